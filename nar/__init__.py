@@ -1,0 +1,28 @@
+"""`nar`: neural algorithmic reasoning in JAX and Haiku.
+
+The rooms, in the order in which data flow through them; each imports only those before it:
+
+    specs → problems → algorithms → traces → batches → processors → model → losses → training
+          → evaluation → reports
+
+Traces need no jax, so what does is loaded when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from nar.algorithms import ALGORITHMS
+from nar.traces import clrs30_split, run_algorithm, sample_traces
+
+if TYPE_CHECKING:
+    from nar.processors import PROCESSORS
+
+__all__ = ["ALGORITHMS", "PROCESSORS", "clrs30_split", "run_algorithm", "sample_traces"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PROCESSORS":
+        return importlib.import_module("nar.processors").PROCESSORS
+    raise AttributeError(f"module 'nar' has no attribute {name!r}")

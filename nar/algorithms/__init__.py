@@ -1,0 +1,49 @@
+"""The textbook algorithms, each recording its own hints, and the table of all of them.
+
+One algorithm, one file: spec, generator, problem, source. To add one, write its file and its line here.
+This room imports numpy and numba, never jax.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from nar.algorithms.bellman_ford import BELLMAN_FORD
+from nar.algorithms.bfs import BFS
+from nar.algorithms.definition import FAMILIES, Algorithm
+from nar.algorithms.heapsort import HEAPSORT
+from nar.algorithms.insertion_sort import INSERTION_SORT
+from nar.algorithms.lcs_length import LCS_LENGTH
+from nar.algorithms.matrix_chain_order import MATRIX_CHAIN_ORDER
+from nar.algorithms.minimum import MINIMUM
+from nar.algorithms.segments_intersect import SEGMENTS_INTERSECT
+from nar.algorithms.task_scheduling import TASK_SCHEDULING
+
+__all__ = ["ALGORITHMS", "FAMILIES", "Algorithm", "find_algorithm"]
+
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
+    {
+        algorithm.name: algorithm
+        for algorithm in (
+            BELLMAN_FORD,
+            BFS,
+            HEAPSORT,
+            INSERTION_SORT,
+            LCS_LENGTH,
+            MATRIX_CHAIN_ORDER,
+            MINIMUM,
+            SEGMENTS_INTERSECT,
+            TASK_SCHEDULING,
+        )
+    }
+)
+
+
+def find_algorithm(name: str) -> Algorithm:
+    """The algorithm of this name.
+
+    Raises:
+      ValueError: if there is none; the message lists the known ones.
+    """
+    if name not in ALGORITHMS:
+        raise ValueError(f"unknown algorithm {name!r}; known: {', '.join(ALGORITHMS)}")
+    return ALGORITHMS[name]

@@ -1,0 +1,30 @@
+"""How an order of the nodes is written down as pointers; shared by sorting, searching and others.
+
+`order[k]` is the node that stands at place k.
+"""
+
+import numpy as np
+from numba.extending import register_jitable
+
+from nar.specs import Kind, Location
+
+FIXED_ORDER = {"pred_h": (Location.NODE, Kind.POINTER)}
+"""The hint row of algorithms that never reorder their nodes."""
+
+
+@register_jitable
+def predecessors(order):
+    """Each node points to the one before it, the first to itself; [N] from [N]."""
+    pointers = np.arange(len(order))
+    for k in range(1, len(order)):
+        pointers[order[k]] = order[k - 1]
+    return pointers
+
+
+@register_jitable
+def heap_parents(order, heap_size):
+    """Each node of the heap points to its parent, the root and all others to themselves; [N] from [N]."""
+    pointers = np.arange(len(order))
+    for k in range(1, heap_size):
+        pointers[order[k]] = order[(k - 1) // 2]
+    return pointers

@@ -1,0 +1,23 @@
+"""Running an algorithm into a trace; traces by index; the canonical splits of CLRS-30."""
+
+from nar.traces.record import collect
+from nar.traces.sample import (
+    CLRS30_SPLITS,
+    clrs30_sample,
+    clrs30_split,
+    run_algorithm,
+    sample_traces,
+)
+from nar.traces.trace import Probes, Trace, TraceBatch
+
+__all__ = [
+    "CLRS30_SPLITS",
+    "Probes",
+    "Trace",
+    "TraceBatch",
+    "clrs30_sample",
+    "clrs30_split",
+    "collect",
+    "run_algorithm",
+    "sample_traces",
+]

@@ -1,0 +1,151 @@
+"""From an index to a trace, and the canonical splits of CLRS-30."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from nar.algorithms import Algorithm, find_algorithm
+from nar.problems import Arguments, Random
+from nar.traces.record import collect
+from nar.traces.trace import Trace, TraceBatch
+
+
+def run_algorithm(name: str, *arguments: Any, **named_arguments: Any) -> Trace:
+    """Runs an algorithm on a problem of your own.
+
+    Args:
+      name: one of `nar.ALGORITHMS`.
+      *arguments: the arguments of the algorithm in order, and
+      **named_arguments: by name: `nar.ALGORITHMS[name].problem.arguments` lists the names.
+
+    Returns:
+      The trace.
+
+    Raises:
+      ValueError: if the algorithm is unknown or cannot run on these arguments.
+    """
+    algorithm = find_algorithm(name)
+    try:
+        instance = algorithm.problem.bind(*arguments, **named_arguments)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return collect(algorithm, [instance]).trace(0)
+
+
+def sample_traces(
+    name: str, size: int, count: int, seed: int, *, first: int = 0, **problem_options: Any
+) -> TraceBatch:
+    """Traces `first` ... `first + count - 1` of the endless series of this algorithm, size and seed.
+
+    Trace i depends on (name, size, seed, i) and on the options alone, so that any sample can be made again
+    and a run can resume anywhere.
+
+    Args:
+      name: one of `nar.ALGORITHMS`.
+      size: number of nodes (for `segments_intersect` there are always four).
+      count: how many traces.
+      seed: any integer.
+      first: index of the first trace.
+      **problem_options: `nar.ALGORITHMS[name].problem.options` lists their names.
+
+    Returns:
+      A batch of `count` traces, not shuffled.
+
+    Raises:
+      ValueError: if the algorithm is unknown, or the size, count or an option is not valid for it.
+    """
+    algorithm = _checked(name, size, count, problem_options)
+    if not _is_integer(seed):
+        raise ValueError(f"seed must be an integer, got {seed!r}")
+    if not _is_integer(first) or first < 0:
+        raise ValueError(f"first must be an integer of at least 0, got {first!r}")
+    key = _series_key(name, size, seed)
+    streams = (_stream(key, index) for index in range(first, first + count))
+    sample = algorithm.problem.sample
+    return collect(algorithm, [sample(random, size, **problem_options) for random in streams])
+
+
+def _series_key(name: str, size: int, seed: int) -> int:
+    text = f"{name}/{int(size)}/{int(seed)}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+
+def _stream(key: int, index: int) -> Random:
+    """The counter-based stream of one trace (Philox: Salmon et al. 2011)."""
+    return Random(np.random.Philox(key=np.array([key, index], np.uint64)))
+
+
+# ---------------------------------------------------------------------------------------------------
+# CLRS-30
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split of CLRS-30: `count` traces of `size` nodes, drawn in sequence from one seed."""
+
+    count: int
+    size: int
+    seed: int
+    multiplied: bool
+
+
+CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
+    {
+        "train": Split(count=1000, size=16, seed=1, multiplied=False),
+        "val": Split(count=32, size=16, seed=2, multiplied=True),
+        "test": Split(count=32, size=64, seed=3, multiplied=True),
+    }
+)
+"""arXiv 2205.15659, section 3; the counts of `val` and `test` are times `Algorithm.clrs30_multiplier`."""
+
+
+def clrs30_split(name: str, split: str) -> TraceBatch:
+    """A canonical split of CLRS-30, equal to the published data and made on the spot.
+
+    Args:
+      name: one of `nar.ALGORITHMS`.
+      split: "train", "val" or "test".
+
+    Raises:
+      ValueError: if the algorithm or the split is unknown; the message lists the known ones.
+    """
+    algorithm = find_algorithm(name)
+    if split not in CLRS30_SPLITS:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(CLRS30_SPLITS)}")
+    chosen = CLRS30_SPLITS[split]
+    multiplier = algorithm.clrs30_multiplier if chosen.multiplied else 1
+    return clrs30_sample(name, chosen.size, chosen.count * multiplier, chosen.seed)
+
+
+def clrs30_sample(name: str, size: int, count: int, seed: int, **problem_options: Any) -> TraceBatch:
+    """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
+
+    Equal to `clrs.build_sampler(name, count, length=size, seed=seed, **problem_options)` of dm-clrs 2.0.3.
+    Arguments and errors are those of `sample_traces`; the seed is one of numpy's `RandomState`.
+    """
+    algorithm = _checked(name, size, count, problem_options)
+    if not _is_integer(seed) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}")
+    random = Random(seed)
+    sample = algorithm.problem.sample
+    instances: list[Arguments] = [sample(random, size, **problem_options) for _ in range(count)]
+    return collect(algorithm, instances)
+
+
+def _checked(name: str, size: int, count: int, problem_options: Mapping[str, Any]) -> Algorithm:
+    algorithm = find_algorithm(name)
+    try:
+        algorithm.problem.check_request(size, problem_options)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if not _is_integer(count) or count < 1:
+        raise ValueError(f"count must be an integer of at least 1, got {count!r}")
+    return algorithm
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
