@@ -1,0 +1,49 @@
+# Everything is installed into .venv, made on first use with $(PYTHON). `make` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# An interpreter of another environment must not leak into .venv.
+unexport PYTHONHOME PYTHONPATH
+
+.PHONY: help train test test-fast check clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
+
+train: $(VENV)/installed-plots ## train the default config (bfs, 5 minutes on two cores), print its scores
+	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
+
+test: check ## check the style and the types, run every test
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/installed-test ## run the tests that take no longer than a few seconds each
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/installed-test ## check the style (ruff) and the types (pyright)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pyright --pythonpath $(BIN)/python
+
+clean: ## remove the environment and the caches, not the runs
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find nar tests configs experiments -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is as new as the last installation: it is repeated only when what is to be installed has changed.
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("nar needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12")'
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/installed-plots: pyproject.toml | $(VENV)/bin/python
+	@echo "installing nar and its dependencies into $(VENV) (about 1 GB; this takes some minutes)"
+	@$(BIN)/python -m pip install -q -e ".[plots]"
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml tests/requirements-oracle.txt | $(VENV)/bin/python
+	@echo "installing nar, what its tests and checks need, and dm-clrs into $(VENV) (about 1 GB; this takes some minutes)"
+	@$(BIN)/python -m pip install -q -e ".[test,check]"
+	@$(BIN)/python -m pip install -q --no-deps -r tests/requirements-oracle.txt
+	@touch $@
