@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-
 Array = np.ndarray
 Arguments = tuple[Any, ...]
 Random = np.random.RandomState
@@ -292,7 +291,7 @@ TASKS = Problem(
     check=_check_tasks,
     probes=lambda d, w: {"pos": _positions(d), "d": d, "w": w},
 )
-"""Unit-time tasks: deadlines uniform in 1 ... max_deadline (the size if none is given), weights in [low, high)."""
+"""Unit-time tasks: deadlines uniform in 1 ... max_deadline (if None, the size), weights in [low, high)."""
 
 
 # ---------------------------------------------------------------------------------------------------

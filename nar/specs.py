@@ -165,9 +165,11 @@ class Spec(Mapping[str, Probe]):
 _Row = tuple[Location, Kind] | tuple[Location, Kind, int]
 
 
-def make_spec(
-    *, inputs: Mapping[str, _Row], hints: Mapping[str, _Row], outputs: Mapping[str, _Row]
-) -> Spec:
+def make_spec(*, inputs: Mapping[str, _Row], hints: Mapping[str, _Row], outputs: Mapping[str, _Row]) -> Spec:
     """A spec from three tables `name -> (location, kind[, num_classes])`."""
     stages = ((Stage.INPUT, inputs), (Stage.HINT, hints), (Stage.OUTPUT, outputs))
-    return Spec(Probe(name, stage, *row) for stage, rows in stages for name, row in rows.items())
+    return Spec(
+        Probe(name, stage, row[0], row[1], row[2] if len(row) == 3 else 0)
+        for stage, rows in stages
+        for name, row in rows.items()
+    )

@@ -43,10 +43,7 @@ def direction(xs, ys, i, j, k):
 @register_jitable
 def in_box(xs, ys, i, j, k):
     """Whether k lies in the bounding box of i and j, hence on their segment if the three are collinear."""
-    return (
-        min(xs[i], xs[j]) <= xs[k] <= max(xs[i], xs[j])
-        and min(ys[i], ys[j]) <= ys[k] <= max(ys[i], ys[j])
-    )
+    return min(xs[i], xs[j]) <= xs[k] <= max(xs[i], xs[j]) and min(ys[i], ys[j]) <= ys[k] <= max(ys[i], ys[j])
 
 
 @register_jitable

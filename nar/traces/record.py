@@ -141,7 +141,7 @@ def _record(arguments, outputs, offsets):
     """Runs `generator` (a global that `_recorder` sets) to its end; returns rows [T, sum of sizes]."""
     rows = np.zeros((16, offsets[-1]))
     length = 0
-    for hints in generator(*arguments, *outputs):  # noqa: F821
+    for hints in generator(*arguments, *outputs):  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
         if length == len(rows):
             grown = np.zeros((2 * length, offsets[-1]))
             grown[:length] = rows
