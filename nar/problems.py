@@ -12,6 +12,7 @@ say so: an undirected edge exists with probability p².
 
 import dataclasses
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,10 @@ import numpy as np
 Array = np.ndarray
 Arguments = tuple[Any, ...]
 Random = np.random.RandomState
+
+_LARGEST_SIZE = 2**16
+_LARGEST, _SMALLEST = 1e100, 1e-100
+"""Bounds of numbers and of ranges to draw from, so that no algorithm meets an overflow or an underflow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Problem:
       probes: `(*arguments) -> {name: array}`, the input probes of a whole batch at once: every argument
         and every result has a leading batch axis.
       min_size: the smallest size that can be drawn.
+      min_low: the least value that the option `low` may have.
       aliases: pairs (other name under which a user may give an argument, the argument).
     """
 
@@ -40,12 +46,14 @@ class Problem:
     check: Callable[..., Arguments]
     probes: Callable[..., dict[str, Array]]
     min_size: int = 1
+    min_low: float = -np.inf
     aliases: tuple[tuple[str, str], ...] = ()
 
     @property
-    def options(self) -> tuple[str, ...]:
-        """Names of the options that `sample` takes."""
-        return tuple(inspect.signature(self.sample).parameters)[2:]
+    def options(self) -> dict[str, Any]:
+        """The options that `sample` takes, with their defaults."""
+        parameters = list(inspect.signature(self.sample).parameters.values())[2:]
+        return {parameter.name: parameter.default for parameter in parameters}
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -54,17 +62,25 @@ class Problem:
 
     def check_request(self, size: int, options: Mapping[str, Any]) -> None:
         """Raises ValueError if no instance of this size with these options can be drawn."""
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < self.min_size:
-            raise ValueError(f"size must be an integer of at least {self.min_size}, got {size!r}")
+        if not _is_integer(size) or not self.min_size <= size <= _LARGEST_SIZE:
+            raise ValueError(f"size must be an integer from {self.min_size} to {_LARGEST_SIZE}, got {size!r}")
         unknown = sorted(set(options) - set(self.options))
         if unknown:
             known = ", ".join(self.options) or "none"
             raise ValueError(f"unknown problem option {unknown[0]!r}; known: {known}")
         for name, value in options.items():
             _OPTION_CHECKS[name](name, value)
-        low, high = options.get("low"), options.get("high")
-        if low is not None and high is not None and not low < high:
-            raise ValueError(f"low must be less than high, got low={low!r}, high={high!r}")
+        drawn_with = {**self.options, **options}
+        if "low" in drawn_with:
+            self._check_range(drawn_with["low"], drawn_with["high"])
+
+    def _check_range(self, low: float, high: float) -> None:
+        if low < self.min_low:
+            raise ValueError(f"low must be at least {self.min_low:g}, got {low!r}")
+        if high - low < _SMALLEST:
+            raise ValueError(
+                f"high must be greater than low by {_SMALLEST:g}, got low={low!r}, high={high!r}"
+            )
 
     def bind(self, *values: Any, **named: Any) -> Arguments:
         """A user's own arguments, checked and in canonical types.
@@ -73,7 +89,7 @@ class Problem:
           ValueError: if an argument is missing, unknown, given twice or not valid.
         """
         if len(values) > len(self.arguments):
-            raise ValueError(f"expected the arguments {self.arguments}, got {len(values)} values")
+            raise ValueError(f"expected the arguments {', '.join(self.arguments)}, got {len(values)} values")
         given = dict(zip(self.arguments, values, strict=False))
         for name, value in named.items():
             canonical = dict(self.aliases).get(name, name)
@@ -102,15 +118,19 @@ def _check_probability(name: str, value: Any) -> None:
 
 
 def _check_real(name: str, value: Any) -> None:
-    if not _is_real(value) or not np.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    if not _is_real(value) or not abs(value) <= _LARGEST:
+        raise ValueError(f"{name} must be a number of at most {_LARGEST:g} in size, got {value!r}")
 
 
 def _check_positive_integer(name: str, value: Any) -> None:
     if value is None:
         return
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    if not _is_integer(value) or not 1 <= value <= _NO_BOUND:
+        raise ValueError(f"{name} must be an integer from 1 to {_NO_BOUND}, got {value!r}")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _is_real(value: Any) -> bool:
@@ -133,13 +153,19 @@ Probabilities = float | Sequence[float]
 
 def _real_array(name: str, value: Any, rank: int) -> Array:
     try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of numbers, got {value!r}") from error
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be an array of real numbers, got {reprlib.repr(value)}")
     if array.ndim != rank or not array.size:
         raise ValueError(f"{name} must be a non-empty array of rank {rank}, got shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
+    array = array.astype(np.float64)
+    valid = np.abs(array) <= _LARGEST
+    if not valid.all():
+        raise ValueError(
+            f"{name} must hold numbers of at most {_LARGEST:g} in size, got {array[~valid][0]:g}"
+        )
     return array
 
 
@@ -152,7 +178,8 @@ def _integer_array(name: str, value: Any, low: int, high: int) -> Array:
     return array.astype(np.int64)
 
 
-_NO_BOUND = np.iinfo(np.int64).max
+_NO_BOUND = 2**53
+"""All integers up to here are exact as floats."""
 
 
 def _same_length(**arrays: Array) -> None:
@@ -169,11 +196,15 @@ def _matrix(name: str, value: Any) -> Array:
 
 
 def _node(name: str, value: Any, num_nodes: int) -> int:
-    if isinstance(value, bool) or not np.ndim(value) == 0 or not _is_real(np.asarray(value)[()]):
-        raise ValueError(f"{name} must be a node, an integer from 0 to {num_nodes - 1}, got {value!r}")
-    if value != int(value) or not 0 <= value < num_nodes:
-        raise ValueError(f"{name} must be a node from 0 to {num_nodes - 1}, got {value!r}")
-    return int(value)
+    try:
+        node = float(_real_array(name, value, rank=0))
+    except ValueError:
+        node = np.nan
+    if isinstance(value, bool | np.bool_) or node not in range(num_nodes):
+        raise ValueError(
+            f"{name} must be a node, an integer from 0 to {num_nodes - 1}, got {reprlib.repr(value)}"
+        )
+    return int(node)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -222,6 +253,7 @@ MATRIX_DIMENSIONS = Problem(
     sample=_sample_sequence,
     check=_check_dimensions,
     probes=lambda p: {"pos": _positions(p), "p": p},
+    min_low=0.0,
 )
 """Dimensions of a chain of matrices, uniform in [low, high); matrix i is p[i-1] × p[i]."""
 
@@ -400,7 +432,10 @@ def _check_weighted_graph_and_source(A: Any, s: Any) -> Arguments:
 
 
 def _reaches_negative_cycle(A: Array, source: int) -> bool:
-    """Whether distances from `source` still shrink after n - 1 rounds of relaxation."""
+    """Whether distances from `source` still shrink after n - 1 rounds of relaxation.
+
+    No tolerance: rounds of these very sums are what the algorithms repeat until nothing shrinks any more.
+    """
     if (A >= 0).all():
         return False
     lengths = np.where(A != 0, A, np.inf)
@@ -409,8 +444,7 @@ def _reaches_negative_cycle(A: Array, source: int) -> bool:
     for _ in range(len(A) - 1):
         distances = np.minimum(distances, (distances[:, None] + lengths).min(axis=0))
     relaxed = (distances[:, None] + lengths).min(axis=0)
-    tolerance = 1e-12 * np.abs(A).sum()
-    return bool((relaxed < distances - tolerance).any())
+    return bool((relaxed < distances).any())
 
 
 def _graph_and_source_probes(A: Array, s: Array) -> dict[str, Array]:
@@ -434,5 +468,6 @@ WEIGHTED_GRAPH_AND_SOURCE = Problem(
     sample=_sample_weighted_graph_and_source,
     check=_check_weighted_graph_and_source,
     probes=_graph_and_source_probes,
+    min_low=0.0,
 )
 """An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`, and a source node."""

@@ -62,6 +62,13 @@ DTYPES: Mapping[Kind, type[np.generic]] = {
 }
 """How a trace stores each kind."""
 
+_KIND_LOCATIONS: Mapping[Kind, tuple[Location, ...]] = {
+    Kind.MASK_ONE: (Location.NODE, Location.EDGE),
+    Kind.SHOULD_BE_PERMUTATION: (Location.NODE,),
+    Kind.PERMUTATION_POINTER: (Location.NODE,),
+}
+"""Where a kind makes sense, if not everywhere."""
+
 _LOCATION_SHAPES: Mapping[Location, Callable[[int], tuple[int, ...]]] = {
     Location.NODE: lambda num_nodes: (num_nodes,),
     Location.EDGE: lambda num_nodes: (num_nodes, num_nodes),
@@ -92,6 +99,10 @@ class Probe:
             raise ValueError(
                 f"probe {self.name!r}: a categorical needs num_classes >= 1 and no other kind takes it; "
                 f"got kind {self.kind.value} with num_classes={self.num_classes}"
+            )
+        if self.location not in _KIND_LOCATIONS.get(self.kind, Location):
+            raise ValueError(
+                f"probe {self.name!r}: kind {self.kind.value} cannot be at location {self.location.value}"
             )
 
     def shape(self, num_nodes: int) -> tuple[int, ...]:

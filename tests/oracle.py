@@ -4,9 +4,16 @@ It is installed without its dependencies; the three modules that only serve its 
 empty ones. Everything that the tests compare with is reached through this file.
 """
 
+import contextlib
 import sys
 import types
 import warnings
+from collections.abc import Iterator
+
+import jax
+
+from nar import ALGORITHMS
+from nar.traces import TraceBatch
 
 
 class _AnyName(type):
@@ -34,15 +41,23 @@ class _Empty(types.ModuleType):
         return _Anything
 
 
-for _name in ("tensorflow", "tensorflow_datasets", "clrs._src.dataset"):
-    sys.modules.setdefault(_name, _Empty(_name))
+_REPLACED = [
+    name
+    for name in ("tensorflow", "tensorflow_datasets", "clrs._src.dataset")
+    if sys.modules.setdefault(name, empty := _Empty(name)) is empty
+]
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import clrs
     from clrs._src import baselines, decoders, encoders, evaluation, losses, nets, probing, samplers, specs
 
+# Others ask whether TensorFlow is there, and must not find ours.
+for _name in _REPLACED:
+    del sys.modules[_name]
+
 __all__ = [
+    "as_batch",
     "baselines",
     "clrs",
     "decoders",
@@ -51,6 +66,41 @@ __all__ = [
     "losses",
     "nets",
     "probing",
+    "relaxed",
+    "sample",
     "samplers",
     "specs",
 ]
+
+
+@contextlib.contextmanager
+def relaxed() -> Iterator[None]:
+    """Lets the oracle broadcast between ranks and warn, which are errors elsewhere in these tests."""
+    with jax.numpy_rank_promotion("allow"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def sample(name: str, size: int, count: int, seed: int, **problem_options: object) -> TraceBatch:
+    """The oracle's traces, in order; the axes that it squeezes away at size 1 are put back."""
+    sampler, _ = samplers.build_sampler(name, count, length=size, seed=seed, **problem_options)
+    return as_batch(name, sampler.next())
+
+
+def as_batch(name: str, feedback: samplers.Feedback) -> TraceBatch:
+    """What an oracle's sampler gives, as one of our batches."""
+    spec, features = ALGORITHMS[name].spec, feedback.features
+    num_nodes = next(point.data.shape[1] if point.data.ndim > 1 else 1 for point in features.inputs)
+
+    def by_name(points: list, leading: int) -> dict:
+        return {
+            point.name: point.data.reshape(*point.data.shape[:leading], *spec[point.name].shape(num_nodes))
+            for point in points
+        }
+
+    return TraceBatch(
+        inputs=by_name(features.inputs, 1),
+        hints=by_name(features.hints, 2),
+        outputs=by_name(feedback.outputs, 1),
+        lengths=features.lengths,
+    )

@@ -44,6 +44,6 @@ def find_algorithm(name: str) -> Algorithm:
     Raises:
       ValueError: if there is none; the message lists the known ones.
     """
-    if name not in ALGORITHMS:
+    if not isinstance(name, str) or name not in ALGORITHMS:
         raise ValueError(f"unknown algorithm {name!r}; known: {', '.join(ALGORITHMS)}")
     return ALGORITHMS[name]

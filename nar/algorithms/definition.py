@@ -58,6 +58,12 @@ class Algorithm:
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ValueError(f"unknown family {self.family!r}; known: {', '.join(FAMILIES)}")
+        for probe in self.spec.values():
+            if probe.kind is Kind.PERMUTATION_POINTER:
+                raise ValueError(
+                    f"{self.name}: probe {probe.name!r} must be of kind {Kind.SHOULD_BE_PERMUTATION.value}; "
+                    f"it becomes a {probe.kind.value} before training"
+                )
         for name in self.fixed_hints:
             probe = self.spec.get(name)
             if probe is None or probe.stage is not Stage.HINT or probe.kind is not Kind.POINTER:

@@ -41,9 +41,13 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
 
     Returns:
       The B traces, padded with zeros to the longest.
+
+    Raises:
+      ValueError: if the problem's inputs or what the generator yields do not fit the spec.
     """
     inputs = _inputs(algorithm, instances)
     num_nodes = _num_nodes(algorithm, inputs)
+    _check_first_step(algorithm, instances[0], num_nodes)
     hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
     offsets = np.cumsum([0, *(math.prod(_compact_shape(probe, num_nodes)) for probe in hints)])
     record = _recorder(algorithm)
@@ -52,9 +56,8 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
     all_rows = []
     all_outputs = [_output_array(probe, num_nodes, batch_size) for probe in outputs]
     for index, arguments in enumerate(instances):
-        copies = tuple(x.copy() if isinstance(x, np.ndarray) else int(x) for x in arguments)
         filled = tuple(array[index, ...] for array in all_outputs)
-        all_rows.append(record(copies, filled, offsets))
+        all_rows.append(record(_copies(arguments), filled, offsets))
 
     lengths = np.array([len(rows) for rows in all_rows], np.int32)
     stacked = np.zeros((lengths.max(), batch_size, offsets[-1]))
@@ -84,6 +87,24 @@ def _inputs(algorithm: Algorithm, instances: Sequence[Arguments]) -> Probes:
             f"{algorithm.name}: the problem gives the inputs {sorted(values)}, the spec names {names}"
         )
     return {p.name: np.asarray(values[p.name], dtype=p.dtype) for p in algorithm.spec.inputs}
+
+
+def _copies(arguments: Arguments) -> Arguments:
+    """Arrays that a generator may write to, and plain integers."""
+    return tuple(x.copy() if isinstance(x, np.ndarray) else int(x) for x in arguments)
+
+
+def _check_first_step(algorithm: Algorithm, arguments: Arguments, num_nodes: int) -> None:
+    """Raises ValueError unless what the generator yields first has a value for each hint, in order."""
+    hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
+    filled = (_output_array(probe, num_nodes, 1)[0, ...] for probe in outputs)
+    step = next(algorithm.steps(*_copies(arguments), *filled))
+    expected = {probe.name: _compact_shape(probe, num_nodes) for probe in hints}
+    found = {name: np.shape(getattr(step, name)) for name in getattr(step, "_fields", ())}
+    if list(found.items()) != list(expected.items()):
+        raise ValueError(
+            f"{algorithm.name}: steps must yield NamedTuples of the shapes {expected}, they yield {found}"
+        )
 
 
 def _num_nodes(algorithm: Algorithm, inputs: Probes) -> int:
@@ -154,26 +175,28 @@ def _record(arguments, outputs, offsets):
 def _write_row(row, hints, offsets):
     """Copies the fields of a NamedTuple, numbers or arrays, side by side into a row."""
     for k, value in enumerate(hints):
+        assert np.size(value) == offsets[k + 1] - offsets[k], "a hint must keep its shape"
         row[offsets[k] : offsets[k + 1]] = np.ravel(value)
 
 
 @overload(_write_row)
 def _compiled_write_row(row, hints, offsets):
-    calls = [f"write_value(row, offsets[{k}], hints[{k}])" for k in range(len(hints))]
+    calls = [f"write_value(row, offsets[{k}], offsets[{k + 1}], hints[{k}])" for k in range(len(hints))]
     scope: dict[str, Any] = {"write_value": _write_value}
     exec("def write_row(row, hints, offsets):\n    " + "\n    ".join(calls), scope)
     return scope["write_row"]
 
 
-def _write_value(row, start, value):
+def _write_value(row, start, stop, value):
     """Compiled only: see `_write_row` for the meaning."""
 
 
 @overload(_write_value)
-def _compiled_write_value(row, start, value):
+def _compiled_write_value(row, start, stop, value):
     if isinstance(value, numba.types.Array):
 
-        def write(row, start, value):
+        def write(row, start, stop, value):
+            assert value.size == stop - start, "a hint must keep its shape"
             k = start
             for x in value.flat:
                 row[k] = x
@@ -181,7 +204,7 @@ def _compiled_write_value(row, start, value):
 
     else:
 
-        def write(row, start, value):
+        def write(row, start, stop, value):
             row[start] = value
 
     return write

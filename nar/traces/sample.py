@@ -61,10 +61,10 @@ def sample_traces(
     algorithm = _checked(name, size, count, problem_options)
     if not _is_integer(seed):
         raise ValueError(f"seed must be an integer, got {seed!r}")
-    if not _is_integer(first) or first < 0:
-        raise ValueError(f"first must be an integer of at least 0, got {first!r}")
+    if not _is_integer(first) or not 0 <= first < 2**64 - int(count):
+        raise ValueError(f"first must be an integer from 0 to 2**64 - 1 - count, got {first!r}")
     key = _series_key(name, size, seed)
-    streams = (_stream(key, index) for index in range(first, first + count))
+    streams = (_stream(key, index) for index in range(int(first), int(first) + int(count)))
     sample = algorithm.problem.sample
     return collect(algorithm, [sample(random, size, **problem_options) for random in streams])
 
@@ -114,7 +114,7 @@ def clrs30_split(name: str, split: str) -> TraceBatch:
       ValueError: if the algorithm or the split is unknown; the message lists the known ones.
     """
     algorithm = find_algorithm(name)
-    if split not in CLRS30_SPLITS:
+    if not isinstance(split, str) or split not in CLRS30_SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(CLRS30_SPLITS)}")
     chosen = CLRS30_SPLITS[split]
     multiplier = algorithm.clrs30_multiplier if chosen.multiplied else 1

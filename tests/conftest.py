@@ -1,0 +1,22 @@
+"""Set-up of every test: one CPU, a compilation cache on disk, and no silent broadcasting between ranks.
+
+Everything is said in environment variables, before jax is imported, so that what tests start hears it too.
+"""
+
+import os
+import pathlib
+
+import hypothesis
+
+_ROOT = pathlib.Path(__file__).parents[1]
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", os.environ.get("NAR_TEST_CACHE", str(_ROOT / ".cache" / "jax"))
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+# The first example of a test may compile; examples are the same in every run.
+hypothesis.settings.register_profile("nar", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("nar")

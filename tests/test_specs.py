@@ -1,0 +1,128 @@
+"""Probes, specs and their tables."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import nar
+from nar import specs
+from nar.specs import Kind, Location, Probe, Spec, Stage, make_spec
+from nar.traces import record
+
+LOCATION_SHAPES = {Location.NODE: (5,), Location.EDGE: (5, 5), Location.GRAPH: ()}
+
+
+def probe_of(location, kind, name="x", stage=Stage.HINT):
+    return Probe(name, stage, location, kind, num_classes=3 if kind is Kind.CATEGORICAL else 0)
+
+
+@pytest.mark.parametrize(
+    ("table", "keys"),
+    [(specs.DTYPES, Kind), (specs._LOCATION_SHAPES, Location), (record._NODE_AXES, Location)],
+)
+def test_tables_cover_everything(table, keys):
+    assert set(table) == set(keys)
+
+
+@pytest.mark.parametrize("location", Location)
+@pytest.mark.parametrize("kind", [Kind.SCALAR, Kind.MASK, Kind.POINTER, Kind.CATEGORICAL])
+def test_shape(location, kind):
+    classes = (3,) if kind is Kind.CATEGORICAL else ()
+    assert probe_of(location, kind).shape(5) == LOCATION_SHAPES[location] + classes
+
+
+@pytest.mark.parametrize("kind", [Kind.MASK_ONE, Kind.SHOULD_BE_PERMUTATION])
+def test_shape_of_node_kinds(kind):
+    assert probe_of(Location.NODE, kind).shape(5) == (5,)
+
+
+def test_shape_of_permutation():
+    assert probe_of(Location.NODE, Kind.PERMUTATION_POINTER).shape(5) == (5, 5)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_dtype_holds_what_clrs30_holds(kind):
+    dtype = probe_of(Location.NODE, kind).dtype
+    holds_fractions = np.array(0.1).astype(dtype) == 0.1
+    assert holds_fractions == (kind is Kind.SCALAR)
+    assert np.array(-1).astype(dtype) == specs.MASKED
+
+
+def test_categorical_needs_classes():
+    with pytest.raises(ValueError, match=r"'x'.*num_classes >= 1.*categorical.*num_classes=0"):
+        Probe("x", Stage.HINT, Location.NODE, Kind.CATEGORICAL)
+    with pytest.raises(ValueError, match=r"num_classes=-1"):
+        Probe("x", Stage.HINT, Location.NODE, Kind.CATEGORICAL, num_classes=-1)
+
+
+@pytest.mark.parametrize("kind", set(Kind) - {Kind.CATEGORICAL})
+def test_other_kinds_take_no_classes(kind):
+    with pytest.raises(ValueError, match=f"{kind.value} with num_classes=3"):
+        Probe("x", Stage.HINT, Location.NODE, kind, num_classes=3)
+
+
+@pytest.mark.parametrize("location", [Location.EDGE, Location.GRAPH])
+@pytest.mark.parametrize("kind", [Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER])
+def test_permutations_are_of_nodes(location, kind):
+    with pytest.raises(ValueError, match=f"{kind.value} .*{location.value}"):
+        probe_of(location, kind)
+
+
+def test_a_graph_has_no_node_to_mark():
+    with pytest.raises(ValueError, match=r"mask_one .*graph"):
+        probe_of(Location.GRAPH, Kind.MASK_ONE)
+
+
+def test_spec_is_a_mapping_in_order():
+    probes = [
+        probe_of(Location.NODE, Kind.SCALAR, name, stage) for name, stage in zip("cab", Stage, strict=True)
+    ]
+    spec = Spec(probes)
+    assert list(spec) == ["c", "a", "b"]
+    assert list(spec.values()) == probes
+    assert spec.inputs + spec.hints + spec.outputs == tuple(probes)
+    assert spec["a"] is probes[1]
+    assert spec.get("d") is None
+
+
+def test_spec_is_hashable_and_compared_by_value():
+    def build(kind):
+        return make_spec(inputs={"x": (Location.NODE, kind)}, hints={}, outputs={})
+
+    assert build(Kind.MASK) == build(Kind.MASK)
+    assert hash(build(Kind.MASK)) == hash(build(Kind.MASK))
+    assert build(Kind.MASK) != build(Kind.SCALAR)
+    assert build(Kind.MASK) != {"x": build(Kind.MASK)["x"]}
+
+
+def test_order_counts():
+    first, second = (probe_of(Location.NODE, Kind.MASK, name) for name in "ab")
+    assert Spec([first, second]) != Spec([second, first])
+
+
+def test_repr_names_every_probe():
+    text = repr(nar.ALGORITHMS["bfs"].spec)
+    assert all(f"name={name!r}" in text for name in nar.ALGORITHMS["bfs"].spec)
+
+
+def test_repeated_names():
+    rows = {"x": (Location.NODE, Kind.MASK)}
+    with pytest.raises(ValueError, match=r"repeated: \['x'\]"):
+        make_spec(inputs=rows, hints=rows, outputs={})
+
+
+def test_nothing_can_be_changed():
+    spec = nar.ALGORITHMS["bfs"].spec
+    with pytest.raises(AttributeError):
+        spec["pi"].name = "other"
+    with pytest.raises(TypeError):
+        spec["pi"] = spec["pos"]
+
+
+def test_nine_algorithms_use_every_location_and_kind_of_clrs30():
+    probes = list(
+        itertools.chain.from_iterable(algorithm.spec.values() for algorithm in nar.ALGORITHMS.values())
+    )
+    assert {probe.location for probe in probes} == set(Location)
+    assert {probe.kind for probe in probes} == set(Kind) - {Kind.PERMUTATION_POINTER}
