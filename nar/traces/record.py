@@ -47,10 +47,10 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
     """
     inputs = _inputs(algorithm, instances)
     num_nodes = _num_nodes(algorithm, inputs)
-    _check_first_step(algorithm, instances[0], num_nodes)
     hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
     offsets = np.cumsum([0, *(math.prod(_compact_shape(probe, num_nodes)) for probe in hints)])
     record = _recorder(algorithm)
+    _check_first_step(algorithm, instances[0], num_nodes)
 
     batch_size = len(instances)
     all_rows = []
@@ -98,7 +98,7 @@ def _check_first_step(algorithm: Algorithm, arguments: Arguments, num_nodes: int
     """Raises ValueError unless what the generator yields first has a value for each hint, in order."""
     hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
     filled = (_output_array(probe, num_nodes, 1)[0, ...] for probe in outputs)
-    step = next(algorithm.steps(*_copies(arguments), *filled))
+    step = next(algorithm.steps(*_copies(arguments), *filled), None)
     expected = {probe.name: _compact_shape(probe, num_nodes) for probe in hints}
     found = {name: np.shape(getattr(step, name)) for name in getattr(step, "_fields", ())}
     if list(found.items()) != list(expected.items()):
@@ -230,12 +230,14 @@ def _check_fields(algorithm: Algorithm) -> None:
 
 
 def _digest(steps: Callable[..., Any]) -> str:
-    """Digest of every source that the compiled code may come from; '' if there is no such file."""
+    """Digest of every source that the compiled code may come from; '' if files do not tell."""
+    if steps.__closure__:
+        return ""
     room = pathlib.Path(algorithms_definition.__file__).parent
     try:
         own = pathlib.Path(inspect.getfile(steps))
         sources = [pathlib.Path(__file__), own, *sorted(room.glob("*.py"))]
-        text = b"".join(source.read_bytes() for source in sources)
+        text = b"".join([steps.__qualname__.encode(), *(source.read_bytes() for source in sources)])
     except (OSError, TypeError):
         return ""
     return hashlib.blake2b(text, digest_size=8).hexdigest()

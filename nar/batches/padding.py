@@ -1,0 +1,113 @@
+"""Padding traces to sizes and lengths that a compiled function knows."""
+
+import dataclasses
+
+import numpy as np
+
+from nar.specs import Kind, Location, Probe, Spec
+from nar.traces import Probes, TraceBatch
+
+
+def bucket_length(num_steps: int) -> int:
+    """The length to which traces of `num_steps` are padded: the next of 1, 2, 3, 4, 6, 8, 12, 16, 24, ..."""
+    power = 1 << max(num_steps - 1, 0).bit_length()
+    three_quarters = 3 * power // 4
+    return three_quarters if power >= 4 and num_steps <= three_quarters else power
+
+
+def pad_steps(batch: TraceBatch, num_steps: int) -> TraceBatch:
+    """Pads hints with zeros to `num_steps` steps.
+
+    Raises:
+      ValueError: if the batch is longer.
+    """
+    missing = num_steps - batch.num_steps
+    if missing < 0:
+        raise ValueError(f"cannot pad {batch.num_steps} steps to {num_steps}")
+    if missing == 0:
+        return batch
+    hints = {name: _pad(value, (missing,)) for name, value in batch.hints.items()}
+    return dataclasses.replace(batch, hints=hints)
+
+
+def pad_nodes(batch: TraceBatch, spec: Spec, num_nodes: int) -> TraceBatch:
+    """Adds nodes that belong to nothing: no edges, pointers to themselves, all else zero.
+
+    Args:
+      batch: traces without padded nodes.
+      spec: of the batch.
+      num_nodes: the new N.
+
+    Returns:
+      The padded batch; its `num_nodes` says which nodes are real.
+
+    Raises:
+      ValueError: if the traces have more nodes.
+    """
+    real = batch.inputs["pos"].shape[1]
+    if num_nodes < real:
+        raise ValueError(f"cannot pad {real} nodes to {num_nodes}")
+
+    def padded(values: Probes, leading: int) -> Probes:
+        return {
+            name: _pad_probe_nodes(spec[name], value, leading, num_nodes) for name, value in values.items()
+        }
+
+    return TraceBatch(
+        inputs=padded(batch.inputs, 1),
+        hints=padded(batch.hints, 2),
+        outputs=padded(batch.outputs, 1),
+        lengths=batch.lengths,
+        num_nodes=np.full(batch.batch_size, real, np.int32),
+    )
+
+
+def pad_batch(batch: TraceBatch, batch_size: int) -> TraceBatch:
+    """Repeats the last trace until there are `batch_size`; the caller drops what is computed for it."""
+
+    def repeat(value: np.ndarray, axis: int) -> np.ndarray:
+        width = [(0, 0)] * value.ndim
+        width[axis] = (0, batch_size - value.shape[axis])
+        return np.pad(value, width, mode="edge")
+
+    return TraceBatch(
+        inputs={name: repeat(value, 0) for name, value in batch.inputs.items()},
+        hints={name: repeat(value, 1) for name, value in batch.hints.items()},
+        outputs={name: repeat(value, 0) for name, value in batch.outputs.items()},
+        lengths=repeat(batch.lengths, 0),
+        num_nodes=None if batch.num_nodes is None else repeat(batch.num_nodes, 0),
+    )
+
+
+def take(batch: TraceBatch, rows: slice) -> TraceBatch:
+    """Some traces of a batch, without the steps that only longer traces needed."""
+    lengths = batch.lengths[rows]
+    longest = int(lengths.max())
+    return TraceBatch(
+        inputs={name: value[rows] for name, value in batch.inputs.items()},
+        hints={name: value[:longest, rows] for name, value in batch.hints.items()},
+        outputs={name: value[rows] for name, value in batch.outputs.items()},
+        lengths=lengths,
+        num_nodes=None if batch.num_nodes is None else batch.num_nodes[rows],
+    )
+
+
+def _pad(value: np.ndarray, missing: tuple[int, ...]) -> np.ndarray:
+    width = [(0, count) for count in missing] + [(0, 0)] * (value.ndim - len(missing))
+    return np.pad(value, width)
+
+
+_NODE_AXES = {Location.NODE: 1, Location.EDGE: 2, Location.GRAPH: 0}
+
+
+def _pad_probe_nodes(probe: Probe, value: np.ndarray, leading: int, num_nodes: int) -> np.ndarray:
+    axes = _NODE_AXES[probe.location] + (probe.kind is Kind.PERMUTATION_POINTER)
+    real = value.shape[leading] if axes else num_nodes
+    width = [(0, 0)] * leading + [(0, num_nodes - real)] * axes
+    padded = np.pad(value, width + [(0, 0)] * (value.ndim - len(width)))
+    added = np.arange(real, num_nodes)
+    if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION) and probe.location is Location.NODE:
+        padded[..., added] = added.astype(padded.dtype)
+    elif probe.kind is Kind.PERMUTATION_POINTER:
+        padded[..., added, added] = 1
+    return padded

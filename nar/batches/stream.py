@@ -1,0 +1,128 @@
+"""The stream of training batches: a pure function of (tasks, seed, step, process).
+
+There is no state to save: to resume at a step is to ask for the batch of that step.
+"""
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nar.algorithms import Algorithm
+from nar.batches.padding import bucket_length, pad_steps
+from nar.batches.transforms import Transforms
+from nar.specs import Spec
+from nar.traces import TraceBatch, sample_traces
+
+_POSITIONS = 0x706F73
+"""Second key word's tag of the stream of random positions ("pos")."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """One algorithm as it is trained.
+
+    Attributes:
+      algorithm: what is learned.
+      sizes: problem sizes, taken in turn.
+      problem_options: for every problem that is drawn.
+      transforms: from traces to what the network sees.
+    """
+
+    algorithm: Algorithm
+    sizes: tuple[int, ...]
+    problem_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    transforms: Transforms = Transforms()
+
+    def __post_init__(self) -> None:
+        if not self.sizes:
+            raise ValueError(f"{self.name}: at least one size is needed")
+        for size in self.sizes:
+            try:
+                self.algorithm.problem.check_request(size, self.problem_options)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}") from None
+
+    @property
+    def name(self) -> str:
+        """Name of the algorithm."""
+        return self.algorithm.name
+
+    @property
+    def spec(self) -> Spec:
+        """What the network is built for."""
+        return self.transforms.spec(self.algorithm)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainingStream:
+    """Endless training data: tasks in turn, and within a task its sizes in turn.
+
+    Attributes:
+      tasks: what is trained, round robin.
+      batch_size: traces of a batch, over all processes.
+      seed: of all randomness.
+      process: which of `num_processes` equal shares of each batch is made here.
+      num_processes: how many shares there are.
+    """
+
+    tasks: Sequence[Task]
+    batch_size: int
+    seed: int
+    process: int = 0
+    num_processes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.batch_size % self.num_processes:
+            raise ValueError(
+                f"batch_size must be a positive multiple of the {self.num_processes} processes, "
+                f"got {self.batch_size}"
+            )
+
+    def task(self, step: int) -> Task:
+        """Whose turn it is."""
+        return self.tasks[step % len(self.tasks)]
+
+    def batch(self, step: int) -> TraceBatch:
+        """This process's share of the batch of a step, padded to its bucket of steps."""
+        task = self.task(step)
+        turn = step // len(self.tasks)
+        size = task.sizes[turn % len(task.sizes)]
+        share = self.batch_size // self.num_processes
+        traces = sample_traces(
+            task.name,
+            size,
+            share,
+            self.seed,
+            first=step * self.batch_size + self.process * share,
+            **task.problem_options,
+        )
+        uniforms = self._uniforms(step, traces.inputs["pos"].shape[1])
+        batch = task.transforms.apply(task.algorithm, traces, uniforms)
+        return pad_steps(batch, bucket_length(batch.num_steps))
+
+    def _uniforms(self, step: int, num_nodes: int) -> np.ndarray:
+        key = np.array([self.seed % 2**64, (_POSITIONS << 40) + step], np.uint64)
+        random = np.random.Generator(np.random.Philox(key=key))
+        share = self.batch_size // self.num_processes
+        rows = random.random((self.batch_size, num_nodes))
+        return rows[self.process * share : (self.process + 1) * share]
+
+
+def prefetch(stream: TrainingStream, start: int, stop: int, depth: int = 4) -> Iterator[TraceBatch]:
+    """Batches of the steps `start` ... `stop - 1`, made `depth` steps ahead in a thread.
+
+    An exception in the thread is raised here, at the step whose batch it was.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1, "nar-batches") as pool:
+        ahead = [pool.submit(stream.batch, step) for step in range(start, min(start + depth, stop))]
+        try:
+            for step in range(start, stop):
+                batch = ahead.pop(0).result()
+                if step + depth < stop:
+                    ahead.append(pool.submit(stream.batch, step + depth))
+                yield batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

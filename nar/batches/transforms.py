@@ -1,0 +1,146 @@
+"""The transforms of the recipe: what the network sees instead of the raw trace.
+
+Each transform changes the spec and, in the same way, every batch; all are plain numpy. The recipe is that of
+Ibarz et al. (arXiv 2209.11142, section 3 and appendix A).
+"""
+
+import dataclasses
+
+import numpy as np
+
+from nar.algorithms import Algorithm
+from nar.specs import DTYPES, Kind, Location, Probe, Spec, Stage
+from nar.traces import TraceBatch
+
+FIRST_SUFFIX = "_mask"
+"""A permutation `pred` is decoded as a cyclic pointer `pred` and a mark `pred_mask` of its first node."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Transforms:
+    """Which transforms are applied.
+
+    Attributes:
+      random_positions: `pos` becomes an ordered run of random numbers (two runs for two strings), so that a
+        network cannot rely on its spacing, which depends on the size.
+      fixed_hints_as_inputs: hints that never change become inputs: `pred_h` becomes `pred`.
+      cyclic_permutations: outputs that should be permutations become a `PERMUTATION_POINTER`, decoded by
+        Sinkhorn iterations, and a `MASK_ONE`; if False they are plain pointers.
+    """
+
+    random_positions: bool = True
+    fixed_hints_as_inputs: bool = True
+    cyclic_permutations: bool = True
+
+    def spec(self, algorithm: Algorithm) -> Spec:
+        """The spec that the network is built for."""
+        spec = algorithm.spec
+        if self.fixed_hints_as_inputs:
+            spec = _fixed_hints_spec(spec, algorithm.fixed_hints)
+        return _permutations_spec(spec, self.cyclic_permutations)
+
+    def apply(
+        self, algorithm: Algorithm, batch: TraceBatch, uniforms: np.ndarray | None = None
+    ) -> TraceBatch:
+        """The batch that the network sees.
+
+        Args:
+          algorithm: whose traces these are.
+          batch: raw traces.
+          uniforms: [B, N] numbers in [0, 1) for random positions; without them positions stay as they are,
+            which is what validation and test do.
+        """
+        if self.random_positions and uniforms is not None:
+            batch = random_positions(batch, uniforms)
+        if self.fixed_hints_as_inputs:
+            batch = _fixed_hints_batch(batch, algorithm.fixed_hints)
+        return _permutations_batch(algorithm.spec, batch, self.cyclic_permutations)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Positions
+
+
+def random_positions(batch: TraceBatch, uniforms: np.ndarray) -> TraceBatch:
+    """Replaces `pos` by sorted random numbers, run by run; a run starts wherever `pos` is 0.
+
+    Args:
+      batch: traces with an input `pos` [B, N].
+      uniforms: [B, N] numbers in [0, 1).
+    """
+    pos = batch.inputs["pos"]
+    run = np.cumsum(pos == 0, axis=1)
+    # Sorting by (run, value) sorts each run on its own, since runs are numbered from left to right.
+    order = np.lexsort((uniforms, run), axis=1)
+    new_pos = np.take_along_axis(uniforms, order, axis=1).astype(pos.dtype)
+    return dataclasses.replace(batch, inputs={**batch.inputs, "pos": new_pos})
+
+
+# ---------------------------------------------------------------------------------------------------
+# Hints that never change
+
+
+def _input_name(hint: str) -> str:
+    return hint.removesuffix("_h")
+
+
+def _fixed_hints_spec(spec: Spec, fixed: tuple[str, ...]) -> Spec:
+    def moved(probe: Probe) -> Probe:
+        if probe.name not in fixed:
+            return probe
+        return dataclasses.replace(probe, name=_input_name(probe.name), stage=Stage.INPUT)
+
+    return Spec(moved(probe) for probe in spec.values())
+
+
+def _fixed_hints_batch(batch: TraceBatch, fixed: tuple[str, ...]) -> TraceBatch:
+    moved = {_input_name(name): batch.hints[name][0] for name in fixed}
+    kept = {name: value for name, value in batch.hints.items() if name not in fixed}
+    return dataclasses.replace(batch, inputs={**batch.inputs, **moved}, hints=kept)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Permutations
+
+
+def _permutations_spec(spec: Spec, cyclic: bool) -> Spec:
+    def parts(probe: Probe) -> tuple[Probe, ...]:
+        if probe.kind is not Kind.SHOULD_BE_PERMUTATION:
+            return (probe,)
+        if not cyclic:
+            return (dataclasses.replace(probe, kind=Kind.POINTER),)
+        return (
+            dataclasses.replace(probe, kind=Kind.PERMUTATION_POINTER),
+            Probe(probe.name + FIRST_SUFFIX, probe.stage, Location.NODE, Kind.MASK_ONE),
+        )
+
+    return Spec(part for probe in spec.values() for part in parts(probe))
+
+
+def _permutations_batch(spec: Spec, batch: TraceBatch, cyclic: bool) -> TraceBatch:
+    outputs = dict(batch.outputs)
+    for probe in spec.outputs:
+        if probe.kind is Kind.SHOULD_BE_PERMUTATION and cyclic:
+            pointers, first = cyclic_predecessors(outputs[probe.name])
+            outputs[probe.name], outputs[probe.name + FIRST_SUFFIX] = pointers, first
+    return dataclasses.replace(batch, outputs=outputs)
+
+
+def cyclic_predecessors(pointers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A chain of predecessor pointers as a cyclic permutation and a mark of its first node.
+
+    Args:
+      pointers: [B, N]; each node points to the one before it, the first to itself.
+
+    Returns:
+      One-hot pointers [B, N, N] in which the first node points to the last, and one-hot first nodes [B, N].
+    """
+    batch_size, num_nodes = pointers.shape
+    one_hot = pointers[..., None] == np.arange(num_nodes)
+    last = one_hot.sum(axis=1).argmin(axis=1)
+    first = (pointers == np.arange(num_nodes)).argmax(axis=1)
+    rows = np.arange(batch_size)
+    one_hot[rows, first, first] = False
+    one_hot[rows, first, last] = True
+    is_first = first[:, None] == np.arange(num_nodes)
+    return one_hot.astype(DTYPES[Kind.PERMUTATION_POINTER]), is_first.astype(DTYPES[Kind.MASK_ONE])

@@ -1,0 +1,1 @@
+from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs

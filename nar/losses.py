@@ -1,0 +1,115 @@
+"""Losses: one formula for each kind, averaged over what is to be predicted.
+
+Hint and output losses are those of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659): each probe's loss is the
+mean over its entries in the batch, without masked entries, steps behind a trace's end and padding nodes; the
+total is the sum over probes.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from nar.model import Predictions
+from nar.specs import MASKED, Kind, Location, Probe, Spec
+from nar.traces import TraceBatch
+
+Array = jax.Array
+
+Loss = Callable[[Array, Array], tuple[Array, Array]]
+"""(truth, logits) -> (losses, which of them count), both [...] over locations."""
+
+
+def _squared(truth: Array, predicted: Array) -> tuple[Array, Array]:
+    losses = optax.squared_error(predicted, truth.astype(predicted.dtype))
+    return losses, jnp.ones(losses.shape, bool)
+
+
+def _binary(truth: Array, logits: Array) -> tuple[Array, Array]:
+    return optax.sigmoid_binary_cross_entropy(logits, truth.astype(logits.dtype)), truth != MASKED
+
+
+def _one_of(truth: Array, logits: Array) -> tuple[Array, Array]:
+    chosen = (truth == 1).astype(logits.dtype)
+    return optax.softmax_cross_entropy(logits, chosen), (truth == 1).any(axis=-1)
+
+
+def _pointer(truth: Array, logits: Array) -> tuple[Array, Array]:
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, truth)
+    return losses, jnp.ones(losses.shape, bool)
+
+
+def _permutation(truth: Array, log_matrix: Array) -> tuple[Array, Array]:
+    """Predictions are the logarithm of a doubly stochastic matrix, already normalised."""
+    losses = -(truth.astype(log_matrix.dtype) * log_matrix).sum(axis=-1)
+    return losses, jnp.ones(losses.shape, bool)
+
+
+LOSSES: Mapping[Kind, Loss] = MappingProxyType(
+    {
+        Kind.SCALAR: _squared,
+        Kind.CATEGORICAL: _one_of,
+        Kind.MASK: _binary,
+        Kind.MASK_ONE: _one_of,
+        Kind.POINTER: _pointer,
+        Kind.SHOULD_BE_PERMUTATION: _pointer,
+        Kind.PERMUTATION_POINTER: _permutation,
+    }
+)
+"""By kind."""
+
+
+def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, Array]:
+    """Mean loss of every hint and output by name, and of every auxiliary loss as `auxiliary/name`.
+
+    Args:
+      spec: of the batch, after transforms.
+      batch: the truth.
+      predictions: for it.
+
+    Returns:
+      Scalars. Hints that are never predicted, since all traces have one step, have loss 0.
+    """
+    result = {}
+    for probe in spec.outputs:
+        losses, counts = LOSSES[probe.kind](batch.outputs[probe.name], predictions.outputs[probe.name])
+        result[probe.name] = _mean(losses, counts & _real_entries(probe, batch, losses))
+    steps = jnp.arange(1, batch.num_steps)[:, None]
+    for probe in spec.hints:
+        if batch.num_steps == 1:
+            result[probe.name] = jnp.zeros(())
+            continue
+        truth = batch.hints[probe.name][1:]
+        losses, counts = LOSSES[probe.kind](truth, predictions.hints[probe.name])
+        running = _expand(steps < batch.lengths[None], losses)
+        result[probe.name] = _mean(losses, counts & running & _real_entries(probe, batch, losses))
+    for name, value in predictions.losses.items():
+        result[f"auxiliary/{name}"] = value
+    return result
+
+
+def total_loss(by_probe: Mapping[str, Array]) -> Array:
+    """What is minimised: the sum of all."""
+    return jnp.stack(list(by_probe.values())).sum()
+
+
+def _mean(losses: Array, counts: Array) -> Array:
+    counted = jnp.where(counts, losses, 0.0)
+    return counted.sum() / jnp.maximum(counts.sum(), 1)
+
+
+def _expand(condition: Array, like: Array) -> Array:
+    return condition.reshape(condition.shape + (1,) * (like.ndim - condition.ndim))
+
+
+def _real_entries(probe: Probe, batch: TraceBatch, losses: Array) -> Array:
+    """Which of the losses [..., B, locations] belong to real nodes; broadcasts against them."""
+    if batch.num_nodes is None or probe.location is Location.GRAPH or probe.kind is Kind.MASK_ONE:
+        return jnp.ones((1,) * losses.ndim, bool)
+    num_nodes = losses.shape[-1]
+    real = jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]
+    if probe.location is Location.EDGE:
+        real = real[:, :, None] & real[:, None, :]
+    return real.reshape((1,) * (losses.ndim - real.ndim) + real.shape)

@@ -1,0 +1,31 @@
+"""The encode-process-decode network (Veličković et al. 2022, arXiv 2205.15659; Ibarz et al., 2209.11142)."""
+
+from nar.model.decoders import DECODERS
+from nar.model.encoders import VIEWS
+from nar.model.net import Model, Params, make_model
+from nar.model.rollout import HINT_FEEDBACKS, NetConfig, Predictions
+from nar.model.values import (
+    SINKHORN_ITERATIONS_OF_OUTPUT,
+    Values,
+    decode_hard,
+    decode_soft,
+    densify,
+    log_sinkhorn,
+)
+
+__all__ = [
+    "DECODERS",
+    "HINT_FEEDBACKS",
+    "SINKHORN_ITERATIONS_OF_OUTPUT",
+    "VIEWS",
+    "Model",
+    "NetConfig",
+    "Params",
+    "Predictions",
+    "Values",
+    "decode_hard",
+    "decode_soft",
+    "densify",
+    "log_sinkhorn",
+    "make_model",
+]

@@ -1,0 +1,185 @@
+"""From states to logits of hints and outputs, one decoder for each location and kind."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from nar.model.values import SINKHORN_ITERATIONS_OF_DECODER, log_sinkhorn
+from nar.processors import FactoredFeatures, Linear
+from nar.specs import Kind, Location, Probe
+
+Array = jax.Array
+
+NO_LOGIT = -1e9
+"""Logit of a padding node."""
+
+
+class Readout(NamedTuple):
+    """What decoders read.
+
+    Attributes:
+      nodes: [B, N, 3H]: node features, previous and new hidden states.
+      edges: [B, N, N, F] each: edge features and, if the processor has them, edge states.
+      graph: [B, F] each, likewise.
+      mask: [B, N] bool, the real nodes, or None.
+    """
+
+    nodes: Array
+    edges: tuple[Array | FactoredFeatures, ...]
+    graph: tuple[Array, ...]
+    mask: Array | None
+
+
+Decoder = Callable[[Readout, int, int, bool], Array]
+"""(what is read, H, number of classes, whether in training) -> logits [B, ...]."""
+
+
+class Decoders(hk.Module):
+    """The decoders of all probes of one task; parameters are named by probe."""
+
+    def __init__(self, hidden_size: int, is_training: bool, name: str = "decode") -> None:
+        """Makes decoders that work in `hidden_size` features."""
+        super().__init__(name=name)
+        self._hidden_size = hidden_size
+        self._is_training = is_training
+
+    def __call__(self, probes: Sequence[Probe], readout: Readout) -> dict[str, Array]:
+        """Logits of some probes by name: [B, ...], shaped as their dense form (pointers have N logits)."""
+        return {probe.name: self._decode(probe, readout) for probe in probes}
+
+    @hk.transparent
+    def _decode(self, probe: Probe, readout: Readout) -> Array:
+        decoder = DECODERS[probe.location, probe.kind]
+        with hk.name_scope(probe.name):
+            return decoder(readout, self._hidden_size, probe.num_classes or 1, self._is_training)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Nodes
+
+
+def _node_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    del hidden_size, is_training
+    return Linear(num_classes, name="node")(readout.nodes)
+
+
+def _node_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    return _node_classes(readout, hidden_size, num_classes, is_training)[..., 0]
+
+
+def _node_one(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    logits = _node_number(readout, hidden_size, num_classes, is_training)
+    return _only_real(logits, readout.mask)
+
+
+def _node_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    """i points to j with logit v · max(A h_i, B h_j + C edges_ji)."""
+    del num_classes, is_training
+    source = Linear(hidden_size, name="source")(readout.nodes)
+    target = Linear(hidden_size, name="target")(readout.nodes)
+    edge = Linear(hidden_size, name="edge")(*readout.edges)
+    largest = jnp.maximum(source[:, None], target[:, :, None] + edge)
+    logits = Linear(1, name="out")(largest)[..., 0].swapaxes(1, 2)
+    return _only_real(logits, None if readout.mask is None else readout.mask[:, None])
+
+
+def _node_permutation(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    logits = _node_pointer(readout, hidden_size, num_classes, is_training)
+    return log_sinkhorn(
+        logits,
+        SINKHORN_ITERATIONS_OF_DECODER,
+        mask=readout.mask,
+        noise_key=hk.next_rng_key() if is_training else None,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------
+# Edges
+
+
+def _edge_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    del hidden_size, is_training
+    first = Linear(num_classes, name="first")(readout.nodes)
+    second = Linear(num_classes, name="second")(readout.nodes)
+    edge = Linear(num_classes, name="edge")(*readout.edges)
+    return first[:, :, None] + second[:, None] + edge
+
+
+def _edge_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    return _edge_classes(readout, hidden_size, num_classes, is_training)[..., 0]
+
+
+def _edge_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    """Pair (i, j) points to k with logit v · max(A h_i + B h_j + C edges_ij, D h_k)."""
+    del num_classes
+    pair = _edge_classes(readout, hidden_size, hidden_size, is_training)
+    target = Linear(hidden_size, name="target")(readout.nodes)
+    out = Linear(1, name="out")
+    w, b = out.parameters([target])
+    logits = max_dot(pair, target, w[:, 0]) + b[0]
+    return _only_real(logits, None if readout.mask is None else readout.mask[:, None, None])
+
+
+@jax.checkpoint
+def max_dot(pair: Array, target: Array, w: Array) -> Array:
+    """w · max(pair_ij, target_k): [B, N, N, N] from [B, N, N, H], [B, N, H] and [H].
+
+    Written as one reduction, and computed anew for gradients, so that no array [B, N, N, N, H] is kept.
+    """
+    largest = jnp.maximum(pair[:, :, :, None], target[:, None, None])
+    return (largest * jnp.broadcast_to(w, largest.shape)).sum(axis=-1)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Graph
+
+
+def _graph_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    del hidden_size, is_training
+    nodes = readout.nodes
+    if readout.mask is not None:
+        nodes = jnp.where(readout.mask[..., None], nodes, -jnp.inf)
+    from_nodes = Linear(num_classes, name="nodes")(nodes.max(axis=1))
+    return from_nodes + Linear(num_classes, name="graph")(*readout.graph)
+
+
+def _graph_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    return _graph_classes(readout, hidden_size, num_classes, is_training)[..., 0]
+
+
+def _graph_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    graph = _graph_classes(readout, hidden_size, 1, is_training)
+    target = Linear(1, name="target")(readout.nodes)[..., 0]
+    return _only_real(graph + target, readout.mask)
+
+
+def _only_real(logits: Array, mask: Array | None) -> Array:
+    return logits if mask is None else jnp.where(mask, logits, NO_LOGIT)
+
+
+DECODERS: Mapping[tuple[Location, Kind], Decoder] = MappingProxyType(
+    {
+        (Location.NODE, Kind.SCALAR): _node_number,
+        (Location.NODE, Kind.MASK): _node_number,
+        (Location.NODE, Kind.MASK_ONE): _node_one,
+        (Location.NODE, Kind.CATEGORICAL): _node_classes,
+        (Location.NODE, Kind.POINTER): _node_pointer,
+        (Location.NODE, Kind.SHOULD_BE_PERMUTATION): _node_pointer,
+        (Location.NODE, Kind.PERMUTATION_POINTER): _node_permutation,
+        (Location.EDGE, Kind.SCALAR): _edge_number,
+        (Location.EDGE, Kind.MASK): _edge_number,
+        (Location.EDGE, Kind.MASK_ONE): _edge_number,
+        (Location.EDGE, Kind.CATEGORICAL): _edge_classes,
+        (Location.EDGE, Kind.POINTER): _edge_pointer,
+        (Location.GRAPH, Kind.SCALAR): _graph_number,
+        (Location.GRAPH, Kind.MASK): _graph_number,
+        (Location.GRAPH, Kind.MASK_ONE): _graph_number,
+        (Location.GRAPH, Kind.CATEGORICAL): _graph_classes,
+        (Location.GRAPH, Kind.POINTER): _graph_pointer,
+    }
+)
+"""By location and kind of the probe."""

@@ -1,0 +1,64 @@
+"""A network for one or several tasks, as pure functions. Haiku does not leave this room."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import haiku as hk
+import jax
+
+from nar.model.rollout import NetConfig, Predictions, rollout
+from nar.specs import Spec
+from nar.traces import TraceBatch
+
+Params = Any
+"""Nested dictionaries: module path -> parameter name -> array."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The pure functions of a network.
+
+    Attributes:
+      init: `(key, {task: batch}) -> params` for all tasks; any batch of a task will do.
+      apply: `(params, key, task, batch, is_training) -> Predictions`; the key may be None unless in training.
+      specs: by task, after transforms.
+    """
+
+    init: Callable[[jax.Array, Mapping[str, TraceBatch]], Params]
+    apply: Callable[[Params, jax.Array | None, str, TraceBatch, bool], Predictions]
+    specs: Mapping[str, Spec]
+
+
+def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
+    """One processor shared by all tasks, with encoders and decoders for each.
+
+    Args:
+      config: what the network is made of.
+      specs: by task, after transforms.
+    """
+
+    def forward(task: str, batch: TraceBatch, is_training: bool) -> Predictions:
+        return rollout(config, task, specs[task], batch, is_training)
+
+    transformed = hk.transform(forward)
+
+    def init(key: jax.Array, batches: Mapping[str, TraceBatch]) -> Params:
+        # The processor is initialised by the first task in alphabetical order, whatever their order, and
+        # each task by a key of its own.
+        params: dict[str, Any] = {}
+        for task in sorted(specs, reverse=True):
+            own_key = jax.random.fold_in(key, _stable_number(task))
+            params = {**params, **transformed.init(own_key, task, batches[task], False)}
+        return params
+
+    def apply(
+        params: Params, key: jax.Array | None, task: str, batch: TraceBatch, is_training: bool
+    ) -> Predictions:
+        return transformed.apply(params, key, task, batch, is_training)
+
+    return Model(init, apply, dict(specs))
+
+
+def _stable_number(text: str) -> int:
+    return int.from_bytes(text.encode()[:4].ljust(4, b"\0"), "little") % 2**31

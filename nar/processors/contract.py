@@ -1,0 +1,151 @@
+"""What a processor is given and what it returns.
+
+A processor is a Haiku module: `processor(features, hidden, memory, context) -> Processed`. It can be used
+alone, inside any `hk.transform`, on arrays of your own.
+
+Legend of shapes: B batch, N nodes, F features, H hidden, K channels. Edge (i, j) goes from sender i to
+receiver j; a processor aggregates over axis 1.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import chex
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class FactoredFeatures:
+    """Features that are sums of a few known vectors: `values @ vectors + bias`.
+
+    What encoders make of a probe is a number times a vector. A linear map W of such features costs K·H
+    multiply-adds a pair of nodes instead of H², since W is applied to the K vectors first.
+
+    Attributes:
+      values: [..., K].
+      vectors: [K, F].
+      bias: [F].
+    """
+
+    values: Array
+    vectors: Array
+    bias: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the features themselves, [..., F]."""
+        return (*self.values.shape[:-1], self.vectors.shape[-1])
+
+    def dense(self) -> Array:
+        """The features as one array, [..., F]."""
+        return add_offset(self.values @ self.vectors, self.bias)
+
+
+class Features(NamedTuple):
+    """What the step's inputs and hints say.
+
+    Attributes:
+      nodes: [B, N, F].
+      edges: [B, N, N, F], an array or in factored form; `dense(edges)` makes it an array.
+      graph: [B, F].
+      adjacency: [B, N, N] bool; every node is its own neighbour.
+      mask: [B, N] bool, the real nodes, or None if no node is padding.
+    """
+
+    nodes: Array
+    edges: Array | FactoredFeatures
+    graph: Array
+    adjacency: Array
+    mask: Array | None = None
+
+
+class Context(NamedTuple):
+    """Where the rollout stands. Random numbers come from `hk.next_rng_key()`, in training only.
+
+    Attributes:
+      step: index of the step, a traced integer.
+      task: name of the algorithm.
+      is_training: whether parameters are being learned.
+    """
+
+    step: Array | int = 0
+    task: str = ""
+    is_training: bool = False
+
+
+class Processed(NamedTuple):
+    """What a processor returns.
+
+    Attributes:
+      nodes: [B, N, H], the new hidden states.
+      messages: [B, N, H], what each node received, for wrappers such as gates; None if there is no such thing.
+      edges: [B, N, N, H] for the decoders, or None.
+      graph: [B, H] for the decoders, or None.
+      memory: the processor's own recurrent state, any pytree; the rollout carries it to the next step.
+      losses: auxiliary losses by name, scalars; they are averaged over steps and added to the total.
+    """
+
+    nodes: Array
+    messages: Array | None = None
+    edges: Array | None = None
+    graph: Array | None = None
+    memory: Any = ()
+    losses: Mapping[str, Array] = MappingProxyType({})
+
+
+class Processor(Protocol):
+    """The type of all processors."""
+
+    def __call__(
+        self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
+    ) -> Processed:
+        """One step of message passing.
+
+        Args:
+          features: of the step.
+          hidden: [B, N, H], states of the previous step.
+          memory: as returned by the previous step; at first as made by `initial_memory`.
+          context: where the rollout stands.
+        """
+        ...
+
+    def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
+        """The memory before the first step, () if the processor has none."""
+        ...
+
+
+def add_offset(x: Array, offset: Array) -> Array:
+    """x [..., F] plus an offset [F], said outright since nothing here broadcasts between ranks by itself."""
+    return x + jnp.broadcast_to(offset, x.shape)
+
+
+def dense(features: Array | FactoredFeatures) -> Array:
+    """Features as one array, whatever their form."""
+    return features.dense() if isinstance(features, FactoredFeatures) else features
+
+
+def check_shapes(features: Features, hidden: Array) -> None:
+    """Raises AssertionError, with what was expected, unless all shapes fit together."""
+    chex.assert_rank([features.nodes, hidden, features.graph], [3, 3, 2])
+    batch_size, num_nodes, _ = features.nodes.shape
+    chex.assert_shape(hidden, (batch_size, num_nodes, None))
+    chex.assert_shape(features.graph, (batch_size, None))
+    chex.assert_shape(features.adjacency, (batch_size, num_nodes, num_nodes))
+    if len(features.edges.shape) != 4 or features.edges.shape[:3] != (batch_size, num_nodes, num_nodes):
+        raise AssertionError(
+            f"edges must have shape {(batch_size, num_nodes, num_nodes)} + (F,), got {features.edges.shape}"
+        )
+
+
+def full_adjacency(features: Features) -> Array:
+    """The graph of all real nodes, [B, N, N] bool; padding nodes see only themselves."""
+    if features.mask is None:
+        return jnp.ones_like(features.adjacency, dtype=bool)
+    real = features.mask[:, :, None] & features.mask[:, None, :]
+    return real | jnp.eye(features.mask.shape[1], dtype=bool)[None]

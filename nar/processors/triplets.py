@@ -1,0 +1,69 @@
+"""Triplet messages (Dudzik and Veličković 2022, arXiv 2203.15544; Ibarz et al. 2022, arXiv 2209.11142)."""
+
+from typing import Any
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from nar.processors.contract import Array, Context, Features, Processed, Processor
+from nar.processors.linear import Linear
+
+
+class Triplets(hk.Module):
+    """Any processor, with edge states from messages of triplets of nodes besides.
+
+    With z = [nodes, hidden], and T triplet features:
+
+        t_jk = max_i (A z_i + B z_j + C z_k + D edges_ij + E edges_ik + F edges_jk + G graph)
+        edges'_jk = relu(O t_jk)
+
+    Costs N³·T additions and N²·T·(H + 3F) multiply-adds a step; less if edges are factored.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        hidden_size: int,
+        *,
+        num_features: int = 8,
+        name: str = "triplets",
+    ) -> None:
+        """Wraps a processor; `num_features` is T."""
+        super().__init__(name=name)
+        self._processor = processor
+        self._hidden_size = hidden_size
+        self._num_features = num_features
+
+    def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
+        """That of the wrapped processor."""
+        return self._processor.initial_memory(batch_size, num_nodes)
+
+    def __call__(
+        self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
+    ) -> Processed:
+        """One step; see `nar.processors.contract.Processor`."""
+        processed = self._processor(features, hidden, memory, context)
+        edges = Linear(self._hidden_size, name="out")(self._largest(features, hidden))
+        return processed._replace(edges=jax.nn.relu(edges))
+
+    @hk.transparent
+    def _largest(self, features: Features, hidden: Array) -> Array:
+        """t [B, N, N, T]; only what depends on i stays under the maximum."""
+        size = self._num_features
+        z = jnp.concatenate([features.nodes, hidden], axis=-1)
+        node_i, node_j, node_k = (Linear(size, name=f"node_{k}")(z) for k in "ijk")
+        edge_ij, edge_ik, edge_jk = (
+            Linear(size, name=f"edge_{pair}")(features.edges) for pair in ("ij", "ik", "jk")
+        )
+        graph = Linear(size, name="graph")(features.graph)
+        from_i = edge_ij + node_i[:, :, None]
+        if features.mask is not None:
+            from_i = jnp.where(features.mask[:, :, None, None], from_i, -jnp.inf)
+        rest = edge_jk + node_k[:, None] + (node_j + graph[:, None])[:, :, None]
+        return max_plus(from_i, edge_ik) + rest
+
+
+def max_plus(a: Array, b: Array) -> Array:
+    """max_i (a_ij + b_ik): [B, N, N, T] from [B, N, N, T] twice, i being axis 1 of both."""
+    return (a[:, :, :, None] + b[:, :, None]).max(axis=1)

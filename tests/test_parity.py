@@ -1,0 +1,158 @@
+"""Networks of dm-clrs and ours, with the same parameters and batch, compute the same."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import oracle_params
+import pytest
+
+from nar import ALGORITHMS
+from nar.batches import Transforms
+from nar.evaluation import score_outputs
+from nar.losses import losses_by_probe, total_loss
+from nar.model import NetConfig, make_model
+from nar.processors import PROCESSORS
+from nar.specs import Kind
+from nar.traces import clrs30_sample
+
+HIDDEN = 16
+SIZE = 6
+BATCH = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Twins:
+    """The same network twice, and the same batch twice."""
+
+    theirs: object
+    feedback: object
+    model: object
+    params: dict
+    task: str
+    batch: object
+    names: dict
+
+
+def make_twins(task: str, processor: str, seed: int = 3) -> Twins:
+    algorithm = ALGORITHMS[task]
+    transforms = Transforms()
+    sampler, spec = oracle.clrs.build_sampler(task, BATCH, length=SIZE, seed=seed)
+    stream = itertools.repeat(sampler.next())
+    if algorithm.fixed_hints:
+        spec, stream = oracle.clrs.process_pred_as_input(spec, stream)
+    spec, stream = oracle.clrs.process_permutations(spec, stream, True)
+    feedback = next(stream)
+    theirs = oracle.clrs.models.BaselineModel(
+        spec=[spec],
+        dummy_trajectory=[feedback],
+        processor_factory=oracle.clrs.get_processor_factory(processor, use_ln=True, nb_triplet_fts=8),
+        hidden_dim=HIDDEN,
+        encode_hints=True,
+        decode_hints=True,
+        encoder_init="xavier_on_scalars",
+    )
+    theirs.init([feedback.features], 1)
+    our_spec = transforms.spec(algorithm)
+    names = oracle_params.module_names(processor, task, our_spec)
+    model = make_model(NetConfig(PROCESSORS[processor], HIDDEN), {task: our_spec})
+    batch = transforms.apply(algorithm, clrs30_sample(task, SIZE, BATCH, seed))
+    return Twins(theirs, feedback, model, _shaken(theirs, names), task, batch, names)
+
+
+def _shaken(theirs, names):
+    """Random offsets and scales, so that no parameter hides behind its initial 0 or 1."""
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda x: x + 0.1 * random.standard_normal(x.shape).astype("f"), theirs.params)
+    theirs.params = params
+    return oracle_params.convert(params, names)
+
+
+def close(ours, theirs, tolerance):
+    scale = max(np.abs(theirs).max(), 1e-3)
+    assert np.abs(np.asarray(ours) - theirs).max() <= tolerance * scale
+
+
+PAIRS = [(task, processor) for task in ALGORITHMS for processor in ("pgn", "mpnn", "triplet_gmpnn")]
+PAIRS += [("bfs", processor) for processor in sorted(set(PROCESSORS) - {"pgn", "mpnn", "triplet_gmpnn"})]
+
+
+@pytest.mark.parametrize(("task", "processor"), PAIRS)
+def test_same_predictions_and_scores(task, processor):
+    with oracle.relaxed():
+        twins = make_twins(task, processor)
+        outputs, hints = twins.theirs.net_fn.apply(
+            twins.theirs.params,
+            jax.random.key(0),
+            [twins.feedback.features],
+            repred=True,
+            algorithm_index=0,
+            return_hints=True,
+            return_all_outputs=False,
+        )
+        decided, _ = twins.theirs.predict(jax.random.key(0), twins.feedback.features)
+        their_score = oracle.clrs.evaluate(twins.feedback.outputs, decided)
+    ours = jax.jit(twins.model.apply, static_argnums=(2, 4))(twins.params, None, task, twins.batch, False)
+    assert set(ours.outputs) == set(outputs)
+    for name, value in outputs.items():
+        close(ours.outputs[name], np.asarray(value), 1e-4)
+    for name in ours.hints:
+        close(ours.hints[name], np.stack([step[name] for step in hints]), 1e-4)
+    scores = score_outputs(twins.model.specs[task], twins.batch, ours.outputs)
+    assert scores["score"] == pytest.approx(their_score["score"], abs=1e-6)
+
+
+@pytest.mark.parametrize("task", [name for name in ALGORITHMS if "sort" not in name])
+def test_same_losses_and_gradients(task):
+    """Sorting is left out: its loss in training has random noise."""
+    with oracle.relaxed():
+        twins = make_twins(task, "triplet_gmpnn")
+        their_loss, their_gradients = twins.theirs.compute_grad(jax.random.PRNGKey(0), twins.feedback)
+
+    def loss(params):
+        predictions = twins.model.apply(params, jax.random.key(0), task, twins.batch, True)
+        return total_loss(losses_by_probe(twins.model.specs[task], twins.batch, predictions))
+
+    our_loss, our_gradients = jax.jit(jax.value_and_grad(loss))(twins.params)
+    assert float(our_loss) == pytest.approx(float(their_loss), rel=1e-4)
+    expected = oracle_params.convert(their_gradients, twins.names)
+    assert set(our_gradients) == set(expected)
+    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
+    for module, leaves in expected.items():
+        for name, value in leaves.items():
+            error = np.abs(np.asarray(our_gradients[module][name]) - value).max()
+            assert error <= 1e-3 * max(np.abs(value).max(), 1e-2 * largest), (module, name)
+
+
+@pytest.mark.parametrize("task", [name for name in ALGORITHMS if "sort" in name])
+def test_same_losses_of_permutations_without_noise(task):
+    """The losses of dm-clrs on the predictions that it makes without noise are ours on ours."""
+    with oracle.relaxed():
+        twins = make_twins(task, "triplet_gmpnn")
+        outputs, hints = twins.theirs.net_fn.apply(
+            twins.theirs.params,
+            jax.random.key(0),
+            [twins.feedback.features],
+            repred=True,
+            algorithm_index=0,
+            return_hints=True,
+            return_all_outputs=False,
+        )
+        expected = {
+            truth.name: oracle.losses.output_loss(truth, outputs[truth.name], SIZE)
+            for truth in twins.feedback.outputs
+        } | {
+            truth.name: oracle.losses.hint_loss(
+                truth, [step[truth.name] for step in hints], twins.feedback.features.lengths, SIZE
+            )
+            for truth in twins.feedback.features.hints
+        }
+    ours = twins.model.apply(twins.params, None, task, twins.batch, False)
+    losses = losses_by_probe(twins.model.specs[task], twins.batch, ours)
+    assert Kind.PERMUTATION_POINTER in {probe.kind for probe in twins.model.specs[task].outputs}
+    assert set(losses) == set(expected)
+    for name, value in expected.items():
+        assert float(losses[name]) == pytest.approx(float(jnp.asarray(value)), rel=1e-4, abs=1e-6), name
