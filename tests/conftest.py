@@ -18,5 +18,5 @@ os.environ.setdefault(
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 # The first example of a test may compile; examples are the same in every run.
-hypothesis.settings.register_profile("nar", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("nar", deadline=None, max_examples=200, derandomize=True, database=None)
 hypothesis.settings.load_profile("nar")
