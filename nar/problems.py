@@ -72,7 +72,7 @@ class Problem:
             _OPTION_CHECKS[name](name, value)
         drawn_with = {**self.options, **options}
         if "low" in drawn_with:
-            self._check_range(drawn_with["low"], drawn_with["high"])
+            self._check_range(float(drawn_with["low"]), float(drawn_with["high"]))
 
     def _check_range(self, low: float, high: float) -> None:
         if low < self.min_low:
@@ -118,7 +118,8 @@ def _check_probability(name: str, value: Any) -> None:
 
 
 def _check_real(name: str, value: Any) -> None:
-    if not _is_real(value) or not abs(value) <= _LARGEST:
+    number = value.item() if isinstance(value, np.generic) else value
+    if not _is_real(number) or not abs(number) <= _LARGEST:
         raise ValueError(f"{name} must be a number of at most {_LARGEST:g} in size, got {value!r}")
 
 
