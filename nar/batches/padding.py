@@ -8,11 +8,15 @@ from nar.specs import Kind, Location, Probe, Spec
 from nar.traces import Probes, TraceBatch
 
 
+SHORTEST_BUCKET = 8
+
+
 def bucket_length(num_steps: int) -> int:
-    """The length to which traces of `num_steps` are padded: the next of 1, 2, 3, 4, 6, 8, 12, 16, 24, ..."""
-    power = 1 << max(num_steps - 1, 0).bit_length()
-    three_quarters = 3 * power // 4
-    return three_quarters if power >= 4 and num_steps <= three_quarters else power
+    """The length to which traces of `num_steps` are padded: the next of 8, 16, 32, 64, ...
+
+    Buckets can be this coarse since the network skips the steps behind the longest trace of a batch.
+    """
+    return max(SHORTEST_BUCKET, 1 << max(num_steps - 1, 0).bit_length())
 
 
 def pad_steps(batch: TraceBatch, num_steps: int) -> TraceBatch:

@@ -21,12 +21,13 @@ class Model:
 
     Attributes:
       init: `(key, {task: batch}) -> params` for all tasks; any batch of a task will do.
-      apply: `(params, key, task, batch, is_training) -> Predictions`; the key may be None unless in training.
+      apply: `(params, key, task, batch, is_training, num_steps=None) -> Predictions`; the key may be None unless
+        in training; see `nar.model.rollout.rollout` for the others.
       specs: by task, after transforms.
     """
 
     init: Callable[[jax.Array, Mapping[str, TraceBatch]], Params]
-    apply: Callable[[Params, jax.Array | None, str, TraceBatch, bool], Predictions]
+    apply: Callable[..., Predictions]
     specs: Mapping[str, Spec]
 
 
@@ -38,8 +39,10 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
       specs: by task, after transforms.
     """
 
-    def forward(task: str, batch: TraceBatch, is_training: bool) -> Predictions:
-        return rollout(config, task, specs[task], batch, is_training)
+    def forward(
+        task: str, batch: TraceBatch, is_training: bool, num_steps: int | None = None
+    ) -> Predictions:
+        return rollout(config, task, specs[task], batch, is_training, num_steps)
 
     transformed = hk.transform(forward)
 
@@ -52,12 +55,7 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
             params = {**params, **transformed.init(own_key, task, batches[task], False)}
         return params
 
-    def apply(
-        params: Params, key: jax.Array | None, task: str, batch: TraceBatch, is_training: bool
-    ) -> Predictions:
-        return transformed.apply(params, key, task, batch, is_training)
-
-    return Model(init, apply, dict(specs))
+    return Model(init, transformed.apply, dict(specs))
 
 
 def _stable_number(text: str) -> int:

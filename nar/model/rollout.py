@@ -86,7 +86,12 @@ class Carry(NamedTuple):
 
 
 def rollout(
-    config: NetConfig, task: str, spec: Spec, batch: TraceBatch, is_training: bool
+    config: NetConfig,
+    task: str,
+    spec: Spec,
+    batch: TraceBatch,
+    is_training: bool,
+    num_steps: int | None = None,
 ) -> Predictions:
     """Predictions of a batch, to be called inside a Haiku transform.
 
@@ -98,24 +103,40 @@ def rollout(
       spec: of the batch, after transforms.
       batch: what to predict.
       is_training: whether there is noise in permutations and teacher forcing.
+      num_steps: how many steps to take; by default one less than the batch holds, at least one.
     """
     step = _Step(config, task, spec, batch, is_training)
-    num_steps = max(1, batch.num_steps - 1)
+    num_steps = max(1, batch.num_steps - 1) if num_steps is None else num_steps
+    longest = jnp.maximum(batch.lengths.max() - 1, 1)
     start = step.start()
-    _, shapes, _ = hk.eval_shape(step.advance, start, jnp.zeros((), jnp.int32))
-    last = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+    _, *shapes = hk.eval_shape(step.advance, start, jnp.zeros((), jnp.int32))
+    nothing_seen, no_outcome = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
 
-    def body(carry: Carry, index: Array) -> tuple[Carry, tuple[Values, Values]]:
+    def advance(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
         new, seen, outcome = step.advance(carry, index)
         kept = _keep(seen, carry.last, (batch.lengths > index + 1) | (index == 0))
         return new._replace(last=kept), outcome
 
-    final, (hints, losses) = hk.scan(body, start._replace(last=last), jnp.arange(num_steps))
+    def rest(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
+        del index
+        return carry, no_outcome
+
+    def body(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
+        # Behind the end of the longest trace nothing is computed: padding of steps costs next to nothing.
+        if hk.running_init():
+            return advance(carry, index)
+        return hk.cond(index < longest, advance, rest, carry, index)
+
+    final, (hints, losses) = hk.scan(body, start._replace(last=nothing_seen), jnp.arange(num_steps))
     return Predictions(
         outputs=step.decoders(spec.outputs, step.readout(start.hints, final.last)),
         hints=hints,
-        losses={name: value.mean() for name, value in losses.items()},
+        losses={name: value.sum() / longest for name, value in losses.items()},
     )
+
+
+Outcome = tuple[Values, Values]
+"""Of one step: logits of hints by name, and auxiliary losses by name."""
 
 
 class Seen(NamedTuple):
@@ -180,8 +201,8 @@ class _Step:
             last=None,
         )
 
-    def advance(self, carry: Carry, index: Array) -> tuple[Carry, Seen, tuple[Values, Values]]:
-        """One step: what the next is fed, what output decoders read, and (hint logits, losses)."""
+    def advance(self, carry: Carry, index: Array) -> tuple[Carry, Seen, Outcome]:
+        """One step: what the next is fed, what output decoders read, and its outcome."""
         hints = self._forced(carry.hints, index)
         features = self._features(hints)
         context = Context(step=index, task=self._task, is_training=self._is_training)

@@ -1,0 +1,55 @@
+"""The recipe of Ibarz et al. 2022 (arXiv 2209.11142) for one algorithm; every other config starts from it.
+
+Command: python -m experiments.train --config=configs/base.py --workdir=runs/base
+Cost: 10,000 steps, an hour and a half on two CPU cores for bfs.
+Expected score: bfs 99.7 % at n = 64.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The config; a comment says what each key means."""
+    config = ConfigDict()
+    # Names of nar.ALGORITHMS; several are trained in turn, with one shared processor.
+    config.algorithms = ("bfs",)
+
+    config.model = ConfigDict()
+    # One of nar.PROCESSORS, and arguments for it.
+    config.model.processor = "triplet_gmpnn"
+    config.model.processor_options = ConfigDict()
+    config.model.hidden_size = 128
+    # How predicted hints are fed back: soft, hard or hard_on_eval.
+    config.model.hint_feedback = "soft"
+    # Probability that a training sample is fed the true hints of a step.
+    config.model.teacher_forcing = 0.0
+
+    config.data = ConfigDict()
+    # Problem sizes of training, in turn.
+    config.data.sizes = (4, 7, 11, 13, 16)
+    # Options of the problems of training, each for those algorithms that have it. p is the edge probability,
+    # drawn anew for each graph.
+    config.data.problem = ConfigDict({"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)})
+    # The transforms of nar.batches.Transforms.
+    config.data.random_positions = True
+    config.data.fixed_hints_as_inputs = True
+    config.data.cyclic_permutations = True
+
+    config.training = ConfigDict()
+    config.training.steps = 10_000
+    config.training.batch_size = 32
+    config.training.seed = 0
+    config.training.learning_rate = 1e-3
+    # Largest global norm of the gradients; 0 for none.
+    config.training.gradient_clip = 1.0
+    # Regular expressions; parameters whose name one of them finds are not trained.
+    config.training.freeze = ()
+    # Steps between two lines of metrics.jsonl.
+    config.training.log_every = 50
+    # Steps between two checkpoints, each with a whole validation.
+    config.training.checkpoint_every = 500
+
+    config.evaluation = ConfigDict()
+    # Traces that are predicted at once.
+    config.evaluation.batch_size = 32
+    return config

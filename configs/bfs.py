@@ -1,0 +1,18 @@
+"""Breadth-first search: the recipe of `configs/base.py`, stopped early, since it learns this in minutes.
+
+Command: python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
+Cost: TBD
+Expected score: TBD
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    """The config."""
+    config = base.get_config()
+    config.training.steps = 1000
+    config.training.checkpoint_every = 100
+    return config

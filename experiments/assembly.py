@@ -1,0 +1,148 @@
+"""From a config to the parts of the library. Everything in a config is checked here, before any work starts."""
+
+import dataclasses
+import difflib
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+from configs import base
+from nar.algorithms import find_algorithm
+from nar.batches import Task, TrainingStream, Transforms
+from nar.model import Model, NetConfig, make_model
+from nar.processors import find_processor
+from nar.training import Devices, make_optimiser
+
+Config = Mapping[str, Any]
+"""A resolved config as plain nested dictionaries."""
+
+_FREE = ("data.problem", "model.processor_options")
+"""Parts of a config whose keys the problem or the processor decides upon."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What a config stands for.
+
+    Attributes:
+      tasks: what is trained.
+      transforms: of all tasks.
+      model: the network.
+      optimiser: of training.
+      stream: the training data.
+      devices: where to train.
+    """
+
+    tasks: tuple[Task, ...]
+    transforms: Transforms
+    model: Model
+    optimiser: optax.GradientTransformation
+    stream: TrainingStream
+    devices: Devices
+
+
+def assemble(config: Config) -> Parts:
+    """The parts of a run.
+
+    Raises:
+      ValueError: if anything in the config is not valid.
+    """
+    check_keys(config, base.get_config().to_dict())
+    data, training = config["data"], config["training"]
+    for key in ("steps", "batch_size", "log_every", "checkpoint_every"):
+        _check_positive(f"training.{key}", training[key])
+    _check_positive("evaluation.batch_size", config["evaluation"]["batch_size"])
+    transforms = Transforms(
+        random_positions=data["random_positions"],
+        fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
+        cyclic_permutations=data["cyclic_permutations"],
+    )
+    tasks = make_tasks(config["algorithms"], tuple(data["sizes"]), data["problem"], transforms)
+    devices = Devices.all()
+    devices.check_batch_size(training["batch_size"])
+    return Parts(
+        tasks=tasks,
+        transforms=transforms,
+        model=make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks}),
+        optimiser=make_optimiser(
+            training["learning_rate"], training["gradient_clip"], tuple(training["freeze"])
+        ),
+        stream=TrainingStream(tasks, training["batch_size"], training["seed"]),
+        devices=devices,
+    )
+
+
+def make_tasks(
+    names: Any, sizes: tuple[int, ...], options: Mapping[str, Any], transforms: Transforms
+) -> tuple[Task, ...]:
+    """A task for each algorithm, with those problem options that it has.
+
+    Raises:
+      ValueError: if a name, a size or an option is not valid, or if no algorithm has an option.
+    """
+    names = (names,) if isinstance(names, str) else tuple(names)
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
+    algorithms = [find_algorithm(name) for name in names]
+    defaults = base.get_config().data.problem
+    for option in options:
+        known = {name for algorithm in algorithms for name in algorithm.problem.options}
+        if option not in known and option not in defaults:
+            raise ValueError(
+                f"data.problem.{option}: none of {', '.join(names)} has such an option; "
+                f"known: {', '.join(sorted(known)) or 'none'}"
+            )
+    return tuple(
+        Task(
+            algorithm,
+            sizes,
+            {key: value for key, value in options.items() if key in algorithm.problem.options},
+            transforms,
+        )
+        for algorithm in algorithms
+    )
+
+
+def make_net_config(model: Config) -> NetConfig:
+    """The network of a config.
+
+    Raises:
+      ValueError: if the processor or one of its options is unknown, or a number is not valid.
+    """
+    factory = find_processor(model["processor"])
+    options = dict(model["processor_options"])
+    try:
+        inspect.signature(factory).bind(model["hidden_size"], **options)
+    except TypeError as error:
+        raise ValueError(f"model.processor_options of {model['processor']}: {error}") from None
+    return NetConfig(
+        processor=functools.partial(factory, **options),
+        hidden_size=model["hidden_size"],
+        hint_feedback=model["hint_feedback"],
+        teacher_forcing=model["teacher_forcing"],
+    )
+
+
+def check_keys(config: Config, known: Config, prefix: str = "") -> None:
+    """Raises ValueError on keys and types that the base config does not have, naming the nearest known key."""
+    for key, value in config.items():
+        path = f"{prefix}{key}"
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"unknown config key {path}; {hint}")
+        if isinstance(known[key], Mapping) != isinstance(value, Mapping):
+            raise ValueError(f"config key {path} has the wrong type: {value!r}")
+        if isinstance(value, Mapping) and path not in _FREE:
+            check_keys(value, known[key], f"{path}.")
+    missing = [f"{prefix}{key}" for key in known if key not in config]
+    if missing:
+        raise ValueError(f"config key {missing[0]} is missing")
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")

@@ -1,0 +1,173 @@
+"""Trains a network on a config.
+
+    python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
+    python -m experiments.train --config=configs/bfs.py --workdir=runs/wide --config.model.hidden_size=192
+
+The same command on the same workdir goes on where the run stopped; on a finished run it shows the result.
+"""
+
+import functools
+import pathlib
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from experiments.assembly import Config, Parts, assemble
+from nar.evaluation import Evaluator, mean_score, score_split
+from nar.model import Params
+from nar.reports import draw_curves, result_summary
+from nar.training import (
+    Checkpoints,
+    Clock,
+    ShowProgress,
+    TrainState,
+    ValidateAndSave,
+    Workdir,
+    WriteMetrics,
+    count_parameters,
+    digest,
+    fit,
+    frozen_names,
+    init_state,
+    make_step,
+    read_json,
+    use_compilation_cache,
+    write_json,
+)
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: made if missing, gone on with if there.")
+
+
+def main(argv: list[str]) -> None:
+    """Checks the config, then trains, or says that the run is finished."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    config = _CONFIG.value.to_dict()
+    workdir = Workdir(pathlib.Path(_WORKDIR.value))
+    use_compilation_cache()
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
+    try:
+        parts = assemble(config)
+        workdir.claim(config)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    if workdir.result.exists() and read_json(workdir.result)["steps"] >= config["training"]["steps"]:
+        print(f"This run is finished: {workdir.path}\n\n{result_summary(read_json(workdir.result))}")
+        return
+    try:
+        finished = train(config, parts, workdir)
+    except (ValueError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    if not finished:
+        print(f"Interrupted; the same command goes on. Run: {workdir.path}")
+        sys.exit(1)
+    print(f"\n{result_summary(read_json(workdir.result))}\nRun: {workdir.path}")
+
+
+def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
+    """Trains from the latest checkpoint, or from the start, to the end; False if interrupted."""
+    training = config["training"]
+    evaluator = Evaluator(parts.model, parts.transforms, config["evaluation"]["batch_size"])
+    with Checkpoints(workdir.checkpoints) as checkpoints:
+        state, seconds = start_state(parts, training["seed"], checkpoints)
+        describe(state, training)
+        start, clock = int(state.step), Clock(seconds)
+        hooks = [
+            ValidateAndSave(
+                functools.partial(validate, evaluator),
+                checkpoints,
+                training["checkpoint_every"],
+                training["steps"],
+                clock,
+            ),
+            WriteMetrics(
+                workdir.metrics,
+                workdir.tensorboard,
+                training["log_every"],
+                training["batch_size"],
+                start,
+                clock,
+            ),
+            ShowProgress(start, training["steps"]),
+        ]
+        state, interrupted = fit(
+            state,
+            make_step(parts.model, parts.optimiser),
+            parts.stream,
+            num_steps=training["steps"],
+            devices=parts.devices,
+            hooks=hooks,
+        )
+        if interrupted:
+            return False
+        finish(config, state, checkpoints, evaluator, clock, workdir)
+    return True
+
+
+def start_state(parts: Parts, seed: int, checkpoints: Checkpoints) -> tuple[TrainState, float]:
+    """The state of the latest whole checkpoint, or a new one, and the seconds that it took."""
+    batches = {task.name: parts.stream.batch(step) for step, task in enumerate(parts.tasks)}
+    init = functools.partial(init_state, parts.model, parts.optimiser, batches, seed)
+    state = parts.devices.make_state(init)
+    restored = checkpoints.restore(state)
+    if restored is None:
+        return state, 0.0
+    print(f"Going on from step {int(restored.state.step)}.")
+    return parts.devices.put_state(restored.state), restored.notes["seconds"]
+
+
+def describe(state: TrainState, training: Config) -> None:
+    """Says how much is trained, and what is not."""
+    frozen = frozen_names(state.params, training["freeze"])
+    print(f"{count_parameters(state.params)} parameters, {len(frozen)} arrays frozen", *frozen, sep="\n  ")
+
+
+def validate(evaluator: Evaluator, params: Params) -> dict[str, float]:
+    """Scores of the whole validation split by name, and the mean over tasks, which decides."""
+    scores = score_split(evaluator, params, "val")
+    named = {
+        f"validation/{task}/{output}": value
+        for task, sizes in scores.items()
+        for values in sizes.values()
+        for output, value in values.items()
+    }
+    return {**named, "validation/score": mean_score(scores)}
+
+
+def finish(
+    config: Config,
+    state: TrainState,
+    checkpoints: Checkpoints,
+    evaluator: Evaluator,
+    clock: Clock,
+    workdir: Workdir,
+) -> None:
+    """Scores the best checkpoint on validation and test, and writes `result.json` and `curves.png`."""
+    best = checkpoints.restore_best(state).state
+    scores = {
+        name: score_split(evaluator, best.params, split)
+        for name, split in (("validation", "val"), ("test", "test"))
+    }
+    steps = config["training"]["steps"]
+    if not draw_curves(workdir.metrics, workdir.path / "curves.png"):
+        logging.info("matplotlib is not installed (extra `plots`): no curves.png")
+    write_json(
+        workdir.result,
+        {
+            "scores": scores,
+            "best_step": int(best.step),
+            "steps": steps,
+            "examples": steps * config["training"]["batch_size"],
+            "seconds": clock.seconds(),
+            "parameters": count_parameters(state.params),
+            "parameters_sha256": digest(state.params),
+        },
+    )
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main)

@@ -1,0 +1,99 @@
+"""Predictions without a teacher, for whole splits and at any size."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from nar.algorithms import find_algorithm
+from nar.batches import Transforms, bucket_length, pad_batch, take
+from nar.evaluation.scores import decide, score_decided
+from nar.model import Model, Params, Values
+from nar.traces import TraceBatch, clrs30_sample, clrs30_split
+
+SAMPLES_OF_OTHER_SIZES = 32
+"""Times `Algorithm.clrs30_multiplier`, as in the test split."""
+
+
+class Evaluator:
+    """Scores a network on any number of traces of any size."""
+
+    def __init__(self, model: Model, transforms: Transforms, batch_size: int = 32) -> None:
+        """Compiles nothing yet.
+
+        Args:
+          model: the network.
+          transforms: those that it is trained with.
+          batch_size: how many traces are predicted at once.
+        """
+        self.model = model
+        self._transforms = transforms
+        self._batch_size = batch_size
+
+        def predict(params: Params, task: str, batch: TraceBatch, num_steps: int) -> Values:
+            return model.apply(params, None, task, batch, False, num_steps).outputs
+
+        self._predict = jax.jit(predict, static_argnums=(1, 3))
+
+    def score(self, params: Params, task: str, traces: TraceBatch) -> dict[str, float]:
+        """Score of each output over all traces together, and `score`, their mean.
+
+        Args:
+          params: of the network.
+          task: name of the algorithm.
+          traces: raw ones, as `nar.traces` makes them.
+        """
+        spec = self.model.specs[task]
+        batch = self._transforms.apply(find_algorithm(task), traces)
+        return score_decided(spec, batch.outputs, self.decide(params, task, batch))
+
+    def decide(self, params: Params, task: str, batch: TraceBatch) -> dict[str, np.ndarray]:
+        """Outputs for a batch after transforms, in its order and as a trace holds them: [B, ...]."""
+        spec = self.model.specs[task]
+        parts = []
+        for start in range(0, batch.batch_size, self._batch_size):
+            part = take(batch, slice(start, start + self._batch_size))
+            real = part.batch_size
+            logits = self._logits(params, task, pad_batch(part, self._batch_size))
+            decided = decide(spec, logits)
+            parts.append({name: value[:real] for name, value in decided.items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _logits(self, params: Params, task: str, batch: TraceBatch) -> Values:
+        num_steps = max(1, bucket_length(batch.num_steps) - 1)
+        # Of the hints, the network sees the first only.
+        first = {name: value[:1] for name, value in batch.hints.items()}
+        batch = dataclasses.replace(batch, hints=first, outputs={})
+        return self._predict(params, task, batch, num_steps)
+
+
+Scores = dict[str, dict[str, dict[str, float]]]
+"""task -> size -> output or "score" -> score."""
+
+
+def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:
+    """Scores of all tasks on a canonical split of CLRS-30, complete and in order."""
+    result: Scores = {}
+    for task in evaluator.model.specs:
+        traces = clrs30_split(task, split)
+        size = str(traces.inputs["pos"].shape[1])
+        result[task] = {size: evaluator.score(params, task, traces)}
+    return result
+
+
+def score_sizes(evaluator: Evaluator, params: Params, sizes: list[int], seed: int) -> Scores:
+    """Scores of all tasks on fresh problems of several sizes, drawn as CLRS-30 draws its test split."""
+    result: Scores = {task: {} for task in evaluator.model.specs}
+    for task in evaluator.model.specs:
+        count = SAMPLES_OF_OTHER_SIZES * find_algorithm(task).clrs30_multiplier
+        for size in sizes:
+            result[task][str(size)] = evaluator.score(
+                params, task, clrs30_sample(task, size, count, seed)
+            )
+    return result
+
+
+def mean_score(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
+    """Mean over tasks and sizes of `score`."""
+    return float(np.mean([values["score"] for sizes in scores.values() for values in sizes.values()]))

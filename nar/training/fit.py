@@ -1,0 +1,94 @@
+"""The loop. It takes steps; everything else is a hook."""
+
+import signal
+import types
+from collections.abc import Sequence
+from typing import Protocol
+
+from nar.batches import TrainingStream, prefetch
+from nar.training.devices import Devices
+from nar.training.state import TrainState
+from nar.training.step import Metrics, StepFunction
+
+
+class Hook(Protocol):
+    """Something that is done beside training."""
+
+    def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
+        """Called after each step, in the order of the hooks.
+
+        Args:
+          step: number of steps taken so far.
+          state: after the step. Its memory is reused by the next one: copy what is to be kept.
+          metrics: of the step; reading one waits for the device. A hook may add to them.
+        """
+        ...
+
+    def at_end(self, state: TrainState, interrupted: bool) -> None:
+        """Called once, after the last step or where the run was interrupted."""
+        ...
+
+
+def fit(
+    state: TrainState,
+    step_function: StepFunction,
+    stream: TrainingStream,
+    *,
+    num_steps: int,
+    devices: Devices,
+    hooks: Sequence[Hook] = (),
+) -> tuple[TrainState, bool]:
+    """Trains until the state has taken `num_steps` steps, or until SIGTERM or SIGINT.
+
+    Args:
+      state: where to start, on the devices; it is used up.
+      step_function: as `make_step` returns it.
+      stream: the data.
+      num_steps: at how many steps, counted from the very first, to stop.
+      devices: where to train.
+      hooks: called in this order after each step.
+
+    Returns:
+      The new state, and whether training was interrupted.
+    """
+    start = int(state.step)
+    batches = prefetch(stream, start, num_steps)
+    with _Interruption() as interruption:
+        for index, batch in zip(range(start, num_steps), batches, strict=True):
+            task = stream.task(index).name
+            state, metrics = step_function(state, devices.put_batch(batch), task)
+            if devices.must_wait:
+                metrics["loss"].block_until_ready()
+            for hook in hooks:
+                hook.after_step(index + 1, state, metrics)
+            if interruption.asked:
+                break
+        batches.close()
+        for hook in hooks:
+            hook.at_end(state, interruption.asked)
+    return state, interruption.asked
+
+
+class _Interruption:
+    """Notes SIGTERM and SIGINT, so that the step in progress ends; a second signal acts as usual."""
+
+    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "_Interruption":
+        try:
+            self._before = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        except ValueError:  # not the main thread, which alone may handle signals
+            self._before = {}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
+        del frame
+        self.asked = True
+        signal.signal(number, self._before[signal.Signals(number)])
