@@ -294,6 +294,11 @@ def test_task_scheduling(instance):
         assert np.array(w)[selected].sum() == sum(sorted(w, reverse=True)[: d[0]])
 
 
+def test_task_scheduling_takes_equal_weights_in_the_order_of_nodes():
+    trace = nar.run_algorithm("task_scheduling", np.full(100, 50), np.arange(100) % 2)
+    assert trace.hints["i"].argmax(-1).tolist() == [0, *range(1, 100, 2), *range(0, 100, 2)]
+
+
 def test_task_scheduling_is_not_always_the_best():
     selected = nar.run_algorithm("task_scheduling", [2, 1], [2, 1]).outputs["selected"]
     np.testing.assert_array_equal(selected, [1, 0])  # task 1 first, then task 0 would do both

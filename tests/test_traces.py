@@ -86,13 +86,28 @@ def test_samples_with_options(name, options):
     assert_same(clrs30_sample(name, 9, 16, 7, **options), oracle.sample(name, 9, 16, 7, **options), 1e-9)
 
 
-@every_algorithm
+def coarse(argument):
+    """Rounds numbers up, so that many are equal."""
+    return np.ceil(4 * argument) / 4 if np.asarray(argument).dtype.kind == "f" else argument
+
+
+TIES_LEFT_OPEN = {"task_scheduling"}
+"""Where the oracle orders equal numbers by numpy's default sort, which differs from machine to machine."""
+
+
 @pytest.mark.parametrize("size", [4, 16])
-def test_runs_on_given_arguments(name, size):
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        *((name, np.copy) for name in nar.ALGORITHMS),
+        *((name, coarse) for name in nar.ALGORITHMS if name not in TIES_LEFT_OPEN),
+    ],
+)
+def test_runs_on_given_arguments(name, size, change):
     sampler, _ = oracle.samplers.build_sampler(name, 1, length=size, seed=11)
     run = getattr(oracle.clrs._src.algorithms, name)
     for _ in range(10):
-        arguments = sampler._sample_data(length=size)
+        arguments = [change(argument) for argument in sampler._sample_data(length=size)]
         before = [np.copy(argument) for argument in arguments]
         trace = run_algorithm(name, *arguments)
         for argument, copy in zip(arguments, before, strict=True):
@@ -250,7 +265,7 @@ def test_no_state_is_read_or_left(name):
 def test_other_seeds_and_indices_give_other_problems(name):
     batches = [
         sample_traces(name, 7, 4, seed, first=first)
-        for seed, first in ((0, 0), (1, 0), (-1, 0), (2**70, 0), (0, 4), (0, 2**63))
+        for seed, first in ((0, 0), (1, 0), (-1, 0), (2**70, 0), (0, 4), (0, 2**32), (0, 2**63))
     ]
     texts = {
         tuple(value[index].tobytes() for value in batch.inputs.values())
