@@ -1,7 +1,10 @@
 """The table of algorithms, and what each computes, against references of another making."""
 
 import dataclasses
+import importlib.util
 import itertools
+import pathlib
+import re
 from fractions import Fraction
 from functools import cache
 
@@ -19,6 +22,8 @@ from nar.algorithms.lcs_length import LEFT, UP, UP_LEFT
 from nar.specs import Kind, Location, Probe, Spec, Stage
 
 every_algorithm = pytest.mark.parametrize("algorithm", nar.ALGORITHMS.values(), ids=nar.ALGORITHMS)
+CLRS30 = {name: nar.ALGORITHMS[name] for name in nar.ALGORITHMS if name in oracle.specs.SPECS}
+every_official_algorithm = pytest.mark.parametrize("algorithm", CLRS30.values(), ids=CLRS30)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -37,14 +42,14 @@ def test_definition(algorithm):
     assert algorithm.spec.outputs
 
 
-@every_algorithm
+@every_official_algorithm
 def test_spec_is_that_of_clrs30(algorithm):
     official = oracle.specs.SPECS[algorithm.name]
     ours = {p.name: (p.stage.value, p.location.value, p.kind.value) for p in algorithm.spec.values()}
     assert ours == {name: tuple(row) for name, row in official.items()}
 
 
-@every_algorithm
+@every_official_algorithm
 def test_classes_are_those_of_clrs30(algorithm):
     batch = oracle.sample(algorithm.name, 4, 2, 0)
     for probe in algorithm.spec.values():
@@ -52,7 +57,7 @@ def test_classes_are_those_of_clrs30(algorithm):
             assert getattr(batch, f"{probe.stage.value}s")[probe.name].shape[-1] == probe.num_classes
 
 
-@every_algorithm
+@every_official_algorithm
 def test_family_and_samples_are_those_of_clrs30(algorithm):
     module = getattr(oracle.clrs._src.algorithms, algorithm.name).__module__
     assert module.endswith(f".{algorithm.family}")
@@ -99,6 +104,25 @@ def test_permutations_are_recorded_as_pointers():
     spec = Spec([Probe("pred", Stage.OUTPUT, Location.NODE, Kind.PERMUTATION_POINTER)])
     with pytest.raises(ValueError, match="'pred' must be of kind should_be_permutation"):
         dataclasses.replace(nar.ALGORITHMS["heapsort"], spec=spec)
+
+
+def test_the_worked_example_of_the_guide(tmp_path):
+    guide = (pathlib.Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    path = tmp_path / "selection_sort.py"
+    path.write_text(
+        next(block for block in re.findall("```python\n(.*?)```", guide, re.DOTALL) if "SPEC" in block)
+    )
+    module = importlib.util.module_from_spec(spec := importlib.util.spec_from_file_location(path.stem, path))
+    spec.loader.exec_module(module)
+    keys = np.array([3.0, 1.0, 2.0, 0.0])
+    trace = nar.traces.collect(module.SELECTION_SORT, [(keys,)]).trace(0)
+    assert order_of(trace.outputs["pred"]) == [3, 1, 2, 0]
+    assert [order_of(pointers) for pointers in trace.hints["pred_h"]] == [
+        [0, 1, 2, 3],
+        [3, 1, 2, 0],
+        [3, 1, 2, 0],
+        [3, 1, 2, 0],
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------
