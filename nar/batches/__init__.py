@@ -26,6 +26,4 @@ __all__ = [
 ]
 
 jax.tree_util.register_dataclass(Trace, ["inputs", "hints", "outputs"], [])
-jax.tree_util.register_dataclass(
-    TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes"], []
-)
+jax.tree_util.register_dataclass(TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes"], [])

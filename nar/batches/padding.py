@@ -7,7 +7,6 @@ import numpy as np
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces import Probes, TraceBatch
 
-
 SHORTEST_BUCKET = 8
 
 
@@ -67,7 +66,13 @@ def pad_nodes(batch: TraceBatch, spec: Spec, num_nodes: int) -> TraceBatch:
 
 
 def pad_batch(batch: TraceBatch, batch_size: int) -> TraceBatch:
-    """Repeats the last trace until there are `batch_size`; the caller drops what is computed for it."""
+    """Repeats the last trace until there are `batch_size`; the caller drops what is computed for it.
+
+    Raises:
+      ValueError: if there are more already.
+    """
+    if batch_size < batch.batch_size:
+        raise ValueError(f"cannot pad {batch.batch_size} traces to {batch_size}")
 
     def repeat(value: np.ndarray, axis: int) -> np.ndarray:
         width = [(0, 0)] * value.ndim

@@ -75,6 +75,12 @@ class TrainingStream:
     num_processes: int = 1
 
     def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ValueError("at least one task is needed")
+        if self.num_processes < 1:
+            raise ValueError(f"num_processes must be at least 1, got {self.num_processes}")
+        if not 0 <= self.process < self.num_processes:
+            raise ValueError(f"process must lie in 0 to {self.num_processes - 1}, got {self.process}")
         if self.batch_size < 1 or self.batch_size % self.num_processes:
             raise ValueError(
                 f"batch_size must be a positive multiple of the {self.num_processes} processes, "
@@ -115,7 +121,12 @@ def prefetch(stream: TrainingStream, start: int, stop: int, depth: int = 4) -> I
     """Batches of the steps `start` ... `stop - 1`, made `depth` steps ahead in a thread.
 
     An exception in the thread is raised here, at the step whose batch it was.
+
+    Raises:
+      ValueError: if `depth` is less than 1.
     """
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth}")
     with concurrent.futures.ThreadPoolExecutor(1, "nar-batches") as pool:
         ahead = [pool.submit(stream.batch, step) for step in range(start, min(start + depth, stop))]
         try:

@@ -107,7 +107,7 @@ def _permutations_spec(spec: Spec, cyclic: bool) -> Spec:
     def parts(probe: Probe) -> tuple[Probe, ...]:
         if probe.kind is not Kind.SHOULD_BE_PERMUTATION:
             return (probe,)
-        if not cyclic:
+        if not cyclic or probe.stage is not Stage.OUTPUT:
             return (dataclasses.replace(probe, kind=Kind.POINTER),)
         return (
             dataclasses.replace(probe, kind=Kind.PERMUTATION_POINTER),
