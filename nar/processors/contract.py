@@ -9,7 +9,6 @@ receiver j; a processor aggregates over axis 1.
 
 import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import chex
@@ -54,7 +53,7 @@ class Features(NamedTuple):
       nodes: [B, N, F].
       edges: [B, N, N, F], an array or in factored form; `dense(edges)` makes it an array.
       graph: [B, F].
-      adjacency: [B, N, N] bool; every node is its own neighbour.
+      adjacency: [B, N, N] bool; every node is its own neighbour, a padding node that of no other.
       mask: [B, N] bool, the real nodes, or None if no node is padding.
     """
 
@@ -84,7 +83,7 @@ class Processed(NamedTuple):
 
     Attributes:
       nodes: [B, N, H], the new hidden states.
-      messages: [B, N, H], what each node received, for wrappers such as gates; None if there is no such thing.
+      messages: [B, N, H], what each node received, for wrappers such as gates, or None.
       edges: [B, N, N, H] for the decoders, or None.
       graph: [B, H] for the decoders, or None.
       memory: the processor's own recurrent state, any pytree; the rollout carries it to the next step.
@@ -96,7 +95,7 @@ class Processed(NamedTuple):
     edges: Array | None = None
     graph: Array | None = None
     memory: Any = ()
-    losses: Mapping[str, Array] = MappingProxyType({})
+    losses: Mapping[str, Array] = {}
 
 
 class Processor(Protocol):
@@ -137,6 +136,8 @@ def check_shapes(features: Features, hidden: Array) -> None:
     chex.assert_shape(hidden, (batch_size, num_nodes, None))
     chex.assert_shape(features.graph, (batch_size, None))
     chex.assert_shape(features.adjacency, (batch_size, num_nodes, num_nodes))
+    if features.mask is not None:
+        chex.assert_shape(features.mask, (batch_size, num_nodes))
     if len(features.edges.shape) != 4 or features.edges.shape[:3] != (batch_size, num_nodes, num_nodes):
         raise AssertionError(
             f"edges must have shape {(batch_size, num_nodes, num_nodes)} + (F,), got {features.edges.shape}"
