@@ -1,0 +1,555 @@
+"""Processors: one contract for all of `PROCESSORS`, and each part against a plain definition."""
+
+import functools
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nar
+import oracle
+from nar.processors import (
+    AGGREGATIONS,
+    MPNN,
+    PGN,
+    PROCESSORS,
+    Context,
+    FactoredFeatures,
+    Features,
+    FullGraph,
+    Gated,
+    Linear,
+    Processed,
+    Triplets,
+    dense,
+    find_processor,
+    full_adjacency,
+)
+from nar.processors.aggregation import NO_MESSAGE
+from nar.processors.triplets import max_plus
+
+every_processor = pytest.mark.parametrize("name", PROCESSORS)
+BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
+
+
+def random_features(seed=0, num_nodes=NODES):
+    """Features with factored edges, and states."""
+    random = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return jnp.asarray(random.standard_normal(shape), jnp.float32)
+
+    adjacency = (random.random((BATCH, num_nodes, num_nodes)) < 0.5) | np.eye(num_nodes, dtype=bool)
+    edges = FactoredFeatures(
+        normal(BATCH, num_nodes, num_nodes, CHANNELS), normal(CHANNELS, SIZE), normal(SIZE)
+    )
+    nodes, graph = normal(BATCH, num_nodes, SIZE), normal(BATCH, SIZE)
+    return Features(nodes, edges, graph, jnp.asarray(adjacency)), normal(BATCH, num_nodes, HIDDEN)
+
+
+def with_dense_edges(features):
+    return features._replace(edges=dense(features.edges))
+
+
+@functools.cache
+def network(name):
+    """The pure functions of a processor: parameters moved off their initial 0 and 1, and a compiled apply."""
+
+    def forward(features, hidden):
+        processor = PROCESSORS[name](HIDDEN)
+        memory = processor.initial_memory(BATCH, features.nodes.shape[1])
+        return processor(features, hidden, memory, Context())
+
+    transformed = hk.without_apply_rng(hk.transform(forward))
+    random = np.random.default_rng(0)
+    params = jax.tree.map(
+        lambda leaf: leaf + 0.1 * random.standard_normal(leaf.shape).astype(np.float32),
+        transformed.init(jax.random.key(0), *random_features()),
+    )
+    return params, jax.jit(transformed.apply)
+
+
+def run(name, features, hidden):
+    params, apply = network(name)
+    return apply(params, features, hidden)
+
+
+def assert_close(first, second, tolerance=1e-5):
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), first, second)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The contract
+
+
+@every_processor
+def test_shapes(name):
+    processed = run(name, *random_features())
+    assert isinstance(processed, Processed)
+    assert processed.nodes.shape == (BATCH, NODES, HIDDEN)
+    assert processed.messages is None or processed.messages.shape == (BATCH, NODES, HIDDEN)
+    assert processed.edges is None or processed.edges.shape == (BATCH, NODES, NODES, HIDDEN)
+    assert processed.graph is None or processed.graph.shape == (BATCH, HIDDEN)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(processed))
+
+
+@every_processor
+def test_order_of_nodes_does_not_matter(name):
+    features, hidden = random_features()
+    order = np.array([3, 1, 4, 0, 2])
+
+    def nodes(value):
+        return value[:, order]
+
+    def pairs(value):
+        return value[:, order][:, :, order]
+
+    factored = features.edges
+    permuted = features._replace(
+        nodes=nodes(features.nodes),
+        edges=FactoredFeatures(pairs(factored.values), factored.vectors, factored.bias),
+        adjacency=pairs(features.adjacency),
+    )
+    before, after = run(name, features, hidden), run(name, permuted, nodes(hidden))
+    assert_close(after.nodes, nodes(before.nodes))
+    assert_close(after.messages, None if before.messages is None else nodes(before.messages))
+    assert_close(after.edges, None if before.edges is None else pairs(before.edges))
+    assert_close(after.graph, before.graph)
+
+
+def padded(features, hidden, more, garbage):
+    """`more` nodes of garbage that are connected with nothing."""
+
+    def fill(value, axes):
+        width = [(0, 0), *[(0, more)] * axes] + [(0, 0)] * (value.ndim - 1 - axes)
+        return jnp.pad(value, width, constant_values=garbage)
+
+    num_nodes = features.nodes.shape[1]
+    adjacency = np.zeros((BATCH, num_nodes + more, num_nodes + more), bool)
+    adjacency[:, :num_nodes, :num_nodes] = features.adjacency
+    adjacency |= np.eye(num_nodes + more, dtype=bool)
+    edges = features.edges
+    new = Features(
+        nodes=fill(features.nodes, 1),
+        edges=FactoredFeatures(fill(edges.values, 2), edges.vectors, edges.bias),
+        graph=features.graph,
+        adjacency=jnp.asarray(adjacency),
+        mask=jnp.broadcast_to(jnp.arange(num_nodes + more)[None] < num_nodes, (BATCH, num_nodes + more)),
+    )
+    return new, fill(hidden, 1)
+
+
+@every_processor
+@pytest.mark.parametrize("garbage", [0.0, 50.0])
+def test_padding_nodes_change_nothing(name, garbage):
+    features, hidden = random_features()
+    before, after = run(name, features, hidden), run(name, *padded(features, hidden, 3, garbage))
+    assert_close(after.nodes[:, :NODES], before.nodes)
+    if before.messages is not None:
+        assert_close(after.messages[:, :NODES], before.messages)
+    if before.edges is not None:
+        assert_close(after.edges[:, :NODES, :NODES], before.edges)
+    assert_close(after.graph, before.graph)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+
+
+@every_processor
+def test_padding_nodes_get_no_gradient(name):
+    features, hidden = padded(*random_features(), 2, 1.0)
+    params, apply = network(name)
+
+    def of_real_nodes(params, nodes, hidden):
+        processed = apply(params, features._replace(nodes=nodes), hidden)
+        edges = 0 if processed.edges is None else processed.edges[:, :NODES, :NODES].sum()
+        return processed.nodes[:, :NODES].sum() + edges
+
+    gradients = jax.jit(jax.grad(of_real_nodes, argnums=(0, 1, 2)))(params, features.nodes, hidden)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
+    for gradient in gradients[1:]:
+        assert not gradient[:, NODES:].any()
+        assert gradient[:, :NODES].any()
+
+
+@every_processor
+def test_edges_may_be_factored_or_not(name):
+    features, hidden = random_features()
+    assert_close(run(name, features, hidden), run(name, with_dense_edges(features), hidden), 1e-4)
+
+
+@every_processor
+def test_every_feature_is_read(name):
+    features, hidden = random_features()
+    before = run(name, features, hidden)
+    factored = features.edges
+    changed = {
+        "nodes": features._replace(nodes=features.nodes + 1),
+        "edges": features._replace(
+            edges=FactoredFeatures(factored.values + 1, factored.vectors, factored.bias)
+        ),
+        "graph": features._replace(graph=features.graph + 1),
+    }
+    for field, value in changed.items():
+        assert np.abs(run(name, value, hidden).nodes - before.nodes).max() > 1e-3, field
+    assert np.abs(run(name, features, hidden + 1).nodes - before.nodes).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["pgn", "gpgn", "triplet_pgn", "mpnn", "gmpnn", "triplet_gmpnn"])
+def test_only_pointer_graph_networks_read_the_graph(name):
+    features, hidden = random_features()
+    alone = jnp.broadcast_to(jnp.eye(NODES, dtype=bool), features.adjacency.shape)
+    before, after = (run(name, f, hidden).nodes for f in (features, features._replace(adjacency=alone)))
+    assert (np.abs(after - before).max() > 1e-3) == ("pgn" in name)
+
+
+@every_processor
+def test_samples_are_apart(name):
+    features, hidden = random_features()
+    before = run(name, features, hidden)
+    other = features._replace(nodes=features.nodes.at[1].add(1), graph=features.graph.at[1].add(1))
+    after = run(name, other, hidden.at[1].add(1))
+    assert_close(jax.tree.map(lambda leaf: leaf[0], after), jax.tree.map(lambda leaf: leaf[0], before))
+
+
+@every_processor
+def test_half_precision(name):
+    """With parameters and features in bfloat16 everything that comes out is in bfloat16, and near."""
+    features, hidden = random_features()
+    params, _ = network(name)
+    expected = run(name, features, hidden)
+    half = jax.tree.map(
+        lambda leaf: leaf if leaf.dtype == bool else leaf.astype(jnp.bfloat16), (params, features, hidden)
+    )
+    _, apply = network(name)
+    for leaf, wanted in zip(jax.tree.leaves(apply(*half)), jax.tree.leaves(expected), strict=True):
+        assert leaf.dtype == jnp.bfloat16
+        leaf = np.asarray(leaf, np.float32)
+        assert np.isfinite(leaf).all()
+        assert np.abs(leaf - wanted).max() < 0.1 * np.abs(wanted).max()
+
+
+@every_processor
+def test_gradients_reach_every_parameter(name):
+    features, hidden = random_features()
+    params, apply = network(name)
+
+    def loss(params):
+        processed = apply(params, features, hidden)
+        return (processed.nodes**2).sum() + (0 if processed.edges is None else (processed.edges**2).sum())
+
+    for module, leaves in jax.jit(jax.grad(loss))(params).items():
+        for leaf, gradient in leaves.items():
+            assert np.abs(gradient).max() > 0, (module, leaf)
+
+
+@every_processor
+@pytest.mark.parametrize(
+    ("field", "shape", "message"),
+    [
+        ("nodes", (BATCH, NODES), r"has rank 2 \(shape \(2, 5\)\) but expected 3"),
+        ("nodes", (BATCH, NODES + 1, SIZE), r"has shape \(2, 5, 8\) but expected \(2, 6, None\)"),
+        ("edges", (BATCH, NODES, NODES), r"edges must have shape \(2, 5, 5\) \+ \(F,\), got \(2, 5, 5\)"),
+        ("edges", (BATCH, NODES, NODES + 1, SIZE), r"got \(2, 5, 6, 6\)"),
+        ("graph", (BATCH + 1, SIZE), r"has shape \(3, 6\) but expected \(2, None\)"),
+        ("graph", (BATCH, 1, SIZE), r"has rank 3 .* but expected 2"),
+        ("adjacency", (BATCH, NODES, NODES + 1), r"has shape \(2, 5, 6\) but expected \(2, 5, 5\)"),
+        ("mask", (BATCH, NODES + 1), r"but expected \(2, 5(, 5)?\)"),
+    ],
+)
+def test_wrong_shapes(name, field, shape, message):
+    features, hidden = random_features()
+    dtype = bool if field in ("adjacency", "mask") else np.float32
+    wrong = features._replace(**{field: jnp.ones(shape, dtype)})
+    with pytest.raises(AssertionError, match=message):
+        run(name, wrong, hidden)
+
+
+@every_processor
+def test_wrong_shape_of_hidden(name):
+    features, hidden = random_features()
+    with pytest.raises(AssertionError, match=r"has shape \(2, 4, 8\) but expected \(2, 5, None\)"):
+        run(name, features, hidden[:, 1:])
+
+
+@every_processor
+def test_works_alone_on_plain_arrays(name):
+    """As in the docstring of the room: inside `hk.transform`, on numpy arrays, without memory or context."""
+
+    def forward(nodes, edges, graph, adjacency, hidden):
+        features = Features(nodes, edges, graph, adjacency)
+        return PROCESSORS[name](hidden_size=HIDDEN)(features, hidden).nodes
+
+    features, hidden = jax.tree.map(np.asarray, random_features())
+    arrays = (features.nodes, dense(features.edges), features.graph, features.adjacency, hidden)
+    transformed = hk.transform(forward)
+    params = transformed.init(jax.random.key(0), *arrays)
+    assert_close(jax.tree.map(jnp.shape, params), jax.tree.map(jnp.shape, network(name)[0]))
+    nodes = transformed.apply(network(name)[0], None, *arrays)
+    assert_close(nodes, run(name, with_dense_edges(features), hidden).nodes)
+
+
+def test_unknown_processor():
+    with pytest.raises(ValueError, match=f"unknown processor 'gat'; known: {', '.join(PROCESSORS)}"):
+        find_processor("gat")
+    assert find_processor("mpnn") is PROCESSORS["mpnn"]
+
+
+def test_table_of_processors():
+    assert nar.PROCESSORS is PROCESSORS
+    with pytest.raises(TypeError):
+        PROCESSORS["new"] = PGN
+
+
+# ---------------------------------------------------------------------------------------------------
+# Options of the parts
+
+
+def transformed(function, *arguments, seed=0):
+    """Parameters of a function that uses Haiku modules, and what it returns."""
+    pure = hk.without_apply_rng(hk.transform(function))
+    params = pure.init(jax.random.key(seed), *arguments)
+    return params, pure.apply(params, *arguments)
+
+
+@pytest.mark.parametrize("make", [PGN, MPNN])
+@pytest.mark.parametrize("message_layers", [0, 1, 3])
+def test_message_layers(make, message_layers):
+    features, hidden = random_features()
+    params, _ = transformed(lambda f, h: make(HIDDEN, message_layers=message_layers)(f, h), features, hidden)
+    assert sum("message_" in module for module in params) == message_layers
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_layer_norm(layer_norm):
+    features, hidden = random_features()
+    params, processed = transformed(lambda f, h: PGN(HIDDEN, layer_norm=layer_norm)(f, h), features, hidden)
+    assert ("pgn/norm" in params) == layer_norm
+    normalised = np.allclose(processed.nodes.mean(axis=-1), 0, atol=1e-5)
+    assert normalised == layer_norm
+
+
+def test_options_pass_through_compositions():
+    """Options of the innermost part can be given to every processor of the table, as a config does."""
+    features, hidden = random_features()
+    for name, factory in PROCESSORS.items():
+        options = {"message_layers": 1, "aggregation": AGGREGATIONS["sum"], "layer_norm": False}
+        if "triplet" in name:
+            options["num_triplet_features"] = 2
+        params, _ = transformed(
+            lambda f, h, make=factory, kw=options: make(HIDDEN, **kw)(f, h), features, hidden
+        )
+        assert not any("norm" in module or "message_1" in module for module in params)
+        if "triplet" in name:
+            assert next(w for m, w in params.items() if m.endswith("triplets/out"))["w"].shape == (2, HIDDEN)
+
+
+def test_pgn_is_its_formula():
+    """Loops over receivers, with the sum of messages over neighbours alone."""
+    features, hidden = random_features()
+    params, processed = transformed(
+        lambda f, h: PGN(HIDDEN, aggregation=AGGREGATIONS["sum"], layer_norm=False)(f, h), features, hidden
+    )
+
+    def linear(name, x):
+        return x @ np.asarray(params[f"pgn/{name}"]["w"]) + np.asarray(params[f"pgn/{name}"]["b"])
+
+    edges, adjacency = np.asarray(dense(features.edges)), np.asarray(features.adjacency)
+    z = np.concatenate([features.nodes, hidden], axis=-1)
+    for b in range(BATCH):
+        for j in range(NODES):
+            received = 0
+            for i in np.flatnonzero(adjacency[b, :, j]):
+                message = linear("receiver", z[b, j]) + linear("sender", z[b, i])
+                message = (
+                    message + linear("edge", edges[b, i, j]) + linear("graph", np.asarray(features.graph[b]))
+                )
+                for layer in range(2):
+                    message = linear(f"message_{layer}", np.maximum(message, 0))
+                received = received + message
+            assert_close(processed.messages[b, j], received, 1e-4)
+            expected = np.maximum(linear("own", z[b, j]) + linear("received", received), 0)
+            assert_close(processed.nodes[b, j], expected, 1e-4)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_full_graph(masked):
+    features, hidden = random_features()
+    if masked:
+        features, hidden = padded(features, hidden, 2, 0.0)
+    adjacency = full_adjacency(features)
+    num_nodes = hidden.shape[1]
+    for i in range(num_nodes):
+        for j in range(num_nodes):
+            assert adjacency[:, i, j].all() == (i == j or max(i, j) < NODES)
+            assert adjacency[:, i, j].any() == adjacency[:, i, j].all()
+
+
+class Recurrent(hk.Module):
+    """A processor with memory: it counts its steps."""
+
+    def initial_memory(self, batch_size, num_nodes):
+        return jnp.zeros((batch_size, num_nodes))
+
+    def __call__(self, features, hidden, memory=(), context=None):
+        return Processed(hidden + 1, messages=hidden, memory=memory + 1, losses={"own": jnp.ones(())})
+
+
+@pytest.mark.parametrize(
+    "wrap", [FullGraph, lambda inner: Gated(inner, HIDDEN), lambda inner: Triplets(inner, HIDDEN)]
+)
+def test_wrappers_hand_on_memory_and_losses(wrap):
+    features, hidden = random_features()
+
+    def forward(features, hidden):
+        processor = wrap(Recurrent())
+        memory = processor.initial_memory(BATCH, NODES)
+        for _ in range(2):
+            processed = processor(features, hidden, memory)
+            memory = processed.memory
+        return processed
+
+    _, processed = transformed(forward, features, hidden)
+    assert_close(processed.memory, np.full((BATCH, NODES), 2.0))
+    assert list(processed.losses) == ["own"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Gates
+
+
+class Fixed(hk.Module):
+    """A processor that returns what it is told."""
+
+    def __init__(self, nodes, messages):
+        super().__init__()
+        self._processed = Processed(nodes, messages)
+
+    def __call__(self, features, hidden, memory=(), context=None):
+        return self._processed
+
+
+@pytest.mark.parametrize("bias", [-3.0, 0.0])
+def test_gate_is_its_formula(bias):
+    features, hidden = random_features()
+    new, messages = hidden[:, ::-1], 2 * hidden[::-1]
+    params, processed = transformed(
+        lambda f, h: Gated(Fixed(new, messages), HIDDEN, bias=bias)(f, h), features, hidden
+    )
+    z = np.concatenate([features.nodes, hidden], axis=-1)
+    np.testing.assert_array_equal(params["gate/gate"]["b"], np.full(HIDDEN, bias))
+    relu = np.maximum(z @ params["gate/state"]["w"] + messages @ params["gate/messages"]["w"], 0)
+    gate = 1 / (1 + np.exp(-(relu @ np.asarray(params["gate/gate"]["w"]) + bias)))
+    assert_close(processed.nodes, gate * new + (1 - gate) * hidden)
+
+
+def test_a_gate_needs_messages():
+    features, hidden = random_features()
+    with pytest.raises(ValueError, match="a gate needs a processor that returns its messages"):
+        transformed(lambda f, h: Gated(Fixed(h, None), HIDDEN)(f, h), features, hidden)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Aggregations
+
+PLAIN = {"max": np.max, "sum": np.sum, "mean": np.mean}
+
+
+@pytest.mark.parametrize("name", AGGREGATIONS)
+def test_aggregations_are_loops(name):
+    random = np.random.default_rng(0)
+    messages = random.standard_normal((BATCH, NODES, NODES, HIDDEN)).astype(np.float32)
+    adjacency = random.random((BATCH, NODES, NODES)) < 0.4
+    adjacency |= np.eye(NODES, dtype=bool)
+    received = AGGREGATIONS[name](jnp.asarray(messages), jnp.asarray(adjacency))
+    for b in range(BATCH):
+        for j in range(NODES):
+            expected = PLAIN[name](messages[b, adjacency[b, :, j], j], axis=0)
+            assert_close(received[b, j], expected)
+
+
+def test_the_largest_of_no_messages():
+    messages, adjacency = jnp.ones((1, 2, 2, 3)), jnp.zeros((1, 2, 2), bool)
+    assert (AGGREGATIONS["max"](messages, adjacency) == NO_MESSAGE).all()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Linear maps
+
+
+def test_linear_is_haikus_on_the_concatenation():
+    random = np.random.default_rng(0)
+    parts = [jnp.asarray(random.standard_normal((2, 3, size)), jnp.float32) for size in (4, 1, 5)]
+    ours, value = transformed(lambda *inputs: Linear(HIDDEN, name="map")(*inputs), *parts)
+    with oracle.relaxed():
+        theirs, _ = transformed(lambda x: hk.Linear(HIDDEN, name="map")(x), jnp.concatenate(parts, axis=-1))
+    assert_close(ours, theirs)  # the same key, the same numbers: initialisation is the same
+    w, b = np.asarray(ours["map"]["w"]), random.standard_normal(HIDDEN).astype(np.float32)
+    pure = hk.without_apply_rng(hk.transform(lambda *inputs: Linear(HIDDEN, name="map")(*inputs)))
+    assert_close(value, np.concatenate(parts, axis=-1) @ w)
+    shifted = pure.apply({"map": {"w": w, "b": b}}, *parts)
+    assert_close(shifted, np.concatenate(parts, axis=-1) @ w + b)
+
+
+def test_linear_of_factored_features():
+    features, _ = random_features()
+    extra = jnp.ones((BATCH, NODES, NODES, 2))
+
+    def both(edges, extra):
+        linear = Linear(HIDDEN, bias=0.5, name="map")
+        return linear(edges, extra), linear(dense(edges), extra)
+
+    _, (factored, plain) = transformed(both, features.edges, extra)
+    assert_close(factored, plain, 1e-5)
+    assert features.edges.shape == dense(features.edges).shape
+
+
+@pytest.mark.parametrize("bias", [0.0, -3.0])
+def test_offset_of_linear(bias):
+    params, _ = transformed(lambda x: Linear(HIDDEN, bias=bias, name="map")(x), jnp.ones((1, 2)))
+    np.testing.assert_array_equal(params["map"]["b"], np.full(HIDDEN, bias))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Triplets
+
+
+def test_triplets_have_edges():
+    for name in PROCESSORS:
+        if name.startswith("triplet"):
+            assert run(name, *random_features()).edges.shape == (BATCH, NODES, NODES, HIDDEN)
+
+
+def test_max_plus_is_a_loop():
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((2, BATCH, NODES, NODES, 3)).astype(np.float32)
+    product = max_plus(jnp.asarray(a), jnp.asarray(b))
+    for j in range(NODES):
+        for k in range(NODES):
+            assert_close(product[:, j, k], np.max(a[:, :, j] + b[:, :, k], axis=1))
+
+
+def test_triplets_are_those_of_dm_clrs():
+    """Largest of all messages t_ijk over i, then mapped to edges: the plain way, with N**3 messages."""
+    features, hidden = random_features()
+    order = ("node_i", "node_j", "node_k", "edge_ij", "edge_ik", "edge_jk", "graph")
+    params, processed = transformed(
+        lambda f, h: Triplets(Fixed(h, h), HIDDEN, num_features=4)(f, h), features, hidden
+    )
+    random = np.random.default_rng(1)
+    params = jax.tree.map(lambda leaf: leaf + random.standard_normal(leaf.shape).astype("f"), params)
+    pure = hk.without_apply_rng(
+        hk.transform(lambda f, h: Triplets(Fixed(h, h), HIDDEN, num_features=4)(f, h))
+    )
+    processed = pure.apply(params, features, hidden)
+    theirs = hk.without_apply_rng(hk.transform(oracle.baselines.processors.get_triplet_msgs))
+    names = ["linear", *[f"linear_{k}" for k in range(1, 7)]]
+    converted = {theirs: params[f"triplets/{ours}"] for ours, theirs in zip(order, names, strict=True)}
+    z = jnp.concatenate([features.nodes, hidden], axis=-1)
+    with oracle.relaxed():
+        messages = theirs.apply(converted, z, dense(features.edges), features.graph, 4)
+    out = params["triplets/out"]
+    expected = np.maximum(
+        np.max(np.asarray(messages), axis=1) @ np.asarray(out["w"]) + np.asarray(out["b"]), 0
+    )
+    assert_close(processed.edges, expected, 1e-4)
