@@ -1,4 +1,4 @@
-"""From a config to the parts of the library. Everything in a config is checked here, before any work starts."""
+"""From a config to the parts of the library; all of a config is checked here, before any work starts."""
 
 import dataclasses
 import difflib
@@ -14,7 +14,7 @@ from nar.algorithms import find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
 from nar.model import Model, NetConfig, make_model
 from nar.processors import find_processor
-from nar.training import Devices, make_optimiser
+from nar.training import Devices, TrainState, init_state, make_optimiser
 
 Config = Mapping[str, Any]
 """A resolved config as plain nested dictionaries."""
@@ -75,6 +75,14 @@ def assemble(config: Config) -> Parts:
     )
 
 
+def new_state(parts: Parts, seed: int) -> TrainState:
+    """The state before the first step, on all devices."""
+    batches = {task.name: parts.stream.batch(step) for step, task in enumerate(parts.tasks)}
+    return parts.devices.make_state(
+        functools.partial(init_state, parts.model, parts.optimiser, batches, seed)
+    )
+
+
 def make_tasks(
     names: Any, sizes: tuple[int, ...], options: Mapping[str, Any], transforms: Transforms
 ) -> tuple[Task, ...]:
@@ -87,7 +95,7 @@ def make_tasks(
     if not names or len(set(names)) != len(names):
         raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
     algorithms = [find_algorithm(name) for name in names]
-    defaults = base.get_config().data.problem
+    defaults = base.get_config().to_dict()["data"]["problem"]
     for option in options:
         known = {name for algorithm in algorithms for name in algorithm.problem.options}
         if option not in known and option not in defaults:
@@ -127,7 +135,7 @@ def make_net_config(model: Config) -> NetConfig:
 
 
 def check_keys(config: Config, known: Config, prefix: str = "") -> None:
-    """Raises ValueError on keys and types that the base config does not have, naming the nearest known key."""
+    """Raises ValueError on a key that the base config does not have, naming the nearest one that it has."""
     for key, value in config.items():
         path = f"{prefix}{key}"
         if key not in known:

@@ -10,10 +10,11 @@ import functools
 import pathlib
 import sys
 
-from absl import app, flags, logging
+from absl import flags, logging
 from ml_collections import config_flags
 
-from experiments.assembly import Config, Parts, assemble
+from experiments.assembly import Config, Parts, assemble, new_state
+from experiments.command_line import launch
 from nar.evaluation import Evaluator, mean_score, score_split
 from nar.model import Params
 from nar.reports import draw_curves, result_summary
@@ -29,41 +30,28 @@ from nar.training import (
     digest,
     fit,
     frozen_names,
-    init_state,
     make_step,
     read_json,
-    use_compilation_cache,
     write_json,
 )
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: made if missing, gone on with if there.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run: made if missing, gone on with if there.", required=True
+)
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Checks the config, then trains, or says that the run is finished."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
     config = _CONFIG.value.to_dict()
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
-    use_compilation_cache()
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
-    try:
-        parts = assemble(config)
-        workdir.claim(config)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    parts = assemble(config)
+    workdir.claim(config)
     if workdir.result.exists() and read_json(workdir.result)["steps"] >= config["training"]["steps"]:
         print(f"This run is finished: {workdir.path}\n\n{result_summary(read_json(workdir.result))}")
         return
-    try:
-        finished = train(config, parts, workdir)
-    except (ValueError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    if not finished:
-        print(f"Interrupted; the same command goes on. Run: {workdir.path}")
-        sys.exit(1)
+    if not train(config, parts, workdir):
+        sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}")
     print(f"\n{result_summary(read_json(workdir.result))}\nRun: {workdir.path}")
 
 
@@ -109,9 +97,7 @@ def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
 
 def start_state(parts: Parts, seed: int, checkpoints: Checkpoints) -> tuple[TrainState, float]:
     """The state of the latest whole checkpoint, or a new one, and the seconds that it took."""
-    batches = {task.name: parts.stream.batch(step) for step, task in enumerate(parts.tasks)}
-    init = functools.partial(init_state, parts.model, parts.optimiser, batches, seed)
-    state = parts.devices.make_state(init)
+    state = new_state(parts, seed)
     restored = checkpoints.restore(state)
     if restored is None:
         return state, 0.0
@@ -169,5 +155,5 @@ def finish(
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    flags.mark_flag_as_required("config")
+    launch(main)

@@ -1,8 +1,8 @@
 """Losses: one formula for each kind, averaged over what is to be predicted.
 
-Hint and output losses are those of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659): each probe's loss is the
-mean over its entries in the batch, without masked entries, steps behind a trace's end and padding nodes; the
-total is the sum over probes.
+Hint and output losses are those of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659): each probe's loss is
+the mean over its entries in the batch, without masked entries, steps behind a trace's end and padding nodes;
+the total is the sum over probes.
 """
 
 from collections.abc import Callable, Mapping

@@ -6,10 +6,10 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import oracle
-import oracle_params
 import pytest
 
+import oracle
+import oracle_params
 from nar import ALGORITHMS
 from nar.batches import Transforms
 from nar.evaluation import score_outputs

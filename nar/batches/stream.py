@@ -5,7 +5,7 @@ There is no state to save: to resume at a step is to ask for the batch of that s
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,7 @@ class TrainingStream:
         return rows[self.process * share : (self.process + 1) * share]
 
 
-def prefetch(stream: TrainingStream, start: int, stop: int, depth: int = 4) -> Iterator[TraceBatch]:
+def prefetch(stream: TrainingStream, start: int, stop: int, depth: int = 4) -> Generator[TraceBatch]:
     """Batches of the steps `start` ... `stop - 1`, made `depth` steps ahead in a thread.
 
     An exception in the thread is raised here, at the step whose batch it was.

@@ -88,9 +88,7 @@ def score_sizes(evaluator: Evaluator, params: Params, sizes: list[int], seed: in
     for task in evaluator.model.specs:
         count = SAMPLES_OF_OTHER_SIZES * find_algorithm(task).clrs30_multiplier
         for size in sizes:
-            result[task][str(size)] = evaluator.score(
-                params, task, clrs30_sample(task, size, count, seed)
-            )
+            result[task][str(size)] = evaluator.score(params, task, clrs30_sample(task, size, count, seed))
     return result
 
 

@@ -75,7 +75,7 @@ VIEWS: Mapping[tuple[Location, Kind], View] = MappingProxyType(
         (Location.GRAPH, Kind.POINTER): _numbers(Location.NODE),
     }
 )
-"""How each probe is shown: a pointer of a node is a number at each of its pairs, one of the graph at the nodes."""
+"""How each probe is shown: a node's pointer is a number at each of its pairs, a graph's one at each node."""
 
 
 class Encoders(hk.Module):

@@ -21,8 +21,8 @@ class Model:
 
     Attributes:
       init: `(key, {task: batch}) -> params` for all tasks; any batch of a task will do.
-      apply: `(params, key, task, batch, is_training, num_steps=None) -> Predictions`; the key may be None unless
-        in training; see `nar.model.rollout.rollout` for the others.
+      apply: `(params, key, task, batch, is_training, num_steps=None) -> Predictions`; the key may be None
+        unless in training; see `nar.model.rollout.rollout` for the others.
       specs: by task, after transforms.
     """
 
@@ -39,9 +39,7 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
       specs: by task, after transforms.
     """
 
-    def forward(
-        task: str, batch: TraceBatch, is_training: bool, num_steps: int | None = None
-    ) -> Predictions:
+    def forward(task: str, batch: TraceBatch, is_training: bool, num_steps: int | None = None) -> Predictions:
         return rollout(config, task, specs[task], batch, is_training, num_steps)
 
     transformed = hk.transform(forward)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from nar.model.decoders import Decoders, Readout
 from nar.model.encoders import Encoders, combine, connected
 from nar.model.values import Values, decode_hard, decode_soft, densify
-from nar.processors import Context, FactoredFeatures, Features, Processed, Processor, ProcessorFactory
+from nar.processors import Context, FactoredFeatures, Features, Processor, ProcessorFactory
 from nar.specs import Location, Spec
 from nar.traces import TraceBatch
 
@@ -209,7 +209,7 @@ class _Step:
         processed = self._processor(features, carry.hidden, carry.memory, context)
         seen = Seen(
             nodes=jnp.concatenate([features.nodes, carry.hidden, processed.nodes], axis=-1),
-            edge_values=features.edges.values,
+            edge_values=_factored(features).values,
             edges=processed.edges,
             graph=features.graph,
             processed_graph=processed.graph,
@@ -226,8 +226,7 @@ class _Step:
 
     def _true_hints(self, index: Array | int) -> Values:
         return {
-            p.name: densify(p, self._batch.hints[p.name][index], self._num_nodes)
-            for p in self._spec.hints
+            p.name: densify(p, self._batch.hints[p.name][index], self._num_nodes) for p in self._spec.hints
         }
 
     def _forced(self, hints: Values, index: Array) -> Values:
@@ -269,13 +268,17 @@ class _Step:
 
 def _nothing(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures:
     """Features of a location that no probe adds to: zero."""
-    return FactoredFeatures(
-        jnp.zeros((*shape, 1)), jnp.zeros((1, hidden_size)), jnp.zeros((hidden_size,))
-    )
+    return FactoredFeatures(jnp.zeros((*shape, 1)), jnp.zeros((1, hidden_size)), jnp.zeros((hidden_size,)))
+
+
+def _factored(features: Features) -> FactoredFeatures:
+    """The edge features, which encoders always give in factored form."""
+    assert isinstance(features.edges, FactoredFeatures)
+    return features.edges
 
 
 def _readout(features: Features, seen: Seen) -> Readout:
-    edges = dataclasses.replace(features.edges, values=seen.edge_values)
+    edges = dataclasses.replace(_factored(features), values=seen.edge_values)
     return Readout(
         nodes=seen.nodes,
         edges=(edges,) if seen.edges is None else (edges, seen.edges),

@@ -25,9 +25,7 @@ class FullGraph(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> Processed:
         """One step; see `nar.processors.contract.Processor`."""
-        return self._processor(
-            features._replace(adjacency=full_adjacency(features)), hidden, memory, context
-        )
+        return self._processor(features._replace(adjacency=full_adjacency(features)), hidden, memory, context)
 
 
 def MPNN(

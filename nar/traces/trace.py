@@ -6,10 +6,12 @@ Legend of shapes: B batch, T steps, N nodes, C classes. Values are those of CLRS
 """
 
 import dataclasses
+from typing import Any
 
-import numpy as np
+Array = Any
+"""A numpy array here; once a batch is put on devices, or inside a compiled function, a jax one."""
 
-Probes = dict[str, np.ndarray]
+Probes = dict[str, Array]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +49,8 @@ class TraceBatch:
     inputs: Probes
     hints: Probes
     outputs: Probes
-    lengths: np.ndarray
-    num_nodes: np.ndarray | None = None
+    lengths: Array
+    num_nodes: Array | None = None
 
     @property
     def batch_size(self) -> int:

@@ -4,11 +4,13 @@ This module is the only one that knows orbax, whose next major version renames i
 """
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
@@ -37,8 +39,15 @@ class Restored:
 class Checkpoints:
     """Checkpoints of one run; use as a context manager, or call `close`."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        """Opens the folder; it is made with the first checkpoint."""
+    def __init__(self, folder: pathlib.Path, *, read_only: bool = False) -> None:
+        """Opens the folder of a run.
+
+        Args:
+          folder: made if missing.
+          read_only: for scoring a run that another process may be training.
+        """
+        if not read_only:
+            _drop_damaged_scores(folder)
         policy = preservation_policy.AnyPreservationPolicy(
             [
                 preservation_policy.LatestN(KEPT_LAST),
@@ -48,7 +57,8 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policy,
             best_fn=_score,
-            cleanup_tmp_directories=True,
+            cleanup_tmp_directories=not read_only,
+            read_only=read_only,
             step_prefix="step",
         )
         self._saved: set[int] = set()
@@ -113,6 +123,14 @@ class Checkpoints:
                 self._manager.delete(step)
         return restored
 
+    def restore_last(self, template: TrainState) -> Restored:
+        """The latest whole checkpoint; nothing is removed.
+
+        Raises:
+          ValueError: if there is no whole checkpoint.
+        """
+        return self._first_whole(reversed(self.steps), template)
+
     def restore_best(self, template: TrainState) -> Restored:
         """The whole checkpoint with the highest score, the latest of equals.
 
@@ -128,32 +146,44 @@ class Checkpoints:
             restored = self._try(step, template)
             if restored is not None:
                 return restored
+        folder = self._manager.directory
         found = f"damaged: {self.steps}" if self.steps else "there are none"
-        raise ValueError(f"no whole checkpoint in {self._manager.directory} ({found})")
+        raise ValueError(f"no whole checkpoint in {folder} ({found}); remove the folder to start anew")
 
     def _score_of(self, step: int) -> float:
-        metrics = self._manager.metrics(step)
+        try:
+            metrics = self._manager.metrics(step)
+        except Exception:
+            return NO_SCORE
         return NO_SCORE if metrics is None else metrics["score"]
 
     def _try(self, step: int, template: TrainState) -> Restored | None:
         try:
             return self._read(step, template)
-        except Exception as error:  # noqa: BLE001  whatever the library raises, the file is of no use
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:200]
             logging.warning("the checkpoint of step %d is damaged and skipped: %s", step, reason)
             return None
 
     def _read(self, step: int, template: TrainState) -> Restored:
         shapes = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), _to_plain(template))
-        found = self._manager.restore(
+        found: Any = self._manager.restore(
             step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(shapes), notes=ocp.args.JsonRestore()
-            ),
+            args=ocp.args.Composite(state=ocp.args.StandardRestore(shapes), notes=ocp.args.JsonRestore()),
         )
         if digest(found.state) != found.notes["sha256"]:
             raise ValueError("its content does not match its checksum")
         return Restored(_from_plain(found.state), found.notes["notes"])
+
+
+def _drop_damaged_scores(folder: pathlib.Path) -> None:
+    """Removes score files that are not JSON, on which orbax would stop; checkpoints then have no score."""
+    for path in folder.glob("step_*/metrics/metrics"):
+        try:
+            json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            logging.warning("the score of checkpoint %s is damaged and ignored: %s", path.parts[-3], error)
+            path.unlink(missing_ok=True)
 
 
 def _score(info: Any) -> float:
@@ -169,4 +199,4 @@ def _to_plain(state: TrainState) -> dict[str, Any]:
 
 
 def _from_plain(fields: Mapping[str, Any]) -> TrainState:
-    return TrainState(**{**fields, "key": jax.random.wrap_key_data(np.asarray(fields["key"]))})
+    return TrainState(**{**fields, "key": jax.random.wrap_key_data(jnp.asarray(fields["key"]))})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import optax
@@ -17,7 +18,8 @@ def make_optimiser(
     Args:
       learning_rate: of Adam.
       gradient_clip: largest norm of the gradients together; 0 for none.
-      freeze: regular expressions; parameters whose name (`module/parameter`) one of them finds stay as they are.
+      freeze: regular expressions; parameters in whose name (`module/parameter`) one of them is found stay as
+        they are.
 
     Raises:
       ValueError: if a number or a pattern is not valid.
@@ -53,7 +55,7 @@ def frozen_names(params: Params, freeze: Sequence[str]) -> list[str]:
     return [name for name in names if _found([_compiled(pattern) for pattern in freeze], name)]
 
 
-def parameter_name(path: Sequence[jax.tree_util.DictKey]) -> str:
+def parameter_name(path: Sequence[Any]) -> str:
     """`module/parameter`."""
     return "/".join(str(key.key) for key in path)
 

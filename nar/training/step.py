@@ -1,6 +1,7 @@
 """One step of training, a pure function that is compiled once per task and shape of batch."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import optax
@@ -10,7 +11,8 @@ from nar.model import Model, Params
 from nar.traces import TraceBatch
 from nar.training.state import TrainState
 
-Metrics = dict[str, jax.Array]
+Metrics = dict[str, Any]
+"""Scalars by name, of jax or of numpy."""
 
 StepFunction = Callable[[TrainState, TraceBatch, str], tuple[TrainState, Metrics]]
 """(state, batch, task) -> (new state, metrics); the old state must not be used again."""
@@ -35,30 +37,25 @@ def make_step(model: Model, optimiser: optax.GradientTransformation) -> StepFunc
         (loss, losses), gradients = gradient_of(state.params, key, batch, task)
         updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
-        others = [name for name in model.specs if name != task]
-        if others:
-            concerned = concerns(state.params, others)
-            params = jax.tree.map(_choose, params, state.params, concerned)
-            optimiser_state = optax.tree.map_params(
-                optimiser, _choose, optimiser_state, state.optimiser, concerned
-            )
-        metrics = {"loss": loss, "gradient_norm": optax.global_norm(gradients)}
+        others = frozenset(model.specs) - {task}
+        params = keep_codecs(others, params, state.params)
+        optimiser_state = keep_codecs(others, optimiser_state, state.optimiser)
+        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradients)}
         metrics |= {f"loss/{task}/{name}": value for name, value in losses.items()}
         return TrainState(params, optimiser_state, state.step + 1, state.key), metrics
 
     return jax.jit(step, static_argnums=2, donate_argnums=0)
 
 
-def concerns(params: Params, other_tasks: list[str]) -> Params:
-    """A tree like params: False for encoders and decoders of other tasks, which a step leaves untouched.
+def keep_codecs(tasks: frozenset[str], new: Any, old: Any) -> Any:
+    """New parameters or optimiser state, but old ones for the encoders and decoders of some tasks.
 
-    Their gradients are zero, but an optimiser with momentum would move them all the same.
+    Their gradients are zero in a step of another task, but an optimiser with momentum would move them all the
+    same.
     """
-    return {
-        module: dict.fromkeys(leaves, module.split("/")[0] not in other_tasks)
-        for module, leaves in params.items()
-    }
 
+    def choose(path: tuple[Any, ...], new_leaf: jax.Array, old_leaf: jax.Array) -> jax.Array:
+        modules = [str(key.key) for key in path if isinstance(key, jax.tree_util.DictKey)]
+        return old_leaf if any(module.split("/")[0] in tasks for module in modules) else new_leaf
 
-def _choose(new: jax.Array, old: jax.Array, concerned: bool) -> jax.Array:
-    return new if concerned else old
+    return jax.tree_util.tree_map_with_path(choose, new, old)

@@ -1,12 +1,12 @@
 """The folder of a run: which config it belongs to, and files that are never half-written.
 
-    config.json        the resolved config
-    versions.json      of nar, jax, numpy, Python and the git commit, at the start of the run
-    metrics.jsonl      a line a log interval
-    tensorboard/       the same for TensorBoard
-    checkpoints/       last and best
-    result.json        scores, when the run is finished
-    curves.png         learning curves, if matplotlib is installed
+config.json        the resolved config
+versions.json      of nar, jax, numpy, Python and the git commit, at the start of the run
+metrics.jsonl      a line a log interval
+tensorboard/       the same for TensorBoard
+checkpoints/       last and best
+result.json        scores, when the run is finished
+curves.png         learning curves, if matplotlib is installed
 """
 
 import dataclasses

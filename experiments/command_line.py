@@ -1,0 +1,46 @@
+"""How every script starts and how it fails."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, flags, logging
+
+from nar.training import use_compilation_cache
+
+
+def launch(main: Callable[[], None]) -> None:
+    """Reads the flags and calls `main`.
+
+    Wrong flags and any ValueError end the program with a line that says what is wrong. Compiled code is kept
+    on disk, and libraries log warnings only unless --verbosity is given.
+    """
+    app.run(lambda arguments: _run(main), flags_parser=_parse)
+
+
+def _run(main: Callable[[], None]) -> None:
+    use_compilation_cache()
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
+    try:
+        main()
+    except (ValueError, FloatingPointError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _parse(words: Sequence[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(list(words))
+    except flags.Error as error:
+        sys.exit(f"error: {error}\nSee --help.")
+    except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
+        # A config file that cannot be read, or a --config.KEY that it does not have.
+        sys.exit(f"error: --config: {_message(error)}")
+    if len(rest) > 1:
+        sys.exit(f"error: unexpected arguments: {' '.join(rest[1:])}\nSee --help.")
+    return rest
+
+
+def _message(error: BaseException) -> str:
+    """The words of an error, which may be wrapped in others."""
+    inner = error.args[0] if error.args else ""
+    return _message(inner) if isinstance(inner, BaseException) else str(inner)

@@ -1,0 +1,74 @@
+"""Scores a run at any sizes.
+
+    python -m experiments.evaluate --workdir=runs/bfs --sizes=16,32,64
+
+Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. The table is
+printed and kept as `evaluation.json` in the workdir.
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments.assembly import Parts, assemble, new_state
+from experiments.command_line import launch
+from nar.evaluation import Evaluator, score_sizes
+from nar.reports import scores_table
+from nar.training import Checkpoints, Workdir, read_json, write_json
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_SIZES = flags.DEFINE_list("sizes", ["16", "32", "64"], "Problem sizes.")
+_SEED = flags.DEFINE_integer("seed", 3, "Seed of the problems; 3 is that of CLRS-30's test split.")
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to score.")
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", None, "Traces predicted at once; by default that of the run's config.", lower_bound=1
+)
+
+
+def main() -> None:
+    """Checks everything that can be checked, then scores."""
+    workdir = Workdir(pathlib.Path(_WORKDIR.value))
+    if not workdir.config.exists():
+        raise ValueError(f"{workdir.path} is not the workdir of a run: it has no {workdir.config.name}")
+    config = read_json(workdir.config)
+    parts = assemble(config)
+    sizes = parse_sizes(_SIZES.value, parts)
+    state = new_state(parts, config["training"]["seed"])
+    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
+        restore = checkpoints.restore_best if _CHECKPOINT.value == "best" else checkpoints.restore_last
+        state = restore(state).state
+    batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
+    evaluator = Evaluator(parts.model, parts.transforms, batch_size)
+    scores = score_sizes(evaluator, state.params, sizes, _SEED.value)
+    step = int(state.step)
+    path = workdir.path / "evaluation.json"
+    content = {"scores": scores, "step": step, "checkpoint": _CHECKPOINT.value, "seed": _SEED.value}
+    write_json(path, content)
+    print(scores_table({f"seed {_SEED.value}": scores}))
+    print(f"\nCheckpoint: {_CHECKPOINT.value}, step {step}. Written: {path}")
+
+
+def parse_sizes(words: list[str], parts: Parts) -> list[int]:
+    """Sizes from the command line.
+
+    Raises:
+      ValueError: if one is no number or too small for a task.
+    """
+    if not words:
+        raise ValueError("--sizes needs at least one size")
+    sizes = []
+    for word in words:
+        if not word.strip().isdigit():
+            raise ValueError(f"--sizes must be whole numbers separated by commas, got {word!r}")
+        sizes.append(int(word))
+    for task in parts.tasks:
+        for size in sizes:
+            try:
+                task.algorithm.problem.check_request(size, {})
+            except ValueError as error:
+                raise ValueError(f"--sizes: {task.name}: {error}") from None
+    return sizes
+
+
+if __name__ == "__main__":
+    launch(main)
