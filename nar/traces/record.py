@@ -147,9 +147,13 @@ def _expand(probe: Probe, compact: np.ndarray, num_nodes: int, running: np.ndarr
     if probe.kind not in _ONE_HOT:
         return compact.astype(probe.dtype)
     num_classes = probe.num_classes or num_nodes
-    expanded = (compact[..., None] == np.arange(num_classes)).astype(probe.dtype)
-    expanded[..., -1] += (compact == MASKED).astype(probe.dtype) * MASKED
-    return expanded * running.reshape(running.shape + (1,) * (expanded.ndim - running.ndim))
+    shown = running.reshape(running.shape + (1,) * (compact.ndim - running.ndim))
+    places = np.flatnonzero(np.broadcast_to(shown, compact.shape))
+    classes = compact.reshape(-1)[places].astype(np.intp)
+    expanded = np.zeros((compact.size, num_classes), probe.dtype)
+    # MASKED is -1: it stands in the last class.
+    expanded[places, classes] = np.where(classes == MASKED, MASKED, 1)
+    return expanded.reshape(*compact.shape, num_classes)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -64,7 +64,7 @@ def sample_traces(
     if not _is_integer(first) or not 0 <= first < 2**64 - int(count):
         raise ValueError(f"first must be an integer from 0 to 2**64 - 1 - count, got {first!r}")
     key = _series_key(name, size, seed)
-    streams = (_stream(key, index) for index in range(int(first), int(first) + int(count)))
+    streams = _streams(key, int(first), int(count))
     sample = algorithm.problem.sample
     return collect(algorithm, [sample(random, size, **problem_options) for random in streams])
 
@@ -74,9 +74,17 @@ def _series_key(name: str, size: int, seed: int) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
-def _stream(key: int, index: int) -> Random:
-    """The counter-based stream of one trace (Philox: Salmon et al. 2011)."""
-    return Random(np.random.Philox(key=np.array([key, index], np.uint64)))
+def _streams(key: int, first: int, count: int) -> Iterator[Random]:
+    """The counter-based streams of some traces (Philox: Salmon et al. 2011), one after the other.
+
+    It is one generator that is set to the start of each stream, which is quicker than making one for each.
+    """
+    bits = np.random.Philox(key=np.array([key, 0], np.uint64))
+    random, start = Random(bits), bits.state
+    for index in range(first, first + count):
+        start["state"]["key"][1] = index
+        bits.state = start
+        yield random
 
 
 # ---------------------------------------------------------------------------------------------------
