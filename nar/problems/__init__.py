@@ -11,23 +11,51 @@ say so: an undirected edge exists with probability p².
 """
 
 from nar.problems.definition import Arguments, Array, Problem, Random
-from nar.problems.graphs import GRAPH_AND_SOURCE, WEIGHTED_GRAPH_AND_SOURCE, erdos_renyi
+from nar.problems.graphs import (
+    ACYCLIC_GRAPH,
+    ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
+    COMMUNITIES,
+    DIRECTED_GRAPH,
+    FLOW_NETWORK,
+    GRAPH_AND_SOURCE,
+    LENGTHS_AND_SOURCE,
+    SPARSE_GRAPH,
+    SPARSE_WEIGHTED_GRAPH,
+    UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE,
+    WEIGHTED_GRAPH,
+    WEIGHTED_GRAPH_AND_SOURCE,
+    communities,
+    erdos_renyi,
+    flow_network,
+)
 from nar.problems.points import SEGMENTS
 from nar.problems.sequences import MATRIX_DIMENSIONS, SEQUENCE, TASKS
 from nar.problems.strings import NUM_CHARACTERS, TWO_STRINGS
 
 __all__ = [
+    "ACYCLIC_GRAPH",
+    "ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE",
+    "COMMUNITIES",
+    "DIRECTED_GRAPH",
+    "FLOW_NETWORK",
     "GRAPH_AND_SOURCE",
+    "LENGTHS_AND_SOURCE",
     "MATRIX_DIMENSIONS",
     "NUM_CHARACTERS",
     "SEGMENTS",
     "SEQUENCE",
+    "SPARSE_GRAPH",
+    "SPARSE_WEIGHTED_GRAPH",
     "TASKS",
     "TWO_STRINGS",
+    "UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE",
+    "WEIGHTED_GRAPH",
     "WEIGHTED_GRAPH_AND_SOURCE",
     "Arguments",
     "Array",
     "Problem",
     "Random",
+    "communities",
     "erdos_renyi",
+    "flow_network",
 ]
