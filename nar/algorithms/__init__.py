@@ -7,16 +7,27 @@ This room imports numpy and numba, never jax.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from nar.algorithms.articulation_points import ARTICULATION_POINTS
 from nar.algorithms.bellman_ford import BELLMAN_FORD
 from nar.algorithms.bfs import BFS
+from nar.algorithms.bipartite_matching import BIPARTITE_MATCHING
+from nar.algorithms.bridges import BRIDGES
+from nar.algorithms.dag_shortest_paths import DAG_SHORTEST_PATHS
 from nar.algorithms.definition import FAMILIES, Algorithm
+from nar.algorithms.dfs import DFS
+from nar.algorithms.dijkstra import DIJKSTRA
+from nar.algorithms.floyd_warshall import FLOYD_WARSHALL
 from nar.algorithms.heapsort import HEAPSORT
 from nar.algorithms.insertion_sort import INSERTION_SORT
 from nar.algorithms.lcs_length import LCS_LENGTH
 from nar.algorithms.matrix_chain_order import MATRIX_CHAIN_ORDER
 from nar.algorithms.minimum import MINIMUM
+from nar.algorithms.mst_kruskal import MST_KRUSKAL
+from nar.algorithms.mst_prim import MST_PRIM
 from nar.algorithms.segments_intersect import SEGMENTS_INTERSECT
+from nar.algorithms.strongly_connected_components import STRONGLY_CONNECTED_COMPONENTS
 from nar.algorithms.task_scheduling import TASK_SCHEDULING
+from nar.algorithms.topological_sort import TOPOLOGICAL_SORT
 
 __all__ = ["ALGORITHMS", "FAMILIES", "Algorithm", "find_algorithm"]
 
@@ -24,15 +35,26 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
         algorithm.name: algorithm
         for algorithm in (
+            ARTICULATION_POINTS,
             BELLMAN_FORD,
             BFS,
+            BIPARTITE_MATCHING,
+            BRIDGES,
+            DAG_SHORTEST_PATHS,
+            DFS,
+            DIJKSTRA,
+            FLOYD_WARSHALL,
             HEAPSORT,
             INSERTION_SORT,
             LCS_LENGTH,
             MATRIX_CHAIN_ORDER,
             MINIMUM,
+            MST_KRUSKAL,
+            MST_PRIM,
             SEGMENTS_INTERSECT,
+            STRONGLY_CONNECTED_COMPONENTS,
             TASK_SCHEDULING,
+            TOPOLOGICAL_SORT,
         )
     }
 )

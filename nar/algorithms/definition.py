@@ -44,6 +44,7 @@ class Algorithm:
       fixed_hints: hints that keep their first value to the end of every run (`pred_h` where the order of
         the nodes never changes). The recipe of Ibarz et al. (arXiv 2209.11142) gives them as inputs.
       clrs30_multiplier: how many times 32 samples the validation and test splits of CLRS-30 hold.
+      in_clrs30: whether the algorithm is one of the thirty, so that it has canonical splits.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Algorithm:
     source: str
     fixed_hints: tuple[str, ...] = ()
     clrs30_multiplier: int = 1
+    in_clrs30: bool = True
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
