@@ -7,14 +7,26 @@ This room imports numpy and numba, never jax.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from nar.algorithms.activity_selector import ACTIVITY_SELECTOR
 from nar.algorithms.bellman_ford import BELLMAN_FORD
 from nar.algorithms.bfs import BFS
+from nar.algorithms.binary_search import BINARY_SEARCH
+from nar.algorithms.bubble_sort import BUBBLE_SORT
 from nar.algorithms.definition import FAMILIES, Algorithm
+from nar.algorithms.find_maximum_subarray import FIND_MAXIMUM_SUBARRAY
+from nar.algorithms.find_maximum_subarray_kadane import FIND_MAXIMUM_SUBARRAY_KADANE
+from nar.algorithms.graham_scan import GRAHAM_SCAN
 from nar.algorithms.heapsort import HEAPSORT
 from nar.algorithms.insertion_sort import INSERTION_SORT
+from nar.algorithms.jarvis_march import JARVIS_MARCH
+from nar.algorithms.kmp_matcher import KMP_MATCHER
 from nar.algorithms.lcs_length import LCS_LENGTH
 from nar.algorithms.matrix_chain_order import MATRIX_CHAIN_ORDER
 from nar.algorithms.minimum import MINIMUM
+from nar.algorithms.naive_string_matcher import NAIVE_STRING_MATCHER
+from nar.algorithms.optimal_bst import OPTIMAL_BST
+from nar.algorithms.quickselect import QUICKSELECT
+from nar.algorithms.quicksort import QUICKSORT
 from nar.algorithms.segments_intersect import SEGMENTS_INTERSECT
 from nar.algorithms.task_scheduling import TASK_SCHEDULING
 
@@ -24,13 +36,25 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
         algorithm.name: algorithm
         for algorithm in (
+            ACTIVITY_SELECTOR,
             BELLMAN_FORD,
             BFS,
+            BINARY_SEARCH,
+            BUBBLE_SORT,
+            FIND_MAXIMUM_SUBARRAY,
+            FIND_MAXIMUM_SUBARRAY_KADANE,
+            GRAHAM_SCAN,
             HEAPSORT,
             INSERTION_SORT,
+            JARVIS_MARCH,
+            KMP_MATCHER,
             LCS_LENGTH,
             MATRIX_CHAIN_ORDER,
             MINIMUM,
+            NAIVE_STRING_MATCHER,
+            OPTIMAL_BST,
+            QUICKSELECT,
+            QUICKSORT,
             SEGMENTS_INTERSECT,
             TASK_SCHEDULING,
         )

@@ -12,17 +12,32 @@ say so: an undirected edge exists with probability p².
 
 from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.graphs import GRAPH_AND_SOURCE, WEIGHTED_GRAPH_AND_SOURCE, erdos_renyi
-from nar.problems.points import SEGMENTS
-from nar.problems.sequences import MATRIX_DIMENSIONS, SEQUENCE, TASKS
-from nar.problems.strings import NUM_CHARACTERS, TWO_STRINGS
+from nar.problems.options import NUM_CHARACTERS
+from nar.problems.points import POINTS, SEGMENTS
+from nar.problems.sequences import (
+    ACTIVITIES,
+    KEY_PROBABILITIES,
+    MATRIX_DIMENSIONS,
+    SEARCH,
+    SEQUENCE,
+    SIGNED_SEQUENCE,
+    TASKS,
+)
+from nar.problems.strings import TEXT_AND_PATTERN, TWO_STRINGS
 
 __all__ = [
+    "ACTIVITIES",
     "GRAPH_AND_SOURCE",
+    "KEY_PROBABILITIES",
     "MATRIX_DIMENSIONS",
     "NUM_CHARACTERS",
+    "POINTS",
+    "SEARCH",
     "SEGMENTS",
     "SEQUENCE",
+    "SIGNED_SEQUENCE",
     "TASKS",
+    "TEXT_AND_PATTERN",
     "TWO_STRINGS",
     "WEIGHTED_GRAPH_AND_SOURCE",
     "Arguments",

@@ -13,8 +13,6 @@ Array = np.ndarray
 Arguments = tuple[Any, ...]
 Random = np.random.RandomState
 
-_LARGEST_SIZE = 2**16
-
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -27,8 +25,11 @@ class Problem:
       probes: `(*arguments) -> {name: array}`, the input probes of a whole batch at once: every argument
         and every result has a leading batch axis.
       min_size: the smallest size that can be drawn.
+      max_size: the largest one.
       min_low: the least value that the option `low` may have.
       aliases: pairs (other name under which a user may give an argument, the argument).
+      check_draw: `(size, **options) -> None`; raises ValueError where a size and options, each of them valid,
+        do not go together.
     """
 
     sample: Callable[..., Arguments]
@@ -37,6 +38,8 @@ class Problem:
     min_size: int = 1
     min_low: float = -np.inf
     aliases: tuple[tuple[str, str], ...] = ()
+    max_size: int = 2**16
+    check_draw: Callable[..., None] = lambda size, **options: None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -51,8 +54,8 @@ class Problem:
 
     def check_request(self, size: int, options: Mapping[str, Any]) -> None:
         """Raises ValueError if no instance of this size with these options can be drawn."""
-        if not is_integer(size) or not self.min_size <= size <= _LARGEST_SIZE:
-            raise ValueError(f"size must be an integer from {self.min_size} to {_LARGEST_SIZE}, got {size!r}")
+        if not is_integer(size) or not self.min_size <= size <= self.max_size:
+            raise ValueError(f"size must be an integer from {self.min_size} to {self.max_size}, got {size!r}")
         unknown = sorted(set(options) - set(self.options))
         if unknown:
             known = ", ".join(self.options) or "none"
@@ -62,6 +65,7 @@ class Problem:
         drawn_with = {**self.options, **options}
         if "low" in drawn_with:
             self._check_range(float(drawn_with["low"]), float(drawn_with["high"]))
+        self.check_draw(size, **drawn_with)
 
     def _check_range(self, low: float, high: float) -> None:
         if low < self.min_low:

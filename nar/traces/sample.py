@@ -111,9 +111,15 @@ def clrs30_split(name: str, split: str) -> TraceBatch:
       split: "train", "val" or "test".
 
     Raises:
-      ValueError: if the algorithm or the split is unknown; the message lists the known ones.
+      ValueError: if the algorithm or the split is unknown (the message lists the known ones), or if the
+        algorithm is not one of the thirty.
     """
     algorithm = find_algorithm(name)
+    if not algorithm.in_clrs30:
+        raise ValueError(
+            f"{name} is not one of the thirty algorithms of CLRS-30 and has no canonical splits; "
+            "use sample_traces"
+        )
     if not isinstance(split, str) or split not in CLRS30_SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(CLRS30_SPLITS)}")
     chosen = CLRS30_SPLITS[split]
