@@ -28,25 +28,40 @@ from nar.problems.graphs import (
     erdos_renyi,
     flow_network,
 )
-from nar.problems.points import SEGMENTS
-from nar.problems.sequences import MATRIX_DIMENSIONS, SEQUENCE, TASKS
-from nar.problems.strings import NUM_CHARACTERS, TWO_STRINGS
+from nar.problems.options import NUM_CHARACTERS
+from nar.problems.points import POINTS, SEGMENTS
+from nar.problems.sequences import (
+    ACTIVITIES,
+    KEY_PROBABILITIES,
+    MATRIX_DIMENSIONS,
+    SEARCH,
+    SEQUENCE,
+    SIGNED_SEQUENCE,
+    TASKS,
+)
+from nar.problems.strings import TEXT_AND_PATTERN, TWO_STRINGS
 
 __all__ = [
+    "ACTIVITIES",
     "ACYCLIC_GRAPH",
     "ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE",
     "COMMUNITIES",
     "DIRECTED_GRAPH",
     "FLOW_NETWORK",
     "GRAPH_AND_SOURCE",
+    "KEY_PROBABILITIES",
     "LENGTHS_AND_SOURCE",
     "MATRIX_DIMENSIONS",
     "NUM_CHARACTERS",
+    "POINTS",
+    "SEARCH",
     "SEGMENTS",
     "SEQUENCE",
+    "SIGNED_SEQUENCE",
     "SPARSE_GRAPH",
     "SPARSE_WEIGHTED_GRAPH",
     "TASKS",
+    "TEXT_AND_PATTERN",
     "TWO_STRINGS",
     "UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE",
     "WEIGHTED_GRAPH",

@@ -29,6 +29,16 @@ def real_array(name: str, value: Any, rank: int) -> Array:
     return array
 
 
+def real_number(name: str, value: Any) -> float:
+    """The value as a finite float; ValueError if it is none."""
+    try:
+        return float(real_array(name, value, rank=0))
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a number of at most {LARGEST:g} in size, got {reprlib.repr(value)}"
+        ) from None
+
+
 def integer_array(name: str, value: Any, low: int, high: int) -> Array:
     """The value as an array of rank 1 of integers from `low` to `high`; ValueError if it is none."""
     array = real_array(name, value, rank=1)

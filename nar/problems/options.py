@@ -15,6 +15,9 @@ LARGEST, SMALLEST = 1e100, 1e-100
 NO_BOUND = 2**53
 """All integers up to here are exact as floats."""
 
+NUM_CHARACTERS = 4
+"""Size of the alphabet of all strings."""
+
 
 def _check_probability(name: str, value: Any) -> None:
     values = np.atleast_1d(np.asarray(value, dtype=object))
@@ -50,6 +53,24 @@ def _check_size(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be an integer from 1 to {_LARGEST_SIZE}, got {value!r}")
 
 
+def _check_positive_real(name: str, value: Any) -> None:
+    _check_real(name, value)
+    if value < SMALLEST:
+        raise ValueError(f"{name} must be at least {SMALLEST:g}, got {value!r}")
+
+
+def _check_num_characters(name: str, value: Any) -> None:
+    if not is_integer(value) or not 1 <= value <= NUM_CHARACTERS:
+        raise ValueError(f"{name} must be an integer from 1 to {NUM_CHARACTERS}, got {value!r}")
+
+
+def _check_length_needle(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if not is_integer(value) or not 1 <= abs(int(value)) <= NO_BOUND:
+        raise ValueError(f"{name} must be a length, a longest length times -1, or None, got {value!r}")
+
+
 def is_integer(value: Any) -> bool:
     """Whether the value is an integer of Python or numpy; a bool is not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -68,4 +89,9 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "k": _check_size,
     "eps": _check_one_probability,
     "length_2": _check_size,
+    "chars": _check_num_characters,
+    "length_needle": _check_length_needle,
+    "origin_x": _check_real,
+    "origin_y": _check_real,
+    "radius": _check_positive_real,
 }

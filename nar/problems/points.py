@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from nar.problems.arrays import positions, real_array
+import numba
+import numpy as np
+
+from nar.problems.arrays import positions, real_array, same_length
 from nar.problems.definition import Arguments, Array, Problem, Random
 
 
@@ -43,3 +46,60 @@ SEGMENTS = Problem(
     aliases=(("x", "xs"), ("y", "ys")),
 )
 """Two segments in a square; half of the instances intersect. There are four points whatever the size."""
+
+
+# ---------------------------------------------------------------------------------------------------
+# Points
+
+_COLLINEAR = 1e-12
+"""Three points count as collinear if their cross product is smaller."""
+
+_DRAWS = 1000
+"""How often points are drawn before giving up."""
+
+
+def _sample_points(
+    random: Random, size: int, origin_x: float = 0.0, origin_y: float = 0.0, radius: float = 2.0
+) -> Arguments:
+    for _ in range(_DRAWS):
+        angles = random.uniform(low=0.0, high=2.0 * np.pi, size=(size,))
+        distances = radius * np.sqrt(random.uniform(low=0.0, high=1.0, size=(size,)))
+        xs = distances * np.cos(angles) + origin_x
+        ys = distances * np.sin(angles) + origin_y
+        if not _some_three_are_collinear(xs, ys, _COLLINEAR):
+            return xs, ys
+    raise ValueError(
+        f"{_DRAWS} times, {size} points of a disk of radius={radius!r} around "
+        f"({origin_x!r}, {origin_y!r}) were drawn and three lay on a line: ask for fewer or a larger radius"
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _some_three_are_collinear(xs: Array, ys: Array, tolerance: float) -> bool:
+    for i in range(len(xs)):
+        for j in range(i + 1, len(xs)):
+            for k in range(j + 1, len(xs)):
+                cross = (xs[j] - xs[i]) * (ys[k] - ys[i]) - (ys[j] - ys[i]) * (xs[k] - xs[i])
+                if abs(cross) < tolerance:
+                    return True
+    return False
+
+
+def _check_points(xs: Any, ys: Any) -> Arguments:
+    xs, ys = real_array("xs", xs, rank=1), real_array("ys", ys, rank=1)
+    same_length(xs=xs, ys=ys)
+    points, counts = np.unique(np.stack([xs, ys], axis=1), axis=0, return_counts=True)
+    if len(points) < len(xs):
+        x, y = points[counts > 1][0]
+        raise ValueError(f"points must be distinct, got ({x:g}, {y:g}) twice")
+    return xs, ys
+
+
+POINTS = Problem(
+    sample=_sample_points,
+    check=_check_points,
+    probes=lambda xs, ys: {"pos": positions(xs), "x": xs, "y": ys},
+    aliases=(("x", "xs"), ("y", "ys")),
+    max_size=2**11,
+)
+"""Points, uniform in a disk; they are drawn anew while any three are collinear, which takes size³ steps."""

@@ -11,6 +11,7 @@ So the compiled function carries in its name a digest of all sources that it is 
 import functools
 import hashlib
 import inspect
+import keyword
 import math
 import pathlib
 import types
@@ -90,8 +91,8 @@ def _inputs(algorithm: Algorithm, instances: Sequence[Arguments]) -> Probes:
 
 
 def _copies(arguments: Arguments) -> Arguments:
-    """Arrays that a generator may write to, and plain integers."""
-    return tuple(x.copy() if isinstance(x, np.ndarray) else int(x) for x in arguments)
+    """Arrays that a generator may write to, and plain numbers."""
+    return tuple(x.copy() if isinstance(x, np.ndarray) else np.asarray(x).item() for x in arguments)
 
 
 def _check_first_step(algorithm: Algorithm, arguments: Arguments, num_nodes: int) -> None:
@@ -227,7 +228,10 @@ def _recorder(algorithm: Algorithm) -> Recorder:
 
 def _check_fields(algorithm: Algorithm) -> None:
     """Raises ValueError unless the generator's parameters are the problem's arguments, then the outputs."""
-    expected = [*algorithm.problem.arguments, *(probe.name for probe in algorithm.spec.outputs)]
+    outputs = [
+        probe.name + "_" if keyword.iskeyword(probe.name) else probe.name for probe in algorithm.spec.outputs
+    ]
+    expected = [*algorithm.problem.arguments, *outputs]
     found = list(inspect.signature(algorithm.steps).parameters)
     if found != expected:
         raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, it takes {found}")
