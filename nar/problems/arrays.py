@@ -55,7 +55,7 @@ def square_matrix(name: str, value: Any) -> Array:
 
 
 def integer(name: str, value: Any, low: int, high: int, what: str = "an integer") -> int:
-    """The value as an integer from `low` to `high`; ValueError, which names `what` is wanted, if it is none."""
+    """The value as an integer from `low` to `high`; ValueError, naming `what` is wanted, if it is none."""
     try:
         number = float(real_array(name, value, rank=0))
     except ValueError:
