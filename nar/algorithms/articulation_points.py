@@ -57,7 +57,8 @@ def articulation_points(A, is_cut):
     pi = np.arange(n)
     d, f, low, child_cnt = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     time = 0.0
-    for event, s, u, v, s_last, color, s_prev in search(A, np.arange(n)):
+    color, s_prev = np.zeros(n, np.int64), np.arange(n)
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
         if event == OPEN:
             time += TICK
             d[u] = low[u] = time

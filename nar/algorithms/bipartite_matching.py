@@ -46,10 +46,10 @@ class Hints(NamedTuple):
 
 
 @register_jitable
-def flip(A, u, v, in_matching):
+def flip(A, adj, u, v, in_matching):
     """Turns an edge of the residual network around: it enters the matching, or leaves it if it led back."""
-    A[u, v] = 0
-    A[v, u] = 1
+    A[u, v] = adj[u, v] = 0
+    A[v, u] = adj[v, u] = 1
     if u < v:
         in_matching[u, v] = 1
     else:
@@ -63,18 +63,18 @@ def bipartite_matching(A, n, m, s, t, in_matching):
     other edges are 0, and pairs without an edge are not to be predicted.
     """
     num_nodes = n + m + 2
-    edges = adjacency(A)
-    in_matching[:] = MASKED + edges + edges.T
+    adj = adjacency(A)
+    in_matching[:] = MASKED + adj + adj.T
     u = t
     while True:
         d = np.zeros(num_nodes)
         msk = np.zeros(num_nodes, np.int64)
         msk[s] = 1
         pi = np.arange(num_nodes)
-        while pi[t] == t:
+        while True:
             prev_d = d.copy()
             prev_msk = msk.copy()
-            yield Hints(in_matching, A, adjacency(A), prev_d, prev_msk, pi, u, SEARCH)
+            yield Hints(in_matching, A, adj, prev_d, prev_msk, pi, u, SEARCH)
             for v in range(num_nodes):
                 for w in range(num_nodes):
                     if prev_msk[v] and A[v, w] != 0 and (not msk[w] or prev_d[v] + A[v, w] < d[w]):
@@ -84,11 +84,13 @@ def bipartite_matching(A, n, m, s, t, in_matching):
             u = t
             if np.all(msk == prev_msk):
                 return
-        yield Hints(in_matching, A, adjacency(A), prev_d, prev_msk, pi, u, AUGMENT)
+            if pi[t] != t:
+                break
+        yield Hints(in_matching, A, adj, prev_d, prev_msk, pi, u, AUGMENT)
         while pi[u] != u:
-            flip(A, pi[u], u, in_matching)
+            flip(A, adj, pi[u], u, in_matching)
             u = pi[u]
-            yield Hints(in_matching, A, adjacency(A), prev_d, prev_msk, pi, u, AUGMENT)
+            yield Hints(in_matching, A, adj, prev_d, prev_msk, pi, u, AUGMENT)
 
 
 BIPARTITE_MATCHING = Algorithm(

@@ -56,7 +56,8 @@ def bridges(A, is_bridge):
     pi = np.arange(n)
     d, f, low = np.zeros(n), np.zeros(n), np.zeros(n)
     time = 0.0
-    for event, s, u, v, s_last, color, s_prev in search(A, np.arange(n)):
+    color, s_prev = np.zeros(n, np.int64), np.arange(n)
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
         if event == OPEN:
             time += TICK
             d[u] = low[u] = time

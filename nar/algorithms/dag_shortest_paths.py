@@ -47,14 +47,18 @@ class Hints(NamedTuple):
 
 
 def dag_shortest_paths(A, s, pi):
-    """Sorts what s reaches, then relaxes the edges of one node after the other; mark says that d is known."""
+    """Sorts what s reaches, then relaxes the edges of one node after the other; mark says that d is known.
+
+    While it relaxes, u, v and s_last stay as they were at the end of the search.
+    """
     n = len(A)
     pi[:] = np.arange(n)
     d = np.zeros(n)
     mark = np.zeros(n, np.int64)
     topo = np.arange(n)
     head = 0
-    for event, _, u, v, s_last, color, s_prev in search(A, np.array([s])):
+    color, s_prev = np.zeros(n, np.int64), np.arange(n)
+    for event, _, u, v, s_last in search(A, np.array([s]), color, s_prev):
         if event == LOOK or (event == OPEN and u != s):
             continue
         if event == CLOSE:
@@ -64,14 +68,14 @@ def dag_shortest_paths(A, s, pi):
         yield Hints(pi, d, mark, topo, head, color, s_prev, u, v, s_last, SORT)
     mark[s] = 1
     while topo[head] != head:
-        yield Hints(pi, d, mark, topo, head, color, s_prev, u, v, s_last, RELAX)
+        yield Hints(pi, d, mark, topo, head, color, s_prev, s, n - 1, s, RELAX)
         for w in range(n):
             if A[head, w] != 0 and (not mark[w] or d[head] + A[head, w] < d[w]):
                 d[w] = d[head] + A[head, w]
                 pi[w] = head
                 mark[w] = 1
         head = topo[head]
-    yield Hints(pi, d, mark, topo, head, color, s_prev, u, v, s_last, RELAX)
+    yield Hints(pi, d, mark, topo, head, color, s_prev, s, n - 1, s, RELAX)
 
 
 DAG_SHORTEST_PATHS = Algorithm(

@@ -6,7 +6,6 @@ one and every node that is not in it to itself. Its top is `s_last`.
 
 from typing import NamedTuple
 
-import numpy as np
 from numba.extending import register_jitable
 
 from nar.specs import Kind, Location
@@ -40,8 +39,6 @@ class Visit(NamedTuple):
       u: the node that is looked at.
       v: the node that is found or looked at from u; u itself when it is new, the last node when u is done.
       s_last: the top of the stack.
-      color: [N], colours of the nodes.
-      s_prev: [N], the stack.
     """
 
     event: int
@@ -49,25 +46,27 @@ class Visit(NamedTuple):
     u: int
     v: int
     s_last: int
-    color: np.ndarray
-    s_prev: np.ndarray
 
 
 @register_jitable
-def search(A, roots):
-    """Searches from each root that is white when its turn comes; yields each `Visit`, of live arrays.
+def search(A, roots, color, s_prev):
+    """Searches from each root that is white when its turn comes; yields one `Visit` after the other.
 
     Whenever u is on top of the stack again, all its edges are looked at anew, in the order of the nodes.
+
+    Args:
+      A: [N, N], 0 where there is no edge.
+      roots: [any] nodes.
+      color: [N], all white; kept up to date.
+      s_prev: [N], the empty stack (each node points to itself); kept up to date.
     """
     n = len(A)
-    color = np.zeros(n, np.int64)
-    s_prev = np.arange(n)
     for s in roots:
         if color[s] != WHITE:
             continue
-        yield Visit(START, s, s, s, s, color, s_prev)
+        yield Visit(START, s, s, s, s)
         color[s] = GREY
-        yield Visit(OPEN, s, s, s, s, color, s_prev)
+        yield Visit(OPEN, s, s, s, s)
         u = s_last = s
         while True:
             for v in range(n):
@@ -76,15 +75,15 @@ def search(A, roots):
                         color[v] = GREY
                         s_prev[v] = u
                         s_last = v
-                        yield Visit(FIND, s, u, v, s_last, color, s_prev)
+                        yield Visit(FIND, s, u, v, s_last)
                         break
-                    yield Visit(LOOK, s, u, v, s_last, color, s_prev)
+                    yield Visit(LOOK, s, u, v, s_last)
             if s_last != u:
                 u = s_last
-                yield Visit(OPEN, s, u, u, s_last, color, s_prev)
+                yield Visit(OPEN, s, u, u, s_last)
             else:
                 color[u] = BLACK
-                yield Visit(CLOSE, s, u, n - 1, s_last, color, s_prev)
+                yield Visit(CLOSE, s, u, n - 1, s_last)
                 if u == s:
                     break
                 s_last = s_prev[u]

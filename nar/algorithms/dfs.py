@@ -46,7 +46,8 @@ def dfs(A, pi):
     pi[:] = np.arange(n)
     d, f = np.zeros(n), np.zeros(n)
     time = 0.0
-    for event, s, u, v, s_last, color, s_prev in search(A, np.arange(n)):
+    color, s_prev = np.zeros(n, np.int64), np.arange(n)
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
         if event == LOOK:
             continue
         if event == OPEN:

@@ -58,7 +58,8 @@ def strongly_connected_components(A, scc_id):
     time = 0.0
     graph, roots = A, np.arange(n)
     for phase in range(2):
-        for event, s, u, v, s_last, color, s_prev in search(graph, roots):
+        color, s_prev = np.zeros(n, np.int64), np.arange(n)
+        for event, s, u, v, s_last in search(graph, roots, color, s_prev):
             if event == LOOK:
                 continue
             if event == OPEN:

@@ -44,7 +44,8 @@ def topological_sort(A, topo, topo_head):
     n = len(A)
     topo[:] = np.arange(n)
     head = 0
-    for event, s, u, v, s_last, color, s_prev in search(A, np.arange(n)):
+    color, s_prev = np.zeros(n, np.int64), np.arange(n)
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
         if event == LOOK or (event == OPEN and u != s):
             continue
         if event == CLOSE:

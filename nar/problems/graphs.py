@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.problems.arrays import node_index, one_hot, positions, square_matrix
+from nar.problems.arrays import integer, node_index, one_hot, positions, square_matrix
 from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.options import Probabilities
 
@@ -392,7 +392,7 @@ def _sample_flow_network(
 def _check_flow_network(A: Any, n: Any, m: Any, s: Any, t: Any) -> Arguments:
     A = square_matrix("A", A)
     num_nodes = len(A)
-    n, m = node_index("n", n, num_nodes), node_index("m", m, num_nodes)
+    n, m = integer("n", n, 0, num_nodes), integer("m", m, 0, num_nodes)
     s, t = node_index("s", s, num_nodes), node_index("t", t, num_nodes)
     if n + m + 2 != num_nodes:
         raise ValueError(f"A must have n + m + 2 nodes, got {num_nodes} with n = {n} and m = {m}")
