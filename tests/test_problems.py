@@ -73,7 +73,7 @@ def test_range_of_values(name):
     with pytest.raises(ValueError, match=r"low=2\.0, high=1\.0"):
         problem.check_request(8, {"low": 2})
     with pytest.raises(ValueError, match=r"low=0\.0, high=0\.0"):
-        problem.check_request(8, {"high": 0})
+        problem.check_request(8, {"low": 0, "high": 0})
     with pytest.raises(ValueError, match=r"1e-100, got low=0\.0, high=1e-200"):
         problem.check_request(8, {"low": 0, "high": 1e-200})
     problem.check_request(8, {"low": np.float32(5), "high": 6})
