@@ -94,7 +94,7 @@ def _inputs(algorithm: Algorithm, instances: Sequence[Arguments]) -> Probes:
 
 
 def _of_one_shape(instances: Sequence[Arguments]) -> list[Sequence[Arguments]]:
-    """All instances in one piece if their arguments have the same shapes, else (strings may not) one by one."""
+    """All instances together if their arguments have one shape each, else one by one (strings may differ)."""
     shapes = {tuple(np.shape(argument) for argument in arguments) for arguments in instances}
     return [instances] if len(shapes) == 1 else [[arguments] for arguments in instances]
 
