@@ -43,7 +43,8 @@ def relaxed() -> Iterator[None]:
 
 def sample(name: str, size: int, count: int, seed: int, **problem_options: object) -> TraceBatch:
     """The oracle's traces, in order; the axes that it squeezes away at size 1 are put back."""
-    sampler, _ = samplers.build_sampler(name, count, length=size, seed=seed, **problem_options)
+    with relaxed():
+        sampler, _ = samplers.build_sampler(name, count, length=size, seed=seed, **problem_options)
     return as_batch(name, sampler.next())
 
 

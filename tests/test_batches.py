@@ -81,8 +81,8 @@ class Uniforms:
 
 def their_transforms(name, uniforms, cyclic):
     """Spec and batch after all transforms of dm-clrs, as its training example chains them."""
-    sampler, spec = oracle.samplers.build_sampler(name, COUNT, length=size_of(name), seed=1)
     with oracle.relaxed():
+        sampler, spec = oracle.samplers.build_sampler(name, COUNT, length=size_of(name), seed=1)
         stream = iter([sampler.next()])
         if uniforms is not None:
             stream = oracle.clrs.process_random_pos(stream, Uniforms(uniforms))

@@ -74,7 +74,7 @@ def test_range_of_values(name):
     with pytest.raises(ValueError, match=r"low=2\.0, high=1\.0"):
         problem.check_request(8, {"low": 2})
     with pytest.raises(ValueError, match=r"low=0\.0, high=0\.0"):
-        problem.check_request(8, {"high": 0})
+        problem.check_request(8, {"low": 0, "high": 0})
     with pytest.raises(ValueError, match=r"1e-100, got low=0\.0, high=1e-200"):
         problem.check_request(8, {"low": 0, "high": 1e-200})
     problem.check_request(8, {"low": np.float32(5), "high": 6})
@@ -158,6 +158,39 @@ def test_bad_low(value):
 def test_bad_deadline(value):
     with pytest.raises(ValueError, match=r"max_deadline must be an integer from 1 to \d+, got"):
         problems.TASKS.check_request(8, {"max_deadline": value})
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "a", True, 10**30, -(10**30)])
+def test_bad_length_of_needle(value):
+    with pytest.raises(ValueError, match="length_needle must be a length, .*, got"):
+        problems.TEXT_AND_PATTERN.check_request(20, {"length_needle": value})
+
+
+@pytest.mark.parametrize("length", [4, -4, np.int8(-4), 10**6, -(10**6)])
+def test_needle_too_long(length):
+    with pytest.raises(ValueError, match="more than twice the length of the needle, got size=8"):
+        problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": length})
+    problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": 3})
+    problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": -3})
+
+
+@pytest.mark.parametrize("value", [0, 5, -1, 2.0, "ACGT", None, True])
+def test_bad_number_of_letters(value):
+    with pytest.raises(ValueError, match="chars must be an integer from 1 to 4, got"):
+        problems.TWO_STRINGS.check_request(8, {"chars": value})
+
+
+@pytest.mark.parametrize("value", [0, -1.0, 1e-200, float("nan"), "a", None])
+def test_bad_radius(value):
+    with pytest.raises(ValueError, match="radius must be .*, got"):
+        problems.POINTS.check_request(8, {"radius": value})
+
+
+def test_too_many_points():
+    with pytest.raises(ValueError, match="size must be an integer from 1 to 2048, got 2049"):
+        problems.POINTS.check_request(2049, {})
+    with pytest.raises(ValueError, match="at most 2048 points, got 2049"):
+        problems.POINTS.bind(np.arange(2049), np.arange(2049))
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.0, "8", None, True, float("nan"), 10**30])
@@ -258,6 +291,93 @@ def test_lengths_of_strings(size):
     assert len(x) - len(y) in (0, 1)
 
 
+def test_lengths_of_needles():
+    def lengths(size, **options):
+        draws = [problems.TEXT_AND_PATTERN.sample(stream(seed), size, **options) for seed in range(200)]
+        assert {len(T) + len(P) for T, P in draws} == {size}
+        return {len(P) for _, P in draws}
+
+    assert [lengths(size) for size in (3, 4, 9, 10, 20, 64)] == [{1}, {1}, {1}, {2}, {4}, {12}]
+    assert lengths(20, length_needle=7) == {7}
+    assert lengths(20, length_needle=-8) == set(range(1, 9))
+
+
+def test_needles_are_in_their_haystacks():
+    found = set()
+    for seed in range(300):
+        T, P = problems.TEXT_AND_PATTERN.sample(stream(seed), 20, length_needle=np.int8(5))
+        assert set(T) <= {0, 1, 2, 3}
+        places = [s for s in range(11) if (T[s : s + 5] == P).all()]
+        assert places
+        found |= {places[0]}
+    assert found == set(range(10))  # it never ends the haystack
+
+
+@pytest.mark.parametrize("problem", [problems.TWO_STRINGS, problems.TEXT_AND_PATTERN])
+def test_letters(problem):
+    for chars in (1, 2, 4):
+        assert set(np.concatenate(problem.sample(stream(), 100, chars=chars))) == set(range(chars))
+
+
+def test_probabilities_sum_to_one():
+    for size in (1, 5, 30):
+        p, q = problems.KEY_PROBABILITIES.sample(stream(), size)
+        assert (len(p), len(q)) == (size, size + 1)
+        assert p.sum() + q.sum() == pytest.approx(1)
+
+
+def test_activities_start_before_they_finish():
+    s, f = problems.ACTIVITIES.sample(stream(), 1000)
+    assert (s < f).all()
+    assert np.median(s) == pytest.approx(1 - np.sqrt(0.5), abs=0.05)
+
+
+def test_targets_and_keys_are_alike():
+    drawn = [problems.SEARCH.sample(stream(seed), 9) for seed in range(500)]
+    ranks = np.array([np.searchsorted(A, x) for x, A in drawn])
+    assert all((np.diff(A) >= 0).all() for _, A in drawn)
+    assert (np.bincount(ranks, minlength=10) > 25).all()
+
+
+def test_points_fill_their_disk():
+    xs, ys = problems.POINTS.sample(stream(), 400, origin_x=10.0, origin_y=-5.0, radius=3.0)
+    distances = np.hypot(xs - 10, ys + 5)
+    assert distances.max() < 3
+    assert np.median(distances) == pytest.approx(3 * np.sqrt(0.5), abs=0.15)
+
+
+def test_points_are_drawn_until_no_three_are_collinear():
+    class Replay:
+        """Gives four points on an axis, then what a stream gives."""
+
+        def __init__(self):
+            self._first, self._stream = [np.zeros(4), np.arange(4) / 4], stream()
+
+        def uniform(self, **arguments):
+            return self._first.pop(0) if self._first else self._stream.uniform(**arguments)
+
+    for drawn, expected in zip(
+        problems.POINTS.sample(Replay(), 4), problems.POINTS.sample(stream(), 4), strict=True
+    ):
+        np.testing.assert_array_equal(drawn, expected)
+    for options in ({"radius": 1e-7}, {"origin_x": 1e90}):
+        with pytest.raises(ValueError, match=r"1000 times, 5 points .* three lay on a line"):
+            problems.POINTS.sample(stream(), 5, **options)
+
+
+@pytest.mark.parametrize(("size", "collinear"), [(2, False), (3, True), (40, True)])
+def test_three_collinear_points_are_found_wherever_they_are(size, collinear):
+    random = np.random.default_rng(size)
+    for _ in range(50):
+        xs, ys = random.random((2, size))
+        assert not points._some_three_are_collinear(xs, ys, 1e-12)
+        if collinear:
+            i, j, k = random.choice(size, 3, replace=False)
+            along = random.uniform(-2, 2)
+            xs[k], ys[k] = xs[i] + along * (xs[j] - xs[i]), ys[i] + along * (ys[j] - ys[i])
+            assert points._some_three_are_collinear(xs, ys, 1e-12)
+
+
 def test_deadlines():
     def deadlines(**options):
         draws = (problems.TASKS.sample(stream(seed), 5, **options)[0] for seed in range(100))
@@ -290,6 +410,9 @@ def test_string_inputs():
 
 
 def test_aliases():
+    found = nar.run_algorithm("kmp_matcher", needle="na", haystack="banana").outputs["match"]
+    assert found.argmax() == 2
+    assert nar.run_algorithm("binary_search", target=2, key=[1, 2, 3]).outputs["return"].argmax() == 1
     np.testing.assert_array_equal(nar.run_algorithm("minimum", key=[3, 1]).outputs["min"], [0, 1])
     segments = {"x": [0, 1, 0, 1], "y": [0, 1, 1, 0]}
     assert nar.run_algorithm("segments_intersect", **segments).outputs["intersect"] == 1
@@ -376,6 +499,23 @@ NAN, INF = float("nan"), float("inf")
         ("task_scheduling", {"d": [1.5], "w": [1]}, r"d must hold integers of at least 1, got 1\.5"),
         ("task_scheduling", {"d": [1e30], "w": [1]}, r"d must hold integers .*got 1e\+30"),
         ("task_scheduling", {"d": [1, 2], "w": [1]}, r"must have one length, got \{'d': 2, 'w': 1\}"),
+        ("binary_search", {"x": 0, "A": [1, 3, 2]}, r"A must be sorted in ascending order, got 3 before 2"),
+        ("binary_search", {"x": NAN, "A": [1]}, r"x must be a number of at most 1e\+100 in size, got nan"),
+        ("binary_search", {"x": [0], "A": [1]}, r"x must be a number .*, got \[0\]"),
+        ("optimal_bst", {"p": [1, 2], "q": [1, 2]}, r"q, .*, must be longer by one .*got lengths 2 and 2"),
+        ("optimal_bst", {"p": [1], "q": [1, -2]}, r"q must not hold negative probabilities, got -2"),
+        ("optimal_bst", {"p": [], "q": [1]}, r"p must be a non-empty array"),
+        ("activity_selector", {"s": [0, 2], "f": [1, 1]}, r"must start before it finishes, got s=2, f=1"),
+        ("activity_selector", {"s": [1], "f": [1]}, r"must start before it finishes, got s=1, f=1"),
+        ("activity_selector", {"s": [0, 2], "f": [1]}, r"must have one length, got \{'s': 2, 'f': 1\}"),
+        ("kmp_matcher", {"T": "ab", "P": "aba"}, r"P must not be longer than T, got lengths 3 and 2"),
+        ("naive_string_matcher", {"T": "abcd", "P": "e"}, r"T and P may use 4 different .*, got 'abcde'"),
+        ("kmp_matcher", {"haystack": "ab", "needle": ""}, r"P must be a non-empty array"),
+        ("graham_scan", {"xs": [0, 1, 0], "ys": [0, 1, 0]}, r"points must be distinct, got \(0, 0\) twice"),
+        ("jarvis_march", {"xs": [0, 1, 1], "ys": [0, 1, 1]}, r"points must be distinct, got \(1, 1\) twice"),
+        ("jarvis_march", {"xs": [0, 1e-200], "ys": [0, 1]}, r"numbers of xs must differ by at least 1e-100"),
+        ("graham_scan", {"xs": [0, 1], "ys": [0]}, r"must have one length, got \{'xs': 2, 'ys': 1\}"),
+        ("graham_scan", {"xs": [0.1, 0.2, 0.3], "ys": [0.1, 0.3, 0.5]}, r"points 0, 1 and 2 are so close"),
         ("segments_intersect", {"xs": [0, 1, 2], "ys": [0, 1, 2]}, r"four coordinates each.*got 3 and 3"),
     ],
 )

@@ -158,7 +158,7 @@ def best_of(left, right, cross):
 def show(pred_h, low, high, left, right, cross, ret):
     """Hints of one call.
 
-    While the right half of the crossing subarray is extended, dm-clrs shows the sums of its halves as
+    While the right half of the crossing subarray is extended, CLRS-30 shows the sums of its halves as
     left_sum and right_sum, in place of those of the best subarrays on the left and on the right.
     """
     left_sum, right_sum = left.sum, right.sum

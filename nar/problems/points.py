@@ -7,6 +7,7 @@ import numpy as np
 
 from nar.problems.arrays import positions, real_array, same_length
 from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.options import SMALLEST
 
 
 def _sample_segments(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
@@ -54,6 +55,12 @@ SEGMENTS = Problem(
 _COLLINEAR = 1e-12
 """Three points count as collinear if their cross product is smaller."""
 
+_ROUNDING = 1e-15
+"""Bound of the rounding error of a cross product, relative to the sizes of its two terms."""
+
+_MOST_POINTS = 2**11
+"""All triples of points are looked at: that many in a second or two."""
+
 _DRAWS = 1000
 """How often points are drawn before giving up."""
 
@@ -88,11 +95,34 @@ def _some_three_are_collinear(xs: Array, ys: Array, tolerance: float) -> bool:
 def _check_points(xs: Any, ys: Any) -> Arguments:
     xs, ys = real_array("xs", xs, rank=1), real_array("ys", ys, rank=1)
     same_length(xs=xs, ys=ys)
+    if len(xs) > _MOST_POINTS:
+        raise ValueError(f"there must be at most {_MOST_POINTS} points, got {len(xs)}")
+    for name, numbers in (("xs", xs), ("ys", ys)):
+        in_order = np.unique(numbers)
+        if (in_order[1:] - in_order[:-1] < SMALLEST).any():
+            raise ValueError(f"different numbers of {name} must differ by at least {SMALLEST:g}")
     points, counts = np.unique(np.stack([xs, ys], axis=1), axis=0, return_counts=True)
     if len(points) < len(xs):
         x, y = points[counts > 1][0]
         raise ValueError(f"points must be distinct, got ({x:g}, {y:g}) twice")
+    i, j, k = _three_that_rounding_decides(xs, ys)
+    if i != j:
+        raise ValueError(
+            f"points {i}, {j} and {k} are so close to a line that rounding decides on their turn"
+        )
     return xs, ys
+
+
+@numba.njit(cache=True, nogil=True)
+def _three_that_rounding_decides(xs: Array, ys: Array) -> tuple[int, int, int]:
+    """Three points whose cross product is smaller than its rounding error and not 0, or 0, 0, 0."""
+    for i in range(len(xs)):
+        for j in range(i + 1, len(xs)):
+            for k in range(j + 1, len(xs)):
+                a, b = (xs[j] - xs[i]) * (ys[k] - ys[i]), (ys[j] - ys[i]) * (xs[k] - xs[i])
+                if a != b and abs(a - b) < _ROUNDING * (abs(a) + abs(b)):
+                    return i, j, k
+    return 0, 0, 0
 
 
 POINTS = Problem(
@@ -100,6 +130,9 @@ POINTS = Problem(
     check=_check_points,
     probes=lambda xs, ys: {"pos": positions(xs), "x": xs, "y": ys},
     aliases=(("x", "xs"), ("y", "ys")),
-    max_size=2**11,
+    max_size=_MOST_POINTS,
 )
-"""Points, uniform in a disk; they are drawn anew while any three are collinear, which takes size³ steps."""
+"""Points, uniform in a disk; they are drawn anew while any three are collinear.
+
+A user's own may be collinear, if they are exactly: whole numbers, for example.
+"""

@@ -80,14 +80,23 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
 
 
 def _inputs(algorithm: Algorithm, instances: Sequence[Arguments]) -> Probes:
-    columns = [np.stack(column) for column in zip(*instances, strict=True)]
-    values = algorithm.problem.probes(*columns)
+    parts = [
+        algorithm.problem.probes(*(np.stack(column) for column in zip(*alike, strict=True)))
+        for alike in _of_one_shape(instances)
+    ]
+    values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     names = [probe.name for probe in algorithm.spec.inputs]
     if sorted(values) != sorted(names):
         raise ValueError(
             f"{algorithm.name}: the problem gives the inputs {sorted(values)}, the spec names {names}"
         )
     return {p.name: np.asarray(values[p.name], dtype=p.dtype) for p in algorithm.spec.inputs}
+
+
+def _of_one_shape(instances: Sequence[Arguments]) -> list[Sequence[Arguments]]:
+    """All instances together if their arguments have one shape each, else one by one (strings may differ)."""
+    shapes = {tuple(np.shape(argument) for argument in arguments) for arguments in instances}
+    return [instances] if len(shapes) == 1 else [[arguments] for arguments in instances]
 
 
 def _copies(arguments: Arguments) -> Arguments:
