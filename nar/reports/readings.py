@@ -1,7 +1,7 @@
-"""Values as people read them: an index in place of a one-hot vector, and what has changed since the last step.
+"""Values as people read them: an index in place of a one-hot vector, and what changed since the last step.
 
-A reading has the axes of the probe's location: [N] at nodes, [N, N] at edges, [] for the graph. A `MASK_ONE` has
-one axis less, as it is one node: [] at nodes, and at edges [N], one for each row. `MASKED` says: none.
+A reading has the axes of the probe's location: [N] at nodes, [N, N] at edges, [] for the graph. A `MASK_ONE`
+has one axis less, as it is one node: [] at nodes, and at edges [N], one for each row. `MASKED` says: none.
 """
 
 from collections.abc import Callable, Mapping

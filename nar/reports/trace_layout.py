@@ -25,8 +25,8 @@ PARTS: Mapping[tuple[Location, Kind], str] = {
     **{(Location.EDGE, kind): "matrix" for kind in (Kind.MASK_ONE, Kind.POINTER)},
     **{(Location.GRAPH, kind): "value" for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK, Kind.POINTER)},
 }
-"""What draws a probe: a number beside its node, the node's fill, a ring with its name, an arrow, a matrix of its
-own, or a value at the side."""
+"""What draws a probe: a number beside its node, the node's fill, a ring with its name, an arrow, a matrix of
+its own, or a value of the whole run."""
 
 _LINES: Mapping[str, tuple[tuple[int, int], ...]] = {"segments_intersect": ((0, 1), (2, 3))}
 """Lines that no probe tells, by algorithm."""
@@ -44,9 +44,9 @@ def draw_plan(algorithm: str, spec: Spec, trace: Trace) -> dict[str, Any]:
       trace: of which only the inputs are read.
 
     Returns:
-      `shape`: "circle", "plane", "row" or "rows"; `label`: the input written into the nodes, or None; `used`: inputs
-      that the drawing itself shows; `lines`: [i, j, text] each; `directed`: whether lines have a head; `row`: the
-      row of each node; `x`, `y`: coordinates, or [].
+      `shape`: "circle", "plane", "row" or "rows"; `label`: the input written into the nodes, or None; `used`:
+      inputs that the drawing itself shows; `lines`: [i, j, weight or ""] each; `directed`: whether lines have
+      a head; `row`: the row of each node; `x`, `y`: coordinates, or [].
     """
     inputs = {probe.name: probe for probe in spec.inputs}
     edges = [probe for probe in spec.inputs if PARTS[probe.location, probe.kind] == "matrix"]

@@ -42,7 +42,7 @@ const MATRIX_ENTRIES = {
   scalar: (run, probe, value) => ({
     fill: value === 0 || typeof value === "string" ? null : colour(probe),
     strength: 0.12 + (0.6 * Math.abs(value)) / greatestOf(run, probe),
-    text: number(value),
+    text: typeof value === "string" || Math.abs(value) >= 100 ? number(value) : number(Number(value.toPrecision(2))),
   }),
   mask: (run, probe, value) => ({ fill: FILLS.mask(probe, value), strength: 0.75, text: value === MASKED ? "–" : "" }),
   mask_one: (run, probe, value) => ({ fill: value ? colour(probe) : null, strength: 0.75, text: "" }),
@@ -55,7 +55,7 @@ const MATRIX_ENTRIES = {
 // A matrix probe; `span` is which rows and columns are shown.
 function drawMatrix(run, step, probe, span) {
   const longest = Math.max(span.rows.length, span.columns.length);
-  const size = longest <= 10 ? 36 : longest <= 17 ? 26 : longest <= 32 ? 17 : 11;
+  const size = longest <= 10 ? 38 : longest <= 17 ? 28 : longest <= 32 ? 17 : 11;
   const head = 24;
   const values = reading(run, probe, step);
   const cells = span.rows.map((i, r) => span.columns.map((j, c) => {
@@ -88,7 +88,10 @@ function drawEntry(run, step, probe, value, place, at) {
   const fill = shown.fill ? tag("rect", { ...box, class: `fill ${shown.fill}`, "fill-opacity": shown.strength.toFixed(2) }) : "";
   const middle = { x: at.x + at.size / 2, y: at.y + at.size / 2 + 4 };
   const zero = probe.kind === "scalar" && value === 0;
-  const text = at.size >= 26 && shown.text !== "" ? tag("text", { ...middle, class: zero ? "entry zero" : "entry" }, shown.text) : "";
+  const style = `entry${zero ? " zero" : ""}${at.size < 38 ? " dense" : ""}`;
+  const words = String(shown.text).replace(/^(-?)0\./, at.size < 38 ? "$1." : "$10.");
+  const fits = words !== "" && at.size >= 28 && words.length * 5.6 <= at.size;
+  const text = fits ? tag("text", { ...middle, class: style }, words) : "";
   const found = marks(run, probe, step, place);
   const frame = found ? tag("rect", { ...box, class: `frame${found}` }) : "";
   const title = tag("title", {}, plain(`${probe.name}[${at.i}, ${at.j}] = ${value}`));

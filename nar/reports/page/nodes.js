@@ -3,9 +3,9 @@
 function drawNodes(run, step, width) {
   const rings = visibleAt(step, "ring");
   const numbers = visibleAt(step, "number");
-  const most = Math.min(3, payload.probes.filter((probe) => probe.part === "ring").length);
-  const notes = payload.probes.filter((p) => p.part === "number" && !hiddenProbes.has(p.name)).length + most;
-  const placed = placeNodes(width, notes);
+  // Room for what any step may show, so that nothing moves from step to step.
+  const count = (part) => payload.probes.filter((each) => each.part === part && !hiddenProbes.has(each.name)).length;
+  const placed = placeNodes(width, count("number") + Math.min(1.5, count("ring")), count("arrow") > 0);
   const arrows = visibleAt(step, "arrow");
   const layers = [
     drawLines(run, step, placed),
@@ -30,8 +30,8 @@ function drawLines(run, step, placed) {
       [[i, j], [j, i]].some((place) => entry(reading(run, probe, step), place) === 1));
     const thick = set.map((probe) => tag("line", { ...ends, class: `band ${colour(probe)}` }));
     const head = payload.plan.directed ? arrowHead(a, b, RADIUS + 2, 7, "line-head") : "";
-    const at = { x: a.x + 0.36 * (b.x - a.x), y: a.y + 0.36 * (b.y - a.y) + 4 };
-    const text = few && weight !== "" ? tag("text", { ...at, class: "weight" }, number(weight)) : "";
+    const at = { x: a.x + 0.3 * (b.x - a.x), y: a.y + 0.3 * (b.y - a.y) + 4 };
+    const text = few && weight !== "" ? tag("text", { ...at, class: "weight" }, number(Number(weight.toPrecision(2)))) : "";
     return thick.join("") + tag("line", { ...ends, class: "graph-line" }) + head + text;
   });
 }
@@ -40,13 +40,17 @@ function outline(node, cells, grow, attributes) {
   if (!cells) return tag("circle", { cx: node.x, cy: node.y, r: RADIUS + grow, ...attributes });
   const [width, height] = [CELL.width + 2 * grow, CELL.height + 2 * grow];
   const corner = { x: node.x - width / 2, y: node.y - height / 2 };
-  return tag("rect", { ...corner, width, height, rx: 6 + grow / 2, ...attributes });
+  return tag("rect", { ...corner, width, height, rx: 3 + grow, ...attributes });
 }
 
 // A glow behind each node of which something visible changed.
 function drawHalo(run, step, node, i, cells) {
-  const carried = visibleAt(step).filter((probe) => probe.rank === 1 && probe.location === "node");
-  if (!carried.some((probe) => isChanged(run, probe, step, [i]))) return "";
+  const own = visibleAt(step).filter((probe) => probe.location === "node" && probe.stage === "hint");
+  const changed = own.some((probe) =>
+    probe.part === "ring"
+      ? reading(run, probe, step) === i && isChanged(run, probe, step, [])
+      : isChanged(run, probe, step, [i]));
+  if (!changed) return "";
   return outline(node, cells, 7, { class: "halo" });
 }
 
@@ -61,11 +65,10 @@ function drawNode(run, step, node, i, cells) {
   });
   const label = payload.plan.label;
   const probe = payload.probes.find((each) => each.name === label);
-  const text = probe ? entryText(probe, reading(run, probe, step)[i], i) : i;
+  const text = probe ? brief(entryText(probe, reading(run, probe, step)[i], i), 6) : i;
   const small = probe ? tag("text", { x: node.x - CELL.width / 2 + 5, y: node.y - 9, class: "small" }, i) : "";
   return tag("g", { class: "node", "data-node": i },
     outline(node, cells, 0, { class: "body" }), parts.join(""),
-    outline(node, cells, 0, { class: "edge" }),
     tag("text", { x: node.x, y: node.y + (probe ? 9 : 5), class: "label" }, plain(text)), small);
 }
 
@@ -88,16 +91,23 @@ function drawArrows(run, step, probe, placed, k) {
   return reading(run, probe, step).map((target, i) => {
     if (target === MASKED || placed.nodes[target] === undefined) return "";
     const shape = arrowShape(placed, i, target, k);
-    const head = arrowHead(shape.control, shape.end, 0, 9, "head");
+    const last = shape.controls[shape.controls.length - 1];
+    const head = arrowHead(last, shape.end, 0, 10, "head");
     const title = tag("title", {}, plain(`${probe.name}: ${i} → ${target}`));
     const self = target === i ? " self" : "";
     const kind = `arrow ${colour(probe)}${self}${marks(run, probe, step, [i])}`;
     return tag("g", { class: kind, "data-probe": probe.name, "data-node": i },
-      tag("path", { d: shape.path, class: "shaft" }), head, title);
+      tag("path", { d: curve(shape.start, shape.controls, towards(shape.end, last, 6)), class: "shaft" }), head, title);
   });
 }
 
-// A curve from node i to its target, as {path, control, end}; the k-th probe bends a little more.
+const written = (...points) => points.map((point) => `${point.x.toFixed(1)} ${point.y.toFixed(1)}`).join(" ");
+
+function curve(start, controls, end) {
+  return `M${written(start)}${controls.length === 1 ? "Q" : "C"}${written(...controls, end)}`;
+}
+
+// A curve from node i to its target, as {start, controls, end}; the k-th probe bends a little more.
 function arrowShape(placed, i, target, k) {
   const [a, b] = [placed.nodes[i], placed.nodes[target]];
   if (i === target) return loopShape(a, placed.cells, k);
@@ -107,8 +117,7 @@ function arrowShape(placed, i, target, k) {
   const bend = 0.1 * length + 7 + 9 * k;
   const control = { x: (a.x + b.x) / 2 - (dy / length) * bend, y: (a.y + b.y) / 2 + (dx / length) * bend };
   const border = placed.cells ? CELL.height / 2 + 4 : RADIUS + 2;
-  const [start, end] = [towards(a, control, border), towards(b, control, border)];
-  return { path: `M${start.x} ${start.y}Q${control.x} ${control.y} ${end.x} ${end.y}`, control, end };
+  return { start: towards(a, control, border), controls: [control], end: towards(b, control, border) };
 }
 
 // An arc above a line of cells.
@@ -118,7 +127,7 @@ function arcShape(a, b, k) {
   const [start, end] = [{ x: a.x + 8 * side, y: top }, { x: b.x - 8 * side, y: top - 1 }];
   const rise = Math.min(CELL.above * 1.75, 26 + 0.22 * Math.abs(b.x - a.x) + 10 * k);
   const control = { x: (start.x + end.x) / 2, y: top - rise };
-  return { path: `M${start.x} ${start.y}Q${control.x} ${control.y} ${end.x} ${end.y}`, control, end };
+  return { start, controls: [control], end };
 }
 
 // A small loop on the side where nothing is written.
@@ -127,9 +136,7 @@ function loopShape(node, cells, k) {
   const [x, y] = [-node.out.x, -node.out.y];
   const [size, half] = [22 + 7 * k, 7];
   const at = (far, aside) => ({ x: node.x + x * far - y * aside, y: node.y + y * far + x * aside });
-  const [start, one, two, end] = [at(reach, -half), at(reach + size, -12), at(reach + size, 12), at(reach, half)];
-  const path = `M${start.x} ${start.y}C${one.x} ${one.y} ${two.x} ${two.y} ${end.x} ${end.y}`;
-  return { path, control: two, end };
+  return { start: at(reach, -half), controls: [at(reach + size, -12), at(reach + size, 12)], end: at(reach, half) };
 }
 
 function towards(from, to, distance) {

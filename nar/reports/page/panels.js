@@ -16,7 +16,7 @@ function drawRun(run, step, width) {
   return tag("section", { class: "run" }, several, ended,
     drawNodes(run, step, width), drawSingles(run, step),
     matrices.length ? tag("div", { class: "matrices" }, matrices.join("")) : "",
-    drawChanges(run, step), drawTable(run, step));
+    tag("div", { class: "words" }, drawChanges(run, step), drawTable(run, step)));
 }
 
 // Values that are one for the whole run, and the nodes of rings.
@@ -40,8 +40,9 @@ function drawChanges(run, step) {
     return [probe, placesOf(value).filter((place) => isChanged(run, probe, step, place))];
   });
   const rows = found.filter(([, places]) => places.length).map(([probe, places]) => {
-    const texts = places.slice(0, 16).map((place) => changeText(run, step, probe, place));
-    const rest = places.length > 16 ? tag("li", { class: "note" }, `… ${places.length - 16} more`) : "";
+    const most = probe.rank === 2 ? 6 : 16;
+    const texts = places.slice(0, most).map((place) => changeText(run, step, probe, place));
+    const rest = places.length > most ? tag("li", { class: "note" }, `… ${places.length - most} more`) : "";
     return tag("div", { class: "change", "data-probe": probe.name, "data-count": places.length },
       tag("b", { class: `name ${colour(probe)}` }, plain(probe.name)), tag("ul", {}, texts.join(""), rest));
   });
@@ -70,7 +71,7 @@ function drawTable(run, step) {
     return tag("tr", { "data-probe": probe.name }, tag("th", { scope: "row" }, plain(probe.name)), cells.join(""));
   });
   const table = tag("table", {}, tag("tr", {}, tag("th", {}, "node"), head.join("")), rows.join(""));
-  return tag("section", {}, tag("h3", {}, "Values at the nodes"), tag("div", { class: "wide", tabindex: 0 }, table));
+  return tag("section", { class: "values" }, tag("h3", {}, "Values at the nodes"), tag("div", { class: "wide", tabindex: 0 }, table));
 }
 
 const CHIPS = {
@@ -88,12 +89,14 @@ function drawLegend(step) {
 function legendEntry(probe, step) {
   const changed = payload.runs.some((run) =>
     placesOf(reading(run, probe, step)).some((place) => isChanged(run, probe, step, place)));
-  const chip = tag("span", { class: `chip ${probe.part} ${colour(probe)}` }, CHIPS[probe.part]);
-  const about = `${probe.name}: ${probe.location} ${probe.kind.replaceAll("_", " ")}, ${PARTS[probe.part]}`;
+  const classes = probe.classes ? " classes-chip" : "";
+  const chip = tag("span", { class: `chip ${probe.part} ${colour(probe)}${classes}` }, CHIPS[probe.part]);
+  const type = `${probe.location} ${probe.kind.replaceAll("_", " ")}`;
+  const about = `${probe.name}: ${type}, ${PARTS[probe.part]}`;
   const button = tag("button", {
     type: "button", class: `toggle${changed ? " changed" : ""}`, "data-probe": probe.name,
     "aria-pressed": String(!hiddenProbes.has(probe.name)), title: about,
-  }, chip, tag("b", {}, plain(probe.name)), tag("span", { class: "note" }, PARTS[probe.part]));
+  }, chip, tag("b", {}, plain(probe.name)), tag("span", { class: "note" }, type));
   return button + (probe.classes ? classLegend(probe) : "");
 }
 

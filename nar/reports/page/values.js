@@ -24,6 +24,12 @@ function number(value) {
   return size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
+// A number written in so many characters, if it can be.
+function brief(text, most) {
+  if (text.length <= most || !Number.isFinite(Number(text))) return text;
+  return number(Number(Number(text).toPrecision(text.length > most + 1 ? 1 : 2)));
+}
+
 const index = (value) => (value === MASKED ? "–" : String(value));
 const TEXTS = {
   scalar: number,
