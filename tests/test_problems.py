@@ -7,7 +7,8 @@ import pytest
 
 import nar
 from nar import problems
-from nar.problems import Problem
+from nar.problems import Problem, points
+from nar.problems.options import OPTION_CHECKS
 
 PROBLEMS = {
     name: problem
@@ -56,7 +57,7 @@ def test_samples_depend_on_the_stream_alone(problem):
 @every_problem
 def test_every_option_has_a_check_and_a_valid_default(problem):
     for name, default in problem.options.items():
-        problems._OPTION_CHECKS[name](name, default)
+        OPTION_CHECKS[name](name, default)
 
 
 @every_problem
@@ -160,7 +161,7 @@ def test_sources_are_spread():
 
 def test_half_of_the_segments_intersect():
     drawn = [problems.SEGMENTS.sample(stream(seed), 16) for seed in range(400)]
-    assert 150 < sum(problems._cross(xs, ys) for xs, ys in drawn) < 250
+    assert 150 < sum(points._cross(xs, ys) for xs, ys in drawn) < 250
 
 
 @pytest.mark.parametrize("size", [2, 3, 20, 21])
