@@ -4,9 +4,6 @@ One algorithm, one file: spec, generator, problem, source. To add one, write its
 This room imports numpy and numba, never jax.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from nar.algorithms.bellman_ford import BELLMAN_FORD
 from nar.algorithms.bfs import BFS
 from nar.algorithms.definition import FAMILIES, Algorithm
@@ -16,34 +13,23 @@ from nar.algorithms.lcs_length import LCS_LENGTH
 from nar.algorithms.matrix_chain_order import MATRIX_CHAIN_ORDER
 from nar.algorithms.minimum import MINIMUM
 from nar.algorithms.segments_intersect import SEGMENTS_INTERSECT
+from nar.algorithms.table import ALGORITHMS, find_algorithm, register
 from nar.algorithms.task_scheduling import TASK_SCHEDULING
 
-__all__ = ["ALGORITHMS", "FAMILIES", "Algorithm", "find_algorithm"]
+__all__ = ["ALGORITHMS", "BUILT_IN", "FAMILIES", "Algorithm", "find_algorithm", "register"]
 
-ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
-    {
-        algorithm.name: algorithm
-        for algorithm in (
-            BELLMAN_FORD,
-            BFS,
-            HEAPSORT,
-            INSERTION_SORT,
-            LCS_LENGTH,
-            MATRIX_CHAIN_ORDER,
-            MINIMUM,
-            SEGMENTS_INTERSECT,
-            TASK_SCHEDULING,
-        )
-    }
+BUILT_IN = (
+    BELLMAN_FORD,
+    BFS,
+    HEAPSORT,
+    INSERTION_SORT,
+    LCS_LENGTH,
+    MATRIX_CHAIN_ORDER,
+    MINIMUM,
+    SEGMENTS_INTERSECT,
+    TASK_SCHEDULING,
 )
+"""The algorithms that belong to nar; more can be registered."""
 
-
-def find_algorithm(name: str) -> Algorithm:
-    """The algorithm of this name.
-
-    Raises:
-      ValueError: if there is none; the message lists the known ones.
-    """
-    if not isinstance(name, str) or name not in ALGORITHMS:
-        raise ValueError(f"unknown algorithm {name!r}; known: {', '.join(ALGORITHMS)}")
-    return ALGORITHMS[name]
+for _algorithm in BUILT_IN:
+    register(_algorithm)
