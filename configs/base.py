@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """The config; a comment says what each key means."""
     config = ConfigDict()
-    # Names of nar.ALGORITHMS; several are trained in turn, with one shared processor.
+    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for your own; several are trained in turn, with one shared
+    # processor.
     config.algorithms = ("bfs",)
 
     config.model = ConfigDict()

@@ -92,9 +92,9 @@ def make_tasks(
       ValueError: if a name, a size or an option is not valid, or if no algorithm has an option.
     """
     names = (names,) if isinstance(names, str) else tuple(names)
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
     algorithms = [find_algorithm(name) for name in names]
+    if not names or len(set(algorithms)) != len(names):
+        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
     defaults = base.get_config().to_dict()["data"]["problem"]
     for option in options:
         known = {name for algorithm in algorithms for name in algorithm.problem.options}

@@ -4,9 +4,7 @@ One algorithm, one file: spec, generator, problem, source. To add one, write its
 This room imports numpy and numba, never jax.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+<<<<<<< HEAD
 from nar.algorithms.activity_selector import ACTIVITY_SELECTOR
 from nar.algorithms.articulation_points import ARTICULATION_POINTS
 from nar.algorithms.bellman_ford import BELLMAN_FORD
@@ -38,58 +36,47 @@ from nar.algorithms.quickselect import QUICKSELECT
 from nar.algorithms.quicksort import QUICKSORT
 from nar.algorithms.segments_intersect import SEGMENTS_INTERSECT
 from nar.algorithms.strongly_connected_components import STRONGLY_CONNECTED_COMPONENTS
+from nar.algorithms.table import ALGORITHMS, find_algorithm, register
 from nar.algorithms.task_scheduling import TASK_SCHEDULING
 from nar.algorithms.topological_sort import TOPOLOGICAL_SORT
 
-__all__ = ["ALGORITHMS", "FAMILIES", "Algorithm", "find_algorithm"]
+__all__ = ["ALGORITHMS", "BUILT_IN", "FAMILIES", "Algorithm", "find_algorithm", "register"]
 
-ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
-    {
-        algorithm.name: algorithm
-        for algorithm in (
-            ACTIVITY_SELECTOR,
-            ARTICULATION_POINTS,
-            BELLMAN_FORD,
-            BFS,
-            BINARY_SEARCH,
-            BIPARTITE_MATCHING,
-            BRIDGES,
-            BUBBLE_SORT,
-            DAG_SHORTEST_PATHS,
-            DFS,
-            DIJKSTRA,
-            FIND_MAXIMUM_SUBARRAY,
-            FIND_MAXIMUM_SUBARRAY_KADANE,
-            FLOYD_WARSHALL,
-            GRAHAM_SCAN,
-            HEAPSORT,
-            INSERTION_SORT,
-            JARVIS_MARCH,
-            KMP_MATCHER,
-            LCS_LENGTH,
-            MATRIX_CHAIN_ORDER,
-            MINIMUM,
-            MST_KRUSKAL,
-            MST_PRIM,
-            NAIVE_STRING_MATCHER,
-            OPTIMAL_BST,
-            QUICKSELECT,
-            QUICKSORT,
-            SEGMENTS_INTERSECT,
-            STRONGLY_CONNECTED_COMPONENTS,
-            TASK_SCHEDULING,
-            TOPOLOGICAL_SORT,
-        )
-    }
+BUILT_IN = (
+    ACTIVITY_SELECTOR,
+    ARTICULATION_POINTS,
+    BELLMAN_FORD,
+    BFS,
+    BINARY_SEARCH,
+    BIPARTITE_MATCHING,
+    BRIDGES,
+    BUBBLE_SORT,
+    DAG_SHORTEST_PATHS,
+    DFS,
+    DIJKSTRA,
+    FIND_MAXIMUM_SUBARRAY,
+    FIND_MAXIMUM_SUBARRAY_KADANE,
+    FLOYD_WARSHALL,
+    GRAHAM_SCAN,
+    HEAPSORT,
+    INSERTION_SORT,
+    JARVIS_MARCH,
+    KMP_MATCHER,
+    LCS_LENGTH,
+    MATRIX_CHAIN_ORDER,
+    MINIMUM,
+    MST_KRUSKAL,
+    MST_PRIM,
+    NAIVE_STRING_MATCHER,
+    OPTIMAL_BST,
+    QUICKSELECT,
+    QUICKSORT,
+    SEGMENTS_INTERSECT,
+    STRONGLY_CONNECTED_COMPONENTS,
+    TASK_SCHEDULING,
+    TOPOLOGICAL_SORT,
 )
+"""The algorithms that belong to nar; more can be registered."""
 
-
-def find_algorithm(name: str) -> Algorithm:
-    """The algorithm of this name.
-
-    Raises:
-      ValueError: if there is none; the message lists the known ones.
-    """
-    if not isinstance(name, str) or name not in ALGORITHMS:
-        raise ValueError(f"unknown algorithm {name!r}; known: {', '.join(ALGORITHMS)}")
-    return ALGORITHMS[name]
+for _algorithm in BUILT_IN:
+    register(_algorithm)
