@@ -64,7 +64,12 @@ def marked_if_slow(name, split):
 
 @pytest.mark.parametrize(
     ("name", "split"),
-    [marked_if_slow(name, split) for name in CLRS30 if nar.ALGORITHMS[name].in_clrs30 for split in CLRS30_SPLITS],
+    [
+        marked_if_slow(name, split)
+        for name in CLRS30
+        if nar.ALGORITHMS[name].in_clrs30
+        for split in CLRS30_SPLITS
+    ],
 )
 def test_canonical_splits(name, split):
     official = oracle.samplers.CLRS30[split]

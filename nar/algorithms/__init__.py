@@ -4,7 +4,6 @@ One algorithm, one file: spec, generator, problem, source. To add one, write its
 This room imports numpy and numba, never jax.
 """
 
-<<<<<<< HEAD
 from nar.algorithms.activity_selector import ACTIVITY_SELECTOR
 from nar.algorithms.articulation_points import ARTICULATION_POINTS
 from nar.algorithms.bellman_ford import BELLMAN_FORD
