@@ -15,6 +15,7 @@ from numba.extending import overload
 from test_experiments import ROOT, TINY, command
 
 import nar
+from configs import base
 from experiments.assembly import make_tasks
 from experiments.examples.tarjan import TARJAN_SCC
 from nar.algorithms import BUILT_IN, Algorithm, find_algorithm, register, table
@@ -104,7 +105,7 @@ def test_two_modules_with_one_name(monkeypatch):
 
 def test_one_algorithm_under_two_names_is_trained_once():
     with pytest.raises(ValueError, match="name each algorithm once"):
-        make_tasks((TARJAN, "tarjan_scc"), (4,), {}, Transforms())
+        make_tasks((TARJAN, "tarjan_scc"), base.get_config().to_dict()["data"], Transforms())
 
 
 # ---------------------------------------------------------------------------------------------------
