@@ -67,5 +67,5 @@ def test_processor_options():
     assemble(config)
     for processor in ("mpnn", "gmpnn"):
         config["model"]["processor"] = processor
-        with pytest.raises(ValueError, match=f"model.processor_options of {processor}: .*num_triplet_features"):
+        with pytest.raises(ValueError, match=f"processor_options of {processor}: .*num_triplet_features"):
             assemble(config)
