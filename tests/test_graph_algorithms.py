@@ -15,7 +15,7 @@ COUNT = 1000
 
 
 def graphs(seed, *, symmetric=False, acyclic=False, weights=(1,)):
-    """Empty, sparse, dense and complete graphs of one to nine nodes, many weights equal; and a source each."""
+    """Empty, sparse, dense and complete graphs of up to nine nodes, many weights equal; and sources."""
     random = np.random.default_rng(seed)
     for index in range(COUNT):
         n = index % 9 + 1
