@@ -5,20 +5,25 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from nar.training import use_compilation_cache
 
-
-def launch(main: Callable[[], None]) -> None:
+def launch(main: Callable[[], None], *, compiles: bool = True) -> None:
     """Reads the flags and calls `main`.
 
     Wrong flags and any ValueError end the program with a line that says what is wrong. Compiled code is kept
     on disk, and libraries log warnings only unless --verbosity is given.
+
+    Args:
+      main: what the script does.
+      compiles: whether it uses jax; if not, jax is not loaded.
     """
-    app.run(lambda arguments: _run(main), flags_parser=_parse)
+    app.run(lambda arguments: _run(main, compiles), flags_parser=_parse)
 
 
-def _run(main: Callable[[], None]) -> None:
-    use_compilation_cache()
+def _run(main: Callable[[], None], compiles: bool) -> None:
+    if compiles:
+        from nar.training import use_compilation_cache
+
+        use_compilation_cache()
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:

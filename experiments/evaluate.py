@@ -38,7 +38,7 @@ def main() -> None:
         restore = checkpoints.restore_best if _CHECKPOINT.value == "best" else checkpoints.restore_last
         state = restore(state).state
     batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
-    evaluator = Evaluator(parts.model, parts.transforms, batch_size)
+    evaluator = Evaluator(parts.model, parts.transforms, batch_size, show_progress=True)
     scores = score_sizes(evaluator, state.params, sizes, _SEED.value)
     step = int(state.step)
     path = workdir.path / "evaluation.json"

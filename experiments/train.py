@@ -133,6 +133,7 @@ def finish(
 ) -> None:
     """Scores the best checkpoint on validation and test, and writes `result.json` and `curves.png`."""
     best = checkpoints.restore_best(state).state
+    evaluator.show_progress = True
     scores = {
         name: score_split(evaluator, best.params, split)
         for name, split in (("validation", "val"), ("test", "test"))

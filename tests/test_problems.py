@@ -2,6 +2,7 @@
 
 import itertools
 
+import networkx
 import numpy as np
 import pytest
 
@@ -77,10 +78,26 @@ def test_range_of_values(name):
     with pytest.raises(ValueError, match=r"1e-100, got low=0\.0, high=1e-200"):
         problem.check_request(8, {"low": 0, "high": 1e-200})
     problem.check_request(8, {"low": np.float32(5), "high": 6})
-    if name != "WEIGHTED_GRAPH_AND_SOURCE":
+    if "GRAPH" not in name and name != "LENGTHS_AND_SOURCE":
         values = problem.sample(stream(), 1000, low=5, high=6)[-1]
         assert (values >= 5).all()
         assert (values < 6).all()
+
+
+@pytest.mark.parametrize(
+    "problem", [problems.WEIGHTED_GRAPH, problems.SPARSE_WEIGHTED_GRAPH, problems.LENGTHS_AND_SOURCE]
+)
+def test_weights_of_undirected_graphs(problem):
+    weights = problem.sample(stream(), 100, low=5, high=6)[0]
+    np.testing.assert_array_equal(weights, weights.T)
+    present = weights[weights != 0]
+    assert ((present >= 5) & (present < np.sqrt(36 + 1e-3))).all()
+
+
+def test_weights_of_acyclic_graphs():
+    weights, _ = problems.ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE.sample(stream(), 100, low=-6, high=-5)
+    present = weights[weights != 0]
+    assert ((present >= -6) & (present < -5)).all()
 
 
 @pytest.mark.parametrize("problem", [problems.MATRIX_DIMENSIONS, problems.WEIGHTED_GRAPH_AND_SOURCE])
@@ -107,6 +124,28 @@ def test_low_must_not_be_negative(problem):
 def test_bad_options_of_graphs(options, message):
     with pytest.raises(ValueError, match=message):
         problems.GRAPH_AND_SOURCE.check_request(8, options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 9}, "k must be at most the size 8, got 9"),
+        ({"k": 0}, "k must be an integer from 1 to 65536, got 0"),
+        ({"k": 2.0}, r"k must be an integer from 1 to 65536, got 2\.0"),
+        ({"eps": 1.5}, r"eps must be a number between 0 and 1, got 1\.5"),
+        ({"eps": [0.1]}, r"eps must be a number between 0 and 1, got \[0\.1\]"),
+        ({"eps": float("nan")}, "eps must be a number between 0 and 1, got nan"),
+    ],
+)
+def test_bad_options_of_communities(options, message):
+    with pytest.raises(ValueError, match=message):
+        problems.COMMUNITIES.check_request(8, options)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", True, 2**40])
+def test_bad_number_of_nodes_on_the_right(value):
+    with pytest.raises(ValueError, match="length_2 must be an integer from 1 to 65536, got"):
+        problems.FLOW_NETWORK.check_request(8, {"length_2": value})
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "a", None, True, 10**400, 1e200, [1.0]])
@@ -177,6 +216,54 @@ def test_erdos_renyi(p, weighted):
         assert ((present >= np.sqrt(1e-3)) & (present < np.sqrt(1 + 1e-3))).all()
     else:
         assert (present == 1).all()
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("acyclic", [False, True])
+def test_directed_erdos_renyi(p, acyclic):
+    num_nodes = 200
+    edges = problems.erdos_renyi(stream(), num_nodes, p, directed=True, acyclic=acyclic) != 0
+    both = edges | edges.T if acyclic else edges
+    pairs = both[np.triu_indices(num_nodes, k=1)]
+    assert pairs.mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / pairs.size))
+    if acyclic:
+        assert networkx.is_directed_acyclic_graph(directed(edges))
+        assert p == 0 or np.tril(edges).any()
+
+
+def test_communities():
+    """Without noise, and with all edges within them, the communities are the components."""
+    graph = problems.communities(stream(), 23, 4, 1.0, 0.0)
+    sizes = sorted(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph)))
+    assert sizes == [5, 5, 5, 8]
+    assert graph.sum() == 3 * 5**2 + 8**2
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.1, 1.0])
+def test_communities_stay_apart(eps):
+    graph = problems.communities(stream(), 24, 3, 0.5, eps)
+    assert max(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph))) <= 8
+
+
+def directed(matrix):
+    return networkx.from_numpy_array(matrix, create_using=networkx.DiGraph)
+
+
+def test_flow_network():
+    A = problems.flow_network(stream(), 2, 1, 1.0)
+    expected = [[0, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(A, expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "length_2", "expected"),
+    [(1, None, (1, 0)), (5, None, (3, 2)), (6, None, (3, 3)), (2, 7, (2, 7))],
+)
+def test_sides_of_flow_networks(size, length_2, expected):
+    A, n, m, s, t = problems.FLOW_NETWORK.sample(stream(), size, length_2=length_2)
+    assert (n, m) == expected
+    assert (s, t) == (0, n + m + 1)
+    assert A.shape == (n + m + 2, n + m + 2)
 
 
 def test_probability_is_drawn_from_those_given():
@@ -342,6 +429,9 @@ def test_any_number_type_will_do(dtype):
 # Bad arguments
 
 GRAPH = np.ones((3, 3))
+UPPER = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 0]])
+RING = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])
+FLOW = {"A": problems.flow_network(np.random.RandomState(0), 1, 1, 1.0), "n": 1, "m": 1, "s": 0, "t": 3}
 NAN, INF = float("nan"), float("inf")
 
 
@@ -371,6 +461,28 @@ NAN, INF = float("nan"), float("inf")
         ("bfs", {"A": GRAPH, "s": [[1], [1, 2]]}, r"s must be a node, .*got \[\[1\], \[1, 2\]\]"),
         ("bellman_ford", {"A": -GRAPH, "s": 0}, r"A has a cycle of negative weight that node 0 reaches"),
         ("bellman_ford", {"A": GRAPH, "s": 9}, r"s must be a node, an integer from 0 to 2, got 9"),
+        ("dijkstra", {"A": -GRAPH, "s": 0}, r"A must not hold negative entries, got -1"),
+        ("dfs", {"A": -GRAPH}, r"A must not hold negative entries, got -1"),
+        ("bridges", {"A": UPPER}, r"A must be symmetric, got A\[0, 1\] = 1 and A\[1, 0\] = 0"),
+        ("articulation_points", {"A": -GRAPH}, r"A must not hold negative entries, got -1"),
+        ("mst_kruskal", {"A": UPPER}, r"A must be symmetric, got A\[0, 1\] = 1 and A\[1, 0\] = 0"),
+        ("mst_prim", {"A": UPPER, "s": 0}, r"A must be symmetric, got A\[0, 1\] = 1 and A\[1, 0\] = 0"),
+        ("mst_prim", {"A": GRAPH, "s": 3}, r"s must be a node, an integer from 0 to 2, got 3"),
+        ("topological_sort", {"A": GRAPH}, r"A must be acyclic, got the cycle \[0, 0\]"),
+        ("topological_sort", {"A": UPPER + UPPER.T}, r"A must be acyclic, got the cycle \[0, 1, 0\]"),
+        ("topological_sort", {"A": RING}, r"A must be acyclic, got the cycle \[0, 1, 2, 0\]"),
+        ("topological_sort", {"A": -UPPER}, r"A must not hold negative entries, got -1"),
+        ("dag_shortest_paths", {"A": -RING, "s": 1}, r"A must be acyclic, got the cycle \[0, 1, 2, 0\]"),
+        ("dag_shortest_paths", {"A": UPPER, "s": 5}, r"s must be a node, an integer from 0 to 2, got 5"),
+        ("floyd_warshall", {"A": -RING}, r"A has a cycle of negative weight through node 2"),
+        ("floyd_warshall", {"A": -np.eye(3)}, r"A has a cycle of negative weight through node 0"),
+        ("floyd_warshall", {"A": GRAPH * NAN}, r"A must hold numbers of at most 1e\+100 in size, got nan"),
+        ("bipartite_matching", {**FLOW, "n": 2}, r"n \+ m \+ 2 nodes, got 4 with n = 2 and m = 1"),
+        ("bipartite_matching", {**FLOW, "n": -1}, r"n must be an integer from 0 to 4, got -1"),
+        ("bipartite_matching", {**FLOW, "s": 1}, r"s must be 0 and t the last node, 3; got 1 and 3"),
+        ("bipartite_matching", {**FLOW, "t": 0}, r"s must be 0 and t the last node, 3; got 0 and 0"),
+        ("bipartite_matching", {**FLOW, "A": np.ones((4, 4))}, r"only hold edges .*got A\[0, 0\] = 1"),
+        ("bipartite_matching", {**FLOW, "A": 2 * FLOW["A"]}, r"only hold edges .*got A\[0, 1\] = 2"),
         ("minimum", {"A": []}, r"A must be a non-empty array of rank 1, got shape \(0,\)"),
         ("minimum", {"A": 3}, r"A must be a non-empty array of rank 1, got shape \(\)"),
         ("minimum", {"A": [10**400]}, r"A must be an array of real numbers"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import jax
 import numpy as np
+from tqdm import tqdm
 
 from nar.algorithms import find_algorithm
 from nar.batches import Transforms, bucket_length, pad_batch, take
@@ -19,17 +20,21 @@ SAMPLES_OF_OTHER_SIZES = 32
 class Evaluator:
     """Scores a network on any number of traces of any size."""
 
-    def __init__(self, model: Model, transforms: Transforms, batch_size: int = 32) -> None:
+    def __init__(
+        self, model: Model, transforms: Transforms, batch_size: int = 32, *, show_progress: bool = False
+    ) -> None:
         """Compiles nothing yet.
 
         Args:
           model: the network.
           transforms: those that it is trained with.
           batch_size: how many traces are predicted at once.
+          show_progress: whether a bar shows the time left.
         """
         self.model = model
         self._transforms = transforms
         self._batch_size = batch_size
+        self.show_progress = show_progress
 
         def predict(params: Params, task: str, batch: TraceBatch, num_steps: int) -> Values:
             return model.apply(params, None, task, batch, False, num_steps).outputs
@@ -52,7 +57,8 @@ class Evaluator:
         """Outputs for a batch after transforms, in its order and as a trace holds them: [B, ...]."""
         spec = self.model.specs[task]
         parts = []
-        for start in range(0, batch.batch_size, self._batch_size):
+        starts = range(0, batch.batch_size, self._batch_size)
+        for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self.show_progress):
             part = take(batch, slice(start, start + self._batch_size))
             real = part.batch_size
             logits = self._logits(params, task, pad_batch(part, self._batch_size))

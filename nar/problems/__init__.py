@@ -11,7 +11,23 @@ say so: an undirected edge exists with probability p².
 """
 
 from nar.problems.definition import Arguments, Array, Problem, Random
-from nar.problems.graphs import GRAPH_AND_SOURCE, WEIGHTED_GRAPH_AND_SOURCE, erdos_renyi
+from nar.problems.graphs import (
+    ACYCLIC_GRAPH,
+    ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
+    COMMUNITIES,
+    DIRECTED_GRAPH,
+    FLOW_NETWORK,
+    GRAPH_AND_SOURCE,
+    LENGTHS_AND_SOURCE,
+    SPARSE_GRAPH,
+    SPARSE_WEIGHTED_GRAPH,
+    UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE,
+    WEIGHTED_GRAPH,
+    WEIGHTED_GRAPH_AND_SOURCE,
+    communities,
+    erdos_renyi,
+    flow_network,
+)
 from nar.problems.options import NUM_CHARACTERS
 from nar.problems.points import POINTS, SEGMENTS
 from nar.problems.sequences import (
@@ -27,8 +43,14 @@ from nar.problems.strings import TEXT_AND_PATTERN, TWO_STRINGS
 
 __all__ = [
     "ACTIVITIES",
+    "ACYCLIC_GRAPH",
+    "ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE",
+    "COMMUNITIES",
+    "DIRECTED_GRAPH",
+    "FLOW_NETWORK",
     "GRAPH_AND_SOURCE",
     "KEY_PROBABILITIES",
+    "LENGTHS_AND_SOURCE",
     "MATRIX_DIMENSIONS",
     "NUM_CHARACTERS",
     "POINTS",
@@ -36,13 +58,19 @@ __all__ = [
     "SEGMENTS",
     "SEQUENCE",
     "SIGNED_SEQUENCE",
+    "SPARSE_GRAPH",
+    "SPARSE_WEIGHTED_GRAPH",
     "TASKS",
     "TEXT_AND_PATTERN",
     "TWO_STRINGS",
+    "UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE",
+    "WEIGHTED_GRAPH",
     "WEIGHTED_GRAPH_AND_SOURCE",
     "Arguments",
     "Array",
     "Problem",
     "Random",
+    "communities",
     "erdos_renyi",
+    "flow_network",
 ]

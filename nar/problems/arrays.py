@@ -64,17 +64,20 @@ def square_matrix(name: str, value: Any) -> Array:
     return matrix
 
 
+def integer(name: str, value: Any, low: int, high: int, what: str = "an integer") -> int:
+    """The value as an integer from `low` to `high`; ValueError, naming `what` is wanted, if it is none."""
+    try:
+        number = float(real_array(name, value, rank=0))
+    except ValueError:
+        number = np.nan
+    if isinstance(value, bool | np.bool_) or number not in range(low, high + 1):
+        raise ValueError(f"{name} must be {what} from {low} to {high}, got {reprlib.repr(value)}")
+    return int(number)
+
+
 def node_index(name: str, value: Any, num_nodes: int) -> int:
     """The value as one of the nodes 0 ... num_nodes - 1; ValueError if it is none."""
-    try:
-        node = float(real_array(name, value, rank=0))
-    except ValueError:
-        node = np.nan
-    if isinstance(value, bool | np.bool_) or node not in range(num_nodes):
-        raise ValueError(
-            f"{name} must be a node, an integer from 0 to {num_nodes - 1}, got {reprlib.repr(value)}"
-        )
-    return int(node)
+    return integer(name, value, 0, num_nodes - 1, "a node, an integer")
 
 
 # ---------------------------------------------------------------------------------------------------

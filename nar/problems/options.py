@@ -7,6 +7,8 @@ import numpy as np
 
 Probabilities = float | Sequence[float]
 
+_LARGEST_SIZE = 2**16
+
 LARGEST, SMALLEST = 1e100, 1e-100
 """Bounds of numbers and of ranges to draw from, so that no algorithm meets an overflow or an underflow."""
 
@@ -26,6 +28,11 @@ def _check_probability(name: str, value: Any) -> None:
             raise ValueError(f"{name} must lie between 0 and 1, got {item!r}")
 
 
+def _check_one_probability(name: str, value: Any) -> None:
+    if not is_real(value) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}")
+
+
 def _check_real(name: str, value: Any) -> None:
     number = value.item() if isinstance(value, np.generic) else value
     if not is_real(number) or not abs(number) <= LARGEST:
@@ -37,6 +44,13 @@ def _check_positive_integer(name: str, value: Any) -> None:
         return
     if not is_integer(value) or not 1 <= value <= NO_BOUND:
         raise ValueError(f"{name} must be an integer from 1 to {NO_BOUND}, got {value!r}")
+
+
+def _check_size(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if not is_integer(value) or not 1 <= value <= _LARGEST_SIZE:
+        raise ValueError(f"{name} must be an integer from 1 to {_LARGEST_SIZE}, got {value!r}")
 
 
 def _check_positive_real(name: str, value: Any) -> None:
@@ -72,6 +86,9 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "low": _check_real,
     "high": _check_real,
     "max_deadline": _check_positive_integer,
+    "k": _check_size,
+    "eps": _check_one_probability,
+    "length_2": _check_size,
     "chars": _check_num_characters,
     "length_needle": _check_length_needle,
     "origin_x": _check_real,

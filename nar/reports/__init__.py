@@ -1,6 +1,19 @@
-"""Reports from the files that a run wrote: tables and curves."""
+"""Reports: tables and curves from the files that a run wrote; traces as text and as pages."""
 
 from nar.reports.curves import draw_curves
 from nar.reports.tables import format_table, result_summary, scores_table
+from nar.reports.text_layout import Layout
+from nar.reports.trace_page import Run, trace_page, write_page
+from nar.reports.trace_text import trace_text
 
-__all__ = ["draw_curves", "format_table", "result_summary", "scores_table"]
+__all__ = [
+    "Layout",
+    "Run",
+    "draw_curves",
+    "format_table",
+    "result_summary",
+    "scores_table",
+    "trace_page",
+    "trace_text",
+    "write_page",
+]

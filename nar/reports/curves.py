@@ -26,7 +26,9 @@ def draw_curves(metrics: pathlib.Path, picture: pathlib.Path) -> bool:
         points = [(line["step"], line[name]) for line in lines if name in line]
         losses.plot(*zip(*points, strict=True), label=name.removeprefix("loss/"), linewidth=1.2)
     losses.set(title="training loss by probe", xlabel="step", yscale="log")
-    for name in sorted({key for line in lines for key in line if _is_score(key)}):
+    names = sorted({key for line in lines for key in line if _is_score(key)})
+    # The mean over tasks is a line of its own only where there are several.
+    for name in names if len(names) > 2 else names[:1]:
         points = [(line["step"], 100 * line[name]) for line in lines if name in line]
         scores.plot(*zip(*points, strict=True), label=_score_label(name), marker=".", linewidth=1.2)
     scores.set(title="validation score (%)", xlabel="step", ylim=(0, 102))
@@ -46,4 +48,4 @@ def _is_score(key: str) -> bool:
 
 
 def _score_label(key: str) -> str:
-    return key.removeprefix("validation/").removesuffix("/score")
+    return "mean" if key == "validation/score" else key.removeprefix("validation/").removesuffix("/score")

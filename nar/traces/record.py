@@ -33,12 +33,13 @@ Shape = tuple[int, ...]
 _ONE_HOT = (Kind.MASK_ONE, Kind.CATEGORICAL)
 
 
-def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
+def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: bool = True) -> TraceBatch:
     """Runs the algorithm on instances of one size.
 
     Args:
       algorithm: what to run.
       instances: B tuples of arguments, as the algorithm's problem samples or checks them.
+      compiled: whether numba compiles the generator; if not, it runs as plain Python.
 
     Returns:
       The B traces, padded with zeros to the longest.
@@ -50,7 +51,7 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
     num_nodes = _num_nodes(algorithm, inputs)
     hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
     offsets = np.cumsum([0, *(math.prod(_compact_shape(probe, num_nodes)) for probe in hints)])
-    record = _recorder(algorithm)
+    record = _recorder(algorithm) if compiled else _plain_recorder(algorithm)
     _check_first_step(algorithm, instances[0], num_nodes)
 
     batch_size = len(instances)
@@ -157,9 +158,17 @@ def _expand(probe: Probe, compact: np.ndarray, num_nodes: int, running: np.ndarr
     if probe.kind not in _ONE_HOT:
         return compact.astype(probe.dtype)
     num_classes = probe.num_classes or num_nodes
-    expanded = (compact[..., None] == np.arange(num_classes)).astype(probe.dtype)
-    expanded[..., -1] += (compact == MASKED).astype(probe.dtype) * MASKED
-    return expanded * running.reshape(running.shape + (1,) * (expanded.ndim - running.ndim))
+    shown = running.reshape(running.shape + (1,) * (compact.ndim - running.ndim))
+    places = np.flatnonzero(np.broadcast_to(shown, compact.shape))
+    classes = compact.reshape(-1)[places].astype(np.intp)
+    if classes.size and not MASKED <= classes.min() <= classes.max() < num_classes:
+        raise ValueError(
+            f"{probe.name} must be from {MASKED} to {num_classes - 1}, got {classes.min()} to {classes.max()}"
+        )
+    expanded = np.zeros((compact.size, num_classes), probe.dtype)
+    # MASKED is -1: it stands in the last class.
+    expanded[places, classes] = np.where(classes == MASKED, MASKED, 1)
+    return expanded.reshape(*compact.shape, num_classes)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -218,6 +227,12 @@ def _compiled_write_value(row, start, stop, value):
             row[start] = value
 
     return write
+
+
+def _plain_recorder(algorithm: Algorithm) -> Recorder:
+    """`_record` around the algorithm's generator, in plain Python."""
+    _check_fields(algorithm)
+    return types.FunctionType(_record.__code__, {**globals(), "generator": algorithm.steps})
 
 
 @functools.cache

@@ -58,7 +58,7 @@ class Checkpoints:
             preservation_policy=policy,
             best_fn=_score,
             cleanup_tmp_directories=not read_only,
-            read_only=read_only,
+            create=not read_only,
             step_prefix="step",
         )
         self._saved: set[int] = set()

@@ -1,0 +1,135 @@
+"""A trace as one page that needs nothing else: drawn, step by step, in any browser and without a network.
+
+The page is `page/page.html` with the style, the scripts and the runs as JSON put into it. It takes a list of
+runs on one instance: each is drawn, and what differs from the first (the truth) is marked.
+"""
+
+import dataclasses
+import html
+import importlib.resources
+import json
+import math
+import os
+import pathlib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from nar.algorithms import Algorithm
+from nar.reports.readings import rank, read
+from nar.reports.trace_layout import PARTS, POSITION, colours, draw_plan
+from nar.specs import Probe, Spec
+from nar.traces import Trace
+
+_SCRIPTS = ("values.js", "places.js", "nodes.js", "matrices.js", "panels.js", "steps.js")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run to be drawn.
+
+    Attributes:
+      label: who ran: the algorithm, a network.
+      trace: what was shown.
+    """
+
+    label: str
+    trace: Trace
+
+
+def trace_page(
+    algorithm: Algorithm, runs: Sequence[Run], facts: str = "", *, spec: Spec | None = None
+) -> str:
+    """The page.
+
+    Args:
+      algorithm: what ran.
+      runs: on one instance; the first is the truth, what differs from it in the others is marked.
+      facts: a line on where the instance comes from.
+      spec: of the runs, if it is not the algorithm's own (after transforms).
+
+    Returns:
+      HTML.
+    """
+    content = page_content(algorithm, runs, facts, spec=spec)
+    # No "</script>" can end the JSON early.
+    payload = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    page = _asset("page.html").replace("{{title}}", html.escape(algorithm.name))
+    page = page.replace("{{style}}", _asset("page.css"))
+    page = page.replace("{{scripts}}", "\n".join(_asset(name) for name in _SCRIPTS))
+    return page.replace("{{payload}}", payload)
+
+
+def page_content(
+    algorithm: Algorithm, runs: Sequence[Run], facts: str = "", *, spec: Spec | None = None
+) -> dict[str, Any]:
+    """What the page is told: the arguments of `trace_page` as plain lists, every probe as it is read."""
+    spec = spec or algorithm.spec
+    plan = draw_plan(algorithm.name, spec, runs[0].trace)
+    quiet = {POSITION, *plan["used"], *algorithm.fixed_hints}
+    return {
+        "title": algorithm.name,
+        "family": algorithm.family.replace("_", " "),
+        "source": algorithm.source,
+        "facts": facts,
+        "plan": plan,
+        "probes": _probes(spec, quiet),
+        "runs": [_run(spec, run) for run in runs],
+    }
+
+
+def _probes(spec: Spec, quiet: Collection[str]) -> list[dict[str, Any]]:
+    numbers = colours(spec)
+    return [
+        {
+            "name": probe.name,
+            "stage": probe.stage.value,
+            "location": probe.location.value,
+            "kind": probe.kind.value,
+            "classes": probe.num_classes,
+            "part": PARTS[probe.location, probe.kind],
+            "rank": rank(probe),
+            "colour": numbers[probe.name],
+            "quiet": probe.name in quiet,
+        }
+        for probe in spec.values()
+    ]
+
+
+def _run(spec: Spec, run: Run) -> dict[str, Any]:
+    trace = run.trace
+    values = {**trace.inputs, **trace.hints, **trace.outputs}
+    return {
+        "label": run.label,
+        "steps": trace.length,
+        "values": {name: _plain(probe, values[name]) for name, probe in spec.items() if name in values},
+    }
+
+
+def _plain(probe: Probe, value: Any) -> Any:
+    """Nested lists of numbers; what is not finite becomes text."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, list):
+            return [plain(part) for part in item]
+        return item if math.isfinite(item) else str(item)
+
+    return plain(read(probe, value).tolist())
+
+
+def _asset(name: str) -> str:
+    return importlib.resources.files("nar.reports").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def write_page(path: pathlib.Path, page: str) -> None:
+    """Writes a page under a temporary name and renames it.
+
+    Raises:
+      OSError: if it cannot be written; its message names the path.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"cannot write {path}: {error.strerror}") from None
