@@ -171,6 +171,18 @@ def test_positions_of_two_strings_are_sorted_apart():
     np.testing.assert_array_equal(np.sort(pos), np.sort(uniforms))
 
 
+def test_positions_of_needles_of_several_lengths():
+    traces = sample_traces("kmp_matcher", 20, 40, 0, length_needle=-8)
+    needles = traces.inputs["string"].argmax(axis=1)
+    assert set(needles) == set(range(12, 20))
+    uniforms = np.random.default_rng(0).random(traces.inputs["pos"].shape)
+    for pos, drawn, needle in zip(
+        random_positions(traces, uniforms).inputs["pos"], uniforms, needles, strict=True
+    ):
+        np.testing.assert_array_equal(pos[:needle], np.sort(drawn[:needle]))
+        np.testing.assert_array_equal(pos[needle:], np.sort(drawn[needle:]))
+
+
 @given(st.permutations(range(7)), st.integers(1, 7))
 def test_cyclic_predecessors(order, num_nodes):
     order = [node for node in order if node < num_nodes]
