@@ -50,8 +50,9 @@ def flow(items: Sequence[tuple[int, str]], indent: str, width: int, most_lines: 
     for index, (length, text) in enumerate(items):
         if used + length + 2 > room and used > len(indent):
             if len(lines) == most_lines:
-                lines[-1] += f"… {len(items) - index} more"
-                return lines
+                rest = f"… {len(items) - index} more"
+                # An item that takes a line by itself leaves no room.
+                return [*lines[:-1], lines[-1] + rest] if used <= room else [*lines, indent + rest]
             lines.append(indent)
             used = len(indent)
         lines[-1] += text + "  "
