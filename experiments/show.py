@@ -3,8 +3,8 @@
     python -m experiments.show --algorithm=bfs --size=8 --seed=1
     python -m experiments.show --algorithm=bfs --size=8 --seed=1 --p=0.3 --output=trace.html
 
-The run is trace `index` of the series of this algorithm, size and seed (`nar.sample_traces`). Every option of the
-algorithm's problem is a flag. What changed in a step is coloured on a terminal, and else marked by a star.
+The run is trace `index` of the series of this algorithm, size and seed (`nar.sample_traces`). Options of the
+problem are flags. What changed in a step is coloured on a terminal, and else marked by a star.
 """
 
 import ast

@@ -46,12 +46,13 @@ def cut(text: str, width: int) -> str:
 
 def flow(items: Sequence[tuple[int, str]], indent: str, width: int, most_lines: int) -> list[str]:
     """Items (width, text) side by side over at most so many lines; says how many are left out."""
-    lines, used, room = [indent], len(indent), width - len(" … 999 more")
+    lines, used, room = [indent], len(indent), width - len(f"… {len(items)} more")
     for index, (length, text) in enumerate(items):
         if used + length + 2 > room and used > len(indent):
             if len(lines) == most_lines:
-                lines[-1] += f"… {len(items) - index} more"
-                return lines
+                rest = f"… {len(items) - index} more"
+                # An item that takes a line by itself leaves no room.
+                return [*lines[:-1], lines[-1] + rest] if used <= room else [*lines, indent + rest]
             lines.append(indent)
             used = len(indent)
         lines[-1] += text + "  "

@@ -123,11 +123,13 @@ def _node_table(probes: list[Probe], now: Readings, before: Readings, layout: La
     num_nodes = len(next(iter(changed.values())))
     label = max(4, *(len(name) for name in cells))
     wide = max(_least_width(num_nodes, probes), *(len(text) for row in cells.values() for text in row)) + 2
-    fitting = max(1, (layout.width - label - 4) // wide)
+    rest = f" … of {num_nodes}"
+    room = layout.width - label - 4
+    fits = num_nodes * wide <= room
+    fitting = num_nodes if fits else max(1, (room - len(rest)) // wide)
     columns = _choose(np.any(list(changed.values()), axis=0), fitting)
-    rest = f" … of {num_nodes}" if len(columns) < num_nodes else ""
     header = "".join(f"{column:>{wide - 1}} " for column in columns)
-    lines = [layout.faint(cut(f"  {'node':{label}}{header.rstrip()}{rest}", layout.width))]
+    lines = [layout.faint(cut(f"  {'node':{label}}{header.rstrip()}{'' if fits else rest}", layout.width))]
     for name, row in cells.items():
         texts = [_cell(row[i], bool(changed[name][i]), wide, layout) for i in columns]
         lines.append(layout.name(name, bool(changed[name].any()), label) + "".join(texts))
@@ -157,7 +159,7 @@ def _matrix(probe: Probe, reading: np.ndarray, layout: Layout) -> list[str]:
     cells = [[form(x, -1) for x in row] for row in reading]
     wide = max(len(str(len(cells) - 1)), *(len(text) for row in cells for text in row)) + 1
     shown = min(len(cells), max(1, (layout.width - 8) // wide))
-    corner = f" (the first {shown} of {len(cells)} rows and columns)" if shown < len(cells) else ""
+    corner = f" ({shown} × {shown} of {len(cells)} × {len(cells)})" if shown < len(cells) else ""
     lines = [f"  {probe.name}{layout.faint(corner)}"]
     lines.append(layout.faint("      " + "".join(f"{j:>{wide}}" for j in range(shown))))
     for i, row in enumerate(cells[:shown]):

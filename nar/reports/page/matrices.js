@@ -42,14 +42,24 @@ const MATRIX_ENTRIES = {
   scalar: (run, probe, value) => ({
     fill: value === 0 || typeof value === "string" ? null : colour(probe),
     strength: 0.12 + (0.6 * Math.abs(value)) / greatestOf(run, probe),
-    text: typeof value === "string" || Math.abs(value) >= 100 ? number(value) : number(Number(value.toPrecision(2))),
+    text: typeof value === "string" || Math.abs(value) >= 100 ? number(value) : number(rounded(value)),
   }),
-  mask: (run, probe, value) => ({ fill: FILLS.mask(probe, value), strength: 0.75, text: value === MASKED ? "–" : "" }),
+  mask: (run, probe, value) => ({
+    fill: FILLS.mask(probe, value),
+    strength: 0.75,
+    text: value === MASKED ? "–" : "",
+  }),
   mask_one: (run, probe, value) => ({ fill: value ? colour(probe) : null, strength: 0.75, text: "" }),
   categorical: (run, probe, value) => ({
-    fill: FILLS.categorical(probe, value), strength: 0.55, text: value === MASKED ? "" : value,
+    fill: FILLS.categorical(probe, value),
+    strength: 0.55,
+    text: value === MASKED ? "" : value,
   }),
-  pointer: (run, probe, value) => ({ fill: value > 0 ? colour(probe) : null, strength: 0.22, text: index(value) }),
+  pointer: (run, probe, value) => ({
+    fill: value > 0 ? colour(probe) : null,
+    strength: 0.22,
+    text: index(value),
+  }),
 };
 
 // A matrix probe; `span` is which rows and columns are shown.
@@ -82,10 +92,12 @@ function axis(node, x, y, k, size) {
 
 function drawEntry(run, step, probe, value, place, at) {
   const shown = MATRIX_ENTRIES[probe.kind](run, probe, value);
-  const gap = at.size > 15 ? 1 : 0.5;
-  const box = { x: at.x + gap, y: at.y + gap, width: at.size - 2 * gap, height: at.size - 2 * gap, rx: at.size > 15 ? 3 : 1 };
+  const [gap, rx] = at.size > 15 ? [1, 3] : [0.5, 1];
+  const inner = at.size - 2 * gap;
+  const box = { x: at.x + gap, y: at.y + gap, width: inner, height: inner, rx };
   const background = tag("rect", { ...box, class: "cell" });
-  const fill = shown.fill ? tag("rect", { ...box, class: `fill ${shown.fill}`, "fill-opacity": shown.strength.toFixed(2) }) : "";
+  const shade = { class: `fill ${shown.fill}`, "fill-opacity": shown.strength.toFixed(2) };
+  const fill = shown.fill ? tag("rect", { ...box, ...shade }) : "";
   const middle = { x: at.x + at.size / 2, y: at.y + at.size / 2 + 4 };
   const zero = probe.kind === "scalar" && value === 0;
   const style = `entry${zero ? " zero" : ""}${at.size < 38 ? " dense" : ""}`;

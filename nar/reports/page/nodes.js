@@ -4,7 +4,8 @@ function drawNodes(run, step, width) {
   const rings = visibleAt(step, "ring");
   const numbers = visibleAt(step, "number");
   // Room for what any step may show, so that nothing moves from step to step.
-  const count = (part) => payload.probes.filter((each) => each.part === part && !hiddenProbes.has(each.name)).length;
+  const visible = payload.probes.filter((probe) => !hiddenProbes.has(probe.name));
+  const count = (part) => visible.filter((probe) => probe.part === part).length;
   const placed = placeNodes(width, count("number") + Math.min(1.5, count("ring")), count("arrow") > 0);
   const arrows = visibleAt(step, "arrow");
   const layers = [
@@ -14,7 +15,8 @@ function drawNodes(run, step, width) {
     arrows.map((probe, k) => drawArrows(run, step, probe, placed, k)),
     placed.nodes.map((node, i) => drawNotes(run, step, node, i, placed.cells, rings, numbers)),
   ];
-  const size = { viewBox: `0 0 ${placed.width} ${placed.height}`, width: placed.width, height: placed.height };
+  const { width: wide, height } = placed;
+  const size = { viewBox: `0 0 ${wide} ${height}`, width: wide, height };
   const svg = tag("svg", { ...size, role: "img", "aria-label": "nodes" }, layers.flat(2).join(""));
   return tag("div", { class: "drawing" }, svg);
 }
@@ -31,7 +33,7 @@ function drawLines(run, step, placed) {
     const thick = set.map((probe) => tag("line", { ...ends, class: `band ${colour(probe)}` }));
     const head = payload.plan.directed ? arrowHead(a, b, RADIUS + 2, 7, "line-head") : "";
     const at = { x: a.x + 0.3 * (b.x - a.x), y: a.y + 0.3 * (b.y - a.y) + 4 };
-    const text = few && weight !== "" ? tag("text", { ...at, class: "weight" }, number(Number(weight.toPrecision(2)))) : "";
+    const text = few && weight !== "" ? tag("text", { ...at, class: "weight" }, number(rounded(weight))) : "";
     return thick.join("") + tag("line", { ...ends, class: "graph-line" }) + head + text;
   });
 }
@@ -61,12 +63,14 @@ function drawNode(run, step, node, i, cells) {
     const name = FILLS[probe.kind](probe, value);
     const title = tag("title", {}, plain(`${probe.name}[${i}] = ${value}`));
     const shade = `fill ${name ?? "none"}${marks(run, probe, step, [i])}`;
-    return tag("path", { d: slice(node, cells, k, fills.length), class: shade, "data-probe": probe.name }, title);
+    const d = slice(node, cells, k, fills.length);
+    return tag("path", { d, class: shade, "data-probe": probe.name }, title);
   });
   const label = payload.plan.label;
   const probe = payload.probes.find((each) => each.name === label);
   const text = probe ? brief(entryText(probe, reading(run, probe, step)[i], i), 6) : i;
-  const small = probe ? tag("text", { x: node.x - CELL.width / 2 + 5, y: node.y - 9, class: "small" }, i) : "";
+  const corner = { x: node.x - CELL.width / 2 + 5, y: node.y - 9 };
+  const small = probe ? tag("text", { ...corner, class: "small" }, i) : "";
   return tag("g", { class: "node", "data-node": i },
     outline(node, cells, 0, { class: "body" }), parts.join(""),
     tag("text", { x: node.x, y: node.y + (probe ? 9 : 5), class: "label" }, plain(text)), small);
@@ -92,12 +96,13 @@ function drawArrows(run, step, probe, placed, k) {
     if (target === MASKED || placed.nodes[target] === undefined) return "";
     const shape = arrowShape(placed, i, target, k);
     const last = shape.controls[shape.controls.length - 1];
+    const d = curve(shape.start, shape.controls, towards(shape.end, last, 6));
     const head = arrowHead(last, shape.end, 0, 10, "head");
     const title = tag("title", {}, plain(`${probe.name}: ${i} → ${target}`));
     const self = target === i ? " self" : "";
     const kind = `arrow ${colour(probe)}${self}${marks(run, probe, step, [i])}`;
     return tag("g", { class: kind, "data-probe": probe.name, "data-node": i },
-      tag("path", { d: curve(shape.start, shape.controls, towards(shape.end, last, 6)), class: "shaft" }), head, title);
+      tag("path", { d, class: "shaft" }), head, title);
   });
 }
 
@@ -136,12 +141,14 @@ function loopShape(node, cells, k) {
   const [x, y] = [-node.out.x, -node.out.y];
   const [size, half] = [22 + 7 * k, 7];
   const at = (far, aside) => ({ x: node.x + x * far - y * aside, y: node.y + y * far + x * aside });
-  return { start: at(reach, -half), controls: [at(reach + size, -12), at(reach + size, 12)], end: at(reach, half) };
+  const controls = [at(reach + size, -12), at(reach + size, 12)];
+  return { start: at(reach, -half), controls, end: at(reach, half) };
 }
 
 function towards(from, to, distance) {
   const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-  return { x: from.x + ((to.x - from.x) * distance) / length, y: from.y + ((to.y - from.y) * distance) / length };
+  const part = distance / length;
+  return { x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part };
 }
 
 function arrowHead(from, to, before, size, name) {
@@ -169,6 +176,7 @@ function drawNotes(run, step, node, i, cells, rings, numbers) {
   const [x, y] = [node.x + node.out.x * away, node.y + node.out.y * away];
   const anchor = node.out.x > 0.4 ? "start" : node.out.x < -0.4 ? "end" : "middle";
   const top = y + ((node.out.y - 1) / 2) * LINE * lines.length + 12;
-  const texts = lines.map((line, k) => tag("text", { x, y: top + LINE * k, class: "note-line", "text-anchor": anchor }, line));
+  const style = { class: "note-line", "text-anchor": anchor };
+  const texts = lines.map((line, k) => tag("text", { x, y: top + LINE * k, ...style }, line));
   return circles.join("") + texts.join("");
 }

@@ -11,7 +11,8 @@ const PARTS = {
 
 function drawRun(run, step, width) {
   const several = payload.runs.length > 1 ? tag("h2", {}, plain(run.label)) : "";
-  const ended = !isResult(step) && step >= run.steps ? tag("p", { class: "note" }, `ended at step ${run.steps - 1}`) : "";
+  const over = !isResult(step) && step >= run.steps;
+  const ended = over ? tag("p", { class: "note" }, `ended at step ${run.steps - 1}`) : "";
   const matrices = ownProbes(visibleAt(step, "matrix")).map((probe) => drawMatrix(run, step, probe, filled));
   return tag("section", { class: "run" }, several, ended,
     drawNodes(run, step, width), drawSingles(run, step),
@@ -52,7 +53,8 @@ function drawChanges(run, step) {
 }
 
 function changeText(run, step, probe, place) {
-  const [before, now] = [step - 1, step].map((each) => TEXTS[probe.kind](entry(reading(run, probe, each), place)));
+  const [before, now] = [step - 1, step]
+    .map((each) => TEXTS[probe.kind](entry(reading(run, probe, each), place)));
   const where = place.length ? tag("i", {}, place.join(",")) : "";
   return tag("li", { "data-place": place.join(",") }, where, plain(`${before} → ${now}`));
 }
@@ -68,21 +70,22 @@ function drawTable(run, step) {
       const name = marks(run, probe, step, [node]).trim();
       return tag("td", { class: name || null }, plain(entryText(probe, value, node)));
     });
-    return tag("tr", { "data-probe": probe.name }, tag("th", { scope: "row" }, plain(probe.name)), cells.join(""));
+    const title = tag("th", { scope: "row" }, plain(probe.name));
+    return tag("tr", { "data-probe": probe.name }, title, cells.join(""));
   });
   const table = tag("table", {}, tag("tr", {}, tag("th", {}, "node"), head.join("")), rows.join(""));
-  return tag("section", { class: "values" }, tag("h3", {}, "Values at the nodes"), tag("div", { class: "wide", tabindex: 0 }, table));
+  return tag("section", { class: "values" },
+    tag("h3", {}, "Values at the nodes"), tag("div", { class: "wide", tabindex: 0 }, table));
 }
 
-const CHIPS = {
-  number: "1.5", fill: "", ring: "", arrow: "→", matrix: "▦", value: "=",
-};
+const CHIPS = { number: "1.5", fill: "", ring: "", arrow: "→", matrix: "▦", value: "=" };
 
 function drawLegend(step) {
   const groups = [["hint", "Hints"], ["output", "Outputs"], ["input", "Inputs"]];
   return groups.map(([stage, title]) => {
-    const probes = probesAt(step).filter((probe) => probe.stage === stage && (stage !== "input" || probe.rank < 2));
-    return probes.length ? tag("h3", {}, title) + probes.map((probe) => legendEntry(probe, step)).join("") : "";
+    const drawn = (probe) => probe.stage === stage && (stage !== "input" || probe.rank < 2);
+    const entries = probesAt(step).filter(drawn).map((probe) => legendEntry(probe, step));
+    return entries.length ? tag("h3", {}, title) + entries.join("") : "";
   }).join("");
 }
 
@@ -115,12 +118,13 @@ function drawInputs() {
 }
 
 function drawAbout() {
-  const head = ["name", "stage", "location", "kind", "drawn as"].map((text) => tag("th", { scope: "col" }, text));
+  const titles = ["name", "stage", "location", "kind", "drawn as"];
+  const head = titles.map((text) => tag("th", { scope: "col" }, text));
   const rows = payload.probes.map((probe) => {
     const kind = probe.kind.replaceAll("_", " ") + (probe.classes ? `, ${probe.classes} classes` : "");
     const texts = [probe.name, probe.stage, probe.location, kind, PARTS[probe.part]];
     return tag("tr", {}, texts.map((text) => tag("td", {}, plain(text))).join(""));
   });
-  return tag("p", {}, plain(payload.source)) +
-    tag("div", { class: "wide" }, tag("table", { class: "probes" }, tag("tr", {}, head.join("")), rows.join("")));
+  const table = tag("table", { class: "probes" }, tag("tr", {}, head.join("")), rows.join(""));
+  return tag("p", {}, plain(payload.source)) + tag("div", { class: "wide" }, table);
 }

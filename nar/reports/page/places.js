@@ -1,5 +1,5 @@
-// Where nodes stand, for each shape of plan. `out` is the direction, away from lines, of what is written beside
-// a node; `inside` says that the node is a cell with text in it.
+// Where nodes stand, for each shape of plan. `out` is the direction, away from lines, in which things are
+// written beside a node; `cells` says that nodes are cells with text in them.
 
 const RADIUS = 19;
 // Classes need less room than numbers.
@@ -19,14 +19,15 @@ function numNodes() {
   return payload.runs[0].values[probe.name].length;
 }
 
-// { nodes: [{x, y, out}], width, height }; `notes` is how many lines are written beside a node at most, `arrows`
-// whether there are any.
+// { nodes: [{x, y, out}], width, height, cells }; `notes` is how many lines are written beside a node at
+// most, `arrows` whether there are any.
 function placeNodes(width, notes, arrows) {
   return PLACES[payload.plan.shape](numNodes(), width, notes, arrows);
 }
 
 function circlePlaces(count, width, notes) {
-  const radius = Math.max(count > 1 ? 130 : 0, (count * (2 * RADIUS + (count > 24 ? 10 : 28))) / (2 * Math.PI));
+  const apart = 2 * RADIUS + (count > 24 ? 10 : 28);
+  const radius = Math.max(count > 1 ? 130 : 0, (count * apart) / (2 * Math.PI));
   const margin = { x: RADIUS + 84, y: RADIUS + 14 + LINE * Math.max(1, notes) };
   const nodes = Array.from({ length: count }, (_, node) => {
     const angle = (2 * Math.PI * node) / count - Math.PI / 2;

@@ -7,9 +7,10 @@ let player = null;
 function show(step) {
   shownStep = Math.min(Math.max(step, 0), numSteps);
   const width = by("runs").clientWidth / Math.min(2, payload.runs.length) - 34;
-  const scrolled = [...document.querySelectorAll("#runs .wide, #runs .drawing")].map((each) => each.scrollLeft);
+  const scrolling = () => [...document.querySelectorAll("#runs .wide, #runs .drawing")];
+  const scrolled = scrolling().map((each) => each.scrollLeft);
   by("runs").innerHTML = payload.runs.map((run) => drawRun(run, shownStep, width)).join("");
-  document.querySelectorAll("#runs .wide, #runs .drawing").forEach((each, k) => { each.scrollLeft = scrolled[k] ?? 0; });
+  scrolling().forEach((each, k) => { each.scrollLeft = scrolled[k] ?? 0; });
   const focused = document.activeElement?.dataset?.probe;
   by("legend").innerHTML = drawLegend(shownStep);
   if (focused) document.querySelector(`.toggle[data-probe="${CSS.escape(focused)}"]`)?.focus();
@@ -67,7 +68,8 @@ function onKey(event) {
   const action = KEYS[event.key];
   const onButton = event.key === " " && event.target.closest?.("button, summary");
   const scrolls = event.key !== " " && event.target.closest?.(".wide");
-  if (!action || onButton || scrolls || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+  const withOthers = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
+  if (!action || onButton || scrolls || withOthers) return;
   event.preventDefault();
   ACTIONS[action]();
 }

@@ -24,6 +24,8 @@ function number(value) {
   return size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
+const rounded = (value) => Number(value.toPrecision(2));
+
 // A number written in so many characters, if it can be.
 function brief(text, most) {
   if (text.length <= most || !Number.isFinite(Number(text))) return text;
