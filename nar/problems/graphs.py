@@ -97,6 +97,7 @@ GRAPH_AND_SOURCE = Problem(
     sample=_sample_graph_and_source,
     check=_check_graph_and_source,
     probes=_graph_and_source_probes,
+    directed=False,
 )
 """An undirected graph without weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
 
@@ -104,6 +105,7 @@ WEIGHTED_GRAPH_AND_SOURCE = Problem(
     sample=_sample_weighted_graph_and_source,
     check=_check_weighted_graph_and_source,
     probes=_graph_and_source_probes,
+    directed=False,
     min_low=0.0,
 )
 """An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`, and a source node."""
