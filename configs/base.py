@@ -29,8 +29,10 @@ def get_config() -> ConfigDict:
     # Problem sizes of training, in turn.
     config.data.sizes = (4, 7, 11, 13, 16)
     # Options of the problems of training, each for those algorithms that have it. p is the edge probability,
-    # drawn anew for each graph.
-    config.data.problem = ConfigDict({"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)})
+    # drawn anew for each graph; family is erdos_renyi, as in CLRS-30, or one of nar.problems.GRAPH_FAMILIES.
+    config.data.problem = ConfigDict(
+        {"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "erdos_renyi"}
+    )
     # The transforms of nar.batches.Transforms.
     config.data.random_positions = True
     config.data.fixed_hints_as_inputs = True

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import optax
 
 from configs import base
@@ -96,9 +97,10 @@ def make_tasks(
     if not names or len(set(algorithms)) != len(names):
         raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
     defaults = base.get_config().to_dict()["data"]["problem"]
-    for option in options:
+    for option, value in options.items():
         known = {name for algorithm in algorithms for name in algorithm.problem.options}
-        if option not in known and option not in defaults:
+        is_default = option in defaults and np.array_equal(value, defaults[option])
+        if option not in known and not is_default:
             raise ValueError(
                 f"data.problem.{option}: none of {', '.join(names)} has such an option; "
                 f"known: {', '.join(sorted(known)) or 'none'}"

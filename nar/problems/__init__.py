@@ -11,13 +11,15 @@ say so: an undirected edge exists with probability p².
 """
 
 from nar.problems.definition import Arguments, Array, Problem, Random
-from nar.problems.graphs import GRAPH_AND_SOURCE, WEIGHTED_GRAPH_AND_SOURCE, erdos_renyi
+from nar.problems.families import GRAPH_FAMILIES, draw_graph
+from nar.problems.graphs import GRAPH_AND_SOURCE, WEIGHTED_GRAPH_AND_SOURCE, erdos_renyi, random_graph
 from nar.problems.points import SEGMENTS
 from nar.problems.sequences import MATRIX_DIMENSIONS, SEQUENCE, TASKS
 from nar.problems.strings import NUM_CHARACTERS, TWO_STRINGS
 
 __all__ = [
     "GRAPH_AND_SOURCE",
+    "GRAPH_FAMILIES",
     "MATRIX_DIMENSIONS",
     "NUM_CHARACTERS",
     "SEGMENTS",
@@ -29,5 +31,7 @@ __all__ = [
     "Array",
     "Problem",
     "Random",
+    "draw_graph",
     "erdos_renyi",
+    "random_graph",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from nar.problems.arrays import node_index, one_hot, positions, square_matrix
 from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.families import draw_graph
 from nar.problems.options import Probabilities
 
 
@@ -14,42 +15,89 @@ def erdos_renyi(
     num_nodes: int,
     p: float,
     *,
+    directed: bool = False,
+    acyclic: bool = False,
     weighted: bool = False,
     low: float = 0.0,
     high: float = 1.0,
 ) -> Array:
-    """An undirected random graph as CLRS-30 draws it.
+    """A random graph as CLRS-30 draws it.
 
     Args:
       random: the stream to draw from.
       num_nodes: N.
-      p: probability of each of the two coins of a pair; an edge exists with probability p².
-      weighted: whether edges carry weights sqrt(u·v + 0.001) with u, v uniform in [low, high), or 1.
-      low: least value of u and v.
-      high: greatest value of u and v.
+      p: probability of an edge that may exist, if the graph is directed; an undirected edge takes two coins,
+        one for each direction, and exists with probability p².
+      directed: whether an edge from u to v may exist without one from v to u.
+      acyclic: whether a directed graph has only edges that lead upwards in a random order of the nodes.
+      weighted: whether edges carry weights, or all 1. Weights of directed edges are uniform in [low, high),
+        those of undirected ones are sqrt(x·y + 0.001) with x and y uniform in [low, high).
+      low: least value of weights, or of x and y.
+      high: bound of weights, or of x and y.
 
     Returns:
-      Symmetric matrix [N, N], 0 where there is no edge. The diagonal may be set.
+      Matrix [N, N], 0 where there is no edge, symmetric unless directed. The diagonal may be set unless the
+      graph is acyclic.
     """
-    matrix = random.binomial(1, p, size=(num_nodes, num_nodes))
-    matrix = matrix * matrix.T
-    if not weighted:
-        return matrix.astype(np.float64)
-    weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
-    return matrix * np.sqrt(weights * weights.T + 1e-3)
+    matrix = random.binomial(1, p, size=(num_nodes, num_nodes)).astype(np.float64)
+    if not directed:
+        matrix *= matrix.T
+    elif acyclic:
+        matrix = _shuffled(random, np.triu(matrix, k=1))
+    if weighted:
+        weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
+        matrix *= weights if directed else np.sqrt(weights * weights.T + 1e-3)
+    return matrix
 
 
-def _sample_graph_and_source(random: Random, size: int, p: Probabilities = 0.5) -> Arguments:
-    graph = erdos_renyi(random, size, random.choice(np.atleast_1d(p)))
-    return graph, random.choice(size)
+def random_graph(
+    random: Random, num_nodes: int, p: Probabilities, family: str = "erdos_renyi", **form: Any
+) -> Array:
+    """A graph of any family; its p is drawn from `p` first.
+
+    Args:
+      random: the stream to draw from.
+      num_nodes: N.
+      p: one probability or several.
+      family: "erdos_renyi" or one of `GRAPH_FAMILIES`.
+      **form: directed, acyclic, weighted, low, high: see `erdos_renyi` and `draw_graph`.
+
+    Returns:
+      Matrix [N, N], 0 where there is no edge.
+    """
+    probability = _one_of(random, p)
+    if family == "erdos_renyi":
+        return erdos_renyi(random, num_nodes, probability, **form)
+    return draw_graph(random, num_nodes, family, probability, **form)
+
+
+def _shuffled(random: Random, matrix: Array) -> Array:
+    order = random.permutation(len(matrix))
+    return matrix[np.ix_(order, order)]
+
+
+def _one_of(random: Random, p: Probabilities) -> float:
+    return random.choice(np.atleast_1d(p))
+
+
+def _sample_graph_and_source(
+    random: Random, size: int, p: Probabilities = 0.5, family: str = "erdos_renyi", directed: bool = False
+) -> Arguments:
+    return random_graph(random, size, p, family, directed=directed), random.choice(size)
 
 
 def _sample_weighted_graph_and_source(
-    random: Random, size: int, p: Probabilities = 0.5, low: float = 0.0, high: float = 1.0
+    random: Random,
+    size: int,
+    p: Probabilities = 0.5,
+    low: float = 0.0,
+    high: float = 1.0,
+    family: str = "erdos_renyi",
+    directed: bool = False,
+    weighted: bool = True,
 ) -> Arguments:
-    probability = random.choice(np.atleast_1d(p))
-    graph = erdos_renyi(random, size, probability, weighted=True, low=low, high=high)
-    return graph, random.choice(size)
+    form = {"directed": directed, "weighted": weighted, "low": low, "high": high}
+    return random_graph(random, size, p, family, **form), random.choice(size)
 
 
 def _check_graph_and_source(A: Any, s: Any) -> Arguments:
