@@ -4,7 +4,7 @@ Copy this file anywhere on the Python path and change it to your own: nar needs 
 `module:ATTRIBUTE` it works wherever an algorithm is named (replace `nar.` by `python -c "import nar; nar.`):
 
     nar.sample_traces("experiments.examples.tarjan:TARJAN_SCC", size=16, count=32, seed=0)
-    nar.run_algorithm("experiments.examples.tarjan:TARJAN_SCC", A=[[0, 1, 0], [1, 0, 1], [0, 0, 0]])
+    nar.run_algorithm("experiments.examples.tarjan:TARJAN_SCC", A=[(0, 1), (1, 0), (1, 2)])
 
     python -m experiments.show --algorithm=experiments.examples.tarjan:TARJAN_SCC --size=8 --seed=1
     python -m experiments.train --config=configs/base.py --workdir=runs/tarjan \
@@ -44,7 +44,7 @@ def graph_probes(A: np.ndarray) -> dict[str, np.ndarray]:
     return {"pos": pos, "A": A, "adj": (A + np.eye(num_nodes) != 0).astype(np.int8)}
 
 
-GRAPH = Problem(sample=sample_graph, check=check_graph, probes=graph_probes)
+GRAPH = Problem(sample=sample_graph, check=check_graph, probes=graph_probes, directed=True)
 
 SPEC = make_spec(
     inputs={

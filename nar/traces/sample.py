@@ -20,7 +20,9 @@ def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any
     Args:
       name: one of `nar.ALGORITHMS`, `module:ATTRIBUTE`, or an algorithm itself (here as in all that follows).
       *arguments: the arguments of the algorithm in order, and
-      **named_arguments: by name: `nar.ALGORITHMS[name].problem.arguments` lists the names.
+      **named_arguments: by name: `nar.ALGORITHMS[name].problem.arguments` lists the names. A graph `A` is a
+        matrix, a list of edges (i, j) or (i, j, weight) (with `num_nodes`, or else up to the largest node), a
+        networkx graph or a sparse matrix.
 
     Returns:
       The trace.
