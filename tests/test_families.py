@@ -203,10 +203,11 @@ def test_weights_belong_to_problems_that_have_them():
 
 
 def test_a_family_that_no_algorithm_has_is_not_ignored():
-    default, grid = base.get_config().data.problem.to_dict(), {"family": "grid"}
-    (task,) = make_tasks("bfs", (4,), {**default, **grid}, Transforms())
+    usual = base.get_config().to_dict()["data"]
+    grid = {**usual, "problem": {**usual["problem"], "family": "grid"}}
+    (task,) = make_tasks("bfs", grid, Transforms())
     assert task.problem_options["family"] == "grid"
-    (task,) = make_tasks("minimum", (4,), default, Transforms())
+    (task,) = make_tasks("minimum", usual, Transforms())
     assert not task.problem_options
     with pytest.raises(ValueError, match=r"data\.problem\.family: none of minimum has such an option"):
-        make_tasks("minimum", (4,), {**default, **grid}, Transforms())
+        make_tasks("minimum", grid, Transforms())
