@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """The config; a comment says what each key means."""
     config = ConfigDict()
-    # Names of nar.ALGORITHMS; several are trained in turn, with one shared processor.
+    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for your own; several are trained in turn, with one shared
+    # processor.
     config.algorithms = ("bfs",)
 
     config.model = ConfigDict()
@@ -30,6 +31,20 @@ def get_config() -> ConfigDict:
     # Options of the problems of training, each for those algorithms that have it. p is the edge probability,
     # drawn anew for each graph.
     config.data.problem = ConfigDict({"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)})
+    # What the recipe does otherwise for some algorithms: sizes, or options of the problem. If you change
+    # data.sizes, or an option in data.problem, that holds for these algorithms too.
+    fewer_edges = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}
+    any_needle = {"sizes": (20,), "problem": {"length_needle": -8}}
+    config.data.exceptions = ConfigDict(
+        {
+            "articulation_points": fewer_edges,
+            "bridges": fewer_edges,
+            "mst_kruskal": fewer_edges,
+            "bipartite_matching": fewer_edges,
+            "naive_string_matcher": any_needle,
+            "kmp_matcher": any_needle,
+        }
+    )
     # The transforms of nar.batches.Transforms.
     config.data.random_positions = True
     config.data.fixed_hints_as_inputs = True

@@ -3,24 +3,23 @@
 import dataclasses
 import difflib
 import functools
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import optax
 
 from configs import base
-from nar.algorithms import find_algorithm
+from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
 from nar.model import Model, NetConfig, make_model
-from nar.processors import find_processor
+from nar.processors import check_processor, find_processor
 from nar.training import Devices, TrainState, init_state, make_optimiser
 
 Config = Mapping[str, Any]
 """A resolved config as plain nested dictionaries."""
 
-_FREE = ("data.problem", "model.processor_options")
-"""Parts of a config whose keys the problem or the processor decides upon."""
+_FREE = ("data.problem", "data.exceptions", "model.processor_options")
+"""Parts of a config whose keys the problem, the algorithm or the processor decides upon."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +59,7 @@ def assemble(config: Config) -> Parts:
         fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
         cyclic_permutations=data["cyclic_permutations"],
     )
-    tasks = make_tasks(config["algorithms"], tuple(data["sizes"]), data["problem"], transforms)
+    tasks = make_tasks(config["algorithms"], data, transforms)
     devices = Devices.all()
     devices.check_batch_size(training["batch_size"])
     return Parts(
@@ -83,35 +82,55 @@ def new_state(parts: Parts, seed: int) -> TrainState:
     )
 
 
-def make_tasks(
-    names: Any, sizes: tuple[int, ...], options: Mapping[str, Any], transforms: Transforms
-) -> tuple[Task, ...]:
+def make_tasks(names: Any, data: Config, transforms: Transforms) -> tuple[Task, ...]:
     """A task for each algorithm, with those problem options that it has.
 
     Raises:
       ValueError: if a name, a size or an option is not valid, or if no algorithm has an option.
     """
     names = (names,) if isinstance(names, str) else tuple(names)
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
     algorithms = [find_algorithm(name) for name in names]
-    defaults = base.get_config().to_dict()["data"]["problem"]
-    for option in options:
+    if not names or len(set(algorithms)) != len(names):
+        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
+    usual = base.get_config().to_dict()["data"]
+    for option in data["problem"]:
         known = {name for algorithm in algorithms for name in algorithm.problem.options}
-        if option not in known and option not in defaults:
+        if option not in known and option not in usual["problem"]:
             raise ValueError(
                 f"data.problem.{option}: none of {', '.join(names)} has such an option; "
                 f"known: {', '.join(sorted(known)) or 'none'}"
             )
-    return tuple(
-        Task(
-            algorithm,
-            sizes,
-            {key: value for key, value in options.items() if key in algorithm.problem.options},
-            transforms,
-        )
-        for algorithm in algorithms
-    )
+    return tuple(make_task(algorithm, data, usual, transforms) for algorithm in algorithms)
+
+
+def make_task(algorithm: Algorithm, data: Config, usual: Config, transforms: Transforms) -> Task:
+    """The task of one algorithm.
+
+    Its exceptions from the recipe count only where the config leaves the general value as usual: what a user
+    sets for all algorithms is meant for this one too.
+
+    Raises:
+      ValueError: if an exception, a size or an option is not valid.
+    """
+    exception = data["exceptions"].get(algorithm.name, {})
+    unknown = sorted(set(exception) - {"sizes", "problem"})
+    if unknown:
+        raise ValueError(f"data.exceptions.{algorithm.name}.{unknown[0]}: known are sizes and problem")
+    sizes = tuple(data["sizes"])
+    if sizes == tuple(usual["sizes"]):
+        sizes = tuple(exception.get("sizes", sizes))
+    options = {key: value for key, value in data["problem"].items() if key in algorithm.problem.options}
+    for key, value in exception.get("problem", {}).items():
+        if key not in options or _same(options[key], usual["problem"].get(key)):
+            options[key] = value
+    return Task(algorithm, sizes, options, transforms)
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Equal, a list being equal to a tuple: configs come from Python or from JSON."""
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return list(first) == list(second)
+    return first == second
 
 
 def make_net_config(model: Config) -> NetConfig:
@@ -123,7 +142,7 @@ def make_net_config(model: Config) -> NetConfig:
     factory = find_processor(model["processor"])
     options = dict(model["processor_options"])
     try:
-        inspect.signature(factory).bind(model["hidden_size"], **options)
+        check_processor(factory, **options)
     except TypeError as error:
         raise ValueError(f"model.processor_options of {model['processor']}: {error}") from None
     return NetConfig(

@@ -11,13 +11,13 @@ Traces need no jax, so what does is loaded when it is first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from nar.algorithms import ALGORITHMS
+from nar.algorithms import ALGORITHMS, register
 from nar.traces import clrs30_split, run_algorithm, sample_traces
 
 if TYPE_CHECKING:
     from nar.processors import PROCESSORS
 
-__all__ = ["ALGORITHMS", "PROCESSORS", "clrs30_split", "run_algorithm", "sample_traces"]
+__all__ = ["ALGORITHMS", "PROCESSORS", "clrs30_split", "register", "run_algorithm", "sample_traces"]
 
 __version__ = "0.1.0"
 

@@ -7,6 +7,9 @@ import os
 import pathlib
 
 import hypothesis
+import pytest
+
+import tasks
 
 _ROOT = pathlib.Path(__file__).parents[1]
 
@@ -20,3 +23,11 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # The first example of a test may compile; examples are the same in every run.
 hypothesis.settings.register_profile("nar", deadline=None, max_examples=200, derandomize=True, database=None)
 hypothesis.settings.load_profile("nar")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what compiles a network for one algorithm more than `tasks.COVERING`."""
+    for item in items:
+        task = getattr(item, "callspec", None) and item.callspec.params.get("task")
+        if task in tasks.ALL and task not in tasks.COVERING:
+            item.add_marker(pytest.mark.slow)

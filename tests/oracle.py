@@ -1,60 +1,20 @@
-"""dm-clrs 2.0.3, the reference, imported without TensorFlow.
-
-It is installed without its dependencies; the three modules that only serve its own data sets are replaced by
-empty ones. Everything that the tests compare with is reached through this file.
-"""
+"""dm-clrs 2.0.3, the reference: everything that the tests compare with is reached through this file."""
 
 import contextlib
-import sys
-import types
 import warnings
 from collections.abc import Iterator
 
 import jax
 
+from experiments.peer import import_clrs
 from nar import ALGORITHMS
 from nar.traces import TraceBatch
 
-
-class _AnyName(type):
-    """Makes every attribute of a class that class itself."""
-
-    def __getattr__(cls, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return cls
-
-
-class _Anything(metaclass=_AnyName):
-    """Takes any arguments, has any attribute, and is the type of nothing else."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        del args, kwargs
-
-
-class _Empty(types.ModuleType):
-    """A module in which every name is `_Anything`."""
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Anything
-
-
-_REPLACED = [
-    name
-    for name in ("tensorflow", "tensorflow_datasets", "clrs._src.dataset")
-    if sys.modules.setdefault(name, empty := _Empty(name)) is empty
-]
+clrs = import_clrs()
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import clrs
     from clrs._src import baselines, decoders, encoders, evaluation, losses, nets, probing, samplers, specs
-
-# Others ask whether TensorFlow is there, and must not find ours.
-for _name in _REPLACED:
-    del sys.modules[_name]
 
 __all__ = [
     "as_batch",
@@ -83,7 +43,8 @@ def relaxed() -> Iterator[None]:
 
 def sample(name: str, size: int, count: int, seed: int, **problem_options: object) -> TraceBatch:
     """The oracle's traces, in order; the axes that it squeezes away at size 1 are put back."""
-    sampler, _ = samplers.build_sampler(name, count, length=size, seed=seed, **problem_options)
+    with relaxed():
+        sampler, _ = samplers.build_sampler(name, count, length=size, seed=seed, **problem_options)
     return as_batch(name, sampler.next())
 
 

@@ -61,8 +61,9 @@ def test_classes_are_those_of_clrs30(algorithm):
 def test_family_and_samples_are_those_of_clrs30(algorithm):
     module = getattr(oracle.clrs._src.algorithms, algorithm.name).__module__
     assert module.endswith(f".{algorithm.family}")
-    settings = oracle.specs.CLRS_30_ALGS_SETTINGS[algorithm.name]
+    settings = oracle.specs.CLRS_30_ALGS_SETTINGS.get(algorithm.name, {"num_samples_multiplier": 1})
     assert algorithm.clrs30_multiplier == settings["num_samples_multiplier"]
+    assert algorithm.in_clrs30 == (algorithm.name in oracle.specs.CLRS_30_ALGS)
 
 
 @every_algorithm

@@ -81,8 +81,8 @@ class Uniforms:
 
 def their_transforms(name, uniforms, cyclic):
     """Spec and batch after all transforms of dm-clrs, as its training example chains them."""
-    sampler, spec = oracle.samplers.build_sampler(name, COUNT, length=size_of(name), seed=1)
     with oracle.relaxed():
+        sampler, spec = oracle.samplers.build_sampler(name, COUNT, length=size_of(name), seed=1)
         stream = iter([sampler.next()])
         if uniforms is not None:
             stream = oracle.clrs.process_random_pos(stream, Uniforms(uniforms))
@@ -169,6 +169,18 @@ def test_positions_of_two_strings_are_sorted_apart():
     assert (np.diff(pos[:, second:]) > 0).all()
     assert (pos[:, second - 1] > pos[:, second]).all()
     np.testing.assert_array_equal(np.sort(pos), np.sort(uniforms))
+
+
+def test_positions_of_needles_of_several_lengths():
+    traces = sample_traces("kmp_matcher", 20, 40, 0, length_needle=-8)
+    needles = traces.inputs["string"].argmax(axis=1)
+    assert set(needles) == set(range(12, 20))
+    uniforms = np.random.default_rng(0).random(traces.inputs["pos"].shape)
+    for pos, drawn, needle in zip(
+        random_positions(traces, uniforms).inputs["pos"], uniforms, needles, strict=True
+    ):
+        np.testing.assert_array_equal(pos[:needle], np.sort(drawn[:needle]))
+        np.testing.assert_array_equal(pos[needle:], np.sort(drawn[needle:]))
 
 
 @given(st.permutations(range(7)), st.integers(1, 7))

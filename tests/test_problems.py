@@ -2,12 +2,14 @@
 
 import itertools
 
+import networkx
 import numpy as np
 import pytest
 
 import nar
 from nar import problems
-from nar.problems import Problem
+from nar.problems import Problem, points
+from nar.problems.options import OPTION_CHECKS
 
 PROBLEMS = {
     name: problem
@@ -56,7 +58,7 @@ def test_samples_depend_on_the_stream_alone(problem):
 @every_problem
 def test_every_option_has_a_check_and_a_valid_default(problem):
     for name, default in problem.options.items():
-        problems._OPTION_CHECKS[name](name, default)
+        OPTION_CHECKS[name](name, default)
 
 
 @every_problem
@@ -72,14 +74,30 @@ def test_range_of_values(name):
     with pytest.raises(ValueError, match=r"low=2\.0, high=1\.0"):
         problem.check_request(8, {"low": 2})
     with pytest.raises(ValueError, match=r"low=0\.0, high=0\.0"):
-        problem.check_request(8, {"high": 0})
+        problem.check_request(8, {"low": 0, "high": 0})
     with pytest.raises(ValueError, match=r"1e-100, got low=0\.0, high=1e-200"):
         problem.check_request(8, {"low": 0, "high": 1e-200})
     problem.check_request(8, {"low": np.float32(5), "high": 6})
-    if name != "WEIGHTED_GRAPH_AND_SOURCE":
+    if "GRAPH" not in name and name != "LENGTHS_AND_SOURCE":
         values = problem.sample(stream(), 1000, low=5, high=6)[-1]
         assert (values >= 5).all()
         assert (values < 6).all()
+
+
+@pytest.mark.parametrize(
+    "problem", [problems.WEIGHTED_GRAPH, problems.SPARSE_WEIGHTED_GRAPH, problems.LENGTHS_AND_SOURCE]
+)
+def test_weights_of_undirected_graphs(problem):
+    weights = problem.sample(stream(), 100, low=5, high=6)[0]
+    np.testing.assert_array_equal(weights, weights.T)
+    present = weights[weights != 0]
+    assert ((present >= 5) & (present < np.sqrt(36 + 1e-3))).all()
+
+
+def test_weights_of_acyclic_graphs():
+    weights, _ = problems.ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE.sample(stream(), 100, low=-6, high=-5)
+    present = weights[weights != 0]
+    assert ((present >= -6) & (present < -5)).all()
 
 
 @pytest.mark.parametrize("problem", [problems.MATRIX_DIMENSIONS, problems.WEIGHTED_GRAPH_AND_SOURCE])
@@ -108,6 +126,28 @@ def test_bad_options_of_graphs(options, message):
         problems.GRAPH_AND_SOURCE.check_request(8, options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 9}, "k must be at most the size 8, got 9"),
+        ({"k": 0}, "k must be an integer from 1 to 65536, got 0"),
+        ({"k": 2.0}, r"k must be an integer from 1 to 65536, got 2\.0"),
+        ({"eps": 1.5}, r"eps must be a number between 0 and 1, got 1\.5"),
+        ({"eps": [0.1]}, r"eps must be a number between 0 and 1, got \[0\.1\]"),
+        ({"eps": float("nan")}, "eps must be a number between 0 and 1, got nan"),
+    ],
+)
+def test_bad_options_of_communities(options, message):
+    with pytest.raises(ValueError, match=message):
+        problems.COMMUNITIES.check_request(8, options)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", True, 2**40])
+def test_bad_number_of_nodes_on_the_right(value):
+    with pytest.raises(ValueError, match="length_2 must be an integer from 1 to 65536, got"):
+        problems.FLOW_NETWORK.check_request(8, {"length_2": value})
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "a", None, True, 10**400, 1e200, [1.0]])
 def test_bad_low(value):
     with pytest.raises(ValueError, match=r"low must be a number of at most 1e\+100 in size, got"):
@@ -118,6 +158,39 @@ def test_bad_low(value):
 def test_bad_deadline(value):
     with pytest.raises(ValueError, match=r"max_deadline must be an integer from 1 to \d+, got"):
         problems.TASKS.check_request(8, {"max_deadline": value})
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "a", True, 10**30, -(10**30)])
+def test_bad_length_of_needle(value):
+    with pytest.raises(ValueError, match="length_needle must be a length, .*, got"):
+        problems.TEXT_AND_PATTERN.check_request(20, {"length_needle": value})
+
+
+@pytest.mark.parametrize("length", [4, -4, np.int8(-4), 10**6, -(10**6)])
+def test_needle_too_long(length):
+    with pytest.raises(ValueError, match="more than twice the length of the needle, got size=8"):
+        problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": length})
+    problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": 3})
+    problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": -3})
+
+
+@pytest.mark.parametrize("value", [0, 5, -1, 2.0, "ACGT", None, True])
+def test_bad_number_of_letters(value):
+    with pytest.raises(ValueError, match="chars must be an integer from 1 to 4, got"):
+        problems.TWO_STRINGS.check_request(8, {"chars": value})
+
+
+@pytest.mark.parametrize("value", [0, -1.0, 1e-200, float("nan"), "a", None])
+def test_bad_radius(value):
+    with pytest.raises(ValueError, match="radius must be .*, got"):
+        problems.POINTS.check_request(8, {"radius": value})
+
+
+def test_too_many_points():
+    with pytest.raises(ValueError, match="size must be an integer from 1 to 2048, got 2049"):
+        problems.POINTS.check_request(2049, {})
+    with pytest.raises(ValueError, match="at most 2048 points, got 2049"):
+        problems.POINTS.bind(np.arange(2049), np.arange(2049))
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.0, "8", None, True, float("nan"), 10**30])
@@ -145,6 +218,54 @@ def test_erdos_renyi(p, weighted):
         assert (present == 1).all()
 
 
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("acyclic", [False, True])
+def test_directed_erdos_renyi(p, acyclic):
+    num_nodes = 200
+    edges = problems.erdos_renyi(stream(), num_nodes, p, directed=True, acyclic=acyclic) != 0
+    both = edges | edges.T if acyclic else edges
+    pairs = both[np.triu_indices(num_nodes, k=1)]
+    assert pairs.mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / pairs.size))
+    if acyclic:
+        assert networkx.is_directed_acyclic_graph(directed(edges))
+        assert p == 0 or np.tril(edges).any()
+
+
+def test_communities():
+    """Without noise, and with all edges within them, the communities are the components."""
+    graph = problems.communities(stream(), 23, 4, 1.0, 0.0)
+    sizes = sorted(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph)))
+    assert sizes == [5, 5, 5, 8]
+    assert graph.sum() == 3 * 5**2 + 8**2
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.1, 1.0])
+def test_communities_stay_apart(eps):
+    graph = problems.communities(stream(), 24, 3, 0.5, eps)
+    assert max(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph))) <= 8
+
+
+def directed(matrix):
+    return networkx.from_numpy_array(matrix, create_using=networkx.DiGraph)
+
+
+def test_flow_network():
+    A = problems.flow_network(stream(), 2, 1, 1.0)
+    expected = [[0, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(A, expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "length_2", "expected"),
+    [(1, None, (1, 0)), (5, None, (3, 2)), (6, None, (3, 3)), (2, 7, (2, 7))],
+)
+def test_sides_of_flow_networks(size, length_2, expected):
+    A, n, m, s, t = problems.FLOW_NETWORK.sample(stream(), size, length_2=length_2)
+    assert (n, m) == expected
+    assert (s, t) == (0, n + m + 1)
+    assert A.shape == (n + m + 2, n + m + 2)
+
+
 def test_probability_is_drawn_from_those_given():
     densities = {
         round(float(np.mean(problems.GRAPH_AND_SOURCE.sample(stream(seed), 30, p=(0.0, 1.0))[0])))
@@ -160,7 +281,7 @@ def test_sources_are_spread():
 
 def test_half_of_the_segments_intersect():
     drawn = [problems.SEGMENTS.sample(stream(seed), 16) for seed in range(400)]
-    assert 150 < sum(problems._cross(xs, ys) for xs, ys in drawn) < 250
+    assert 150 < sum(points._cross(xs, ys) for xs, ys in drawn) < 250
 
 
 @pytest.mark.parametrize("size", [2, 3, 20, 21])
@@ -168,6 +289,93 @@ def test_lengths_of_strings(size):
     x, y = problems.TWO_STRINGS.sample(stream(), size)
     assert len(x) + len(y) == size
     assert len(x) - len(y) in (0, 1)
+
+
+def test_lengths_of_needles():
+    def lengths(size, **options):
+        draws = [problems.TEXT_AND_PATTERN.sample(stream(seed), size, **options) for seed in range(200)]
+        assert {len(T) + len(P) for T, P in draws} == {size}
+        return {len(P) for _, P in draws}
+
+    assert [lengths(size) for size in (3, 4, 9, 10, 20, 64)] == [{1}, {1}, {1}, {2}, {4}, {12}]
+    assert lengths(20, length_needle=7) == {7}
+    assert lengths(20, length_needle=-8) == set(range(1, 9))
+
+
+def test_needles_are_in_their_haystacks():
+    found = set()
+    for seed in range(300):
+        T, P = problems.TEXT_AND_PATTERN.sample(stream(seed), 20, length_needle=np.int8(5))
+        assert set(T) <= {0, 1, 2, 3}
+        places = [s for s in range(11) if (T[s : s + 5] == P).all()]
+        assert places
+        found |= {places[0]}
+    assert found == set(range(10))  # it never ends the haystack
+
+
+@pytest.mark.parametrize("problem", [problems.TWO_STRINGS, problems.TEXT_AND_PATTERN])
+def test_letters(problem):
+    for chars in (1, 2, 4):
+        assert set(np.concatenate(problem.sample(stream(), 100, chars=chars))) == set(range(chars))
+
+
+def test_probabilities_sum_to_one():
+    for size in (1, 5, 30):
+        p, q = problems.KEY_PROBABILITIES.sample(stream(), size)
+        assert (len(p), len(q)) == (size, size + 1)
+        assert p.sum() + q.sum() == pytest.approx(1)
+
+
+def test_activities_start_before_they_finish():
+    s, f = problems.ACTIVITIES.sample(stream(), 1000)
+    assert (s < f).all()
+    assert np.median(s) == pytest.approx(1 - np.sqrt(0.5), abs=0.05)
+
+
+def test_targets_and_keys_are_alike():
+    drawn = [problems.SEARCH.sample(stream(seed), 9) for seed in range(500)]
+    ranks = np.array([np.searchsorted(A, x) for x, A in drawn])
+    assert all((np.diff(A) >= 0).all() for _, A in drawn)
+    assert (np.bincount(ranks, minlength=10) > 25).all()
+
+
+def test_points_fill_their_disk():
+    xs, ys = problems.POINTS.sample(stream(), 400, origin_x=10.0, origin_y=-5.0, radius=3.0)
+    distances = np.hypot(xs - 10, ys + 5)
+    assert distances.max() < 3
+    assert np.median(distances) == pytest.approx(3 * np.sqrt(0.5), abs=0.15)
+
+
+def test_points_are_drawn_until_no_three_are_collinear():
+    class Replay:
+        """Gives four points on an axis, then what a stream gives."""
+
+        def __init__(self):
+            self._first, self._stream = [np.zeros(4), np.arange(4) / 4], stream()
+
+        def uniform(self, **arguments):
+            return self._first.pop(0) if self._first else self._stream.uniform(**arguments)
+
+    for drawn, expected in zip(
+        problems.POINTS.sample(Replay(), 4), problems.POINTS.sample(stream(), 4), strict=True
+    ):
+        np.testing.assert_array_equal(drawn, expected)
+    for options in ({"radius": 1e-7}, {"origin_x": 1e90}):
+        with pytest.raises(ValueError, match=r"1000 times, 5 points .* three lay on a line"):
+            problems.POINTS.sample(stream(), 5, **options)
+
+
+@pytest.mark.parametrize(("size", "collinear"), [(2, False), (3, True), (40, True)])
+def test_three_collinear_points_are_found_wherever_they_are(size, collinear):
+    random = np.random.default_rng(size)
+    for _ in range(50):
+        xs, ys = random.random((2, size))
+        assert not points._some_three_are_collinear(xs, ys, 1e-12)
+        if collinear:
+            i, j, k = random.choice(size, 3, replace=False)
+            along = random.uniform(-2, 2)
+            xs[k], ys[k] = xs[i] + along * (xs[j] - xs[i]), ys[i] + along * (ys[j] - ys[i])
+            assert points._some_three_are_collinear(xs, ys, 1e-12)
 
 
 def test_deadlines():
@@ -202,6 +410,9 @@ def test_string_inputs():
 
 
 def test_aliases():
+    found = nar.run_algorithm("kmp_matcher", needle="na", haystack="banana").outputs["match"]
+    assert found.argmax() == 2
+    assert nar.run_algorithm("binary_search", target=2, key=[1, 2, 3]).outputs["return"].argmax() == 1
     np.testing.assert_array_equal(nar.run_algorithm("minimum", key=[3, 1]).outputs["min"], [0, 1])
     segments = {"x": [0, 1, 0, 1], "y": [0, 1, 1, 0]}
     assert nar.run_algorithm("segments_intersect", **segments).outputs["intersect"] == 1
@@ -218,6 +429,9 @@ def test_any_number_type_will_do(dtype):
 # Bad arguments
 
 GRAPH = np.ones((3, 3))
+UPPER = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 0]])
+RING = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])
+FLOW = {"A": problems.flow_network(np.random.RandomState(0), 1, 1, 1.0), "n": 1, "m": 1, "s": 0, "t": 3}
 NAN, INF = float("nan"), float("inf")
 
 
@@ -247,6 +461,28 @@ NAN, INF = float("nan"), float("inf")
         ("bfs", {"A": GRAPH, "s": [[1], [1, 2]]}, r"s must be a node, .*got \[\[1\], \[1, 2\]\]"),
         ("bellman_ford", {"A": -GRAPH, "s": 0}, r"A has a cycle of negative weight that node 0 reaches"),
         ("bellman_ford", {"A": GRAPH, "s": 9}, r"s must be a node, an integer from 0 to 2, got 9"),
+        ("dijkstra", {"A": -GRAPH, "s": 0}, r"A must not hold negative entries, got -1"),
+        ("dfs", {"A": -GRAPH}, r"A must not hold negative entries, got -1"),
+        ("bridges", {"A": UPPER}, r"A must be symmetric, got A\[0, 1\] = 1 and A\[1, 0\] = 0"),
+        ("articulation_points", {"A": -GRAPH}, r"A must not hold negative entries, got -1"),
+        ("mst_kruskal", {"A": UPPER}, r"A must be symmetric, got A\[0, 1\] = 1 and A\[1, 0\] = 0"),
+        ("mst_prim", {"A": UPPER, "s": 0}, r"A must be symmetric, got A\[0, 1\] = 1 and A\[1, 0\] = 0"),
+        ("mst_prim", {"A": GRAPH, "s": 3}, r"s must be a node, an integer from 0 to 2, got 3"),
+        ("topological_sort", {"A": GRAPH}, r"A must be acyclic, got the cycle \[0, 0\]"),
+        ("topological_sort", {"A": UPPER + UPPER.T}, r"A must be acyclic, got the cycle \[0, 1, 0\]"),
+        ("topological_sort", {"A": RING}, r"A must be acyclic, got the cycle \[0, 1, 2, 0\]"),
+        ("topological_sort", {"A": -UPPER}, r"A must not hold negative entries, got -1"),
+        ("dag_shortest_paths", {"A": -RING, "s": 1}, r"A must be acyclic, got the cycle \[0, 1, 2, 0\]"),
+        ("dag_shortest_paths", {"A": UPPER, "s": 5}, r"s must be a node, an integer from 0 to 2, got 5"),
+        ("floyd_warshall", {"A": -RING}, r"A has a cycle of negative weight through node 2"),
+        ("floyd_warshall", {"A": -np.eye(3)}, r"A has a cycle of negative weight through node 0"),
+        ("floyd_warshall", {"A": GRAPH * NAN}, r"A must hold numbers of at most 1e\+100 in size, got nan"),
+        ("bipartite_matching", {**FLOW, "n": 2}, r"n \+ m \+ 2 nodes, got 4 with n = 2 and m = 1"),
+        ("bipartite_matching", {**FLOW, "n": -1}, r"n must be an integer from 0 to 4, got -1"),
+        ("bipartite_matching", {**FLOW, "s": 1}, r"s must be 0 and t the last node, 3; got 1 and 3"),
+        ("bipartite_matching", {**FLOW, "t": 0}, r"s must be 0 and t the last node, 3; got 0 and 0"),
+        ("bipartite_matching", {**FLOW, "A": np.ones((4, 4))}, r"only hold edges .*got A\[0, 0\] = 1"),
+        ("bipartite_matching", {**FLOW, "A": 2 * FLOW["A"]}, r"only hold edges .*got A\[0, 1\] = 2"),
         ("minimum", {"A": []}, r"A must be a non-empty array of rank 1, got shape \(0,\)"),
         ("minimum", {"A": 3}, r"A must be a non-empty array of rank 1, got shape \(\)"),
         ("minimum", {"A": [10**400]}, r"A must be an array of real numbers"),
@@ -263,6 +499,23 @@ NAN, INF = float("nan"), float("inf")
         ("task_scheduling", {"d": [1.5], "w": [1]}, r"d must hold integers of at least 1, got 1\.5"),
         ("task_scheduling", {"d": [1e30], "w": [1]}, r"d must hold integers .*got 1e\+30"),
         ("task_scheduling", {"d": [1, 2], "w": [1]}, r"must have one length, got \{'d': 2, 'w': 1\}"),
+        ("binary_search", {"x": 0, "A": [1, 3, 2]}, r"A must be sorted in ascending order, got 3 before 2"),
+        ("binary_search", {"x": NAN, "A": [1]}, r"x must be a number of at most 1e\+100 in size, got nan"),
+        ("binary_search", {"x": [0], "A": [1]}, r"x must be a number .*, got \[0\]"),
+        ("optimal_bst", {"p": [1, 2], "q": [1, 2]}, r"q, .*, must be longer by one .*got lengths 2 and 2"),
+        ("optimal_bst", {"p": [1], "q": [1, -2]}, r"q must not hold negative probabilities, got -2"),
+        ("optimal_bst", {"p": [], "q": [1]}, r"p must be a non-empty array"),
+        ("activity_selector", {"s": [0, 2], "f": [1, 1]}, r"must start before it finishes, got s=2, f=1"),
+        ("activity_selector", {"s": [1], "f": [1]}, r"must start before it finishes, got s=1, f=1"),
+        ("activity_selector", {"s": [0, 2], "f": [1]}, r"must have one length, got \{'s': 2, 'f': 1\}"),
+        ("kmp_matcher", {"T": "ab", "P": "aba"}, r"P must not be longer than T, got lengths 3 and 2"),
+        ("naive_string_matcher", {"T": "abcd", "P": "e"}, r"T and P may use 4 different .*, got 'abcde'"),
+        ("kmp_matcher", {"haystack": "ab", "needle": ""}, r"P must be a non-empty array"),
+        ("graham_scan", {"xs": [0, 1, 0], "ys": [0, 1, 0]}, r"points must be distinct, got \(0, 0\) twice"),
+        ("jarvis_march", {"xs": [0, 1, 1], "ys": [0, 1, 1]}, r"points must be distinct, got \(1, 1\) twice"),
+        ("jarvis_march", {"xs": [0, 1e-200], "ys": [0, 1]}, r"numbers of xs must differ by at least 1e-100"),
+        ("graham_scan", {"xs": [0, 1], "ys": [0]}, r"must have one length, got \{'xs': 2, 'ys': 1\}"),
+        ("graham_scan", {"xs": [0.1, 0.2, 0.3], "ys": [0.1, 0.3, 0.5]}, r"points 0, 1 and 2 are so close"),
         ("segments_intersect", {"xs": [0, 1, 2], "ys": [0, 1, 2]}, r"four coordinates each.*got 3 and 3"),
     ],
 )

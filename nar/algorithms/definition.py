@@ -26,8 +26,9 @@ class Algorithm:
 
     `steps(*arguments, *outputs)` is a generator in the subset of Python that numba compiles. It takes the
     arguments of the problem and, after them, one array for each output of the spec, which it fills before it
-    ends. At each moment that is a step of the trace it yields a NamedTuple with one field for each hint of
-    the spec, in the spec's order. Yielded arrays may be live: the recorder copies them at once.
+    ends (a keyword of Python gets an underscore: the output `return` is the parameter `return_`). At each
+    moment that is a step of the trace it yields a NamedTuple with one field for each hint of the spec, in the
+    spec's order. Yielded arrays may be live: the recorder copies them at once.
 
     Hints and outputs are in compact form. Where a trace holds one-hot vectors (kinds `MASK_ONE` and
     `CATEGORICAL`), the generator deals in indices: one node for a `MASK_ONE`, a class (or -1 where there is
@@ -44,6 +45,7 @@ class Algorithm:
       fixed_hints: hints that keep their first value to the end of every run (`pred_h` where the order of
         the nodes never changes). The recipe of Ibarz et al. (arXiv 2209.11142) gives them as inputs.
       clrs30_multiplier: how many times 32 samples the validation and test splits of CLRS-30 hold.
+      in_clrs30: whether the algorithm is one of the thirty, so that it has canonical splits.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Algorithm:
     source: str
     fixed_hints: tuple[str, ...] = ()
     clrs30_multiplier: int = 1
+    in_clrs30: bool = True
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

@@ -6,7 +6,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.orders import heap_parents, predecessors
+from nar.algorithms.orders import heap_parents, predecessors, swap
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
 
@@ -35,12 +35,6 @@ class Hints(NamedTuple):
     largest: int
     heap_size: int
     phase: int
-
-
-@register_jitable
-def swap(A, order, i, j):
-    A[i], A[j] = A[j], A[i]
-    order[i], order[j] = order[j], order[i]
 
 
 @register_jitable

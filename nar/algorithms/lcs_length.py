@@ -7,18 +7,15 @@ from numba.extending import register_jitable
 
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.orders import FIXED_ORDER
-from nar.problems import NUM_CHARACTERS, TWO_STRINGS
+from nar.algorithms.strings import STRING_INPUTS, string_predecessors
+from nar.problems import TWO_STRINGS
 from nar.specs import Kind, Location, make_spec
 
 UP_LEFT, UP, LEFT, BLANK = 0, 1, 2, -1
 """Where a cell of the table comes from; BLANK are pairs of nodes that are not a cell."""
 
 SPEC = make_spec(
-    inputs={
-        "string": (Location.NODE, Kind.MASK),
-        "pos": (Location.NODE, Kind.SCALAR),
-        "key": (Location.NODE, Kind.CATEGORICAL, NUM_CHARACTERS),
-    },
+    inputs=STRING_INPUTS,
     hints={
         **FIXED_ORDER,
         "b_h": (Location.EDGE, Kind.CATEGORICAL, 4),
@@ -32,16 +29,6 @@ class Hints(NamedTuple):
     pred_h: np.ndarray
     b_h: np.ndarray
     c: np.ndarray
-
-
-@register_jitable
-def string_predecessors(m, n):
-    """Two chains: nodes 0 ... m-1 spell the first string, the n nodes behind them the second one."""
-    pointers = np.arange(m + n)
-    for k in range(1, m + n):
-        if k != m:
-            pointers[k] = k - 1
-    return pointers
 
 
 @register_jitable

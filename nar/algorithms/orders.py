@@ -28,3 +28,10 @@ def heap_parents(order, heap_size):
     for k in range(1, heap_size):
         pointers[order[k]] = order[(k - 1) // 2]
     return pointers
+
+
+@register_jitable
+def swap(A, order, i, j):
+    """Exchanges the keys at places i and j, and with them their nodes."""
+    A[i], A[j] = A[j], A[i]
+    order[i], order[j] = order[j], order[i]

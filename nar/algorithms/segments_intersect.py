@@ -6,6 +6,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from nar.algorithms.definition import Algorithm
+from nar.algorithms.points import direction
 from nar.problems import SEGMENTS
 from nar.specs import Kind, Location, make_spec
 
@@ -32,12 +33,6 @@ class Hints(NamedTuple):
     k: int
     dir: np.ndarray
     on_seg: np.ndarray
-
-
-@register_jitable
-def direction(xs, ys, i, j, k):
-    """Cross product (k - i) × (j - i): on which side of the line through i and j the point k lies."""
-    return (xs[k] - xs[i]) * (ys[j] - ys[i]) - (xs[j] - xs[i]) * (ys[k] - ys[i])
 
 
 @register_jitable

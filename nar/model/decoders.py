@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.model.values import SINKHORN_ITERATIONS_OF_DECODER, log_sinkhorn
-from nar.processors import FactoredFeatures, Linear
+from nar.processors import FactoredFeatures, Linear, largest
 from nar.specs import Kind, Location, Probe
 
 Array = jax.Array
@@ -113,6 +113,12 @@ def _edge_number(readout: Readout, hidden_size: int, num_classes: int, is_traini
     return _edge_classes(readout, hidden_size, num_classes, is_training)[..., 0]
 
 
+def _edge_one(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    """Of each node's edges, one."""
+    logits = _edge_number(readout, hidden_size, num_classes, is_training)
+    return _only_real(logits, None if readout.mask is None else readout.mask[:, None])
+
+
 def _edge_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     """Pair (i, j) points to k with logit v · max(A h_i + B h_j + C edges_ij, D h_k)."""
     del num_classes
@@ -143,7 +149,7 @@ def _graph_classes(readout: Readout, hidden_size: int, num_classes: int, is_trai
     nodes = readout.nodes
     if readout.mask is not None:
         nodes = jnp.where(readout.mask[..., None], nodes, -jnp.inf)
-    from_nodes = Linear(num_classes, name="nodes")(nodes.max(axis=1))
+    from_nodes = Linear(num_classes, name="nodes")(largest(nodes))
     return from_nodes + Linear(num_classes, name="graph")(*readout.graph)
 
 
@@ -172,7 +178,7 @@ DECODERS: Mapping[tuple[Location, Kind], Decoder] = MappingProxyType(
         (Location.NODE, Kind.PERMUTATION_POINTER): _node_permutation,
         (Location.EDGE, Kind.SCALAR): _edge_number,
         (Location.EDGE, Kind.MASK): _edge_number,
-        (Location.EDGE, Kind.MASK_ONE): _edge_number,
+        (Location.EDGE, Kind.MASK_ONE): _edge_one,
         (Location.EDGE, Kind.CATEGORICAL): _edge_classes,
         (Location.EDGE, Kind.POINTER): _edge_pointer,
         (Location.GRAPH, Kind.SCALAR): _graph_number,

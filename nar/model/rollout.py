@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from nar.model.decoders import Decoders, Readout
 from nar.model.encoders import Encoders, combine, connected
 from nar.model.values import Values, decode_hard, decode_soft, densify
-from nar.processors import Context, FactoredFeatures, Features, Processor, ProcessorFactory
+from nar.processors import Context, FactoredFeatures, Features, Processor, ProcessorFactory, full_adjacency
 from nar.specs import Location, Spec
 from nar.traces import TraceBatch
 
@@ -244,7 +244,7 @@ class _Step:
 
     def _features(self, hints: Values) -> Features:
         from_hints = self._encoders(self._spec.hints, hints, self._mask)
-        features = {
+        located = {
             location: combine([f[location] for f in (self._input_features, from_hints) if location in f])
             for location in Location
             if location in self._input_features or location in from_hints
@@ -255,15 +255,17 @@ class _Step:
         links += [x for x in (self._input_links, connected(self._spec.hints, hints)) if x is not None]
 
         def at(location: Location, *shape: int) -> FactoredFeatures:
-            return features.get(location) or _nothing((batch_size, *shape), hidden_size)
+            return located.get(location) or _nothing((batch_size, *shape), hidden_size)
 
-        return Features(
+        features = Features(
             nodes=at(Location.NODE, num_nodes).dense(),
             edges=at(Location.EDGE, num_nodes, num_nodes),
             graph=at(Location.GRAPH).dense(),
             adjacency=functools.reduce(jnp.logical_or, links),
             mask=self._mask,
         )
+        # What is predicted for padding nodes must not connect them with real ones.
+        return features._replace(adjacency=features.adjacency & full_adjacency(features))
 
 
 def _nothing(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures:

@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from nar.processors.aggregation import AGGREGATIONS, Aggregation
+import haiku as hk
+
+from nar.processors.aggregation import AGGREGATIONS, Aggregation, largest
 from nar.processors.contract import (
     Context,
     FactoredFeatures,
@@ -53,9 +55,11 @@ __all__ = [
     "TripletMPNN",
     "TripletPGN",
     "Triplets",
+    "check_processor",
     "dense",
     "find_processor",
     "full_adjacency",
+    "largest",
 ]
 
 ProcessorFactory = Callable[..., Processor]
@@ -115,3 +119,8 @@ def find_processor(name: str) -> ProcessorFactory:
     if name not in PROCESSORS:
         raise ValueError(f"unknown processor {name!r}; known: {', '.join(PROCESSORS)}")
     return PROCESSORS[name]
+
+
+def check_processor(factory: ProcessorFactory, **options: Any) -> None:
+    """Raises TypeError if the processor does not have one of the options; nothing is computed."""
+    hk.transform(lambda: factory(1, **options)).init(None)

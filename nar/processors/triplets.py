@@ -6,6 +6,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from nar.processors.aggregation import largest
 from nar.processors.contract import Array, Context, Features, Processed, Processor
 from nar.processors.linear import Linear
 
@@ -66,4 +67,4 @@ class Triplets(hk.Module):
 
 def max_plus(a: Array, b: Array) -> Array:
     """max_i (a_ij + b_ik): [B, N, N, T] from [B, N, N, T] twice, i being axis 1 of both."""
-    return (a[:, :, :, None] + b[:, :, None]).max(axis=1)
+    return largest(a[:, :, :, None] + b[:, :, None])

@@ -1,5 +1,6 @@
 """Running an algorithm into a trace; traces by index; the canonical splits of CLRS-30."""
 
+from nar.traces.check import check_algorithm
 from nar.traces.record import collect
 from nar.traces.sample import (
     CLRS30_SPLITS,
@@ -15,6 +16,7 @@ __all__ = [
     "Probes",
     "Trace",
     "TraceBatch",
+    "check_algorithm",
     "clrs30_sample",
     "clrs30_split",
     "collect",

@@ -11,6 +11,7 @@ So the compiled function carries in its name a digest of all sources that it is 
 import functools
 import hashlib
 import inspect
+import keyword
 import math
 import pathlib
 import types
@@ -32,12 +33,13 @@ Shape = tuple[int, ...]
 _ONE_HOT = (Kind.MASK_ONE, Kind.CATEGORICAL)
 
 
-def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
+def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: bool = True) -> TraceBatch:
     """Runs the algorithm on instances of one size.
 
     Args:
       algorithm: what to run.
       instances: B tuples of arguments, as the algorithm's problem samples or checks them.
+      compiled: whether numba compiles the generator; if not, it runs as plain Python.
 
     Returns:
       The B traces, padded with zeros to the longest.
@@ -49,7 +51,7 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
     num_nodes = _num_nodes(algorithm, inputs)
     hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
     offsets = np.cumsum([0, *(math.prod(_compact_shape(probe, num_nodes)) for probe in hints)])
-    record = _recorder(algorithm)
+    record = _recorder(algorithm) if compiled else _plain_recorder(algorithm)
     _check_first_step(algorithm, instances[0], num_nodes)
 
     batch_size = len(instances)
@@ -79,8 +81,11 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
 
 
 def _inputs(algorithm: Algorithm, instances: Sequence[Arguments]) -> Probes:
-    columns = [np.stack(column) for column in zip(*instances, strict=True)]
-    values = algorithm.problem.probes(*columns)
+    parts = [
+        algorithm.problem.probes(*(np.stack(column) for column in zip(*alike, strict=True)))
+        for alike in _of_one_shape(instances)
+    ]
+    values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     names = [probe.name for probe in algorithm.spec.inputs]
     if sorted(values) != sorted(names):
         raise ValueError(
@@ -89,9 +94,15 @@ def _inputs(algorithm: Algorithm, instances: Sequence[Arguments]) -> Probes:
     return {p.name: np.asarray(values[p.name], dtype=p.dtype) for p in algorithm.spec.inputs}
 
 
+def _of_one_shape(instances: Sequence[Arguments]) -> list[Sequence[Arguments]]:
+    """All instances together if their arguments have one shape each, else one by one (strings may differ)."""
+    shapes = {tuple(np.shape(argument) for argument in arguments) for arguments in instances}
+    return [instances] if len(shapes) == 1 else [[arguments] for arguments in instances]
+
+
 def _copies(arguments: Arguments) -> Arguments:
-    """Arrays that a generator may write to, and plain integers."""
-    return tuple(x.copy() if isinstance(x, np.ndarray) else int(x) for x in arguments)
+    """Arrays that a generator may write to, and plain numbers."""
+    return tuple(x.copy() if isinstance(x, np.ndarray) else np.asarray(x).item() for x in arguments)
 
 
 def _check_first_step(algorithm: Algorithm, arguments: Arguments, num_nodes: int) -> None:
@@ -150,6 +161,10 @@ def _expand(probe: Probe, compact: np.ndarray, num_nodes: int, running: np.ndarr
     shown = running.reshape(running.shape + (1,) * (compact.ndim - running.ndim))
     places = np.flatnonzero(np.broadcast_to(shown, compact.shape))
     classes = compact.reshape(-1)[places].astype(np.intp)
+    if classes.size and not MASKED <= classes.min() <= classes.max() < num_classes:
+        raise ValueError(
+            f"{probe.name} must be from {MASKED} to {num_classes - 1}, got {classes.min()} to {classes.max()}"
+        )
     expanded = np.zeros((compact.size, num_classes), probe.dtype)
     # MASKED is -1: it stands in the last class.
     expanded[places, classes] = np.where(classes == MASKED, MASKED, 1)
@@ -214,6 +229,12 @@ def _compiled_write_value(row, start, stop, value):
     return write
 
 
+def _plain_recorder(algorithm: Algorithm) -> Recorder:
+    """`_record` around the algorithm's generator, in plain Python."""
+    _check_fields(algorithm)
+    return types.FunctionType(_record.__code__, {**globals(), "generator": algorithm.steps})
+
+
 @functools.cache
 def _recorder(algorithm: Algorithm) -> Recorder:
     """`_record` around the algorithm's generator, compiled at its first call and cached on disk."""
@@ -227,7 +248,10 @@ def _recorder(algorithm: Algorithm) -> Recorder:
 
 def _check_fields(algorithm: Algorithm) -> None:
     """Raises ValueError unless the generator's parameters are the problem's arguments, then the outputs."""
-    expected = [*algorithm.problem.arguments, *(probe.name for probe in algorithm.spec.outputs)]
+    outputs = [
+        probe.name + "_" if keyword.iskeyword(probe.name) else probe.name for probe in algorithm.spec.outputs
+    ]
+    expected = [*algorithm.problem.arguments, *outputs]
     found = list(inspect.signature(algorithm.steps).parameters)
     if found != expected:
         raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, it takes {found}")

@@ -14,11 +14,11 @@ from nar.traces.record import collect
 from nar.traces.trace import Trace, TraceBatch
 
 
-def run_algorithm(name: str, *arguments: Any, **named_arguments: Any) -> Trace:
+def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any) -> Trace:
     """Runs an algorithm on a problem of your own.
 
     Args:
-      name: one of `nar.ALGORITHMS`.
+      name: one of `nar.ALGORITHMS`, `module:ATTRIBUTE`, or an algorithm itself (here as in all that follows).
       *arguments: the arguments of the algorithm in order, and
       **named_arguments: by name: `nar.ALGORITHMS[name].problem.arguments` lists the names.
 
@@ -32,12 +32,12 @@ def run_algorithm(name: str, *arguments: Any, **named_arguments: Any) -> Trace:
     try:
         instance = algorithm.problem.bind(*arguments, **named_arguments)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{algorithm.name}: {error}") from None
     return collect(algorithm, [instance]).trace(0)
 
 
 def sample_traces(
-    name: str, size: int, count: int, seed: int, *, first: int = 0, **problem_options: Any
+    name: str | Algorithm, size: int, count: int, seed: int, *, first: int = 0, **problem_options: Any
 ) -> TraceBatch:
     """Traces `first` ... `first + count - 1` of the endless series of this algorithm, size and seed.
 
@@ -63,7 +63,7 @@ def sample_traces(
         raise ValueError(f"seed must be an integer, got {seed!r}")
     if not _is_integer(first) or not 0 <= first < 2**64 - int(count):
         raise ValueError(f"first must be an integer from 0 to 2**64 - 1 - count, got {first!r}")
-    key = _series_key(name, size, seed)
+    key = _series_key(algorithm.name, size, seed)
     streams = _streams(key, int(first), int(count))
     sample = algorithm.problem.sample
     return collect(algorithm, [sample(random, size, **problem_options) for random in streams])
@@ -111,7 +111,7 @@ CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
 """arXiv 2205.15659, section 3; the counts of `val` and `test` are times `Algorithm.clrs30_multiplier`."""
 
 
-def clrs30_split(name: str, split: str) -> TraceBatch:
+def clrs30_split(name: str | Algorithm, split: str) -> TraceBatch:
     """A canonical split of CLRS-30, equal to the published data and made on the spot.
 
     Args:
@@ -119,9 +119,15 @@ def clrs30_split(name: str, split: str) -> TraceBatch:
       split: "train", "val" or "test".
 
     Raises:
-      ValueError: if the algorithm or the split is unknown; the message lists the known ones.
+      ValueError: if the algorithm or the split is unknown (the message lists the known ones), or if the
+        algorithm is not one of the thirty.
     """
     algorithm = find_algorithm(name)
+    if not algorithm.in_clrs30:
+        raise ValueError(
+            f"{name} is not one of the thirty algorithms of CLRS-30 and has no canonical splits; "
+            "use sample_traces"
+        )
     if not isinstance(split, str) or split not in CLRS30_SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(CLRS30_SPLITS)}")
     chosen = CLRS30_SPLITS[split]
@@ -129,7 +135,9 @@ def clrs30_split(name: str, split: str) -> TraceBatch:
     return clrs30_sample(name, chosen.size, chosen.count * multiplier, chosen.seed)
 
 
-def clrs30_sample(name: str, size: int, count: int, seed: int, **problem_options: Any) -> TraceBatch:
+def clrs30_sample(
+    name: str | Algorithm, size: int, count: int, seed: int, **problem_options: Any
+) -> TraceBatch:
     """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
 
     Equal to `clrs.build_sampler(name, count, length=size, seed=seed, **problem_options)` of dm-clrs 2.0.3.
@@ -144,12 +152,12 @@ def clrs30_sample(name: str, size: int, count: int, seed: int, **problem_options
     return collect(algorithm, instances)
 
 
-def _checked(name: str, size: int, count: int, problem_options: Mapping[str, Any]) -> Algorithm:
+def _checked(name: str | Algorithm, size: int, count: int, problem_options: Mapping[str, Any]) -> Algorithm:
     algorithm = find_algorithm(name)
     try:
         algorithm.problem.check_request(size, problem_options)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{algorithm.name}: {error}") from None
     if not _is_integer(count) or count < 1:
         raise ValueError(f"count must be an integer of at least 1, got {count!r}")
     return algorithm

@@ -1,0 +1,76 @@
+"""Random problem instances, and checks of a user's own.
+
+A `Problem` draws the arguments of an algorithm, checks arguments that a user brings, and lays them out as
+input probes. Samplers read from a `numpy.random.RandomState`: its draws are the same in every numpy
+release, and CLRS-30 is defined by them. `nar.traces` hands in either the one sequential stream of a
+canonical split, or a counter-based stream of each trace's own.
+
+The draws of every sampler (which, how many, in which order) are those of CLRS-30 (arXiv 2205.15659).
+Note that its undirected graph keeps the edge {i, j} only if both of two independent coins of probability p
+say so: an undirected edge exists with probability p².
+"""
+
+from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.graphs import (
+    ACYCLIC_GRAPH,
+    ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
+    COMMUNITIES,
+    DIRECTED_GRAPH,
+    FLOW_NETWORK,
+    GRAPH_AND_SOURCE,
+    LENGTHS_AND_SOURCE,
+    SPARSE_GRAPH,
+    SPARSE_WEIGHTED_GRAPH,
+    UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE,
+    WEIGHTED_GRAPH,
+    WEIGHTED_GRAPH_AND_SOURCE,
+    communities,
+    erdos_renyi,
+    flow_network,
+)
+from nar.problems.options import NUM_CHARACTERS
+from nar.problems.points import POINTS, SEGMENTS
+from nar.problems.sequences import (
+    ACTIVITIES,
+    KEY_PROBABILITIES,
+    MATRIX_DIMENSIONS,
+    SEARCH,
+    SEQUENCE,
+    SIGNED_SEQUENCE,
+    TASKS,
+)
+from nar.problems.strings import TEXT_AND_PATTERN, TWO_STRINGS
+
+__all__ = [
+    "ACTIVITIES",
+    "ACYCLIC_GRAPH",
+    "ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE",
+    "COMMUNITIES",
+    "DIRECTED_GRAPH",
+    "FLOW_NETWORK",
+    "GRAPH_AND_SOURCE",
+    "KEY_PROBABILITIES",
+    "LENGTHS_AND_SOURCE",
+    "MATRIX_DIMENSIONS",
+    "NUM_CHARACTERS",
+    "POINTS",
+    "SEARCH",
+    "SEGMENTS",
+    "SEQUENCE",
+    "SIGNED_SEQUENCE",
+    "SPARSE_GRAPH",
+    "SPARSE_WEIGHTED_GRAPH",
+    "TASKS",
+    "TEXT_AND_PATTERN",
+    "TWO_STRINGS",
+    "UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE",
+    "WEIGHTED_GRAPH",
+    "WEIGHTED_GRAPH_AND_SOURCE",
+    "Arguments",
+    "Array",
+    "Problem",
+    "Random",
+    "communities",
+    "erdos_renyi",
+    "flow_network",
+]

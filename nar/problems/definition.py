@@ -1,0 +1,95 @@
+"""What a problem is: how it is drawn, what a user's own must fulfil, and its input probes."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nar.problems.options import OPTION_CHECKS, SMALLEST, is_integer
+
+Array = np.ndarray
+Arguments = tuple[Any, ...]
+Random = np.random.RandomState
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A family of instances.
+
+    Attributes:
+      sample: `(random, size, **options) -> arguments`; `random` is a `numpy.random.RandomState`.
+      check: `(**arguments) -> arguments` in canonical types; raises ValueError on what the algorithms
+        that take this problem cannot run on. Its parameter names are the names of the arguments.
+      probes: `(*arguments) -> {name: array}`, the input probes of a whole batch at once: every argument
+        and every result has a leading batch axis.
+      min_size: the smallest size that can be drawn.
+      max_size: the largest one.
+      min_low: the least value that the option `low` may have.
+      aliases: pairs (other name under which a user may give an argument, the argument).
+      check_draw: `(size, **options) -> None`; raises ValueError where a size and options, each of them valid,
+        do not go together.
+    """
+
+    sample: Callable[..., Arguments]
+    check: Callable[..., Arguments]
+    probes: Callable[..., dict[str, Array]]
+    min_size: int = 1
+    min_low: float = -np.inf
+    aliases: tuple[tuple[str, str], ...] = ()
+    max_size: int = 2**16
+    check_draw: Callable[..., None] = lambda size, **options: None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that `sample` takes, with their defaults."""
+        parameters = list(inspect.signature(self.sample).parameters.values())[2:]
+        return {parameter.name: parameter.default for parameter in parameters}
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the arguments, in order."""
+        return tuple(inspect.signature(self.check).parameters)
+
+    def check_request(self, size: int, options: Mapping[str, Any]) -> None:
+        """Raises ValueError if no instance of this size with these options can be drawn."""
+        if not is_integer(size) or not self.min_size <= size <= self.max_size:
+            raise ValueError(f"size must be an integer from {self.min_size} to {self.max_size}, got {size!r}")
+        unknown = sorted(set(options) - set(self.options))
+        if unknown:
+            known = ", ".join(self.options) or "none"
+            raise ValueError(f"unknown problem option {unknown[0]!r}; known: {known}")
+        for name, value in options.items():
+            OPTION_CHECKS[name](name, value)
+        drawn_with = {**self.options, **options}
+        if "low" in drawn_with:
+            self._check_range(float(drawn_with["low"]), float(drawn_with["high"]))
+        self.check_draw(size, **drawn_with)
+
+    def _check_range(self, low: float, high: float) -> None:
+        if low < self.min_low:
+            raise ValueError(f"low must be at least {self.min_low:g}, got {low!r}")
+        if high - low < SMALLEST:
+            raise ValueError(f"high must be greater than low by {SMALLEST:g}, got low={low!r}, high={high!r}")
+
+    def bind(self, *values: Any, **named: Any) -> Arguments:
+        """A user's own arguments, checked and in canonical types.
+
+        Raises:
+          ValueError: if an argument is missing, unknown, given twice or not valid.
+        """
+        if len(values) > len(self.arguments):
+            raise ValueError(f"expected the arguments {', '.join(self.arguments)}, got {len(values)} values")
+        given = dict(zip(self.arguments, values, strict=False))
+        for name, value in named.items():
+            canonical = dict(self.aliases).get(name, name)
+            if canonical not in self.arguments:
+                raise ValueError(f"unknown argument {name!r}; expected {', '.join(self.arguments)}")
+            if canonical in given:
+                raise ValueError(f"argument {canonical!r} is given twice")
+            given[canonical] = value
+        missing = [name for name in self.arguments if name not in given]
+        if missing:
+            raise ValueError(f"missing argument {missing[0]!r}; expected {', '.join(self.arguments)}")
+        return self.check(**given)
