@@ -29,6 +29,11 @@ def _mask(value: float, node: int) -> str:
     return {0: "·", 1: "■", MASKED: "–"}.get(int(value), "?")
 
 
+def _truth(value: float, node: int) -> str:
+    del node
+    return {0: "no", 1: "yes", MASKED: "–"}.get(int(value), "?")
+
+
 def _arrow(value: float, node: int) -> str:
     if value == MASKED:
         return "–"
@@ -45,7 +50,9 @@ _POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)
 FORMS: Mapping[tuple[Location, Kind], Callable[[float, int], str]] = {
     **{(location, Kind.SCALAR): _scalar for location in Location},
     **{(location, Kind.CATEGORICAL): _categorical for location in Location},
-    **{(location, Kind.MASK): _mask for location in Location},
+    (Location.NODE, Kind.MASK): _mask,
+    (Location.EDGE, Kind.MASK): _mask,
+    (Location.GRAPH, Kind.MASK): _truth,
     **{(Location.NODE, kind): _arrow for kind in _POINTERS},
     (Location.NODE, Kind.MASK_ONE): _categorical,
     (Location.EDGE, Kind.MASK_ONE): _arrow,

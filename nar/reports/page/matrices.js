@@ -105,7 +105,7 @@ function drawEntry(run, step, probe, value, place, at) {
   const fits = words !== "" && at.size >= 28 && words.length * 5.6 <= at.size;
   const text = fits ? tag("text", { ...middle, class: style }, words) : "";
   const found = marks(run, probe, step, place);
-  const frame = found ? tag("rect", { ...box, class: `frame${found}` }) : "";
+  const frame = found ? tag("rect", { ...box, class: `frame${found}${at.size < 18 ? " thin" : ""}` }) : "";
   const title = tag("title", {}, plain(`${probe.name}[${at.i}, ${at.j}] = ${value}`));
   return tag("g", {}, background, fill, text, frame, title);
 }

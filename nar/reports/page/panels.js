@@ -54,7 +54,7 @@ function drawChanges(run, step) {
 
 function changeText(run, step, probe, place) {
   const [before, now] = [step - 1, step]
-    .map((each) => TEXTS[probe.kind](entry(reading(run, probe, each), place)));
+    .map((each) => entryText(probe, entry(reading(run, probe, each), place)).replace("→", ""));
   const where = place.length ? tag("i", {}, place.join(",")) : "";
   return tag("li", { "data-place": place.join(",") }, where, plain(`${before} → ${now}`));
 }

@@ -45,6 +45,7 @@ const TEXTS = {
 
 // One entry in words; `node` is the one that it belongs to, if any.
 function entryText(probe, value, node = null) {
+  if (probe.location === "graph" && probe.kind === "mask") return ["no", "yes"][value] ?? "–";
   const text = TEXTS[probe.kind](value);
   const points = probe.part === "arrow" && value !== MASKED;
   return points ? (value === node ? "↺" : `→${text}`) : text;
