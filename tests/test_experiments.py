@@ -229,7 +229,7 @@ def test_evaluate_folder_that_is_no_run(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["insertion_sort", "bellman_ford"])
+@pytest.mark.parametrize("name", ["insertion_sort", "bellman_ford", "find_maximum_subarray"])
 def test_other_algorithms_train_by_config_alone(tmp_path, name):
     code, _, errors = train(
         tmp_path / "run",

@@ -11,7 +11,7 @@ from nar.algorithms import find_algorithm
 from nar.batches import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.scores import decide, score_decided
 from nar.model import Model, Params, Values
-from nar.traces import TraceBatch, clrs30_sample, clrs30_split
+from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
 
 SAMPLES_OF_OTHER_SIZES = 32
 """Times `Algorithm.clrs30_multiplier`, as in the test split."""
@@ -79,11 +79,18 @@ Scores = dict[str, dict[str, dict[str, float]]]
 
 
 def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:
-    """Scores of all tasks on a canonical split of CLRS-30, complete and in order."""
+    """Scores of all tasks on a canonical split of CLRS-30, complete and in order.
+
+    An algorithm that is not one of the thirty is scored on what would be its split: drawn in the same way.
+    """
     result: Scores = {}
     for task in evaluator.model.specs:
-        traces = clrs30_split(task, split)
-        size = str(traces.inputs["pos"].shape[1])
+        algorithm = find_algorithm(task)
+        if algorithm.in_clrs30:
+            traces = clrs30_split(algorithm, split)
+        else:
+            traces = clrs30_sample(algorithm, **CLRS30_SPLITS[split].origin(algorithm))
+        size = str(CLRS30_SPLITS[split].size)
         result[task] = {size: evaluator.score(params, task, traces)}
     return result
 

@@ -103,6 +103,11 @@ class Split:
     seed: int
     multiplied: bool
 
+    def origin(self, algorithm: Algorithm) -> dict[str, int]:
+        """Size, count and seed of the split of one algorithm, as `clrs30_sample` takes them."""
+        count = self.count * (algorithm.clrs30_multiplier if self.multiplied else 1)
+        return {"size": self.size, "count": count, "seed": self.seed}
+
 
 CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
     {
@@ -134,9 +139,7 @@ def clrs30_split(name: str | Algorithm, split: str, *, cache: bool = True) -> Tr
         )
     if not isinstance(split, str) or split not in CLRS30_SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(CLRS30_SPLITS)}")
-    chosen = CLRS30_SPLITS[split]
-    count = chosen.count * (algorithm.clrs30_multiplier if chosen.multiplied else 1)
-    origin = {"size": chosen.size, "count": count, "seed": chosen.seed}
+    origin = CLRS30_SPLITS[split].origin(algorithm)
 
     def make() -> TraceBatch:
         return clrs30_sample(algorithm, **origin)
