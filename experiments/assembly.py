@@ -93,9 +93,9 @@ def make_tasks(names: Any, data: Config, transforms: Transforms) -> tuple[Task, 
     if not names or len(set(algorithms)) != len(names):
         raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
     usual = base.get_config().to_dict()["data"]
-    for option in data["problem"]:
+    for option, value in data["problem"].items():
         known = {name for algorithm in algorithms for name in algorithm.problem.options}
-        if option not in known and option not in usual["problem"]:
+        if option not in known and not _same(value, usual["problem"].get(option)):
             raise ValueError(
                 f"data.problem.{option}: none of {', '.join(names)} has such an option; "
                 f"known: {', '.join(sorted(known)) or 'none'}"

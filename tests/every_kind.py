@@ -15,7 +15,9 @@ NUM_CLASSES = 3
 def make_probe(stage, location, kind):
     """A probe named by its place; ValueError if there can be none."""
     name = f"{stage.value}_{location.value}_{kind.value}"
-    if (stage, location, kind) == (Stage.OUTPUT, Location.NODE, Kind.MASK_ONE):
+    if (stage, location, kind) == (Stage.INPUT, Location.NODE, Kind.SCALAR):
+        name = "pos"
+    elif (stage, location, kind) == (Stage.OUTPUT, Location.NODE, Kind.MASK_ONE):
         # The first node of the permutation, which is decoded beside it.
         name = f"{stage.value}_{location.value}_{Kind.PERMUTATION_POINTER.value}{FIRST_SUFFIX}"
     return Probe(name, stage, location, kind, NUM_CLASSES if kind is Kind.CATEGORICAL else 0)
@@ -33,7 +35,13 @@ PLACES = [(location, kind) for location in Location for kind in Kind if _can_be(
 """Every pair of location and kind that a probe can have."""
 
 NAME = "every_kind"
-SPEC = Spec(make_probe(stage, location, kind) for stage in Stage for location, kind in PLACES)
+SPEC = Spec(
+    make_probe(stage, location, kind)
+    for stage in Stage
+    for location, kind in PLACES
+    # Only outputs become permutation matrices, and many Sinkhorn iterations take long to compile.
+    if stage is Stage.OUTPUT or kind is not Kind.PERMUTATION_POINTER
+)
 
 
 def random_truth(random, probe, leading, num_nodes, masked=0.0):

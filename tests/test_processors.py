@@ -26,6 +26,7 @@ from nar.processors import (
     dense,
     find_processor,
     full_adjacency,
+    largest,
 )
 from nar.processors.aggregation import NO_MESSAGE
 from nar.processors.triplets import max_plus
@@ -471,6 +472,31 @@ def test_aggregations_are_loops(name):
 def test_the_largest_of_no_messages():
     messages, adjacency = jnp.ones((1, 2, 2, 3)), jnp.zeros((1, 2, 2), bool)
     assert (AGGREGATIONS["max"](messages, adjacency) == NO_MESSAGE).all()
+
+
+def test_largest_shares_its_derivative():
+    values = jnp.asarray([[[1.0], [3.0], [3.0], [-jnp.inf]]])
+    value, pull_back = jax.vjp(largest, values)
+    np.testing.assert_array_equal(value, [[3.0]])
+    np.testing.assert_array_equal(pull_back(jnp.ones((1, 1)))[0][0, :, 0], [0, 0.5, 0.5, 0])
+
+
+@pytest.mark.parametrize("level", [0, 3])
+def test_gradients_are_finite_however_they_are_compiled(level):
+    """Without optimisation, XLA rounds what is below a maximum in two ways if edges have one channel."""
+    features, hidden = random_features()
+    edges = features.edges
+    features = features._replace(edges=FactoredFeatures(edges.values[..., :1], edges.vectors[:1], edges.bias))
+    params, apply = network("triplet_mpnn")
+
+    def loss(params):
+        processed = apply(params, features, hidden)
+        return (processed.nodes**2).sum() + (processed.edges**2).sum()
+
+    options = {"xla_backend_optimization_level": level}
+    gradients = jax.jit(jax.grad(loss), compiler_options=options)(params)
+    assert_close(gradients, jax.grad(loss)(params), 1e-3)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -1,16 +1,16 @@
 """An algorithm that CLRS-30 lacks, in one file: strongly connected components in one pass (Tarjan 1972).
 
-Copy this file anywhere on the Python path and change it to your own: nar needs no other. By the name
-`module:ATTRIBUTE` it works wherever an algorithm is named (replace `nar.` by `python -c "import nar; nar.`):
+Copy this file anywhere on the Python path and change it: nar needs no other. To sample it, to run it on a
+graph of your own, to look at a run, and to train a network on it:
 
     nar.sample_traces("experiments.examples.tarjan:TARJAN_SCC", size=16, count=32, seed=0)
-    nar.run_algorithm("experiments.examples.tarjan:TARJAN_SCC", A=[[0, 1, 0], [1, 0, 1], [0, 0, 0]])
+    nar.run_algorithm("experiments.examples.tarjan:TARJAN_SCC", A=[(0, 1), (1, 0), (1, 2)])
 
     python -m experiments.show --algorithm=experiments.examples.tarjan:TARJAN_SCC --size=8 --seed=1
     python -m experiments.train --config=configs/base.py --workdir=runs/tarjan \
         --config.algorithms=experiments.examples.tarjan:TARJAN_SCC --config.data.problem.p="(0.05,0.1,0.2)"
 
-and in a test, `nar.traces.check_algorithm(TARJAN_SCC)` checks all but what it computes.
+In a test, `nar.traces.check_algorithm(TARJAN_SCC)` checks all but what it computes.
 """
 
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ def graph_probes(A: np.ndarray) -> dict[str, np.ndarray]:
     return {"pos": pos, "A": A, "adj": (A + np.eye(num_nodes) != 0).astype(np.int8)}
 
 
-GRAPH = Problem(sample=sample_graph, check=check_graph, probes=graph_probes)
+GRAPH = Problem(sample=sample_graph, check=check_graph, probes=graph_probes, directed=True)
 
 SPEC = make_spec(
     inputs={

@@ -25,8 +25,10 @@ def micro_f1(truth: np.ndarray, decided: np.ndarray) -> float:
 
 
 def class_accuracy(truth: np.ndarray, decided: np.ndarray) -> float:
-    """Share of one-hot vectors whose class is right, without masked ones."""
+    """Share of one-hot vectors whose class is right, without masked ones; 1 if all are masked."""
     counted = (truth != MASKED).all(axis=-1)
+    if not counted.any():
+        return 1.0
     return float((truth.argmax(axis=-1) == decided.argmax(axis=-1))[counted].mean())
 
 

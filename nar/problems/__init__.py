@@ -11,6 +11,7 @@ say so: an undirected edge exists with probability p².
 """
 
 from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.families import GRAPH_FAMILIES, draw_graph
 from nar.problems.graphs import (
     ACYCLIC_GRAPH,
     ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
@@ -27,6 +28,7 @@ from nar.problems.graphs import (
     communities,
     erdos_renyi,
     flow_network,
+    random_graph,
 )
 from nar.problems.options import NUM_CHARACTERS
 from nar.problems.points import POINTS, SEGMENTS
@@ -49,6 +51,7 @@ __all__ = [
     "DIRECTED_GRAPH",
     "FLOW_NETWORK",
     "GRAPH_AND_SOURCE",
+    "GRAPH_FAMILIES",
     "KEY_PROBABILITIES",
     "LENGTHS_AND_SOURCE",
     "MATRIX_DIMENSIONS",
@@ -71,6 +74,8 @@ __all__ = [
     "Problem",
     "Random",
     "communities",
+    "draw_graph",
     "erdos_renyi",
     "flow_network",
+    "random_graph",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nar.problems.adjacency import adjacency_matrix
 from nar.problems.options import OPTION_CHECKS, SMALLEST, is_integer
 
 Array = np.ndarray
@@ -27,6 +28,8 @@ class Problem:
       min_size: the smallest size that can be drawn.
       max_size: the largest one.
       min_low: the least value that the option `low` may have.
+      directed: if the argument `A` is a graph: whether an edge that a user lists leads one way only; None if
+        it is none.
       aliases: pairs (other name under which a user may give an argument, the argument).
       check_draw: `(size, **options) -> None`; raises ValueError where a size and options, each of them valid,
         do not go together.
@@ -37,6 +40,7 @@ class Problem:
     probes: Callable[..., dict[str, Array]]
     min_size: int = 1
     min_low: float = -np.inf
+    directed: bool | None = None
     aliases: tuple[tuple[str, str], ...] = ()
     max_size: int = 2**16
     check_draw: Callable[..., None] = lambda size, **options: None
@@ -76,11 +80,14 @@ class Problem:
     def bind(self, *values: Any, **named: Any) -> Arguments:
         """A user's own arguments, checked and in canonical types.
 
+        A graph `A` may have any form of `adjacency_matrix`; `num_nodes` goes with a list of edges.
+
         Raises:
           ValueError: if an argument is missing, unknown, given twice or not valid.
         """
         if len(values) > len(self.arguments):
             raise ValueError(f"expected the arguments {', '.join(self.arguments)}, got {len(values)} values")
+        num_nodes = named.pop("num_nodes", None) if self.directed is not None else None
         given = dict(zip(self.arguments, values, strict=False))
         for name, value in named.items():
             canonical = dict(self.aliases).get(name, name)
@@ -92,4 +99,6 @@ class Problem:
         missing = [name for name in self.arguments if name not in given]
         if missing:
             raise ValueError(f"missing argument {missing[0]!r}; expected {', '.join(self.arguments)}")
+        if self.directed is not None:
+            given["A"] = adjacency_matrix("A", given["A"], self.directed, num_nodes)
         return self.check(**given)

@@ -8,6 +8,7 @@ import numpy as np
 
 from nar.problems.arrays import integer, node_index, one_hot, positions, square_matrix
 from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.families import draw_graph
 from nar.problems.options import Probabilities
 
 # ---------------------------------------------------------------------------------------------------
@@ -52,6 +53,27 @@ def erdos_renyi(
         weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
         matrix *= weights if directed else np.sqrt(weights * weights.T + 1e-3)
     return matrix
+
+
+def random_graph(
+    random: Random, num_nodes: int, p: Probabilities, family: str = "erdos_renyi", **form: Any
+) -> Array:
+    """A graph of any family; its p is drawn from `p` first.
+
+    Args:
+      random: the stream to draw from.
+      num_nodes: N.
+      p: one probability or several.
+      family: "erdos_renyi" or one of `GRAPH_FAMILIES`.
+      **form: directed, acyclic, weighted, low, high: see `erdos_renyi` and `draw_graph`.
+
+    Returns:
+      Matrix [N, N], 0 where there is no edge.
+    """
+    probability = _one_of(random, p)
+    if family == "erdos_renyi":
+        return erdos_renyi(random, num_nodes, probability, **form)
+    return draw_graph(random, num_nodes, family, probability, **form)
 
 
 def communities(random: Random, num_nodes: int, k: int, p: float, eps: float) -> Array:
@@ -245,36 +267,53 @@ def _graph_and_source_probes(A: Array, s: Array) -> dict[str, Array]:
 # Graphs without weights
 
 
-def _sample_directed_graph(random: Random, size: int, p: Probabilities = 0.5) -> Arguments:
-    return (erdos_renyi(random, size, _one_of(random, p), directed=True),)
+def _sample_directed_graph(
+    random: Random, size: int, p: Probabilities = 0.5, family: str = "erdos_renyi"
+) -> Arguments:
+    return (random_graph(random, size, p, family, directed=True),)
 
 
-DIRECTED_GRAPH = Problem(sample=_sample_directed_graph, check=_check_graph, probes=_graph_probes)
+DIRECTED_GRAPH = Problem(
+    sample=_sample_directed_graph, check=_check_graph, probes=_graph_probes, directed=True
+)
 """A directed graph without weights (see `erdos_renyi`), its p drawn from `p`."""
 
 
-def _sample_acyclic_graph(random: Random, size: int, p: Probabilities = 0.5) -> Arguments:
-    return (erdos_renyi(random, size, _one_of(random, p), directed=True, acyclic=True),)
+def _sample_acyclic_graph(
+    random: Random, size: int, p: Probabilities = 0.5, family: str = "erdos_renyi"
+) -> Arguments:
+    return (random_graph(random, size, p, family, directed=True, acyclic=True),)
 
 
-ACYCLIC_GRAPH = Problem(sample=_sample_acyclic_graph, check=_check_acyclic_graph, probes=_graph_probes)
+ACYCLIC_GRAPH = Problem(
+    sample=_sample_acyclic_graph, check=_check_acyclic_graph, probes=_graph_probes, directed=True
+)
 """A directed acyclic graph without weights (see `erdos_renyi`), its p drawn from `p`."""
 
 
-def _sample_sparse_graph(random: Random, size: int, p: Probabilities = 0.2) -> Arguments:
-    return (erdos_renyi(random, size, _one_of(random, p)),)
+def _sample_sparse_graph(
+    random: Random, size: int, p: Probabilities = 0.2, family: str = "erdos_renyi"
+) -> Arguments:
+    return (random_graph(random, size, p, family),)
 
 
-SPARSE_GRAPH = Problem(sample=_sample_sparse_graph, check=_check_undirected_graph, probes=_graph_probes)
+SPARSE_GRAPH = Problem(
+    sample=_sample_sparse_graph, check=_check_undirected_graph, probes=_graph_probes, directed=False
+)
 """An undirected graph without weights and with few edges (see `erdos_renyi`), its p drawn from `p`."""
 
 
-def _sample_graph_and_source(random: Random, size: int, p: Probabilities = 0.5) -> Arguments:
-    return erdos_renyi(random, size, _one_of(random, p)), random.choice(size)
+def _sample_graph_and_source(
+    random: Random, size: int, p: Probabilities = 0.5, family: str = "erdos_renyi", directed: bool = False
+) -> Arguments:
+    return random_graph(random, size, p, family, directed=directed), random.choice(size)
 
 
 GRAPH_AND_SOURCE = Problem(
-    sample=_sample_graph_and_source, check=_check_graph_and_source, probes=_graph_and_source_probes
+    sample=_sample_graph_and_source,
+    check=_check_graph_and_source,
+    probes=_graph_and_source_probes,
+    directed=False,
 )
 """An undirected graph without weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
 
@@ -296,6 +335,7 @@ COMMUNITIES = Problem(
     check=_check_graph,
     probes=_graph_probes,
     check_draw=_check_number_of_communities,
+    directed=True,
 )
 """A directed graph of k communities (see `communities`; if k is None, 4 or the size), p drawn from `p`."""
 
@@ -305,15 +345,24 @@ COMMUNITIES = Problem(
 
 
 def _sample_weighted_graph(
-    random: Random, size: int, p: Probabilities = 0.5, low: float = 0.0, high: float = 1.0
+    random: Random,
+    size: int,
+    p: Probabilities = 0.5,
+    low: float = 0.0,
+    high: float = 1.0,
+    family: str = "erdos_renyi",
+    directed: bool = False,
+    weighted: bool = True,
 ) -> Arguments:
-    return (erdos_renyi(random, size, _one_of(random, p), weighted=True, low=low, high=high),)
+    form = {"directed": directed, "weighted": weighted, "low": low, "high": high}
+    return (random_graph(random, size, p, family, **form),)
 
 
 WEIGHTED_GRAPH = Problem(
     sample=_sample_weighted_graph,
     check=_check_weights_without_negative_cycle,
     probes=_graph_probes,
+    directed=False,
     min_low=0.0,
 )
 """An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`.
@@ -323,27 +372,45 @@ A user's own may be directed and have negative weights, but no cycle of negative
 
 
 def _sample_sparse_weighted_graph(
-    random: Random, size: int, p: Probabilities = 0.2, low: float = 0.0, high: float = 1.0
+    random: Random,
+    size: int,
+    p: Probabilities = 0.2,
+    low: float = 0.0,
+    high: float = 1.0,
+    family: str = "erdos_renyi",
 ) -> Arguments:
-    return _sample_weighted_graph(random, size, p, low, high)
+    return _sample_weighted_graph(random, size, p, low, high, family)
 
 
 SPARSE_WEIGHTED_GRAPH = Problem(
-    sample=_sample_sparse_weighted_graph, check=_check_undirected_weights, probes=_graph_probes, min_low=0.0
+    sample=_sample_sparse_weighted_graph,
+    check=_check_undirected_weights,
+    probes=_graph_probes,
+    directed=False,
+    min_low=0.0,
 )
 """An undirected weighted graph with few edges (see `erdos_renyi`), its p drawn from `p`."""
 
 
 def _sample_weighted_graph_and_source(
-    random: Random, size: int, p: Probabilities = 0.5, low: float = 0.0, high: float = 1.0
+    random: Random,
+    size: int,
+    p: Probabilities = 0.5,
+    low: float = 0.0,
+    high: float = 1.0,
+    family: str = "erdos_renyi",
+    directed: bool = False,
+    weighted: bool = True,
 ) -> Arguments:
-    return *_sample_weighted_graph(random, size, p, low, high), random.choice(size)
+    graph = _sample_weighted_graph(random, size, p, low, high, family, directed, weighted)
+    return *graph, random.choice(size)
 
 
 WEIGHTED_GRAPH_AND_SOURCE = Problem(
     sample=_sample_weighted_graph_and_source,
     check=_check_weighted_graph_and_source,
     probes=_graph_and_source_probes,
+    directed=False,
     min_low=0.0,
 )
 """An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`, and a source node.
@@ -354,26 +421,43 @@ A user's own may be directed and have negative weights, but no cycle of negative
 LENGTHS_AND_SOURCE = dataclasses.replace(WEIGHTED_GRAPH_AND_SOURCE, check=_check_graph_and_source)
 """The same draws; a user's own may be directed, but have no negative weights."""
 
+
+def _sample_undirected_weighted_graph_and_source(
+    random: Random,
+    size: int,
+    p: Probabilities = 0.5,
+    low: float = 0.0,
+    high: float = 1.0,
+    family: str = "erdos_renyi",
+) -> Arguments:
+    return _sample_weighted_graph_and_source(random, size, p, low, high, family)
+
+
 UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE = dataclasses.replace(
-    WEIGHTED_GRAPH_AND_SOURCE, check=_check_undirected_weights_and_source
+    WEIGHTED_GRAPH_AND_SOURCE,
+    sample=_sample_undirected_weighted_graph_and_source,
+    check=_check_undirected_weights_and_source,
 )
 """The same draws; a user's own must be undirected, and may have negative weights."""
 
 
 def _sample_acyclic_weighted_graph_and_source(
-    random: Random, size: int, p: Probabilities = 0.5, low: float = 0.0, high: float = 1.0
+    random: Random,
+    size: int,
+    p: Probabilities = 0.5,
+    low: float = 0.0,
+    high: float = 1.0,
+    family: str = "erdos_renyi",
 ) -> Arguments:
-    probability = _one_of(random, p)
-    graph = erdos_renyi(
-        random, size, probability, directed=True, acyclic=True, weighted=True, low=low, high=high
-    )
-    return graph, random.choice(size)
+    form = {"directed": True, "acyclic": True, "weighted": True, "low": low, "high": high}
+    return random_graph(random, size, p, family, **form), random.choice(size)
 
 
 ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
     sample=_sample_acyclic_weighted_graph_and_source,
     check=_check_acyclic_weights_and_source,
     probes=_graph_and_source_probes,
+    directed=True,
 )
 """A directed acyclic graph with weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
 
@@ -413,7 +497,12 @@ def _flow_network_probes(A: Array, n: Array, m: Array, s: Array, t: Array) -> di
     return {**_graph_and_source_probes(A, s), "t": one_hot(t, A.shape[-1])}
 
 
-FLOW_NETWORK = Problem(sample=_sample_flow_network, check=_check_flow_network, probes=_flow_network_probes)
+FLOW_NETWORK = Problem(
+    sample=_sample_flow_network,
+    check=_check_flow_network,
+    probes=_flow_network_probes,
+    directed=True,
+)
 """A bipartite graph between a source and a sink (see `flow_network`), its p drawn from `p`.
 
 `size` is the number of nodes on both sides, the left has one more if it is odd; there are two nodes more than

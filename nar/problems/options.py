@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from nar.problems.families import GRAPH_FAMILIES
+
 Probabilities = float | Sequence[float]
 
 _LARGEST_SIZE = 2**16
@@ -81,6 +83,17 @@ def is_real(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
+def _check_family(name: str, value: Any) -> None:
+    known = ("erdos_renyi", *GRAPH_FAMILIES)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+
+
+def _check_switch(name: str, value: Any) -> None:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
 OPTION_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "p": _check_probability,
     "low": _check_real,
@@ -94,4 +107,7 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "origin_x": _check_real,
     "origin_y": _check_real,
     "radius": _check_positive_real,
+    "family": _check_family,
+    "directed": _check_switch,
+    "weighted": _check_switch,
 }

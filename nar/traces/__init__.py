@@ -1,6 +1,7 @@
 """Running an algorithm into a trace; traces by index; the canonical splits of CLRS-30."""
 
 from nar.traces.check import check_algorithm
+from nar.traces.export import export_json_lines
 from nar.traces.record import collect
 from nar.traces.sample import (
     CLRS30_SPLITS,
@@ -9,17 +10,22 @@ from nar.traces.sample import (
     run_algorithm,
     sample_traces,
 )
+from nar.traces.storage import StoredTraces, load_traces, save_traces
 from nar.traces.trace import Probes, Trace, TraceBatch
 
 __all__ = [
     "CLRS30_SPLITS",
     "Probes",
+    "StoredTraces",
     "Trace",
     "TraceBatch",
     "check_algorithm",
     "clrs30_sample",
     "clrs30_split",
     "collect",
+    "export_json_lines",
+    "load_traces",
     "run_algorithm",
     "sample_traces",
+    "save_traces",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
 from nar.problems import Arguments, Random
+from nar.traces.cache import keep_traces
 from nar.traces.record import collect
 from nar.traces.trace import Trace, TraceBatch
 
@@ -20,7 +21,9 @@ def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any
     Args:
       name: one of `nar.ALGORITHMS`, `module:ATTRIBUTE`, or an algorithm itself (here as in all that follows).
       *arguments: the arguments of the algorithm in order, and
-      **named_arguments: by name: `nar.ALGORITHMS[name].problem.arguments` lists the names.
+      **named_arguments: by name: `nar.ALGORITHMS[name].problem.arguments` lists the names. A graph `A` is a
+        matrix, a list of edges (i, j) or (i, j, weight) (with `num_nodes`, or else up to the largest node), a
+        networkx graph or a sparse matrix.
 
     Returns:
       The trace.
@@ -111,12 +114,13 @@ CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
 """arXiv 2205.15659, section 3; the counts of `val` and `test` are times `Algorithm.clrs30_multiplier`."""
 
 
-def clrs30_split(name: str | Algorithm, split: str) -> TraceBatch:
+def clrs30_split(name: str | Algorithm, split: str, *, cache: bool = True) -> TraceBatch:
     """A canonical split of CLRS-30, equal to the published data and made on the spot.
 
     Args:
       name: one of `nar.ALGORITHMS`.
       split: "train", "val" or "test".
+      cache: whether it is kept on disk and read from there the next time; see `nar.traces.cache`.
 
     Raises:
       ValueError: if the algorithm or the split is unknown (the message lists the known ones), or if the
@@ -131,8 +135,15 @@ def clrs30_split(name: str | Algorithm, split: str) -> TraceBatch:
     if not isinstance(split, str) or split not in CLRS30_SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(CLRS30_SPLITS)}")
     chosen = CLRS30_SPLITS[split]
-    multiplier = algorithm.clrs30_multiplier if chosen.multiplied else 1
-    return clrs30_sample(name, chosen.size, chosen.count * multiplier, chosen.seed)
+    count = chosen.count * (algorithm.clrs30_multiplier if chosen.multiplied else 1)
+    origin = {"size": chosen.size, "count": count, "seed": chosen.seed}
+
+    def make() -> TraceBatch:
+        return clrs30_sample(algorithm, **origin)
+
+    if not cache:
+        return make()
+    return keep_traces(algorithm, f"{algorithm.name}-{split}", make, clrs30_split=split, **origin)
 
 
 def clrs30_sample(

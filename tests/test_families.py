@@ -1,0 +1,213 @@
+"""Families of graphs: what they promise at every size, options that go with them, and draws that stay."""
+
+import networkx
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+
+import nar
+from configs import base
+from experiments.assembly import make_tasks
+from nar.batches import Transforms
+from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE, draw_graph, random_graph
+
+every_family = pytest.mark.parametrize("family", GRAPH_FAMILIES)
+SIZES = (1, 2, 3, 4, 5, 6, 7, 9, 16, 23)
+
+
+def drawn(family, num_nodes, seed=0, p=0.4, **form):
+    return draw_graph(np.random.RandomState(seed), num_nodes, family, p, **form)
+
+
+def graphs(family, sizes=SIZES, **options):
+    """(N, undirected networkx graph) for each size and ten seeds."""
+    for n in sizes:
+        for seed in range(10):
+            yield n, networkx.from_numpy_array(drawn(family, n, seed, **options))
+
+
+@every_family
+@pytest.mark.parametrize("num_nodes", SIZES)
+def test_every_size(family, num_nodes):
+    for seed in range(5):
+        A = drawn(family, num_nodes, seed)
+        assert A.shape == (num_nodes, num_nodes)
+        assert A.dtype == np.float64
+        assert np.isin(A, (0, 1)).all()
+        np.testing.assert_array_equal(A, A.T)
+        assert not A.diagonal().any()
+
+
+def is_lattice(graph, rows, columns):
+    whole = networkx.grid_2d_graph(rows, columns)
+    cells = sorted(whole.nodes)[: len(graph)]
+    return networkx.is_isomorphic(graph, whole.subgraph(cells))
+
+
+def columns(n):
+    return int(np.ceil(np.sqrt(n)))
+
+
+def is_delaunay_like(graph, n):
+    return n < 4 or (networkx.is_connected(graph) and networkx.check_planarity(graph)[0])
+
+
+def caves(n):
+    full, rest = divmod(n, columns(n))
+    return [columns(n)] * full + [rest] * bool(rest)
+
+
+PROMISES = {
+    "communities": lambda graph, n: True,
+    "bipartite": lambda graph, n: networkx.is_bipartite(graph),
+    "watts_strogatz": lambda graph, n: graph.number_of_edges() == min(2 * n, n * (n - 1) // 2),
+    "barabasi_albert": lambda graph, n: (
+        networkx.is_connected(graph) and graph.number_of_edges() == max(0, 2 * n - 3)
+    ),
+    "grid": lambda graph, n: is_lattice(graph, n, columns(n)),
+    "tree": lambda graph, n: networkx.is_tree(graph),
+    "path": lambda graph, n: networkx.is_isomorphic(graph, networkx.path_graph(n)),
+    "cycle": lambda graph, n: n < 3 or networkx.is_isomorphic(graph, networkx.cycle_graph(n)),
+    "complete": lambda graph, n: graph.number_of_edges() == n * (n - 1) // 2,
+    "ladder": lambda graph, n: is_lattice(graph, n, 2),
+    "caveman": lambda graph, n: (
+        networkx.is_connected(graph)
+        and 0 <= graph.number_of_edges() - sum(k * (k - 1) // 2 for k in caves(n)) <= len(caves(n))
+    ),
+    "delaunay": is_delaunay_like,
+}
+
+
+def test_promises_are_complete():
+    assert set(PROMISES) == set(GRAPH_FAMILIES)
+
+
+@every_family
+def test_promises(family):
+    for n, graph in graphs(family):
+        assert PROMISES[family](graph, n), (n, sorted(graph.edges))
+
+
+def test_communities_are_dense_within():
+    A = drawn("communities", 200, p=0.5)
+    assert A.sum() / 2 == pytest.approx(4 * 50 * 49 / 4 + 6 * 50 * 50 * 0.01, rel=0.1)
+    assert networkx.number_connected_components(networkx.from_numpy_array(drawn("communities", 4, p=1))) >= 3
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_rewiring(p):
+    A = drawn("watts_strogatz", 40, p=p)
+    ring = networkx.is_isomorphic(networkx.from_numpy_array(A), networkx.circulant_graph(40, [1, 2]))
+    assert ring == (p == 0)
+
+
+def test_trees_are_equally_likely():
+    shapes = {drawn("tree", 4, seed).tobytes() for seed in range(300)}
+    assert len(shapes) == 4**2
+
+
+@pytest.mark.parametrize("num_nodes", [3, 5, 16, 40])
+def test_delaunay(num_nodes):
+    for seed in range(20):
+        points = np.random.RandomState(seed).uniform(size=(num_nodes, 2))
+        expected = np.zeros((num_nodes, num_nodes), bool)
+        for a, b, c in Delaunay(points).simplices:
+            expected[[a, b, c], [b, c, a]] = True
+        edges = GRAPH_FAMILIES["delaunay"](np.random.RandomState(seed), num_nodes, 0.0)
+        np.testing.assert_array_equal(edges, expected | expected.T)
+
+
+@every_family
+def test_nodes_are_shuffled(family):
+    matrices = {drawn(family, 9, seed).tobytes() for seed in range(5)}
+    assert len(matrices) == (1 if family == "complete" else 5)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Options
+
+
+@every_family
+def test_directions(family):
+    undirected = drawn(family, 16)
+    directed = drawn(family, 16, directed=True)
+    assert not (directed * directed.T).any()
+    np.testing.assert_array_equal(directed + directed.T, undirected)
+    acyclic = networkx.from_numpy_array(
+        drawn(family, 16, directed=True, acyclic=True), create_using=networkx.DiGraph
+    )
+    assert networkx.is_directed_acyclic_graph(acyclic)
+    assert acyclic.number_of_edges() == undirected.sum() / 2
+
+
+@every_family
+def test_weights(family):
+    A = drawn(family, 16, weighted=True, low=2, high=3)
+    np.testing.assert_array_equal(A, A.T)
+    weights = A[A != 0]
+    assert ((weights >= 2) & (weights < 3)).all()
+    assert len(set(weights)) == len(weights) / 2
+    np.testing.assert_array_equal(A != 0, drawn(family, 16))
+    directed = drawn(family, 16, weighted=True, low=2, high=3, directed=True)
+    assert ((directed == 0) | (directed >= 2)).all()
+
+
+@pytest.mark.parametrize("family", ["erdos_renyi", *GRAPH_FAMILIES])
+def test_as_options(family):
+    batch = nar.sample_traces("bfs", 9, 4, 0, family=family)
+    A = batch.inputs["A"]
+    np.testing.assert_array_equal(A, A.transpose(0, 2, 1))
+    again = nar.sample_traces("bfs", 9, 1, 0, first=2, family=family)
+    np.testing.assert_array_equal(again.inputs["A"][0], A[2])
+    options = {"family": family, "directed": True, "weighted": True, "low": 1, "high": 2}
+    directed = nar.sample_traces("bellman_ford", 9, 4, 0, **options).inputs["A"]
+    assert (directed != directed.transpose(0, 2, 1)).any()
+    assert ((directed == 0) | (directed >= 1)).all()
+    plain = nar.sample_traces("bellman_ford", 9, 4, 0, family=family, weighted=False).inputs["A"]
+    assert np.isin(plain, (0, 1)).all()
+
+
+def test_the_default_is_the_draw_of_clrs30():
+    for name in ("bfs", "bellman_ford"):
+        plain, named = (
+            nar.sample_traces(name, 9, 8, 0),
+            nar.sample_traces(name, 9, 8, 0, family="erdos_renyi"),
+        )
+        np.testing.assert_array_equal(plain.inputs["A"], named.inputs["A"])
+
+
+def test_a_draw_never_changes():
+    """Edges written down once: whoever changes them makes published seeds worthless."""
+    A = random_graph(np.random.RandomState(0), 6, (0.2, 0.5), "tree")
+    assert np.argwhere(np.triu(A)).tolist() == [[0, 1], [1, 5], [2, 5], [3, 4], [3, 5]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"family": "star"}, r"family must be one of erdos_renyi, communities, .*, delaunay; got 'star'"),
+        ({"family": None}, "family must be one of .*; got None"),
+        ({"family": ["grid"]}, r"family must be one of .*; got \['grid'\]"),
+        ({"directed": 1}, "directed must be True or False, got 1"),
+        ({"weighted": "yes"}, "weighted must be True or False, got 'yes'"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        WEIGHTED_GRAPH_AND_SOURCE.check_request(8, options)
+
+
+def test_weights_belong_to_problems_that_have_them():
+    with pytest.raises(ValueError, match="unknown problem option 'weighted'; known: p, family, directed"):
+        GRAPH_AND_SOURCE.check_request(8, {"weighted": True})
+
+
+def test_a_family_that_no_algorithm_has_is_not_ignored():
+    usual = base.get_config().to_dict()["data"]
+    grid = {**usual, "problem": {**usual["problem"], "family": "grid"}}
+    (task,) = make_tasks("bfs", grid, Transforms())
+    assert task.problem_options["family"] == "grid"
+    (task,) = make_tasks("minimum", usual, Transforms())
+    assert not task.problem_options
+    with pytest.raises(ValueError, match=r"data\.problem\.family: none of minimum has such an option"):
+        make_tasks("minimum", grid, Transforms())
