@@ -27,6 +27,8 @@ NAMES = list(nar.ALGORITHMS)
 
 
 def sample(name, size=8, index=0):
+    """A trace of this size, or of the smallest that the algorithm has."""
+    size = max(size, nar.ALGORITHMS[name].problem.min_size)
     return nar.sample_traces(name, size, 1, 1, first=index).trace(0)
 
 
@@ -163,11 +165,12 @@ def expected_cell(probe, value, node):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [2, 13, 64])
-@pytest.mark.parametrize("width", [40, 80, 150])
-def test_text_fits_the_terminal(name, size, width):
-    text = trace_text(nar.ALGORITHMS[name].spec, sample(name, size), Layout(width))
-    assert max(map(len, text.splitlines())) <= width
+@pytest.mark.parametrize("size", [2, 24])
+def test_text_fits_the_terminal(name, size):
+    trace = sample(name, size)
+    for width in (40, 80, 150):
+        text = trace_text(nar.ALGORITHMS[name].spec, trace, Layout(width))
+        assert max(map(len, text.splitlines())) <= width
 
 
 def test_columns_that_changed_are_not_cut():
@@ -311,7 +314,7 @@ def test_show_writes_a_page(tmp_path):
     ("arguments", "message"),
     [
         ([], "--algorithm"),
-        (["--algorithm=bsf"], "unknown algorithm 'bsf'; known: bellman_ford, bfs"),
+        (["--algorithm=bsf"], "unknown algorithm 'bsf'; known: "),
         (["--algorithm=bfs", "--size=0"], "bfs: size must be an integer from 1 to"),
         (["--algorithm=lcs_length", "--size=1"], "lcs_length: size must be an integer from 2 to"),
         (["--algorithm=heapsort", "--p=0.5"], "heapsort: unknown problem option 'p'; known: low, high"),
@@ -319,6 +322,7 @@ def test_show_writes_a_page(tmp_path):
         (["--algorithm=bfs", "--q=1"], "Unknown command line flag 'q'"),
         (["--algorithm=bfs", "--index=-1"], "--index=-1"),
         (["--algorithm=bfs", "--output=no/such/folder/x.html"], "cannot write no/such/folder/x.html"),
+        (["--algorithm=bfs", "--output="], "cannot write .: it is no file"),
         (["--algorithm=bfs", "--output=tests"], "cannot write tests: Is a directory"),
     ],
 )

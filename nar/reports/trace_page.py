@@ -126,6 +126,8 @@ def write_page(path: pathlib.Path, page: str) -> None:
     Raises:
       OSError: if it cannot be written; its message names the path.
     """
+    if not path.name:
+        raise OSError(f"cannot write {path}: it is no file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8")

@@ -1,6 +1,7 @@
 // Edge probes as matrices: a row for each first node, a column for each second one.
 
-// Rows and columns that edge hints and outputs ever fill. What they never fill is left out of their matrices.
+// Rows and columns that edge hints and outputs ever fill. Where the instance is no graph, what they never fill is
+// left out of their matrices.
 const filled = findFilled();
 
 function findFilled() {
@@ -13,7 +14,8 @@ function findFilled() {
     }
   }
   const all = Array.from({ length: numNodes() }, (_, node) => node);
-  const whole = found.rows.size === 0 || payload.probes.some((p) => p.part === "matrix" && p.rank === 1);
+  const hasRows = payload.probes.some((probe) => probe.part === "matrix" && probe.rank === 1);
+  const whole = payload.plan.shape === "circle" || hasRows || found.rows.size === 0;
   if (whole) return { rows: all, columns: all };
   return { rows: all.filter((i) => found.rows.has(i)), columns: all.filter((j) => found.columns.has(j)) };
 }

@@ -50,7 +50,7 @@ function planePlaces(count, width, notes) {
     out: { x: 0, y: -1 },
   }));
   const wide = (side * (Math.max(...xs) - left)) / span;
-  return { nodes, width: wide + 2 * margin.x, height: high + margin.y + RADIUS + 14 };
+  return { nodes, width: wide + 2 * margin.x, height: high + margin.y + RADIUS + 36 };
 }
 
 // Cells in lines as long as the width allows; each value of plan.row begins a new line.

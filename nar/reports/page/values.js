@@ -97,7 +97,7 @@ function marks(run, probe, step, place) {
   return changed + (isWrong(run, probe, step, place) ? " wrong" : "");
 }
 
-const colour = (probe) => `c${probe.colour % 8}`;
+const colour = (probe) => `c${probe.colour % 12}`;
 const classColour = (value) => `k${value % 8}`;
 // The colour that fills an entry of a mask or categorical; null for none.
 const FILLS = {
