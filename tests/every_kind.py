@@ -44,6 +44,13 @@ SPEC = Spec(
 )
 
 
+def small_spec(location, kind):
+    """Positions as input, and the same kind as hint and as output."""
+    stages = (Stage.HINT, Stage.OUTPUT)
+    positions = make_probe(Stage.INPUT, Location.NODE, Kind.SCALAR)
+    return Spec([positions, *(make_probe(stage, location, kind) for stage in stages)])
+
+
 def random_truth(random, probe, leading, num_nodes, masked=0.0):
     """Values [*leading, ...] as a trace holds them; a share `masked` of what can be masked is masked."""
     shape = (*leading, *probe.shape(num_nodes))

@@ -14,7 +14,7 @@ from nar import losses
 from nar.batches import pad_nodes, pad_steps, take
 from nar.losses import LOSSES, total_loss
 from nar.model import Predictions, log_sinkhorn
-from nar.specs import Kind, Location, Spec, Stage
+from nar.specs import Kind, Location, Stage
 
 NODES, STEPS, BATCH = 4, 5, 3
 INDICES = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
@@ -45,16 +45,6 @@ def random_predictions(spec, batch, auxiliary=()):
     )
 
 
-def small_spec(location, kind):
-    """One probe in each stage."""
-    places = [
-        (Stage.INPUT, Location.NODE, Kind.SCALAR),
-        (Stage.HINT, location, kind),
-        (Stage.OUTPUT, location, kind),
-    ]
-    return Spec(every_kind.make_probe(*place) for place in places)
-
-
 def theirs(probe, truth):
     kind = Kind.POINTER if probe.kind is Kind.SHOULD_BE_PERMUTATION else probe.kind
     return oracle.probing.DataPoint(probe.name, probe.location.value, kind.value, truth)
@@ -72,7 +62,7 @@ CAN_BE_MASKED = [place for place in every_kind.PLACES if place[1] in (Kind.MASK,
     [(*place, 0.0) for place in every_kind.PLACES] + [(*place, 0.4) for place in CAN_BE_MASKED],
 )
 def test_losses_are_those_of_dm_clrs(location, kind, masked):
-    spec = small_spec(location, kind)
+    spec = every_kind.small_spec(location, kind)
     (hint,), (output,) = spec.hints, spec.outputs
     batch = every_kind.random_batch(1, spec, BATCH, NODES, STEPS, masked)
     predictions = random_predictions(spec, batch)
@@ -112,7 +102,7 @@ def plain_loss(kind, truth, logits):
 @every_place
 def test_losses_are_means_over_what_counts(location, kind):
     """By a loop over all entries of all samples and steps, without masked ones and those behind an end."""
-    spec = small_spec(location, kind)
+    spec = every_kind.small_spec(location, kind)
     (hint,), (output,) = spec.hints, spec.outputs
     batch = every_kind.random_batch(2, spec, BATCH, NODES, STEPS, masked=0.4)
     predictions = random_predictions(spec, batch)
@@ -138,7 +128,7 @@ def test_losses_are_means_over_what_counts(location, kind):
 
 @every_place
 def test_gradients(location, kind):
-    spec = small_spec(location, kind)
+    spec = every_kind.small_spec(location, kind)
     batch = every_kind.random_batch(3, spec, 2, 3, 3, masked=0.3)
     predictions = random_predictions(spec, batch)
 
@@ -212,7 +202,7 @@ def test_traces_of_one_step_have_no_loss_of_hints(num_steps):
 @pytest.mark.parametrize("kind", [Kind.MASK, Kind.MASK_ONE, Kind.CATEGORICAL])
 def test_nothing_to_predict(kind):
     """If all entries are masked the loss is 0, and so is its gradient."""
-    spec = small_spec(Location.NODE, kind)
+    spec = every_kind.small_spec(Location.NODE, kind)
     batch = every_kind.random_batch(0, spec, masked=1.0)
     predictions = random_predictions(spec, batch)
 
