@@ -167,7 +167,7 @@ def test_evaluate_at_any_sizes(finished):
 
 
 BAD_CONFIGS = {
-    "--config.algorithms=('bsf',)": "unknown algorithm 'bsf'; known: bellman_ford, bfs",
+    "--config.algorithms=('bsf',)": "unknown algorithm 'bsf'; known: activity_selector, ",
     "--config.algorithms=('bfs','bfs')": "algorithms must name each algorithm once",
     "--config.model.processor=mpn": "unknown processor 'mpn'; known: gmpnn",
     "--config.model.hiden_size=8": 'Did you mean "hidden_size"',
