@@ -25,13 +25,10 @@ from nar.problems.graphs import (
     UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE,
     WEIGHTED_GRAPH,
     WEIGHTED_GRAPH_AND_SOURCE,
-    communities,
-    erdos_renyi,
-    flow_network,
-    random_graph,
 )
 from nar.problems.options import NUM_CHARACTERS
 from nar.problems.points import POINTS, SEGMENTS
+from nar.problems.random_graphs import communities, erdos_renyi, flow_network, random_graph
 from nar.problems.sequences import (
     ACTIVITIES,
     KEY_PROBABILITIES,

@@ -1,0 +1,132 @@
+"""Random graphs as CLRS-30 draws them: matrices A, where A[u, v] is a weight and 0 means no edge."""
+
+from typing import Any
+
+import numpy as np
+
+from nar.problems.definition import Array, Random
+from nar.problems.families import draw_graph
+from nar.problems.options import Probabilities
+
+
+def erdos_renyi(
+    random: Random,
+    num_nodes: int,
+    p: float,
+    *,
+    directed: bool = False,
+    acyclic: bool = False,
+    weighted: bool = False,
+    low: float = 0.0,
+    high: float = 1.0,
+) -> Array:
+    """A random graph as CLRS-30 draws it.
+
+    Args:
+      random: the stream to draw from.
+      num_nodes: N.
+      p: probability of an edge that may exist, if the graph is directed; an undirected edge takes two coins,
+        one for each direction, and exists with probability p².
+      directed: whether an edge from u to v may exist without one from v to u.
+      acyclic: whether a directed graph has only edges that lead upwards in a random order of the nodes.
+      weighted: whether edges carry weights, or all 1. Weights of directed edges are uniform in [low, high),
+        those of undirected ones are sqrt(x·y + 0.001) with x and y uniform in [low, high).
+      low: least value of weights, or of x and y.
+      high: bound of weights, or of x and y.
+
+    Returns:
+      Matrix [N, N], 0 where there is no edge, symmetric unless directed. The diagonal may be set unless the
+      graph is acyclic.
+    """
+    matrix = random.binomial(1, p, size=(num_nodes, num_nodes)).astype(np.float64)
+    if not directed:
+        matrix *= matrix.T
+    elif acyclic:
+        matrix = _shuffled(random, np.triu(matrix, k=1))
+    if weighted:
+        weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
+        matrix *= weights if directed else np.sqrt(weights * weights.T + 1e-3)
+    return matrix
+
+
+def random_graph(
+    random: Random, num_nodes: int, p: Probabilities, family: str = "erdos_renyi", **form: Any
+) -> Array:
+    """A graph of any family; its p is drawn from `p` first.
+
+    Args:
+      random: the stream to draw from.
+      num_nodes: N.
+      p: one probability or several.
+      family: "erdos_renyi" or one of `GRAPH_FAMILIES`.
+      **form: directed, acyclic, weighted, low, high: see `erdos_renyi` and `draw_graph`.
+
+    Returns:
+      Matrix [N, N], 0 where there is no edge.
+    """
+    probability = one_of(random, p)
+    if family == "erdos_renyi":
+        return erdos_renyi(random, num_nodes, probability, **form)
+    return draw_graph(random, num_nodes, family, probability, **form)
+
+
+def communities(random: Random, num_nodes: int, k: int, p: float, eps: float) -> Array:
+    """A directed graph of k communities, as CLRS-30 draws it.
+
+    Args:
+      random: the stream to draw from.
+      num_nodes: N.
+      k: number of communities, at most N; all have N // k nodes but the last, which has the rest.
+      p: probability of an edge within a community.
+      eps: probability with which an edge within a community is removed or added, and one from a community
+        to a later one added. No edge leads back, so that communities are never strongly connected.
+
+    Returns:
+      0/1 matrix [N, N], the nodes shuffled. The diagonal may be set.
+    """
+    starts = np.arange(k) * (num_nodes // k)
+    stops = np.append(starts[1:], num_nodes)
+    matrix = np.zeros((num_nodes, num_nodes))
+    for start, stop in zip(starts, stops, strict=True):
+        matrix[start:stop, start:stop] = erdos_renyi(random, stop - start, p, directed=True)
+    toggled = erdos_renyi(random, num_nodes, eps, directed=True)
+    for start, stop in zip(starts, stops, strict=True):
+        toggled[start:stop, :start] = 0
+    return _shuffled(random, np.where(toggled == 1, 1 - matrix, matrix))
+
+
+def flow_network(random: Random, num_left: int, num_right: int, p: float) -> Array:
+    """A bipartite graph between a source and a sink, as CLRS-30 draws it.
+
+    Args:
+      random: the stream to draw from.
+      num_left: n, the number of nodes on the left.
+      num_right: m, the number of nodes on the right.
+      p: probability of an edge from a node on the left to one on the right.
+
+    Returns:
+      0/1 matrix [n + m + 2, n + m + 2]: the source is node 0 and has an edge to every node on the left
+      (1 ... n), the sink is the last node and has one from every node on the right.
+    """
+    return between_source_and_sink(random.binomial(1, p, size=(num_left, num_right)))
+
+
+def between_source_and_sink(edges: Array) -> Array:
+    """The flow network around the edges [n, m] from left to right."""
+    n, m = edges.shape
+    left, right, sink = slice(1, n + 1), slice(n + 1, n + m + 1), n + m + 1
+    matrix = np.zeros((n + m + 2, n + m + 2))
+    matrix[0, left] = 1
+    matrix[left, right] = edges
+    matrix[right, sink] = 1
+    return matrix
+
+
+def _shuffled(random: Random, matrix: Array) -> Array:
+    order = random.permutation(len(matrix))
+    return matrix[np.ix_(order, order)]
+
+
+def one_of(random: Random, p: Probabilities) -> float:
+    """One of several probabilities, or the only one."""
+    return random.choice(np.atleast_1d(p))
