@@ -5,6 +5,7 @@ Everything is said in environment variables, before jax is imported, so that wha
 
 import os
 import pathlib
+import sys
 
 import hypothesis
 import pytest
@@ -32,3 +33,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         task = getattr(item, "callspec", None) and item.callspec.params.get("task")
         if task in tasks.ALL and task not in tasks.COVERING:
             item.add_marker(pytest.mark.slow)
+
+
+_MAPS = pathlib.Path("/proc/self/maps")
+_MANY_MAPS = 20_000
+
+
+def pytest_runtest_teardown() -> None:
+    """Forgets compiled code before a process has as many memory maps as Linux allows (65,530).
+
+    Each compiled function holds several until it is forgotten; at the limit the compiler crashes.
+    """
+    if "jax" in sys.modules and _MAPS.exists():
+        with _MAPS.open("rb") as maps:
+            num_maps = sum(1 for _ in maps)
+        if num_maps > _MANY_MAPS:
+            sys.modules["jax"].clear_caches()
