@@ -602,18 +602,20 @@ class WithLoss(hk.Module):
 
     def __call__(self, features, hidden, memory=(), context=None):
         counted = memory + 1
-        return Processed(features.nodes, memory=counted, losses={"count": counted.mean()})
+        return Processed(features.nodes, memory=counted, losses={"count": counted.mean(axis=1)})
 
 
 def test_memory_and_auxiliary_losses():
-    """The memory is carried; losses are averaged over the steps of the longest trace, padding left out."""
+    """The memory is carried; losses are averaged over the steps of each trace, padding left out."""
     batch = batch_of("bfs")
     model = make_model(NetConfig(lambda hidden_size: WithLoss(), HIDDEN), {"bfs": spec_of("bfs")})
     params = random_params(model, "bfs")
     padded = pad_steps(batch, batch.num_steps + 4)
     apply = jax.jit(model.apply, static_argnums=(2, 4), compiler_options=COMPILE_QUICKLY)
     predictions = apply(params, None, "bfs", padded, False)
-    assert float(predictions.losses["count"]) == pytest.approx(batch.num_steps / 2)
+    counts = np.concatenate([np.arange(1, max(length, 2)) for length in batch.lengths])
+    assert len(set(batch.lengths)) > 1
+    assert float(predictions.losses["count"]) == pytest.approx(counts.mean())
     losses = losses_by_probe(model.specs["bfs"], padded, predictions)
     assert losses["auxiliary/count"] == predictions.losses["count"]
 

@@ -400,7 +400,9 @@ class Recurrent(hk.Module):
         return jnp.zeros((batch_size, num_nodes))
 
     def __call__(self, features, hidden, memory=(), context=None):
-        return Processed(hidden + 1, messages=hidden, memory=memory + 1, losses={"own": jnp.ones(())})
+        return Processed(
+            hidden + 1, messages=hidden, memory=memory + 1, losses={"own": jnp.ones(len(hidden))}
+        )
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Predictions:
     Attributes:
       outputs: logits by name, [B, ...].
       hints: logits by name, [T-1, B, ...]: entry t predicts the hints of step t + 1.
-      losses: auxiliary losses of the processor by name, averaged over steps; scalars.
+      losses: auxiliary losses of the processor by name, scalars: means over samples and their own steps.
     """
 
     outputs: Values
@@ -113,9 +113,10 @@ def rollout(
     nothing_seen, no_outcome = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
 
     def advance(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
-        new, seen, outcome = step.advance(carry, index)
-        kept = _keep(seen, carry.last, (batch.lengths > index + 1) | (index == 0))
-        return new._replace(last=kept), outcome
+        new, seen, (logits, losses) = step.advance(carry, index)
+        running = (batch.lengths > index + 1) | (index == 0)
+        counted = {name: jnp.where(running, value, 0) for name, value in losses.items()}
+        return new._replace(last=_keep(seen, carry.last, running)), (logits, counted)
 
     def rest(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
         del index
@@ -131,12 +132,15 @@ def rollout(
     return Predictions(
         outputs=step.decoders(spec.outputs, step.readout(start.hints, final.last)),
         hints=hints,
-        losses={name: value.sum() / longest for name, value in losses.items()},
+        losses={
+            name: value.sum() / jnp.clip(batch.lengths - 1, 1, num_steps).sum()
+            for name, value in losses.items()
+        },
     )
 
 
 Outcome = tuple[Values, Values]
-"""Of one step: logits of hints by name, and auxiliary losses by name."""
+"""Of one step: logits of hints by name, and auxiliary losses [B] by name."""
 
 
 class Seen(NamedTuple):

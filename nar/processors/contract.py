@@ -87,7 +87,8 @@ class Processed(NamedTuple):
       edges: [B, N, N, H] for the decoders, or None.
       graph: [B, H] for the decoders, or None.
       memory: the processor's own recurrent state, any pytree; the rollout carries it to the next step.
-      losses: auxiliary losses by name, scalars; they are averaged over steps and added to the total.
+      losses: auxiliary losses by name, [B] each, of real nodes only; their mean over the steps of each
+        sample's own trace is added to the total.
     """
 
     nodes: Array
