@@ -1,9 +1,10 @@
 """The encode-process-decode network (Veličković et al. 2022, arXiv 2205.15659; Ibarz et al., 2209.11142)."""
 
+from nar.model.config import HINT_FEEDBACKS, NetConfig
 from nar.model.decoders import DECODERS
 from nar.model.encoders import VIEWS
 from nar.model.net import Model, Params, make_model
-from nar.model.rollout import HINT_FEEDBACKS, NetConfig, Predictions
+from nar.model.rollout import Predictions
 from nar.model.values import (
     SINKHORN_ITERATIONS_OF_OUTPUT,
     Values,

@@ -8,7 +8,8 @@ from typing import Any
 import haiku as hk
 import jax
 
-from nar.model.rollout import NetConfig, Predictions, rollout
+from nar.model.config import NetConfig
+from nar.model.rollout import Predictions, rollout
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
