@@ -20,10 +20,25 @@ def get_config() -> ConfigDict:
     config.model.processor = "triplet_gmpnn"
     config.model.processor_options = ConfigDict()
     config.model.hidden_size = 128
+    # Whether the processor normalises its new states. False is an option that the processor must have.
+    config.model.layer_norm = True
+    # How often the processor passes messages in each step.
+    config.model.message_passing_steps = 1
+    # Probability, in training, that an entry of the states behind the processor becomes zero.
+    config.model.dropout = 0.0
+    # Whether an LSTM at each node follows.
+    config.model.lstm = False
+    # How weights of encoders are drawn: xavier_on_scalars (smaller ones for scalar hints) or default.
+    config.model.encoder_init = "xavier_on_scalars"
+    # What is done with hints: encoded_decoded (predicted, and fed back), decoded_only (predicted), none, or
+    # encoded_without_loss (predicted and fed back, but what they say is up to the network).
+    config.model.hint_mode = "encoded_decoded"
     # How predicted hints are fed back: soft, hard or hard_on_eval.
     config.model.hint_feedback = "soft"
-    # Probability that a training sample is fed the true hints of a step.
+    # Probability, in training, that a sample is fed the true hints of a step; and how it changes over
+    # training: not at all (constant), or on a linear, cosine or exponential curve to `end` in `steps` steps.
     config.model.teacher_forcing = 0.0
+    config.model.teacher_forcing_schedule = ConfigDict({"shape": "constant", "end": 0.0, "steps": 1000})
 
     config.data = ConfigDict()
     # Problem sizes of training, in turn.
@@ -57,6 +72,10 @@ def get_config() -> ConfigDict:
     config.training.batch_size = 32
     config.training.seed = 0
     config.training.learning_rate = 1e-3
+    # Factors of losses by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss
+    # (auxiliary/gate); where several are meant for one loss they multiply. On the command line:
+    # --config.training.loss_weights="{'hint': 0.5, 'bfs/pi_h': 2.0}"
+    config.training.loss_weights = ConfigDict()
     # Largest global norm of the gradients; 0 for none.
     config.training.gradient_clip = 1.0
     # Regular expressions; parameters whose name one of them finds are not trained.

@@ -6,19 +6,22 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import optax
 
 from configs import base
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
-from nar.model import Model, NetConfig, make_model
+from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
+from nar.model import Model, NetConfig, Params, Schedule, make_model
 from nar.processors import check_processor, find_processor
+from nar.traces import TraceBatch
 from nar.training import Devices, TrainState, init_state, make_optimiser
 
 Config = Mapping[str, Any]
 """A resolved config as plain nested dictionaries."""
 
-_FREE = ("data.problem", "data.exceptions", "model.processor_options")
+_FREE = ("data.problem", "data.exceptions", "model.processor_options", "training.loss_weights")
 """Parts of a config whose keys the problem, the algorithm or the processor decides upon."""
 
 
@@ -31,6 +34,7 @@ class Parts:
       transforms: of all tasks.
       model: the network.
       optimiser: of training.
+      loss_weights: of training, by name.
       stream: the training data.
       devices: where to train.
     """
@@ -39,6 +43,7 @@ class Parts:
     transforms: Transforms
     model: Model
     optimiser: optax.GradientTransformation
+    loss_weights: Mapping[str, float]
     stream: TrainingStream
     devices: Devices
 
@@ -54,6 +59,8 @@ def assemble(config: Config) -> Parts:
     for key in ("steps", "batch_size", "log_every", "checkpoint_every"):
         _check_positive(f"training.{key}", training[key])
     _check_positive("evaluation.batch_size", config["evaluation"]["batch_size"])
+    for key in ("hidden_size", "message_passing_steps"):
+        _check_positive(f"model.{key}", config["model"][key])
     transforms = Transforms(
         random_positions=data["random_positions"],
         fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
@@ -62,14 +69,18 @@ def assemble(config: Config) -> Parts:
     tasks = make_tasks(config["algorithms"], data, transforms)
     devices = Devices.all()
     devices.check_batch_size(training["batch_size"])
+    model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
+    stream = TrainingStream(tasks, training["batch_size"], training["seed"])
+    _check_loss_weights(training["loss_weights"], model, stream)
     return Parts(
         tasks=tasks,
         transforms=transforms,
-        model=make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks}),
+        model=model,
         optimiser=make_optimiser(
             training["learning_rate"], training["gradient_clip"], tuple(training["freeze"])
         ),
-        stream=TrainingStream(tasks, training["batch_size"], training["seed"]),
+        loss_weights=training["loss_weights"],
+        stream=stream,
         devices=devices,
     )
 
@@ -141,6 +152,8 @@ def make_net_config(model: Config) -> NetConfig:
     """
     factory = find_processor(model["processor"])
     options = dict(model["processor_options"])
+    if not model["layer_norm"]:
+        options.setdefault("layer_norm", False)
     try:
         check_processor(factory, **options)
     except TypeError as error:
@@ -148,9 +161,58 @@ def make_net_config(model: Config) -> NetConfig:
     return NetConfig(
         processor=functools.partial(factory, **options),
         hidden_size=model["hidden_size"],
+        hint_mode=model["hint_mode"],
         hint_feedback=model["hint_feedback"],
-        teacher_forcing=model["teacher_forcing"],
+        teacher_forcing=make_teacher_forcing(model["teacher_forcing"], model["teacher_forcing_schedule"]),
+        message_passing_steps=model["message_passing_steps"],
+        dropout=model["dropout"],
+        lstm=model["lstm"],
+        encoder_init=model["encoder_init"],
     )
+
+
+def make_teacher_forcing(start: float, schedule: Config) -> float | Schedule:
+    """The probability of teacher forcing: the number itself if it is constant.
+
+    Raises:
+      ValueError: if the schedule is not valid.
+    """
+    if schedule["shape"] == "constant":
+        return start
+    try:
+        return Schedule(start=start, **schedule)
+    except ValueError as error:
+        raise ValueError(f"model.teacher_forcing_schedule: {error}") from None
+
+
+def _check_loss_weights(weights: Config, model: Model, stream: TrainingStream) -> None:
+    try:
+        check_loss_weights(weights, loss_names(model, stream, weights))
+    except ValueError as error:
+        raise ValueError(f"training.loss_weights: {error}") from None
+
+
+def loss_names(model: Model, stream: TrainingStream, weights: Config) -> dict[str, list[str]]:
+    """Names of the losses of each task; those of auxiliary losses only if a weight asks for one by name.
+
+    Only shapes are computed.
+    """
+    if not any(AUXILIARY + "/" in key for key in weights):
+        return {
+            task: [probe.name for probe in (*spec.hints, *spec.outputs)] for task, spec in model.specs.items()
+        }
+    batches = {task.name: stream.batch(step) for step, task in enumerate(stream.tasks)}
+    key = jax.random.key(0)
+    params = jax.eval_shape(model.init, key, batches)
+
+    def losses(params: Params, batch: TraceBatch, task: str) -> dict[str, jax.Array]:
+        predictions = model.apply(params, key, task, batch, True)
+        return losses_by_probe(model.specs[task], batch, predictions)
+
+    return {
+        task: list(jax.eval_shape(functools.partial(losses, task=task), params, batch))
+        for task, batch in batches.items()
+    }
 
 
 def check_keys(config: Config, known: Config, prefix: str = "") -> None:

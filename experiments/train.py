@@ -83,7 +83,7 @@ def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
         ]
         state, interrupted = fit(
             state,
-            make_step(parts.model, parts.optimiser),
+            make_step(parts.model, parts.optimiser, parts.loss_weights),
             parts.stream,
             num_steps=training["steps"],
             devices=parts.devices,

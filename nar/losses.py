@@ -5,7 +5,8 @@ the mean over its entries in the batch, without masked entries, steps behind a t
 the total is the sum over probes.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import jax
@@ -13,10 +14,13 @@ import jax.numpy as jnp
 import optax
 
 from nar.model import Predictions
-from nar.specs import MASKED, Kind, Location, Probe, Spec
+from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 
 Array = jax.Array
+
+AUXILIARY = "auxiliary"
+"""Stands before the names of losses that are not of probes, and is their stage."""
 
 Loss = Callable[[Array, Array], tuple[Array, Array]]
 """(truth, logits) -> (losses, which of them count), both [...] over locations."""
@@ -70,7 +74,8 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
       predictions: for it.
 
     Returns:
-      Scalars. Hints that are never predicted, since all traces have one step, have loss 0.
+      Scalars. Hints have none if they are not decoded, and 0 if all traces have one step, so that there is
+      nothing to predict.
     """
     result = {}
     for probe in spec.outputs:
@@ -78,6 +83,8 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
         result[probe.name] = _mean(losses, counts & _real_entries(probe, batch, losses))
     steps = jnp.arange(1, batch.num_steps)[:, None]
     for probe in spec.hints:
+        if probe.name not in predictions.hints:
+            continue
         if batch.num_steps == 1:
             result[probe.name] = jnp.zeros(())
             continue
@@ -86,13 +93,57 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
         running = _expand(steps < batch.lengths[None], losses)
         result[probe.name] = _mean(losses, counts & running & _real_entries(probe, batch, losses))
     for name, value in predictions.losses.items():
-        result[f"auxiliary/{name}"] = value
+        result[f"{AUXILIARY}/{name}"] = value
     return result
 
 
-def total_loss(by_probe: Mapping[str, Array]) -> Array:
-    """What is minimised: the sum of all."""
-    return jnp.stack(list(by_probe.values())).sum()
+def total_loss(by_probe: Mapping[str, Array], factors: Mapping[str, float] | None = None) -> Array:
+    """What is minimised: the sum of all, each times its factor, if it has one."""
+    factors = factors or {}
+    return jnp.stack([value * factors.get(name, 1.0) for name, value in by_probe.items()]).sum()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Weights
+
+
+def loss_factors(
+    spec: Spec, task: str, names: Iterable[str], weights: Mapping[str, float]
+) -> dict[str, float]:
+    """The factor of each loss of a task: the product of all weights that are meant for it.
+
+    Args:
+      spec: of the task, after transforms.
+      task: name of the algorithm.
+      names: of losses, as `losses_by_probe` has them.
+      weights: by stage ("hint", "output" or "auxiliary"), by task ("bfs"), by probe ("bfs/pi_h") or by
+        auxiliary loss ("auxiliary/gate", "bfs/auxiliary/gate").
+    """
+
+    def factor(name: str) -> float:
+        stage = spec[name].stage.value if name in spec else AUXILIARY
+        keys = dict.fromkeys((stage, task, f"{task}/{name}", name if stage == AUXILIARY else stage))
+        return math.prod(weights.get(key, 1.0) for key in keys)
+
+    return {name: factor(name) for name in names}
+
+
+def check_loss_weights(weights: Mapping[str, float], names: Mapping[str, Iterable[str]]) -> None:
+    """Raises ValueError on a weight for what is not there, or that is no number of at least 0.
+
+    Args:
+      weights: as in `loss_factors`.
+      names: names of the losses of each task, as `losses_by_probe` has them.
+    """
+    stages = (Stage.HINT.value, Stage.OUTPUT.value, AUXILIARY)
+    of_probes = [f"{task}/{name}" for task, losses in names.items() for name in losses]
+    auxiliary = [name for losses in names.values() for name in losses if name.startswith(f"{AUXILIARY}/")]
+    known = dict.fromkeys((*stages, *names, *of_probes, *auxiliary))
+    for key, value in weights.items():
+        if key not in known:
+            raise ValueError(f"unknown loss weight {key!r}; known: {', '.join(known)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ValueError(f"loss weight {key} must be a number of at least 0, got {value!r}")
 
 
 def _mean(losses: Array, counts: Array) -> Array:

@@ -1,11 +1,13 @@
 """From configs to tasks, without starting a script."""
 
+import jax
 import pytest
 
 from configs import base
 from experiments.assembly import assemble, check_keys, make_tasks
 from nar.algorithms import ALGORITHMS
 from nar.batches import Transforms
+from nar.model import HINT_MODES, Schedule
 
 
 def task_of(name, **changes):
@@ -69,3 +71,70 @@ def test_processor_options():
         config["model"]["processor"] = processor
         with pytest.raises(ValueError, match=f"processor_options of {processor}: .*num_triplet_features"):
             assemble(config)
+
+
+def config_with(**changes):
+    """The base config, small, with some keys changed; dots are written as double underscores."""
+    config = base.get_config()
+    config.model.processor, config.model.hidden_size = "mpnn", 4
+    with config.unlocked():
+        config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+    return config.to_dict()
+
+
+def test_knobs_reach_the_network():
+    parts = assemble(
+        config_with(
+            model__hint_mode="decoded_only",
+            model__teacher_forcing=1.0,
+            model__teacher_forcing_schedule={"shape": "cosine", "end": 0.1, "steps": 20},
+            model__message_passing_steps=2,
+            model__dropout=0.1,
+            model__lstm=True,
+            model__encoder_init="default",
+        )
+    )
+    config = parts.model.config
+    assert config.hints == HINT_MODES["decoded_only"]
+    assert config.teacher_forcing == Schedule("cosine", 1.0, 0.1, 20)
+    assert (config.message_passing_steps, config.dropout, config.lstm) == (2, 0.1, True)
+    assert config.encoder_init == "default"
+
+
+def test_without_layer_norm():
+    def names(**changes):
+        parts = assemble(config_with(**changes))
+        batches = {"bfs": parts.stream.batch(0)}
+        return set(jax.eval_shape(parts.model.init, jax.random.key(0), batches))
+
+    assert names() - names(model__layer_norm=False) == {"processor/mpnn/norm"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model__hint_mode": "decoded"}, "unknown hint_mode 'decoded'; known: encoded_decoded, "),
+        ({"model__message_passing_steps": 0}, "model.message_passing_steps must be an integer of at least 1"),
+        ({"model__dropout": 1.0}, "dropout must be at least 0 and less than 1"),
+        (
+            {"model__encoder_init": "xavier"},
+            "unknown encoder_init 'xavier'; known: default, xavier_on_scalars",
+        ),
+        (
+            {"model__teacher_forcing_schedule": {"shape": "step", "end": 0.0, "steps": 5}},
+            "model.teacher_forcing_schedule: unknown schedule shape 'step'",
+        ),
+        (
+            {"training__loss_weights": {"hnt": 1.0}},
+            "training.loss_weights: unknown loss weight 'hnt'; known: ",
+        ),
+        ({"training__loss_weights": {"auxiliary/x": 1.0}}, "unknown loss weight 'auxiliary/x'; known: "),
+        (
+            {"training__loss_weights": {"bfs/pi_h": -1.0}},
+            "loss weight bfs/pi_h must be a number of at least 0",
+        ),
+    ],
+)
+def test_bad_knobs(changes, message):
+    with pytest.raises(ValueError, match=message):
+        assemble(config_with(**changes))

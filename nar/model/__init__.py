@@ -1,10 +1,11 @@
 """The encode-process-decode network (Veličković et al. 2022, arXiv 2205.15659; Ibarz et al., 2209.11142)."""
 
-from nar.model.config import HINT_FEEDBACKS, NetConfig
+from nar.model.config import HINT_FEEDBACKS, HINT_MODES, HintMode, NetConfig
 from nar.model.decoders import DECODERS
-from nar.model.encoders import VIEWS
+from nar.model.encoders import ENCODER_INITS, VIEWS
 from nar.model.net import Model, Params, make_model
 from nar.model.rollout import Predictions
+from nar.model.schedules import SHAPES, Schedule
 from nar.model.values import (
     SINKHORN_ITERATIONS_OF_OUTPUT,
     Values,
@@ -16,13 +17,18 @@ from nar.model.values import (
 
 __all__ = [
     "DECODERS",
+    "ENCODER_INITS",
     "HINT_FEEDBACKS",
+    "HINT_MODES",
+    "SHAPES",
     "SINKHORN_ITERATIONS_OF_OUTPUT",
     "VIEWS",
+    "HintMode",
     "Model",
     "NetConfig",
     "Params",
     "Predictions",
+    "Schedule",
     "Values",
     "decode_hard",
     "decode_soft",

@@ -78,13 +78,33 @@ VIEWS: Mapping[tuple[Location, Kind], View] = MappingProxyType(
 """How each probe is shown: a node's pointer is a number at each of its pairs, a graph's one at each node."""
 
 
+def _default(probe: Probe, num_channels: int, hidden_size: int) -> float:
+    """1 / sqrt(number of inputs)."""
+    del probe, hidden_size
+    return num_channels**-0.5
+
+
+def _xavier_on_scalars(probe: Probe, num_channels: int, hidden_size: int) -> float:
+    """1 / sqrt(H) for scalar hints: they are fed back, and would blow up over many steps otherwise."""
+    fed_back = probe.stage is Stage.HINT and probe.kind is Kind.SCALAR
+    return hidden_size**-0.5 if fed_back else _default(probe, num_channels, hidden_size)
+
+
+ENCODER_INITS: Mapping[str, Callable[[Probe, int, int], float]] = MappingProxyType(
+    {"default": _default, "xavier_on_scalars": _xavier_on_scalars}
+)
+"""By name, as in dm-clrs: (probe, number of channels, H) -> standard deviation of the truncated normal from
+which weights are drawn (Ibarz et al. 2022, arXiv 2209.11142, section 3.2)."""
+
+
 class Encoders(hk.Module):
     """The encoders of all probes of one task; parameters are named by probe."""
 
-    def __init__(self, hidden_size: int, name: str = "encode") -> None:
-        """Makes encoders to `hidden_size` features."""
+    def __init__(self, hidden_size: int, init: str = "xavier_on_scalars", name: str = "encode") -> None:
+        """Makes encoders to `hidden_size` features, initialised by one of `ENCODER_INITS`."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
+        self._deviation = ENCODER_INITS[init]
 
     def __call__(
         self, probes: Sequence[Probe], values: Values, mask: Array | None
@@ -100,7 +120,8 @@ class Encoders(hk.Module):
         for probe in probes:
             channels = VIEWS[probe.location, probe.kind](values[probe.name], mask)
             for index, group in enumerate(channels.groups):
-                encoder = Encoder(probe, self._hidden_size, name=f"{probe.name}_{index}")
+                deviation = self._deviation(probe, group.shape[-1], self._hidden_size)
+                encoder = Encoder(self._hidden_size, deviation, name=f"{probe.name}_{index}")
                 parts.setdefault(channels.location, []).append(encoder(group))
         return {location: combine(features) for location, features in parts.items()}
 
@@ -108,20 +129,17 @@ class Encoders(hk.Module):
 class Encoder(hk.Module):
     """The linear map of one group of channels."""
 
-    def __init__(self, probe: Probe, hidden_size: int, name: str) -> None:
-        """Makes the map of one probe to `hidden_size` features."""
+    def __init__(self, hidden_size: int, deviation: float, name: str) -> None:
+        """Makes the map to `hidden_size` features, its weights drawn with this standard deviation."""
         super().__init__(name=name)
-        self._probe = probe
         self._hidden_size = hidden_size
+        self._deviation = deviation
 
     def __call__(self, channels: Array) -> FactoredFeatures:
         """Features [B, ..., H] of channels [B, ..., C]."""
         num_channels = channels.shape[-1]
-        # Scalar hints are fed back: with the usual initialisation they would blow up over many steps.
-        fed_back = self._probe.stage is Stage.HINT and self._probe.kind is Kind.SCALAR
-        fan = self._hidden_size if fed_back else num_channels
         vectors = hk.get_parameter(
-            "w", [num_channels, self._hidden_size], init=hk.initializers.TruncatedNormal(fan**-0.5)
+            "w", [num_channels, self._hidden_size], init=hk.initializers.TruncatedNormal(self._deviation)
         )
         bias = hk.get_parameter("b", [self._hidden_size], init=jnp.zeros)
         return FactoredFeatures(channels, vectors, bias)

@@ -23,14 +23,16 @@ class Model:
 
     Attributes:
       init: `(key, {task: batch}) -> params` for all tasks; any batch of a task will do.
-      apply: `(params, key, task, batch, is_training, num_steps=None) -> Predictions`; the key may be None
-        unless in training; see `nar.model.rollout.rollout` for the others.
+      apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0) -> Predictions`; the
+        key may be None unless in training; see `nar.model.rollout.rollout` for the others.
       specs: by task, after transforms.
+      config: what the network is made of.
     """
 
     init: Callable[[jax.Array, Mapping[str, TraceBatch]], Params]
     apply: Callable[..., Predictions]
     specs: Mapping[str, Spec]
+    config: NetConfig
 
 
 def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
@@ -41,8 +43,14 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
       specs: by task, after transforms.
     """
 
-    def forward(task: str, batch: TraceBatch, is_training: bool, num_steps: int | None = None) -> Predictions:
-        return rollout(config, task, specs[task], batch, is_training, num_steps)
+    def forward(
+        task: str,
+        batch: TraceBatch,
+        is_training: bool,
+        num_steps: int | None = None,
+        training_step: jax.Array | int = 0,
+    ) -> Predictions:
+        return rollout(config, task, specs[task], batch, is_training, num_steps, training_step)
 
     transformed = hk.transform(forward)
 
@@ -55,7 +63,7 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
             params = {**params, **transformed.init(own_key, task, batches[task], False)}
         return params
 
-    return Model(init, transformed.apply, dict(specs))
+    return Model(init, transformed.apply, dict(specs), config)
 
 
 def _stable_number(text: str) -> int:

@@ -27,7 +27,8 @@ class Predictions:
 
     Attributes:
       outputs: logits by name, [B, ...].
-      hints: logits by name, [T-1, B, ...]: entry t predicts the hints of step t + 1.
+      hints: logits by name, [T-1, B, ...]: entry t predicts the hints of step t + 1; empty if hints are not
+        decoded.
       losses: auxiliary losses of the processor by name, scalars: means over samples and their own steps.
     """
 
@@ -43,6 +44,7 @@ def rollout(
     batch: TraceBatch,
     is_training: bool,
     num_steps: int | None = None,
+    training_step: Array | int = 0,
 ) -> Predictions:
     """Predictions of a batch, to be called inside a Haiku transform.
 
@@ -55,8 +57,9 @@ def rollout(
       batch: what to predict.
       is_training: whether there is noise in permutations and teacher forcing.
       num_steps: how many steps to take; by default one less than the batch holds, at least one.
+      training_step: how many steps of training came before, for what changes over training.
     """
-    step = Step(config, task, spec, batch, is_training)
+    step = Step(config, task, spec, batch, is_training, training_step)
     num_steps = max(1, batch.num_steps - 1) if num_steps is None else num_steps
     longest = jnp.maximum(batch.lengths.max() - 1, 1)
     start = step.start()

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from nar.model.config import NetConfig
 from nar.model.decoders import Decoders, Readout
 from nar.model.encoders import Encoders, combine, connected
+from nar.model.schedules import Schedule
 from nar.model.values import Values, decode_hard, decode_soft, densify
-from nar.processors import Context, FactoredFeatures, Features, Processor, full_adjacency
+from nar.processors import Context, FactoredFeatures, Features, full_adjacency
 from nar.specs import Location, Spec
 from nar.traces import TraceBatch
 
@@ -61,18 +62,27 @@ class Step:
     """One step of the rollout, and all that does not change over the steps."""
 
     def __init__(
-        self, config: NetConfig, task: str, spec: Spec, batch: TraceBatch, is_training: bool
+        self,
+        config: NetConfig,
+        task: str,
+        spec: Spec,
+        batch: TraceBatch,
+        is_training: bool,
+        training_step: Array | int,
     ) -> None:
         self._config = config
         self._task = task
         self._spec = spec
         self._batch = batch
         self._is_training = is_training
+        self._training_step = training_step
+        self._encoded = spec.hints if config.hints.encoded else ()
+        self._decoded = spec.hints if config.hints.decoded else ()
         with hk.name_scope(task):
-            self._encoders = Encoders(config.hidden_size)
+            self._encoders = Encoders(config.hidden_size, config.encoder_init)
             self.decoders = Decoders(config.hidden_size, is_training)
         with hk.name_scope("processor"):
-            self._processor: Processor = config.processor(config.hidden_size)
+            self._processor = config.make_processor()
         self._num_nodes = _num_nodes(spec, batch)
         self._mask = None
         if batch.num_nodes is not None:
@@ -104,9 +114,9 @@ class Step:
             graph=features.graph,
             processed_graph=processed.graph,
         )
-        logits = self.decoders(self._spec.hints, _readout(features, seen))
+        logits = self.decoders(self._decoded, _readout(features, seen))
         decide = self._decide()
-        fed_back = {p.name: decide(p, logits[p.name]) for p in self._spec.hints}
+        fed_back = {p.name: decide(p, logits[p.name]) for p in self._encoded}
         new = Carry(fed_back, processed.nodes, processed.memory, carry.last)
         return new, seen, (logits, dict(processed.losses))
 
@@ -115,14 +125,15 @@ class Step:
         return _readout(self._features(hints), seen)
 
     def _true_hints(self, index: Array | int) -> Values:
-        return {
-            p.name: densify(p, self._batch.hints[p.name][index], self._num_nodes) for p in self._spec.hints
-        }
+        hints = {p.name: jnp.asarray(self._batch.hints[p.name])[index] for p in self._encoded}
+        return {p.name: densify(p, hints[p.name], self._num_nodes) for p in self._encoded}
 
     def _forced(self, hints: Values, index: Array) -> Values:
         probability = self._config.teacher_forcing
-        if not self._is_training or probability == 0:
+        if not self._is_training or not self._encoded or probability == 0:
             return hints
+        if isinstance(probability, Schedule):
+            probability = probability(self._training_step)
         shape = (self._batch.batch_size,)
         forced = jax.random.bernoulli(hk.next_rng_key(), probability, shape)
         return keep(self._true_hints(index), hints, forced | (index == 0))
@@ -133,7 +144,7 @@ class Step:
         return functools.partial(decode_hard if hard else decode_soft)
 
     def _features(self, hints: Values) -> Features:
-        from_hints = self._encoders(self._spec.hints, hints, self._mask)
+        from_hints = self._encoders(self._encoded, hints, self._mask)
         located = {
             location: combine([f[location] for f in (self._input_features, from_hints) if location in f])
             for location in Location
@@ -142,7 +153,7 @@ class Step:
         batch_size, num_nodes = self._batch.batch_size, self._num_nodes
         hidden_size = self._config.hidden_size
         links = [jnp.broadcast_to(jnp.eye(num_nodes, dtype=bool), (batch_size, num_nodes, num_nodes))]
-        links += [x for x in (self._input_links, connected(self._spec.hints, hints)) if x is not None]
+        links += [x for x in (self._input_links, connected(self._encoded, hints)) if x is not None]
 
         def at(location: Location, *shape: int) -> FactoredFeatures:
             return located.get(location) or _nothing((batch_size, *shape), hidden_size)

@@ -28,21 +28,26 @@ from nar.processors.contract import (
     dense,
     full_adjacency,
 )
+from nar.processors.dropout import Dropout
 from nar.processors.gating import Gated
 from nar.processors.linear import Linear
+from nar.processors.lstm import LSTM
 from nar.processors.mpnn import MPNN, FullGraph
 from nar.processors.pgn import PGN
+from nar.processors.repetition import Repeated
 from nar.processors.triplets import Triplets
 
 __all__ = [
     "AGGREGATIONS",
     "GMPNN",
     "GPGN",
+    "LSTM",
     "MPNN",
     "PGN",
     "PROCESSORS",
     "Aggregation",
     "Context",
+    "Dropout",
     "FactoredFeatures",
     "Features",
     "FullGraph",
@@ -50,6 +55,7 @@ __all__ = [
     "Linear",
     "Processed",
     "Processor",
+    "Repeated",
     "TripletGMPNN",
     "TripletGPGN",
     "TripletMPNN",

@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import optax
 
-from nar.losses import losses_by_probe, total_loss
+from nar.losses import loss_factors, losses_by_probe, total_loss
 from nar.model import Model, Params
+from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.state import TrainState
 
@@ -18,23 +19,34 @@ StepFunction = Callable[[TrainState, TraceBatch, str], tuple[TrainState, Metrics
 """(state, batch, task) -> (new state, metrics); the old state must not be used again."""
 
 
-def make_step(model: Model, optimiser: optax.GradientTransformation) -> StepFunction:
+def make_step(
+    model: Model, optimiser: optax.GradientTransformation, loss_weights: Mapping[str, float] | None = None
+) -> StepFunction:
     """The compiled step.
 
-    Metrics are scalars: `loss`, `loss/<task>/<probe>` and `gradient_norm`.
+    Metrics are scalars: `loss`, which is the weighted total; `loss/<task>/<probe>`, which are not weighted;
+    and `gradient_norm`.
+
+    Args:
+      model: the network.
+      optimiser: of the run.
+      loss_weights: as in `nar.losses.loss_factors`; where hints are not supervised, theirs is 0 in any case.
     """
+    weights = dict(loss_weights or {})
+    if not model.config.hints.supervised:
+        weights[Stage.HINT.value] = 0.0
 
     def loss_function(
-        params: Params, key: jax.Array, batch: TraceBatch, task: str
+        params: Params, state: TrainState, batch: TraceBatch, task: str
     ) -> tuple[jax.Array, Mapping[str, jax.Array]]:
-        predictions = model.apply(params, key, task, batch, True)
-        losses = losses_by_probe(model.specs[task], batch, predictions)
-        return total_loss(losses), losses
+        key, spec = jax.random.fold_in(state.key, state.step), model.specs[task]
+        predictions = model.apply(params, key, task, batch, True, training_step=state.step)
+        losses = losses_by_probe(spec, batch, predictions)
+        return total_loss(losses, loss_factors(spec, task, losses, weights)), losses
 
     def step(state: TrainState, batch: TraceBatch, task: str) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(state.key, state.step)
         gradient_of = jax.value_and_grad(loss_function, has_aux=True)
-        (loss, losses), gradients = gradient_of(state.params, key, batch, task)
+        (loss, losses), gradients = gradient_of(state.params, state, batch, task)
         updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         others = frozenset(model.specs) - {task}

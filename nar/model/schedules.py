@@ -1,0 +1,71 @@
+"""Numbers that change over training: from one value to another within some steps, then constant."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+def _constant(start: float, end: float, progress: Array) -> Array:
+    del end
+    return jnp.full_like(progress, start)
+
+
+def _linear(start: float, end: float, progress: Array) -> Array:
+    return start + (end - start) * progress
+
+
+def _cosine(start: float, end: float, progress: Array) -> Array:
+    """Half a period (Loshchilov and Hutter 2017, arXiv 1608.03983): slow at both ends."""
+    return end + (start - end) * (1 + jnp.cos(jnp.pi * progress)) / 2
+
+
+def _exponential(start: float, end: float, progress: Array) -> Array:
+    """The same factor each step."""
+    return start * (end / start) ** progress
+
+
+SHAPES: Mapping[str, Callable[[float, float, Array], Array]] = MappingProxyType(
+    {"constant": _constant, "linear": _linear, "cosine": _cosine, "exponential": _exponential}
+)
+"""By name: (start, end, progress from 0 to 1) -> value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A probability as a function of the training step.
+
+    Attributes:
+      shape: one of `SHAPES`.
+      start: value at step 0.
+      end: value from step `steps` on; a constant stays at `start`.
+      steps: how many steps the change takes.
+    """
+
+    shape: str
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.shape not in SHAPES:
+            raise ValueError(f"unknown schedule shape {self.shape!r}; known: {', '.join(SHAPES)}")
+        for name, value in (("start", self.start), ("end", self.end)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} of a schedule must lie between 0 and 1, got {value}")
+        if self.steps < 1:
+            raise ValueError(f"steps of a schedule must be at least 1, got {self.steps}")
+        if self.shape == "exponential" and not (self.start > 0 and self.end > 0):
+            raise ValueError(
+                f"an exponential schedule never is at 0: start and end must be positive, "
+                f"got {self.start} and {self.end}"
+            )
+
+    def __call__(self, training_step: Array | int) -> Array:
+        """The value at a training step, a scalar."""
+        progress = jnp.clip(jnp.asarray(training_step, jnp.float32) / self.steps, 0.0, 1.0)
+        return SHAPES[self.shape](self.start, self.end, progress)
