@@ -155,7 +155,7 @@ def make_net_config(model: Config) -> NetConfig:
     if not model["layer_norm"]:
         options.setdefault("layer_norm", False)
     try:
-        check_processor(factory, **options)
+        check_processor(factory, model["hidden_size"], **options)
     except TypeError as error:
         raise ValueError(f"model.processor_options of {model['processor']}: {error}") from None
     return NetConfig(

@@ -1,10 +1,10 @@
 """The table of all algorithms by name: what belongs to nar, and what users register."""
 
-import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from nar.algorithms.definition import Algorithm
+from nar.names import load_attribute
 
 _TABLE: dict[str, Algorithm] = {}
 
@@ -42,25 +42,7 @@ def find_algorithm(name: str | Algorithm) -> Algorithm:
     if isinstance(name, str) and name in ALGORITHMS:
         return ALGORITHMS[name]
     if isinstance(name, str) and ":" in name:
-        algorithm = _load(name)
+        algorithm = load_attribute(name, "algorithm", lambda found: isinstance(found, Algorithm))
         register(algorithm)
         return algorithm
     raise ValueError(f"unknown algorithm {name!r}; known: {', '.join(ALGORITHMS)}, or module:ATTRIBUTE")
-
-
-def _load(name: str) -> Algorithm:
-    """What `module:ATTRIBUTE` names."""
-    module_name, _, attribute = name.partition(":")
-    if not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
-        raise ValueError(f"algorithm {name!r} is not of the form module:ATTRIBUTE")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ValueError(f"algorithm {name!r} cannot be imported: {error}") from error
-    algorithm = getattr(module, attribute, None)
-    if not isinstance(algorithm, Algorithm):
-        found = [key for key, value in vars(module).items() if isinstance(value, Algorithm)]
-        raise ValueError(
-            f"{module_name} has no algorithm {attribute!r}; it has: {', '.join(found) or 'none'}"
-        )
-    return algorithm

@@ -26,12 +26,14 @@ class Readout(NamedTuple):
       edges: [B, N, N, F] each: edge features and, if the processor has them, edge states.
       graph: [B, F] each, likewise.
       mask: [B, N] bool, the real nodes, or None.
+      pointable: [B, N, N] bool, where nodes may point and edge masks may mark, or None for everywhere.
     """
 
     nodes: Array
     edges: tuple[Array | FactoredFeatures, ...]
     graph: tuple[Array, ...]
     mask: Array | None
+    pointable: Array | None = None
 
 
 Decoder = Callable[[Readout, int, int, bool], Array]
@@ -83,7 +85,7 @@ def _node_pointer(readout: Readout, hidden_size: int, num_classes: int, is_train
     target = Linear(hidden_size, name="target")(readout.nodes)
     edge = Linear(hidden_size, name="edge")(*readout.edges)
     largest = jnp.maximum(source[:, None], target[:, :, None] + edge)
-    logits = Linear(1, name="out")(largest)[..., 0].swapaxes(1, 2)
+    logits = _only_pointable(Linear(1, name="out")(largest)[..., 0].swapaxes(1, 2), readout)
     return _only_real(logits, None if readout.mask is None else readout.mask[:, None])
 
 
@@ -113,9 +115,13 @@ def _edge_number(readout: Readout, hidden_size: int, num_classes: int, is_traini
     return _edge_classes(readout, hidden_size, num_classes, is_training)[..., 0]
 
 
+def _edge_mask(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    return _only_pointable(_edge_number(readout, hidden_size, num_classes, is_training), readout)
+
+
 def _edge_one(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     """Of each node's edges, one."""
-    logits = _edge_number(readout, hidden_size, num_classes, is_training)
+    logits = _edge_mask(readout, hidden_size, num_classes, is_training)
     return _only_real(logits, None if readout.mask is None else readout.mask[:, None])
 
 
@@ -163,6 +169,18 @@ def _graph_pointer(readout: Readout, hidden_size: int, num_classes: int, is_trai
     return _only_real(graph + target, readout.mask)
 
 
+def _only_pointable(logits: Array, readout: Readout) -> Array:
+    """Logits [B, N, N], elsewhere 1 less than the least of a sample, and at most -1, as in dm-clrs."""
+    if readout.pointable is None:
+        return logits
+    counted = logits
+    if readout.mask is not None:
+        counted = jnp.where(readout.mask[:, :, None] & readout.mask[:, None], logits, jnp.inf)
+    least = -largest(-counted.reshape(logits.shape[0], -1))
+    nowhere = jnp.minimum(-1.0, least - 1.0)[:, None, None]
+    return jnp.where(readout.pointable, logits, jnp.broadcast_to(nowhere, logits.shape))
+
+
 def _only_real(logits: Array, mask: Array | None) -> Array:
     return logits if mask is None else jnp.where(mask, logits, NO_LOGIT)
 
@@ -177,7 +195,7 @@ DECODERS: Mapping[tuple[Location, Kind], Decoder] = MappingProxyType(
         (Location.NODE, Kind.SHOULD_BE_PERMUTATION): _node_pointer,
         (Location.NODE, Kind.PERMUTATION_POINTER): _node_permutation,
         (Location.EDGE, Kind.SCALAR): _edge_number,
-        (Location.EDGE, Kind.MASK): _edge_number,
+        (Location.EDGE, Kind.MASK): _edge_mask,
         (Location.EDGE, Kind.MASK_ONE): _edge_one,
         (Location.EDGE, Kind.CATEGORICAL): _edge_classes,
         (Location.EDGE, Kind.POINTER): _edge_pointer,

@@ -49,6 +49,7 @@ class Seen(NamedTuple):
       edges: [B, N, N, H] from the processor, or None.
       graph: [B, H].
       processed_graph: [B, H] from the processor, or None.
+      pointable: [B, N, N] bool from the processor, or None.
     """
 
     nodes: Array
@@ -56,6 +57,7 @@ class Seen(NamedTuple):
     edges: Array | None
     graph: Array
     processed_graph: Array | None
+    pointable: Array | None
 
 
 class Step:
@@ -113,6 +115,7 @@ class Step:
             edges=processed.edges,
             graph=features.graph,
             processed_graph=processed.graph,
+            pointable=processed.pointable,
         )
         logits = self.decoders(self._decoded, _readout(features, seen))
         decide = self._decide()
@@ -197,6 +200,7 @@ def _readout(features: Features, seen: Seen) -> Readout:
         edges=(edges,) if seen.edges is None else (edges, seen.edges),
         graph=(seen.graph,) if seen.processed_graph is None else (seen.graph, seen.processed_graph),
         mask=features.mask,
+        pointable=seen.pointable,
     )
 
 

@@ -1,4 +1,8 @@
-"""How a node sums up the messages of its neighbours."""
+"""How a node sums up the messages of its neighbours.
+
+An aggregation is a callable `(messages, adjacency) -> received` over senders. It may have parameters: it is
+called inside the processor that uses it. As an option it may be given by its name in `AGGREGATIONS`.
+"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -7,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.processors.contract import Array
+from nar.processors.recurrent import recurrent
 
 Aggregation = Callable[[Array, Array], Array]
 """(messages [B, N, N, H], adjacency [B, N, N] bool) -> [B, N, H], over senders, axis 1."""
@@ -49,8 +54,32 @@ def total(messages: Array, adjacency: Array) -> Array:
 
 def mean(messages: Array, adjacency: Array) -> Array:
     """Mean of the messages."""
-    return total(messages, adjacency) / adjacency.sum(axis=1)[..., None]
+    return total(messages, adjacency) / adjacency.sum(axis=1)[..., None].astype(messages.dtype)
 
 
-AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType({"max": maximum, "sum": total, "mean": mean})
-"""Aggregations by name."""
+def softmax(messages: Array, adjacency: Array) -> Array:
+    """Mean of the messages weighted by their softmax, feature by feature (Li et al. 2020, arXiv 2006.07739).
+
+    Between mean and maximum: the larger the features, the nearer to the maximum.
+    """
+    weights = jax.nn.softmax(jnp.where(adjacency[..., None], messages, NO_MESSAGE), axis=1)
+    return total(weights * messages, adjacency)
+
+
+AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
+    {"max": maximum, "sum": total, "mean": mean, "softmax": softmax, "recurrent": recurrent}
+)
+"""Aggregations by name. All but `recurrent` treat senders alike, whatever their order."""
+
+
+def find_aggregation(aggregation: Aggregation | str) -> Aggregation:
+    """The aggregation of this name; one that is callable is returned as it is.
+
+    Raises:
+      ValueError: if there is none; the message lists the known ones.
+    """
+    if callable(aggregation):
+        return aggregation
+    if not isinstance(aggregation, str) or aggregation not in AGGREGATIONS:
+        raise ValueError(f"unknown aggregation {aggregation!r}; known: {', '.join(AGGREGATIONS)}")
+    return AGGREGATIONS[aggregation]

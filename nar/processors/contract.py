@@ -1,7 +1,9 @@
 """What a processor is given and what it returns.
 
 A processor is a Haiku module: `processor(features, hidden, memory, context) -> Processed`. It can be used
-alone, inside any `hk.transform`, on arrays of your own.
+alone, inside any `hk.transform`, on arrays of your own. It computes in the type of the features and states
+that it is given, float32 or bfloat16, and returns arrays of that type; its parameters are float32 in either
+case.
 
 Legend of shapes: B batch, N nodes, F features, H hidden, K channels. Edge (i, j) goes from sender i to
 receiver j; a processor aggregates over axis 1.
@@ -24,7 +26,8 @@ class FactoredFeatures:
     """Features that are sums of a few known vectors: `values @ vectors + bias`.
 
     What encoders make of a probe is a number times a vector. A linear map W of such features costs K·H
-    multiply-adds a pair of nodes instead of H², since W is applied to the K vectors first.
+    multiply-adds a pair of nodes instead of H², since W is applied to the K vectors first. Vectors are
+    parameters: they may be of higher precision than the values, whose type is that of the features.
 
     Attributes:
       values: [..., K].
@@ -41,9 +44,15 @@ class FactoredFeatures:
         """Shape of the features themselves, [..., F]."""
         return (*self.values.shape[:-1], self.vectors.shape[-1])
 
+    @property
+    def dtype(self) -> Any:
+        """Type of the features themselves."""
+        return self.values.dtype
+
     def dense(self) -> Array:
         """The features as one array, [..., F]."""
-        return add_offset(self.values @ self.vectors, self.bias)
+        vectors, bias = (x.astype(self.dtype) for x in (self.vectors, self.bias))
+        return add_offset(self.values @ vectors, bias)
 
 
 class Features(NamedTuple):
@@ -89,6 +98,8 @@ class Processed(NamedTuple):
       memory: the processor's own recurrent state, any pytree; the rollout carries it to the next step.
       losses: auxiliary losses by name, [B] each, of real nodes only; their mean over the steps of each
         sample's own trace is added to the total.
+      pointable: [B, N, N] bool, the pairs (i, j) of which node i may point at j and which edge masks may
+        mark, for the decoders; or None if they are all pairs.
     """
 
     nodes: Array
@@ -97,6 +108,7 @@ class Processed(NamedTuple):
     graph: Array | None = None
     memory: Any = ()
     losses: Mapping[str, Array] = {}
+    pointable: Array | None = None
 
 
 class Processor(Protocol):

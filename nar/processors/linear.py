@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import haiku as hk
 import jax
+import jax.numpy as jnp
 
 from nar.processors.contract import Array, FactoredFeatures, add_offset
 
@@ -14,18 +15,19 @@ class Linear(hk.Module):
     """`concatenate(inputs) @ w + b`, without the concatenation.
 
     Parameters and their initialisation are those of `hk.Linear`: w [F, H] truncated normal with standard
-    deviation 1/sqrt(F), b [H] zero. Inputs may be `FactoredFeatures`.
+    deviation 1/sqrt(F), b [H] zero, both float32. Inputs may be `FactoredFeatures`; what is computed has
+    their type.
     """
 
     def __init__(
         self,
         size: int,
         *,
-        bias: float = 0.0,
+        bias: float | None = 0.0,
         w_init: hk.initializers.Initializer | None = None,
         name: str,
     ) -> None:
-        """Makes the map to `size` features, its offset starting at `bias`."""
+        """Makes the map to `size` features, its offset starting at `bias`, or without one if that is None."""
         super().__init__(name=name)
         self._size = size
         self._bias = bias
@@ -37,16 +39,19 @@ class Linear(hk.Module):
         return linear(inputs, w, b)
 
     def parameters(self, inputs: Sequence[Array | FactoredFeatures]) -> tuple[Array, Array]:
-        """w [sum of F_k, size] and b [size]."""
+        """w [sum of F_k, size] and b [size]; b is 0 and no parameter if there is to be no offset."""
         num_features = sum(x.shape[-1] for x in inputs)
         initial = self._w_init or hk.initializers.TruncatedNormal(1.0 / num_features**0.5)
         w = hk.get_parameter("w", [num_features, self._size], init=initial)
-        b = hk.get_parameter("b", [self._size], init=hk.initializers.Constant(self._bias))
-        return w, b
+        if self._bias is None:
+            return w, jnp.zeros([self._size])
+        return w, hk.get_parameter("b", [self._size], init=hk.initializers.Constant(self._bias))
 
 
 def linear(inputs: Sequence[Array | FactoredFeatures], w: Array, b: Array) -> Array:
-    """`concatenate(inputs) @ w + b` for inputs [..., F_k], w [sum of F_k, H] and b [H]."""
+    """`concatenate(inputs) @ w + b`, in the type of inputs [..., F_k], for w [sum of F_k, H] and b [H]."""
+    dtype = jnp.result_type(*(x.dtype for x in inputs))
+    w, b = w.astype(dtype), b.astype(dtype)
     offset = b
     products = []
     start = 0
@@ -54,8 +59,8 @@ def linear(inputs: Sequence[Array | FactoredFeatures], w: Array, b: Array) -> Ar
         rows = jax.lax.slice_in_dim(w, start, start + x.shape[-1])
         start += x.shape[-1]
         if isinstance(x, FactoredFeatures):
-            offset = offset + x.bias @ rows
-            products.append(x.values @ (x.vectors @ rows))
+            offset = offset + x.bias.astype(dtype) @ rows
+            products.append(x.values @ (x.vectors.astype(dtype) @ rows))
         else:
             products.append(x @ rows)
     return add_offset(functools.reduce(operator.add, products), offset)

@@ -6,9 +6,10 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.aggregation import Aggregation, maximum
+from nar.processors.aggregation import Aggregation, find_aggregation
 from nar.processors.contract import Array, Context, Features, Processed, check_shapes
 from nar.processors.linear import Linear
+from nar.processors.norm import LayerNorm
 
 
 class PGN(hk.Module):
@@ -27,7 +28,7 @@ class PGN(hk.Module):
         self,
         hidden_size: int,
         *,
-        aggregation: Aggregation = maximum,
+        aggregation: Aggregation | str = "max",
         message_layers: int = 2,
         layer_norm: bool = True,
         name: str = "pgn",
@@ -36,14 +37,17 @@ class PGN(hk.Module):
 
         Args:
           hidden_size: H, of states and messages.
-          aggregation: how a node sums up its messages.
+          aggregation: how a node sums up its messages, a callable or one of `AGGREGATIONS`.
           message_layers: layers of the message MLP; with 0 the message is the sum itself.
           layer_norm: whether new states are normalised.
           name: of the module.
+
+        Raises:
+          ValueError: if the aggregation is unknown.
         """
         super().__init__(name=name)
         self._hidden_size = hidden_size
-        self._aggregation = aggregation
+        self._aggregation = find_aggregation(aggregation)
         self._message_layers = message_layers
         self._layer_norm = layer_norm
 
@@ -64,7 +68,7 @@ class PGN(hk.Module):
         received = Linear(self._hidden_size, name="received")(messages)
         nodes = jax.nn.relu(own + received)
         if self._layer_norm:
-            nodes = hk.LayerNorm(axis=-1, create_scale=True, create_offset=True, name="norm")(nodes)
+            nodes = LayerNorm(name="norm")(nodes)
         return Processed(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent

@@ -1,0 +1,36 @@
+"""What attention over neighbours has in common, whatever its logits."""
+
+import jax
+import jax.numpy as jnp
+
+from nar.processors.contract import Array
+
+NO_NEIGHBOUR = -1e9
+"""Logit of a node that is no neighbour."""
+
+
+def attend(logits: Array, values: Array, adjacency: Array) -> Array:
+    """Means of the neighbours' values, weighted by the softmax of the logits.
+
+    Args:
+      logits: [B, N, N, K], of node i (axis 1) for node j (axis 2), for each of K heads.
+      values: [B, N, H]; head k reads the k-th of K equal parts.
+      adjacency: [B, N, N] bool.
+
+    Returns:
+      [B, N, H], of the type of the values.
+    """
+    batch_size, num_nodes, size = values.shape
+    num_heads = logits.shape[-1]
+    wide = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    weights = jax.nn.softmax(jnp.where(adjacency[..., None], wide, NO_NEIGHBOUR), axis=2)
+    parts = values.reshape(batch_size, num_nodes, num_heads, size // num_heads)
+    received = jnp.einsum("bijk,bjkf->bikf", weights.astype(values.dtype), parts)
+    return received.reshape(values.shape)
+
+
+def check_heads(num_heads: int, **sizes: int) -> None:
+    """Raises ValueError, with the name and value of the size, unless the number of heads divides it."""
+    for name, size in sizes.items():
+        if num_heads < 1 or size % num_heads:
+            raise ValueError(f"num_heads must divide {name} = {size}, got {num_heads}")

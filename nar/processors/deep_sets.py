@@ -1,0 +1,31 @@
+"""Deep Sets (Zaheer et al. 2017, arXiv 1703.06114), as CLRS-30 has it (arXiv 2205.15659)."""
+
+from nar.processors.aggregation import Aggregation
+from nar.processors.contract import Processor
+from nar.processors.neighbourhoods import Apart
+from nar.processors.pgn import PGN
+
+
+def DeepSets(
+    hidden_size: int,
+    *,
+    aggregation: Aggregation | str = "max",
+    message_layers: int = 2,
+    layer_norm: bool = True,
+) -> Processor:
+    """A `PGN` in which each node's only neighbour is itself, its arguments the same.
+
+        m_i = MLP(relu(R z_i + S z_i + E edges_ii + G graph))
+        h_i = LayerNorm(relu(U z_i + V m_i))
+
+    Nodes share nothing but the features of the graph, and what the encoders tell them. Costs
+    (6 + message_layers)·N·H² multiply-adds a step.
+    """
+    pgn = PGN(
+        hidden_size,
+        aggregation=aggregation,
+        message_layers=message_layers,
+        layer_norm=layer_norm,
+        name="deep_sets",
+    )
+    return Apart(pgn)
