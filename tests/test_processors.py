@@ -1,5 +1,6 @@
 """Processors: one contract for all of `PROCESSORS`, and each part against a plain definition."""
 
+import dataclasses
 import functools
 
 import haiku as hk
@@ -10,6 +11,7 @@ import pytest
 
 import nar
 import oracle
+from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.processors import (
     AGGREGATIONS,
     MPNN,
@@ -22,8 +24,10 @@ from nar.processors import (
     Gated,
     Linear,
     Processed,
+    TripletGMPNN,
     Triplets,
     dense,
+    find_aggregation,
     find_processor,
     full_adjacency,
     largest,
@@ -32,6 +36,8 @@ from nar.processors.aggregation import NO_MESSAGE
 from nar.processors.triplets import max_plus
 
 every_processor = pytest.mark.parametrize("name", PROCESSORS)
+OF_MEMORY = ("memnet_full", "memnet_masked")
+"""Those that know their nodes apart, take features for words, and do not read hidden states."""
 BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
 # Nothing here is about speed, and most of the time goes into compiling.
 COMPILE_QUICKLY = {"xla_backend_optimization_level": 0}
@@ -50,6 +56,10 @@ def random_features(seed=0, num_nodes=NODES):
     )
     nodes, graph = normal(BATCH, num_nodes, SIZE), normal(BATCH, SIZE)
     return Features(nodes, edges, graph, jnp.asarray(adjacency)), normal(BATCH, num_nodes, HIDDEN)
+
+
+def in_type(dtype, tree):
+    return jax.tree.map(lambda leaf: leaf if leaf.dtype == bool else leaf.astype(dtype), tree)
 
 
 def with_dense_edges(features):
@@ -102,8 +112,7 @@ def test_shapes(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(processed))
 
 
-@every_processor
-def test_order_of_nodes_does_not_matter(name):
+def assert_order_does_not_matter(call):
     features, hidden = random_features()
     order = np.array([3, 1, 4, 0, 2])
 
@@ -119,11 +128,28 @@ def test_order_of_nodes_does_not_matter(name):
         edges=FactoredFeatures(pairs(factored.values), factored.vectors, factored.bias),
         adjacency=pairs(features.adjacency),
     )
-    before, after = run(name, features, hidden), run(name, permuted, nodes(hidden))
+    before, after = call(features, hidden), call(permuted, nodes(hidden))
     assert_close(after.nodes, nodes(before.nodes))
     assert_close(after.messages, None if before.messages is None else nodes(before.messages))
     assert_close(after.edges, None if before.edges is None else pairs(before.edges))
     assert_close(after.graph, before.graph)
+    assert_close(after.pointable, None if before.pointable is None else pairs(before.pointable))
+
+
+@pytest.mark.parametrize("name", sorted(set(PROCESSORS) - set(OF_MEMORY)))
+def test_order_of_nodes_does_not_matter(name):
+    assert_order_does_not_matter(functools.partial(run, name))
+
+
+@pytest.mark.parametrize("name", OF_MEMORY)
+def test_order_of_nodes_matters_to_memory_networks(name):
+    """The offsets of the places in their memory are all that tells nodes apart."""
+    params, _ = network(name)
+    assert params["memnet"]["places"].any()
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_order_does_not_matter(functools.partial(run, name))
+    alike = {**params, "memnet": {**params["memnet"], "places": 0 * params["memnet"]["places"]}}
+    assert_order_does_not_matter(functools.partial(compiled(name), alike))
 
 
 def padded(features, hidden, more, garbage):
@@ -177,7 +203,7 @@ def test_padding_nodes_get_no_gradient(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
     for gradient in gradients[1:]:
         assert not gradient[:, NODES:].any()
-        assert gradient[:, :NODES].any()
+        assert gradient[:, :NODES].any() == (name not in OF_MEMORY)
 
 
 @every_processor
@@ -200,15 +226,28 @@ def test_every_feature_is_read(name):
     }
     for field, value in changed.items():
         assert np.abs(run(name, value, hidden).nodes - before.nodes).max() > 1e-3, field
-    assert np.abs(run(name, features, hidden + 1).nodes - before.nodes).max() > 1e-3
+    change = np.abs(run(name, features, hidden + 1).nodes - before.nodes).max()
+    assert (change > 1e-3) == (name not in OF_MEMORY)
 
 
-@pytest.mark.parametrize("name", ["pgn", "gpgn", "triplet_pgn", "mpnn", "gmpnn", "triplet_gmpnn"])
-def test_only_pointer_graph_networks_read_the_graph(name):
+READ_THE_GRAPH = {"gat", "gatv2", "memnet_masked", *(name for name in LAYOUTS if "pgn" in name)}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_which_read_the_graph(name):
     features, hidden = random_features()
     alone = jnp.broadcast_to(jnp.eye(NODES, dtype=bool), features.adjacency.shape)
     before, after = (run(name, f, hidden).nodes for f in (features, features._replace(adjacency=alone)))
-    assert (np.abs(after - before).max() > 1e-3) == ("pgn" in name)
+    assert (np.abs(after - before).max() > 1e-3) == (name in READ_THE_GRAPH)
+
+
+@every_processor
+def test_which_mask_predictions(name):
+    features, hidden = random_features()
+    pointable = run(name, features, hidden).pointable
+    assert (pointable is not None) == name.endswith("pgn_mask")
+    if pointable is not None:
+        np.testing.assert_array_equal(pointable, features.adjacency)
 
 
 @every_processor
@@ -221,19 +260,38 @@ def test_samples_are_apart(name):
 
 
 @every_processor
-def test_half_precision(name):
-    """With parameters and features in bfloat16 everything that comes out is in bfloat16, and near."""
+@pytest.mark.parametrize("factored", [False, True])
+def test_half_precision(name, factored):
+    """Of features in bfloat16 everything that is made is in bfloat16, and near; parameters stay float32."""
     features, hidden = random_features()
-    params, _ = network(name)
-    expected = run(name, features, hidden)
-    half = jax.tree.map(
-        lambda leaf: leaf if leaf.dtype == bool else leaf.astype(jnp.bfloat16), (params, features, hidden)
-    )
-    for leaf, wanted in zip(jax.tree.leaves(compiled(name)(*half)), jax.tree.leaves(expected), strict=True):
-        assert leaf.dtype == jnp.bfloat16
+    if not factored:
+        features = with_dense_edges(features)
+    half = in_type(jnp.bfloat16, (features, hidden))
+    expected = run(name, *in_type(jnp.float32, half))
+    if factored:  # the vectors are parameters, too
+        half = (
+            half[0]._replace(edges=dataclasses.replace(features.edges, values=half[0].edges.values)),
+            half[1],
+        )
+    found = run(name, *half)
+    for leaf, wanted in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        if wanted.dtype == bool:
+            continue
+        assert (leaf.dtype, wanted.dtype) == (jnp.bfloat16, jnp.float32)
         leaf = np.asarray(leaf, np.float32)
         assert np.isfinite(leaf).all()
         assert np.abs(leaf - wanted).max() < 0.1 * np.abs(wanted).max()
+
+
+@every_processor
+def test_parameters_are_float32_whatever_the_features(name):
+    def forward(features, hidden):
+        return PROCESSORS[name](HIDDEN)(features, hidden)
+
+    for dtype in (jnp.bfloat16, jnp.float32):
+        features, hidden = in_type(dtype, random_features())
+        params = jax.eval_shape(hk.transform(forward).init, jax.random.key(0), features, hidden)
+        assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
 
 
 @every_processor
@@ -297,9 +355,10 @@ def test_works_alone_on_plain_arrays(name):
     assert_close(nodes, run(name, with_dense_edges(features), hidden).nodes)
 
 
-def test_unknown_processor():
-    with pytest.raises(ValueError, match=f"unknown processor 'gat'; known: {', '.join(PROCESSORS)}"):
-        find_processor("gat")
+@pytest.mark.parametrize("name", ["gta", "", None, 3, ["mpnn"], {}, PGN, float("nan")])
+def test_unknown_processor(name):
+    with pytest.raises(ValueError, match="unknown processor .*; known: " + ", ".join(PROCESSORS)):
+        find_processor(name)
     assert find_processor("mpnn") is PROCESSORS["mpnn"]
 
 
@@ -340,8 +399,9 @@ def test_layer_norm(layer_norm):
 def test_options_pass_through_compositions():
     """Options of the innermost part can be given to every processor of the table, as a config does."""
     features, hidden = random_features()
-    for name, factory in PROCESSORS.items():
-        options = {"message_layers": 1, "aggregation": AGGREGATIONS["sum"], "layer_norm": False}
+    for name in [name for name in LAYOUTS if LAYOUTS[name].num_messages]:
+        factory = PROCESSORS[name]
+        options = {"message_layers": 1, "aggregation": "sum", "layer_norm": False}
         if "triplet" in name:
             options["num_triplet_features"] = 2
         params, _ = transformed(
@@ -462,20 +522,94 @@ def test_a_gate_needs_messages():
 # ---------------------------------------------------------------------------------------------------
 # Aggregations
 
-PLAIN = {"max": np.max, "sum": np.sum, "mean": np.mean}
+
+def softmax_of(messages, axis):
+    weights = np.exp(messages)
+    return (weights * messages).sum(axis) / weights.sum(axis)
 
 
-@pytest.mark.parametrize("name", AGGREGATIONS)
-def test_aggregations_are_loops(name):
+PLAIN = {"max": np.max, "sum": np.sum, "mean": np.mean, "softmax": softmax_of}
+
+
+def random_messages():
     random = np.random.default_rng(0)
     messages = random.standard_normal((BATCH, NODES, NODES, HIDDEN)).astype(np.float32)
     adjacency = random.random((BATCH, NODES, NODES)) < 0.4
-    adjacency |= np.eye(NODES, dtype=bool)
+    return messages, adjacency | np.eye(NODES, dtype=bool)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_aggregations_are_loops(name):
+    messages, adjacency = random_messages()
     received = AGGREGATIONS[name](jnp.asarray(messages), jnp.asarray(adjacency))
     for b in range(BATCH):
         for j in range(NODES):
             expected = PLAIN[name](messages[b, adjacency[b, :, j], j], axis=0)
             assert_close(received[b, j], expected)
+
+
+def test_recurrent_aggregation_is_an_lstm():
+    """That of Haiku, over the neighbours alone, in the order of the nodes."""
+    messages, adjacency = random_messages()
+    params, received = transformed(AGGREGATIONS["recurrent"], jnp.asarray(messages), jnp.asarray(adjacency))
+    params = {"lstm/linear": params["recurrent"]}
+
+    def read(messages):
+        lstm = hk.LSTM(HIDDEN)
+        state = lstm.initial_state(None)
+        for message in messages:
+            hidden, state = lstm(message, state)
+        return hidden
+
+    theirs = hk.without_apply_rng(hk.transform(read))
+    with oracle.relaxed():
+        for b in range(BATCH):
+            for j in range(NODES):
+                expected = theirs.apply(params, jnp.asarray(messages[b, adjacency[b, :, j], j]))
+                assert_close(received[b, j], expected)
+
+
+@pytest.mark.parametrize("name", AGGREGATIONS)
+@pytest.mark.parametrize("make", [PGN, MPNN, TripletGMPNN])
+def test_aggregation_by_name_or_callable(name, make):
+    """Both are the same; what is padding is not aggregated; what is in bfloat16 stays so."""
+    features, hidden = random_features()
+
+    def by(aggregation):
+        return hk.without_apply_rng(hk.transform(lambda f, h: make(HIDDEN, aggregation=aggregation)(f, h)))
+
+    network = by(name)
+    params = network.init(jax.random.key(0), features, hidden)
+    apply = jax.jit(network.apply, compiler_options=COMPILE_QUICKLY)
+    before = apply(params, features, hidden)
+    assert_close(by(AGGREGATIONS[name]).apply(params, features, hidden), before, 1e-4)
+    assert_close(apply(params, *padded(features, hidden, 2, 3.0)).nodes[:, :NODES], before.nodes)
+    half = apply(params, *in_type(jnp.bfloat16, (features, hidden))).nodes
+    assert half.dtype == jnp.bfloat16
+    assert np.abs(np.asarray(half, np.float32) - before.nodes).max() < 0.1 * np.abs(before.nodes).max()
+    equivariance = functools.partial(assert_order_does_not_matter, functools.partial(apply, params))
+    if name == "recurrent":
+        with pytest.raises(AssertionError, match="Not equal to tolerance"):
+            equivariance()
+    else:
+        equivariance()
+
+
+@pytest.mark.parametrize("name", ["min", "", None, 3, ["max"]])
+def test_unknown_aggregation(name):
+    with pytest.raises(ValueError, match="unknown aggregation .*; known: max, sum, mean, softmax, recurrent"):
+        find_aggregation(name)
+
+
+@pytest.mark.parametrize("name", AGGREGATIONS)
+def test_gradients_of_aggregations(name):
+    features, hidden = random_features()
+    network = hk.without_apply_rng(hk.transform(lambda f, h: PGN(HIDDEN, aggregation=name)(f, h).nodes))
+    params = network.init(jax.random.key(0), features, hidden)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)
+    gradient = jax.grad(lambda params: (network.apply(params, features, hidden) ** 2).sum())
+    for leaf in jax.tree.leaves(jax.jit(gradient, compiler_options=COMPILE_QUICKLY)(params)):
+        assert np.isfinite(leaf).all() and leaf.any()
 
 
 def test_the_largest_of_no_messages():
