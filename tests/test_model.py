@@ -12,7 +12,6 @@ import pytest
 
 import nar
 import oracle
-import oracle_params
 from nar import specs
 from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.evaluation import SCORES
@@ -30,6 +29,7 @@ from nar.model import (
     values,
 )
 from nar.model.decoders import max_dot
+from nar.model.dm_clrs import convert_parameters
 from nar.processors import MPNN, PGN, PROCESSORS, Processed
 from nar.specs import Kind, Location, Stage
 from nar.traces import clrs30_sample, sample_traces
@@ -532,8 +532,7 @@ def test_initial_parameters_have_the_statistics_of_dm_clrs():
     ours = jax.jit(jax.vmap(lambda key: model.init(key, {task: batch})), compiler_options=COMPILE_QUICKLY)(
         keys
     )
-    names = oracle_params.module_names(processor, task, our_spec)
-    expected = oracle_params.convert(their_params, names)
+    expected = convert_parameters(their_params, processor, model.specs)
     assert jax.tree.map(np.shape, ours) == jax.tree.map(np.shape, expected)
     for module, leaves in expected.items():
         for leaf, value in leaves.items():

@@ -43,7 +43,7 @@ def ours(name, **options):
             processor = PROCESSORS[name](HIDDEN, **options)
         return processor(Features(nodes, edges, graph, adjacency), hidden)
 
-    return hk.without_apply_rng(hk.transform(forward)).apply
+    return hk.without_apply_rng(hk.transform(forward))
 
 
 def converted(name, params):
@@ -65,11 +65,34 @@ def test_same_states(name):
     features = arrays(5)
     with oracle.relaxed():
         nodes, edges = apply(params, *features)
-    processed = ours(name, **options_of(name))(converted(name, params), *features)
+    network = ours(name, **options_of(name))
+    params = converted(name, params)
+    initial = jax.eval_shape(network.init, jax.random.key(0), *features)
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, initial)
+    processed = network.apply(params, *features)
     assert_close(processed.nodes, nodes, 1e-5)
     assert (processed.edges is None) == (edges is None)
     if edges is not None:
         assert_close(processed.edges, edges, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["triplet_gpgn", "gat", "gatv2", "memnet_masked"])
+def test_same_initial_parameters(name):
+    """Over many keys: every weight has the spread, and every offset the value, that it has in dm-clrs."""
+    factory = oracle.clrs.get_processor_factory(name, True, nb_triplet_fts=8, nb_heads=2)
+    options = {"num_heads": 2} if name.startswith("gat") else {}
+    keys = jax.random.split(jax.random.key(0), 100)
+
+    def initial(pure):
+        return jax.jit(jax.vmap(lambda key: pure.init(key, *arrays(3))))(keys)
+
+    with oracle.relaxed():
+        expected = initial(hk.transform(lambda *arrays: factory(HIDDEN)(*arrays)))
+    found = initial(ours(name, **options))
+    for module, leaves in converted(name, expected).items():
+        for leaf, value in leaves.items():
+            assert np.std(found[module][leaf]) == pytest.approx(value.std(), rel=0.1), (module, leaf)
+            assert np.mean(found[module][leaf]) == pytest.approx(value.mean(), abs=0.05), (module, leaf)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -83,7 +106,7 @@ def test_same_gradients(name):
         return (new**2).sum() + (0 if edges is None else (edges**2).sum())
 
     def read(*arguments):
-        processed = ours(name, **options_of(name))(*arguments)
+        processed = ours(name, **options_of(name)).apply(*arguments)
         return processed.nodes, processed.edges
 
     gradient = functools.partial(jax.grad, argnums=(0, 1, 2, 3, 4))
@@ -104,7 +127,8 @@ def test_same_heads(name, num_heads):
     params, apply = theirs(name, num_heads)
     with oracle.relaxed():
         nodes, _ = apply(params, *arrays(4))
-    assert_close(ours(name, num_heads=num_heads)(converted(name, params), *arrays(4)).nodes, nodes, 1e-5)
+    found = ours(name, num_heads=num_heads).apply(converted(name, params), *arrays(4))
+    assert_close(found.nodes, nodes, 1e-5)
 
 
 @pytest.mark.parametrize("name", ["pgn", "deepsets", "gat", "gatv2"])
@@ -112,7 +136,8 @@ def test_without_layer_norm(name):
     params, apply = theirs(name, layer_norm=False)
     with oracle.relaxed():
         nodes, _ = apply(params, *arrays(4))
-    assert_close(ours(name, layer_norm=False)(converted(name, params), *arrays(4)).nodes, nodes, 1e-5)
+    found = ours(name, layer_norm=False).apply(converted(name, params), *arrays(4))
+    assert_close(found.nodes, nodes, 1e-5)
 
 
 def test_memory_networks_of_dm_clrs_do_not_train():
