@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import oracle
-import oracle_params
 from nar import ALGORITHMS
 from nar.batches import Task, TrainingStream, Transforms
 from nar.losses import check_loss_weights, loss_factors, losses_by_probe, total_loss
 from nar.model import ENCODER_INITS, HINT_MODES, SHAPES, NetConfig, Schedule, make_model
+from nar.model.dm_clrs import convert_parameters
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, Processed, Repeated
 from nar.specs import Kind
 from nar.traces import clrs30_sample
@@ -57,8 +57,11 @@ class Twins:
     feedback: object
     model: object
     params: dict
+    processor: str
     batch: object
-    names: dict
+
+    def converted(self, params):
+        return convert_parameters(params, self.processor, self.model.specs)
 
 
 def make_twins(task, processor="pgn", hint_mode="encoded_decoded", seed=3, **options):
@@ -83,14 +86,12 @@ def make_twins(task, processor="pgn", hint_mode="encoded_decoded", seed=3, **opt
         lambda x: x + 0.1 * random.standard_normal(x.shape).astype("f"), theirs.params
     )
     our_spec = Transforms().spec(algorithm)
-    names = oracle_params.module_names(processor, task, our_spec)
-    names = names | {"processor/lstm/gates": "net/processor_lstm/linear"}
-    names = {ours: name for ours, name in names.items() if name in theirs.params}
     model = make_model(
         NetConfig(PROCESSORS[processor], HIDDEN, hint_mode=hint_mode, **options), {task: our_spec}
     )
     batch = Transforms().apply(algorithm, clrs30_sample(task, SIZE, BATCH, seed))
-    return Twins(theirs, feedback, model, oracle_params.convert(theirs.params, names), batch, names)
+    params = convert_parameters(theirs.params, processor, model.specs)
+    return Twins(theirs, feedback, model, params, processor, batch)
 
 
 def close(ours, theirs, tolerance):
@@ -136,7 +137,7 @@ def check_loss_and_gradients(twins, task):
         twins.params
     )
     assert float(our_loss) == pytest.approx(float(their_loss), rel=1e-4)
-    expected = oracle_params.convert(gradients, twins.names)
+    expected = twins.converted(gradients)
     assert set(our_gradients) == set(expected)
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
     for module, leaves in expected.items():

@@ -24,6 +24,8 @@ from nar.traces import clrs30_sample
 HIDDEN = 16
 SIZE = 6
 BATCH = 5
+# Nothing here is about speed, and most of the time goes into compiling.
+COMPILE_QUICKLY = {"xla_backend_optimization_level": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,8 @@ def make_twins(task: str, processor: str, seed: int = 3) -> Twins:
         decode_hints=True,
         encoder_init="xavier_on_scalars",
     )
-    theirs.init([feedback.features], 1)
+    init = jax.jit(theirs.net_fn.init, static_argnums=(2, 3, 4, 5), compiler_options=COMPILE_QUICKLY)
+    theirs.params = init(jax.random.PRNGKey(1), [feedback.features], True, -1, False, False)
     our_spec = transforms.spec(algorithm)
     model = make_model(NetConfig(PROCESSORS[processor], HIDDEN), {task: our_spec})
     batch = transforms.apply(algorithm, clrs30_sample(task, SIZE, BATCH, seed))
@@ -94,22 +97,25 @@ PAIRS += in_turn(OTHERS, tasks.COVERING) + in_turn(OTHERS, tasks.COVERING, start
 PAIRS += [("bfs", "pgn_mask"), ("insertion_sort", "triplet_gpgn_mask"), ("mst_kruskal", "gpgn_mask")]
 
 
+def their_predictions(twins):
+    """Logits of outputs, and of hints step by step, in evaluation."""
+
+    def predict(params, features):
+        return twins.theirs.net_fn.apply(params, jax.random.key(0), [features], True, 0, True, False)
+
+    return jax.jit(predict, compiler_options=COMPILE_QUICKLY)(twins.theirs.params, twins.feedback.features)
+
+
 @pytest.mark.parametrize(("task", "processor"), sorted(set(PAIRS)))
 def test_same_predictions_and_scores(task, processor):
     with oracle.relaxed():
         twins = make_twins(task, processor)
-        outputs, hints = twins.theirs.net_fn.apply(
-            twins.theirs.params,
-            jax.random.key(0),
-            [twins.feedback.features],
-            repred=True,
-            algorithm_index=0,
-            return_hints=True,
-            return_all_outputs=False,
-        )
-        decided, _ = twins.theirs.predict(jax.random.key(0), twins.feedback.features)
+        outputs, hints = their_predictions(twins)
+        decided = oracle.decoders.postprocess(twins.theirs._spec[0], outputs, 0.1, 50, hard=True)
         their_score = oracle.clrs.evaluate(twins.feedback.outputs, decided)
-    ours = jax.jit(twins.model.apply, static_argnums=(2, 4))(twins.params, None, task, twins.batch, False)
+    ours = jax.jit(twins.model.apply, static_argnums=(2, 4), compiler_options=COMPILE_QUICKLY)(
+        twins.params, None, task, twins.batch, False
+    )
     assert set(ours.outputs) == set(outputs)
     for name, value in outputs.items():
         close(ours.outputs[name], np.asarray(value), 1e-4)
@@ -140,13 +146,18 @@ def test_same_losses_and_gradients(task, processor):
     """Sorting is left out: its loss in training has random noise."""
     with oracle.relaxed():
         twins = make_twins(task, processor)
-        their_loss, their_gradients = twins.theirs.compute_grad(jax.random.PRNGKey(0), twins.feedback)
+        compute = jax.jit(
+            jax.value_and_grad(twins.theirs._loss), static_argnums=3, compiler_options=COMPILE_QUICKLY
+        )
+        key = jax.random.PRNGKey(0)
+        their_loss, their_gradients = compute(twins.theirs.params, key, twins.feedback, 0)
 
     def loss(params):
         predictions = twins.model.apply(params, jax.random.key(0), task, twins.batch, True)
         return total_loss(losses_by_probe(twins.model.specs[task], twins.batch, predictions))
 
-    our_loss, our_gradients = jax.jit(jax.value_and_grad(loss))(twins.params)
+    compute = jax.jit(jax.value_and_grad(loss), compiler_options=COMPILE_QUICKLY)
+    our_loss, our_gradients = compute(twins.params)
     assert float(our_loss) == pytest.approx(float(their_loss), rel=1e-4)
     expected = twins.converted(their_gradients)
     assert set(our_gradients) == set(expected)
@@ -162,15 +173,7 @@ def test_same_losses_of_permutations_without_noise(task):
     """The losses of dm-clrs on the predictions that it makes without noise are ours on ours."""
     with oracle.relaxed():
         twins = make_twins(task, "triplet_gmpnn")
-        outputs, hints = twins.theirs.net_fn.apply(
-            twins.theirs.params,
-            jax.random.key(0),
-            [twins.feedback.features],
-            repred=True,
-            algorithm_index=0,
-            return_hints=True,
-            return_all_outputs=False,
-        )
+        outputs, hints = their_predictions(twins)
         expected = {
             truth.name: oracle.losses.output_loss(truth, outputs[truth.name], SIZE)
             for truth in twins.feedback.outputs

@@ -50,8 +50,8 @@ def convert_parameters(
       specs: by task, after transforms, in the order in which the network was given its tasks.
 
     Returns:
-      The same arrays. What a network has or has not by its options (layer norm, heads, encoders and decoders
-      of hints) is as it is there.
+      The same arrays. What a network has or has not by its options (layer norm, heads, LSTM, encoders and
+      decoders of hints) is as it is there.
 
     Raises:
       ValueError: if the processor is unknown, or if parameters are missing or left over; the message names
@@ -87,7 +87,8 @@ def _processor_names(processor: str, params: Iterable[str]) -> tuple[Names, list
         names[f"{root}/mlp/~/linear_{k}"] = f"processor/{layout.ours}/message_{k}"
     own = {root: f"processor/{layout.ours}"}
     norm = {f"{root}/layer_norm": f"processor/{layout.ours}/norm"}
-    return names, [own, norm]
+    lstm = {"net/processor_lstm/linear": "processor/lstm/gates"}
+    return names, [own, norm, lstm]
 
 
 def _codec_names(index: int, task: str, spec: Spec) -> tuple[Names, list[Names]]:
