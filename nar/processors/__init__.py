@@ -24,6 +24,9 @@ from nar.processors.contract import (
 )
 from nar.processors.deep_sets import DeepSets
 from nar.processors.dropout import Dropout
+from nar.processors.edge_transformer import EdgeTransformer
+from nar.processors.floydnet import FloydNet
+from nar.processors.forgetting import Forgetting, GatedHistory
 from nar.processors.gat import GAT
 from nar.processors.gating import Gated
 from nar.processors.gatv2 import GATv2
@@ -35,17 +38,22 @@ from nar.processors.mpnn import MPNN
 from nar.processors.neighbourhoods import Apart, FullGraph
 from nar.processors.norm import LayerNorm
 from nar.processors.pgn import PGN
+from nar.processors.relational_transformer import RelationalTransformer
 from nar.processors.repetition import Repeated
+from nar.processors.stepwise import Stepwise
 from nar.processors.table import PROCESSORS, ProcessorFactory, check_processor, find_processor
 from nar.processors.triplets import Triplets
 from nar.processors.variants import (
     GMPNN,
     GPGN,
+    ForgetNet,
     GATFull,
     GATv2Full,
+    GForgetNet,
     GPGNMask,
     MemNetFull,
     PGNMask,
+    StepwiseMPNN,
     TripletGMPNN,
     TripletGPGN,
     TripletGPGNMask,
@@ -68,14 +76,20 @@ __all__ = [
     "Context",
     "DeepSets",
     "Dropout",
+    "EdgeTransformer",
     "FactoredFeatures",
     "Features",
+    "FloydNet",
+    "ForgetNet",
+    "Forgetting",
     "FullGraph",
     "GATFull",
     "GATv2",
     "GATv2Full",
+    "GForgetNet",
     "GPGNMask",
     "Gated",
+    "GatedHistory",
     "LayerNorm",
     "Linear",
     "Masked",
@@ -85,7 +99,10 @@ __all__ = [
     "Processed",
     "Processor",
     "ProcessorFactory",
+    "RelationalTransformer",
     "Repeated",
+    "Stepwise",
+    "StepwiseMPNN",
     "TripletGMPNN",
     "TripletGPGN",
     "TripletGPGNMask",

@@ -9,19 +9,25 @@ import haiku as hk
 from nar.names import load_attribute
 from nar.processors.contract import Processor
 from nar.processors.deep_sets import DeepSets
+from nar.processors.edge_transformer import EdgeTransformer
+from nar.processors.floydnet import FloydNet
 from nar.processors.gat import GAT
 from nar.processors.gatv2 import GATv2
 from nar.processors.memnet import MemNet
 from nar.processors.mpnn import MPNN
 from nar.processors.pgn import PGN
+from nar.processors.relational_transformer import RelationalTransformer
 from nar.processors.variants import (
     GMPNN,
     GPGN,
+    ForgetNet,
     GATFull,
     GATv2Full,
+    GForgetNet,
     GPGNMask,
     MemNetFull,
     PGNMask,
+    StepwiseMPNN,
     TripletGMPNN,
     TripletGPGN,
     TripletGPGNMask,
@@ -35,6 +41,10 @@ ProcessorFactory = Callable[..., Processor]
 PROCESSORS: Mapping[str, ProcessorFactory] = MappingProxyType(
     {
         "deepsets": DeepSets,
+        "edge_transformer": EdgeTransformer,
+        "floydnet": FloydNet,
+        "forgetnet": ForgetNet,
+        "g_forgetnet": GForgetNet,
         "gat": GAT,
         "gat_full": GATFull,
         "gatv2": GATv2,
@@ -47,6 +57,8 @@ PROCESSORS: Mapping[str, ProcessorFactory] = MappingProxyType(
         "mpnn": MPNN,
         "pgn": PGN,
         "pgn_mask": PGNMask,
+        "relational_transformer": RelationalTransformer,
+        "stepwise_mpnn": StepwiseMPNN,
         "triplet_gmpnn": TripletGMPNN,
         "triplet_gpgn": TripletGPGN,
         "triplet_gpgn_mask": TripletGPGNMask,

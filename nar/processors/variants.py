@@ -6,6 +6,7 @@ Each takes the options of its innermost part, and `num_triplet_features` if ther
 from typing import Any
 
 from nar.processors.contract import Processor
+from nar.processors.forgetting import Forgetting, GatedHistory
 from nar.processors.gat import GAT
 from nar.processors.gating import Gated
 from nar.processors.gatv2 import GATv2
@@ -14,6 +15,7 @@ from nar.processors.memnet import MemNet
 from nar.processors.mpnn import MPNN
 from nar.processors.neighbourhoods import FullGraph
 from nar.processors.pgn import PGN
+from nar.processors.stepwise import Stepwise
 from nar.processors.triplets import Triplets
 
 # With gates (Ibarz et al. 2022, arXiv 2209.11142).
@@ -91,3 +93,21 @@ def GATv2Full(hidden_size: int, **options: Any) -> Processor:
 def MemNetFull(hidden_size: int, **options: Any) -> Processor:
     """A `MemNet` over the full graph."""
     return FullGraph(MemNet(hidden_size, **options))
+
+
+# With less of a history, or more.
+
+
+def ForgetNet(hidden_size: int, **options: Any) -> Processor:
+    """A `TripletMPNN` that is given no previous states (Bohde et al. 2024, arXiv 2403.04929)."""
+    return Forgetting(TripletMPNN(hidden_size, **options))
+
+
+def GForgetNet(hidden_size: int, *, gate_bias: float = 0.0, **options: Any) -> Processor:
+    """A `TripletMPNN` with a gate over previous states, penalised for its size (arXiv 2403.04929)."""
+    return GatedHistory(TripletMPNN(hidden_size, **options), bias=gate_bias)
+
+
+def StepwiseMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
+    """An `MPNN` that is told which step it is."""
+    return Stepwise(MPNN(hidden_size, **options), num_frequencies=num_frequencies)

@@ -1,0 +1,89 @@
+"""Processors without a history: ForgetNet and G-ForgetNet (Bohde et al. 2024, arXiv 2403.04929).
+
+The next step of an algorithm follows from its present one, so ForgetNet gives its processor no previous
+states, and G-ForgetNet a share of them, by a gate that a loss drives towards zero. This much is the paper's.
+Its formulas were not at hand: what the gate reads, and the size of it that is the loss, are ours. Decoders
+read the previous states in either case, as they do with all processors here.
+"""
+
+from typing import Any
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from nar.processors.contract import Array, Context, Features, Processed, Processor
+from nar.processors.linear import Linear
+
+
+class Forgetting(hk.Module):
+    """Any processor, given neither previous states nor a memory: h = processor(features, 0).
+
+    It has no parameters and no memory of its own, and costs nothing.
+    """
+
+    def __init__(self, processor: Processor, name: str = "forgetting") -> None:
+        """Wraps a processor."""
+        super().__init__(name=name)
+        self._processor = processor
+
+    def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
+        """There is none, whatever the wrapped processor has."""
+        del batch_size, num_nodes
+        return ()
+
+    def __call__(
+        self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
+    ) -> Processed:
+        """One step; see `nar.processors.contract.Processor`."""
+        fresh = self._processor.initial_memory(*features.adjacency.shape[:2])
+        processed = self._processor(features, jnp.zeros_like(hidden), fresh, context)
+        return processed._replace(memory=memory)
+
+
+class GatedHistory(hk.Module):
+    """Any processor, given previous states through a gate that a loss drives towards zero.
+
+    With z = [nodes, hidden] and the offset of A starting at `bias`:
+
+        g    = sigmoid(A z + B graph)
+        h    = processor(features, g ⊙ hidden)
+        loss = mean over real nodes of |g| / sqrt(H), from 0 (Markov) to 1 (all of the history)
+
+    The loss is called `gate`. Only states of nodes are gated: a memory of the wrapped processor is handed on.
+    Costs 2·N·H² multiply-adds a step.
+    """
+
+    def __init__(self, processor: Processor, *, bias: float = 0.0, name: str = "history") -> None:
+        """Wraps a processor; a positive bias keeps the gate open at first."""
+        super().__init__(name=name)
+        self._processor = processor
+        self._bias = bias
+
+    def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
+        """That of the wrapped processor."""
+        return self._processor.initial_memory(batch_size, num_nodes)
+
+    def __call__(
+        self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
+    ) -> Processed:
+        """One step; see `nar.processors.contract.Processor`."""
+        gate = self._gate(features, hidden)
+        processed = self._processor(features, gate * hidden, memory, context)
+        return processed._replace(losses={**processed.losses, "gate": size_of_gate(gate, features.mask)})
+
+    @hk.transparent
+    def _gate(self, features: Features, hidden: Array) -> Array:
+        """g [B, N, H]."""
+        size = hidden.shape[-1]
+        from_nodes = Linear(size, bias=self._bias, name="nodes")(features.nodes, hidden)
+        from_graph = Linear(size, bias=None, name="graph")(features.graph)
+        return jax.nn.sigmoid(from_nodes + from_graph[:, None])
+
+
+def size_of_gate(gate: Array, mask: Array | None) -> Array:
+    """Mean over the real nodes of the root mean square of a gate [B, N, H]; [B]."""
+    wide = gate.astype(jnp.promote_types(gate.dtype, jnp.float32))
+    sizes = jnp.sqrt(jnp.square(wide).mean(axis=-1))
+    real = jnp.ones(sizes.shape, bool) if mask is None else mask
+    return jnp.mean(sizes, axis=1, where=real).astype(gate.dtype)

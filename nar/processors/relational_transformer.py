@@ -1,0 +1,136 @@
+"""Relational Transformer (Diao and Loynd 2023, arXiv 2210.05062): attention in which edges take part.
+
+The equations are those of the paper and of its authors' code, where the graph features are appended to nodes
+and edges; so are the default number of layers and the default inner sizes. Two things are ours: edges go from
+sender to receiver as everywhere in this room, where the authors' rows receive from columns, and the linear
+maps inside the attention have no offsets. The authors' H is 192, with 12 heads.
+"""
+
+from typing import Any
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from nar.processors.attention import check_heads
+from nar.processors.contract import Array, Context, Features, Processed, check_shapes, full_adjacency
+from nar.processors.linear import Linear
+from nar.processors.norm import LayerNorm
+from nar.processors.pairs import (
+    FeedForward,
+    masked_softmax,
+    only_real_pairs,
+    remembered_pairs,
+    split_heads,
+)
+
+
+class RelationalTransformer(hk.Module):
+    """Layers of attention over all nodes that read, and write, a state of each edge.
+
+    States of nodes start as n = N [nodes, hidden, graph], those of edges as e = E [edges, memory, graph]. The
+    memory is the edges' states after the last layer. A layer does, for a receiver j and each head:
+
+        q_ij = Q [n_j, e_ij],  k_ij = K [n_i, e_ij],  v_ij = V [n_i, e_ij]
+        m_j  = sum_i softmax_i(q_ij · k_ij / sqrt(H / heads)) v_ij
+        n_j  = LayerNorm(n_j + O m_j), then LayerNorm(n_j + FF n_j)
+        e_ij = LayerNorm(e_ij + W relu(U [e_ij, e_ji, n_i, n_j])), then LayerNorm(e_ij + FF e_ij)
+
+    where FF is two linear maps around a relu. A layer costs 3·N²·H² multiply-adds, and for edge updates
+    N²·H·(3·edge_size + 2·second_edge_size); a step costs 2·N²·H² besides. The largest arrays are [B, N, N,
+    H].
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        *,
+        num_layers: int = 3,
+        num_heads: int = 8,
+        node_size: int = 32,
+        edge_size: int = 16,
+        second_edge_size: int = 8,
+        edge_updates: bool = True,
+        name: str = "relational_transformer",
+    ) -> None:
+        """Makes the processor.
+
+        Args:
+          hidden_size: H, of states of nodes and edges.
+          num_layers: how many layers a step has, each with parameters of its own.
+          num_heads: of attention; it divides H.
+          node_size: inner size of FF for nodes.
+          edge_size: of the inner layer of the map of an edge, its reverse and its ends.
+          second_edge_size: inner size of FF for edges.
+          edge_updates: whether layers write to edges; without, attention still reads them.
+          name: of the module.
+
+        Raises:
+          ValueError: if the number of heads does not divide H.
+        """
+        check_heads(num_heads, hidden_size=hidden_size)
+        super().__init__(name=name)
+        self._hidden_size = hidden_size
+        self._num_layers = num_layers
+        self._num_heads = num_heads
+        self._node_size = node_size
+        self._edge_size = edge_size
+        self._second_edge_size = second_edge_size
+        self._edge_updates = edge_updates
+
+    def initial_memory(self, batch_size: int, num_nodes: int) -> Array:
+        """States of edges [B, N, N, H], zero."""
+        return jnp.zeros((batch_size, num_nodes, num_nodes, self._hidden_size))
+
+    def __call__(
+        self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
+    ) -> Processed:
+        """One step; see `nar.processors.contract.Processor`."""
+        del context
+        check_shapes(features, hidden)
+        size = self._hidden_size
+        memory = remembered_pairs(memory, hidden, size)
+        nodes = Linear(size, name="node")(features.nodes, hidden)
+        nodes = nodes + Linear(size, bias=None, name="node_graph")(features.graph)[:, None]
+        edges = Linear(size, name="edge")(features.edges, memory)
+        edges = edges + Linear(size, bias=None, name="edge_graph")(features.graph)[:, None, None]
+        messages = nodes
+        for layer in range(self._num_layers):
+            with hk.name_scope(f"layer_{layer}"):
+                messages = self._attend(nodes, edges, full_adjacency(features))
+                nodes = self._update_nodes(nodes, messages)
+                edges = self._update_edges(nodes, edges) if self._edge_updates else edges
+        edges = only_real_pairs(edges, features)
+        return Processed(nodes=nodes, messages=messages, edges=edges, memory=edges)
+
+    @hk.transparent
+    def _attend(self, nodes: Array, edges: Array, adjacency: Array) -> Array:
+        """m [B, N, H]."""
+        size = self._hidden_size
+        of_edges = Linear(3 * size, bias=None, name="edge_query_key_value")(edges)
+        of_nodes = Linear(3 * size, bias=None, name="node_query_key_value")(nodes)
+        query, key, value = jnp.split(of_edges, 3, axis=-1)
+        of_receiver, *of_sender = jnp.split(of_nodes, 3, axis=-1)
+        query = query + of_receiver[:, None]
+        key, value = (x + y[:, :, None] for x, y in zip((key, value), of_sender, strict=True))
+        scale = (self._num_heads / size) ** 0.5
+        logits = split_heads(query * key, self._num_heads).sum(axis=-1) * scale
+        weights = masked_softmax(logits, adjacency[..., None], axis=1)
+        received = jnp.einsum("bijk,bijkf->bjkf", weights, split_heads(value, self._num_heads))
+        return received.reshape(nodes.shape)
+
+    @hk.transparent
+    def _update_nodes(self, nodes: Array, messages: Array) -> Array:
+        nodes = LayerNorm(name="node_norm_0")(nodes + Linear(self._hidden_size, name="out")(messages))
+        return LayerNorm(name="node_norm_1")(nodes + FeedForward(self._node_size, name="node_ff")(nodes))
+
+    @hk.transparent
+    def _update_edges(self, nodes: Array, edges: Array) -> Array:
+        size = self._edge_size
+        inner = Linear(size, name="edge_pair")(edges, edges.swapaxes(1, 2))
+        inner = inner + Linear(size, bias=None, name="edge_sender")(nodes)[:, :, None]
+        inner = inner + Linear(size, bias=None, name="edge_receiver")(nodes)[:, None]
+        update = Linear(self._hidden_size, name="edge_out")(jax.nn.relu(inner))
+        edges = LayerNorm(name="edge_norm_0")(edges + update)
+        feed_forward = FeedForward(self._second_edge_size, name="edge_ff")
+        return LayerNorm(name="edge_norm_1")(edges + feed_forward(edges))
