@@ -12,7 +12,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.contract import Array, Context, Features, Processed, Processor
+from nar.processors.contract import Array, Context, Features, Processed, Processor, check_shapes
 from nar.processors.linear import Linear
 
 
@@ -68,6 +68,7 @@ class GatedHistory(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> Processed:
         """One step; see `nar.processors.contract.Processor`."""
+        check_shapes(features, hidden)
         gate = self._gate(features, hidden)
         processed = self._processor(features, gate * hidden, memory, context)
         return processed._replace(losses={**processed.losses, "gate": size_of_gate(gate, features.mask)})
