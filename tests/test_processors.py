@@ -114,6 +114,7 @@ def test_shapes(name):
     assert processed.messages is None or processed.messages.shape == (BATCH, NODES, HIDDEN)
     assert processed.edges is None or processed.edges.shape == (BATCH, NODES, NODES, HIDDEN)
     assert processed.graph is None or processed.graph.shape == (BATCH, HIDDEN)
+    assert all(loss.shape == (BATCH,) for loss in processed.losses.values())
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(processed))
 
 
@@ -139,6 +140,7 @@ def assert_order_does_not_matter(call):
     assert_close(after.edges, None if before.edges is None else pairs(before.edges))
     assert_close(after.graph, before.graph)
     assert_close(after.pointable, None if before.pointable is None else pairs(before.pointable))
+    assert_close(after.losses, before.losses)
 
 
 @pytest.mark.parametrize("name", sorted(set(PROCESSORS) - set(OF_MEMORY)))
@@ -190,6 +192,7 @@ def test_padding_nodes_change_nothing(name, garbage):
     if before.edges is not None:
         assert_close(after.edges[:, :NODES, :NODES], before.edges)
     assert_close(after.graph, before.graph)
+    assert_close(after.losses, before.losses)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
 
 
