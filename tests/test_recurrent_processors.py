@@ -132,9 +132,9 @@ def test_gradients_reach_every_parameter(name):
 
 @pytest.mark.slow
 @every_name
-@pytest.mark.parametrize("task", ["bfs", "minimum", "insertion_sort"])
+@pytest.mark.parametrize("task", ["bfs", "minimum", "task_scheduling"])
 def test_losses_fall(name, task):
-    """A hundred steps on small problems: each loss but those that start near zero ends lower."""
+    """Over steps on small problems, the total and the size of the gate."""
     algorithm = nar.ALGORITHMS[task]
     stream = TrainingStream([Task(algorithm, (4,))], batch_size=8, seed=0)
     spec = stream.task(0).spec
@@ -154,9 +154,9 @@ def test_losses_fall(name, task):
     init = jax.jit(model.init, compiler_options=COMPILE_QUICKLY)
     params = init(jax.random.key(0), {task: stream.batch(0)})
     state, totals, gates = optimiser.init(params), [], []
-    for index in range(100):
+    for index in range(150):
         params, state, total, losses = step(params, state, stream.batch(index), jax.random.key(index))
         totals.append(float(total))
         gates.append(float(losses.get("auxiliary/gate", 0)))
-    assert np.mean(totals[-10:]) < 0.8 * np.mean(totals[:10])
+    assert np.mean(totals[-25:]) < 0.75 * np.mean(totals[:25])
     assert name != "g_forgetnet" or gates[-1] < 0.8 * gates[0]
