@@ -103,6 +103,25 @@ def test_a_gate_may_be_open_or_closed(bias, share):
     np.testing.assert_allclose(processed.losses["gate"], share, atol=1e-6)
 
 
+@pytest.mark.parametrize(("training_step", "share"), [(0, 0), (5, 0.5), (10, 1), (99, 1)])
+def test_the_loss_grows_over_training(training_step, share):
+    features, hidden = random_features(), normal(3, BATCH, NODES, HIDDEN)
+    memory = jnp.zeros((BATCH, NODES))
+
+    def wrap(processor):
+        return GatedHistory(processor, annealing_steps=10)
+
+    _, full = apply(GatedHistory, features, hidden, memory)
+    _, annealed = apply(wrap, features, hidden, memory, Context(training_step=training_step))
+    np.testing.assert_allclose(annealed.losses["gate"], share * full.losses["gate"], rtol=1e-6)
+    np.testing.assert_array_equal(annealed.nodes, full.nodes)
+
+
+def test_bad_number_of_annealing_steps():
+    with pytest.raises(ValueError, match="annealing_steps must be at least 0, got -1"):
+        hk.transform(lambda: GatedHistory(Echo(), annealing_steps=-1)).init(None)
+
+
 def test_the_loss_closes_the_gate():
     features, hidden = random_features(), normal(3, BATCH, NODES, HIDDEN)
     pure = hk.without_apply_rng(hk.transform(lambda: GatedHistory(Echo())(features, hidden, hidden[..., 0])))

@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -13,6 +14,7 @@ from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.traces import sample_traces
+from nar.training import TrainState, make_step
 
 WITH_MEMORY = ("relational_transformer", "edge_transformer", "floydnet")
 NAMES = (*WITH_MEMORY, "forgetnet", "g_forgetnet", "stepwise_mpnn")
@@ -128,6 +130,25 @@ def test_gradients_reach_every_parameter(name):
     for module, leaves in gradients.items():
         for leaf, value in leaves.items():
             assert not module.startswith("processor") or np.abs(value).max() > 0, (module, leaf)
+
+
+def test_weight_and_annealing_of_the_loss_of_a_gate():
+    """Both are in the total of a training step: the loss as the metrics have it, times its weight."""
+    task = Task(nar.ALGORITHMS["bfs"], (4,))
+    stream = TrainingStream([task], batch_size=2, seed=0)
+    processor = functools.partial(PROCESSORS["g_forgetnet"], annealing_steps=4)
+    model = make_model(NetConfig(processor, 4), {"bfs": task.spec})
+    optimiser = optax.sgd(0.0)
+    step = make_step(model, optimiser, {"auxiliary/gate": 0.25})
+    params = jax.jit(model.init)(jax.random.key(0), {"bfs": stream.batch(0)})
+    state = TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
+    gates = []
+    for _ in range(6):
+        state, metrics = step(state, stream.batch(0), "bfs")
+        own = {name: float(value) for name, value in metrics.items() if name.startswith("loss/bfs/")}
+        gates.append(own.pop("loss/bfs/auxiliary/gate"))
+        assert float(metrics["loss"]) == pytest.approx(sum(own.values()) + 0.25 * gates[-1], rel=1e-5)
+    np.testing.assert_allclose(np.array(gates) / gates[-1], [0, 0.25, 0.5, 0.75, 1, 1], rtol=1e-5)
 
 
 @pytest.mark.slow

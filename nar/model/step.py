@@ -107,7 +107,7 @@ class Step:
         """One step: what the next is fed, what output decoders read, and its outcome."""
         hints = self._forced(carry.hints, index)
         features = self._features(hints)
-        context = Context(step=index, task=self._task, is_training=self._is_training)
+        context = Context(index, self._task, self._is_training, self._training_step)
         processed = self._processor(features, carry.hidden, carry.memory, context)
         seen = Seen(
             nodes=jnp.concatenate([features.nodes, carry.hidden, processed.nodes], axis=-1),

@@ -80,11 +80,13 @@ class Context(NamedTuple):
       step: index of the step, a traced integer.
       task: name of the algorithm.
       is_training: whether parameters are being learned.
+      training_step: how many steps of training came before, for what changes over training.
     """
 
     step: Array | int = 0
     task: str = ""
     is_training: bool = False
+    training_step: Array | int = 0
 
 
 class Processed(NamedTuple):

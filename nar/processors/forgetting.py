@@ -2,8 +2,8 @@
 
 The next step of an algorithm follows from its present one, so ForgetNet gives its processor no previous
 states, and G-ForgetNet a share of them, by a gate that a loss drives towards zero. This much is the paper's.
-Its formulas were not at hand: what the gate reads, and the size of it that is the loss, are ours. Decoders
-read the previous states in either case, as they do with all processors here.
+Its formulas were not at hand: what the gate reads, the size of it that is the loss, and how that is annealed,
+are ours. Decoders read the previous states in either case, as they do with all processors here.
 """
 
 from typing import Any
@@ -44,21 +44,37 @@ class Forgetting(hk.Module):
 class GatedHistory(hk.Module):
     """Any processor, given previous states through a gate that a loss drives towards zero.
 
-    With z = [nodes, hidden] and the offset of A starting at `bias`:
+    With z = [nodes, hidden], the offset of A starting at `bias`, and after t steps of training:
 
         g    = sigmoid(A z + B graph)
         h    = processor(features, g ⊙ hidden)
-        loss = mean over real nodes of |g| / sqrt(H), from 0 (Markov) to 1 (all of the history)
+        loss = min(1, t / annealing_steps) · mean over real nodes of |g| / sqrt(H)
 
-    The loss is called `gate`. Only states of nodes are gated: a memory of the wrapped processor is handed on.
-    Costs 2·N·H² multiply-adds a step.
+    The mean goes from 0, where steps are Markov, to 1, where all of the history is kept. The loss is called
+    `gate`. Only states of nodes are gated: a memory of the wrapped processor is handed on. Costs 2·N·H²
+    multiply-adds a step.
     """
 
-    def __init__(self, processor: Processor, *, bias: float = 0.0, name: str = "history") -> None:
-        """Wraps a processor; a positive bias keeps the gate open at first."""
+    def __init__(
+        self, processor: Processor, *, bias: float = 0.0, annealing_steps: int = 0, name: str = "history"
+    ) -> None:
+        """Wraps a processor.
+
+        Args:
+          processor: what is wrapped.
+          bias: of the gate; a positive one keeps it open at first.
+          annealing_steps: of training, over which the loss grows to its full size; 0 if it starts with that.
+          name: of the module.
+
+        Raises:
+          ValueError: if the number of annealing steps is negative.
+        """
+        if annealing_steps < 0:
+            raise ValueError(f"annealing_steps must be at least 0, got {annealing_steps}")
         super().__init__(name=name)
         self._processor = processor
         self._bias = bias
+        self._annealing_steps = annealing_steps
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
         """That of the wrapped processor."""
@@ -71,7 +87,8 @@ class GatedHistory(hk.Module):
         check_shapes(features, hidden)
         gate = self._gate(features, hidden)
         processed = self._processor(features, gate * hidden, memory, context)
-        return processed._replace(losses={**processed.losses, "gate": size_of_gate(gate, features.mask)})
+        loss = self._annealed(size_of_gate(gate, features.mask), context.training_step)
+        return processed._replace(losses={**processed.losses, "gate": loss})
 
     @hk.transparent
     def _gate(self, features: Features, hidden: Array) -> Array:
@@ -80,6 +97,12 @@ class GatedHistory(hk.Module):
         from_nodes = Linear(size, bias=self._bias, name="nodes")(features.nodes, hidden)
         from_graph = Linear(size, bias=None, name="graph")(features.graph)
         return jax.nn.sigmoid(from_nodes + from_graph[:, None])
+
+    def _annealed(self, loss: Array, training_step: Array | int) -> Array:
+        if self._annealing_steps == 0:
+            return loss
+        share = jnp.asarray(training_step, jnp.float32) / self._annealing_steps
+        return loss * jnp.minimum(share, 1).astype(loss.dtype)
 
 
 def size_of_gate(gate: Array, mask: Array | None) -> Array:

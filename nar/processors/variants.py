@@ -103,9 +103,12 @@ def ForgetNet(hidden_size: int, **options: Any) -> Processor:
     return Forgetting(TripletMPNN(hidden_size, **options))
 
 
-def GForgetNet(hidden_size: int, *, gate_bias: float = 0.0, **options: Any) -> Processor:
-    """A `TripletMPNN` with a gate over previous states, penalised for its size (arXiv 2403.04929)."""
-    return GatedHistory(TripletMPNN(hidden_size, **options), bias=gate_bias)
+def GForgetNet(
+    hidden_size: int, *, gate_bias: float = 0.0, annealing_steps: int = 0, **options: Any
+) -> Processor:
+    """A `TripletMPNN` with a gate over previous states that a loss drives towards zero (arXiv 2403.04929)."""
+    mpnn = TripletMPNN(hidden_size, **options)
+    return GatedHistory(mpnn, bias=gate_bias, annealing_steps=annealing_steps)
 
 
 def StepwiseMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
