@@ -16,7 +16,8 @@ def get_config() -> ConfigDict:
     config.algorithms = ("bfs",)
 
     config.model = ConfigDict()
-    # One of nar.PROCESSORS, and arguments for it.
+    # One of nar.PROCESSORS, or module:ATTRIBUTE for your own, and arguments for it; nar/processors/README.md
+    # has them all.
     config.model.processor = "triplet_gmpnn"
     config.model.processor_options = ConfigDict()
     config.model.hidden_size = 128

@@ -156,7 +156,7 @@ def make_net_config(model: Config) -> NetConfig:
         options.setdefault("layer_norm", False)
     try:
         check_processor(factory, model["hidden_size"], **options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"model.processor_options of {model['processor']}: {error}") from None
     return NetConfig(
         processor=functools.partial(factory, **options),

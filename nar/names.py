@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,13 @@ def load_attribute(name: str, what: str, is_one: Callable[[Any], bool]) -> Any:
         raise ValueError(f"{what} {name!r} cannot be imported: {error}") from error
     found = getattr(module, attribute, None)
     if not is_one(found):
-        others = [key for key, value in vars(module).items() if not key.startswith("_") and is_one(value)]
+        others = [key for key, value in vars(module).items() if is_one(value) and _is_own(module_name, value)]
         raise ValueError(f"{module_name} has no {what} {attribute!r}; it has: {', '.join(others) or 'none'}")
     return found
+
+
+def _is_own(module_name: str, value: Any) -> bool:
+    """Whether a class or function belongs to the module, which may have imported others."""
+    if not isinstance(value, type | types.FunctionType):
+        return True
+    return str(value.__module__).startswith(module_name)

@@ -73,6 +73,40 @@ def test_processor_options():
             assemble(config)
 
 
+@pytest.mark.parametrize(
+    ("processor", "options", "message"),
+    [
+        ("gat", {"num_heads": 3}, "processor_options of gat: num_heads must divide hidden_size = 4, got 3"),
+        (
+            "mpnn",
+            {"aggregation": "min"},
+            "processor_options of mpnn: unknown aggregation 'min'; known: max, sum",
+        ),
+        (
+            "memnet_full",
+            {"memory_size": 0},
+            "processor_options of memnet_full: memory_size must be at least 1",
+        ),
+        (
+            "math:sqrt",
+            {},
+            "processor_options of math:sqrt: a processor needs the method __call__, which 2.0 has",
+        ),
+        ("math:pi", {}, "math has no processor 'pi'; it has: acos, "),
+        ("mpn", {}, "unknown processor 'mpn'; known: deepsets, "),
+    ],
+)
+def test_bad_processors(processor, options, message):
+    with pytest.raises(ValueError, match=message):
+        assemble(config_with(model__processor=processor, model__processor_options=options))
+
+
+def test_aggregation_by_name():
+    parts = assemble(config_with(model__processor_options={"aggregation": "recurrent"}))
+    params = jax.eval_shape(parts.model.init, jax.random.key(0), {"bfs": parts.stream.batch(0)})
+    assert params["processor/mpnn/recurrent"]["w"].shape == (8, 16)
+
+
 def config_with(**changes):
     """The base config, small, with some keys changed; dots are written as double underscores."""
     config = base.get_config()

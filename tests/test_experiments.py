@@ -169,7 +169,8 @@ def test_evaluate_at_any_sizes(finished):
 BAD_CONFIGS = {
     "--config.algorithms=('bsf',)": "unknown algorithm 'bsf'; known: activity_selector, ",
     "--config.algorithms=('bfs','bfs')": "algorithms must name each algorithm once",
-    "--config.model.processor=mpn": "unknown processor 'mpn'; known: gmpnn",
+    "--config.model.processor=mpn": "unknown processor 'mpn'; known: deepsets, ",
+    "--config.model.processor=no_such:MPN": "processor 'no_such:MPN' cannot be imported: No module named",
     "--config.model.hiden_size=8": 'Did you mean "hidden_size"',
     "--config.model.hidden_size=big": "hidden_size",
     "--config.model.hint_feedback=loud": "unknown hint_feedback 'loud'; known: soft, hard, hard_on_eval",

@@ -19,6 +19,7 @@ from nar.processors.contract import (
     Features,
     Processed,
     Processor,
+    check_shapes,
     dense,
     full_adjacency,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "TripletPGNMask",
     "Triplets",
     "check_processor",
+    "check_shapes",
     "dense",
     "find_aggregation",
     "find_processor",

@@ -101,6 +101,7 @@ def read_checkpoint(path: str | pathlib.Path) -> dict[str, dict[str, np.ndarray]
         ) from None
     for module, leaves in params.items():
         for name, leaf in leaves.items():
+            kind = getattr(leaf, "dtype", type(leaf).__name__)
             if not isinstance(leaf, np.ndarray) or not np.issubdtype(leaf.dtype, np.floating):
-                raise ValueError(f"{path}: {module}/{name} is no array of numbers, but {type(leaf).__name__}")
+                raise ValueError(f"{path}: {module}/{name} is no array of real numbers, but of type {kind}")
     return params

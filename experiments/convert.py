@@ -1,0 +1,71 @@
+"""Makes a run of a checkpoint of dm-clrs 2.0.3.
+
+    python -m experiments.convert --checkpoint=best.pkl --config=configs/base.py --workdir=runs/theirs \
+        --config.algorithms="('bfs','dfs')" --config.model.processor=triplet_gmpnn
+    python -m experiments.evaluate --workdir=runs/theirs --sizes=16,64
+
+The config says what the network is: its tasks in the order in which dm-clrs was given them, its processor and
+size. `experiments.evaluate` scores such a run, and `experiments.train` goes on with it from step 0, with the
+optimiser in its initial state. The file is read without running code that it may hold.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+from experiments.assembly import assemble, new_state
+from experiments.command_line import launch
+from nar.model import Params
+from nar.model.dm_clrs import convert_parameters, read_checkpoint
+from nar.training import Checkpoints, Workdir, count_parameters
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "File that dm-clrs wrote.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, made if missing.", required=True)
+
+
+def main() -> None:
+    """Checks everything, then writes the run."""
+    config = _CONFIG.value.to_dict()
+    parts = assemble(config)
+    theirs = read_checkpoint(_CHECKPOINT.value)
+    params = convert_parameters(theirs, config["model"]["processor"], parts.model.specs)
+    state = new_state(parts, config["training"]["seed"])
+    check_fits(params, state.params)
+    workdir = Workdir(pathlib.Path(_WORKDIR.value))
+    if workdir.checkpoints.exists():
+        raise ValueError(f"{workdir.path} has checkpoints already; choose another workdir")
+    workdir.claim(config)
+    with Checkpoints(workdir.checkpoints) as checkpoints:
+        notes = {"seconds": 0.0, "converted": str(_CHECKPOINT.value)}
+        checkpoints.save(dataclasses.replace(state, params=params), None, notes)
+    print(f"{count_parameters(params)} parameters of {', '.join(parts.model.specs)}. Run: {workdir.path}")
+
+
+def check_fits(found: Params, expected: Params) -> None:
+    """Raises ValueError, with what differs, unless converted parameters are those of the config's network."""
+    shapes, wanted = _shapes(found), _shapes(expected)
+    lines = [
+        f"  {name}: {shapes.get(name, 'none')} in the checkpoint, {wanted.get(name, 'none')} in the config"
+        for name in sorted({*shapes, *wanted})
+        if shapes.get(name) != wanted.get(name)
+    ]
+    if lines:
+        raise ValueError("\n".join(["the checkpoint is of another network than the config:", *lines]))
+
+
+def _shapes(params: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[int, ...]]:
+    return {
+        f"{module}/{name}": tuple(leaf.shape)
+        for module, leaves in params.items()
+        for name, leaf in leaves.items()
+    }
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    launch(main)
