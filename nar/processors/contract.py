@@ -130,7 +130,10 @@ class Processor(Protocol):
         ...
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """The memory before the first step, () if the processor has none."""
+        """The memory before the first step, float32; () if the processor has none.
+
+        To carry it through a scan whose states are bfloat16, convert it once before the first step.
+        """
         ...
 
 
