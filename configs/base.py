@@ -40,6 +40,13 @@ def get_config() -> ConfigDict:
     # training: not at all (constant), or on a linear, cosine or exponential curve to `end` in `steps` steps.
     config.model.teacher_forcing = 0.0
     config.model.teacher_forcing_schedule = ConfigDict({"shape": "constant", "end": 0.0, "steps": 1000})
+    # How many steps there are: as many as the algorithm takes (trace), budget, or learned, up to a budget.
+    config.model.termination = "trace"
+    # steps + steps_per_node times the number of nodes.
+    config.model.budget = ConfigDict({"steps": 0, "steps_per_node": 1.0})
+    # Of learned termination: probability of the geometric prior, factor of the divergence from it, and the
+    # probability to have stopped at which it stops in evaluation.
+    config.model.halting = ConfigDict({"prior": 0.1, "weight": 0.01, "threshold": 0.5})
 
     config.data = ConfigDict()
     # Problem sizes of training, in turn.

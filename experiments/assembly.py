@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -13,7 +13,17 @@ from configs import base
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
 from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
-from nar.model import Model, NetConfig, Params, Schedule, make_model
+from nar.model import (
+    Budget,
+    FromTrace,
+    Learned,
+    Model,
+    NetConfig,
+    Params,
+    Schedule,
+    Termination,
+    make_model,
+)
 from nar.processors import check_processor, find_processor
 from nar.traces import TraceBatch
 from nar.training import Devices, TrainState, init_state, make_optimiser
@@ -168,7 +178,24 @@ def make_net_config(model: Config) -> NetConfig:
         dropout=model["dropout"],
         lstm=model["lstm"],
         encoder_init=model["encoder_init"],
+        termination=make_termination(model),
     )
+
+
+def make_termination(model: Config) -> Termination:
+    """What decides how many steps there are.
+
+    Raises:
+      ValueError: if it is unknown, or a number is not valid.
+    """
+    makers: dict[str, Callable[[], Termination]] = {
+        "trace": FromTrace,
+        "budget": lambda: Budget(**model["budget"]),
+        "learned": lambda: Learned(Budget(**model["budget"]), **model["halting"]),
+    }
+    if model["termination"] not in makers:
+        raise ValueError(f"unknown termination {model['termination']!r}; known: {', '.join(makers)}")
+    return makers[model["termination"]]()
 
 
 def make_teacher_forcing(start: float, schedule: Config) -> float | Schedule:

@@ -79,22 +79,38 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
     """
     result = {}
     for probe in spec.outputs:
-        losses, counts = LOSSES[probe.kind](batch.outputs[probe.name], predictions.outputs[probe.name])
+        losses, counts = _output_losses(probe, batch.outputs[probe.name], predictions)
         result[probe.name] = _mean(losses, counts & _real_entries(probe, batch, losses))
-    steps = jnp.arange(1, batch.num_steps)[:, None]
     for probe in spec.hints:
         if probe.name not in predictions.hints:
             continue
         if batch.num_steps == 1:
             result[probe.name] = jnp.zeros(())
             continue
-        truth = batch.hints[probe.name][1:]
-        losses, counts = LOSSES[probe.kind](truth, predictions.hints[probe.name])
+        truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
+        num_steps = min(len(truth), len(predicted))
+        losses, counts = LOSSES[probe.kind](truth[:num_steps], predicted[:num_steps])
+        steps = jnp.arange(1, num_steps + 1)[:, None]
         running = _expand(steps < batch.lengths[None], losses)
         result[probe.name] = _mean(losses, counts & running & _real_entries(probe, batch, losses))
     for name, value in predictions.losses.items():
         result[f"{AUXILIARY}/{name}"] = value
     return result
+
+
+def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> tuple[Array, Array]:
+    """Losses [B, ...] of an output, and which of them count.
+
+    Where a network learns when to stop they are expected values: sums over steps of the probability to stop
+    there times the loss of what would be returned (Banino et al. 2021, arXiv 2107.05407, section 2).
+    """
+    halting = predictions.halting
+    if halting is None:
+        return LOSSES[probe.kind](truth, predictions.outputs[probe.name])
+    logits = halting.outputs[probe.name]
+    at_each_step = jnp.broadcast_to(truth[None], (len(logits), *truth.shape))
+    losses, counts = LOSSES[probe.kind](at_each_step, logits)
+    return (_expand(jnp.exp(halting.log_probabilities), losses) * losses).sum(axis=0), counts[0]
 
 
 def total_loss(by_probe: Mapping[str, Array], factors: Mapping[str, float] | None = None) -> Array:

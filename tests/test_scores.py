@@ -187,7 +187,10 @@ def test_results_do_not_depend_on_the_size_of_batches(network, task):
     results = {}
     for batch_size in (7, 3):
         evaluator = Evaluator(model, Transforms(), batch_size)
-        results[batch_size] = evaluator.decide(params, task, batch), evaluator.score(params, task, traces)
+        results[batch_size] = (
+            evaluator.decide(params, task, batch).outputs,
+            evaluator.score(params, task, traces),
+        )
     for decided, scores in results.values():
         assert scores == results[7][1]
         for name, value in decided.items():
@@ -200,10 +203,10 @@ def test_order_is_kept(network):
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 7, seed=0))
     evaluator = Evaluator(model, Transforms(), batch_size=3)
-    together = evaluator.decide(params, "bfs", batch)["pi"]
+    together = evaluator.decide(params, "bfs", batch).outputs["pi"]
     assert len({tuple(row) for row in together}) > 3
     for index in range(7):
-        alone = evaluator.decide(params, "bfs", take(batch, slice(index, index + 1)))["pi"]
+        alone = evaluator.decide(params, "bfs", take(batch, slice(index, index + 1))).outputs["pi"]
         np.testing.assert_array_equal(alone, together[index : index + 1])
 
 
@@ -212,7 +215,7 @@ def test_the_evaluator_reads_no_answers(network):
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 3, seed=0))
     evaluator = Evaluator(model, Transforms(), batch_size=3)
-    expected = evaluator.decide(params, "bfs", batch)["pi"]
+    expected = evaluator.decide(params, "bfs", batch).outputs["pi"]
     garbage = {name: np.concatenate([value[:1], 7 - value[1:]]) for name, value in batch.hints.items()}
     other = type(batch)(batch.inputs, garbage, {"pi": 0 * batch.outputs["pi"]}, batch.lengths)
     np.testing.assert_array_equal(evaluator.decide(params, "bfs", other)["pi"], expected)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,11 +11,23 @@ from tqdm import tqdm
 from nar.algorithms import find_algorithm
 from nar.batches import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.scores import decide, score_decided
-from nar.model import Model, Params, Values
+from nar.model import FromTrace, Learned, Model, Params, Values
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
 
 SAMPLES_OF_OTHER_SIZES = 32
 """Times `Algorithm.clrs30_multiplier`, as in the test split."""
+
+
+class Decided(NamedTuple):
+    """What a network decides for a batch.
+
+    Attributes:
+      outputs: by name, as a trace holds them: [B, ...].
+      steps: [B], how many steps were taken.
+    """
+
+    outputs: dict[str, np.ndarray]
+    steps: np.ndarray
 
 
 class Evaluator:
@@ -36,13 +49,18 @@ class Evaluator:
         self._batch_size = batch_size
         self.show_progress = show_progress
 
-        def predict(params: Params, task: str, batch: TraceBatch, num_steps: int) -> Values:
-            return model.apply(params, None, task, batch, False, num_steps).outputs
+        def predict(
+            params: Params, task: str, batch: TraceBatch, num_steps: int | None
+        ) -> tuple[Values, jax.Array]:
+            predictions = model.apply(params, None, task, batch, False, num_steps)
+            return predictions.outputs, predictions.steps
 
         self._predict = jax.jit(predict, static_argnums=(1, 3))
 
     def score(self, params: Params, task: str, traces: TraceBatch) -> dict[str, float]:
         """Score of each output over all traces together, and `score`, their mean.
+
+        If the network learns when to stop there is also `steps`, the mean number of steps that it took.
 
         Args:
           params: of the network.
@@ -51,23 +69,31 @@ class Evaluator:
         """
         spec = self.model.specs[task]
         batch = self._transforms.apply(find_algorithm(task), traces)
-        return score_decided(spec, batch.outputs, self.decide(params, task, batch))
+        decided = self.decide(params, task, batch)
+        scores = score_decided(spec, batch.outputs, decided.outputs)
+        if isinstance(self.model.config.termination, Learned):
+            scores["steps"] = float(decided.steps.mean())
+        return scores
 
-    def decide(self, params: Params, task: str, batch: TraceBatch) -> dict[str, np.ndarray]:
-        """Outputs for a batch after transforms, in its order and as a trace holds them: [B, ...]."""
+    def decide(self, params: Params, task: str, batch: TraceBatch) -> Decided:
+        """Outputs for a batch after transforms, in its order."""
         spec = self.model.specs[task]
-        parts = []
+        parts, steps = [], []
         starts = range(0, batch.batch_size, self._batch_size)
         for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self.show_progress):
             part = take(batch, slice(start, start + self._batch_size))
             real = part.batch_size
-            logits = self._logits(params, task, pad_batch(part, self._batch_size))
+            logits, taken = self._logits(params, task, pad_batch(part, self._batch_size))
             decided = decide(spec, logits)
             parts.append({name: value[:real] for name, value in decided.items()})
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            steps.append(np.asarray(taken)[:real])
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return Decided(outputs, np.concatenate(steps))
 
-    def _logits(self, params: Params, task: str, batch: TraceBatch) -> Values:
-        num_steps = max(1, bucket_length(batch.num_steps) - 1)
+    def _logits(self, params: Params, task: str, batch: TraceBatch) -> tuple[Values, jax.Array]:
+        num_steps = None
+        if isinstance(self.model.config.termination, FromTrace):
+            num_steps = max(1, bucket_length(batch.num_steps) - 1)
         # Of the hints, the network sees the first only.
         first = {name: value[:1] for name, value in batch.hints.items()}
         batch = dataclasses.replace(batch, hints=first, outputs={})
@@ -75,7 +101,7 @@ class Evaluator:
 
 
 Scores = dict[str, dict[str, dict[str, float]]]
-"""task -> size -> output or "score" -> score."""
+"""task -> size -> output or "score" -> score; "steps", if it is there, is no score."""
 
 
 def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:

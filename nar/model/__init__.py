@@ -4,8 +4,9 @@ from nar.model.config import HINT_FEEDBACKS, HINT_MODES, HintMode, NetConfig
 from nar.model.decoders import DECODERS
 from nar.model.encoders import ENCODER_INITS, VIEWS
 from nar.model.net import Model, Params, make_model
-from nar.model.rollout import Predictions
+from nar.model.rollout import Halting, Predictions
 from nar.model.schedules import SHAPES, Schedule
+from nar.model.termination import Budget, FromTrace, Learned, Termination
 from nar.model.values import (
     SINKHORN_ITERATIONS_OF_OUTPUT,
     Values,
@@ -23,12 +24,17 @@ __all__ = [
     "SHAPES",
     "SINKHORN_ITERATIONS_OF_OUTPUT",
     "VIEWS",
+    "Budget",
+    "FromTrace",
+    "Halting",
     "HintMode",
+    "Learned",
     "Model",
     "NetConfig",
     "Params",
     "Predictions",
     "Schedule",
+    "Termination",
     "Values",
     "decode_hard",
     "decode_soft",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nar.model.encoders import ENCODER_INITS
 from nar.model.schedules import Schedule
+from nar.model.termination import FromTrace, Termination
 from nar.processors import LSTM, Dropout, Processor, ProcessorFactory, Repeated
 
 
@@ -57,6 +58,7 @@ class NetConfig:
         `dropout_prob`).
       lstm: whether an LSTM at each node follows (dm-clrs: `use_lstm`).
       encoder_init: how weights of encoders are drawn, one of `ENCODER_INITS` (dm-clrs: the same).
+      termination: how many steps there are: `FromTrace`, `Budget` or `Learned`.
     """
 
     processor: ProcessorFactory
@@ -68,6 +70,7 @@ class NetConfig:
     dropout: float = 0.0
     lstm: bool = False
     encoder_init: str = "xavier_on_scalars"
+    termination: Termination = FromTrace()
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "message_passing_steps"):

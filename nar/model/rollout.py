@@ -2,7 +2,9 @@
 
 One body serves all steps: the first step is fed the true first hints, which are a function of the inputs, in
 the form in which predictions are fed back later. Outputs are decoded once, after the last step, from what
-each sample's own last step left behind.
+each sample's own last step left behind; only to learn when to stop they are decoded at each step.
+
+All that a step hands to the next is in its `Carry`: `unroll` may be called again with it to go on.
 """
 
 import dataclasses
@@ -12,7 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from nar.model.config import NetConfig
-from nar.model.step import Carry, Outcome, Step, keep
+from nar.model.step import Carry, Outcome, Step
+from nar.model.termination import Learned, divergence_from_prior, log_halting, log_survivals
 from nar.model.values import Values
 from nar.specs import Spec
 from nar.traces import TraceBatch
@@ -22,19 +25,38 @@ Array = jax.Array
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
+class Halting:
+    """Where a network that learns when to stop might have stopped; S is the largest number of steps.
+
+    Attributes:
+      log_probabilities: [S, B], to stop at each step; minus infinity behind the most that a sample may take.
+      outputs: logits by name at each step, [S, B, ...].
+    """
+
+    log_probabilities: Array
+    outputs: Values
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class Predictions:
     """What a network predicts for a batch.
 
     Attributes:
-      outputs: logits by name, [B, ...].
-      hints: logits by name, [T-1, B, ...]: entry t predicts the hints of step t + 1; empty if hints are not
-        decoded.
-      losses: auxiliary losses of the processor by name, scalars: means over samples and their own steps.
+      outputs: logits by name, [B, ...], at each sample's last step.
+      hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the number of steps
+        for which there is room, T - 1 if the trace decides. Empty if hints are not decoded.
+      losses: auxiliary losses by name, scalars: those of the processor, means over samples and their own
+        steps; and `halting`, in training, if the network learns when to stop.
+      steps: [B] int32, how many steps each sample took.
+      halting: in training, if the network learns when to stop; otherwise None.
     """
 
     outputs: Values
     hints: Values
     losses: Values
+    steps: Array
+    halting: Halting | None = None
 
 
 def rollout(
@@ -48,46 +70,58 @@ def rollout(
 ) -> Predictions:
     """Predictions of a batch, to be called inside a Haiku transform.
 
-    Without teacher forcing nothing of `batch` is read but inputs, first hints and lengths.
+    Without teacher forcing nothing of `batch` is read but inputs, first hints and, if the trace decides how
+    many steps there are, lengths.
 
     Args:
       config: what the network is made of.
       task: name of the algorithm; parameters of encoders and decoders are named by it.
       spec: of the batch, after transforms.
       batch: what to predict.
-      is_training: whether there is noise in permutations and teacher forcing.
-      num_steps: how many steps to take; by default one less than the batch holds, at least one.
+      is_training: whether there is noise in permutations, dropout and teacher forcing.
+      num_steps: for how many steps to make room; by default for those that `config.termination` asks for.
       training_step: how many steps of training came before, for what changes over training.
     """
     step = Step(config, task, spec, batch, is_training, training_step)
-    num_steps = max(1, batch.num_steps - 1) if num_steps is None else num_steps
-    longest = jnp.maximum(batch.lengths.max() - 1, 1)
-    start = step.start()
-    _, *shapes = hk.eval_shape(step.advance, start, jnp.zeros((), jnp.int32))
-    nothing_seen, no_outcome = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+    final, outcome = unroll(step, step.start(), jnp.arange(step.room if num_steps is None else num_steps))
+    losses = {name: value.sum() / final.steps.sum() for name, value in outcome.losses.items()}
+    if is_training and outcome.halt is not None:
+        return _halted(config, step, outcome, losses)
+    outputs = step.decoders(spec.outputs, step.readout(final.last))
+    return Predictions(outputs, outcome.hints, losses, final.steps)
 
-    def advance(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
-        new, seen, (logits, losses) = step.advance(carry, index)
-        running = (batch.lengths > index + 1) | (index == 0)
-        counted = {name: jnp.where(running, value, 0) for name, value in losses.items()}
-        return new._replace(last=keep(seen, carry.last, running)), (logits, counted)
+
+def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, Outcome]:
+    """Takes the steps of these indices; outcomes get a leading axis.
+
+    Once every sample has stopped nothing is computed: room for more steps costs next to nothing.
+    """
 
     def rest(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
         del index
-        return carry, no_outcome
+        return carry, step.nothing
 
     def body(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
-        # Behind the end of the longest trace nothing is computed: padding of steps costs next to nothing.
         if hk.running_init():
-            return advance(carry, index)
-        return hk.cond(index < longest, advance, rest, carry, index)
+            return step.advance(carry, index)
+        return hk.cond(carry.running.any(), step.advance, rest, carry, index)
 
-    final, (hints, losses) = hk.scan(body, start._replace(last=nothing_seen), jnp.arange(num_steps))
+    return hk.scan(body, carry, indices)
+
+
+def _halted(config: NetConfig, step: Step, outcome: Outcome, losses: Values) -> Predictions:
+    """Predictions of a network that learns when to stop, from all its steps."""
+    assert isinstance(config.termination, Learned) and outcome.halt is not None
+    log_p = log_halting(outcome.halt, step.limits)
+    divergence = divergence_from_prior(log_p, step.limits, config.termination.prior)
+    stopped = config.termination.has_stopped(log_survivals(outcome.halt))
+    numbers = jnp.arange(1, len(stopped) + 1)[:, None]
+    steps = jnp.where(stopped, numbers, step.limits[None]).min(axis=0)
+    rows = jnp.arange(len(steps))
     return Predictions(
-        outputs=step.decoders(spec.outputs, step.readout(start.hints, final.last)),
-        hints=hints,
-        losses={
-            name: value.sum() / jnp.clip(batch.lengths - 1, 1, num_steps).sum()
-            for name, value in losses.items()
-        },
+        outputs={name: value[steps - 1, rows] for name, value in outcome.outputs.items()},
+        hints=outcome.hints,
+        losses={**losses, "halting": config.termination.weight * divergence.mean()},
+        steps=jnp.minimum(steps, step.limits),
+        halting=Halting(log_p, outcome.outputs),
     )

@@ -1,7 +1,6 @@
 """One step of the rollout: encode the hints, process, decode the next hints and what is fed back of them."""
 
 import dataclasses
-import functools
 from typing import Any, NamedTuple
 
 import haiku as hk
@@ -10,11 +9,13 @@ import jax.numpy as jnp
 
 from nar.model.config import NetConfig
 from nar.model.decoders import Decoders, Readout
-from nar.model.encoders import Encoders, combine, connected
+from nar.model.encoders import Encoders
+from nar.model.features import Shown
 from nar.model.schedules import Schedule
+from nar.model.termination import HaltingHead, Learned
 from nar.model.values import Values, decode_hard, decode_soft, densify
-from nar.processors import Context, FactoredFeatures, Features, full_adjacency
-from nar.specs import Location, Spec
+from nar.processors import Context, FactoredFeatures, Features
+from nar.specs import Spec
 from nar.traces import TraceBatch
 
 Array = jax.Array
@@ -27,17 +28,35 @@ class Carry(NamedTuple):
       hints: dense values by name that the step is fed.
       hidden: [B, N, H].
       memory: the processor's.
-      last: what each sample's last step so far left for the output decoders.
+      last: what each sample's last step so far left for the output decoders; None if each step decodes them.
+      running: [B] bool, whether the sample takes the next step.
+      steps: [B] int32, how many steps it took so far.
+      log_survival: [B], logarithm of the probability not to have stopped so far, if the network learns it.
     """
 
     hints: Values
     hidden: Array
     memory: Any
     last: Any
+    running: Array
+    steps: Array
+    log_survival: Array
 
 
-Outcome = tuple[Values, Values]
-"""Of one step: logits of hints by name, and auxiliary losses [B] by name."""
+class Outcome(NamedTuple):
+    """What one step leaves behind.
+
+    Attributes:
+      hints: logits by name, [B, ...].
+      losses: auxiliary losses by name, [B], 0 for samples that have stopped.
+      outputs: logits by name, [B, ...], if each step decodes them.
+      halt: [B], logit of the probability to stop here, if the network learns it.
+    """
+
+    hints: Values
+    losses: Values
+    outputs: Values
+    halt: Array | None
 
 
 class Seen(NamedTuple):
@@ -61,7 +80,14 @@ class Seen(NamedTuple):
 
 
 class Step:
-    """One step of the rollout, and all that does not change over the steps."""
+    """One step of the rollout, and all that does not change over the steps.
+
+    Attributes:
+      decoders: of the task.
+      limits: [B] int32, how many steps each sample takes at most.
+      room: how many steps that can be, by the shapes of the batch alone.
+      nothing: an outcome of zeros.
+    """
 
     def __init__(
         self,
@@ -81,32 +107,50 @@ class Step:
         self._encoded = spec.hints if config.hints.encoded else ()
         self._decoded = spec.hints if config.hints.decoded else ()
         with hk.name_scope(task):
-            self._encoders = Encoders(config.hidden_size, config.encoder_init)
+            self._shown = Shown(config, Encoders(config.hidden_size, config.encoder_init), spec, batch)
             self.decoders = Decoders(config.hidden_size, is_training)
+            self._halt = None
+            if isinstance(config.termination, Learned):
+                self._halt = HaltingHead(config.hidden_size, config.termination.prior)
         with hk.name_scope("processor"):
             self._processor = config.make_processor()
-        self._num_nodes = _num_nodes(spec, batch)
-        self._mask = None
-        if batch.num_nodes is not None:
-            self._mask = jnp.arange(self._num_nodes)[None] < batch.num_nodes[:, None]
-        inputs = {p.name: densify(p, batch.inputs[p.name], self._num_nodes) for p in spec.inputs}
-        self._input_features = self._encoders(spec.inputs, inputs, self._mask)
-        self._input_links = connected(spec.inputs, inputs)
+        self._decodes_each_step = self._halt is not None and is_training
+        self.limits = config.termination.limits(batch, self._shown.num_nodes)
+        self.room = config.termination.capacity(batch, self._shown.num_nodes)
+        self._blank = self._before_the_first()
+        shapes = hk.eval_shape(self._take, self._blank, jnp.zeros((), jnp.int32))[1:]
+        self._unseen, self.nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     def start(self) -> Carry:
         """What the first step is fed."""
-        size = (self._batch.batch_size, self._num_nodes)
+        return self._blank if self._decodes_each_step else self._blank._replace(last=self._unseen)
+
+    def advance(self, carry: Carry, index: Array) -> tuple[Carry, Outcome]:
+        """One step: what the next is fed, and what this one leaves behind."""
+        new, seen, outcome = self._take(carry, index)
+        if self._decodes_each_step:
+            return new, outcome
+        return new._replace(last=keep(seen, carry.last, carry.running)), outcome
+
+    def readout(self, seen: Seen) -> Readout:
+        """What decoders read, outside of the scan; any hints will do, since their values are in `seen`."""
+        return _readout(self._shown(self._true_hints(0)), seen)
+
+    def _before_the_first(self) -> Carry:
+        size = (self._batch.batch_size, self._shown.num_nodes)
         return Carry(
             hints=self._true_hints(0),
             hidden=jnp.zeros((*size, self._config.hidden_size)),
             memory=self._processor.initial_memory(*size),
             last=None,
+            running=jnp.ones(size[0], bool),
+            steps=jnp.zeros(size[0], jnp.int32),
+            log_survival=jnp.zeros(size[0]),
         )
 
-    def advance(self, carry: Carry, index: Array) -> tuple[Carry, Seen, Outcome]:
-        """One step: what the next is fed, what output decoders read, and its outcome."""
+    def _take(self, carry: Carry, index: Array) -> tuple[Carry, Seen, Outcome]:
         hints = self._forced(carry.hints, index)
-        features = self._features(hints)
+        features = self._shown(hints)
         context = Context(index, self._task, self._is_training, self._training_step)
         processed = self._processor(features, carry.hidden, carry.memory, context)
         seen = Seen(
@@ -117,59 +161,54 @@ class Step:
             processed_graph=processed.graph,
             pointable=processed.pointable,
         )
-        logits = self.decoders(self._decoded, _readout(features, seen))
+        readout = _readout(features, seen)
+        logits = self.decoders(self._decoded, readout)
         decide = self._decide()
-        fed_back = {p.name: decide(p, logits[p.name]) for p in self._encoded}
-        new = Carry(fed_back, processed.nodes, processed.memory, carry.last)
-        return new, seen, (logits, dict(processed.losses))
+        running, log_survival, halt = self._goes_on(carry, index, readout)
+        new = Carry(
+            hints={p.name: decide(p, logits[p.name]) for p in self._encoded},
+            hidden=processed.nodes,
+            memory=processed.memory,
+            last=carry.last,
+            running=running,
+            steps=carry.steps + carry.running,
+            log_survival=log_survival,
+        )
+        outputs = self.decoders(self._spec.outputs, readout) if self._decodes_each_step else {}
+        losses = {name: jnp.where(carry.running, value, 0) for name, value in processed.losses.items()}
+        return new, seen, Outcome(logits, losses, outputs, halt)
 
-    def readout(self, hints: Values, seen: Seen) -> Readout:
-        """What decoders read, outside of the scan; any hints will do, since their values are in `seen`."""
-        return _readout(self._features(hints), seen)
+    def _goes_on(self, carry: Carry, index: Array, readout: Readout) -> tuple[Array, Array, Array | None]:
+        """Which samples take the next step, the log-probabilities of it, and the logits to stop here."""
+        running = carry.running & (index + 1 < self.limits)
+        termination = self._config.termination
+        if self._halt is None or not isinstance(termination, Learned):
+            return running, carry.log_survival, None
+        halt = self._halt(readout)
+        log_survival = carry.log_survival + jax.nn.log_sigmoid(-halt)
+        if not self._is_training:
+            running &= ~termination.has_stopped(log_survival)
+        return running, log_survival, halt
 
     def _true_hints(self, index: Array | int) -> Values:
         hints = {p.name: jnp.asarray(self._batch.hints[p.name])[index] for p in self._encoded}
-        return {p.name: densify(p, hints[p.name], self._num_nodes) for p in self._encoded}
+        return {p.name: densify(p, hints[p.name], self._shown.num_nodes) for p in self._encoded}
 
     def _forced(self, hints: Values, index: Array) -> Values:
+        """The hints that a step is fed: in training perhaps true ones, as long as the trace has any."""
         probability = self._config.teacher_forcing
         if not self._is_training or not self._encoded or probability == 0:
             return hints
         if isinstance(probability, Schedule):
             probability = probability(self._training_step)
         shape = (self._batch.batch_size,)
-        forced = jax.random.bernoulli(hk.next_rng_key(), probability, shape)
+        forced = jax.random.bernoulli(hk.next_rng_key(), probability, shape) & (index < self._batch.lengths)
         return keep(self._true_hints(index), hints, forced | (index == 0))
 
     def _decide(self) -> Any:
         feedback = self._config.hint_feedback
         hard = feedback == "hard" or (feedback == "hard_on_eval" and not self._is_training)
-        return functools.partial(decode_hard if hard else decode_soft)
-
-    def _features(self, hints: Values) -> Features:
-        from_hints = self._encoders(self._encoded, hints, self._mask)
-        located = {
-            location: combine([f[location] for f in (self._input_features, from_hints) if location in f])
-            for location in Location
-            if location in self._input_features or location in from_hints
-        }
-        batch_size, num_nodes = self._batch.batch_size, self._num_nodes
-        hidden_size = self._config.hidden_size
-        links = [jnp.broadcast_to(jnp.eye(num_nodes, dtype=bool), (batch_size, num_nodes, num_nodes))]
-        links += [x for x in (self._input_links, connected(self._encoded, hints)) if x is not None]
-
-        def at(location: Location, *shape: int) -> FactoredFeatures:
-            return located.get(location) or _nothing((batch_size, *shape), hidden_size)
-
-        features = Features(
-            nodes=at(Location.NODE, num_nodes).dense(),
-            edges=at(Location.EDGE, num_nodes, num_nodes),
-            graph=at(Location.GRAPH).dense(),
-            adjacency=functools.reduce(jnp.logical_or, links),
-            mask=self._mask,
-        )
-        # What is predicted for padding nodes must not connect them with real ones.
-        return features._replace(adjacency=features.adjacency & full_adjacency(features))
+        return decode_hard if hard else decode_soft
 
 
 def keep(new: Any, old: Any, running: Array) -> Any:
@@ -180,11 +219,6 @@ def keep(new: Any, old: Any, running: Array) -> Any:
         return jnp.where(condition, new_leaf, old_leaf)
 
     return jax.tree.map(choose, new, old)
-
-
-def _nothing(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures:
-    """Features of a location that no probe adds to: zero."""
-    return FactoredFeatures(jnp.zeros((*shape, 1)), jnp.zeros((1, hidden_size)), jnp.zeros((hidden_size,)))
 
 
 def _factored(features: Features) -> FactoredFeatures:
@@ -202,8 +236,3 @@ def _readout(features: Features, seen: Seen) -> Readout:
         mask=features.mask,
         pointable=seen.pointable,
     )
-
-
-def _num_nodes(spec: Spec, batch: TraceBatch) -> int:
-    located = next(probe for probe in spec.inputs if probe.location is not Location.GRAPH)
-    return batch.inputs[located.name].shape[1]

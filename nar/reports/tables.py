@@ -33,7 +33,9 @@ def scores_table(scores: Mapping[str, TaskScores]) -> str:
     for split, tasks in scores.items():
         for task, sizes in tasks.items():
             for size, values in sizes.items():
-                outputs = ", ".join(f"{k} {v:.2%}" for k, v in values.items() if k != "score")
+                outputs = ", ".join(f"{k} {v:.2%}" for k, v in values.items() if k not in ("score", "steps"))
+                if "steps" in values:
+                    outputs += f", in {values['steps']:.1f} steps"
                 rows.append([task, split, size, f"{values['score']:.2%}", outputs])
     return format_table(["algorithm", "split", "n", "score", "outputs"], rows)
 

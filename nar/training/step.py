@@ -25,7 +25,7 @@ def make_step(
     """The compiled step.
 
     Metrics are scalars: `loss`, which is the weighted total; `loss/<task>/<probe>`, which are not weighted;
-    and `gradient_norm`.
+    `gradient_norm`; and `steps/<task>`, if the network learns when to stop.
 
     Args:
       model: the network.
@@ -42,18 +42,20 @@ def make_step(
         key, spec = jax.random.fold_in(state.key, state.step), model.specs[task]
         predictions = model.apply(params, key, task, batch, True, training_step=state.step)
         losses = losses_by_probe(spec, batch, predictions)
-        return total_loss(losses, loss_factors(spec, task, losses, weights)), losses
+        metrics = {f"loss/{task}/{name}": value for name, value in losses.items()}
+        if predictions.halting is not None:
+            metrics[f"steps/{task}"] = predictions.steps.mean()
+        return total_loss(losses, loss_factors(spec, task, losses, weights)), metrics
 
     def step(state: TrainState, batch: TraceBatch, task: str) -> tuple[TrainState, Metrics]:
         gradient_of = jax.value_and_grad(loss_function, has_aux=True)
-        (loss, losses), gradients = gradient_of(state.params, state, batch, task)
+        (loss, metrics), gradients = gradient_of(state.params, state, batch, task)
         updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         others = frozenset(model.specs) - {task}
         params = keep_codecs(others, params, state.params)
         optimiser_state = keep_codecs(others, optimiser_state, state.optimiser)
-        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradients)}
-        metrics |= {f"loss/{task}/{name}": value for name, value in losses.items()}
+        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradients), **metrics}
         return TrainState(params, optimiser_state, state.step + 1, state.key), metrics
 
     return jax.jit(step, static_argnums=2, donate_argnums=0)
