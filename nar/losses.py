@@ -90,12 +90,18 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
         truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
         num_steps = min(len(truth), len(predicted))
         losses, counts = LOSSES[probe.kind](truth[:num_steps], predicted[:num_steps])
-        steps = jnp.arange(1, num_steps + 1)[:, None]
-        running = _expand(steps < batch.lengths[None], losses)
+        running = _expand(_running(batch, predictions, num_steps), losses)
         result[probe.name] = _mean(losses, counts & running & _real_entries(probe, batch, losses))
     for name, value in predictions.losses.items():
         result[f"{AUXILIARY}/{name}"] = value
     return result
+
+
+def _running(batch: TraceBatch, predictions: Predictions, num_steps: int) -> Array:
+    """[num_steps, B]: whether a trace has hints behind a step, and the sample took it or is weighed at it."""
+    steps = jnp.arange(1, num_steps + 1)[:, None]
+    running = steps < batch.lengths[None]
+    return running if predictions.halting else running & (steps <= predictions.steps[None])
 
 
 def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> tuple[Array, Array]:

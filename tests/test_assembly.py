@@ -7,7 +7,7 @@ from configs import base
 from experiments.assembly import assemble, check_keys, make_tasks
 from nar.algorithms import ALGORITHMS
 from nar.batches import Transforms
-from nar.model import HINT_MODES, Schedule
+from nar.model import HINT_MODES, Budget, Learned, Schedule
 
 
 def task_of(name, **changes):
@@ -126,6 +126,8 @@ def test_knobs_reach_the_network():
             model__dropout=0.1,
             model__lstm=True,
             model__encoder_init="default",
+            model__termination="learned",
+            model__budget__steps=3,
         )
     )
     config = parts.model.config
@@ -133,6 +135,7 @@ def test_knobs_reach_the_network():
     assert config.teacher_forcing == Schedule("cosine", 1.0, 0.1, 20)
     assert (config.message_passing_steps, config.dropout, config.lstm) == (2, 0.1, True)
     assert config.encoder_init == "default"
+    assert config.termination == Learned(Budget(steps=3, steps_per_node=1.0))
 
 
 def test_without_layer_norm():
@@ -153,6 +156,12 @@ def test_without_layer_norm():
         (
             {"model__encoder_init": "xavier"},
             "unknown encoder_init 'xavier'; known: default, xavier_on_scalars",
+        ),
+        ({"model__termination": "never"}, "unknown termination 'never'; known: trace, budget, learned"),
+        ({"model__termination": "budget", "model__budget__steps": -1}, "steps of a budget must be a number"),
+        (
+            {"model__termination": "learned", "model__halting__prior": 2.0},
+            "prior of halting must lie between",
         ),
         (
             {"model__teacher_forcing_schedule": {"shape": "step", "end": 0.0, "steps": 5}},

@@ -42,6 +42,7 @@ def random_predictions(spec, batch, auxiliary=()):
             for p in spec.hints
         },
         losses=dict(auxiliary),
+        steps=jnp.full(batch.batch_size, num_hints),
     )
 
 
@@ -133,7 +134,11 @@ def test_gradients(location, kind):
     predictions = random_predictions(spec, batch)
 
     def loss(hints, outputs):
-        return total_loss(losses.losses_by_probe(spec, batch, Predictions(outputs, hints, {})))
+        return total_loss(
+            losses.losses_by_probe(
+                spec, batch, dataclasses.replace(predictions, outputs=outputs, hints=hints)
+            )
+        )
 
     arguments = predictions.hints, predictions.outputs
     check_grads(jax.jit(loss), arguments, order=1, modes=["rev"], atol=1e-2, rtol=1e-2, eps=1e-2)
@@ -177,12 +182,14 @@ def test_padding_does_not_count():
             outputs={name: without_padding(name, value, 1) for name, value in garbage.outputs.items()},
             hints={name: without_padding(name, v, 2)[: STEPS - 1] for name, v in garbage.hints.items()},
             losses={},
+            steps=garbage.steps,
         ),
     )
     predictions = Predictions(
         outputs={name: without_choice(name, value) for name, value in garbage.outputs.items()},
         hints={name: without_choice(name, value) for name, value in garbage.hints.items()},
         losses={},
+        steps=garbage.steps,
     )
     for name, loss in losses_by_probe(spec, padded, predictions).items():
         assert float(loss) == pytest.approx(float(expected[name]), rel=1e-5), name
@@ -207,7 +214,11 @@ def test_nothing_to_predict(kind):
     predictions = random_predictions(spec, batch)
 
     def loss(hints, outputs):
-        return total_loss(losses.losses_by_probe(spec, batch, Predictions(outputs, hints, {})))
+        return total_loss(
+            losses.losses_by_probe(
+                spec, batch, dataclasses.replace(predictions, outputs=outputs, hints=hints)
+            )
+        )
 
     compiled = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)), compiler_options=COMPILE_QUICKLY)
     value, gradients = compiled(predictions.hints, predictions.outputs)

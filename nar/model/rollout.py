@@ -45,7 +45,8 @@ class Predictions:
     Attributes:
       outputs: logits by name, [B, ...], at each sample's last step.
       hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the number of steps
-        for which there is room, T - 1 if the trace decides. Empty if hints are not decoded.
+        for which there is room, T - 1 if the trace decides. Behind a sample's own steps they mean nothing.
+        Empty if hints are not decoded.
       losses: auxiliary losses by name, scalars: those of the processor, means over samples and their own
         steps; and `halting`, in training, if the network learns when to stop.
       steps: [B] int32, how many steps each sample took.
