@@ -118,7 +118,7 @@ def test_the_loss_grows_over_training(training_step, share):
 
 
 def test_bad_number_of_annealing_steps():
-    with pytest.raises(ValueError, match="annealing_steps must be at least 0, got -1"):
+    with pytest.raises(ValueError, match="annealing_steps must be an integer of at least 0, got -1"):
         hk.transform(lambda: GatedHistory(Echo(), annealing_steps=-1)).init(None)
 
 
@@ -162,5 +162,5 @@ def test_steps_differ():
 
 
 def test_bad_number_of_frequencies():
-    with pytest.raises(ValueError, match="num_frequencies must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_frequencies must be an integer of at least 1, got 0"):
         hk.transform(lambda: Stepwise(Echo(), num_frequencies=0)).init(None)

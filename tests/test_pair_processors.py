@@ -333,6 +333,13 @@ def test_heads_divide_the_hidden_size(make, num_heads):
         hk.transform(lambda: make(HIDDEN, num_heads=num_heads)).init(None)
 
 
+@every_maker
+@pytest.mark.parametrize("value", [0, -1, 1.5, "2", True])
+def test_bad_number_of_layers(make, value):
+    with pytest.raises(ValueError, match=f"num_layers must be an integer of at least 1, got {value!r}"):
+        hk.transform(lambda: make(8, num_layers=value)).init(None)
+
+
 @pytest.mark.parametrize("make", [EdgeTransformer, FloydNet])
 def test_unknown_aggregation(make):
     with pytest.raises(ValueError, match="unknown aggregation 'median'; known: max, sum, mean"):

@@ -18,6 +18,7 @@ from nar.processors.attention import check_heads
 from nar.processors.contract import Array, Context, Features, Processed, check_shapes
 from nar.processors.linear import Linear
 from nar.processors.norm import LayerNorm
+from nar.processors.options import check_counts
 from nar.processors.pairs import (
     FeedForward,
     embed_pairs,
@@ -70,8 +71,10 @@ class FloydNet(hk.Module):
           name: of the module.
 
         Raises:
-          ValueError: if the number of heads does not divide H, or the aggregation is unknown.
+          ValueError: if a count is less than 1, the number of heads does not divide H, or the aggregation is
+            unknown.
         """
+        check_counts(num_layers=num_layers, expansion=expansion)
         check_heads(num_heads, hidden_size=hidden_size)
         super().__init__(name=name)
         self._hidden_size = hidden_size

@@ -14,12 +14,14 @@ import jax.numpy as jnp
 
 from nar.processors.contract import Array, Context, Features, Processed, Processor, check_shapes
 from nar.processors.linear import Linear
+from nar.processors.options import check_counts
 
 
 class Forgetting(hk.Module):
     """Any processor, given neither previous states nor a memory: h = processor(features, 0).
 
-    It has no parameters and no memory of its own, and costs nothing.
+    It has no parameters and no memory of its own, and costs nothing. Several message-passing steps belong
+    inside it, as `Forgetting(Repeated(...))`: around it, each of them starts anew.
     """
 
     def __init__(self, processor: Processor, name: str = "forgetting") -> None:
@@ -69,8 +71,7 @@ class GatedHistory(hk.Module):
         Raises:
           ValueError: if the number of annealing steps is negative.
         """
-        if annealing_steps < 0:
-            raise ValueError(f"annealing_steps must be at least 0, got {annealing_steps}")
+        check_counts(at_least=0, annealing_steps=annealing_steps)
         super().__init__(name=name)
         self._processor = processor
         self._bias = bias

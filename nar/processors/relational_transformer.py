@@ -16,6 +16,7 @@ from nar.processors.attention import check_heads
 from nar.processors.contract import Array, Context, Features, Processed, check_shapes, full_adjacency
 from nar.processors.linear import Linear
 from nar.processors.norm import LayerNorm
+from nar.processors.options import check_counts
 from nar.processors.pairs import (
     FeedForward,
     masked_softmax,
@@ -66,8 +67,14 @@ class RelationalTransformer(hk.Module):
           name: of the module.
 
         Raises:
-          ValueError: if the number of heads does not divide H.
+          ValueError: if a count or size is less than 1, or the number of heads does not divide H.
         """
+        check_counts(
+            num_layers=num_layers,
+            node_size=node_size,
+            edge_size=edge_size,
+            second_edge_size=second_edge_size,
+        )
         check_heads(num_heads, hidden_size=hidden_size)
         super().__init__(name=name)
         self._hidden_size = hidden_size

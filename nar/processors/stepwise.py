@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from nar.processors.contract import Array, Context, Features, Processed, Processor
 from nar.processors.linear import Linear
+from nar.processors.options import check_counts
 
 LONGEST_PERIOD = 10_000
 """The periods of sines and cosines run up to this many steps, times 2π."""
@@ -30,8 +31,7 @@ class Stepwise(hk.Module):
         Raises:
           ValueError: if K is less than 1.
         """
-        if num_frequencies < 1:
-            raise ValueError(f"num_frequencies must be at least 1, got {num_frequencies}")
+        check_counts(num_frequencies=num_frequencies)
         super().__init__(name=name)
         self._processor = processor
         self._num_frequencies = num_frequencies
