@@ -304,7 +304,7 @@ def test_memory_of_padding_pairs_is_zero(make):
 @every_maker
 def test_wrong_shape_of_memory(make):
     features, hidden, memory = random_step()
-    with pytest.raises(AssertionError, match=r"memory must have shape \(2, 4, 4, 6\), got \(2, 4, 3, 6\)"):
+    with pytest.raises(ValueError, match=r"memory must have shape \(2, 4, 4, 6\), got \(2, 4, 3, 6\)"):
         processed(make, features, hidden, memory[:, :, 1:])
 
 

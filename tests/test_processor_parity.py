@@ -157,3 +157,69 @@ def test_every_processor_of_dm_clrs_has_a_layout():
     with pytest.raises(ValueError, match="Unexpected processor kind none"):
         oracle.clrs.get_processor_factory("none", True, nb_triplet_fts=4)(HIDDEN)
     assert len(LAYOUTS) == 19
+
+
+# ---------------------------------------------------------------------------------------------------
+# Options that no published name has
+
+
+def with_options(name, make, features, **options):
+    """States of their class and of ours, with the same parameters."""
+    pure = hk.without_apply_rng(hk.transform(lambda *arrays: make()(*arrays)))
+    random = np.random.default_rng(1)
+    with oracle.relaxed():
+        params = pure.init(jax.random.key(0), *features)
+        params = jax.tree.map(lambda x: x + 0.3 * random.standard_normal(x.shape).astype("f"), params)
+        nodes, _ = pure.apply(params, *features)
+    between = params.pop("memnet_clrs_processor/~_apply/linear", None)
+    own = converted(name, params)
+    if between is not None:
+        own["processor/memnet/between"] = between
+    return nodes, ours(name, **options).apply(own, *features).nodes
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("name", ["pgn", "gmpnn"])
+def test_aggregations_are_their_reductions(name, reduction):
+    classes = {"pgn": oracle.baselines.processors.PGN, "gmpnn": oracle.baselines.processors.MPNN}
+
+    def make():
+        return classes[name](
+            HIDDEN,
+            msgs_mlp_sizes=[HIDDEN, HIDDEN],
+            reduction={"sum": jax.numpy.sum, "mean": jax.numpy.mean}[reduction],
+            gated=name == "gmpnn",
+        )
+
+    nodes, found = with_options(name, make, arrays(5), aggregation=reduction, layer_norm=False)
+    assert_close(found, nodes, 1e-5)
+
+
+def test_attention_size_is_their_mid_size():
+    def make():
+        return oracle.baselines.processors.GATv2(HIDDEN, nb_heads=2, mid_size=6, use_ln=True)
+
+    nodes, found = with_options("gatv2", make, arrays(4), num_heads=2, attention_size=6)
+    assert_close(found, nodes, 1e-5)
+
+
+@pytest.mark.parametrize(("num_hops", "memory_size"), [(1, 5), (3, 7)])
+def test_memory_networks_of_several_hops(num_hops, memory_size):
+    def make():
+        return oracle.baselines.processors.MemNetMasked(
+            HIDDEN, HIDDEN, HIDDEN, embedding_size=4, memory_size=memory_size, num_hops=num_hops, use_ln=True
+        )
+
+    options = {"num_hops": num_hops, "memory_size": memory_size, "embedding_size": 4, "layer_norm": True}
+    nodes, found = with_options("memnet_masked", make, arrays(4), **options)
+    assert_close(found, nodes, 1e-5)
+
+
+def test_memory_networks_without_words():
+    """Their `apply_embeddings=False`: features are numbers."""
+
+    def make():
+        return oracle.baselines.processors.MemNetFull(HIDDEN, HIDDEN, HIDDEN, apply_embeddings=False)
+
+    nodes, found = with_options("memnet_full", make, arrays(4), embed=False)
+    assert_close(found, nodes, 1e-5)

@@ -13,7 +13,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-import chex
 import jax
 import jax.numpy as jnp
 
@@ -147,19 +146,29 @@ def dense(features: Array | FactoredFeatures) -> Array:
     return features.dense() if isinstance(features, FactoredFeatures) else features
 
 
+_AXES: Mapping[str, tuple[str, ...]] = {
+    "nodes": ("B", "N", "F"),
+    "edges": ("B", "N", "N", "F"),
+    "graph": ("B", "F"),
+    "adjacency": ("B", "N", "N"),
+    "mask": ("B", "N"),
+}
+"""Axes of each of the features."""
+
+
 def check_shapes(features: Features, hidden: Array) -> None:
-    """Raises AssertionError, with what was expected, unless all shapes fit together."""
-    chex.assert_rank([features.nodes, hidden, features.graph], [3, 3, 2])
-    batch_size, num_nodes, _ = features.nodes.shape
-    chex.assert_shape(hidden, (batch_size, num_nodes, None))
-    chex.assert_shape(features.graph, (batch_size, None))
-    chex.assert_shape(features.adjacency, (batch_size, num_nodes, num_nodes))
-    if features.mask is not None:
-        chex.assert_shape(features.mask, (batch_size, num_nodes))
-    if len(features.edges.shape) != 4 or features.edges.shape[:3] != (batch_size, num_nodes, num_nodes):
-        raise AssertionError(
-            f"edges must have shape {(batch_size, num_nodes, num_nodes)} + (F,), got {features.edges.shape}"
+    """Raises ValueError, with what was expected and what was given, unless all shapes fit together."""
+    shapes = {name: value.shape for name, value in features._asdict().items() if value is not None}
+    sizes = dict(zip(_AXES["nodes"][:2], shapes["nodes"], strict=False))
+    for name, shape in {**shapes, "hidden": hidden.shape}.items():
+        axes = _AXES.get(name, ("B", "N", "H"))
+        expected = [sizes.get(axis, axis) for axis in axes]
+        fits = len(shape) == len(axes) and all(
+            size == wanted or isinstance(wanted, str) for size, wanted in zip(shape, expected, strict=True)
         )
+        if not fits:
+            wanted = ", ".join(map(str, axes if name == "nodes" else expected))
+            raise ValueError(f"{name} must have shape ({wanted}), got {tuple(shape)}")
 
 
 def full_adjacency(features: Features) -> Array:

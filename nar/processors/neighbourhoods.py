@@ -34,6 +34,7 @@ class FullGraph(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> Processed:
         """One step; see `nar.processors.contract.Processor`."""
+        check_shapes(features, hidden)
         return self._processor(features._replace(adjacency=full_adjacency(features)), hidden, memory, context)
 
 

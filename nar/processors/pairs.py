@@ -20,13 +20,13 @@ def remembered_pairs(memory: Array | tuple[()], hidden: Array, size: int) -> Arr
     """The memory [B, N, N, size], in the type of the states; zeros if there is none yet.
 
     Raises:
-      AssertionError: if its shape is another one.
+      ValueError: if its shape is another one.
     """
     expected = (*hidden.shape[:2], hidden.shape[1], size)
     if isinstance(memory, tuple):
         return jnp.zeros(expected, hidden.dtype)
     if memory.shape != expected:
-        raise AssertionError(f"memory must have shape {expected}, got {memory.shape}")
+        raise ValueError(f"memory must have shape {expected}, got {memory.shape}")
     return memory.astype(hidden.dtype)
 
 

@@ -19,7 +19,7 @@ class Layout:
       linears: our modules for its linear maps, in the order in which it makes them; an empty one is only made
         by an option that no published name has.
       heads: our module for all further linear maps, "{}" standing for their number from 0 on, or "".
-      inside: the method in which it makes its linear maps, as a part of their names, or "".
+      inside: the method in which it makes its maps, as a part of their names, or "".
       num_messages: how many layers the MLP of its messages has.
     """
 

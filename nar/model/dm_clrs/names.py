@@ -86,7 +86,7 @@ def _processor_names(processor: str, params: Iterable[str]) -> tuple[Names, list
     for k in range(layout.num_messages):
         names[f"{root}/mlp/~/linear_{k}"] = f"processor/{layout.ours}/message_{k}"
     own = {root: f"processor/{layout.ours}"}
-    norm = {f"{root}/layer_norm": f"processor/{layout.ours}/norm"}
+    norm = {f"{root}/{layout.inside}layer_norm": f"processor/{layout.ours}/norm"}
     lstm = {"net/processor_lstm/linear": "processor/lstm/gates"}
     return names, [own, norm, lstm]
 
