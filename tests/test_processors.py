@@ -509,7 +509,6 @@ COMPOSED = {
     "gated attention": lambda: Gated(FullGraph(GATv2(HIDDEN)), HIDDEN),
     "gated sets with triplets": lambda: Triplets(Gated(DeepSets(HIDDEN), HIDDEN), HIDDEN),
     "gates apart": lambda: Apart(Gated(PGN(HIDDEN, aggregation="recurrent"), HIDDEN)),
-    "attention apart": lambda: Apart(GAT(HIDDEN)),
     "a gated memory of numbers": lambda: Gated(MemNet(HIDDEN, embed=False, num_hops=2), HIDDEN),
     "masked attention": lambda: Masked(Triplets(GATv2(HIDDEN), HIDDEN)),
     "an LSTM behind": lambda: LSTM(Gated(GAT(HIDDEN), HIDDEN), HIDDEN),
@@ -596,9 +595,7 @@ def test_limits_of_memory_networks():
     with pytest.raises(ValueError, match="memory_size 5 is for at most 4 nodes, got 5"):
         transformed(lambda f, h: MemNet(HIDDEN, memory_size=5)(f, h), features, hidden)
     wide = features._replace(graph=jnp.ones((BATCH, SIZE + 1)))
-    with pytest.raises(
-        ValueError, match=r"nodes, edges and graph must have as many features, got \[6, 6, 7\]"
-    ):
+    with pytest.raises(ValueError, match=r"nodes, edges and graph must have as many features, got .*7"):
         transformed(lambda f, h: MemNet(HIDDEN)(f, h), wide, hidden)
     for option in ("embedding_size", "memory_size", "num_hops"):
         with pytest.raises(ValueError, match=f"{option} must be at least 1, got 0"):
