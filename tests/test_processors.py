@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import inspect
+import pathlib
 import re
 
 import haiku as hk
@@ -383,6 +385,18 @@ def test_table_of_processors():
     assert nar.PROCESSORS is PROCESSORS
     with pytest.raises(TypeError):
         PROCESSORS["new"] = PGN
+
+
+def test_every_processor_is_documented():
+    """In the table of all, with the name of its class, and in the README of the repository."""
+    root = pathlib.Path(nar.__file__).parents[1]
+    table = (root / "nar/processors/README.md").read_text()
+    readme = (root / "README.md").read_text()
+    for name, make in PROCESSORS.items():
+        assert f"`{name}`" in table and f"`{name}`" in readme
+        assert f"`{make.__name__}`" in table or name.startswith("triplet")
+        options = set(inspect.signature(make).parameters) - {"hidden_size", "name", "options"}
+        assert all(f"`{option}`" in table for option in options), (name, options)
 
 
 # ---------------------------------------------------------------------------------------------------

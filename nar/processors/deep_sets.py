@@ -19,7 +19,7 @@ def DeepSets(
         h_i = LayerNorm(relu(U z_i + V m_i))
 
     Nodes share nothing but the features of the graph, and what the encoders tell them. Costs
-    (6 + message_layers)·N·H² multiply-adds a step.
+    (9 + message_layers)·N·H² multiply-adds a step.
     """
     pgn = PGN(
         hidden_size,

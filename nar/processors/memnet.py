@@ -56,8 +56,9 @@ class MemNet(hk.Module):
         h_i  = a_i + a_graph
 
     The p_f say which feature it is. Without embedding u_q is x_q, and m_qk and c_qk are s_qk. Each further
-    hop asks o_q again, with u_q = L (u_q + o_q). Costs 2·N²·F·E look-ups of numbers and N·S·E multiply-adds a
-    step, with embeddings of E numbers and S places; without embedding 2·N²·F multiply-adds.
+    hop asks o_q again, with u_q = L (u_q + o_q). Costs 2·N²·F·E look-ups of numbers and 2·N·S·E + N·H²
+    multiply-adds a step, with embeddings of E numbers and S places; without embedding no look-ups, and
+    2·N²·F + 2·N·H² multiply-adds.
     """
 
     def __init__(
