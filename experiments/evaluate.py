@@ -6,15 +6,14 @@ Problems are drawn as CLRS-30 draws its test split: with the default seed, size 
 printed and kept as `evaluation.json` in the workdir.
 """
 
-import pathlib
-
 from absl import flags
 
-from experiments.assembly import Parts, assemble, new_state
+from experiments.assembly import Parts, assemble
 from experiments.command_line import launch
+from experiments.restore import open_workdir, restore
 from nar.evaluation import Evaluator, score_sizes
 from nar.reports import scores_table
-from nar.training import Checkpoints, Workdir, read_json, write_json
+from nar.training import write_json
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _SIZES = flags.DEFINE_list("sizes", ["16", "32", "64"], "Problem sizes.")
@@ -27,21 +26,14 @@ _BATCH_SIZE = flags.DEFINE_integer(
 
 def main() -> None:
     """Checks everything that can be checked, then scores."""
-    workdir = Workdir(pathlib.Path(_WORKDIR.value))
-    if not workdir.config.exists():
-        raise ValueError(f"{workdir.path} is not the workdir of a run: it has no {workdir.config.name}")
-    config = read_json(workdir.config)
-    parts = assemble(config)
-    sizes = parse_sizes(_SIZES.value, parts)
-    state = new_state(parts, config["training"]["seed"])
-    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-        restore = checkpoints.restore_best if _CHECKPOINT.value == "best" else checkpoints.restore_last
-        state = restore(state).state
+    sizes = parse_sizes(_SIZES.value, assemble(open_workdir(_WORKDIR.value)[1]))
+    run = restore(_WORKDIR.value, _CHECKPOINT.value)
+    config, parts, state = run.config, run.parts, run.state
     batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
     evaluator = Evaluator(parts.model, parts.transforms, batch_size, show_progress=True)
     scores = score_sizes(evaluator, state.params, sizes, _SEED.value)
     step = int(state.step)
-    path = workdir.path / "evaluation.json"
+    path = run.workdir.path / "evaluation.json"
     content = {"scores": scores, "step": step, "checkpoint": _CHECKPOINT.value, "seed": _SEED.value}
     write_json(path, content)
     print(scores_table({f"seed {_SEED.value}": scores}))

@@ -247,3 +247,30 @@ def test_other_algorithms_train_by_config_alone(tmp_path, name):
     assert len(probes) >= 4
     for probe in probes:
         assert lines[-1][probe] < lines[0][probe], probe
+
+
+def test_predict_a_problem_of_ones_own(finished):
+    problem = json.dumps({"A": [[0, 1], [1, 2], [2, 3]], "s": 0})
+    code, output, errors = run("predict", f"--workdir={finished[0]}", f"--input={problem}", "--steps=4")
+    assert code == 0, errors
+    found = json.loads(output)
+    assert found["steps"] == 4
+    assert len(found["hints"]["reach_h"]) == 5
+    assert found["hints"]["reach_h"][0] == [1, 0, 0, 0]
+    assert all(node in range(4) for node in found["outputs"]["pi"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input={"], "--input is no JSON"),
+        (["--input=[1]"], "--input must be a JSON object"),
+        (['--input={"A": [[0, 1]], "s": 5}'], "error: bfs: s must"),
+        (['--input={"A": [[0, 1]], "s": 0}', "--algorithm=dfs"], "not made for 'dfs'; known: bfs"),
+    ],
+)
+def test_predict_bad_input(finished, arguments, message):
+    code, _, errors = run("predict", f"--workdir={finished[0]}", *arguments)
+    assert code != 0
+    assert message in errors
+    assert "Traceback" not in errors

@@ -46,7 +46,7 @@ class Transforms:
 
         Args:
           algorithm: whose traces these are.
-          batch: raw traces.
+          batch: raw traces; those without outputs stay without.
           uniforms: [B, N] numbers in [0, 1) for random positions; without them positions stay as they are,
             which is what validation and test do.
         """
@@ -120,7 +120,7 @@ def _permutations_spec(spec: Spec, cyclic: bool) -> Spec:
 def _permutations_batch(spec: Spec, batch: TraceBatch, cyclic: bool) -> TraceBatch:
     outputs = dict(batch.outputs)
     for probe in spec.outputs:
-        if probe.kind is Kind.SHOULD_BE_PERMUTATION and cyclic:
+        if probe.kind is Kind.SHOULD_BE_PERMUTATION and cyclic and probe.name in outputs:
             pointers, first = cyclic_predecessors(outputs[probe.name])
             outputs[probe.name], outputs[probe.name + FIRST_SUFFIX] = pointers, first
     return dataclasses.replace(batch, outputs=outputs)

@@ -1,5 +1,6 @@
-"""Evaluation: scores per kind, rollouts without a teacher, other sizes."""
+"""Evaluation: scores per kind, rollouts without a teacher, other sizes, and predictions without labels."""
 
+from nar.evaluation.predictor import Prediction, Predictor
 from nar.evaluation.rollouts import Decided, Evaluator, Scores, mean_score, score_sizes, score_split
 from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs
 
@@ -7,6 +8,8 @@ __all__ = [
     "SCORES",
     "Decided",
     "Evaluator",
+    "Prediction",
+    "Predictor",
     "Scores",
     "decide",
     "mean_score",

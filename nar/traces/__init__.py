@@ -1,5 +1,6 @@
 """Running an algorithm into a trace; traces by index; the canonical splits of CLRS-30."""
 
+from nar.traces.beginning import begin
 from nar.traces.check import check_algorithm
 from nar.traces.export import export_json_lines
 from nar.traces.record import collect
@@ -19,6 +20,7 @@ __all__ = [
     "StoredTraces",
     "Trace",
     "TraceBatch",
+    "begin",
     "check_algorithm",
     "clrs30_sample",
     "clrs30_split",

@@ -1,0 +1,57 @@
+"""Asks a run about a problem of one's own.
+
+    python -m experiments.predict --workdir=runs/bfs --input='{"A": [[0, 1], [1, 2]], "num_nodes": 3, "s": 0}'
+
+The input is a JSON object with the arguments of `nar.run_algorithm`. Outputs, hints and the number of steps
+are printed as JSON.
+"""
+
+import json
+from typing import Any
+
+from absl import flags
+
+from experiments.command_line import launch
+from experiments.restore import load
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)
+_ALGORITHM = flags.DEFINE_string("algorithm", None, "By default that of the run, if it has one only.")
+_STEPS = flags.DEFINE_integer(
+    "steps", None, "Steps to take; by default as the run's config says.", lower_bound=1
+)
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to ask.")
+
+
+def main() -> None:
+    """Checks the input, then predicts."""
+    arguments = parse_input(_INPUT.value)
+    predict = load(_WORKDIR.value, _CHECKPOINT.value)
+    if _ALGORITHM.value is None and len(predict.names) > 1:
+        raise ValueError(f"--algorithm must be one of {', '.join(predict.names)}")
+    prediction = predict(_ALGORITHM.value or predict.names[0], num_steps=_STEPS.value, **arguments)
+    shown = {
+        "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
+        "hints": {name: value.tolist() for name, value in prediction.hints.items()},
+        "steps": prediction.steps,
+    }
+    print(json.dumps(shown))
+
+
+def parse_input(text: str) -> dict[str, Any]:
+    """Arguments from the command line.
+
+    Raises:
+      ValueError: if they are not a JSON object.
+    """
+    try:
+        arguments = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--input is no JSON: {error}") from None
+    if not isinstance(arguments, dict):
+        raise ValueError(f"--input must be a JSON object of arguments by name, got {text}")
+    return arguments
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,0 +1,62 @@
+"""From the folder of a run to its parts and parameters."""
+
+import dataclasses
+import pathlib
+
+from experiments.assembly import Config, Parts, assemble, new_state
+from nar.evaluation import Predictor
+from nar.training import Checkpoints, TrainState, Workdir, read_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run as it was saved.
+
+    Attributes:
+      workdir: its folder.
+      config: as it was resolved.
+      parts: what the config stands for.
+      state: of the checkpoint.
+    """
+
+    workdir: Workdir
+    config: Config
+    parts: Parts
+    state: TrainState
+
+
+def open_workdir(path: str | pathlib.Path) -> tuple[Workdir, Config]:
+    """The folder of a run, and its config.
+
+    Raises:
+      ValueError: if it is none.
+    """
+    workdir = Workdir(pathlib.Path(path))
+    if not workdir.config.exists():
+        raise ValueError(f"{workdir.path} is not the workdir of a run: it has no {workdir.config.name}")
+    return workdir, read_json(workdir.config)
+
+
+def restore(path: str | pathlib.Path, checkpoint: str = "best") -> Run:
+    """A run, with its "best" or "last" checkpoint.
+
+    Raises:
+      ValueError: if the folder is not that of a run, or has no whole checkpoint.
+    """
+    workdir, config = open_workdir(path)
+    parts = assemble(config)
+    state = new_state(parts, config["training"]["seed"])
+    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
+        read = checkpoints.restore_best if checkpoint == "best" else checkpoints.restore_last
+        state = read(state).state
+    return Run(workdir, config, parts, state)
+
+
+def load(path: str | pathlib.Path, checkpoint: str = "best") -> Predictor:
+    """The network of a run, to be asked about problems of one's own: `load("runs/bfs")("bfs", A=..., s=0)`.
+
+    Raises:
+      ValueError: as `restore`.
+    """
+    run = restore(path, checkpoint)
+    return Predictor(run.parts.model, run.state.params, run.parts.transforms)
