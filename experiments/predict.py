@@ -1,9 +1,9 @@
 """Asks a run about a problem of one's own.
 
-    python -m experiments.predict --workdir=runs/bfs --input='{"A": [[0, 1], [1, 2]], "num_nodes": 3, "s": 0}'
+    python -m experiments.predict --workdir=runs/bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}'
 
-The input is a JSON object with the arguments of `nar.run_algorithm`. Outputs, hints and the number of steps
-are printed as JSON.
+The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is a matrix `A` or a list of
+`edges`. Outputs, hints and the number of steps are printed as JSON.
 """
 
 import json
@@ -50,6 +50,11 @@ def parse_input(text: str) -> dict[str, Any]:
         raise ValueError(f"--input is no JSON: {error}") from None
     if not isinstance(arguments, dict):
         raise ValueError(f"--input must be a JSON object of arguments by name, got {text}")
+    if "edges" in arguments:
+        edges = arguments.pop("edges")
+        if not isinstance(edges, list) or not all(isinstance(edge, list) for edge in edges):
+            raise ValueError(f"--input: edges must be a list of lists of nodes, got {edges}")
+        arguments["A"] = [tuple(edge) for edge in edges]
     return arguments
 
 

@@ -250,7 +250,7 @@ def test_other_algorithms_train_by_config_alone(tmp_path, name):
 
 
 def test_predict_a_problem_of_ones_own(finished):
-    problem = json.dumps({"A": [[0, 1], [1, 2], [2, 3]], "s": 0})
+    problem = json.dumps({"edges": [[0, 1], [1, 2], [2, 3]], "s": 0})
     code, output, errors = run("predict", f"--workdir={finished[0]}", f"--input={problem}", "--steps=4")
     assert code == 0, errors
     found = json.loads(output)
@@ -265,8 +265,9 @@ def test_predict_a_problem_of_ones_own(finished):
     [
         (["--input={"], "--input is no JSON"),
         (["--input=[1]"], "--input must be a JSON object"),
-        (['--input={"A": [[0, 1]], "s": 5}'], "error: bfs: s must"),
-        (['--input={"A": [[0, 1]], "s": 0}', "--algorithm=dfs"], "not made for 'dfs'; known: bfs"),
+        (['--input={"edges": 5, "s": 0}'], "edges must be a list of lists of nodes, got 5"),
+        (['--input={"A": [[0, 1], [1, 0]], "s": 5}'], "error: bfs: s must"),
+        (['--input={"edges": [[0, 1]], "s": 0}', "--algorithm=dfs"], "not made for 'dfs'; known: bfs"),
     ],
 )
 def test_predict_bad_input(finished, arguments, message):
