@@ -194,17 +194,22 @@ def with_garbage(batch, first, last):
 
 
 @pytest.mark.parametrize(
-    ("task", "is_training"), [(task, False) for task in TASKS] + [("bfs", True), ("insertion_sort", True)]
+    ("task", "is_training", "processor"),
+    [
+        *((task, False, "triplet_gpgn") for task in TASKS),
+        *((task, True, "triplet_gpgn") for task in ("bfs", "insertion_sort")),
+        *((task, False, "pgn_mask") for task in ("bfs", "insertion_sort", every_kind.NAME)),
+    ],
 )
-def test_predictions_do_not_read_later_hints_or_outputs(task, is_training):
+def test_predictions_do_not_read_later_hints_or_outputs(task, is_training, processor):
     batch = batch_of(task)
     garbage = with_garbage(batch, 1, None)
     (before, losses), (after, other_losses) = (
-        predict(task, b, is_training=is_training) for b in (batch, garbage)
+        predict(task, b, processor, is_training=is_training) for b in (batch, garbage)
     )
     jax.tree.map(np.testing.assert_array_equal, after, before)
     assert differ(losses, other_losses)
-    first_step, _ = predict(task, with_garbage(batch, 0, 1), is_training=is_training)
+    first_step, _ = predict(task, with_garbage(batch, 0, 1), processor, is_training=is_training)
     assert differ(first_step.outputs, before.outputs)
 
 
@@ -291,7 +296,12 @@ def real_part(probe, value, leading, num_nodes):
 
 
 @pytest.mark.parametrize(
-    ("task", "processor"), [*((task, "triplet_gpgn") for task in TASKS), ("bfs", "triplet_gmpnn")]
+    ("task", "processor"),
+    [
+        *((task, "triplet_gpgn") for task in TASKS),
+        *(("bfs", name) for name in ("triplet_gmpnn", "gatv2", "deepsets", "memnet_full")),
+        *((task, "pgn_mask") for task in ("bfs", "insertion_sort", every_kind.NAME)),
+    ],
 )
 def test_padding_of_steps_and_nodes_changes_nothing(task, processor):
     """What is predicted for real nodes and steps stays as it is, and so does every loss."""
