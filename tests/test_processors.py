@@ -655,8 +655,10 @@ def test_gate_is_its_formula(bias):
     assert_close(processed.nodes, gate * new + (1 - gate) * hidden)
 
 
-def test_a_gate_needs_messages():
+def test_a_gate_needs_messages_and_states_of_its_size():
     features, hidden = random_features()
+    with pytest.raises(ValueError, match=r"a gate of size 9 needs states of that size, got \(2, 5, 8\)"):
+        transformed(lambda f, h: Gated(PGN(9), 9)(f, h), features, hidden)
     with pytest.raises(ValueError, match="a gate needs a processor that returns its messages"):
         transformed(lambda f, h: Gated(Fixed(h, None), HIDDEN)(f, h), features, hidden)
 

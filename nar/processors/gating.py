@@ -40,8 +40,12 @@ class Gated(hk.Module):
         """One step; see `nar.processors.contract.Processor`.
 
         Raises:
-          ValueError: if the wrapped processor returns no messages.
+          ValueError: if the wrapped processor returns no messages, or if states are not of the gate's size.
         """
+        if hidden.shape[-1] != self._hidden_size:
+            raise ValueError(
+                f"a gate of size {self._hidden_size} needs states of that size, got {hidden.shape}"
+            )
         processed = self._processor(features, hidden, memory, context)
         if processed.messages is None:
             raise ValueError("a gate needs a processor that returns its messages")

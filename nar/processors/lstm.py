@@ -49,8 +49,13 @@ class LSTM(hk.Module):
         processed = self._processor(features, hidden, inner, context)
         nodes = processed.nodes
         gates = Linear(4 * self._hidden_size, name="gates")(nodes, state.hidden.astype(nodes.dtype))
-        i, g, f, o = jnp.split(gates.astype(state.cell.dtype), 4, axis=-1)
-        cell = jax.nn.sigmoid(f + 1) * state.cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-        new = jax.nn.sigmoid(o) * jnp.tanh(cell)
+        new, cell = lstm_cell(gates.astype(state.cell.dtype), state.cell)
         memory = (processed.memory, LSTMState(new, cell))
         return processed._replace(nodes=new.astype(nodes.dtype), memory=memory)
+
+
+def lstm_cell(gates: Array, cell: Array) -> tuple[Array, Array]:
+    """New hidden and cell states [..., H] of an LSTM, from its gates [..., 4H] and the old cell state."""
+    i, g, f, o = jnp.split(gates, 4, axis=-1)
+    cell = jax.nn.sigmoid(f + 1) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(cell), cell

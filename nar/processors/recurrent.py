@@ -1,10 +1,15 @@
-"""Aggregation by a recurrent network (Xu and Veličković 2024, arXiv 2409.07154)."""
+"""Aggregation by a recurrent network (Xu and Veličković 2024, arXiv 2409.07154).
+
+That messages are aggregated by a recurrent network over the order of the nodes is the paper's. Its details
+were not at hand: the cell, and that what is no neighbour is skipped, are ours.
+"""
 
 import jax
 import jax.numpy as jnp
 
 from nar.processors.contract import Array
 from nar.processors.linear import Linear, linear
+from nar.processors.lstm import lstm_cell
 
 
 def recurrent(messages: Array, adjacency: Array) -> Array:
@@ -12,9 +17,7 @@ def recurrent(messages: Array, adjacency: Array) -> Array:
 
     A receiver j starts from h = c = 0 and, for each of its neighbours i in turn, does
 
-        a, u, f, o = L [m_ij, h]
-        c = sigmoid(f + 1) c + sigmoid(a) tanh(u)
-        h = sigmoid(o) tanh(c)
+        h, c = LSTM cell of L [m_ij, h] and c (`lstm_cell`)
 
     with L [2H, 4H]. What is no neighbour is skipped. This reads an order into the nodes: a permutation of
     them does not merely permute the result. Costs 8·N²·H² multiply-adds, half of them in N dependent steps.
@@ -33,9 +36,7 @@ def recurrent(messages: Array, adjacency: Array) -> Array:
 
     def read(state: tuple[Array, Array], sent: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
         (hidden, cell), (message, linked) = state, sent
-        admit, update, forget, output = jnp.split(message + hidden @ from_state, 4, axis=-1)
-        new_cell = jax.nn.sigmoid(forget + 1) * cell + jax.nn.sigmoid(admit) * jnp.tanh(update)
-        new_hidden = jax.nn.sigmoid(output) * jnp.tanh(new_cell)
+        new_hidden, new_cell = lstm_cell(message + hidden @ from_state, cell)
         linked = linked[..., None]
         return (jnp.where(linked, new_hidden, hidden), jnp.where(linked, new_cell, cell)), None
 
