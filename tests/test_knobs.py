@@ -14,7 +14,7 @@ import oracle
 from nar import ALGORITHMS
 from nar.batches import Task, TrainingStream, Transforms
 from nar.losses import check_loss_weights, loss_factors, losses_by_probe, total_loss
-from nar.model import ENCODER_INITS, HINT_MODES, SHAPES, NetConfig, Schedule, make_model
+from nar.model import ENCODER_INITS, HINT_MODES, SHAPES, Budget, Learned, NetConfig, Schedule, make_model
 from nar.model.dm_clrs import convert_parameters
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, Processed, Repeated
 from nar.specs import Kind
@@ -492,6 +492,25 @@ def test_lstm_is_that_of_haiku():
     for ours, value in zip((first.nodes, second.nodes), expected, strict=True):
         np.testing.assert_allclose(ours, value, rtol=1e-5, atol=1e-6)
     assert (second.memory[0] == 2).all()
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_every_processor_takes_every_knob(processor):
+    """Parameters, memory and losses fit together, whatever the processor; only shapes are computed."""
+    model = model_of(
+        "bfs", PROCESSORS[processor], **ALL_KNOBS, termination=Learned(Budget(steps=3, steps_per_node=0))
+    )
+    batch = batch_of()
+    params = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch})
+    assert {"processor/lstm/gates", "bfs/halt/out"} <= set(params)
+
+    def apply(params):
+        return model.apply(params, jax.random.key(0), "bfs", batch, True)
+
+    predictions = jax.eval_shape(apply, params)
+    assert predictions.outputs["pi"].shape == (BATCH, SIZE, SIZE)
+    assert predictions.hints["reach_h"].shape == (3, BATCH, SIZE)
+    assert "halting" in predictions.losses
 
 
 # ---------------------------------------------------------------------------------------------------

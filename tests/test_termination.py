@@ -5,6 +5,7 @@ import functools
 import math
 
 import every_kind
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +17,8 @@ from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, 
 from nar.evaluation import Evaluator, score_outputs
 from nar.losses import losses_by_probe, total_loss
 from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
+from nar.model.rollout import unroll
+from nar.model.step import Step
 from nar.model.termination import divergence_from_prior, log_halting
 from nar.processors import PGN
 from nar.specs import Kind, Location
@@ -223,6 +226,28 @@ def test_padding_changes_nothing(task, termination, is_training):
     assert set(losses) == set(losses_after)
     for name, loss in losses.items():
         assert float(losses_after[name]) == pytest.approx(float(loss), rel=1e-4, abs=1e-5), name
+
+
+def test_a_rollout_goes_on_from_its_carry():
+    """Taken in two parts, steps give the same outcomes: all that they hand on is in the carry."""
+    task, rule = "bfs", Budget(steps=6, steps_per_node=0)
+    config = NetConfig(PGN, HIDDEN, lstm=True, termination=rule)
+    spec, batch = Transforms().spec(ALGORITHMS[task]), batch_of(task)
+
+    def in_parts(*parts):
+        step = Step(config, task, spec, batch, is_training=False, training_step=0)
+        carry, outcomes = step.start(), []
+        for part in parts:
+            carry, outcome = unroll(step, carry, jnp.asarray(part))
+            outcomes.append(outcome.hints)
+        return carry, jax.tree.map(lambda *x: jnp.concatenate(x), *outcomes)
+
+    transformed = hk.transform(in_parts)
+    whole, parts = [[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4, 5]]
+    params = transformed.init(jax.random.key(0), *whole)
+    results = [transformed.apply(params, None, *way) for way in (whole, parts)]
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), *results)
+    np.testing.assert_array_equal(results[1][0].steps, 6)
 
 
 @pytest.mark.parametrize("termination", [BUDGET, LEARNED], ids=repr)
