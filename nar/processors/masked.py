@@ -1,4 +1,4 @@
-"""Predictions only along the edges of the graph (Veličković et al. 2020, arXiv 2006.06380, section 3)."""
+"""Predictions only along the edges of the graph, as `PGNMask` of dm-clrs 2.0.3 has them."""
 
 from typing import Any
 
