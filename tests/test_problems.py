@@ -23,10 +23,6 @@ def stream(seed=0):
     return np.random.RandomState(seed)
 
 
-def batched(arguments):
-    return [np.stack([value]) for value in arguments]
-
-
 @every_problem
 @pytest.mark.parametrize("size", [1, 2, 3, 16])
 def test_samples_pass_their_own_check(problem, size):
@@ -393,20 +389,18 @@ def test_deadlines():
 
 def test_graph_inputs():
     A = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]])
-    inputs = problems.GRAPH_AND_SOURCE.probes(*batched((A, 1)))
-    np.testing.assert_allclose(inputs["pos"], [[0, 1 / 3, 2 / 3]])
-    np.testing.assert_array_equal(inputs["s"], [[0, 1, 0]])
-    np.testing.assert_array_equal(inputs["A"], [A])
-    np.testing.assert_array_equal(inputs["adj"], [[[1, 1, 0], [0, 1, 1], [0, 0, 1]]])
+    inputs = problems.GRAPH_AND_SOURCE.probes(A, 1)
+    np.testing.assert_allclose(inputs.pos, [0, 1 / 3, 2 / 3])
+    assert inputs.s == 1
+    np.testing.assert_array_equal(inputs.A, A)
+    np.testing.assert_array_equal(inputs.adj, [[1, 1, 0], [0, 1, 1], [0, 0, 1]])
 
 
 def test_string_inputs():
-    x, y = problems.TWO_STRINGS.bind("cat", "ac")
-    inputs = problems.TWO_STRINGS.probes(*batched((x, y)))
-    np.testing.assert_array_equal(inputs["string"], [[0, 0, 0, 1, 1]])
-    np.testing.assert_allclose(inputs["pos"], [[0, 1 / 3, 2 / 3, 0, 1 / 2]])
-    np.testing.assert_array_equal(inputs["key"].argmax(-1), [[1, 0, 2, 0, 1]])
-    np.testing.assert_array_equal(inputs["key"].sum(-1), np.ones((1, 5)))
+    inputs = problems.TWO_STRINGS.probes(*problems.TWO_STRINGS.bind("cat", "ac"))
+    np.testing.assert_array_equal(inputs.string, [0, 0, 0, 1, 1])
+    np.testing.assert_allclose(inputs.pos, [0, 1 / 3, 2 / 3, 0, 1 / 2])
+    np.testing.assert_array_equal(inputs.key, [1, 0, 2, 0, 1])
 
 
 def test_aliases():

@@ -26,7 +26,8 @@ from nar.specs import Kind, Location, make_spec
 
 def sample_graph(random: np.random.RandomState, size: int, p: Any = 0.1) -> tuple[np.ndarray]:
     """Each directed edge exists with probability p, or with one that is drawn from several."""
-    return (random.binomial(1, random.choice(np.atleast_1d(p)), size=(size, size)).astype(float),)
+    probability = random.choice(np.atleast_1d(np.asarray(p)))
+    return (random.binomial(1, probability, size=(size, size)).astype(np.float64),)
 
 
 def check_graph(A: Any) -> tuple[np.ndarray]:
@@ -37,11 +38,18 @@ def check_graph(A: Any) -> tuple[np.ndarray]:
     return (A,)
 
 
-def graph_probes(A: np.ndarray) -> dict[str, np.ndarray]:
-    """Input probes of B graphs [B, N, N]."""
-    num_nodes = A.shape[-1]
-    pos = np.tile(np.arange(num_nodes) / num_nodes, (len(A), 1))
-    return {"pos": pos, "A": A, "adj": (A + np.eye(num_nodes) != 0).astype(np.int8)}
+class Inputs(NamedTuple):
+    """What the network sees: places of the nodes, the matrix, and who is whose neighbour."""
+
+    pos: np.ndarray
+    A: np.ndarray
+    adj: np.ndarray
+
+
+def graph_probes(A: np.ndarray) -> Inputs:
+    """Input probes of a graph; every node is its own neighbour."""
+    num_nodes = len(A)
+    return Inputs(np.arange(num_nodes) / num_nodes, A, A + np.eye(num_nodes) != 0)
 
 
 GRAPH = Problem(sample=sample_graph, check=check_graph, probes=graph_probes, directed=True)

@@ -58,7 +58,7 @@ def articulation_points(A, is_cut):
     d, f, low, child_cnt = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     time = 0.0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
-    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev, looks=True):
         if event == OPEN:
             time += TICK
             d[u] = low[u] = time

@@ -57,7 +57,7 @@ def bridges(A, is_bridge):
     d, f, low = np.zeros(n), np.zeros(n), np.zeros(n)
     time = 0.0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
-    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev, looks=True):
         if event == OPEN:
             time += TICK
             d[u] = low[u] = time

@@ -49,7 +49,7 @@ class Visit(NamedTuple):
 
 
 @register_jitable
-def search(A, roots, color, s_prev):
+def search(A, roots, color, s_prev, looks=False):
     """Searches from each root that is white when its turn comes; yields one `Visit` after the other.
 
     Whenever u is on top of the stack again, all its edges are looked at anew, in the order of the nodes.
@@ -59,6 +59,7 @@ def search(A, roots, color, s_prev):
       roots: [any] nodes.
       color: [N], all white; kept up to date.
       s_prev: [N], the empty stack (each node points to itself); kept up to date.
+      looks: whether LOOK is among the events.
     """
     n = len(A)
     for s in roots:
@@ -77,7 +78,8 @@ def search(A, roots, color, s_prev):
                         s_last = v
                         yield Visit(FIND, s, u, v, s_last)
                         break
-                    yield Visit(LOOK, s, u, v, s_last)
+                    if looks:
+                        yield Visit(LOOK, s, u, v, s_last)
             if s_last != u:
                 u = s_last
                 yield Visit(OPEN, s, u, u, s_last)

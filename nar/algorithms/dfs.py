@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.depth_first_search import CLOSE, FIND, LOOK, OPEN, STACK, TICK, search
+from nar.algorithms.depth_first_search import CLOSE, FIND, OPEN, STACK, TICK, search
 from nar.problems import DIRECTED_GRAPH
 from nar.specs import Kind, Location, make_spec
 
@@ -48,8 +48,6 @@ def dfs(A, pi):
     time = 0.0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
     for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
-        if event == LOOK:
-            continue
         if event == OPEN:
             time += TICK
             d[u] = time

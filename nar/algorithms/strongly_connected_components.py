@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.depth_first_search import CLOSE, LOOK, OPEN, STACK, TICK, search
+from nar.algorithms.depth_first_search import CLOSE, OPEN, STACK, TICK, search
 from nar.algorithms.edges import adjacency
 from nar.problems import COMMUNITIES
 from nar.specs import Kind, Location, make_spec
@@ -60,8 +60,6 @@ def strongly_connected_components(A, scc_id):
     for phase in range(2):
         color, s_prev = np.zeros(n, np.int64), np.arange(n)
         for event, s, u, v, s_last in search(graph, roots, color, s_prev):
-            if event == LOOK:
-                continue
             if event == OPEN:
                 if phase == 1:
                     scc_id[u] = s

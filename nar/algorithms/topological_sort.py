@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.depth_first_search import BLACK, CLOSE, LOOK, OPEN, STACK, search
+from nar.algorithms.depth_first_search import BLACK, CLOSE, OPEN, STACK, search
 from nar.problems import ACYCLIC_GRAPH
 from nar.specs import Kind, Location, make_spec
 
@@ -46,7 +46,7 @@ def topological_sort(A, topo, topo_head):
     head = 0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
     for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
-        if event == LOOK or (event == OPEN and u != s):
+        if event == OPEN and u != s:
             continue
         if event == CLOSE:
             if color[head] == BLACK:

@@ -4,6 +4,7 @@ import reprlib
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from nar.problems.definition import Array
 from nar.problems.options import LARGEST, NO_BOUND
@@ -81,15 +82,10 @@ def node_index(name: str, value: Any, num_nodes: int) -> int:
 
 
 # ---------------------------------------------------------------------------------------------------
-# Input probes; every argument has a leading batch axis
+# Input probes
 
 
-def positions(array: Array) -> Array:
-    """i / n for each of the n nodes; [B, N]."""
-    batch_size, num_nodes = array.shape[:2]
-    return np.tile(np.arange(num_nodes) / num_nodes, (batch_size, 1))
-
-
-def one_hot(index: Array, num_classes: int) -> Array:
-    """[..., C] int8 from indices [...]."""
-    return (np.asarray(index)[..., None] == np.arange(num_classes)).astype(np.int8)
+@register_jitable
+def positions(num_nodes):
+    """i / n for each of the n nodes."""
+    return np.arange(num_nodes) / num_nodes

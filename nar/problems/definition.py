@@ -1,6 +1,7 @@
 """What a problem is: how it is drawn, what a user's own must fulfil, and its input probes."""
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nar.problems.adjacency import adjacency_matrix
-from nar.problems.options import OPTION_CHECKS, SMALLEST, is_integer
+from nar.problems.options import OPTION_CHECKS, SMALLEST, any_option, is_integer
 
 Array = np.ndarray
 Arguments = tuple[Any, ...]
@@ -20,56 +21,64 @@ class Problem:
     """A family of instances.
 
     Attributes:
-      sample: `(random, size, **options) -> arguments`; `random` is a `numpy.random.RandomState`.
+      sample: `(random, size, **options) -> arguments`; `random` is a `numpy.random.RandomState`, or in compiled
+        code a `nar.problems.counter_stream.CounterStream`.
       check: `(**arguments) -> arguments` in canonical types; raises ValueError on what the algorithms
         that take this problem cannot run on. Its parameter names are the names of the arguments.
-      probes: `(*arguments) -> {name: array}`, the input probes of a whole batch at once: every argument
-        and every result has a leading batch axis.
+      probes: `(*arguments) -> NamedTuple` with one field for each input probe, in the compact form in which
+        algorithms yield hints (see `nar.algorithms.Algorithm`), in the subset of Python that numba compiles.
       min_size: the smallest size that can be drawn.
       max_size: the largest one.
       min_low: the least value that the option `low` may have.
       directed: if the argument `A` is a graph: whether an edge that a user lists leads one way only; None if
         it is none.
       aliases: pairs (other name under which a user may give an argument, the argument).
+      compiled: whether `sample` is in the subset that numba compiles, with options that are numbers, arrays
+        of them or None; drawing is much slower if not. A string as an option is never compiled.
       check_draw: `(size, **options) -> None`; raises ValueError where a size and options, each of them valid,
         do not go together.
     """
 
     sample: Callable[..., Arguments]
     check: Callable[..., Arguments]
-    probes: Callable[..., dict[str, Array]]
+    probes: Callable[..., Any]
     min_size: int = 1
     min_low: float = -np.inf
     directed: bool | None = None
     aliases: tuple[tuple[str, str], ...] = ()
     max_size: int = 2**16
+    compiled: bool = True
     check_draw: Callable[..., None] = lambda size, **options: None
 
-    @property
+    @functools.cached_property
     def options(self) -> dict[str, Any]:
         """The options that `sample` takes, with their defaults."""
         parameters = list(inspect.signature(self.sample).parameters.values())[2:]
         return {parameter.name: parameter.default for parameter in parameters}
 
-    @property
+    @functools.cached_property
     def arguments(self) -> tuple[str, ...]:
         """Names of the arguments, in order."""
         return tuple(inspect.signature(self.check).parameters)
 
-    def check_request(self, size: int, options: Mapping[str, Any]) -> None:
-        """Raises ValueError if no instance of this size with these options can be drawn."""
+    def check_request(self, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All options in the types that `sample` takes, in its order.
+
+        Raises:
+          ValueError: if no instance of this size with these options can be drawn.
+        """
         if not is_integer(size) or not self.min_size <= size <= self.max_size:
             raise ValueError(f"size must be an integer from {self.min_size} to {self.max_size}, got {size!r}")
         unknown = sorted(set(options) - set(self.options))
         if unknown:
             known = ", ".join(self.options) or "none"
             raise ValueError(f"unknown problem option {unknown[0]!r}; known: {known}")
-        for name, value in options.items():
-            OPTION_CHECKS[name](name, value)
-        drawn_with = {**self.options, **options}
+        given = {**self.options, **options}
+        drawn_with = {name: OPTION_CHECKS.get(name, any_option)(name, value) for name, value in given.items()}
         if "low" in drawn_with:
-            self._check_range(float(drawn_with["low"]), float(drawn_with["high"]))
+            self._check_range(drawn_with["low"], drawn_with["high"])
         self.check_draw(size, **drawn_with)
+        return drawn_with
 
     def _check_range(self, low: float, high: float) -> None:
         if low < self.min_low:

@@ -20,7 +20,6 @@ def draw_graph(
     num_nodes: int,
     family: str,
     p: float,
-    *,
     directed: bool = False,
     acyclic: bool = False,
     weighted: bool = False,

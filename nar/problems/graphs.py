@@ -1,11 +1,12 @@
 """Graph problems. A graph is a matrix A: A[u, v] is the weight of the edge from u to v, or 0 for none."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
-from nar.problems.arrays import integer, node_index, one_hot, positions, square_matrix
+from nar.problems.arrays import integer, node_index, positions, square_matrix
 from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.graph_checks import (
     check_acyclic_graph,
@@ -31,12 +32,52 @@ from nar.problems.random_graphs import (
 # Input probes
 
 
-def _graph_probes(A: Array) -> dict[str, Array]:
-    return {"pos": positions(A), "A": A, "adj": (A + np.eye(A.shape[-1]) != 0).astype(np.int8)}
+class GraphInput(NamedTuple):
+    """Input probes of a graph; in `adj` every node is its own neighbour."""
+
+    pos: Array
+    A: Array
+    adj: Array
 
 
-def _graph_and_source_probes(A: Array, s: Array) -> dict[str, Array]:
-    return {**_graph_probes(A), "s": one_hot(s, A.shape[-1])}
+class GraphAndSourceInput(NamedTuple):
+    """Input probes of a graph and a source."""
+
+    pos: Array
+    A: Array
+    adj: Array
+    s: int
+
+
+class FlowNetworkInput(NamedTuple):
+    """Input probes of a flow network, its source and its sink."""
+
+    pos: Array
+    A: Array
+    adj: Array
+    s: int
+    t: int
+
+
+@register_jitable
+def _neighbours(A: Array) -> Array:
+    """Whether there is an edge from u to v or they are one; [N, N] bool."""
+    neighbours = A != 0
+    for u in range(len(A)):
+        neighbours[u, u] = True
+    return neighbours
+
+
+def _graph_probes(A: Array) -> GraphInput:
+    return GraphInput(positions(len(A)), A, _neighbours(A))
+
+
+def _graph_and_source_probes(A: Array, s: int) -> GraphAndSourceInput:
+    return GraphAndSourceInput(positions(len(A)), A, _neighbours(A), s)
+
+
+def _flow_network_probes(A: Array, n: int, m: int, s: int, t: int) -> FlowNetworkInput:
+    return FlowNetworkInput(positions(len(A)), A, _neighbours(A), s, t)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -44,9 +85,9 @@ def _graph_and_source_probes(A: Array, s: Array) -> dict[str, Array]:
 
 
 def _sample_directed_graph(
-    random: Random, size: int, p: Probabilities = 0.5, family: str = "erdos_renyi"
+    random: Random, size: int, p: Probabilities = 0.5, family: str | None = None
 ) -> Arguments:
-    return (random_graph(random, size, p, family, directed=True),)
+    return (random_graph(random, size, p, family, True),)
 
 
 DIRECTED_GRAPH = Problem(
@@ -56,9 +97,9 @@ DIRECTED_GRAPH = Problem(
 
 
 def _sample_acyclic_graph(
-    random: Random, size: int, p: Probabilities = 0.5, family: str = "erdos_renyi"
+    random: Random, size: int, p: Probabilities = 0.5, family: str | None = None
 ) -> Arguments:
-    return (random_graph(random, size, p, family, directed=True, acyclic=True),)
+    return (random_graph(random, size, p, family, True, True),)
 
 
 ACYCLIC_GRAPH = Problem(
@@ -68,7 +109,7 @@ ACYCLIC_GRAPH = Problem(
 
 
 def _sample_sparse_graph(
-    random: Random, size: int, p: Probabilities = 0.2, family: str = "erdos_renyi"
+    random: Random, size: int, p: Probabilities = 0.2, family: str | None = None
 ) -> Arguments:
     return (random_graph(random, size, p, family),)
 
@@ -80,9 +121,9 @@ SPARSE_GRAPH = Problem(
 
 
 def _sample_graph_and_source(
-    random: Random, size: int, p: Probabilities = 0.5, family: str = "erdos_renyi", directed: bool = False
+    random: Random, size: int, p: Probabilities = 0.5, family: str | None = None, directed: bool = False
 ) -> Arguments:
-    return random_graph(random, size, p, family, directed=directed), random.choice(size)
+    return random_graph(random, size, p, family, directed), random.choice(size)
 
 
 GRAPH_AND_SOURCE = Problem(
@@ -97,7 +138,10 @@ GRAPH_AND_SOURCE = Problem(
 def _sample_communities(
     random: Random, size: int, k: int | None = None, p: Probabilities = 0.5, eps: float = 0.01
 ) -> Arguments:
-    return (communities(random, size, k or min(4, size), one_of(random, p), eps),)
+    num_communities = min(4, size)
+    if k is not None:
+        num_communities = k
+    return (communities(random, size, num_communities, one_of(random, p), eps),)
 
 
 def _check_number_of_communities(size: int, k: int | None, **options: Any) -> None:
@@ -126,12 +170,11 @@ def _sample_weighted_graph(
     p: Probabilities = 0.5,
     low: float = 0.0,
     high: float = 1.0,
-    family: str = "erdos_renyi",
+    family: str | None = None,
     directed: bool = False,
     weighted: bool = True,
 ) -> Arguments:
-    form = {"directed": directed, "weighted": weighted, "low": low, "high": high}
-    return (random_graph(random, size, p, family, **form),)
+    return (random_graph(random, size, p, family, directed, False, weighted, low, high),)
 
 
 WEIGHTED_GRAPH = Problem(
@@ -153,9 +196,9 @@ def _sample_sparse_weighted_graph(
     p: Probabilities = 0.2,
     low: float = 0.0,
     high: float = 1.0,
-    family: str = "erdos_renyi",
+    family: str | None = None,
 ) -> Arguments:
-    return _sample_weighted_graph(random, size, p, low, high, family)
+    return (random_graph(random, size, p, family, False, False, True, low, high),)
 
 
 SPARSE_WEIGHTED_GRAPH = Problem(
@@ -174,12 +217,12 @@ def _sample_weighted_graph_and_source(
     p: Probabilities = 0.5,
     low: float = 0.0,
     high: float = 1.0,
-    family: str = "erdos_renyi",
+    family: str | None = None,
     directed: bool = False,
     weighted: bool = True,
 ) -> Arguments:
-    graph = _sample_weighted_graph(random, size, p, low, high, family, directed, weighted)
-    return *graph, random.choice(size)
+    A = random_graph(random, size, p, family, directed, False, weighted, low, high)
+    return A, random.choice(size)
 
 
 WEIGHTED_GRAPH_AND_SOURCE = Problem(
@@ -204,9 +247,9 @@ def _sample_undirected_weighted_graph_and_source(
     p: Probabilities = 0.5,
     low: float = 0.0,
     high: float = 1.0,
-    family: str = "erdos_renyi",
+    family: str | None = None,
 ) -> Arguments:
-    return _sample_weighted_graph_and_source(random, size, p, low, high, family)
+    return random_graph(random, size, p, family, False, False, True, low, high), random.choice(size)
 
 
 UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE = dataclasses.replace(
@@ -223,10 +266,9 @@ def _sample_acyclic_weighted_graph_and_source(
     p: Probabilities = 0.5,
     low: float = 0.0,
     high: float = 1.0,
-    family: str = "erdos_renyi",
+    family: str | None = None,
 ) -> Arguments:
-    form = {"directed": True, "acyclic": True, "weighted": True, "low": low, "high": high}
-    return random_graph(random, size, p, family, **form), random.choice(size)
+    return random_graph(random, size, p, family, True, True, True, low, high), random.choice(size)
 
 
 ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
@@ -245,7 +287,9 @@ ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
 def _sample_flow_network(
     random: Random, size: int, length_2: int | None = None, p: Probabilities = 0.3
 ) -> Arguments:
-    n, m = (size - size // 2, size // 2) if length_2 is None else (size, length_2)
+    n, m = size - size // 2, size // 2
+    if length_2 is not None:
+        n, m = size, length_2
     return flow_network(random, n, m, one_of(random, p)), n, m, 0, n + m + 1
 
 
@@ -266,11 +310,6 @@ def _check_flow_network(A: Any, n: Any, m: Any, s: Any, t: Any) -> Arguments:
             f"and from there to t; got A[{u}, {v}] = {A[u, v]:g}"
         )
     return A, n, m, s, t
-
-
-def _flow_network_probes(A: Array, n: Array, m: Array, s: Array, t: Array) -> dict[str, Array]:
-    del n, m
-    return {**_graph_and_source_probes(A, s), "t": one_hot(t, A.shape[-1])}
 
 
 FLOW_NETWORK = Problem(

@@ -1,33 +1,48 @@
 """Points in the plane."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba.extending import register_jitable
 
 from nar.problems.arrays import positions, real_array, same_length
 from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.options import SMALLEST
 
 
+class PointsInput(NamedTuple):
+    """Input probes of points."""
+
+    pos: Array
+    x: Array
+    y: Array
+
+
+def _points_probes(xs: Array, ys: Array) -> PointsInput:
+    return PointsInput(positions(len(xs)), xs, ys)
+
+
 def _sample_segments(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
-    del size
-    wanted = random.binomial(1, 0.5)
+    wanted = random.binomial(1, 0.5) == 1
     while True:
-        xs, ys = (random.uniform(low=low, high=high, size=(4,)) for _ in range(2))
+        xs = random.uniform(low=low, high=high, size=(4,))
+        ys = random.uniform(low=low, high=high, size=(4,))
         if _cross(xs, ys) == wanted:
             return xs, ys
 
 
+@register_jitable
 def _cross(xs: Array, ys: Array) -> bool:
     """Whether 01 separates 2 from 3 and 23 separates 0 from 1; collinear points count as clockwise."""
-
-    def counter_clockwise(a: int, b: int, c: int) -> bool:
-        return (ys[c] - ys[a]) * (xs[b] - xs[a]) > (ys[b] - ys[a]) * (xs[c] - xs[a])
-
-    return counter_clockwise(0, 2, 3) != counter_clockwise(1, 2, 3) and (
-        counter_clockwise(0, 1, 2) != counter_clockwise(0, 1, 3)
+    return _counter_clockwise(xs, ys, 0, 2, 3) != _counter_clockwise(xs, ys, 1, 2, 3) and (
+        _counter_clockwise(xs, ys, 0, 1, 2) != _counter_clockwise(xs, ys, 0, 1, 3)
     )
+
+
+@register_jitable
+def _counter_clockwise(xs: Array, ys: Array, a: int, b: int, c: int) -> bool:
+    return (ys[c] - ys[a]) * (xs[b] - xs[a]) > (ys[b] - ys[a]) * (xs[c] - xs[a])
 
 
 def _check_segments(xs: Any, ys: Any) -> Arguments:
@@ -43,7 +58,7 @@ def _check_segments(xs: Any, ys: Any) -> Arguments:
 SEGMENTS = Problem(
     sample=_sample_segments,
     check=_check_segments,
-    probes=lambda xs, ys: {"pos": positions(xs), "x": xs, "y": ys},
+    probes=_points_probes,
     aliases=(("x", "xs"), ("y", "ys")),
 )
 """Two segments in a square; half of the instances intersect. There are four points whatever the size."""
@@ -65,6 +80,17 @@ _DRAWS = 1000
 """How often points are drawn before giving up."""
 
 
+class CollinearPointsError(ValueError):
+    """Points without three on a line could not be drawn: size, radius, and x and y of the centre of the disk."""
+
+    def __str__(self) -> str:
+        size, radius, x, y = self.args
+        return (
+            f"{_DRAWS} times, {size} points of a disk of radius={radius!r} around ({x!r}, {y!r}) were drawn "
+            "and three lay on a line: ask for fewer or a larger radius"
+        )
+
+
 def _sample_points(
     random: Random, size: int, origin_x: float = 0.0, origin_y: float = 0.0, radius: float = 2.0
 ) -> Arguments:
@@ -75,10 +101,7 @@ def _sample_points(
         ys = distances * np.sin(angles) + origin_y
         if not _some_three_are_collinear(xs, ys, _COLLINEAR):
             return xs, ys
-    raise ValueError(
-        f"{_DRAWS} times, {size} points of a disk of radius={radius!r} around "
-        f"({origin_x!r}, {origin_y!r}) were drawn and three lay on a line: ask for fewer or a larger radius"
-    )
+    raise CollinearPointsError(size, radius, origin_x, origin_y)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -128,7 +151,7 @@ def _three_that_rounding_decides(xs: Array, ys: Array) -> tuple[int, int, int]:
 POINTS = Problem(
     sample=_sample_points,
     check=_check_points,
-    probes=lambda xs, ys: {"pos": positions(xs), "x": xs, "y": ys},
+    probes=_points_probes,
     aliases=(("x", "xs"), ("y", "ys")),
     max_size=_MOST_POINTS,
 )

@@ -1,19 +1,21 @@
-"""Random graphs as CLRS-30 draws them: matrices A, where A[u, v] is a weight and 0 means no edge."""
+"""Random graphs as CLRS-30 draws them: matrices A, where A[u, v] is a weight and 0 means no edge.
 
-from typing import Any
+All is in the subset of Python that numba compiles, but for the families of `random_graph`.
+"""
 
 import numpy as np
+from numba.extending import register_jitable
 
 from nar.problems.definition import Array, Random
 from nar.problems.families import draw_graph
 from nar.problems.options import Probabilities
 
 
+@register_jitable
 def erdos_renyi(
     random: Random,
     num_nodes: int,
     p: float,
-    *,
     directed: bool = False,
     acyclic: bool = False,
     weighted: bool = False,
@@ -40,17 +42,28 @@ def erdos_renyi(
     """
     matrix = random.binomial(1, p, size=(num_nodes, num_nodes)).astype(np.float64)
     if not directed:
-        matrix *= matrix.T
+        matrix = matrix * matrix.T
     elif acyclic:
-        matrix = _shuffled(random, np.triu(matrix, k=1))
+        matrix = shuffled(random, np.triu(matrix, 1))
     if weighted:
         weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
-        matrix *= weights if directed else np.sqrt(weights * weights.T + 1e-3)
+        if not directed:
+            weights = np.sqrt(weights * weights.T + 1e-3)
+        matrix = matrix * weights
     return matrix
 
 
+@register_jitable
 def random_graph(
-    random: Random, num_nodes: int, p: Probabilities, family: str = "erdos_renyi", **form: Any
+    random: Random,
+    num_nodes: int,
+    p: Probabilities,
+    family: str | None = None,
+    directed: bool = False,
+    acyclic: bool = False,
+    weighted: bool = False,
+    low: float = 0.0,
+    high: float = 1.0,
 ) -> Array:
     """A graph of any family; its p is drawn from `p` first.
 
@@ -58,18 +71,23 @@ def random_graph(
       random: the stream to draw from.
       num_nodes: N.
       p: one probability or several.
-      family: "erdos_renyi" or one of `GRAPH_FAMILIES`.
-      **form: directed, acyclic, weighted, low, high: see `erdos_renyi` and `draw_graph`.
+      family: one of `GRAPH_FAMILIES`, or None for `erdos_renyi`.
+      directed: here and below see `erdos_renyi` and `draw_graph`.
+      acyclic: the same.
+      weighted: the same.
+      low: the same.
+      high: the same.
 
     Returns:
       Matrix [N, N], 0 where there is no edge.
     """
     probability = one_of(random, p)
-    if family == "erdos_renyi":
-        return erdos_renyi(random, num_nodes, probability, **form)
-    return draw_graph(random, num_nodes, family, probability, **form)
+    if family is not None:
+        return draw_graph(random, num_nodes, family, probability, directed, acyclic, weighted, low, high)
+    return erdos_renyi(random, num_nodes, probability, directed, acyclic, weighted, low, high)
 
 
+@register_jitable
 def communities(random: Random, num_nodes: int, k: int, p: float, eps: float) -> Array:
     """A directed graph of k communities, as CLRS-30 draws it.
 
@@ -84,17 +102,21 @@ def communities(random: Random, num_nodes: int, k: int, p: float, eps: float) ->
     Returns:
       0/1 matrix [N, N], the nodes shuffled. The diagonal may be set.
     """
-    starts = np.arange(k) * (num_nodes // k)
-    stops = np.append(starts[1:], num_nodes)
+    size = num_nodes // k
     matrix = np.zeros((num_nodes, num_nodes))
-    for start, stop in zip(starts, stops, strict=True):
-        matrix[start:stop, start:stop] = erdos_renyi(random, stop - start, p, directed=True)
-    toggled = erdos_renyi(random, num_nodes, eps, directed=True)
-    for start, stop in zip(starts, stops, strict=True):
-        toggled[start:stop, :start] = 0
-    return _shuffled(random, np.where(toggled == 1, 1 - matrix, matrix))
+    for community in range(k):
+        start = community * size
+        stop = start + size if community < k - 1 else num_nodes
+        matrix[start:stop, start:stop] = erdos_renyi(random, stop - start, p, True)
+    toggled = erdos_renyi(random, num_nodes, eps, True)
+    for u in range(num_nodes):
+        for v in range(min(u // size, k - 1) * size, num_nodes):
+            if toggled[u, v] == 1:
+                matrix[u, v] = 1 - matrix[u, v]
+    return shuffled(random, matrix)
 
 
+@register_jitable
 def flow_network(random: Random, num_left: int, num_right: int, p: float) -> Array:
     """A bipartite graph between a source and a sink, as CLRS-30 draws it.
 
@@ -111,22 +133,29 @@ def flow_network(random: Random, num_left: int, num_right: int, p: float) -> Arr
     return between_source_and_sink(random.binomial(1, p, size=(num_left, num_right)))
 
 
+@register_jitable
 def between_source_and_sink(edges: Array) -> Array:
     """The flow network around the edges [n, m] from left to right."""
     n, m = edges.shape
-    left, right, sink = slice(1, n + 1), slice(n + 1, n + m + 1), n + m + 1
     matrix = np.zeros((n + m + 2, n + m + 2))
-    matrix[0, left] = 1
-    matrix[left, right] = edges
-    matrix[right, sink] = 1
+    matrix[0, 1 : n + 1] = 1
+    matrix[1 : n + 1, n + 1 : n + m + 1] = edges
+    matrix[n + 1 : n + m + 1, n + m + 1] = 1
     return matrix
 
 
-def _shuffled(random: Random, matrix: Array) -> Array:
+@register_jitable
+def shuffled(random: Random, matrix: Array) -> Array:
+    """The graph with its nodes in a random order."""
     order = random.permutation(len(matrix))
-    return matrix[np.ix_(order, order)]
+    result = np.empty_like(matrix)
+    for u in range(len(matrix)):
+        for v in range(len(matrix)):
+            result[u, v] = matrix[order[u], order[v]]
+    return result
 
 
+@register_jitable
 def one_of(random: Random, p: Probabilities) -> float:
     """One of several probabilities, or the only one."""
-    return random.choice(np.atleast_1d(p))
+    return random.choice(np.atleast_1d(np.asarray(p)))

@@ -1,12 +1,23 @@
 """Sequences of numbers, tasks and activities."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nar.problems.arrays import integer_array, positions, real_array, real_number, same_length
 from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.options import NO_BOUND
+
+
+class KeysInput(NamedTuple):
+    """Input probes of a sequence of keys."""
+
+    pos: Array
+    key: Array
+
+
+def _sequence_probes(A: Array) -> KeysInput:
+    return KeysInput(positions(len(A)), A)
 
 
 def _sample_sequence(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
@@ -20,20 +31,20 @@ def _check_sequence(A: Any) -> Arguments:
 SEQUENCE = Problem(
     sample=_sample_sequence,
     check=_check_sequence,
-    probes=lambda A: {"pos": positions(A), "key": A},
+    probes=_sequence_probes,
     aliases=(("key", "A"),),
 )
 """Keys, uniform in [low, high)."""
 
 
 def _sample_signed_sequence(random: Random, size: int, low: float = -1.0, high: float = 1.0) -> Arguments:
-    return _sample_sequence(random, size, low, high)
+    return (random.uniform(low=low, high=high, size=(size,)),)
 
 
 SIGNED_SEQUENCE = Problem(
     sample=_sample_signed_sequence,
     check=_check_sequence,
-    probes=lambda A: {"pos": positions(A), "key": A},
+    probes=_sequence_probes,
     aliases=(("key", "A"),),
 )
 """Keys, uniform in [low, high), of both signs by default."""
@@ -42,6 +53,18 @@ SIGNED_SEQUENCE = Problem(
 def _sample_search(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
     A = np.sort(random.uniform(low=low, high=high, size=(size,)))
     return random.uniform(low=low, high=high), A
+
+
+class SearchInput(NamedTuple):
+    """Input probes of a search."""
+
+    pos: Array
+    key: Array
+    target: float
+
+
+def _search_probes(x: float, A: Array) -> SearchInput:
+    return SearchInput(positions(len(A)), A, x)
 
 
 def _check_search(x: Any, A: Any) -> Arguments:
@@ -56,10 +79,21 @@ def _check_search(x: Any, A: Any) -> Arguments:
 SEARCH = Problem(
     sample=_sample_search,
     check=_check_search,
-    probes=lambda x, A: {"pos": positions(A), "key": A, "target": x},
+    probes=_search_probes,
     aliases=(("target", "x"), ("key", "A")),
 )
 """A target and sorted keys, all uniform in [low, high)."""
+
+
+class DimensionsInput(NamedTuple):
+    """Input probes of a chain of matrices."""
+
+    pos: Array
+    p: Array
+
+
+def _dimensions_probes(p: Array) -> DimensionsInput:
+    return DimensionsInput(positions(len(p)), p)
 
 
 def _check_dimensions(p: Any) -> Arguments:
@@ -72,7 +106,7 @@ def _check_dimensions(p: Any) -> Arguments:
 MATRIX_DIMENSIONS = Problem(
     sample=_sample_sequence,
     check=_check_dimensions,
-    probes=lambda p: {"pos": positions(p), "p": p},
+    probes=_dimensions_probes,
     min_low=0.0,
 )
 """Dimensions of a chain of matrices, uniform in [low, high); matrix i is p[i-1] × p[i]."""
@@ -98,8 +132,16 @@ def _check_key_probabilities(p: Any, q: Any) -> Arguments:
     return p, q
 
 
-def _key_probabilities_probes(p: Array, q: Array) -> dict[str, Array]:
-    return {"pos": positions(q), "p": np.pad(p, ((0, 0), (0, 1))), "q": q}
+class KeyProbabilitiesInput(NamedTuple):
+    """Input probes of the probabilities of keys and gaps; there is no key behind the last gap."""
+
+    pos: Array
+    p: Array
+    q: Array
+
+
+def _key_probabilities_probes(p: Array, q: Array) -> KeyProbabilitiesInput:
+    return KeyProbabilitiesInput(positions(len(q)), np.append(p, 0.0), q)
 
 
 KEY_PROBABILITIES = Problem(
@@ -122,9 +164,24 @@ def _sample_tasks(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Arguments:
-    d = random.randint(0, high=max_deadline or size, size=(size,)) + 1
+    latest = size
+    if max_deadline is not None:
+        latest = max_deadline
+    d = random.randint(0, high=latest, size=(size,)) + 1
     w = random.uniform(low=low, high=high, size=(size,))
     return d, w
+
+
+class TasksInput(NamedTuple):
+    """Input probes of tasks."""
+
+    pos: Array
+    d: Array
+    w: Array
+
+
+def _tasks_probes(d: Array, w: Array) -> TasksInput:
+    return TasksInput(positions(len(d)), d, w)
 
 
 def _check_tasks(d: Any, w: Any) -> Arguments:
@@ -136,14 +193,27 @@ def _check_tasks(d: Any, w: Any) -> Arguments:
 TASKS = Problem(
     sample=_sample_tasks,
     check=_check_tasks,
-    probes=lambda d, w: {"pos": positions(d), "d": d, "w": w},
+    probes=_tasks_probes,
 )
 """Unit-time tasks: deadlines uniform in 1 ... max_deadline (if None, the size), weights in [low, high)."""
 
 
 def _sample_activities(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
-    first, second = (random.uniform(low=low, high=high, size=(size,)) for _ in range(2))
+    first = random.uniform(low=low, high=high, size=(size,))
+    second = random.uniform(low=low, high=high, size=(size,))
     return np.minimum(first, second), np.maximum(first, second)
+
+
+class ActivitiesInput(NamedTuple):
+    """Input probes of activities."""
+
+    pos: Array
+    s: Array
+    f: Array
+
+
+def _activities_probes(s: Array, f: Array) -> ActivitiesInput:
+    return ActivitiesInput(positions(len(s)), s, f)
 
 
 def _check_activities(s: Any, f: Any) -> Arguments:
@@ -159,6 +229,6 @@ def _check_activities(s: Any, f: Any) -> Arguments:
 ACTIVITIES = Problem(
     sample=_sample_activities,
     check=_check_activities,
-    probes=lambda s, f: {"pos": positions(s), "s": s, "f": f},
+    probes=_activities_probes,
 )
 """Activities [s, f): the lesser and the greater of two numbers uniform in [low, high)."""

@@ -1,16 +1,12 @@
 """Strings over a small alphabet."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nar.problems.arrays import integer_array, one_hot, positions
+from nar.problems.arrays import integer_array, positions
 from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.options import NUM_CHARACTERS
-
-
-def _sample_string(random: Random, length: int, chars: int) -> Array:
-    return random.randint(0, high=chars, size=(length,))
 
 
 def _check_strings(**strings: Any) -> tuple[Array, ...]:
@@ -24,18 +20,26 @@ def _check_strings(**strings: Any) -> tuple[Array, ...]:
     return tuple(integer_array(name, string, 0, NUM_CHARACTERS - 1) for name, string in strings.items())
 
 
-def _two_strings_probes(first: Array, second: Array) -> dict[str, Array]:
-    return {
-        "string": np.concatenate([np.zeros_like(first), np.ones_like(second)], axis=1),
-        "pos": np.concatenate([positions(first), positions(second)], axis=1),
-        "key": one_hot(np.concatenate([first, second], axis=1), NUM_CHARACTERS),
-    }
+class StringsInput(NamedTuple):
+    """Input probes of two strings, one behind the other: which one, the place in it, the character."""
+
+    string: Array
+    pos: Array
+    key: Array
+
+
+def _strings_probes(first: Array, second: Array) -> StringsInput:
+    return StringsInput(
+        np.append(np.zeros_like(first), np.ones_like(second)),
+        np.append(positions(len(first)), positions(len(second))),
+        np.append(first, second),
+    )
 
 
 def _sample_two_strings(random: Random, size: int, chars: int = NUM_CHARACTERS) -> Arguments:
     length_y = size // 2
-    x = _sample_string(random, size - length_y, chars)
-    y = _sample_string(random, length_y, chars)
+    x = random.randint(0, high=chars, size=(size - length_y,))
+    y = random.randint(0, high=chars, size=(length_y,))
     return x, y
 
 
@@ -44,7 +48,7 @@ def _check_two_strings(x: Any, y: Any) -> Arguments:
 
 
 TWO_STRINGS = Problem(
-    sample=_sample_two_strings, check=_check_two_strings, probes=_two_strings_probes, min_size=2
+    sample=_sample_two_strings, check=_check_two_strings, probes=_strings_probes, min_size=2
 )
 """Two strings over `chars` characters; `size` is the sum of their lengths, the first is the longer one."""
 
@@ -52,15 +56,12 @@ TWO_STRINGS = Problem(
 def _sample_text_and_pattern(
     random: Random, size: int, length_needle: int | None = None, chars: int = NUM_CHARACTERS
 ) -> Arguments:
-    if length_needle is None:
-        m = max(1, size // 5)
-    elif length_needle < 0:
-        m = random.randint(1, high=1 - int(length_needle))
-    else:
-        m = int(length_needle)
+    m = max(1, size // 5)
+    if length_needle is not None:
+        m = random.randint(1, high=1 - length_needle) if length_needle < 0 else length_needle
     n = size - m
-    P = _sample_string(random, m, chars)
-    T = _sample_string(random, n, chars)
+    P = random.randint(0, high=chars, size=(m,))
+    T = random.randint(0, high=chars, size=(n,))
     s = random.choice(n - m)
     T[s : s + m] = P
     return T, P
@@ -85,7 +86,7 @@ def _check_text_and_pattern(T: Any, P: Any) -> Arguments:
 TEXT_AND_PATTERN = Problem(
     sample=_sample_text_and_pattern,
     check=_check_text_and_pattern,
-    probes=_two_strings_probes,
+    probes=_strings_probes,
     min_size=3,
     aliases=(("haystack", "T"), ("needle", "P")),
     check_draw=_check_length_of_pattern,

@@ -1,18 +1,18 @@
 """Running algorithms into traces.
 
-Everything that is done once for all algorithms is done here: compiling a generator together with the loop
-that copies what it yields, checking that against the spec, stacking, padding, and expanding the compact form
-(see `nar.algorithms.Algorithm`) into the values of CLRS-30.
+Everything that is done once for all algorithms is done here: drawing problems, running the generator, and
+writing what it yields straight into the arrays of a batch, all of it compiled together by numba, or as plain
+Python.
 
 numba caches compiled code on disk, but does not notice changes in other files than the one that it compiles.
-So the compiled function carries in its name a digest of all sources that it is made from.
+So each compiled function carries in its name a digest of all sources that it is made from.
 """
 
+import dataclasses
 import functools
 import hashlib
 import inspect
 import keyword
-import math
 import pathlib
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -20,17 +20,18 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.extending import overload
 
 from nar.algorithms import Algorithm
 from nar.algorithms import definition as algorithms_definition
-from nar.problems import Arguments
+from nar.problems import Arguments, Random
+from nar.problems import definition as problems_definition
+from nar.problems.counter_stream import start_stream
 from nar.specs import MASKED, Kind, Location, Probe
+from nar.traces.inlining import inlined
 from nar.traces.trace import Probes, TraceBatch
+from nar.traces.writing import AnotherShape, Arrays, NotAClass, clear, write
 
 Shape = tuple[int, ...]
-
-_ONE_HOT = (Kind.MASK_ONE, Kind.CATEGORICAL)
 
 
 def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: bool = True) -> TraceBatch:
@@ -39,7 +40,7 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: b
     Args:
       algorithm: what to run.
       instances: B tuples of arguments, as the algorithm's problem samples or checks them.
-      compiled: whether numba compiles the generator; if not, it runs as plain Python.
+      compiled: whether numba compiles the algorithm; if not, it runs as plain Python.
 
     Returns:
       The B traces, padded with zeros to the longest.
@@ -47,57 +48,46 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: b
     Raises:
       ValueError: if the problem's inputs or what the generator yields do not fit the spec.
     """
-    inputs = _inputs(algorithm, instances)
-    num_nodes = _num_nodes(algorithm, inputs)
-    hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
-    offsets = np.cumsum([0, *(math.prod(_compact_shape(probe, num_nodes)) for probe in hints)])
-    record = _recorder(algorithm) if compiled else _plain_recorder(algorithm)
-    _check_first_step(algorithm, instances[0], num_nodes)
+    record = (_compiled if compiled else _plain)(algorithm).record
+    batch = _Batch(algorithm, _form(algorithm, instances[0]), len(instances))
 
-    batch_size = len(instances)
-    all_rows = []
-    all_outputs = [_output_array(probe, num_nodes, batch_size) for probe in outputs]
-    for index, arguments in enumerate(instances):
-        filled = tuple(array[index, ...] for array in all_outputs)
-        all_rows.append(record(_copies(arguments), filled, offsets))
+    def run(done: int) -> int:
+        while done < len(instances) and record(_copies(instances[done]), done, *batch.arrays):
+            done += 1
+        return done
 
-    lengths = np.array([len(rows) for rows in all_rows], np.int32)
-    stacked = np.zeros((lengths.max(), batch_size, offsets[-1]))
-    for index, rows in enumerate(all_rows):
-        stacked[: len(rows), index] = rows
-    running = np.arange(len(stacked))[:, None] < lengths
-    return TraceBatch(
-        inputs=inputs,
-        hints={
-            probe.name: _expand(probe, stacked[..., start:stop], num_nodes, running)
-            for probe, start, stop in zip(hints, offsets[:-1], offsets[1:], strict=True)
-        },
-        outputs={
-            probe.name: _expand(probe, array, num_nodes, np.ones(batch_size, bool))
-            for probe, array in zip(outputs, all_outputs, strict=True)
-        },
-        lengths=lengths,
-    )
+    return batch.filled_by(run)
 
 
-def _inputs(algorithm: Algorithm, instances: Sequence[Arguments]) -> Probes:
-    parts = [
-        algorithm.problem.probes(*(np.stack(column) for column in zip(*alike, strict=True)))
-        for alike in _of_one_shape(instances)
-    ]
-    values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    names = [probe.name for probe in algorithm.spec.inputs]
-    if sorted(values) != sorted(names):
-        raise ValueError(
-            f"{algorithm.name}: the problem gives the inputs {sorted(values)}, the spec names {names}"
-        )
-    return {p.name: np.asarray(values[p.name], dtype=p.dtype) for p in algorithm.spec.inputs}
+def collect_samples(
+    algorithm: Algorithm, size: int, options: Mapping[str, Any], key: int, first: int, count: int
+) -> TraceBatch:
+    """Draws problems from the streams `first` ... `first + count - 1` of a key, and runs the algorithm on them.
+
+    Args:
+      algorithm: what to run.
+      size: of the problems.
+      options: of the problems, all of them, checked and in order (`Problem.check_request`).
+      key: 64 bits.
+      first: 64 bits.
+      count: B.
+
+    Returns:
+      The B traces, padded with zeros to the longest.
+
+    Raises:
+      ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
+    """
+    record_samples = _compiled(algorithm).record_samples
+    batch = _Batch(algorithm, _form_of_samples(algorithm, size, options), count)
+    start = (np.uint64(key), np.uint64(first))
+    values = tuple(options.values())
+    return batch.filled_by(lambda done: record_samples(*start, done, size, values, *batch.arrays))
 
 
-def _of_one_shape(instances: Sequence[Arguments]) -> list[Sequence[Arguments]]:
-    """All instances together if their arguments have one shape each, else one by one (strings may differ)."""
-    shapes = {tuple(np.shape(argument) for argument in arguments) for arguments in instances}
-    return [instances] if len(shapes) == 1 else [[arguments] for arguments in instances]
+def can_compile_samples(algorithm: Algorithm, options: Mapping[str, Any]) -> bool:
+    """Whether numba can compile the sampler with these options."""
+    return algorithm.problem.compiled and not any(isinstance(value, str) for value in options.values())
 
 
 def _copies(arguments: Arguments) -> Arguments:
@@ -105,28 +95,8 @@ def _copies(arguments: Arguments) -> Arguments:
     return tuple(x.copy() if isinstance(x, np.ndarray) else np.asarray(x).item() for x in arguments)
 
 
-def _check_first_step(algorithm: Algorithm, arguments: Arguments, num_nodes: int) -> None:
-    """Raises ValueError unless what the generator yields first has a value for each hint, in order."""
-    hints, outputs = algorithm.spec.hints, algorithm.spec.outputs
-    filled = (_output_array(probe, num_nodes, 1)[0, ...] for probe in outputs)
-    step = next(algorithm.steps(*_copies(arguments), *filled), None)
-    expected = {probe.name: _compact_shape(probe, num_nodes) for probe in hints}
-    found = {name: np.shape(getattr(step, name)) for name in getattr(step, "_fields", ())}
-    if list(found.items()) != list(expected.items()):
-        raise ValueError(
-            f"{algorithm.name}: steps must yield NamedTuples of the shapes {expected}, they yield {found}"
-        )
-
-
-def _num_nodes(algorithm: Algorithm, inputs: Probes) -> int:
-    for probe in algorithm.spec.inputs:
-        if probe.location is not Location.GRAPH:
-            return inputs[probe.name].shape[1]
-    raise ValueError(f"{algorithm.name}: the spec needs an input at the nodes or edges")
-
-
 # ---------------------------------------------------------------------------------------------------
-# Compact form
+# The form of a trace
 
 _NODE_AXES: Mapping[Location, int] = {Location.NODE: 1, Location.EDGE: 2, Location.GRAPH: 0}
 
@@ -137,113 +107,218 @@ def _compact_shape(probe: Probe, num_nodes: int) -> Shape:
     return (num_nodes,) * axes
 
 
-def _output_array(probe: Probe, num_nodes: int, batch_size: int) -> np.ndarray:
-    dtype = np.float64 if probe.kind is Kind.SCALAR else np.int64
-    return np.zeros((batch_size, *_compact_shape(probe, num_nodes)), dtype)
+@dataclasses.dataclass
+class _Form:
+    """What is known about all traces of one algorithm and size.
 
-
-def _expand(probe: Probe, compact: np.ndarray, num_nodes: int, running: np.ndarray) -> np.ndarray:
-    """Values of CLRS-30 from compact ones.
-
-    Args:
-      probe: what is expanded.
-      compact: [..., compact shape] or flat behind the leading axes.
+    Attributes:
       num_nodes: N.
-      running: [...] bool, False where a trace has ended.
-
-    Returns:
-      [..., shape of the probe] in the probe's type.
+      input_names: of what the problem's `probes` gives, in its order.
+      num_steps: for so many steps there is room at first; it grows with what is met.
     """
-    compact = compact.reshape(*running.shape, *_compact_shape(probe, num_nodes))
-    if probe.kind not in _ONE_HOT:
-        return compact.astype(probe.dtype)
-    num_classes = probe.num_classes or num_nodes
-    shown = running.reshape(running.shape + (1,) * (compact.ndim - running.ndim))
-    places = np.flatnonzero(np.broadcast_to(shown, compact.shape))
-    classes = compact.reshape(-1)[places].astype(np.intp)
-    if classes.size and not MASKED <= classes.min() <= classes.max() < num_classes:
-        raise ValueError(
-            f"{probe.name} must be from {MASKED} to {num_classes - 1}, got {classes.min()} to {classes.max()}"
+
+    num_nodes: int
+    input_names: tuple[str, ...]
+    num_steps: int = 32
+
+
+def _form(algorithm: Algorithm, arguments: Arguments) -> _Form:
+    """The form of the traces of an instance and all that are drawn like it.
+
+    Raises:
+      ValueError: if inputs or first step do not fit the spec.
+    """
+    spec, name = algorithm.spec, algorithm.name
+    inputs = algorithm.problem.probes(*_copies(arguments))
+    found = {field: np.shape(getattr(inputs, field)) for field in getattr(inputs, "_fields", ())}
+    names = [probe.name for probe in spec.inputs]
+    if sorted(found) != sorted(names):
+        raise ValueError(f"{name}: the problem gives the inputs {sorted(found)}, the spec names {names}")
+    num_nodes = next((found[p.name][0] for p in spec.inputs if _compact_shape(p, 1)), None)
+    if num_nodes is None:
+        raise ValueError(f"{name}: the spec needs an input at the nodes or edges")
+    expected = {probe.name: _compact_shape(probe, num_nodes) for probe in spec.inputs}
+    if found != expected:
+        raise ValueError(f"{name}: the inputs must have the shapes {expected}, the problem gives {found}")
+
+    results = (_result(probe, num_nodes) for probe in spec.outputs)
+    step = next(algorithm.steps(*_copies(arguments), *results), None)
+    expected = {probe.name: _compact_shape(probe, num_nodes) for probe in spec.hints}
+    shown = {field: np.shape(getattr(step, field)) for field in getattr(step, "_fields", ())}
+    if list(shown.items()) != list(expected.items()):
+        raise ValueError(f"{name}: steps must yield NamedTuples of the shapes {expected}, they yield {shown}")
+    return _Form(num_nodes, tuple(found))
+
+
+_FORMS: dict[Any, _Form] = {}
+
+
+def _form_of_samples(algorithm: Algorithm, size: int, options: Mapping[str, Any]) -> _Form:
+    """The form of traces that are drawn; worked out once for each size and options."""
+    values = (value.tobytes() if isinstance(value, np.ndarray) else value for value in options.values())
+    key = (algorithm, size, *values)
+    if key not in _FORMS:
+        _FORMS[key] = _form(algorithm, algorithm.problem.sample(Random(0), size, **options))
+    return _FORMS[key]
+
+
+def _result(probe: Probe, num_nodes: int) -> np.ndarray:
+    """What a generator writes this output to."""
+    dtype = np.float64 if probe.kind is Kind.SCALAR else np.int64
+    return np.zeros(_compact_shape(probe, num_nodes), dtype)
+
+
+class _Batch:
+    """The arrays of a batch while they are filled."""
+
+    def __init__(self, algorithm: Algorithm, form: _Form, batch_size: int) -> None:
+        self._algorithm = algorithm
+        self._form = form
+        spec, num_nodes = algorithm.spec, form.num_nodes
+
+        def zeros(probe: Probe, *leading: int) -> np.ndarray:
+            return np.zeros((*leading, *probe.shape(num_nodes)), probe.dtype)
+
+        self._inputs = tuple(zeros(spec[name], batch_size) for name in form.input_names)
+        self._hints = tuple(zeros(probe, form.num_steps, batch_size) for probe in spec.hints)
+        self._outputs = tuple(zeros(probe, batch_size) for probe in spec.outputs)
+        self._results = tuple(_result(probe, num_nodes) for probe in spec.outputs)
+        self._lengths = np.zeros(batch_size, np.int32)
+
+    @property
+    def arrays(self) -> tuple[Arrays, Arrays, Arrays, Arrays, np.ndarray]:
+        """Inputs, hints, outputs, what a generator writes outputs to, and lengths."""
+        return self._inputs, self._hints, self._outputs, self._results, self._lengths
+
+    def filled_by(self, run: Callable[[int], int]) -> TraceBatch:
+        """The traces.
+
+        Args:
+          run: goes on behind so many traces that are complete, until there is no more room for the steps of
+            one; it returns how many are complete then.
+        """
+        try:
+            done = run(0)
+            while done < len(self._lengths):
+                self._make_room()
+                done = run(done)
+        except NotAClass as error:
+            raise ValueError(
+                f"{self._algorithm.name}: nodes of a mask_one and classes of a categorical must be from {MASKED} "
+                f"to {error.args[1] - 1}, got {error.args[0]}"
+            ) from None
+        except AnotherShape:
+            raise ValueError(f"{self._algorithm.name}: a hint must keep its shape") from None
+        spec = self._algorithm.spec
+        num_steps = self._lengths.max()
+        inputs = dict(zip(self._form.input_names, self._inputs, strict=True))
+        return TraceBatch(
+            inputs={probe.name: inputs[probe.name] for probe in spec.inputs},
+            hints={p.name: array[:num_steps] for p, array in zip(spec.hints, self._hints, strict=True)},
+            outputs={p.name: array for p, array in zip(spec.outputs, self._outputs, strict=True)},
+            lengths=self._lengths,
         )
-    expanded = np.zeros((compact.size, num_classes), probe.dtype)
-    # MASKED is -1: it stands in the last class.
-    expanded[places, classes] = np.where(classes == MASKED, MASKED, 1)
-    return expanded.reshape(*compact.shape, num_classes)
+
+    def _make_room(self) -> None:
+        """Twice as many steps, for this batch and those to come."""
+        num_steps = 2 * len(self._hints[0])
+        self._form.num_steps = max(self._form.num_steps, num_steps)
+        longer = []
+        for array in self._hints:
+            longer.append(np.zeros((num_steps, *array.shape[1:]), array.dtype))
+            longer[-1][: len(array)] = array
+        self._hints = tuple(longer)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Compiling
+# Compiling. The names `probes`, `sample`, `run` and `record` are globals that `_loops` sets.
+# ruff: noqa: F821
+# pyright: reportUndefinedVariable=false
 
-Recorder = Callable[[Arguments, tuple[np.ndarray, ...], np.ndarray], np.ndarray]
+
+def _record(arguments, place, inputs, hints, outputs, results, lengths):
+    """Writes the trace of an instance; returns False if there is no room for all of its steps."""
+    write(inputs, (place,), probes(*arguments))
+    clear(results)
+    length = run(arguments, results, hints, place)
+    if length < 0:
+        return False
+    write(outputs, (place,), results)
+    lengths[place] = length
+    return True
 
 
-def _record(arguments, outputs, offsets):
-    """Runs `generator` (a global that `_recorder` sets) to its end; returns rows [T, sum of sizes]."""
-    rows = np.zeros((16, offsets[-1]))
+def _record_samples(key, first, done, size, options, inputs, hints, outputs, results, lengths):
+    """Writes the traces of samples; returns how many are complete, those before `done` included."""
+    for place in range(done, len(lengths)):
+        arguments = sample(start_stream(key, first + np.uint64(place)), size, *options)
+        if not record(arguments, place, inputs, hints, outputs, results, lengths):
+            return place
+    return len(lengths)
+
+
+def _run(arguments, results, hints, place):
+    """Writes the hints of an instance; returns how many steps there are, or -1 if there is no room for all."""
     length = 0
-    for hints in generator(*arguments, *outputs):  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
-        if length == len(rows):
-            grown = np.zeros((2 * length, offsets[-1]))
-            grown[:length] = rows
-            rows = grown
-        _write_row(rows[length], hints, offsets)
+    for step in steps(*arguments, *results):
+        if length == len(hints[0]):
+            return -1
+        write(hints, (length, place), step)
         length += 1
-    return rows[:length]
+    return length
 
 
-def _write_row(row, hints, offsets):
-    """Copies the fields of a NamedTuple, numbers or arrays, side by side into a row."""
-    for k, value in enumerate(hints):
-        assert np.size(value) == offsets[k + 1] - offsets[k], "a hint must keep its shape"
-        row[offsets[k] : offsets[k + 1]] = np.ravel(value)
+def _run_inlined(arguments, results, hints, place):
+    """The same, with `steps` as `inlined` has made it."""
+    return steps(*arguments, *results, hints, place)
 
 
-@overload(_write_row)
-def _compiled_write_row(row, hints, offsets):
-    calls = [f"write_value(row, offsets[{k}], offsets[{k + 1}], hints[{k}])" for k in range(len(hints))]
-    scope: dict[str, Any] = {"write_value": _write_value}
-    exec("def write_row(row, hints, offsets):\n    " + "\n    ".join(calls), scope)
-    return scope["write_row"]
+@dataclasses.dataclass(frozen=True)
+class _Loops:
+    """Both loops around an algorithm."""
 
-
-def _write_value(row, start, stop, value):
-    """Compiled only: see `_write_row` for the meaning."""
-
-
-@overload(_write_value)
-def _compiled_write_value(row, start, stop, value):
-    if isinstance(value, numba.types.Array):
-
-        def write(row, start, stop, value):
-            assert value.size == stop - start, "a hint must keep its shape"
-            k = start
-            for x in value.flat:
-                row[k] = x
-                k += 1
-
-    else:
-
-        def write(row, start, stop, value):
-            row[start] = value
-
-    return write
-
-
-def _plain_recorder(algorithm: Algorithm) -> Recorder:
-    """`_record` around the algorithm's generator, in plain Python."""
-    _check_fields(algorithm)
-    return types.FunctionType(_record.__code__, {**globals(), "generator": algorithm.steps})
+    record: Callable[..., bool]
+    record_samples: Callable[..., int]
 
 
 @functools.cache
-def _recorder(algorithm: Algorithm) -> Recorder:
-    """`_record` around the algorithm's generator, compiled at its first call and cached on disk."""
+def _plain(algorithm: Algorithm) -> _Loops:
+    """In plain Python."""
     _check_fields(algorithm)
-    digest = _digest(algorithm.steps)
-    name = f"record_{algorithm.name}_{digest}"
-    code = _record.__code__.replace(co_name=name, co_qualname=name)
-    scope = {**globals(), "generator": numba.njit(nogil=True)(algorithm.steps)}
-    return numba.njit(cache=digest != "", nogil=True)(types.FunctionType(code, scope, name))
+    run = types.FunctionType(_run.__code__, {**globals(), "steps": algorithm.steps})
+    scope = {**globals(), "probes": algorithm.problem.probes, "sample": algorithm.problem.sample, "run": run}
+    return _loops(scope, "", lambda function: function)
+
+
+@functools.cache
+def _compiled(algorithm: Algorithm) -> _Loops:
+    """Compiled at their first call and cached on disk."""
+    _check_fields(algorithm)
+    problem = algorithm.problem
+    digest = _digest(algorithm.steps, problem.sample, problem.probes)
+    inner = numba.njit(nogil=True)
+    steps = inlined(algorithm.steps, f"steps_{algorithm.name}", __file__)
+    run = _run.__code__ if steps is None else _run_inlined.__code__
+    run = types.FunctionType(run, {**globals(), "steps": inner(steps or algorithm.steps)})
+    scope = {
+        **globals(),
+        "probes": inner(problem.probes),
+        "sample": inner(problem.sample),
+        "run": inner(run),
+    }
+    return _loops(scope, f"_{algorithm.name}_{digest}", numba.njit(cache=digest != "", nogil=True))
+
+
+def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> _Loops:
+    record = compile(_renamed(_record, "record" + suffix, scope))
+    return _Loops(
+        record, compile(_renamed(_record_samples, "record_samples" + suffix, {**scope, "record": record}))
+    )
+
+
+def _renamed(function: types.FunctionType, name: str, scope: dict[str, Any]) -> types.FunctionType:
+    """The function under another name, with other globals."""
+    return types.FunctionType(function.__code__.replace(co_name=name, co_qualname=name), scope, name)
 
 
 def _check_fields(algorithm: Algorithm) -> None:
@@ -257,15 +332,16 @@ def _check_fields(algorithm: Algorithm) -> None:
         raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, it takes {found}")
 
 
-def _digest(steps: Callable[..., Any]) -> str:
+def _digest(*functions: Callable[..., Any]) -> str:
     """Digest of every source that the compiled code may come from; '' if files do not tell."""
-    if steps.__closure__:
+    if any(function.__closure__ for function in functions):
         return ""
-    room = pathlib.Path(algorithms_definition.__file__).parent
+    rooms = [pathlib.Path(module.__file__).parent for module in (algorithms_definition, problems_definition)]
     try:
-        own = pathlib.Path(inspect.getfile(steps))
-        sources = [pathlib.Path(__file__), own, *sorted(room.glob("*.py"))]
-        text = b"".join([steps.__qualname__.encode(), *(source.read_bytes() for source in sources)])
+        sources = {pathlib.Path(inspect.getfile(function)) for function in functions}
+        sources |= {source for room in (*rooms, pathlib.Path(__file__).parent) for source in room.glob("*.py")}
+        text = [function.__qualname__.encode() for function in functions]
+        text += [source.read_bytes() for source in sorted(sources)]
     except (OSError, TypeError):
         return ""
-    return hashlib.blake2b(text, digest_size=8).hexdigest()
+    return hashlib.blake2b(b"".join(text), digest_size=8).hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.problems import Arguments, Random
 from nar.traces.cache import keep_traces
-from nar.traces.record import collect
+from nar.traces.record import can_compile_samples, collect, collect_samples
 from nar.traces.trace import Trace, TraceBatch
 
 
@@ -61,15 +61,17 @@ def sample_traces(
     Raises:
       ValueError: if the algorithm is unknown, or the size, count or an option is not valid for it.
     """
-    algorithm = _checked(name, size, count, problem_options)
+    algorithm, options = _checked(name, size, count, problem_options)
     if not _is_integer(seed):
         raise ValueError(f"seed must be an integer, got {seed!r}")
     if not _is_integer(first) or not 0 <= first < 2**64 - int(count):
         raise ValueError(f"first must be an integer from 0 to 2**64 - 1 - count, got {first!r}")
     key = _series_key(algorithm.name, size, seed)
-    streams = _streams(key, int(first), int(count))
+    if can_compile_samples(algorithm, options):
+        return collect_samples(algorithm, int(size), options, key, int(first), int(count))
     sample = algorithm.problem.sample
-    return collect(algorithm, [sample(random, size, **problem_options) for random in streams])
+    streams = _streams(key, int(first), int(count))
+    return collect(algorithm, [sample(random, int(size), **options) for random in streams])
 
 
 def _series_key(name: str, size: int, seed: int) -> int:
@@ -78,7 +80,7 @@ def _series_key(name: str, size: int, seed: int) -> int:
 
 
 def _streams(key: int, first: int, count: int) -> Iterator[Random]:
-    """The counter-based streams of some traces (Philox: Salmon et al. 2011), one after the other.
+    """The counter-based streams of some traces (Philox: Salmon et al. 2011), for samplers that are not compiled.
 
     It is one generator that is set to the start of each stream, which is quicker than making one for each.
     """
@@ -157,24 +159,27 @@ def clrs30_sample(
     Equal to `clrs.build_sampler(name, count, length=size, seed=seed, **problem_options)` of dm-clrs 2.0.3.
     Arguments and errors are those of `sample_traces`; the seed is one of numpy's `RandomState`.
     """
-    algorithm = _checked(name, size, count, problem_options)
+    algorithm, options = _checked(name, size, count, problem_options)
     if not _is_integer(seed) or not 0 <= seed < 2**32:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}")
     random = Random(seed)
     sample = algorithm.problem.sample
-    instances: list[Arguments] = [sample(random, size, **problem_options) for _ in range(count)]
+    instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
     return collect(algorithm, instances)
 
 
-def _checked(name: str | Algorithm, size: int, count: int, problem_options: Mapping[str, Any]) -> Algorithm:
+def _checked(
+    name: str | Algorithm, size: int, count: int, problem_options: Mapping[str, Any]
+) -> tuple[Algorithm, dict[str, Any]]:
+    """The algorithm, and all options of its problem as its sampler takes them."""
     algorithm = find_algorithm(name)
     try:
-        algorithm.problem.check_request(size, problem_options)
+        options = algorithm.problem.check_request(size, problem_options)
     except ValueError as error:
         raise ValueError(f"{algorithm.name}: {error}") from None
     if not _is_integer(count) or count < 1:
         raise ValueError(f"count must be an integer of at least 1, got {count!r}")
-    return algorithm
+    return algorithm, options
 
 
 def _is_integer(value: Any) -> bool:
