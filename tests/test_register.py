@@ -219,7 +219,7 @@ def test_broken_contracts(wrong, message):
 
 @pytest.mark.parametrize("one", [-2, 9])
 def test_a_mark_that_is_no_node(one):
-    with pytest.raises(ValueError, match=r"one must be from -1 to 3, got (0 to 9|-2 to 0)"):
+    with pytest.raises(ValueError, match=rf"one must be from -1 to 3, got {one}$"):
         check_algorithm(stand_in(one=one, problem=_own_problem(min_size=3)), sizes=(3,))
 
 

@@ -35,7 +35,7 @@ def bellman_ford(A, s, pi):
     n = len(A)
     pi[:] = np.arange(n)
     d = np.zeros(n)
-    msk = np.zeros(n, np.int64)
+    msk = np.zeros(n, np.int8)
     msk[s] = 1
     while True:
         prev_d = d.copy()

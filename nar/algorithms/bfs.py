@@ -29,7 +29,7 @@ def bfs(A, s, pi):
     """Reaches one more layer a step; pi[v] is the first node of the previous layers that has an edge to v."""
     n = len(A)
     pi[:] = np.arange(n)
-    reach = np.zeros(n, np.int64)
+    reach = np.zeros(n, np.int8)
     reach[s] = 1
     while True:
         reached = reach.copy()

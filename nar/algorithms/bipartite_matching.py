@@ -68,7 +68,7 @@ def bipartite_matching(A, n, m, s, t, in_matching):
     u = t
     while True:
         d = np.zeros(num_nodes)
-        msk = np.zeros(num_nodes, np.int64)
+        msk = np.zeros(num_nodes, np.int8)
         msk[s] = 1
         pi = np.arange(num_nodes)
         while True:

@@ -54,7 +54,7 @@ def dag_shortest_paths(A, s, pi):
     n = len(A)
     pi[:] = np.arange(n)
     d = np.zeros(n)
-    mark = np.zeros(n, np.int64)
+    mark = np.zeros(n, np.int8)
     topo = np.arange(n)
     head = 0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)

@@ -40,8 +40,8 @@ def dijkstra(A, s, pi):
     n = len(A)
     pi[:] = np.arange(n)
     d = np.zeros(n)
-    mark = np.zeros(n, np.int64)
-    in_queue = np.zeros(n, np.int64)
+    mark = np.zeros(n, np.int8)
+    in_queue = np.zeros(n, np.int8)
     in_queue[s] = 1
     yield Hints(pi_h=pi, d=d, mark=mark, in_queue=in_queue, u=s)
     while in_queue.any():

@@ -70,7 +70,7 @@ def show(pred_h, pi, k, q, q_reset, i, phase):
     m = len(pi)
     n = len(pred_h) - m
     pointers = np.arange(n + m)
-    is_reset = np.zeros(n + m, np.int64)
+    is_reset = np.zeros(n + m, np.int8)
     for place in range(m):
         pointers[n + place] = n + last(pi[place])
         is_reset[n + place] = pi[place] == 0

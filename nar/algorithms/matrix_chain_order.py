@@ -38,7 +38,7 @@ def matrix_chain_order(p, s):
     pred_h = predecessors(np.arange(n))
     m = np.zeros((n, n))
     s[:] = 0
-    msk = np.zeros((n, n), np.int64)
+    msk = np.zeros((n, n), np.int8)
     for i in range(1, n):
         msk[i, i] = 1
     while True:

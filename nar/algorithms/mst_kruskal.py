@@ -71,12 +71,12 @@ def mst_kruskal(A, in_mst):
     n = len(A)
     in_mst[:] = 0
     pi = np.arange(n)
-    nobody = np.zeros(n, np.int64)
+    nobody = np.zeros(n, np.int8)
     yield Hints(in_mst, pi, 0, 0, 0, 0, nobody, nobody, LINK)
     us, vs = edges_by_weight(A)
     for k in range(len(us)):
         u, v = us[k], vs[k]
-        mask_u, mask_v = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        mask_u, mask_v = np.zeros(n, np.int8), np.zeros(n, np.int8)
         mask_u[u] = mask_v[v] = 1
         root_u, root_v = u, v
         yield Hints(in_mst, pi, u, v, root_u, root_v, mask_u, mask_v, FIND_U)

@@ -46,7 +46,7 @@ def optimal_bst(p, q, root):
     e = np.zeros((n + 1, n + 1))
     w = np.zeros((n + 1, n + 1))
     root[:] = 0
-    msk = np.zeros((n + 1, n + 1), np.int64)
+    msk = np.zeros((n + 1, n + 1), np.int8)
     for i in range(n + 1):
         e[i, i] = q[i]
         w[i, i] = q[i]

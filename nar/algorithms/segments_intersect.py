@@ -50,7 +50,7 @@ def opposite(a, b):
 def segments_intersect(xs, ys, intersect):
     """Looks from the segment 23 at the ends 0 and 1, then from the segment 01 at the ends 2 and 3."""
     dirs = np.zeros(4)
-    on_seg = np.zeros(4, np.int64)
+    on_seg = np.zeros(4, np.int8)
     yield Hints(i=0, j=0, k=0, dir=dirs, on_seg=on_seg)
     for k in range(4):
         i = 2 if k < 2 else 0

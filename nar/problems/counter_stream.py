@@ -1,57 +1,180 @@
-"""The stream of random numbers that compiled samplers draw from.
+"""The stream of random numbers of one trace.
 
-Samplers are written for a `numpy.random.RandomState`, whose draws define CLRS-30. Compiled by numba, the same
-source takes a `CounterStream` instead: it has those methods of `RandomState` that samplers use, with the same
-meaning but draws of its own, and costs next to nothing to make. It is SplitMix64 (Steele et al. 2014,
-doi 10.1145/2660193.2660195), started at a place that is a hash of a key and an index.
+Samplers are written for a `numpy.random.RandomState`, whose draws define CLRS-30. The same source takes a
+`CounterStream` instead: it has those methods of `RandomState` that samplers use, with the same meaning but
+draws of its own, and costs next to nothing to make. It exists as a class of Python and as a type of numba,
+whose draws are the same.
+
+It is SplitMix64 (Steele et al. 2014, doi 10.1145/2660193.2660195), started at a hash of a key and an index.
 """
+
+from typing import Any
 
 import numpy as np
 from numba import types
 from numba.experimental import structref
-from numba.extending import overload_method, register_jitable
+from numba.extending import overload, overload_method, register_jitable
 
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_BITS = 2**64 - 1
+_STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def start_stream(key: int, index: int) -> "CounterStream":
+    """Stream `index` of those of a key; two 64-bit numbers."""
+    return CounterStream(_mix(_mix(int(key)) + int(index) * _STEP))
+
+
+def _mix(z: int) -> int:
+    z &= _BITS
+    z = (z ^ (z >> 30)) * _FIRST & _BITS
+    z = (z ^ (z >> 27)) * _SECOND & _BITS
+    return z ^ (z >> 31)
+
+
+def _uniform(stream):
+    """In [0, 1), a multiple of 2**-53."""
+    stream.state = (stream.state + _STEP) & _BITS
+    return (_mix(stream.state) >> 11) * 2.0**-53
+
+
+class CounterStream:
+    """A stream in Python; see `numpy.random.RandomState` for its methods."""
+
+    def __init__(self, state: int) -> None:
+        self.state = state
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None) -> Any:
+        """Uniform in [low, high)."""
+        return one_uniform(self, low, high) if size is None else uniforms(self, low, high, size)
+
+    def binomial(self, n: int, p: float, size: Any = None) -> Any:
+        """Successes of n trials."""
+        return one_binomial(self, n, p) if size is None else binomials(self, n, p, size)
+
+    def randint(self, low: int, high: int | None = None, size: Any = None) -> Any:
+        """Integers from low to high - 1, or below low."""
+        low, high = (0, low) if high is None else (low, high)
+        return one_integer(self, low, high) if size is None else integers(self, low, high, size)
+
+    def choice(self, a: Any) -> Any:
+        """An element of an array, or an integer below a number."""
+        return a[one_integer(self, 0, len(a))] if isinstance(a, np.ndarray) else one_integer(self, 0, a)
+
+    def permutation(self, n: int) -> np.ndarray:
+        """The integers below n in a random order (Fisher and Yates)."""
+        return permutation(self, n)
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is the same in Python and compiled
+
+
+@register_jitable
+def one_uniform(stream, low, high):
+    """A number in [low, high)."""
+    return low + (high - low) * _uniform(stream)
+
+
+@register_jitable
+def one_binomial(stream, n, p):
+    """Successes of n trials."""
+    count = 0
+    for _ in range(n):
+        count += _uniform(stream) < p
+    return count
+
+
+@register_jitable
+def one_integer(stream, low, high):
+    """An integer from low to high - 1."""
+    return low + int(_uniform(stream) * (high - low))
+
+
+@register_jitable
+def uniforms(stream, low, high, size):
+    """An array of numbers in [low, high)."""
+    result = np.empty(size)
+    flat = result.reshape(-1)
+    for k in range(flat.size):
+        flat[k] = one_uniform(stream, low, high)
+    return result
+
+
+@register_jitable
+def binomials(stream, n, p, size):
+    """An array of successes of n trials."""
+    result = np.empty(size, np.int64)
+    flat = result.reshape(-1)
+    if n == 1:
+        for k in range(flat.size):
+            flat[k] = _uniform(stream) < p
+    else:
+        for k in range(flat.size):
+            flat[k] = one_binomial(stream, n, p)
+    return result
+
+
+@register_jitable
+def integers(stream, low, high, size):
+    """An array of integers from low to high - 1."""
+    result = np.empty(size, np.int64)
+    flat = result.reshape(-1)
+    for k in range(flat.size):
+        flat[k] = one_integer(stream, low, high)
+    return result
+
+
+@register_jitable
+def permutation(stream, n):
+    """The integers below n in a random order."""
+    order = np.arange(n)
+    for i in range(n - 1, 0, -1):
+        j = one_integer(stream, 0, i + 1)
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+# ---------------------------------------------------------------------------------------------------
+# Compiled
+
 _30, _27, _31, _11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_STEP_64, _FIRST_64, _SECOND_64 = np.uint64(_STEP), np.uint64(_FIRST), np.uint64(_SECOND)
 
 
 @structref.register
-class _CounterStreamType(types.StructRef):
-    """numba's type of a `CounterStream`."""
+class _StreamType(types.StructRef):
+    """numba's type of a stream."""
 
 
-class CounterStream(structref.StructRefProxy):
-    """A stream; it can only be made and used in compiled code. `state` is 64 bits."""
+class _CompiledStream(structref.StructRefProxy):
+    """How compiled code makes one."""
 
 
-structref.define_proxy(CounterStream, _CounterStreamType, ["state"])
+structref.define_proxy(_CompiledStream, _StreamType, ["state"])
 
 
-@register_jitable
-def start_stream(key, index):
-    """Stream `index` of those of a key; two 64-bit numbers."""
-    return CounterStream(_mix(_mix(key) + index * _STEP))
+@overload(start_stream)
+def _compiled_start_stream(key, index):
+    return lambda key, index: _CompiledStream(_mix(_mix(key) + index * _STEP_64))
 
 
-@register_jitable
-def _mix(z):
-    z = (z ^ (z >> _30)) * _FIRST
-    z = (z ^ (z >> _27)) * _SECOND
-    return z ^ (z >> _31)
+@overload(_mix)
+def _compiled_mix(z):
+    def mix(z):
+        z = (z ^ (z >> _30)) * _FIRST_64
+        z = (z ^ (z >> _27)) * _SECOND_64
+        return z ^ (z >> _31)
+
+    return mix
 
 
-@register_jitable
-def _uniform(stream):
-    """In [0, 1), a multiple of 2**-53."""
-    stream.state += _STEP
-    return (_mix(stream.state) >> _11) * 2.0**-53
+@overload(_uniform)
+def _compiled_uniform(stream):
+    def uniform(stream):
+        stream.state += _STEP_64
+        return (_mix(stream.state) >> _11) * 2.0**-53
 
-
-@register_jitable
-def _below(stream, bound):
-    """An integer in 0 ... bound - 1."""
-    return np.int64(_uniform(stream) * bound)
+    return uniform
 
 
 def _is_none(value):
@@ -59,75 +182,36 @@ def _is_none(value):
     return value is None or isinstance(value, types.NoneType | types.Omitted)
 
 
-@overload_method(_CounterStreamType, "uniform")
+@overload_method(_StreamType, "uniform")
 def _draw_uniform(stream, low=0.0, high=1.0, size=None):
     if _is_none(size):
-        return lambda stream, low=0.0, high=1.0, size=None: low + (high - low) * _uniform(stream)
-
-    def draw(stream, low=0.0, high=1.0, size=None):
-        result = np.empty(size)
-        flat = result.reshape(-1)
-        for k in range(flat.size):
-            flat[k] = low + (high - low) * _uniform(stream)
-        return result
-
-    return draw
+        return lambda stream, low=0.0, high=1.0, size=None: one_uniform(stream, low, high)
+    return lambda stream, low=0.0, high=1.0, size=None: uniforms(stream, low, high, size)
 
 
-@overload_method(_CounterStreamType, "binomial")
+@overload_method(_StreamType, "binomial")
 def _draw_binomial(stream, n, p, size=None):
     if _is_none(size):
-        return lambda stream, n, p, size=None: _successes(stream, n, p)
-
-    def draw(stream, n, p, size=None):
-        result = np.empty(size, np.int64)
-        flat = result.reshape(-1)
-        for k in range(flat.size):
-            flat[k] = _successes(stream, n, p)
-        return result
-
-    return draw
+        return lambda stream, n, p, size=None: one_binomial(stream, n, p)
+    return lambda stream, n, p, size=None: binomials(stream, n, p, size)
 
 
-@register_jitable
-def _successes(stream, n, p):
-    count = 0
-    for _ in range(n):
-        count += _uniform(stream) < p
-    return count
-
-
-@overload_method(_CounterStreamType, "randint")
+@overload_method(_StreamType, "randint")
 def _draw_randint(stream, low, high=None, size=None):
     if _is_none(high):
         return lambda stream, low, high=None, size=None: stream.randint(0, low, size)
     if _is_none(size):
-        return lambda stream, low, high=None, size=None: low + _below(stream, high - low)
-
-    def draw(stream, low, high=None, size=None):
-        result = np.empty(size, np.int64)
-        flat = result.reshape(-1)
-        for k in range(flat.size):
-            flat[k] = low + _below(stream, high - low)
-        return result
-
-    return draw
+        return lambda stream, low, high=None, size=None: one_integer(stream, low, high)
+    return lambda stream, low, high=None, size=None: integers(stream, low, high, size)
 
 
-@overload_method(_CounterStreamType, "choice")
+@overload_method(_StreamType, "choice")
 def _draw_choice(stream, a):
     if isinstance(a, types.Array):
-        return lambda stream, a: a[_below(stream, len(a))]
-    return lambda stream, a: _below(stream, a)
+        return lambda stream, a: a[one_integer(stream, 0, len(a))]
+    return lambda stream, a: one_integer(stream, 0, a)
 
 
-@overload_method(_CounterStreamType, "permutation")
+@overload_method(_StreamType, "permutation")
 def _draw_permutation(stream, n):
-    def draw(stream, n):
-        result = np.arange(n)
-        for i in range(n - 1, 0, -1):
-            j = _below(stream, i + 1)
-            result[i], result[j] = result[j], result[i]
-        return result
-
-    return draw
+    return lambda stream, n: permutation(stream, n)

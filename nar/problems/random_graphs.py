@@ -47,10 +47,20 @@ def erdos_renyi(
         matrix = shuffled(random, np.triu(matrix, 1))
     if weighted:
         weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
-        if not directed:
-            weights = np.sqrt(weights * weights.T + 1e-3)
-        matrix = matrix * weights
+        if directed:
+            matrix = matrix * weights
+        else:
+            _set_symmetric_weights(matrix, weights)
     return matrix
+
+
+@register_jitable
+def _set_symmetric_weights(matrix: Array, weights: Array) -> None:
+    """Gives each edge {u, v} a weight that is made of both weights [u, v] and [v, u]."""
+    for u in range(len(matrix)):
+        for v in range(u, len(matrix)):
+            if matrix[u, v] != 0:
+                matrix[u, v] = matrix[v, u] = np.sqrt(weights[u, v] * weights[v, u] + 1e-3)
 
 
 @register_jitable
@@ -150,8 +160,9 @@ def shuffled(random: Random, matrix: Array) -> Array:
     order = random.permutation(len(matrix))
     result = np.empty_like(matrix)
     for u in range(len(matrix)):
+        neighbours = matrix[order[u]]
         for v in range(len(matrix)):
-            result[u, v] = matrix[order[u], order[v]]
+            result[u, v] = neighbours[order[v]]
     return result
 
 

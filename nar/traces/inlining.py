@@ -14,12 +14,12 @@ from typing import Any
 
 from nar.traces.writing import write, write_value
 
-_HINTS, _PLACE, _LENGTH = "_hints", "_place", "_length"
+_HINTS, _PLACE, _FIRST, _LENGTH = "_hints", "_place", "_first", "_length"
 _SCOPE = {"_write": write, "_write_value": write_value}
 
 
 def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionType | None:
-    """A function `(*parameters of steps, hints, place) -> length` that writes what the generator yields.
+    """A function `(*parameters of steps, hints, place, first) -> length` that writes what the generator yields.
 
     Args:
       steps: a generator that yields NamedTuples.
@@ -27,7 +27,7 @@ def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionTy
       file: in which it says to be defined.
 
     Returns:
-      The function; it writes step t to `hints[k][t, place]`, field by field, and returns the number of steps,
+      The function (for `first` see `nar.traces.writing.write`); it writes step t to `hints[k][t, place]`, field by field, and returns the number of steps,
       or -1 where there is no room for one more. None if the source of the generator is not to be had, or has
       a yield of another form.
     """
@@ -44,7 +44,7 @@ def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionTy
         return None
     definition.name = name
     definition.returns = None
-    definition.args.args += [ast.arg(_HINTS), ast.arg(_PLACE)]
+    definition.args.args += [ast.arg(_HINTS), ast.arg(_PLACE), ast.arg(_FIRST)]
     definition.body = [*ast.parse(f"{_LENGTH} = 0").body, *body, *ast.parse(f"return {_LENGTH}").body]
     scope = {**scope, **_SCOPE}
     exec(compile(ast.fix_missing_locations(tree), file, "exec"), scope)
@@ -74,9 +74,12 @@ class _Yields(ast.NodeTransformer):
         place = f"({_LENGTH}, {_PLACE})"
         fields = self._fields(node.value.value)
         if fields is None:
-            writing = [f"_write({_HINTS}, {place}, {ast.unparse(node.value.value)})"]
+            writing = [f"_write({_HINTS}, {place}, {ast.unparse(node.value.value)}, {_FIRST})"]
         else:
-            writing = [f"_write_value({_HINTS}[{k}], {place}, {field})" for k, field in enumerate(fields)]
+            writing = [
+                f"_write_value({_HINTS}[{k}], {place}, {field}, {_FIRST} + {k})"
+                for k, field in enumerate(fields)
+            ]
         lines = [f"if {_LENGTH} == len({_HINTS}[0]):", "    return -1", *writing, f"{_LENGTH} += 1"]
         return ast.parse("\n".join(lines)).body
 

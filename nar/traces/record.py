@@ -15,7 +15,7 @@ import inspect
 import keyword
 import pathlib
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numba
@@ -107,19 +107,34 @@ def _compact_shape(probe: Probe, num_nodes: int) -> Shape:
     return (num_nodes,) * axes
 
 
+def _compact_dtype(probe: Probe) -> np.dtype:
+    """Type of the array to which a generator writes this output."""
+    return np.dtype(np.int64) if probe.kind in (Kind.MASK_ONE, Kind.CATEGORICAL) else probe.dtype
+
+
+_Rows = tuple[tuple[Shape, np.dtype], ...]
+"""Shape and type of some arrays, without leading axes."""
+
+
 @dataclasses.dataclass
 class _Form:
     """What is known about all traces of one algorithm and size.
 
     Attributes:
-      num_nodes: N.
       input_names: of what the problem's `probes` gives, in its order.
-      num_steps: for so many steps there is room at first; it grows with what is met.
+      inputs: their arrays.
+      hints: those of hints.
+      outputs: those of outputs.
+      results: those that a generator writes outputs to.
+      num_steps: of the longest trace so far; for so many there is room at first.
     """
 
-    num_nodes: int
     input_names: tuple[str, ...]
-    num_steps: int = 32
+    inputs: _Rows
+    hints: _Rows
+    outputs: _Rows
+    results: _Rows
+    num_steps: int = 16
 
 
 def _form(algorithm: Algorithm, arguments: Arguments) -> _Form:
@@ -141,13 +156,19 @@ def _form(algorithm: Algorithm, arguments: Arguments) -> _Form:
     if found != expected:
         raise ValueError(f"{name}: the inputs must have the shapes {expected}, the problem gives {found}")
 
-    results = (_result(probe, num_nodes) for probe in spec.outputs)
-    step = next(algorithm.steps(*_copies(arguments), *results), None)
+    results = tuple((_compact_shape(probe, num_nodes), _compact_dtype(probe)) for probe in spec.outputs)
+    filled = (np.zeros(shape, dtype) for shape, dtype in results)
+    step = next(algorithm.steps(*_copies(arguments), *filled), None)
     expected = {probe.name: _compact_shape(probe, num_nodes) for probe in spec.hints}
     shown = {field: np.shape(getattr(step, field)) for field in getattr(step, "_fields", ())}
     if list(shown.items()) != list(expected.items()):
         raise ValueError(f"{name}: steps must yield NamedTuples of the shapes {expected}, they yield {shown}")
-    return _Form(num_nodes, tuple(found))
+
+    def rows(probes: Iterable[Probe]) -> _Rows:
+        return tuple((probe.shape(num_nodes), probe.dtype) for probe in probes)
+
+    inputs = rows(spec[field] for field in found)
+    return _Form(tuple(found), inputs, rows(spec.hints), rows(spec.outputs), results)
 
 
 _FORMS: dict[Any, _Form] = {}
@@ -162,27 +183,19 @@ def _form_of_samples(algorithm: Algorithm, size: int, options: Mapping[str, Any]
     return _FORMS[key]
 
 
-def _result(probe: Probe, num_nodes: int) -> np.ndarray:
-    """What a generator writes this output to."""
-    dtype = np.float64 if probe.kind is Kind.SCALAR else np.int64
-    return np.zeros(_compact_shape(probe, num_nodes), dtype)
-
-
 class _Batch:
     """The arrays of a batch while they are filled."""
 
     def __init__(self, algorithm: Algorithm, form: _Form, batch_size: int) -> None:
+        def zeros(rows: _Rows, *leading: int) -> Arrays:
+            return tuple([np.zeros(leading + shape, dtype) for shape, dtype in rows])
+
         self._algorithm = algorithm
         self._form = form
-        spec, num_nodes = algorithm.spec, form.num_nodes
-
-        def zeros(probe: Probe, *leading: int) -> np.ndarray:
-            return np.zeros((*leading, *probe.shape(num_nodes)), probe.dtype)
-
-        self._inputs = tuple(zeros(spec[name], batch_size) for name in form.input_names)
-        self._hints = tuple(zeros(probe, form.num_steps, batch_size) for probe in spec.hints)
-        self._outputs = tuple(zeros(probe, batch_size) for probe in spec.outputs)
-        self._results = tuple(_result(probe, num_nodes) for probe in spec.outputs)
+        self._inputs = zeros(form.inputs, batch_size)
+        self._hints = zeros(form.hints, form.num_steps, batch_size)
+        self._outputs = zeros(form.outputs, batch_size)
+        self._results = zeros(form.results)
         self._lengths = np.zeros(batch_size, np.int32)
 
     @property
@@ -203,14 +216,15 @@ class _Batch:
                 self._make_room()
                 done = run(done)
         except NotAClass as error:
+            number, found, num_classes = error.args
             raise ValueError(
-                f"{self._algorithm.name}: nodes of a mask_one and classes of a categorical must be from {MASKED} "
-                f"to {error.args[1] - 1}, got {error.args[0]}"
+                f"{self._name(number)} must be from {MASKED} to {num_classes - 1}, got {found}"
             ) from None
-        except AnotherShape:
-            raise ValueError(f"{self._algorithm.name}: a hint must keep its shape") from None
+        except AnotherShape as error:
+            raise ValueError(f"{self._name(error.args[0])} must keep its shape") from None
         spec = self._algorithm.spec
-        num_steps = self._lengths.max()
+        num_steps = int(self._lengths.max())
+        self._form.num_steps = max(self._form.num_steps, num_steps)
         inputs = dict(zip(self._form.input_names, self._inputs, strict=True))
         return TraceBatch(
             inputs={probe.name: inputs[probe.name] for probe in spec.inputs},
@@ -219,10 +233,15 @@ class _Batch:
             lengths=self._lengths,
         )
 
+    def _name(self, number: int) -> str:
+        """What an error calls the probe of this number."""
+        spec = self._algorithm.spec
+        names = [*self._form.input_names, *(probe.name for probe in (*spec.hints, *spec.outputs))]
+        return f"{self._algorithm.name}: {names[number]}"
+
     def _make_room(self) -> None:
-        """Twice as many steps, for this batch and those to come."""
-        num_steps = 2 * len(self._hints[0])
-        self._form.num_steps = max(self._form.num_steps, num_steps)
+        """Half as many steps again."""
+        num_steps = len(self._hints[0]) * 3 // 2
         longer = []
         for array in self._hints:
             longer.append(np.zeros((num_steps, *array.shape[1:]), array.dtype))
@@ -238,12 +257,12 @@ class _Batch:
 
 def _record(arguments, place, inputs, hints, outputs, results, lengths):
     """Writes the trace of an instance; returns False if there is no room for all of its steps."""
-    write(inputs, (place,), probes(*arguments))
+    write(inputs, (place,), probes(*arguments), 0)
     clear(results)
-    length = run(arguments, results, hints, place)
+    length = run(arguments, results, hints, place, len(inputs))
     if length < 0:
         return False
-    write(outputs, (place,), results)
+    write(outputs, (place,), results, len(inputs) + len(hints))
     lengths[place] = length
     return True
 
@@ -257,20 +276,20 @@ def _record_samples(key, first, done, size, options, inputs, hints, outputs, res
     return len(lengths)
 
 
-def _run(arguments, results, hints, place):
+def _run(arguments, results, hints, place, first):
     """Writes the hints of an instance; returns how many steps there are, or -1 if there is no room for all."""
     length = 0
     for step in steps(*arguments, *results):
         if length == len(hints[0]):
             return -1
-        write(hints, (length, place), step)
+        write(hints, (length, place), step, first)
         length += 1
     return length
 
 
-def _run_inlined(arguments, results, hints, place):
+def _run_inlined(arguments, results, hints, place, first):
     """The same, with `steps` as `inlined` has made it."""
-    return steps(*arguments, *results, hints, place)
+    return steps(*arguments, *results, hints, place, first)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,48 +16,54 @@ Arrays = tuple[np.ndarray, ...]
 
 
 class NotAClass(ValueError):
-    """A one-hot vector was to be made of what is no class; the arguments are the class and their number."""
+    """A one-hot vector cannot be made; arguments: number of the probe, the would-be class, number of classes."""
 
 
 class AnotherShape(ValueError):
-    """A value does not have the shape of its place."""
+    """A value does not have the shape of its place; argument: number of the probe."""
 
 
-def write(arrays: Arrays, place: tuple[int, ...], values: tuple[Any, ...]) -> None:
+def write(arrays: Arrays, place: tuple[int, ...], values: tuple[Any, ...], first: int) -> None:
     """Writes each value (a number or an array) into its array at a place; the arrays are zero there.
+
+    Args:
+      arrays: of a batch.
+      place: the leading indices, into each array.
+      values: as many as arrays.
+      first: number of the first probe, for errors.
 
     Raises:
       NotAClass: if a one-hot vector cannot be made.
       AnotherShape: if a value does not fit.
     """
-    for array, value in zip(arrays, values, strict=True):
-        write_value(array, place, value)
+    for number, (array, value) in enumerate(zip(arrays, values, strict=True), first):
+        write_value(array, place, value, number)
 
 
-def write_value(array: np.ndarray, place: tuple[int, ...], value: Any) -> None:
+def write_value(array: np.ndarray, place: tuple[int, ...], value: Any, number: int) -> None:
     """Writes one value; see `write`."""
     value = np.asarray(value)
     shape = array.shape[len(place) :]
     if len(shape) == value.ndim:
         if shape != value.shape:
-            raise AnotherShape(f"{value.shape} instead of {shape}")
+            raise AnotherShape(number)
         array[place] = value
         return
     if shape[:-1] != value.shape:
-        raise AnotherShape(f"{value.shape} instead of {shape[:-1]}")
+        raise AnotherShape(number)
     for index in np.ndindex(value.shape):
         chosen = int(value[index])
-        array[(*place, *index, chosen)] = entry_of(chosen, shape[-1])
+        array[(*place, *index, chosen)] = entry_of(chosen, shape[-1], number)
 
 
-def entry_of(chosen: int, num_classes: int) -> int:
+def entry_of(chosen: int, num_classes: int, number: int) -> int:
     """What stands in the chosen class of a one-hot vector: 1, or MASKED, which is the last class too.
 
     Raises:
       NotAClass: if it is neither MASKED nor one of the classes.
     """
     if not MASKED <= chosen < num_classes:
-        raise NotAClass(chosen, num_classes)
+        raise NotAClass(number, chosen, num_classes)
     return MASKED if chosen == MASKED else 1
 
 
@@ -81,9 +87,9 @@ def _for_each(header: str, line: str, count: int, **scope: Any) -> Any:
 
 
 @overload(write, inline="always")
-def _compiled_write(arrays, place, values):
-    line = "write_value(arrays[{k}], place, values[{k}])"
-    return _for_each("arrays, place, values", line, len(values), write_value=write_value)
+def _compiled_write(arrays, place, values, first):
+    line = "write_value(arrays[{k}], place, values[{k}], first + {k})"
+    return _for_each("arrays, place, values, first", line, len(values), write_value=write_value)
 
 
 @overload(clear, inline="always")
@@ -92,58 +98,69 @@ def _compiled_clear(arrays):
 
 
 @overload(write_value, inline="always")
-def _compiled_write_value(array, place, value):
+def _compiled_write_value(array, place, value, number):
     ndim = value.ndim if isinstance(value, numba.types.Array) else 0
     one_hot = array.ndim - len(place) - ndim
+    if isinstance(value, numba.types.Array) and ndim == 2 and one_hot == 0 and value.layout == "C":
+        return _write_contiguous_matrix
     if isinstance(value, numba.types.Array) and ndim == 0:
-        return lambda array, place, value: write_value(array, place, value[()])
+        return lambda array, place, value, number: write_value(array, place, value[()], number)
     return _WRITERS[ndim, one_hot]
 
 
-def _write_number(array, place, value):
+def _write_number(array, place, value, number):
     array[place] = value
 
 
-def _write_vector(array, place, value):
+def _write_vector(array, place, value, number):
     row = array[place]
     if len(row) != len(value):
-        raise AnotherShape("a value must keep its shape")
+        raise AnotherShape(number)
     for i in range(len(row)):
         row[i] = value[i]
 
 
-def _write_matrix(array, place, value):
+def _write_matrix(array, place, value, number):
     row = array[place]
     if row.shape != value.shape:
-        raise AnotherShape("a value must keep its shape")
+        raise AnotherShape(number)
     for i in range(row.shape[0]):
         for j in range(row.shape[1]):
             row[i, j] = value[i, j]
 
 
-def _write_class(array, place, value):
+def _write_contiguous_matrix(array, place, value, number):
+    row = array[place]
+    if row.shape != value.shape:
+        raise AnotherShape(number)
+    flat, values = row.reshape(-1), value.reshape(-1)
+    for k in range(len(flat)):
+        flat[k] = values[k]
+
+
+def _write_class(array, place, value, number):
     row = array[place]
     chosen = int(value)
-    row[chosen] = _entry_of(chosen, len(row))
+    row[chosen] = _entry_of(chosen, len(row), number)
 
 
-def _write_classes(array, place, value):
+def _write_classes(array, place, value, number):
     rows = array[place]
     if len(rows) != len(value):
-        raise AnotherShape("a value must keep its shape")
+        raise AnotherShape(number)
     for i in range(len(value)):
         chosen = int(value[i])
-        rows[i, chosen] = _entry_of(chosen, rows.shape[1])
+        rows[i, chosen] = _entry_of(chosen, rows.shape[1], number)
 
 
-def _write_classes_of_pairs(array, place, value):
+def _write_classes_of_pairs(array, place, value, number):
     rows = array[place]
     if rows.shape[:2] != value.shape:
-        raise AnotherShape("a value must keep its shape")
+        raise AnotherShape(number)
     for i in range(value.shape[0]):
         for j in range(value.shape[1]):
             chosen = int(value[i, j])
-            rows[i, j, chosen] = _entry_of(chosen, rows.shape[2])
+            rows[i, j, chosen] = _entry_of(chosen, rows.shape[2], number)
 
 
 _WRITERS = {
