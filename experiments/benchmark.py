@@ -4,7 +4,7 @@
     python -m experiments.benchmark traces --algorithms=bfs,minimum --sizes=16 --repeats=5
 
 `traces` measures traces per second in a single thread, problem sampling and batching included, the two taking
-turns; then the seconds from a fresh process to its first batch, without and with numba's cache on disk; then
+turns with batches of one size (32; 4 of large problems, of which dm-clrs may make one a second); then the seconds from a fresh process to its first batch, without and with numba's cache on disk; then
 batches per second of the training stream with its prefetching thread.
 """
 
@@ -24,12 +24,15 @@ from nar.algorithms import ALGORITHMS, find_algorithm
 from nar.reports import format_table
 from nar.traces import sample_traces
 
-_ALGORITHMS = flags.DEFINE_list("algorithms", [], "Which algorithms; by default all.")
+_ALGORITHMS = flags.DEFINE_list("algorithms", [], "Which algorithms; by default the thirty of CLRS-30.")
 _SIZES = flags.DEFINE_list("sizes", ["16", "64"], "Problem sizes.")
 _REPEATS = flags.DEFINE_integer("repeats", 3, "How often the two take turns.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 0.2, "Least time of one turn of ours.", lower_bound=0.01)
 
-BATCH = 32
+BATCH, BATCH_OF_LARGE, LARGE = 32, 4, 32
+"""Traces of a batch, and of one of problems that are larger than LARGE."""
+
+CLRS30 = [name for name, algorithm in ALGORITHMS.items() if algorithm.in_clrs30]
 
 
 def traces() -> None:
@@ -38,7 +41,7 @@ def traces() -> None:
 
     clrs = import_clrs()
     logging.set_verbosity(logging.ERROR)
-    names = [find_algorithm(name).name for name in _ALGORITHMS.value or ALGORITHMS]
+    names = [find_algorithm(name).name for name in _ALGORITHMS.value or CLRS30]
     cases = [(name, int(size)) for name in names for size in _SIZES.value]
     rows, ratios = [], {}
     for name, size in tqdm(cases, "measuring", leave=False):
@@ -60,18 +63,18 @@ def traces() -> None:
 def _rates(clrs: object, name: str, size: int) -> tuple[list[float], list[float]]:
     """Traces per second of ours and of dm-clrs, a pair for each turn."""
     sampler, _ = clrs.build_sampler(name, -1, length=size, seed=0, track_max_steps=False)  # type: ignore
-    sample_traces(name, size, BATCH, 0)
+    count = BATCH if size <= LARGE else BATCH_OF_LARGE
+    sample_traces(name, size, count, 0)
     sampler.next(1)
     first = 0
 
     def our_batch() -> int:
         nonlocal first
-        first += BATCH
-        sample_traces(name, size, BATCH, 0, first=first)
-        return BATCH
+        first += count
+        sample_traces(name, size, count, 0, first=first)
+        return count
 
     def their_batch() -> int:
-        count = BATCH if size <= 16 else 2
         sampler.next(count)
         return count
 

@@ -185,7 +185,7 @@ def test_a_draw_never_changes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"family": "star"}, r"family must be one of erdos_renyi, communities, .*, delaunay; got 'star'"),
+        ({"family": "star"}, r"family must be one of clrs30, erdos_renyi, communities, .*, delaunay; got 'star'"),
         ({"family": 3}, "family must be one of .*; got 3"),
         ({"family": ["grid"]}, r"family must be one of .*; got \['grid'\]"),
         ({"directed": 1}, "directed must be True or False, got 1"),
@@ -211,3 +211,29 @@ def test_a_family_that_no_algorithm_has_is_not_ignored():
     assert not task.problem_options
     with pytest.raises(ValueError, match=r"data\.problem\.family: none of minimum has such an option"):
         make_tasks("minimum", grid, Transforms())
+
+
+# ---------------------------------------------------------------------------------------------------
+# Problems whose own draw has a structure
+
+
+def test_components_of_other_graphs():
+    default = nar.sample_traces("strongly_connected_components", 9, 4, 0)
+    named = nar.sample_traces("strongly_connected_components", 9, 4, 0, family="clrs30")
+    np.testing.assert_array_equal(default.inputs["A"], named.inputs["A"])
+    cycles = nar.sample_traces("strongly_connected_components", 9, 20, 0, family="cycle").inputs["A"]
+    assert (cycles.sum(axis=(1, 2)) == 9).all()
+    edges = nar.sample_traces("strongly_connected_components", 9, 200, 0, family="erdos_renyi", p=0.3)
+    assert edges.inputs["A"].mean() == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize("family", ["erdos_renyi", *GRAPH_FAMILIES])
+def test_matchings_in_other_graphs(family):
+    batch = nar.sample_traces("bipartite_matching", 7, 3, 0, family=family)
+    for A, adj in zip(batch.inputs["A"], batch.inputs["adj"], strict=True):
+        assert adj.shape == (9, 9)
+        assert A[0, 1:5].all() and A[5:8, 8].all()
+        between = A[1:5, 5:8]
+        assert A.sum() == 7 + between.sum()
+        if family == "complete":
+            assert between.all()

@@ -58,4 +58,5 @@ ACTIVITY_SELECTOR = Algorithm(
     steps=activity_selector,
     source="Gavril 1972; Cormen et al., Introduction to Algorithms, 3rd ed., section 16.1, p. 421",
     fixed_hints=("pred_h",),
+    in_clrs30=True,
 )

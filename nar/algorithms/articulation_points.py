@@ -89,4 +89,5 @@ ARTICULATION_POINTS = Algorithm(
     problem=SPARSE_GRAPH,
     steps=articulation_points,
     source="Hopcroft, Tarjan 1973; Cormen et al., Introduction to Algorithms, 3rd ed., problem 22-2, p. 621",
+    in_clrs30=True,
 )

@@ -59,4 +59,5 @@ BELLMAN_FORD = Algorithm(
     problem=WEIGHTED_GRAPH_AND_SOURCE,
     steps=bellman_ford,
     source="Bellman 1958; Cormen et al., Introduction to Algorithms, 3rd ed., section 24.1, p. 651",
+    in_clrs30=True,
 )

@@ -51,4 +51,5 @@ BFS = Algorithm(
     problem=GRAPH_AND_SOURCE,
     steps=bfs,
     source="Moore 1959; Cormen et al., Introduction to Algorithms, 3rd ed., section 22.2, p. 594",
+    in_clrs30=True,
 )

@@ -58,4 +58,5 @@ BINARY_SEARCH = Algorithm(
     source="Cormen et al., Introduction to Algorithms, 3rd ed., exercise 2.3-5, p. 39",
     fixed_hints=("pred_h",),
     clrs30_multiplier=64,
+    in_clrs30=True,
 )

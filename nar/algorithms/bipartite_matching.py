@@ -100,5 +100,4 @@ BIPARTITE_MATCHING = Algorithm(
     problem=FLOW_NETWORK,
     steps=bipartite_matching,
     source="Edmonds and Karp 1972; Cormen et al., Introduction to Algorithms, 3rd ed., section 26.3, p. 732",
-    in_clrs30=False,
 )

@@ -85,4 +85,5 @@ BRIDGES = Algorithm(
     problem=SPARSE_GRAPH,
     steps=bridges,
     source="Tarjan 1974; Cormen et al., Introduction to Algorithms, 3rd ed., problem 22-2, p. 621",
+    in_clrs30=True,
 )

@@ -46,4 +46,5 @@ BUBBLE_SORT = Algorithm(
     problem=SEQUENCE,
     steps=bubble_sort,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., problem 2-2, p. 40",
+    in_clrs30=True,
 )

@@ -85,4 +85,5 @@ DAG_SHORTEST_PATHS = Algorithm(
     problem=ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
     steps=dag_shortest_paths,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 24.2, p. 655",
+    in_clrs30=True,
 )

@@ -56,7 +56,7 @@ class Algorithm:
     source: str
     fixed_hints: tuple[str, ...] = ()
     clrs30_multiplier: int = 1
-    in_clrs30: bool = True
+    in_clrs30: bool = False
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

@@ -66,4 +66,5 @@ DFS = Algorithm(
     problem=DIRECTED_GRAPH,
     steps=dfs,
     source="Moore 1959; Cormen et al., Introduction to Algorithms, 3rd ed., section 22.3, p. 604",
+    in_clrs30=True,
 )

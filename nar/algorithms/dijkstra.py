@@ -62,4 +62,5 @@ DIJKSTRA = Algorithm(
     problem=LENGTHS_AND_SOURCE,
     steps=dijkstra,
     source="Dijkstra 1959; Cormen et al., Introduction to Algorithms, 3rd ed., section 24.3, p. 658",
+    in_clrs30=True,
 )

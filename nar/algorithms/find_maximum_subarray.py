@@ -241,5 +241,4 @@ FIND_MAXIMUM_SUBARRAY = Algorithm(
     steps=find_maximum_subarray,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 4.1, p. 72",
     fixed_hints=("pred_h",),
-    in_clrs30=False,
 )

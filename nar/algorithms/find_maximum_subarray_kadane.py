@@ -62,4 +62,5 @@ FIND_MAXIMUM_SUBARRAY_KADANE = Algorithm(
     source="Bentley 1984; Cormen et al., Introduction to Algorithms, 3rd ed., exercise 4.1-5, p. 75",
     fixed_hints=("pred_h",),
     clrs30_multiplier=32,
+    in_clrs30=True,
 )

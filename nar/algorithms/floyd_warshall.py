@@ -63,4 +63,5 @@ FLOYD_WARSHALL = Algorithm(
     problem=WEIGHTED_GRAPH,
     steps=floyd_warshall,
     source="Floyd 1962; Cormen et al., Introduction to Algorithms, 3rd ed., section 25.2, p. 695",
+    in_clrs30=True,
 )

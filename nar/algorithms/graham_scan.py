@@ -93,4 +93,5 @@ GRAHAM_SCAN = Algorithm(
     problem=POINTS,
     steps=graham_scan,
     source="Graham 1972; Cormen et al., Introduction to Algorithms, 3rd ed., section 33.3, p. 1031",
+    in_clrs30=True,
 )

@@ -91,4 +91,5 @@ HEAPSORT = Algorithm(
     problem=SEQUENCE,
     steps=heapsort,
     source="Williams 1964; Cormen et al., Introduction to Algorithms, 3rd ed., section 6.4, p. 160",
+    in_clrs30=True,
 )

@@ -52,4 +52,5 @@ INSERTION_SORT = Algorithm(
     problem=SEQUENCE,
     steps=insertion_sort,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 2.1, p. 18",
+    in_clrs30=True,
 )

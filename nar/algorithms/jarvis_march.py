@@ -79,4 +79,5 @@ JARVIS_MARCH = Algorithm(
     steps=jarvis_march,
     source="Jarvis 1973; Cormen et al., Introduction to Algorithms, 3rd ed., section 33.3, p. 1037",
     fixed_hints=("pred_h",),
+    in_clrs30=True,
 )

@@ -126,4 +126,5 @@ KMP_MATCHER = Algorithm(
     source="Knuth et al. 1977; Cormen et al., Introduction to Algorithms, 3rd ed., section 32.4, p. 1005",
     fixed_hints=("pred_h",),
     clrs30_multiplier=64,
+    in_clrs30=True,
 )

@@ -83,4 +83,5 @@ LCS_LENGTH = Algorithm(
     steps=lcs_length,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 15.4, p. 394",
     fixed_hints=("pred_h",),
+    in_clrs30=True,
 )

@@ -68,4 +68,5 @@ MATRIX_CHAIN_ORDER = Algorithm(
     steps=matrix_chain_order,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 15.2, p. 375",
     fixed_hints=("pred_h",),
+    in_clrs30=True,
 )

@@ -47,4 +47,5 @@ MINIMUM = Algorithm(
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 9.1, p. 214",
     fixed_hints=("pred_h",),
     clrs30_multiplier=64,
+    in_clrs30=True,
 )

@@ -97,4 +97,5 @@ MST_KRUSKAL = Algorithm(
     problem=SPARSE_WEIGHTED_GRAPH,
     steps=mst_kruskal,
     source="Kruskal 1956; Cormen et al., Introduction to Algorithms, 3rd ed., section 23.2, p. 631",
+    in_clrs30=True,
 )

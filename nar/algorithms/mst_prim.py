@@ -62,4 +62,5 @@ MST_PRIM = Algorithm(
     problem=UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE,
     steps=mst_prim,
     source="Prim 1957; Cormen et al., Introduction to Algorithms, 3rd ed., section 23.2, p. 634",
+    in_clrs30=True,
 )

@@ -54,4 +54,5 @@ NAIVE_STRING_MATCHER = Algorithm(
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 32.1, p. 988",
     fixed_hints=("pred_h",),
     clrs30_multiplier=64,
+    in_clrs30=True,
 )

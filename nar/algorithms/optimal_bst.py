@@ -74,4 +74,5 @@ OPTIMAL_BST = Algorithm(
     steps=optimal_bst,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 15.5, p. 402",
     fixed_hints=("pred_h",),
+    in_clrs30=True,
 )

@@ -80,4 +80,5 @@ QUICKSELECT = Algorithm(
     steps=quickselect,
     source="Hoare 1961; Cormen et al., Introduction to Algorithms, 3rd ed., section 9.2, p. 216",
     clrs30_multiplier=64,
+    in_clrs30=True,
 )

@@ -59,4 +59,5 @@ QUICKSORT = Algorithm(
     problem=SEQUENCE,
     steps=quicksort,
     source="Hoare 1962; Cormen et al., Introduction to Algorithms, 3rd ed., section 7.1, p. 171",
+    in_clrs30=True,
 )

@@ -72,4 +72,5 @@ SEGMENTS_INTERSECT = Algorithm(
     steps=segments_intersect,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 33.1, p. 1018",
     clrs30_multiplier=64,
+    in_clrs30=True,
 )

@@ -81,4 +81,5 @@ STRONGLY_CONNECTED_COMPONENTS = Algorithm(
     problem=COMMUNITIES,
     steps=strongly_connected_components,
     source="Aho et al. 1974; Cormen et al., Introduction to Algorithms, 3rd ed., section 22.5, p. 617",
+    in_clrs30=True,
 )

@@ -59,4 +59,5 @@ TASK_SCHEDULING = Algorithm(
     steps=task_scheduling,
     source="Lawler 1976; Cormen et al., Introduction to Algorithms, 3rd ed., section 16.5, p. 443",
     fixed_hints=("pred_h",),
+    in_clrs30=True,
 )

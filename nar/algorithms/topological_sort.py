@@ -63,4 +63,5 @@ TOPOLOGICAL_SORT = Algorithm(
     problem=ACYCLIC_GRAPH,
     steps=topological_sort,
     source="Knuth 1973; Cormen et al., Introduction to Algorithms, 3rd ed., section 22.4, p. 613",
+    in_clrs30=True,
 )

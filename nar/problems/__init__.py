@@ -3,7 +3,7 @@
 A `Problem` draws the arguments of an algorithm, checks arguments that a user brings, and lays them out as
 input probes. Samplers read from a `numpy.random.RandomState`: its draws are the same in every numpy
 release, and CLRS-30 is defined by them. `nar.traces` hands in either the one sequential stream of a
-canonical split, or a counter-based stream of each trace's own.
+canonical split, or compiles the sampler and hands in a `CounterStream` of each trace's own.
 
 The draws of every sampler (which, how many, in which order) are those of CLRS-30 (arXiv 2205.15659).
 Note that its undirected graph keeps the edge {i, j} only if both of two independent coins of probability p

@@ -21,8 +21,8 @@ class Problem:
     """A family of instances.
 
     Attributes:
-      sample: `(random, size, **options) -> arguments`; `random` is a `numpy.random.RandomState`, or in compiled
-        code a `nar.problems.counter_stream.CounterStream`.
+      sample: `(random, size, **options) -> arguments`; `random` is a `numpy.random.RandomState` or a
+        `nar.problems.counter_stream.CounterStream`.
       check: `(**arguments) -> arguments` in canonical types; raises ValueError on what the algorithms
         that take this problem cannot run on. Its parameter names are the names of the arguments.
       probes: `(*arguments) -> NamedTuple` with one field for each input probe, in the compact form in which
@@ -33,6 +33,7 @@ class Problem:
       directed: if the argument `A` is a graph: whether an edge that a user lists leads one way only; None if
         it is none.
       aliases: pairs (other name under which a user may give an argument, the argument).
+      family: name of the family of graphs that is drawn without the option `family`, if it has one.
       compiled: whether `sample` is in the subset that numba compiles, with options that are numbers, arrays
         of them or None; drawing is much slower if not. A string as an option is never compiled.
       check_draw: `(size, **options) -> None`; raises ValueError where a size and options, each of them valid,
@@ -47,6 +48,7 @@ class Problem:
     directed: bool | None = None
     aliases: tuple[tuple[str, str], ...] = ()
     max_size: int = 2**16
+    family: str | None = "erdos_renyi"
     compiled: bool = True
     check_draw: Callable[..., None] = lambda size, **options: None
 
@@ -75,6 +77,8 @@ class Problem:
             raise ValueError(f"unknown problem option {unknown[0]!r}; known: {known}")
         given = {**self.options, **options}
         drawn_with = {name: OPTION_CHECKS.get(name, any_option)(name, value) for name, value in given.items()}
+        if "family" in drawn_with and drawn_with["family"] == self.family:
+            drawn_with["family"] = None
         if "low" in drawn_with:
             self._check_range(drawn_with["low"], drawn_with["high"])
         self.check_draw(size, **drawn_with)

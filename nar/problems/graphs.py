@@ -136,8 +136,15 @@ GRAPH_AND_SOURCE = Problem(
 
 
 def _sample_communities(
-    random: Random, size: int, k: int | None = None, p: Probabilities = 0.5, eps: float = 0.01
+    random: Random,
+    size: int,
+    k: int | None = None,
+    p: Probabilities = 0.5,
+    eps: float = 0.01,
+    family: str | None = None,
 ) -> Arguments:
+    if family is not None:
+        return (random_graph(random, size, p, family, True),)
     num_communities = min(4, size)
     if k is not None:
         num_communities = k
@@ -156,8 +163,12 @@ COMMUNITIES = Problem(
     probes=_graph_probes,
     check_draw=_check_number_of_communities,
     directed=True,
+    family=None,
 )
-"""A directed graph of k communities (see `communities`; if k is None, 4 or the size), p drawn from `p`."""
+"""A directed graph of k communities (see `communities`; if k is None, 4 or the size), p drawn from `p`.
+
+If `family` is given, it is a directed graph of that family, and k and eps say nothing.
+"""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -285,12 +296,20 @@ ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
 
 
 def _sample_flow_network(
-    random: Random, size: int, length_2: int | None = None, p: Probabilities = 0.3
+    random: Random,
+    size: int,
+    length_2: int | None = None,
+    p: Probabilities = 0.3,
+    family: str | None = None,
 ) -> Arguments:
     n, m = size - size // 2, size // 2
     if length_2 is not None:
         n, m = size, length_2
-    return flow_network(random, n, m, one_of(random, p)), n, m, 0, n + m + 1
+    probability = one_of(random, p)
+    if family is not None:
+        graph = random_graph(random, n + m, probability, family)
+        return between_source_and_sink(graph[:n, n:]), n, m, 0, n + m + 1
+    return flow_network(random, n, m, probability), n, m, 0, n + m + 1
 
 
 def _check_flow_network(A: Any, n: Any, m: Any, s: Any, t: Any) -> Arguments:
@@ -317,9 +336,11 @@ FLOW_NETWORK = Problem(
     check=_check_flow_network,
     probes=_flow_network_probes,
     directed=True,
+    family=None,
 )
 """A bipartite graph between a source and a sink (see `flow_network`), its p drawn from `p`.
 
 `size` is the number of nodes on both sides, the left has one more if it is odd; there are two nodes more than
-that. If `length_2` is given, `size` nodes are on the left and `length_2` on the right.
+that. If `length_2` is given, `size` nodes are on the left and `length_2` on the right. If `family` is given, the
+edges are those from left to right of a graph of that family.
 """

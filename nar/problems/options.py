@@ -17,6 +17,9 @@ LARGEST, SMALLEST = 1e100, 1e-100
 NO_BOUND = 2**53
 """All integers up to here are exact as floats."""
 
+CLRS30 = "clrs30"
+"""As a family of graphs: those of CLRS-30, which None stands for too."""
+
 NUM_CHARACTERS = 4
 """Size of the alphabet of all strings."""
 
@@ -92,10 +95,11 @@ def is_real(value: Any) -> bool:
 
 
 def _family(name: str, value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and value == "erdos_renyi"):
+    if value is None or (isinstance(value, str) and value == CLRS30):
         return None
-    if not isinstance(value, str) or value not in GRAPH_FAMILIES:
-        raise ValueError(f"{name} must be one of erdos_renyi, {', '.join(GRAPH_FAMILIES)}; got {value!r}")
+    known = ("erdos_renyi", *GRAPH_FAMILIES)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} must be one of {CLRS30}, {', '.join(known)}; got {value!r}")
     return value
 
 
@@ -136,4 +140,4 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "directed": _switch,
     "weighted": _switch,
 }
-"""Name of an option -> `(name, value) -> value` in the type that samplers take; ValueError if it is not valid."""
+"""Name of an option -> `(name, value) -> value` in the type that samplers take; ValueError if it is bad."""

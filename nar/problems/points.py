@@ -81,7 +81,7 @@ _DRAWS = 1000
 
 
 class CollinearPointsError(ValueError):
-    """Points without three on a line could not be drawn: size, radius, and x and y of the centre of the disk."""
+    """No points without three on a line were drawn; arguments: size, radius, centre of the disk (x, y)."""
 
     def __str__(self) -> str:
         size, radius, x, y = self.args

@@ -81,7 +81,7 @@ def random_graph(
       random: the stream to draw from.
       num_nodes: N.
       p: one probability or several.
-      family: one of `GRAPH_FAMILIES`, or None for `erdos_renyi`.
+      family: one of `GRAPH_FAMILIES`, or "erdos_renyi", which is None too.
       directed: here and below see `erdos_renyi` and `draw_graph`.
       acyclic: the same.
       weighted: the same.
@@ -93,7 +93,8 @@ def random_graph(
     """
     probability = one_of(random, p)
     if family is not None:
-        return draw_graph(random, num_nodes, family, probability, directed, acyclic, weighted, low, high)
+        if family != "erdos_renyi":
+            return draw_graph(random, num_nodes, family, probability, directed, acyclic, weighted, low, high)
     return erdos_renyi(random, num_nodes, probability, directed, acyclic, weighted, low, high)
 
 

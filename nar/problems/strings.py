@@ -36,10 +36,14 @@ def _strings_probes(first: Array, second: Array) -> StringsInput:
     )
 
 
-def _sample_two_strings(random: Random, size: int, chars: int = NUM_CHARACTERS) -> Arguments:
-    length_y = size // 2
-    x = random.randint(0, high=chars, size=(size - length_y,))
-    y = random.randint(0, high=chars, size=(length_y,))
+def _sample_two_strings(
+    random: Random, size: int, length_2: int | None = None, chars: int = NUM_CHARACTERS
+) -> Arguments:
+    m, n = size - size // 2, size // 2
+    if length_2 is not None:
+        m, n = size, length_2
+    x = random.randint(0, high=chars, size=(m,))
+    y = random.randint(0, high=chars, size=(n,))
     return x, y
 
 
@@ -50,7 +54,10 @@ def _check_two_strings(x: Any, y: Any) -> Arguments:
 TWO_STRINGS = Problem(
     sample=_sample_two_strings, check=_check_two_strings, probes=_strings_probes, min_size=2
 )
-"""Two strings over `chars` characters; `size` is the sum of their lengths, the first is the longer one."""
+"""Two strings over `chars` characters; `size` is the sum of their lengths, the first is the longer one.
+
+If `length_2` is given, `size` is the length of the first and `length_2` that of the second.
+"""
 
 
 def _sample_text_and_pattern(

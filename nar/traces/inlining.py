@@ -19,7 +19,7 @@ _SCOPE = {"_write": write, "_write_value": write_value}
 
 
 def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionType | None:
-    """A function `(*parameters of steps, hints, place, first) -> length` that writes what the generator yields.
+    """A function `(*parameters of steps, hints, place, first) -> length` that writes what is yielded.
 
     Args:
       steps: a generator that yields NamedTuples.
@@ -27,9 +27,9 @@ def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionTy
       file: in which it says to be defined.
 
     Returns:
-      The function (for `first` see `nar.traces.writing.write`); it writes step t to `hints[k][t, place]`, field by field, and returns the number of steps,
-      or -1 where there is no room for one more. None if the source of the generator is not to be had, or has
-      a yield of another form.
+      The function; it writes step t to `hints[k][t, place]`, field by field, and returns the number of steps,
+      or -1 where there is no room for one more. For `first` see `nar.traces.writing.write`. None if the
+      source of the generator is not to be had, or has a yield of another form.
     """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(steps)))
@@ -39,7 +39,8 @@ def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionTy
     if not isinstance(definition, ast.FunctionDef) or definition.decorator_list or steps.__closure__:
         return None
     scope = steps.__globals__
-    body = [statement for old in definition.body for statement in _Yields(scope).statements(old)]
+    yields = _Yields(scope)
+    body = [statement for old in definition.body for statement in yields.statements(old)]
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for line in body for node in ast.walk(line)):
         return None
     definition.name = name
@@ -56,19 +57,20 @@ class _Yields(ast.NodeTransformer):
 
     def __init__(self, scope: dict[str, Any]) -> None:
         self._scope = scope
+        self._count = 0
 
     def statements(self, statement: ast.stmt) -> list[ast.stmt]:
         """What stands for one statement."""
         changed = self.visit(statement)
         return changed if isinstance(changed, list) else [changed]
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: D102, N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return node  # a function of its own
 
-    def visit_Return(self, node: ast.Return) -> ast.AST:  # noqa: D102, N802
+    def visit_Return(self, node: ast.Return) -> ast.AST:
         return ast.Return(ast.Name(_LENGTH, ast.Load())) if node.value is None else node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.stmt]:  # noqa: D102, N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.stmt]:
         if not isinstance(node.value, ast.Yield) or node.value.value is None:
             return node
         place = f"({_LENGTH}, {_PLACE})"
@@ -76,15 +78,19 @@ class _Yields(ast.NodeTransformer):
         if fields is None:
             writing = [f"_write({_HINTS}, {place}, {ast.unparse(node.value.value)}, {_FIRST})"]
         else:
-            writing = [
-                f"_write_value({_HINTS}[{k}], {place}, {field}, {_FIRST} + {k})"
-                for k, field in enumerate(fields)
+            # Values get names first: numba 0.68 goes wrong where it inlines a call with a condition in it.
+            names = [f"_{self._count}_{k}" for k in range(len(fields))]
+            writing = [f"{name} = {field}" for name, field in zip(names, fields, strict=True)]
+            writing += [
+                f"_write_value({_HINTS}[{k}], {place}, {name}, {_FIRST} + {k})"
+                for k, name in enumerate(names)
             ]
+            self._count += 1
         lines = [f"if {_LENGTH} == len({_HINTS}[0]):", "    return -1", *writing, f"{_LENGTH} += 1"]
         return ast.parse("\n".join(lines)).body
 
     def _fields(self, value: ast.expr) -> list[str] | None:
-        """The expressions in a call of a NamedTuple, in the order of its fields; None if it is no such call."""
+        """The arguments in a call of a NamedTuple, in the order of its fields; None if it is no such call."""
         if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
             return None
         names = getattr(self._scope.get(value.func.id), "_fields", None)

@@ -22,13 +22,11 @@ import numba
 import numpy as np
 
 from nar.algorithms import Algorithm
-from nar.algorithms import definition as algorithms_definition
 from nar.problems import Arguments, Random
-from nar.problems import definition as problems_definition
 from nar.problems.counter_stream import start_stream
 from nar.specs import MASKED, Kind, Location, Probe
 from nar.traces.inlining import inlined
-from nar.traces.trace import Probes, TraceBatch
+from nar.traces.trace import TraceBatch
 from nar.traces.writing import AnotherShape, Arrays, NotAClass, clear, write
 
 Shape = tuple[int, ...]
@@ -62,7 +60,7 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: b
 def collect_samples(
     algorithm: Algorithm, size: int, options: Mapping[str, Any], key: int, first: int, count: int
 ) -> TraceBatch:
-    """Draws problems from the streams `first` ... `first + count - 1` of a key, and runs the algorithm on them.
+    """Runs the algorithm on problems drawn from the streams `first` ... `first + count - 1` of a key.
 
     Args:
       algorithm: what to run.
@@ -277,7 +275,7 @@ def _record_samples(key, first, done, size, options, inputs, hints, outputs, res
 
 
 def _run(arguments, results, hints, place, first):
-    """Writes the hints of an instance; returns how many steps there are, or -1 if there is no room for all."""
+    """Writes the hints of an instance; returns their number of steps, or -1 if there is no room for all."""
     length = 0
     for step in steps(*arguments, *results):
         if length == len(hints[0]):
@@ -355,10 +353,11 @@ def _digest(*functions: Callable[..., Any]) -> str:
     """Digest of every source that the compiled code may come from; '' if files do not tell."""
     if any(function.__closure__ for function in functions):
         return ""
-    rooms = [pathlib.Path(module.__file__).parent for module in (algorithms_definition, problems_definition)]
+    nar = pathlib.Path(__file__).parents[1]
     try:
         sources = {pathlib.Path(inspect.getfile(function)) for function in functions}
-        sources |= {source for room in (*rooms, pathlib.Path(__file__).parent) for source in room.glob("*.py")}
+        for room in ("problems", "algorithms", "traces"):
+            sources |= set((nar / room).glob("*.py"))
         text = [function.__qualname__.encode() for function in functions]
         text += [source.read_bytes() for source in sorted(sources)]
     except (OSError, TypeError):

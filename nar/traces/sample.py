@@ -80,7 +80,7 @@ def _series_key(name: str, size: int, seed: int) -> int:
 
 
 def _streams(key: int, first: int, count: int) -> Iterator[Random]:
-    """The counter-based streams of some traces (Philox: Salmon et al. 2011), for samplers that are not compiled.
+    """The streams of some traces (Philox: Salmon et al. 2011) for samplers that are not compiled.
 
     It is one generator that is set to the start of each stream, which is quicker than making one for each.
     """

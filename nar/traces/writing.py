@@ -8,7 +8,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from nar.specs import MASKED
 
@@ -16,7 +16,7 @@ Arrays = tuple[np.ndarray, ...]
 
 
 class NotAClass(ValueError):
-    """A one-hot vector cannot be made; arguments: number of the probe, the would-be class, number of classes."""
+    """A one-hot vector cannot be made; arguments: number of the probe, the would-be class, their number."""
 
 
 class AnotherShape(ValueError):
@@ -76,7 +76,7 @@ def clear(arrays: Arrays) -> None:
 # ---------------------------------------------------------------------------------------------------
 # Compiled
 
-_entry_of = numba.extending.register_jitable(entry_of)
+_entry_of = register_jitable(entry_of)
 
 
 def _for_each(header: str, line: str, count: int, **scope: Any) -> Any:
