@@ -53,9 +53,7 @@ def get_config() -> ConfigDict:
     config.data.sizes = (4, 7, 11, 13, 16)
     # Options of the problems of training, each for those algorithms that have it. p is the edge probability,
     # drawn anew for each graph; family is clrs30, erdos_renyi or one of nar.problems.GRAPH_FAMILIES.
-    config.data.problem = ConfigDict(
-        {"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"}
-    )
+    config.data.problem = ConfigDict({"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"})
     # What the recipe does otherwise for some algorithms: sizes, or options of the problem. If you change
     # data.sizes, or an option in data.problem, that holds for these algorithms too.
     fewer_edges = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}

@@ -4,8 +4,9 @@
     python -m experiments.benchmark traces --algorithms=bfs,minimum --sizes=16 --repeats=5
 
 `traces` measures traces per second in a single thread, problem sampling and batching included, the two taking
-turns with batches of one size (32; 4 of large problems, of which dm-clrs may make one a second); then the seconds from a fresh process to its first batch, without and with numba's cache on disk; then
-batches per second of the training stream with its prefetching thread.
+turns with batches of one size (32; 4 of large problems, of which dm-clrs may make one a second); then the
+seconds from a fresh process to its first batch, without and with numba's cache on disk; then batches per
+second of the training stream with its prefetching thread.
 """
 
 import os

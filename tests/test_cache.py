@@ -106,7 +106,11 @@ def test_nothing_is_kept_without_sources(folder, made, monkeypatch):
     assert not files(folder)
 
 
-@pytest.mark.parametrize("algorithm", [TARJAN_SCC, dataclasses.replace(nar.ALGORITHMS["bfs"])], ids=repr)
+@pytest.mark.parametrize(
+    "algorithm",
+    [dataclasses.replace(TARJAN_SCC, in_clrs30=True), dataclasses.replace(nar.ALGORITHMS["bfs"])],
+    ids=repr,
+)
 def test_what_one_registers_is_not_kept(folder, made, algorithm):
     clrs30_split(algorithm, "val")
     clrs30_split(algorithm, "val")

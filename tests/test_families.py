@@ -185,7 +185,10 @@ def test_a_draw_never_changes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"family": "star"}, r"family must be one of clrs30, erdos_renyi, communities, .*, delaunay; got 'star'"),
+        (
+            {"family": "star"},
+            r"family must be one of clrs30, erdos_renyi, communities, .*, delaunay; got 'star'",
+        ),
         ({"family": 3}, "family must be one of .*; got 3"),
         ({"family": ["grid"]}, r"family must be one of .*; got \['grid'\]"),
         ({"directed": 1}, "directed must be True or False, got 1"),

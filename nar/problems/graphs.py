@@ -341,6 +341,6 @@ FLOW_NETWORK = Problem(
 """A bipartite graph between a source and a sink (see `flow_network`), its p drawn from `p`.
 
 `size` is the number of nodes on both sides, the left has one more if it is odd; there are two nodes more than
-that. If `length_2` is given, `size` nodes are on the left and `length_2` on the right. If `family` is given, the
-edges are those from left to right of a graph of that family.
+that. If `length_2` is given, `size` nodes are on the left and `length_2` on the right. If `family` is given,
+the edges are those from left to right of a graph of that family.
 """

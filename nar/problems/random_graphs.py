@@ -92,9 +92,8 @@ def random_graph(
       Matrix [N, N], 0 where there is no edge.
     """
     probability = one_of(random, p)
-    if family is not None:
-        if family != "erdos_renyi":
-            return draw_graph(random, num_nodes, family, probability, directed, acyclic, weighted, low, high)
+    if family is not None and family != "erdos_renyi":
+        return draw_graph(random, num_nodes, family, probability, directed, acyclic, weighted, low, high)
     return erdos_renyi(random, num_nodes, probability, directed, acyclic, weighted, low, high)
 
 

@@ -20,7 +20,7 @@ from nar.algorithms import BUILT_IN, Algorithm
 from nar.traces.storage import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
-_ROOMS = ("specs", "problems", "algorithms", "traces")
+_ROOMS = ("names", "specs", "problems", "algorithms", "traces")
 """All sources that decide on a trace; what one registers may come from anywhere, and is not kept."""
 
 
