@@ -77,7 +77,23 @@ def get_config() -> ConfigDict:
     config.training.steps = 10_000
     config.training.batch_size = 32
     config.training.seed = 0
+    # Any optimiser of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE of a function alike, and
+    # arguments for it.
+    config.training.optimiser = "adam"
+    config.training.optimiser_options = ConfigDict()
+    # The peak of the learning rate; and how it changes over training: constant, linear, polynomial, cosine,
+    # exponential, piecewise_constant, piecewise_interpolate, one_cycle_linear, one_cycle_cosine,
+    # warmup_constant, warmup_cosine or warmup_exponential, with the arguments of optax's function (such as
+    # {"warmup_steps": 500}; what decays does so until training.steps), or module:ATTRIBUTE for your own.
     config.training.learning_rate = 1e-3
+    config.training.schedule = "constant"
+    config.training.schedule_options = ConfigDict()
+    # Pairs of a regular expression and a factor of the learning rate of the parameters whose name it finds.
+    config.training.learning_rate_factors = ()
+    # Times the learning rate, what is taken from each parameter in a step, in proportion to it; and regular
+    # expressions of parameters that are spared. Optimisers with a decay of their own have it as an option.
+    config.training.weight_decay = 0.0
+    config.training.weight_decay_except = ()
     # Factors of losses by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss
     # (auxiliary/gate); where several are meant for one loss they multiply. On the command line:
     # --config.training.loss_weights="{'hint': 0.5, 'bfs/pi_h': 2.0}"
@@ -86,6 +102,11 @@ def get_config() -> ConfigDict:
     config.training.gradient_clip = 1.0
     # Regular expressions; parameters whose name one of them finds are not trained.
     config.training.freeze = ()
+    # Decay of an exponential moving average of the parameters, which is then what is scored, e.g. 0.999; 0
+    # for none.
+    config.training.average_decay = 0.0
+    # Training ends early after so many validations without a better score; 0 for never.
+    config.training.patience = 0
     # Steps between two lines of metrics.jsonl.
     config.training.log_every = 50
     # Steps between two checkpoints, each with a whole validation.

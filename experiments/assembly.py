@@ -10,6 +10,7 @@ import jax
 import optax
 
 from configs import base
+from experiments.optimisation import check_patterns, optimiser_of
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
 from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
@@ -26,13 +27,20 @@ from nar.model import (
 )
 from nar.processors import check_processor, find_processor
 from nar.traces import TraceBatch
-from nar.training import Devices, TrainState, init_state, make_optimiser
+from nar.training import Devices, TrainState, init_state
 
 Config = Mapping[str, Any]
 """A resolved config as plain nested dictionaries."""
 
-_FREE = ("data.problem", "data.exceptions", "model.processor_options", "training.loss_weights")
-"""Parts of a config whose keys the problem, the algorithm or the processor decides upon."""
+_FREE = (
+    "data.problem",
+    "data.exceptions",
+    "model.processor_options",
+    "training.loss_weights",
+    "training.optimiser_options",
+    "training.schedule_options",
+)
+"""Parts of a config whose keys the problem, the algorithm, the processor or the optimiser decides upon."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Parts:
       model: the network.
       optimiser: of training.
       loss_weights: of training, by name.
+      average_decay: of the moving average of the parameters; 0 for none.
       stream: the training data.
       devices: where to train.
     """
@@ -54,6 +63,7 @@ class Parts:
     model: Model
     optimiser: optax.GradientTransformation
     loss_weights: Mapping[str, float]
+    average_decay: float
     stream: TrainingStream
     devices: Devices
 
@@ -82,14 +92,15 @@ def assemble(config: Config) -> Parts:
     model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
     stream = TrainingStream(tasks, training["batch_size"], training["seed"])
     _check_loss_weights(training["loss_weights"], model, stream)
+    optimiser = optimiser_of(training)
+    check_patterns(training, model, stream)
     return Parts(
         tasks=tasks,
         transforms=transforms,
         model=model,
-        optimiser=make_optimiser(
-            training["learning_rate"], training["gradient_clip"], tuple(training["freeze"])
-        ),
+        optimiser=optimiser,
         loss_weights=training["loss_weights"],
+        average_decay=training["average_decay"],
         stream=stream,
         devices=devices,
     )
@@ -99,7 +110,9 @@ def new_state(parts: Parts, seed: int) -> TrainState:
     """The state before the first step, on all devices."""
     batches = {task.name: parts.stream.batch(step) for step, task in enumerate(parts.tasks)}
     return parts.devices.make_state(
-        functools.partial(init_state, parts.model, parts.optimiser, batches, seed)
+        functools.partial(
+            init_state, parts.model, parts.optimiser, batches, seed, averaged=parts.average_decay > 0
+        )
     )
 
 

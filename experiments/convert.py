@@ -9,7 +9,6 @@ size. `experiments.evaluate` scores such a run, and `experiments.train` goes on 
 optimiser in its initial state. The file is read without running code that it may hold.
 """
 
-import dataclasses
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +41,7 @@ def main() -> None:
     workdir.claim(config)
     with Checkpoints(workdir.checkpoints) as checkpoints:
         notes = {"seconds": 0.0, "converted": str(_CHECKPOINT.value)}
-        checkpoints.save(dataclasses.replace(state, params=params), None, notes)
+        checkpoints.save(state.with_params(params), None, notes)
     print(f"{count_parameters(params)} parameters of {', '.join(parts.model.specs)}. Run: {workdir.path}")
 
 

@@ -31,7 +31,7 @@ def main() -> None:
     config, parts, state = run.config, run.parts, run.state
     batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
     evaluator = Evaluator(parts.model, parts.transforms, batch_size, show_progress=True)
-    scores = score_sizes(evaluator, state.params, sizes, _SEED.value)
+    scores = score_sizes(evaluator, state.evaluated, sizes, _SEED.value)
     step = int(state.step)
     path = run.workdir.path / "evaluation.json"
     content = {"scores": scores, "step": step, "checkpoint": _CHECKPOINT.value, "seed": _SEED.value}

@@ -59,4 +59,4 @@ def load(path: str | pathlib.Path, checkpoint: str = "best") -> Predictor:
       ValueError: as `restore`.
     """
     run = restore(path, checkpoint)
-    return Predictor(run.parts.model, run.state.params, run.parts.transforms)
+    return Predictor(run.parts.model, run.state.evaluated, run.parts.transforms)

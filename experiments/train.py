@@ -9,6 +9,8 @@ The same command on the same workdir goes on where the run stopped; on a finishe
 import functools
 import pathlib
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -21,12 +23,14 @@ from nar.reports import draw_curves, result_summary
 from nar.training import (
     Checkpoints,
     Clock,
+    Patience,
     ShowProgress,
     TrainState,
     ValidateAndSave,
     Workdir,
     WriteMetrics,
     count_parameters,
+    depends_on_length,
     digest,
     fit,
     frozen_names,
@@ -46,8 +50,11 @@ def main() -> None:
     config = _CONFIG.value.to_dict()
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
     parts = assemble(config)
-    workdir.claim(config)
-    if workdir.result.exists() and read_json(workdir.result)["steps"] >= config["training"]["steps"]:
+    training = config["training"]
+    workdir.claim(
+        config, prolongable=not depends_on_length(training["schedule"], training["schedule_options"])
+    )
+    if is_finished(workdir, training["steps"]):
         print(f"This run is finished: {workdir.path}\n\n{result_summary(read_json(workdir.result))}")
         return
     if not train(config, parts, workdir):
@@ -55,14 +62,23 @@ def main() -> None:
     print(f"\n{result_summary(read_json(workdir.result))}\nRun: {workdir.path}")
 
 
+def is_finished(workdir: Workdir, steps: int) -> bool:
+    """Whether a run has its result, be it that it was stopped early."""
+    if not workdir.result.exists():
+        return False
+    result = read_json(workdir.result)
+    return result["steps"] >= steps or result.get("stopped_early", False)
+
+
 def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end; False if interrupted."""
     training = config["training"]
     evaluator = Evaluator(parts.model, parts.transforms, config["evaluation"]["batch_size"])
     with Checkpoints(workdir.checkpoints) as checkpoints:
-        state, seconds = start_state(parts, training["seed"], checkpoints)
+        state, notes = start_state(parts, training["seed"], checkpoints)
         describe(state, training)
-        start, clock = int(state.step), Clock(seconds)
+        start, clock = int(state.step), Clock(notes["seconds"])
+        patience = Patience(training["patience"], notes)
         hooks = [
             ValidateAndSave(
                 functools.partial(validate, evaluator),
@@ -70,6 +86,7 @@ def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
                 training["checkpoint_every"],
                 training["steps"],
                 clock,
+                patience,
             ),
             WriteMetrics(
                 workdir.metrics,
@@ -83,11 +100,12 @@ def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
         ]
         state, interrupted = fit(
             state,
-            make_step(parts.model, parts.optimiser, parts.loss_weights),
+            make_step(parts.model, parts.optimiser, parts.loss_weights, parts.average_decay),
             parts.stream,
             num_steps=training["steps"],
             devices=parts.devices,
             hooks=hooks,
+            is_over=patience.is_over,
         )
         if interrupted:
             return False
@@ -95,14 +113,14 @@ def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
     return True
 
 
-def start_state(parts: Parts, seed: int, checkpoints: Checkpoints) -> tuple[TrainState, float]:
-    """The state of the latest whole checkpoint, or a new one, and the seconds that it took."""
+def start_state(parts: Parts, seed: int, checkpoints: Checkpoints) -> tuple[TrainState, Mapping[str, Any]]:
+    """The state of the latest whole checkpoint, or a new one, and the notes beside it."""
     state = new_state(parts, seed)
     restored = checkpoints.restore(state)
     if restored is None:
-        return state, 0.0
+        return state, {"seconds": 0.0}
     print(f"Going on from step {int(restored.state.step)}.")
-    return parts.devices.put_state(restored.state), restored.notes["seconds"]
+    return parts.devices.put_state(restored.state), restored.notes
 
 
 def describe(state: TrainState, training: Config) -> None:
@@ -135,10 +153,10 @@ def finish(
     best = checkpoints.restore_best(state).state
     evaluator.show_progress = True
     scores = {
-        name: score_split(evaluator, best.params, split)
+        name: score_split(evaluator, best.evaluated, split)
         for name, split in (("validation", "val"), ("test", "test"))
     }
-    steps = config["training"]["steps"]
+    steps = int(state.step)
     if not draw_curves(workdir.metrics, workdir.path / "curves.png"):
         logging.info("matplotlib is not installed (extra `plots`): no curves.png")
     write_json(
@@ -147,6 +165,7 @@ def finish(
             "scores": scores,
             "best_step": int(best.step),
             "steps": steps,
+            "stopped_early": steps < config["training"]["steps"],
             "examples": steps * config["training"]["batch_size"],
             "seconds": clock.seconds(),
             "parameters": count_parameters(state.params),

@@ -191,8 +191,9 @@ def _score(info: Any) -> float:
 
 
 def _to_plain(state: TrainState) -> dict[str, Any]:
-    """A state as a dictionary of numpy arrays; the random key as the numbers behind it."""
+    """What a state holds as a dictionary of numpy arrays; the random key as the numbers behind it."""
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    fields = {name: value for name, value in fields.items() if value is not None}
     fields["key"] = jax.random.key_data(state.key)
     # Copies: the next step reuses the memory of this state while it is still being written.
     return jax.tree.map(lambda leaf: np.array(leaf, copy=True), fields)

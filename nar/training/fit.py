@@ -2,7 +2,7 @@
 
 import signal
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nar.batches import TrainingStream, prefetch
@@ -37,8 +37,9 @@ def fit(
     num_steps: int,
     devices: Devices,
     hooks: Sequence[Hook] = (),
+    is_over: Callable[[], bool] = lambda: False,
 ) -> tuple[TrainState, bool]:
-    """Trains until the state has taken `num_steps` steps, or until SIGTERM or SIGINT.
+    """Trains until the state has taken `num_steps` steps, training is over, or until SIGTERM or SIGINT.
 
     Args:
       state: where to start, on the devices; it is used up.
@@ -47,6 +48,7 @@ def fit(
       num_steps: at how many steps, counted from the very first, to stop.
       devices: where to train.
       hooks: called in this order after each step.
+      is_over: asked before each step whether training should end without it.
 
     Returns:
       The new state, and whether training was interrupted.
@@ -55,6 +57,8 @@ def fit(
     batches = prefetch(stream, start, num_steps)
     with _Interruption() as interruption:
         for index, batch in zip(range(start, num_steps), batches, strict=True):
+            if is_over():
+                break
             task = stream.task(index).name
             state, metrics = step_function(state, devices.put_batch(batch), task)
             if devices.must_wait:

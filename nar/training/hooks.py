@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from nar.model import Params
 from nar.training.checkpoints import Checkpoints
+from nar.training.patience import Patience
 from nar.training.state import TrainState
 from nar.training.step import Metrics
 from nar.training.workdir import write_text
@@ -41,14 +42,21 @@ class ValidateAndSave:
     """Every so many steps, and at the last: scores on validation, and a checkpoint with that score."""
 
     def __init__(
-        self, validate: Validate, checkpoints: Checkpoints, every: int, num_steps: int, clock: Clock
+        self,
+        validate: Validate,
+        checkpoints: Checkpoints,
+        every: int,
+        num_steps: int,
+        clock: Clock,
+        patience: Patience,
     ) -> None:
-        """Makes the hook for a run of `num_steps` steps."""
+        """Makes the hook for a run of `num_steps` steps; it tells `patience` the scores."""
         self._validate = validate
         self._checkpoints = checkpoints
         self._every = every
         self._num_steps = num_steps
         self._clock = clock
+        self._patience = patience
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Adds the scores to the metrics."""
@@ -56,9 +64,10 @@ class ValidateAndSave:
             return
         jax.block_until_ready(state.params)
         start = time.perf_counter()
-        scores = self._validate(state.params)
+        scores = self._validate(state.evaluated)
         metrics.update({name: np.float64(value) for name, value in scores.items()})
         metrics[VALIDATION_SECONDS] = np.float64(time.perf_counter() - start)
+        self._patience.hear(scores[DECIDING])
         self._checkpoints.save(state, scores[DECIDING], self._notes())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
@@ -67,7 +76,7 @@ class ValidateAndSave:
             self._checkpoints.save(state, None, self._notes())
 
     def _notes(self) -> dict[str, Any]:
-        return {"seconds": self._clock.seconds()}
+        return {"seconds": self._clock.seconds(), **self._patience.notes()}
 
 
 class WriteMetrics:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,16 +25,32 @@ class TrainState:
       optimiser: state of the optimiser.
       step: number of steps taken, int32 scalar.
       key: random key of the run; step t uses `fold_in(key, t)`.
+      average: exponential moving average of the parameters, if the run keeps one; None otherwise.
     """
 
     params: Params
     optimiser: Any
     step: jax.Array
     key: jax.Array
+    average: Params | None = None
+
+    @property
+    def evaluated(self) -> Params:
+        """The parameters that are scored: the average, if there is one."""
+        return self.params if self.average is None else self.average
+
+    def with_params(self, params: Params) -> "TrainState":
+        """The state with other parameters at its start."""
+        average = None if self.average is None else jax.tree.map(jnp.copy, params)
+        return dataclasses.replace(self, params=params, average=average)
 
 
 def init_state(
-    model: Model, optimiser: optax.GradientTransformation, batches: Mapping[str, TraceBatch], seed: int
+    model: Model,
+    optimiser: optax.GradientTransformation,
+    batches: Mapping[str, TraceBatch],
+    seed: int,
+    averaged: bool = False,
 ) -> TrainState:
     """The state before the first step.
 
@@ -42,10 +59,35 @@ def init_state(
       optimiser: of the run.
       batches: any batch of each task.
       seed: of initialisation and of the noise in training.
+      averaged: whether a moving average of the parameters is kept.
     """
     init_key, run_key = jax.random.split(jax.random.key(seed))
     params = model.init(init_key, batches)
-    return TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), run_key)
+    average = jax.tree.map(jnp.copy, params) if averaged else None
+    return TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), run_key, average)
+
+
+def move_average(average: Params, params: Params, step: jax.Array, decay: float) -> Params:
+    """The exponential moving average after one more step.
+
+    After t steps the parameters of step s have the weight decay^(t - s), over the sum of all weights: those
+    before the first step have none (the correction of Kingma and Ba 2015, arXiv 1412.6980, section 3).
+
+    Args:
+      average: so far.
+      params: after the step.
+      step: its number, from 1.
+      decay: at least 0 and less than 1.
+    """
+    # (1 - decay) / (1 - decay^t), exact for small t too.
+    weight = -(1 - decay) / jnp.expm1(step * math.log(decay)) if decay else 1.0
+    return jax.tree.map(lambda old, new: old + weight * (new - old), average, params)
+
+
+def check_average_decay(decay: float) -> None:
+    """Raises ValueError unless an average can decay like this; 0 stands for none."""
+    if not 0 <= decay < 1:
+        raise ValueError(f"average_decay must be at least 0 and less than 1, got {decay}")
 
 
 def count_parameters(params: Params) -> int:

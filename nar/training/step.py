@@ -10,7 +10,7 @@ from nar.losses import loss_factors, losses_by_probe, total_loss
 from nar.model import Model, Params
 from nar.specs import Stage
 from nar.traces import TraceBatch
-from nar.training.state import TrainState
+from nar.training.state import TrainState, move_average
 
 Metrics = dict[str, Any]
 """Scalars by name, of jax or of numpy."""
@@ -20,7 +20,10 @@ StepFunction = Callable[[TrainState, TraceBatch, str], tuple[TrainState, Metrics
 
 
 def make_step(
-    model: Model, optimiser: optax.GradientTransformation, loss_weights: Mapping[str, float] | None = None
+    model: Model,
+    optimiser: optax.GradientTransformation,
+    loss_weights: Mapping[str, float] | None = None,
+    average_decay: float = 0.0,
 ) -> StepFunction:
     """The compiled step.
 
@@ -31,6 +34,7 @@ def make_step(
       model: the network.
       optimiser: of the run.
       loss_weights: as in `nar.losses.loss_factors`; where hints are not supervised, theirs is 0 in any case.
+      average_decay: of the moving average of the parameters, if the state keeps one.
     """
     weights = dict(loss_weights or {})
     if not model.config.hints.supervised:
@@ -56,7 +60,10 @@ def make_step(
         params = keep_codecs(others, params, state.params)
         optimiser_state = keep_codecs(others, optimiser_state, state.optimiser)
         metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradients), **metrics}
-        return TrainState(params, optimiser_state, state.step + 1, state.key), metrics
+        average = state.average
+        if average is not None:
+            average = move_average(average, params, state.step + 1, average_decay)
+        return TrainState(params, optimiser_state, state.step + 1, state.key, average), metrics
 
     return jax.jit(step, static_argnums=2, donate_argnums=0)
 

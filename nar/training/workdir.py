@@ -53,17 +53,19 @@ class Workdir:
         """Scores of the finished run."""
         return self.path / "result.json"
 
-    def claim(self, config: Mapping[str, Any]) -> None:
+    def claim(self, config: Mapping[str, Any], *, prolongable: bool = True) -> None:
         """Makes the folder for this config, or checks that it belongs to it.
 
-        A run may be prolonged: `training.steps` may be larger than it was.
+        Args:
+          config: of the run.
+          prolongable: whether `training.steps` may be larger than it was.
 
         Raises:
           ValueError: if the folder belongs to another config, or holds something else.
         """
         config = json.loads(json.dumps(config))
         if self.config.exists():
-            self._check_config(read_json(self.config), config)
+            self._check_config(read_json(self.config), config, prolongable)
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ValueError(f"{self.path} is not empty and not the workdir of a run; choose another")
         self.path.mkdir(parents=True, exist_ok=True)
@@ -71,12 +73,17 @@ class Workdir:
             write_json(self.path / "versions.json", versions())
         write_json(self.config, config)
 
-    def _check_config(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def _check_config(self, old: Mapping[str, Any], new: Mapping[str, Any], prolongable: bool) -> None:
         before, now = _flat(old), _flat(new)
         changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
         steps = "training.steps"
         if changed == [steps] and now[steps] > before[steps]:
-            return
+            if prolongable:
+                return
+            raise ValueError(
+                f"{self.path} cannot be prolonged from {before[steps]} to {now[steps]} steps, since the "
+                "learning rate of its steps so far followed from their number; choose another workdir"
+            )
         if changed:
             lines = [f"  {key}: {before.get(key)!r} there, {now.get(key)!r} now" for key in changed]
             raise ValueError(

@@ -1,0 +1,63 @@
+"""From the training part of a config to an optimiser, checked before any work starts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import optax
+
+from nar.batches import TrainingStream
+from nar.model import Model
+from nar.training import (
+    check_average_decay,
+    check_patience,
+    make_optimiser,
+    make_schedule,
+    names_found,
+    parameter_names,
+)
+
+
+def optimiser_of(training: Mapping[str, Any]) -> optax.GradientTransformation:
+    """The optimiser of a config.
+
+    Raises:
+      ValueError: if a name, a number, an option or a pattern is not valid, be it of the moving average or of
+        early stopping; the message names the key.
+    """
+    try:
+        check_average_decay(training["average_decay"])
+        check_patience(training["patience"])
+        rate = make_schedule(
+            training["schedule"], training["learning_rate"], training["steps"], training["schedule_options"]
+        )
+        return make_optimiser(
+            rate,
+            training["gradient_clip"],
+            tuple(training["freeze"]),
+            name=training["optimiser"],
+            options=training["optimiser_options"],
+            weight_decay=training["weight_decay"],
+            weight_decay_except=tuple(training["weight_decay_except"]),
+            learning_rate_factors=tuple(training["learning_rate_factors"]),
+        )
+    except ValueError as error:
+        raise ValueError(f"training: {error}") from None
+
+
+def check_patterns(training: Mapping[str, Any], model: Model, stream: TrainingStream) -> None:
+    """Raises ValueError if a pattern finds no parameter.
+
+    Only shapes are computed, and they only if there is a pattern.
+    """
+    patterns = {
+        "freeze": tuple(training["freeze"]),
+        "weight_decay_except": tuple(training["weight_decay_except"]),
+        "learning_rate_factors": tuple(pattern for pattern, _ in training["learning_rate_factors"]),
+    }
+    if not any(patterns.values()):
+        return
+    batches = {task.name: stream.batch(step) for step, task in enumerate(stream.tasks)}
+    names = parameter_names(jax.eval_shape(model.init, jax.random.key(0), batches))
+    for what, found in patterns.items():
+        names_found(what, found, names)
