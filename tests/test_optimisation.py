@@ -78,8 +78,8 @@ def test_all_optimisers_of_optax_are_known():
     """Everything in the list of its documentation that takes a learning rate and one gradient a step."""
     documented = """
         adabelief adadelta adafactor adagrad adam adamax adamaxw adamw adan amsgrad fromage lamb lars lion
-        noisy_sgd novograd optimistic_adam_v2 optimistic_gradient_descent radam rmsprop rprop sgd sign_sgd signum
-        sm3 yogi
+        noisy_sgd novograd optimistic_adam_v2 optimistic_gradient_descent radam rmsprop rprop sgd sign_sgd
+        signum sm3 yogi
     """
     assert set(documented.split()) <= set(OPTIMISERS)
 
