@@ -238,8 +238,10 @@ def loss_names(model: Model, stream: TrainingStream, weights: Config) -> dict[st
     Only shapes are computed.
     """
     if not any(AUXILIARY + "/" in key for key in weights):
+        has_hints = model.config.hints.supervised
         return {
-            task: [probe.name for probe in (*spec.hints, *spec.outputs)] for task, spec in model.specs.items()
+            task: [probe.name for probe in (*(spec.hints if has_hints else ()), *spec.outputs)]
+            for task, spec in model.specs.items()
         }
     batches = {task.name: stream.batch(step) for step, task in enumerate(stream.tasks)}
     key = jax.random.key(0)

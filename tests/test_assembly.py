@@ -171,6 +171,10 @@ def test_without_layer_norm():
             {"training__loss_weights": {"hnt": 1.0}},
             "training.loss_weights: unknown loss weight 'hnt'; known: ",
         ),
+        (
+            {"model__hint_mode": "none", "training__loss_weights": {"bfs/pi_h": 1.0}},
+            "unknown loss weight 'bfs/pi_h'; known: hint, output, auxiliary, bfs, bfs/pi$",
+        ),
         ({"training__loss_weights": {"auxiliary/x": 1.0}}, "unknown loss weight 'auxiliary/x'; known: "),
         (
             {"training__loss_weights": {"bfs/pi_h": -1.0}},

@@ -21,6 +21,7 @@ from nar.model.rollout import unroll
 from nar.model.step import Step
 from nar.model.termination import divergence_from_prior, log_halting
 from nar.processors import PGN
+from nar.reports import scores_table
 from nar.specs import Kind, Location
 from nar.traces import sample_traces
 from nar.training import Devices, init_state, make_optimiser, make_step
@@ -262,6 +263,19 @@ def test_the_trace_is_not_read(termination):
     )
     before, after = (predict("bfs", termination, x) for x in (batch, unlabelled))
     jax.tree.map(np.testing.assert_array_equal, before, after)
+
+
+def test_the_evaluator_honours_every_rule():
+    """Whatever the batch size, steps are those of the rule and outputs those of the model."""
+    batch = batch_of("bfs", 7)
+    for rule in (FromTrace(), BUDGET, LEARNED):
+        model, params, _ = network("bfs", rule)
+        decided = Evaluator(model, Transforms(), batch_size=2).decide(params, "bfs", batch)
+        expected = predict("bfs", rule, batch)
+        np.testing.assert_array_equal(decided.steps, expected.steps)
+        np.testing.assert_array_equal(decided.outputs["pi"], expected.outputs["pi"].argmax(axis=-1))
+    scores = {"bfs": {"7": {"pi": 0.5, "score": 0.5, "steps": 3.25}}}
+    assert "pi 50.00%, in 3.2 steps" in scores_table({"test": scores})
 
 
 def test_hints_count_as_long_as_there_are_any():
