@@ -138,6 +138,12 @@ def test_knobs_reach_the_network():
     assert config.termination == Learned(Budget(steps=3, steps_per_node=1.0))
 
 
+def test_auxiliary_losses_have_weights():
+    weights = {"auxiliary/halting": 2.0, "bfs/auxiliary/halting": 0.5, "hint": 0.1}
+    parts = assemble(config_with(model__termination="learned", training__loss_weights=weights))
+    assert parts.loss_weights == weights
+
+
 def test_without_layer_norm():
     def names(**changes):
         parts = assemble(config_with(**changes))
