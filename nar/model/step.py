@@ -1,6 +1,5 @@
 """One step of the rollout: encode the hints, process, decode the next hints and what is fed back of them."""
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import haiku as hk
@@ -12,9 +11,10 @@ from nar.model.decoders import Decoders, Readout
 from nar.model.encoders import Encoders
 from nar.model.features import Shown
 from nar.model.schedules import Schedule
+from nar.model.seen import Seen, factored, keep, read
 from nar.model.termination import HaltingHead, Learned
 from nar.model.values import Values, decode_hard, decode_soft, densify
-from nar.processors import Context, FactoredFeatures, Features
+from nar.processors import Context
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -57,26 +57,6 @@ class Outcome(NamedTuple):
     losses: Values
     outputs: Values
     halt: Array | None
-
-
-class Seen(NamedTuple):
-    """What decoders read of one step, arrays with a batch axis only.
-
-    Attributes:
-      nodes: [B, N, 3H]: node features, previous and new hidden states.
-      edge_values: [B, N, N, K], values of the factored edge features.
-      edges: [B, N, N, H] from the processor, or None.
-      graph: [B, H].
-      processed_graph: [B, H] from the processor, or None.
-      pointable: [B, N, N] bool from the processor, or None.
-    """
-
-    nodes: Array
-    edge_values: Array
-    edges: Array | None
-    graph: Array
-    processed_graph: Array | None
-    pointable: Array | None
 
 
 class Step:
@@ -134,7 +114,7 @@ class Step:
 
     def readout(self, seen: Seen) -> Readout:
         """What decoders read, outside of the scan; any hints will do, since their values are in `seen`."""
-        return _readout(self._shown(self._true_hints(0)), seen)
+        return read(self._shown(self._true_hints(0)), seen)
 
     def _before_the_first(self) -> Carry:
         size = (self._batch.batch_size, self._shown.num_nodes)
@@ -155,13 +135,13 @@ class Step:
         processed = self._processor(features, carry.hidden, carry.memory, context)
         seen = Seen(
             nodes=jnp.concatenate([features.nodes, carry.hidden, processed.nodes], axis=-1),
-            edge_values=_factored(features).values,
+            edge_values=factored(features).values,
             edges=processed.edges,
             graph=features.graph,
             processed_graph=processed.graph,
             pointable=processed.pointable,
         )
-        readout = _readout(features, seen)
+        readout = read(features, seen)
         logits = self.decoders(self._decoded, readout)
         decide = self._decide()
         running, log_survival, halt = self._goes_on(carry, index, readout)
@@ -209,30 +189,3 @@ class Step:
         feedback = self._config.hint_feedback
         hard = feedback == "hard" or (feedback == "hard_on_eval" and not self._is_training)
         return decode_hard if hard else decode_soft
-
-
-def keep(new: Any, old: Any, running: Array) -> Any:
-    """New values for the samples that are still running, old ones for the others; arrays [B, ...]."""
-
-    def choose(new_leaf: Array, old_leaf: Array) -> Array:
-        condition = running.reshape(running.shape + (1,) * (new_leaf.ndim - 1))
-        return jnp.where(condition, new_leaf, old_leaf)
-
-    return jax.tree.map(choose, new, old)
-
-
-def _factored(features: Features) -> FactoredFeatures:
-    """The edge features, which encoders always give in factored form."""
-    assert isinstance(features.edges, FactoredFeatures)
-    return features.edges
-
-
-def _readout(features: Features, seen: Seen) -> Readout:
-    edges = dataclasses.replace(_factored(features), values=seen.edge_values)
-    return Readout(
-        nodes=seen.nodes,
-        edges=(edges,) if seen.edges is None else (edges, seen.edges),
-        graph=(seen.graph,) if seen.processed_graph is None else (seen.graph, seen.processed_graph),
-        mask=features.mask,
-        pointable=seen.pointable,
-    )
