@@ -4,7 +4,7 @@
     python -m experiments.benchmark traces --algorithms=bfs,minimum --sizes=16 --repeats=5
 
 `traces` measures traces per second in a single thread, problem sampling and batching included, the two taking
-turns with batches of one size (32; 4 of large problems, of which dm-clrs may make one a second); then the
+turns with batches of one size (32; 8 of large problems, of which dm-clrs may make one a second); then the
 seconds from a fresh process to its first batch, without and with numba's cache on disk; then batches per
 second of the training stream with its prefetching thread.
 """
@@ -30,7 +30,7 @@ _SIZES = flags.DEFINE_list("sizes", ["16", "64"], "Problem sizes.")
 _REPEATS = flags.DEFINE_integer("repeats", 3, "How often the two take turns.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 0.2, "Least time of one turn of ours.", lower_bound=0.01)
 
-BATCH, BATCH_OF_LARGE, LARGE = 32, 4, 32
+BATCH, BATCH_OF_LARGE, LARGE = 32, 8, 32
 """Traces of a batch, and of one of problems that are larger than LARGE."""
 
 CLRS30 = [name for name, algorithm in ALGORITHMS.items() if algorithm.in_clrs30]
