@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba.core.errors import NumbaError
 from numba.extending import overload
 from test_experiments import ROOT, TINY, command
 
@@ -23,7 +24,8 @@ from nar.algorithms.bfs import BFS
 from nar.batches import Transforms
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, Spec, make_spec
-from nar.traces import check_algorithm
+from nar.traces import check_algorithm, record
+from nar.traces.inlining import inlined
 
 TARJAN = "experiments.examples.tarjan:TARJAN_SCC"
 
@@ -283,3 +285,65 @@ def test_training_by_name(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "tarjan_scc" in done.stdout
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is compiled
+
+
+def with_a_default(A, s, pi, spare=0):
+    yield Search(np.zeros(len(A), np.int8), pi)
+
+
+def ends_early(A, s, pi):
+    """Shows one step of every second source."""
+    pi[:] = s
+    for step in range(3):
+        values = Search(np.zeros(len(A), np.int8), pi)
+        if step % 2:
+            yield values
+        if step == s:
+            return
+
+
+class Search(NamedTuple):
+    reach_h: np.ndarray
+    pi_h: np.ndarray
+
+
+def test_generators_of_other_forms():
+    """Yields of a name are inlined too, as are returns; a parameter more is not, nor what has no source."""
+    assert inlined(with_a_default, "function", __file__) is None
+    scope = dict(vars(sys.modules[__name__]))
+    exec("def sourceless(A, s, pi):\n    yield Search(np.zeros(len(A), np.int8), pi)", scope)
+    assert inlined(scope["sourceless"], "function", __file__) is None
+    for steps in (ends_early, scope["sourceless"]):
+        algorithm = dataclasses.replace(BFS, name="other", steps=steps)
+        instances = [(np.ones((3, 3)), s) for s in (2, 1, 2)]
+        compiled = nar.traces.collect(algorithm, instances)
+        plain = nar.traces.collect(algorithm, instances, compiled=False)
+        np.testing.assert_array_equal(compiled.lengths, plain.lengths)
+        np.testing.assert_array_equal(compiled.hints["pi_h"], plain.hints["pi_h"])
+
+
+def test_the_generator_itself_is_compiled_where_its_inlined_form_cannot_be(monkeypatch):
+    expected = nar.sample_traces(BFS, 7, 3, 0)
+    own = dataclasses.replace(BFS)
+    monkeypatch.setattr(record, "inlined", lambda steps, name, file: cannot_be_compiled)
+    found = nar.sample_traces(own, 7, 3, 0)
+    for name, value in expected.hints.items():
+        np.testing.assert_array_equal(found.hints[name], value)
+
+
+def cannot_be_compiled(A, s, pi, hints, place, first):
+    return A.no_such_attribute
+
+
+def names_what_is_not_there(A, s, pi):
+    yield Search(np.zeros(len(A), np.int8), pi)
+    A.no_such_attribute()
+
+
+def test_an_error_of_the_compiler_shows_the_line():
+    with pytest.raises(NumbaError, match=r"no_such_attribute(.|\n)*test_register\.py"):
+        nar.sample_traces(dataclasses.replace(BFS, name="broken", steps=names_what_is_not_there), 7, 3, 0)

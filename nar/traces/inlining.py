@@ -38,6 +38,8 @@ def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionTy
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef) or definition.decorator_list or steps.__closure__:
         return None
+    if inspect.getfullargspec(steps)[1:5] != (None, None, None, []):
+        return None  # not only plain parameters
     scope = steps.__globals__
     yields = _Yields(scope)
     body = [statement for old in definition.body for statement in yields.statements(old)]

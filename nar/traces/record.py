@@ -20,6 +20,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core.errors import NumbaError
 
 from nar.algorithms import Algorithm
 from nar.problems import Arguments, Random
@@ -46,15 +47,16 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: b
     Raises:
       ValueError: if the problem's inputs or what the generator yields do not fit the spec.
     """
-    record = (_compiled if compiled else _plain)(algorithm).record
     batch = _Batch(algorithm, _form(algorithm, instances[0]), len(instances))
 
-    def run(done: int) -> int:
-        while done < len(instances) and record(_copies(instances[done]), done, *batch.arrays):
+    def run(loops: _Loops, done: int) -> int:
+        while done < len(instances) and loops.record(_copies(instances[done]), done, *batch.arrays):
             done += 1
         return done
 
-    return batch.filled_by(run)
+    if not compiled:
+        return batch.filled_by(functools.partial(run, _plain(algorithm)))
+    return _with_compiled(algorithm, lambda loops: batch.filled_by(functools.partial(run, loops)))
 
 
 def collect_samples(
@@ -76,11 +78,14 @@ def collect_samples(
     Raises:
       ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
     """
-    record_samples = _compiled(algorithm).record_samples
     batch = _Batch(algorithm, _form_of_samples(algorithm, size, options), count)
     start = (np.uint64(key), np.uint64(first))
     values = tuple(options.values())
-    return batch.filled_by(lambda done: record_samples(*start, done, size, values, *batch.arrays))
+
+    def run(loops: _Loops, done: int) -> int:
+        return loops.record_samples(*start, done, size, values, *batch.arrays)
+
+    return _with_compiled(algorithm, lambda loops: batch.filled_by(functools.partial(run, loops)))
 
 
 def can_compile_samples(algorithm: Algorithm, options: Mapping[str, Any]) -> bool:
@@ -307,14 +312,30 @@ def _plain(algorithm: Algorithm) -> _Loops:
     return _loops(scope, "", lambda function: function)
 
 
+def _with_compiled(algorithm: Algorithm, call: Callable[[_Loops], TraceBatch]) -> TraceBatch:
+    """What a call makes of the loops around the inlined generator, or if need be around the generator itself.
+
+    Where both cannot be compiled, the second error is the one that points to the user's own lines.
+    """
+    if algorithm not in _NOT_INLINED:
+        try:
+            return call(_compiled(algorithm, True))
+        except NumbaError:
+            _NOT_INLINED.add(algorithm)
+    return call(_compiled(algorithm, False))
+
+
+_NOT_INLINED: set[Algorithm] = set()
+
+
 @functools.cache
-def _compiled(algorithm: Algorithm) -> _Loops:
+def _compiled(algorithm: Algorithm, inline: bool) -> _Loops:
     """Compiled at their first call and cached on disk."""
     _check_fields(algorithm)
     problem = algorithm.problem
     digest = _digest(algorithm.steps, problem.sample, problem.probes)
     inner = numba.njit(nogil=True)
-    steps = inlined(algorithm.steps, f"steps_{algorithm.name}", __file__)
+    steps = inlined(algorithm.steps, f"steps_{algorithm.name}", __file__) if inline else None
     run = _run.__code__ if steps is None else _run_inlined.__code__
     run = types.FunctionType(run, {**globals(), "steps": inner(steps or algorithm.steps)})
     scope = {
@@ -323,7 +344,8 @@ def _compiled(algorithm: Algorithm) -> _Loops:
         "sample": inner(problem.sample),
         "run": inner(run),
     }
-    return _loops(scope, f"_{algorithm.name}_{digest}", numba.njit(cache=digest != "", nogil=True))
+    suffix = f"_{algorithm.name}_{digest}{'' if steps else '_generator'}"
+    return _loops(scope, suffix, numba.njit(cache=digest != "", nogil=True))
 
 
 def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> _Loops:
