@@ -102,6 +102,11 @@ def get_config() -> ConfigDict:
     config.training.gradient_clip = 1.0
     # Regular expressions; parameters whose name one of them finds are not trained.
     config.training.freeze = ()
+    # The workdir of another run, from whose best checkpoint this one starts; and regular expressions of the
+    # parameters that are loaded: all that both runs have and one of them finds. The rest is new, as are the
+    # step and the state of the optimiser.
+    config.training.start_from = ""
+    config.training.start_parts = ("^processor/",)
     # Decay of an exponential moving average of the parameters, which is then what is scored, e.g. 0.999; 0
     # for none.
     config.training.average_decay = 0.0

@@ -7,7 +7,7 @@ import jax
 import optax
 
 from nar.batches import TrainingStream
-from nar.model import Model
+from nar.model import Model, Params
 from nar.training import (
     check_average_decay,
     check_patience,
@@ -57,7 +57,12 @@ def check_patterns(training: Mapping[str, Any], model: Model, stream: TrainingSt
     }
     if not any(patterns.values()):
         return
-    batches = {task.name: stream.batch(step) for step, task in enumerate(stream.tasks)}
-    names = parameter_names(jax.eval_shape(model.init, jax.random.key(0), batches))
+    names = parameter_names(parameter_shapes(model, stream))
     for what, found in patterns.items():
         names_found(what, found, names)
+
+
+def parameter_shapes(model: Model, stream: TrainingStream) -> Params:
+    """Shapes and types of all parameters, by name; nothing is computed."""
+    batches = {task.name: stream.batch(step) for step, task in enumerate(stream.tasks)}
+    return jax.eval_shape(model.init, jax.random.key(0), batches)

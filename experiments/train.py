@@ -9,14 +9,14 @@ The same command on the same workdir goes on where the run stopped; on a finishe
 import functools
 import pathlib
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 from absl import flags, logging
 from ml_collections import config_flags
 
-from experiments.assembly import Config, Parts, assemble, new_state
+from experiments.assembly import Config, Parts, assemble
 from experiments.command_line import launch
+from experiments.restore import Run
+from experiments.transfer import describe, open_source, start_state
 from nar.evaluation import Evaluator, mean_score, score_split
 from nar.model import Params
 from nar.reports import draw_curves, result_summary
@@ -33,7 +33,6 @@ from nar.training import (
     depends_on_length,
     digest,
     fit,
-    frozen_names,
     make_step,
     read_json,
     write_json,
@@ -51,13 +50,14 @@ def main() -> None:
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
     parts = assemble(config)
     training = config["training"]
+    source = open_source(config, parts, workdir)
     workdir.claim(
         config, prolongable=not depends_on_length(training["schedule"], training["schedule_options"])
     )
     if is_finished(workdir, training["steps"]):
         print(f"This run is finished: {workdir.path}\n\n{result_summary(read_json(workdir.result))}")
         return
-    if not train(config, parts, workdir):
+    if not train(config, parts, workdir, source):
         sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}")
     print(f"\n{result_summary(read_json(workdir.result))}\nRun: {workdir.path}")
 
@@ -70,13 +70,16 @@ def is_finished(workdir: Workdir, steps: int) -> bool:
     return result["steps"] >= steps or result.get("stopped_early", False)
 
 
-def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
-    """Trains from the latest checkpoint, or from the start, to the end; False if interrupted."""
+def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = None) -> bool:
+    """Trains from the latest checkpoint, or from the start, to the end; False if interrupted.
+
+    The start is new parameters, some of them those of the run `source`.
+    """
     training = config["training"]
     evaluator = Evaluator(parts.model, parts.transforms, config["evaluation"]["batch_size"])
     with Checkpoints(workdir.checkpoints) as checkpoints:
-        state, notes = start_state(parts, training["seed"], checkpoints)
-        describe(state, training)
+        state, notes = start_state(config, parts, checkpoints, workdir, source)
+        describe(state, training, workdir)
         start, clock = int(state.step), Clock(notes["seconds"])
         patience = Patience(training["patience"], notes)
         hooks = [
@@ -111,22 +114,6 @@ def train(config: Config, parts: Parts, workdir: Workdir) -> bool:
             return False
         finish(config, state, checkpoints, evaluator, clock, workdir)
     return True
-
-
-def start_state(parts: Parts, seed: int, checkpoints: Checkpoints) -> tuple[TrainState, Mapping[str, Any]]:
-    """The state of the latest whole checkpoint, or a new one, and the notes beside it."""
-    state = new_state(parts, seed)
-    restored = checkpoints.restore(state)
-    if restored is None:
-        return state, {"seconds": 0.0}
-    print(f"Going on from step {int(restored.state.step)}.")
-    return parts.devices.put_state(restored.state), restored.notes
-
-
-def describe(state: TrainState, training: Config) -> None:
-    """Says how much is trained, and what is not."""
-    frozen = frozen_names(state.params, training["freeze"])
-    print(f"{count_parameters(state.params)} parameters, {len(frozen)} arrays frozen", *frozen, sep="\n  ")
 
 
 def validate(evaluator: Evaluator, params: Params) -> dict[str, float]:

@@ -17,6 +17,7 @@ from nar.training.state import (
     move_average,
 )
 from nar.training.step import StepFunction, make_step
+from nar.training.transfer import Transfer, describe_parts, load_parts
 from nar.training.workdir import Workdir, read_json, versions, write_json, write_text
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ShowProgress",
     "StepFunction",
     "TrainState",
+    "Transfer",
     "ValidateAndSave",
     "Workdir",
     "WriteMetrics",
@@ -38,10 +40,12 @@ __all__ = [
     "check_patience",
     "count_parameters",
     "depends_on_length",
+    "describe_parts",
     "digest",
     "fit",
     "frozen_names",
     "init_state",
+    "load_parts",
     "make_optimiser",
     "make_schedule",
     "make_step",

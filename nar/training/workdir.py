@@ -6,6 +6,7 @@ metrics.jsonl      a line a log interval
 tensorboard/       the same for TensorBoard
 checkpoints/       last and best
 result.json        scores, when the run is finished
+start.json         what was loaded from another run, if the run started from one
 curves.png         learning curves, if matplotlib is installed
 """
 
@@ -32,6 +33,11 @@ class Workdir:
     def config(self) -> pathlib.Path:
         """The resolved config."""
         return self.path / "config.json"
+
+    @property
+    def start(self) -> pathlib.Path:
+        """What was loaded from another run."""
+        return self.path / "start.json"
 
     @property
     def metrics(self) -> pathlib.Path:

@@ -1,0 +1,94 @@
+"""The start of a run: from its own checkpoint, from another run's parameters, or from nothing."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.assembly import Config, Parts, new_state
+from experiments.optimisation import parameter_shapes
+from experiments.restore import Run, restore
+from nar.training import (
+    Checkpoints,
+    TrainState,
+    Transfer,
+    Workdir,
+    count_parameters,
+    describe_parts,
+    digest,
+    frozen_names,
+    load_parts,
+    read_json,
+    write_json,
+)
+
+
+def open_source(config: Config, parts: Parts, workdir: Workdir) -> Run | None:
+    """The run that this one is to start from, checked to fit; None if there is none or this one has started.
+
+    Raises:
+      ValueError: if it is not a run, or is this one, or what it has does not fit.
+    """
+    training = config["training"]
+    if not training["start_from"] or _has_started(workdir):
+        return None
+    patterns = tuple(training["start_parts"])
+    if not patterns:
+        raise ValueError("training.start_parts must have a pattern, since training.start_from names a run")
+    if pathlib.Path(training["start_from"]).resolve() == workdir.path.resolve():
+        raise ValueError(f"training.start_from: {workdir.path} is the workdir of this run itself")
+    try:
+        source = restore(training["start_from"])
+        load_parts(parameter_shapes(parts.model, parts.stream), source.state.evaluated, patterns)
+    except ValueError as error:
+        raise ValueError(f"training.start_from: {error}") from None
+    return source
+
+
+def start_state(
+    config: Config, parts: Parts, checkpoints: Checkpoints, workdir: Workdir, source: Run | None
+) -> tuple[TrainState, Mapping[str, Any]]:
+    """The state of the latest whole checkpoint, or a new one, and the notes beside it.
+
+    A run that starts from another loads its parameters once: they are saved as the checkpoint of step 0.
+    """
+    state = new_state(parts, config["training"]["seed"])
+    restored = checkpoints.restore(state)
+    if restored is not None:
+        print(f"Going on from step {int(restored.state.step)}.")
+        return parts.devices.put_state(restored.state), restored.notes
+    notes = {"seconds": 0.0}
+    if source is not None:
+        transfer = load_parts(state.params, source.state.evaluated, tuple(config["training"]["start_parts"]))
+        state = parts.devices.put_state(state.with_params(transfer.params))
+        write_json(workdir.start, _record(source, transfer))
+        checkpoints.save(state, None, notes)
+    return state, notes
+
+
+def _has_started(workdir: Workdir) -> bool:
+    if not workdir.checkpoints.exists():
+        return False
+    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
+        return bool(checkpoints.steps)
+
+
+def _record(source: Run, transfer: Transfer) -> dict[str, Any]:
+    return {
+        "run": str(source.workdir.path),
+        "step": int(source.state.step),
+        "parameters_sha256": digest(source.state.evaluated),
+        "loaded": list(transfer.loaded),
+    }
+
+
+def describe(state: TrainState, training: Config, workdir: Workdir) -> None:
+    """Says how much is trained and what is not; and what was loaded and what is new, if anything was."""
+    frozen = frozen_names(state.params, training["freeze"])
+    loaded = None
+    if training["start_from"]:
+        start = read_json(workdir.start)
+        loaded = start["loaded"]
+        print(f"Started from {start['run']}, step {start['step']}: {len(loaded)} arrays loaded.")
+    print(f"{count_parameters(state.params)} parameters, {len(frozen)} arrays frozen")
+    if frozen or loaded is not None:
+        print(*(f"  {line}" for line in describe_parts(state.params, loaded, frozen)), sep="\n")
