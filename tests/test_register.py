@@ -24,7 +24,7 @@ from nar.algorithms.bfs import BFS
 from nar.batches import Transforms
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, Spec, make_spec
-from nar.traces import check_algorithm, record
+from nar.traces import check_algorithm, compiling
 from nar.traces.inlining import inlined
 
 TARJAN = "experiments.examples.tarjan:TARJAN_SCC"
@@ -329,7 +329,7 @@ def test_generators_of_other_forms():
 def test_the_generator_itself_is_compiled_where_its_inlined_form_cannot_be(monkeypatch):
     expected = nar.sample_traces(BFS, 7, 3, 0)
     own = dataclasses.replace(BFS)
-    monkeypatch.setattr(record, "inlined", lambda steps, name, file: cannot_be_compiled)
+    monkeypatch.setattr(compiling, "inlined", lambda steps, name, file: cannot_be_compiled)
     found = nar.sample_traces(own, 7, 3, 0)
     for name, value in expected.hints.items():
         np.testing.assert_array_equal(found.hints[name], value)

@@ -1,0 +1,159 @@
+"""The loops around an algorithm, compiled by numba together with it, or in plain Python.
+
+numba caches compiled code on disk, but does not notice changes in other files than the one that it compiles.
+So each compiled function carries in its name a digest of all sources that it is made from.
+
+The names `probes`, `sample`, `steps`, `run` and `record` are globals that are set when a loop is made.
+"""
+
+# ruff: noqa: F821
+# pyright: reportUndefinedVariable=false
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+import keyword
+import pathlib
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.errors import NumbaError
+
+from nar.algorithms import Algorithm
+from nar.problems.counter_stream import start_stream
+from nar.traces.inlining import inlined
+from nar.traces.trace import TraceBatch
+from nar.traces.writing import clear, write
+
+
+def _record(arguments, place, inputs, hints, outputs, results, lengths):
+    """Writes the trace of an instance; returns False if there is no room for all of its steps."""
+    write(inputs, (place,), probes(*arguments), 0)
+    clear(results)
+    length = run(arguments, results, hints, place, len(inputs))
+    if length < 0:
+        return False
+    write(outputs, (place,), results, len(inputs) + len(hints))
+    lengths[place] = length
+    return True
+
+
+def _record_samples(key, first, done, size, options, inputs, hints, outputs, results, lengths):
+    """Writes the traces of samples; returns how many are complete, those before `done` included."""
+    for place in range(done, len(lengths)):
+        arguments = sample(start_stream(key, first + np.uint64(place)), size, *options)
+        if not record(arguments, place, inputs, hints, outputs, results, lengths):
+            return place
+    return len(lengths)
+
+
+def _run(arguments, results, hints, place, first):
+    """Writes the hints of an instance; returns their number of steps, or -1 if there is no room for all."""
+    length = 0
+    for step in steps(*arguments, *results):
+        if length == len(hints[0]):
+            return -1
+        write(hints, (length, place), step, first)
+        length += 1
+    return length
+
+
+def _run_inlined(arguments, results, hints, place, first):
+    """The same, with `steps` as `inlined` has made it."""
+    return steps(*arguments, *results, hints, place, first)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loops:
+    """Both loops around an algorithm."""
+
+    record: Callable[..., bool]
+    record_samples: Callable[..., int]
+
+
+@functools.cache
+def plain(algorithm: Algorithm) -> Loops:
+    """In plain Python."""
+    _check_fields(algorithm)
+    run = types.FunctionType(_run.__code__, {**globals(), "steps": algorithm.steps})
+    scope = {**globals(), "probes": algorithm.problem.probes, "sample": algorithm.problem.sample, "run": run}
+    return _loops(scope, "", lambda function: function)
+
+
+def with_compiled(algorithm: Algorithm, call: Callable[[Loops], TraceBatch]) -> TraceBatch:
+    """What a call makes of the loops around the inlined generator, or if need be around the generator itself.
+
+    Where both cannot be compiled, the second error is the one that points to the user's own lines.
+    """
+    if algorithm not in _NOT_INLINED:
+        try:
+            return call(_compiled(algorithm, True))
+        except NumbaError:
+            _NOT_INLINED.add(algorithm)
+    return call(_compiled(algorithm, False))
+
+
+_NOT_INLINED: set[Algorithm] = set()
+
+
+@functools.cache
+def _compiled(algorithm: Algorithm, inline: bool) -> Loops:
+    """Compiled at their first call and cached on disk."""
+    _check_fields(algorithm)
+    problem = algorithm.problem
+    digest = _digest(algorithm.steps, problem.sample, problem.probes)
+    inner = numba.njit(nogil=True)
+    steps = inlined(algorithm.steps, f"steps_{algorithm.name}", __file__) if inline else None
+    run = _run.__code__ if steps is None else _run_inlined.__code__
+    run = types.FunctionType(run, {**globals(), "steps": inner(steps or algorithm.steps)})
+    scope = {
+        **globals(),
+        "probes": inner(problem.probes),
+        "sample": inner(problem.sample),
+        "run": inner(run),
+    }
+    suffix = f"_{algorithm.name}_{digest}{'' if steps else '_generator'}"
+    return _loops(scope, suffix, numba.njit(cache=digest != "", nogil=True))
+
+
+def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> Loops:
+    record = compile(_renamed(_record, "record" + suffix, scope))
+    return Loops(
+        record, compile(_renamed(_record_samples, "record_samples" + suffix, {**scope, "record": record}))
+    )
+
+
+def _renamed(function: types.FunctionType, name: str, scope: dict[str, Any]) -> types.FunctionType:
+    """The function under another name, with other globals."""
+    return types.FunctionType(function.__code__.replace(co_name=name, co_qualname=name), scope, name)
+
+
+def _check_fields(algorithm: Algorithm) -> None:
+    """Raises ValueError unless the generator's parameters are the problem's arguments, then the outputs."""
+    outputs = [
+        probe.name + "_" if keyword.iskeyword(probe.name) else probe.name for probe in algorithm.spec.outputs
+    ]
+    expected = [*algorithm.problem.arguments, *outputs]
+    found = list(inspect.signature(algorithm.steps).parameters)
+    if found != expected:
+        raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, it takes {found}")
+
+
+def _digest(*functions: Callable[..., Any]) -> str:
+    """Digest of every source that the compiled code may come from; '' if files do not tell."""
+    if any(function.__closure__ for function in functions):
+        return ""
+    nar = pathlib.Path(__file__).parents[1]
+    try:
+        sources = {pathlib.Path(inspect.getfile(function)) for function in functions}
+        for room in ("problems", "algorithms", "traces"):
+            sources |= set((nar / room).glob("*.py"))
+        text = [function.__qualname__.encode() for function in functions]
+        text += [source.read_bytes() for source in sorted(sources)]
+    except (OSError, TypeError):
+        return ""
+    return hashlib.blake2b(b"".join(text), digest_size=8).hexdigest()
