@@ -107,6 +107,9 @@ def get_config() -> ConfigDict:
     # step and the state of the optimiser.
     config.training.start_from = ""
     config.training.start_parts = ("^processor/",)
+    # Pairs of a regular expression and what takes its place in names of the other run before they are looked
+    # for: (("^bfs/", "dijkstra/"),) loads encoders and decoders of bfs there as those of dijkstra here.
+    config.training.start_renames = ()
     # Decay of an exponential moving average of the parameters, which is then what is scored, e.g. 0.999; 0
     # for none.
     config.training.average_decay = 0.0

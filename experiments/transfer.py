@@ -7,6 +7,7 @@ from typing import Any
 from experiments.assembly import Config, Parts, new_state
 from experiments.optimisation import parameter_shapes
 from experiments.restore import Run, restore
+from nar.model import Params
 from nar.training import (
     Checkpoints,
     TrainState,
@@ -31,14 +32,13 @@ def open_source(config: Config, parts: Parts, workdir: Workdir) -> Run | None:
     training = config["training"]
     if not training["start_from"] or _has_started(workdir):
         return None
-    patterns = tuple(training["start_parts"])
-    if not patterns:
+    if not training["start_parts"]:
         raise ValueError("training.start_parts must have a pattern, since training.start_from names a run")
     if pathlib.Path(training["start_from"]).resolve() == workdir.path.resolve():
         raise ValueError(f"training.start_from: {workdir.path} is the workdir of this run itself")
     try:
         source = restore(training["start_from"])
-        load_parts(parameter_shapes(parts.model, parts.stream), source.state.evaluated, patterns)
+        _load(parameter_shapes(parts.model, parts.stream), source, config)
     except ValueError as error:
         raise ValueError(f"training.start_from: {error}") from None
     return source
@@ -58,11 +58,18 @@ def start_state(
         return parts.devices.put_state(restored.state), restored.notes
     notes = {"seconds": 0.0}
     if source is not None:
-        transfer = load_parts(state.params, source.state.evaluated, tuple(config["training"]["start_parts"]))
+        transfer = _load(state.params, source, config)
         state = parts.devices.put_state(state.with_params(transfer.params))
         write_json(workdir.start, _record(source, transfer))
         checkpoints.save(state, None, notes)
     return state, notes
+
+
+def _load(params: Params, source: Run, config: Config) -> Transfer:
+    training = config["training"]
+    return load_parts(
+        params, source.state.evaluated, tuple(training["start_parts"]), tuple(training["start_renames"])
+    )
 
 
 def _has_started(workdir: Workdir) -> bool:

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 from test_experiments import TINY, run
 
+import nar
 from configs import base
 from experiments.assembly import assemble, new_state
+from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
 from experiments.transfer import open_source
-from nar.algorithms import ALGORITHMS
+from nar.algorithms import find_algorithm, table
 from nar.batches import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
+from nar.traces import check_algorithm
 from nar.training import Checkpoints, Workdir, describe_parts, load_parts, parameter_names
 
 
 def params_of(*names, seed=0, hidden_size=4, processor="mpnn"):
-    tasks = tuple(Task(ALGORITHMS[name], (4,)) for name in names)
+    tasks = tuple(Task(find_algorithm(name), (4,)) for name in names)
     stream = TrainingStream(tasks, batch_size=2, seed=0)
     config = NetConfig(PROCESSORS[processor], hidden_size=hidden_size)
     model = make_model(config, {task.name: task.spec for task in tasks})
@@ -67,6 +70,24 @@ def test_tasks_that_one_run_lacks(source):
     for module, leaves in other.items():
         if module.startswith("insertion_sort/"):
             assert all(np.array_equal(leaves[name], transfer.params[module][name]) for name in leaves)
+
+
+def test_renames(source):
+    other = params_of("minimum")
+    transfer = load_parts(other, params_of("minimum", "bfs", seed=2), ("^minimum/",))
+    renamed = {
+        module.replace("minimum/", "bfs/") if module.startswith("minimum/") else module: leaves
+        for module, leaves in transfer.params.items()
+    }
+    found = load_parts(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
+    assert found.loaded == transfer.loaded
+    jax.tree.map(np.testing.assert_array_equal, found.params, transfer.params)
+    with pytest.raises(ValueError, match="start_renames pattern '.nothing' finds no parameter"):
+        load_parts(other, source, ("",), (("^nothing", ""),))
+    with pytest.raises(ValueError, match="gives two parameters one name"):
+        load_parts(other, source, ("",), ((".*", "one"),))
+    with pytest.raises(ValueError, match="must be pairs"):
+        load_parts(other, source, ("",), ("bfs",))
 
 
 def test_what_does_not_fit_is_refused(source, swapped):
@@ -189,3 +210,40 @@ def test_a_run_cannot_start_from_itself(other):
     config = config_with(start_from=str(other))
     with pytest.raises(ValueError, match="is the workdir of this run itself"):
         open_source(config, assemble(config), Workdir(other))
+
+
+# ---------------------------------------------------------------------------------------------------
+# The example
+
+
+def test_noisy_paths_is_bellman_ford_on_weights_that_are_not_seen():
+    check_algorithm(NOISY_PATHS, sizes=(4,))
+    A, s, features = NOISY_PATHS.problem.sample(np.random.RandomState(0), 8, p=0.7)
+    noisy = nar.run_algorithm(NOISY_PATHS, A=A, s=s, features=features)
+    plain = nar.run_algorithm("bellman_ford", A=A, s=s)
+    for name, value in {**plain.hints, **plain.outputs}.items():
+        assert np.array_equal({**noisy.hints, **noisy.outputs}[name], value)
+    assert "A" not in noisy.inputs
+    assert np.array_equal(noisy.inputs["adj"], plain.inputs["adj"])
+    for k in range(NUM_FEATURES):
+        seen = noisy.inputs[f"x_{k}"]
+        assert np.allclose(seen, seen.T) and not seen[A == 0].any() and seen[A != 0].all()
+
+
+def test_weights_can_be_read_off_the_observations_by_a_linear_map():
+    """That is what its new encoder has to learn."""
+    random = np.random.RandomState(0)
+    A, _, features = NOISY_PATHS.problem.sample(random, 40, p=0.9)
+    edges = np.triu(A) != 0
+    x = np.column_stack([features[:, edges].T, np.ones(edges.sum())])
+    weights, half = A[edges], len(x) // 2
+    solution = np.linalg.lstsq(x[:half], weights[:half])[0]
+    error = x[half:] @ solution - weights[half:]
+    assert error.std() < 0.3 * weights.std()
+
+
+def test_the_processor_of_bellman_ford_is_all_that_noisy_paths_loads(monkeypatch):
+    monkeypatch.setitem(table._TABLE, "noisy_paths", NOISY_PATHS)  # gone after the test
+    params, theirs = params_of("noisy_paths"), params_of("bellman_ford")
+    transfer = load_parts(params, theirs, ("",))
+    assert set(transfer.loaded) == {name for name in parameter_names(params) if name.startswith("processor/")}

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 import jax
 
 from nar.model import Params
-from nar.training.patterns import compile_patterns, is_found, parameter_name, parameter_names
+from nar.training.patterns import compile_patterns, is_found, names_found, parameter_name, parameter_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,19 +27,23 @@ class Transfer:
     loaded: tuple[str, ...]
 
 
-def load_parts(params: Params, source: Params, patterns: Sequence[str]) -> Transfer:
+def load_parts(
+    params: Params, source: Params, patterns: Sequence[str], renames: Sequence[tuple[str, str]] = ()
+) -> Transfer:
     """Takes over the parameters that a pattern finds and that both runs have.
 
     Args:
       params: of the new run, before its first step.
       source: of the other run.
       patterns: regular expressions over names of parameters.
+      renames: pairs of a regular expression and what is put in its place in names of the other run, before
+        anything else: `("^bfs/", "dijkstra/")` takes what is of bfs there for what is of dijkstra here.
 
     Raises:
       ValueError: if a pattern is no regular expression or finds no parameter that both runs have, or if
         shapes differ.
     """
-    found, wanted = dict(_named(source)), dict(_named(params))
+    found, wanted = _renamed(dict(_named(source)), renames), dict(_named(params))
     common = [name for name in wanted if name in found]
     compiled = compile_patterns("start_parts", patterns)
     for pattern in compiled:
@@ -87,6 +91,19 @@ def _part_of(name: str) -> str:
 
 def _named(params: Params) -> list[tuple[str, jax.Array]]:
     return list(zip(parameter_names(params), jax.tree.leaves(params), strict=True))
+
+
+def _renamed(named: dict[str, jax.Array], renames: Sequence[tuple[str, str]]) -> dict[str, jax.Array]:
+    for pair in renames:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(f"start_renames must be pairs (pattern, replacement), got {pair!r}")
+        pattern, replacement = pair
+        names_found("start_renames", [pattern], list(named))
+        changed = {re.sub(pattern, replacement, name): leaf for name, leaf in named.items()}
+        if len(changed) < len(named):
+            raise ValueError(f"start_renames {pattern!r} to {replacement!r} gives two parameters one name")
+        named = changed
+    return named
 
 
 def _check_shapes(shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
