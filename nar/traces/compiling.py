@@ -13,7 +13,6 @@ import dataclasses
 import functools
 import hashlib
 import inspect
-import keyword
 import pathlib
 import types
 from collections.abc import Callable
@@ -78,7 +77,6 @@ class Loops:
 @functools.cache
 def plain(algorithm: Algorithm) -> Loops:
     """In plain Python."""
-    _check_fields(algorithm)
     run = types.FunctionType(_run.__code__, {**globals(), "steps": algorithm.steps})
     scope = {**globals(), "probes": algorithm.problem.probes, "sample": algorithm.problem.sample, "run": run}
     return _loops(scope, "", lambda function: function)
@@ -103,7 +101,6 @@ _NOT_INLINED: set[Algorithm] = set()
 @functools.cache
 def _compiled(algorithm: Algorithm, inline: bool) -> Loops:
     """Compiled at their first call and cached on disk."""
-    _check_fields(algorithm)
     problem = algorithm.problem
     digest = _digest(algorithm.steps, problem.sample, problem.probes)
     inner = numba.njit(nogil=True)
@@ -130,17 +127,6 @@ def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> L
 def _renamed(function: types.FunctionType, name: str, scope: dict[str, Any]) -> types.FunctionType:
     """The function under another name, with other globals."""
     return types.FunctionType(function.__code__.replace(co_name=name, co_qualname=name), scope, name)
-
-
-def _check_fields(algorithm: Algorithm) -> None:
-    """Raises ValueError unless the generator's parameters are the problem's arguments, then the outputs."""
-    outputs = [
-        probe.name + "_" if keyword.iskeyword(probe.name) else probe.name for probe in algorithm.spec.outputs
-    ]
-    expected = [*algorithm.problem.arguments, *outputs]
-    found = list(inspect.signature(algorithm.steps).parameters)
-    if found != expected:
-        raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, it takes {found}")
 
 
 def _digest(*functions: Callable[..., Any]) -> str:

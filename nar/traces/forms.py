@@ -4,6 +4,8 @@ Algorithms deal in the compact form of values (see `nar.algorithms.Algorithm`), 
 """
 
 import dataclasses
+import inspect
+import keyword
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -58,8 +60,9 @@ def form_of(algorithm: Algorithm, arguments: Arguments) -> Form:
     """The form of the traces of an instance and all that are drawn like it.
 
     Raises:
-      ValueError: if inputs or first step do not fit the spec.
+      ValueError: if parameters, inputs or first step do not fit the spec.
     """
+    _check_parameters(algorithm)
     spec, name = algorithm.spec, algorithm.name
     inputs = algorithm.problem.probes(*copies(arguments))
     found = {field: np.shape(getattr(inputs, field)) for field in getattr(inputs, "_fields", ())}
@@ -86,6 +89,17 @@ def form_of(algorithm: Algorithm, arguments: Arguments) -> Form:
 
     inputs = rows(spec[field] for field in found)
     return Form(tuple(found), inputs, rows(spec.hints), rows(spec.outputs), results)
+
+
+def _check_parameters(algorithm: Algorithm) -> None:
+    """Raises ValueError unless the generator's parameters are the problem's arguments, then the outputs."""
+    outputs = [
+        probe.name + "_" if keyword.iskeyword(probe.name) else probe.name for probe in algorithm.spec.outputs
+    ]
+    expected = [*algorithm.problem.arguments, *outputs]
+    found = list(inspect.signature(algorithm.steps).parameters)
+    if found != expected:
+        raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, it takes {found}")
 
 
 _FORMS: dict[Any, Form] = {}
