@@ -283,7 +283,7 @@ def test_encoder_inits_have_the_statistics_of_dm_clrs():
         for probe in ("d", "msk", "A"):
             name = f"net/~_construct_encoders_decoders/algo_0_{probe}_enc_linear"
             found, expected = ours[f"{task}/encode/{probe}_0"]["w"], their_params[name]["w"]
-            assert np.std(found) == pytest.approx(np.std(expected), rel=0.1), (init, probe)
+            assert np.std(found) == pytest.approx(float(np.std(expected)), rel=0.1), (init, probe)
 
 
 # ---------------------------------------------------------------------------------------------------

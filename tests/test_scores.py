@@ -218,7 +218,7 @@ def test_the_evaluator_reads_no_answers(network):
     expected = evaluator.decide(params, "bfs", batch).outputs["pi"]
     garbage = {name: np.concatenate([value[:1], 7 - value[1:]]) for name, value in batch.hints.items()}
     other = type(batch)(batch.inputs, garbage, {"pi": 0 * batch.outputs["pi"]}, batch.lengths)
-    np.testing.assert_array_equal(evaluator.decide(params, "bfs", other)["pi"], expected)
+    np.testing.assert_array_equal(evaluator.decide(params, "bfs", other).outputs["pi"], expected)
 
 
 def test_the_evaluator_compiles_once_for_a_bucket(network):
