@@ -1,9 +1,11 @@
 """Algorithms of one's own: registered, found by module and attribute, checked, sampled and trained."""
 
 import dataclasses
+import gc
 import subprocess
 import sys
 import types
+import weakref
 from typing import NamedTuple
 
 import networkx
@@ -347,3 +349,13 @@ def names_what_is_not_there(A, s, pi):
 def test_an_error_of_the_compiler_shows_the_line():
     with pytest.raises(NumbaError, match=r"no_such_attribute(.|\n)*test_register\.py"):
         nar.sample_traces(dataclasses.replace(BFS, name="broken", steps=names_what_is_not_there), 7, 3, 0)
+
+
+def test_plain_python_keeps_no_algorithm():
+    """A predictor makes one for each problem that it is asked about."""
+    own = dataclasses.replace(BFS)
+    nar.traces.collect(own, [(np.ones((3, 3)), 0)], compiled=False)
+    reference = weakref.ref(own)
+    del own
+    gc.collect()
+    assert reference() is None

@@ -74,7 +74,6 @@ class Loops:
     record_samples: Callable[..., int]
 
 
-@functools.cache
 def plain(algorithm: Algorithm) -> Loops:
     """In plain Python."""
     run = types.FunctionType(_run.__code__, {**globals(), "steps": algorithm.steps})
