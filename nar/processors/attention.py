@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from nar.processors.contract import Array
+from nar.processors.linear import Linear
+from nar.processors.norm import LayerNorm
 
 NO_NEIGHBOUR = -1e9
 """Logit of a node that is no neighbour."""
@@ -27,6 +29,26 @@ def attend(logits: Array, values: Array, adjacency: Array) -> Array:
     parts = values.reshape(batch_size, num_nodes, num_heads, size // num_heads)
     received = jnp.einsum("bijk,bjkf->bikf", weights.astype(values.dtype), parts)
     return received.reshape(values.shape)
+
+
+def update(z: Array, logits: Array, adjacency: Array, size: int, layer_norm: bool) -> tuple[Array, Array]:
+    """What nodes receive from their neighbours, and their new states: relu(received_i + U z_i).
+
+    To be called by a module, whose parameters `value`, `own` and `norm` it makes.
+
+    Args:
+      z: [B, N, F], of the nodes.
+      logits: as for `attend`.
+      adjacency: [B, N, N] bool.
+      size: H, of values and states.
+      layer_norm: whether new states are normalised.
+
+    Returns:
+      New states and what was received, both [B, N, H].
+    """
+    received = attend(logits, Linear(size, name="value")(z), adjacency)
+    nodes = jax.nn.relu(received + Linear(size, name="own")(z))
+    return (LayerNorm(name="norm")(nodes) if layer_norm else nodes), received
 
 
 def check_heads(num_heads: int, **sizes: int) -> None:

@@ -6,10 +6,9 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.attention import attend, check_heads
+from nar.processors.attention import check_heads, update
 from nar.processors.contract import Array, Context, Features, Processed, check_shapes
 from nar.processors.linear import Linear
-from nar.processors.norm import LayerNorm
 
 
 class GATv2(hk.Module):
@@ -66,11 +65,8 @@ class GATv2(hk.Module):
         del context
         check_shapes(features, hidden)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
-        values = Linear(self._hidden_size, name="value")(z)
-        messages = attend(self._logits(z, features), values, features.adjacency)
-        nodes = jax.nn.relu(messages + Linear(self._hidden_size, name="own")(z))
-        if self._layer_norm:
-            nodes = LayerNorm(name="norm")(nodes)
+        logits = self._logits(z, features)
+        nodes, messages = update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
         return Processed(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent
