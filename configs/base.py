@@ -14,51 +14,63 @@ def get_config() -> ConfigDict:
     # Names of nar.ALGORITHMS, or module:ATTRIBUTE for your own; several are trained in turn, with one shared
     # processor.
     config.algorithms = ("bfs",)
+    config.model = _model()
+    config.data = _data()
+    config.training = _training()
+    config.evaluation = _evaluation()
+    return config
 
-    config.model = ConfigDict()
+
+def _model() -> ConfigDict:
+    """What the network is made of."""
+    config = ConfigDict()
     # One of nar.PROCESSORS, or module:ATTRIBUTE for your own, and arguments for it; nar/processors/README.md
     # has them all.
-    config.model.processor = "triplet_gmpnn"
-    config.model.processor_options = ConfigDict()
-    config.model.hidden_size = 128
+    config.processor = "triplet_gmpnn"
+    config.processor_options = ConfigDict()
+    config.hidden_size = 128
     # Whether the processor normalises its new states. False is an option that the processor must have.
-    config.model.layer_norm = True
+    config.layer_norm = True
     # How often the processor passes messages in each step.
-    config.model.message_passing_steps = 1
+    config.message_passing_steps = 1
     # Probability, in training, that an entry of the states behind the processor becomes zero.
-    config.model.dropout = 0.0
+    config.dropout = 0.0
     # Whether an LSTM at each node follows.
-    config.model.lstm = False
+    config.lstm = False
     # How weights of encoders are drawn: xavier_on_scalars (smaller ones for scalar hints) or default.
-    config.model.encoder_init = "xavier_on_scalars"
+    config.encoder_init = "xavier_on_scalars"
     # What is done with hints: encoded_decoded (predicted, and fed back), decoded_only (predicted), none, or
     # encoded_without_loss (predicted and fed back, but what they say is up to the network).
-    config.model.hint_mode = "encoded_decoded"
+    config.hint_mode = "encoded_decoded"
     # How predicted hints are fed back: soft, hard or hard_on_eval.
-    config.model.hint_feedback = "soft"
+    config.hint_feedback = "soft"
     # Probability, in training, that a sample is fed the true hints of a step; and how it changes over
     # training: not at all (constant), or on a linear, cosine or exponential curve to `end` in `steps` steps.
-    config.model.teacher_forcing = 0.0
-    config.model.teacher_forcing_schedule = ConfigDict({"shape": "constant", "end": 0.0, "steps": 1000})
+    config.teacher_forcing = 0.0
+    config.teacher_forcing_schedule = ConfigDict({"shape": "constant", "end": 0.0, "steps": 1000})
     # How many steps there are: as many as the algorithm takes (trace), budget, or learned, up to a budget.
-    config.model.termination = "trace"
+    config.termination = "trace"
     # steps + steps_per_node times the number of nodes.
-    config.model.budget = ConfigDict({"steps": 0, "steps_per_node": 1.0})
+    config.budget = ConfigDict({"steps": 0, "steps_per_node": 1.0})
     # Of learned termination: probability of the geometric prior, factor of the divergence from it, and the
     # probability to have stopped at which it stops in evaluation.
-    config.model.halting = ConfigDict({"prior": 0.1, "weight": 0.01, "threshold": 0.5})
+    config.halting = ConfigDict({"prior": 0.1, "weight": 0.01, "threshold": 0.5})
+    return config
 
-    config.data = ConfigDict()
+
+def _data() -> ConfigDict:
+    """What it is trained on."""
+    config = ConfigDict()
     # Problem sizes of training, in turn.
-    config.data.sizes = (4, 7, 11, 13, 16)
+    config.sizes = (4, 7, 11, 13, 16)
     # Options of the problems of training, each for those algorithms that have it. p is the edge probability,
     # drawn anew for each graph; family is clrs30, erdos_renyi or one of nar.problems.GRAPH_FAMILIES.
-    config.data.problem = ConfigDict({"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"})
+    config.problem = ConfigDict({"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"})
     # What the recipe does otherwise for some algorithms: sizes, or options of the problem. If you change
     # data.sizes, or an option in data.problem, that holds for these algorithms too.
     fewer_edges = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}
     any_needle = {"sizes": (20,), "problem": {"length_needle": -8}}
-    config.data.exceptions = ConfigDict(
+    config.exceptions = ConfigDict(
         {
             "articulation_points": fewer_edges,
             "bridges": fewer_edges,
@@ -69,58 +81,66 @@ def get_config() -> ConfigDict:
         }
     )
     # The transforms of nar.batches.Transforms.
-    config.data.random_positions = True
-    config.data.fixed_hints_as_inputs = True
-    config.data.cyclic_permutations = True
+    config.random_positions = True
+    config.fixed_hints_as_inputs = True
+    config.cyclic_permutations = True
+    return config
 
-    config.training = ConfigDict()
-    config.training.steps = 10_000
-    config.training.batch_size = 32
-    config.training.seed = 0
+
+def _training() -> ConfigDict:
+    """How it is trained."""
+    config = ConfigDict()
+    config.steps = 10_000
+    config.batch_size = 32
+    config.seed = 0
     # Any optimiser of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE of a function alike, and
     # arguments for it.
-    config.training.optimiser = "adam"
-    config.training.optimiser_options = ConfigDict()
+    config.optimiser = "adam"
+    config.optimiser_options = ConfigDict()
     # The peak of the learning rate; and how it changes over training: constant, linear, polynomial, cosine,
     # exponential, piecewise_constant, piecewise_interpolate, one_cycle_linear, one_cycle_cosine,
     # warmup_constant, warmup_cosine or warmup_exponential, with the arguments of optax's function (such as
     # {"warmup_steps": 500}; what decays does so until training.steps), or module:ATTRIBUTE for your own.
-    config.training.learning_rate = 1e-3
-    config.training.schedule = "constant"
-    config.training.schedule_options = ConfigDict()
+    config.learning_rate = 1e-3
+    config.schedule = "constant"
+    config.schedule_options = ConfigDict()
     # Pairs of a regular expression and a factor of the learning rate of the parameters whose name it finds.
-    config.training.learning_rate_factors = ()
+    config.learning_rate_factors = ()
     # Times the learning rate, what is taken from each parameter in a step, in proportion to it; and regular
     # expressions of parameters that are spared. Optimisers with a decay of their own have it as an option.
-    config.training.weight_decay = 0.0
-    config.training.weight_decay_except = ()
+    config.weight_decay = 0.0
+    config.weight_decay_except = ()
     # Factors of losses by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss
     # (auxiliary/gate); where several are meant for one loss they multiply. On the command line:
     # --config.training.loss_weights="{'hint': 0.5, 'bfs/pi_h': 2.0}"
-    config.training.loss_weights = ConfigDict()
+    config.loss_weights = ConfigDict()
     # Largest global norm of the gradients; 0 for none.
-    config.training.gradient_clip = 1.0
+    config.gradient_clip = 1.0
     # Regular expressions; parameters whose name one of them finds are not trained.
-    config.training.freeze = ()
+    config.freeze = ()
     # The workdir of another run, from whose best checkpoint this one starts; and regular expressions of the
     # parameters that are loaded: all that both runs have and one of them finds. The rest is new, as are the
     # step and the state of the optimiser.
-    config.training.start_from = ""
-    config.training.start_parts = ("^processor/",)
+    config.start_from = ""
+    config.start_parts = ("^processor/",)
     # Pairs of a regular expression and what takes its place in names of the other run before they are looked
     # for: (("^bfs/", "dijkstra/"),) loads encoders and decoders of bfs there as those of dijkstra here.
-    config.training.start_renames = ()
+    config.start_renames = ()
     # Decay of an exponential moving average of the parameters, which is then what is scored, e.g. 0.999; 0
     # for none.
-    config.training.average_decay = 0.0
+    config.average_decay = 0.0
     # Training ends early after so many validations without a better score; 0 for never.
-    config.training.patience = 0
+    config.patience = 0
     # Steps between two lines of metrics.jsonl.
-    config.training.log_every = 50
+    config.log_every = 50
     # Steps between two checkpoints, each with a whole validation.
-    config.training.checkpoint_every = 500
+    config.checkpoint_every = 500
+    return config
 
-    config.evaluation = ConfigDict()
+
+def _evaluation() -> ConfigDict:
+    """How it is scored."""
+    config = ConfigDict()
     # Traces that are predicted at once.
-    config.evaluation.batch_size = 32
+    config.batch_size = 32
     return config
