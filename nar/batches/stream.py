@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import Algorithm
-from nar.batches.padding import bucket_length, pad_steps
+from nar.batches.padding import bucket_length, pad_steps, take
 from nar.batches.transforms import Transforms
 from nar.specs import Spec
 from nar.traces import TraceBatch, sample_traces
@@ -96,25 +96,24 @@ class TrainingStream:
         task = self.task(step)
         turn = step // len(self.tasks)
         size = task.sizes[turn % len(task.sizes)]
-        share = self.batch_size // self.num_processes
         traces = sample_traces(
-            task.name,
-            size,
-            share,
-            self.seed,
-            first=step * self.batch_size + self.process * share,
-            **task.problem_options,
+            task.name, size, self.batch_size, self.seed, first=step * self.batch_size, **task.problem_options
         )
+        # All processes make the whole batch, since its longest trace decides on the shape of every share.
         uniforms = self._uniforms(step, traces.inputs["pos"].shape[1])
-        batch = task.transforms.apply(task.algorithm, traces, uniforms)
-        return pad_steps(batch, bucket_length(batch.num_steps))
+        share = take(task.transforms.apply(task.algorithm, traces, uniforms), self._rows)
+        return pad_steps(share, bucket_length(traces.num_steps))
+
+    @property
+    def _rows(self) -> slice:
+        """Which rows of a batch are this process's share."""
+        share = self.batch_size // self.num_processes
+        return slice(self.process * share, (self.process + 1) * share)
 
     def _uniforms(self, step: int, num_nodes: int) -> np.ndarray:
         key = np.array([self.seed % 2**64, (_POSITIONS << 40) + step], np.uint64)
         random = np.random.Generator(np.random.Philox(key=key))
-        share = self.batch_size // self.num_processes
-        rows = random.random((self.batch_size, num_nodes))
-        return rows[self.process * share : (self.process + 1) * share]
+        return random.random((self.batch_size, num_nodes))
 
 
 def prefetch(stream: TrainingStream, start: int, stop: int, depth: int = 4) -> Generator[TraceBatch]:
