@@ -12,8 +12,9 @@ from jax.test_util import check_grads
 import oracle
 from nar import losses
 from nar.batches import pad_nodes, pad_steps, take
-from nar.losses import LOSSES, total_loss
-from nar.model import Predictions, log_sinkhorn
+from nar.losses import COUNTED, LOSSES, loss_counts, total_loss
+from nar.model import Budget, FromTrace, NetConfig, Predictions, log_sinkhorn
+from nar.processors import MPNN
 from nar.specs import Kind, Location, Stage
 
 NODES, STEPS, BATCH = 4, 5, 3
@@ -232,7 +233,31 @@ def test_entries_are_apart(kind):
     probe = every_kind.make_probe(Stage.HINT, Location.NODE, kind)
     random = np.random.default_rng(0)
     truth = every_kind.random_truth(random, probe, (BATCH,), NODES)
-    losses, counts = LOSSES[kind](truth, random_logits(random, probe, BATCH))
+    losses, counts = LOSSES[kind](truth, random_logits(random, probe, BATCH)), COUNTED[kind](truth)
     expected = (BATCH,) if kind is Kind.MASK_ONE else (BATCH, NODES)
     assert losses.shape == counts.shape == expected
     assert counts.dtype == bool
+
+
+@pytest.mark.parametrize("termination", [FromTrace(), Budget(steps=2, steps_per_node=0)])
+def test_parts_of_a_batch_have_the_losses_of_the_whole(termination):
+    """Each part's mean, weighed by how many entries it is over, with masked entries and padding."""
+    config, spec = NetConfig(MPNN, 4, termination=termination), every_kind.SPEC
+    batch = every_kind.random_batch(0, spec, 4, NODES, STEPS, masked=0.4)
+    batch = dataclasses.replace(batch, num_nodes=np.array([4, 2, 3, 3], np.int32))
+    predictions = dataclasses.replace(random_predictions(spec, batch), steps=termination.limits(batch, NODES))
+    counts = loss_counts(config, spec, batch)
+    whole = losses_by_probe(spec, batch, predictions)
+    sums = dict.fromkeys(whole, 0.0)
+    for rows in (slice(0, 1), slice(1, 4)):
+        part = take(batch, rows)
+        predicted = Predictions(
+            outputs={name: value[rows] for name, value in predictions.outputs.items()},
+            hints={name: value[:, rows] for name, value in predictions.hints.items()},
+            losses={},
+            steps=predictions.steps[rows],
+        )
+        part_counts = loss_counts(config, spec, part)
+        for name, loss in losses_by_probe(spec, part, predicted).items():
+            sums[name] += float(loss) * float(part_counts[name] / counts[name])
+    assert sums == pytest.approx({name: float(loss) for name, loss in whole.items()}, rel=1e-5)

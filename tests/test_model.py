@@ -15,7 +15,7 @@ import oracle
 from nar import specs
 from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.evaluation import SCORES
-from nar.losses import LOSSES, losses_by_probe
+from nar.losses import COUNTED, LOSSES, losses_by_probe
 from nar.model import (
     DECODERS,
     HINT_FEEDBACKS,
@@ -123,7 +123,7 @@ def largest(tree):
 
 @every_kind_of_probe
 @pytest.mark.parametrize(
-    "table", [specs.DTYPES, values._DENSE, values._SOFT, values._HARD, LOSSES, SCORES], ids=range(6)
+    "table", [specs.DTYPES, values._DENSE, values._SOFT, values._HARD, COUNTED, LOSSES, SCORES], ids=range(7)
 )
 def test_every_table_covers_every_kind(table, kind):
     assert kind in table

@@ -3,6 +3,7 @@
 from nar.model.config import HINT_FEEDBACKS, HINT_MODES, HintMode, NetConfig
 from nar.model.decoders import DECODERS
 from nar.model.encoders import ENCODER_INITS, VIEWS
+from nar.model.features import count_nodes
 from nar.model.net import Model, Params, make_model
 from nar.model.rollout import Halting, Predictions
 from nar.model.schedules import SHAPES, Schedule
@@ -36,6 +37,7 @@ __all__ = [
     "Schedule",
     "Termination",
     "Values",
+    "count_nodes",
     "decode_hard",
     "decode_soft",
     "densify",

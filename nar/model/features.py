@@ -28,7 +28,7 @@ class Shown:
         self._batch_size = batch.batch_size
         self._hints = spec.hints if config.hints.encoded else ()
         self._encoders = encoders
-        self.num_nodes = _num_nodes(spec, batch)
+        self.num_nodes = count_nodes(spec, batch)
         self.mask = None
         if batch.num_nodes is not None:
             self.mask = jnp.arange(self.num_nodes)[None] < batch.num_nodes[:, None]
@@ -67,6 +67,7 @@ def _nothing(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures:
     return FactoredFeatures(jnp.zeros((*shape, 1)), jnp.zeros((1, hidden_size)), jnp.zeros((hidden_size,)))
 
 
-def _num_nodes(spec: Spec, batch: TraceBatch) -> int:
+def count_nodes(spec: Spec, batch: TraceBatch) -> int:
+    """N, padding nodes among them."""
     located = next(probe for probe in spec.inputs if probe.location is not Location.GRAPH)
     return batch.inputs[located.name].shape[1]

@@ -1,0 +1,16 @@
+"""Losses: what counts, a formula for each kind, and the weights of their sum."""
+
+from nar.losses.counts import AUXILIARY, COUNTED, loss_counts
+from nar.losses.probes import LOSSES, losses_by_probe, total_loss
+from nar.losses.weights import check_loss_weights, loss_factors
+
+__all__ = [
+    "AUXILIARY",
+    "COUNTED",
+    "LOSSES",
+    "check_loss_weights",
+    "loss_counts",
+    "loss_factors",
+    "losses_by_probe",
+    "total_loss",
+]

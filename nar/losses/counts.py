@@ -1,0 +1,103 @@
+"""What there is to predict: the entries over which losses are means. Nothing of it depends on parameters."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+
+from nar.model import Learned, NetConfig, count_nodes
+from nar.specs import MASKED, Kind, Location, Probe, Spec
+from nar.traces import TraceBatch
+
+Array = jax.Array
+
+AUXILIARY = "auxiliary"
+"""Stands before the names of losses that are not of probes, and is their stage."""
+
+HALTING = f"{AUXILIARY}/halting"
+
+
+def _all(truth: Array) -> Array:
+    return jnp.ones(truth.shape, bool)
+
+
+COUNTED: Mapping[Kind, Callable[[Array], Array]] = MappingProxyType(
+    {
+        Kind.SCALAR: _all,
+        Kind.CATEGORICAL: lambda truth: (truth == 1).any(axis=-1),
+        Kind.MASK: lambda truth: truth != MASKED,
+        Kind.MASK_ONE: lambda truth: (truth == 1).any(axis=-1),
+        Kind.POINTER: _all,
+        Kind.SHOULD_BE_PERMUTATION: _all,
+        Kind.PERMUTATION_POINTER: lambda truth: jnp.ones(truth.shape[:-1], bool),
+    }
+)
+"""By kind: truth -> [...] bool over locations, where there is something to predict."""
+
+
+def weighed_steps(limits: Array | None, batch_size: int, num_steps: int) -> Array:
+    """[S, B] bool: at which steps the hints of a sample count, if its trace has any.
+
+    Args:
+      limits: [B], how many steps each sample takes; None if the network learns it, and all are weighed.
+      batch_size: B.
+      num_steps: S.
+    """
+    if limits is None:
+        return jnp.ones((num_steps, batch_size), bool)
+    return jnp.arange(1, num_steps + 1)[:, None] <= limits[None]
+
+
+def counted_outputs(probe: Probe, batch: TraceBatch) -> Array:
+    """[B, ...] bool, over locations."""
+    counted = COUNTED[probe.kind](batch.outputs[probe.name])
+    return counted & _real_entries(probe, batch, counted)
+
+
+def counted_hints(probe: Probe, batch: TraceBatch, weighed: Array) -> Array:
+    """[S, B, ...] bool over locations: entry t is of the hints of step t + 1; S is at most T - 1.
+
+    Args:
+      probe: a hint.
+      batch: the truth.
+      weighed: [S, B] bool, at which steps hints count.
+    """
+    counted = COUNTED[probe.kind](batch.hints[probe.name][1 : len(weighed) + 1])
+    steps = jnp.arange(1, len(counted) + 1)[:, None]
+    running = (steps < batch.lengths[None]) & weighed[: len(counted)]
+    running = running.reshape(running.shape + (1,) * (counted.ndim - running.ndim))
+    return counted & running & _real_entries(probe, batch, counted)
+
+
+def loss_counts(config: NetConfig, spec: Spec, batch: TraceBatch) -> dict[str, Array]:
+    """Over how many entries each loss is a mean in training, by name, before anything is predicted.
+
+    The entry `auxiliary` is that of all losses of a processor: they are means over samples and their steps.
+
+    Args:
+      config: of the network.
+      spec: of the batch, after transforms.
+      batch: the truth.
+    """
+    num_nodes = count_nodes(spec, batch)
+    limits = config.termination.limits(batch, num_nodes)
+    room = config.termination.capacity(batch, num_nodes)
+    learned = isinstance(config.termination, Learned)
+    weighed = weighed_steps(None if learned else limits, batch.batch_size, room)
+    counted = {probe.name: counted_outputs(probe, batch) for probe in spec.outputs}
+    if config.hints.decoded:
+        counted |= {probe.name: counted_hints(probe, batch, weighed) for probe in spec.hints}
+    counts = {name: entries.sum() for name, entries in counted.items()}
+    return {**counts, AUXILIARY: limits.sum(), HALTING: jnp.asarray(batch.batch_size)}
+
+
+def _real_entries(probe: Probe, batch: TraceBatch, counted: Array) -> Array:
+    """Which of the entries [..., B, locations] belong to real nodes; broadcasts against them."""
+    if batch.num_nodes is None or probe.location is Location.GRAPH or probe.kind is Kind.MASK_ONE:
+        return jnp.ones((1,) * counted.ndim, bool)
+    num_nodes = counted.shape[-1]
+    real = jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]
+    if probe.location is Location.EDGE:
+        real = real[:, :, None] & real[:, None, :]
+    return real.reshape((1,) * (counted.ndim - real.ndim) + real.shape)

@@ -1,0 +1,119 @@
+"""Losses: one formula for each kind, averaged over what is to be predicted.
+
+Hint and output losses are those of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659): each probe's loss is
+the mean over its entries in the batch, without masked entries, steps behind a trace's end and padding nodes;
+the total is the sum over probes.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from nar.losses.counts import AUXILIARY, counted_hints, counted_outputs, weighed_steps
+from nar.model import Predictions
+from nar.specs import Kind, Probe, Spec
+from nar.traces import TraceBatch
+
+Array = jax.Array
+
+Loss = Callable[[Array, Array], Array]
+"""(truth, logits) -> losses [...] over locations."""
+
+
+def _squared(truth: Array, predicted: Array) -> Array:
+    return optax.squared_error(predicted, truth.astype(predicted.dtype))
+
+
+def _binary(truth: Array, logits: Array) -> Array:
+    return optax.sigmoid_binary_cross_entropy(logits, truth.astype(logits.dtype))
+
+
+def _one_of(truth: Array, logits: Array) -> Array:
+    chosen = (truth == 1).astype(logits.dtype)
+    return optax.softmax_cross_entropy(logits, chosen)
+
+
+def _pointer(truth: Array, logits: Array) -> Array:
+    return optax.softmax_cross_entropy_with_integer_labels(logits, truth)
+
+
+def _permutation(truth: Array, log_matrix: Array) -> Array:
+    """Predictions are the logarithm of a doubly stochastic matrix, already normalised."""
+    return -(truth.astype(log_matrix.dtype) * log_matrix).sum(axis=-1)
+
+
+LOSSES: Mapping[Kind, Loss] = MappingProxyType(
+    {
+        Kind.SCALAR: _squared,
+        Kind.CATEGORICAL: _one_of,
+        Kind.MASK: _binary,
+        Kind.MASK_ONE: _one_of,
+        Kind.POINTER: _pointer,
+        Kind.SHOULD_BE_PERMUTATION: _pointer,
+        Kind.PERMUTATION_POINTER: _permutation,
+    }
+)
+"""By kind; which of them count is said by `nar.losses.COUNTED`."""
+
+
+def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, Array]:
+    """Mean loss of every hint and output by name, and of every auxiliary loss as `auxiliary/name`.
+
+    Args:
+      spec: of the batch, after transforms.
+      batch: the truth.
+      predictions: for it.
+
+    Returns:
+      Scalars. Hints have none if they are not decoded, and 0 if all traces have one step, so that there is
+      nothing to predict.
+    """
+    result = {}
+    for probe in spec.outputs:
+        losses = _output_losses(probe, batch.outputs[probe.name], predictions)
+        result[probe.name] = _mean(losses, counted_outputs(probe, batch))
+    limits = None if predictions.halting else predictions.steps
+    for probe in spec.hints:
+        if probe.name not in predictions.hints:
+            continue
+        if batch.num_steps == 1:
+            result[probe.name] = jnp.zeros(())
+            continue
+        truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
+        num_steps = min(len(truth), len(predicted))
+        losses = LOSSES[probe.kind](truth[:num_steps], predicted[:num_steps])
+        weighed = weighed_steps(limits, batch.batch_size, num_steps)
+        result[probe.name] = _mean(losses, counted_hints(probe, batch, weighed))
+    for name, value in predictions.losses.items():
+        result[f"{AUXILIARY}/{name}"] = value
+    return result
+
+
+def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> Array:
+    """Losses [B, ...] of an output.
+
+    Where a network learns when to stop they are expected values: sums over steps of the probability to stop
+    there times the loss of what would be returned (Banino et al. 2021, arXiv 2107.05407, section 2).
+    """
+    halting = predictions.halting
+    if halting is None:
+        return LOSSES[probe.kind](truth, predictions.outputs[probe.name])
+    logits = halting.outputs[probe.name]
+    at_each_step = jnp.broadcast_to(truth[None], (len(logits), *truth.shape))
+    losses = LOSSES[probe.kind](at_each_step, logits)
+    probabilities = jnp.exp(halting.log_probabilities)
+    return (probabilities.reshape(probabilities.shape + (1,) * (losses.ndim - 2)) * losses).sum(axis=0)
+
+
+def total_loss(by_probe: Mapping[str, Array], factors: Mapping[str, float] | None = None) -> Array:
+    """What is minimised: the sum of all, each times its factor, if it has one."""
+    factors = factors or {}
+    return jnp.stack([value * factors.get(name, 1.0) for name, value in by_probe.items()]).sum()
+
+
+def _mean(losses: Array, counts: Array) -> Array:
+    counted = jnp.where(counts, losses, 0.0)
+    return counted.sum() / jnp.maximum(counts.sum(), 1)
