@@ -55,6 +55,12 @@ def _model() -> ConfigDict:
     # Of learned termination: probability of the geometric prior, factor of the divergence from it, and the
     # probability to have stopped at which it stops in evaluation.
     config.halting = ConfigDict({"prior": 0.1, "weight": 0.01, "threshold": 0.5})
+    # In what the processor and the linear maps of decoders compute: float32 or bfloat16. Parameters, logits,
+    # losses and the state of the optimiser are float32 in any case.
+    config.precision = "float32"
+    # Whether the gradient computes each step of the algorithm anew instead of keeping all that it computed:
+    # less memory for about a third more time.
+    config.remat = False
     return config
 
 

@@ -42,6 +42,8 @@ def make_net_config(model: Config) -> NetConfig:
         lstm=model["lstm"],
         encoder_init=model["encoder_init"],
         termination=make_termination(model),
+        precision=model["precision"],
+        remat=model["remat"],
     )
 
 

@@ -126,6 +126,8 @@ def test_knobs_reach_the_network():
             model__dropout=0.1,
             model__lstm=True,
             model__encoder_init="default",
+            model__precision="bfloat16",
+            model__remat=True,
             model__termination="learned",
             model__budget__steps=3,
         )
@@ -134,7 +136,7 @@ def test_knobs_reach_the_network():
     assert config.hints == HINT_MODES["decoded_only"]
     assert config.teacher_forcing == Schedule("cosine", 1.0, 0.1, 20)
     assert (config.message_passing_steps, config.dropout, config.lstm) == (2, 0.1, True)
-    assert config.encoder_init == "default"
+    assert (config.encoder_init, config.precision, config.remat) == ("default", "bfloat16", True)
     assert config.termination == Learned(Budget(steps=3, steps_per_node=1.0))
 
 
@@ -163,6 +165,7 @@ def test_without_layer_norm():
             {"model__encoder_init": "xavier"},
             "unknown encoder_init 'xavier'; known: default, xavier_on_scalars",
         ),
+        ({"model__precision": "float16"}, "unknown precision 'float16'; known: float32, bfloat16"),
         ({"model__termination": "never"}, "unknown termination 'never'; known: trace, budget, learned"),
         ({"model__termination": "budget", "model__budget__steps": -1}, "steps of a budget must be a number"),
         (

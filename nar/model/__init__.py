@@ -1,6 +1,6 @@
 """The encode-process-decode network (Veličković et al. 2022, arXiv 2205.15659; Ibarz et al., 2209.11142)."""
 
-from nar.model.config import HINT_FEEDBACKS, HINT_MODES, HintMode, NetConfig
+from nar.model.config import HINT_FEEDBACKS, HINT_MODES, PRECISIONS, HintMode, NetConfig
 from nar.model.decoders import DECODERS
 from nar.model.encoders import ENCODER_INITS, VIEWS
 from nar.model.features import count_nodes
@@ -22,6 +22,7 @@ __all__ = [
     "ENCODER_INITS",
     "HINT_FEEDBACKS",
     "HINT_MODES",
+    "PRECISIONS",
     "SHAPES",
     "SINKHORN_ITERATIONS_OF_OUTPUT",
     "VIEWS",

@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
 
 from nar.model.encoders import ENCODER_INITS
 from nar.model.schedules import Schedule
@@ -39,6 +41,9 @@ decoders of hints say is fed back as in `encoded_decoded`, but what they say is 
 
 HINT_FEEDBACKS = ("soft", "hard", "hard_on_eval")
 
+PRECISIONS: Mapping[str, Any] = MappingProxyType({"float32": jnp.float32, "bfloat16": jnp.bfloat16})
+"""By name, the type in which features and states are."""
+
 
 @dataclasses.dataclass(frozen=True)
 class NetConfig:
@@ -59,6 +64,10 @@ class NetConfig:
       lstm: whether an LSTM at each node follows (dm-clrs: `use_lstm`).
       encoder_init: how weights of encoders are drawn, one of `ENCODER_INITS` (dm-clrs: the same).
       termination: how many steps there are: `FromTrace`, `Budget` or `Learned`.
+      precision: in what the processor and the linear maps of decoders compute, one of `PRECISIONS`.
+        Parameters, logits, what is fed back of them and losses are float32 in any case.
+      remat: whether the gradient computes each step anew from what it was handed: the memory of training is
+        then that of one step and of what steps hand on, for about a third more time (arXiv 1604.06174).
     """
 
     processor: ProcessorFactory
@@ -71,6 +80,8 @@ class NetConfig:
     lstm: bool = False
     encoder_init: str = "xavier_on_scalars"
     termination: Termination = FromTrace()
+    precision: str = "float32"
+    remat: bool = False
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "message_passing_steps"):
@@ -79,6 +90,7 @@ class NetConfig:
         _check_known("hint_mode", self.hint_mode, HINT_MODES)
         _check_known("hint_feedback", self.hint_feedback, HINT_FEEDBACKS)
         _check_known("encoder_init", self.encoder_init, ENCODER_INITS)
+        _check_known("precision", self.precision, PRECISIONS)
         if not isinstance(self.teacher_forcing, Schedule) and not 0 <= self.teacher_forcing <= 1:
             raise ValueError(f"teacher_forcing must lie between 0 and 1, got {self.teacher_forcing}")
         if not 0 <= self.dropout < 1:
@@ -105,6 +117,11 @@ class NetConfig:
     def hints(self) -> HintMode:
         """What is done with hints."""
         return HINT_MODES[self.hint_mode]
+
+    @property
+    def compute_type(self) -> Any:
+        """The type of features and states."""
+        return PRECISIONS[self.precision]
 
     def make_processor(self) -> Processor:
         """The processor with all that goes round it, inside a Haiku transform."""

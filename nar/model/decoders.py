@@ -1,4 +1,7 @@
-"""From states to logits of hints and outputs, one decoder for each location and kind."""
+"""From states to logits of hints and outputs, one decoder for each location and kind.
+
+Logits are float32, whatever the states are.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -66,7 +69,7 @@ class Decoders(hk.Module):
 
 def _node_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     del hidden_size, is_training
-    return Linear(num_classes, name="node")(readout.nodes)
+    return Linear(num_classes, name="node").wide(readout.nodes)
 
 
 def _node_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
@@ -85,7 +88,7 @@ def _node_pointer(readout: Readout, hidden_size: int, num_classes: int, is_train
     target = Linear(hidden_size, name="target")(readout.nodes)
     edge = Linear(hidden_size, name="edge")(*readout.edges)
     largest = jnp.maximum(source[:, None], target[:, :, None] + edge)
-    logits = _only_pointable(Linear(1, name="out")(largest)[..., 0].swapaxes(1, 2), readout)
+    logits = _only_pointable(Linear(1, name="out").wide(largest)[..., 0].swapaxes(1, 2), readout)
     return _only_real(logits, None if readout.mask is None else readout.mask[:, None])
 
 
@@ -105,9 +108,9 @@ def _node_permutation(readout: Readout, hidden_size: int, num_classes: int, is_t
 
 def _edge_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     del hidden_size, is_training
-    first = Linear(num_classes, name="first")(readout.nodes)
-    second = Linear(num_classes, name="second")(readout.nodes)
-    edge = Linear(num_classes, name="edge")(*readout.edges)
+    first = Linear(num_classes, name="first").wide(readout.nodes)
+    second = Linear(num_classes, name="second").wide(readout.nodes)
+    edge = Linear(num_classes, name="edge").wide(*readout.edges)
     return first[:, :, None] + second[:, None] + edge
 
 
@@ -127,8 +130,11 @@ def _edge_one(readout: Readout, hidden_size: int, num_classes: int, is_training:
 
 def _edge_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     """Pair (i, j) points to k with logit v · max(A h_i + B h_j + C edges_ij, D h_k)."""
-    del num_classes
-    pair = _edge_classes(readout, hidden_size, hidden_size, is_training)
+    del num_classes, is_training
+    first = Linear(hidden_size, name="first")(readout.nodes)
+    second = Linear(hidden_size, name="second")(readout.nodes)
+    edge = Linear(hidden_size, name="edge")(*readout.edges)
+    pair = first[:, :, None] + second[:, None] + edge
     target = Linear(hidden_size, name="target")(readout.nodes)
     out = Linear(1, name="out")
     w, b = out.parameters([target])
@@ -138,7 +144,7 @@ def _edge_pointer(readout: Readout, hidden_size: int, num_classes: int, is_train
 
 @jax.checkpoint
 def max_dot(pair: Array, target: Array, w: Array) -> Array:
-    """w · max(pair_ij, target_k): [B, N, N, N] from [B, N, N, H], [B, N, H] and [H].
+    """w · max(pair_ij, target_k): [B, N, N, N] from [B, N, N, H], [B, N, H] and [H], in the type of w.
 
     Written as one reduction, and computed anew for gradients, so that no array [B, N, N, N, H] is kept.
     """
@@ -155,8 +161,8 @@ def _graph_classes(readout: Readout, hidden_size: int, num_classes: int, is_trai
     nodes = readout.nodes
     if readout.mask is not None:
         nodes = jnp.where(readout.mask[..., None], nodes, -jnp.inf)
-    from_nodes = Linear(num_classes, name="nodes")(largest(nodes))
-    return from_nodes + Linear(num_classes, name="graph")(*readout.graph)
+    from_nodes = Linear(num_classes, name="nodes").wide(largest(nodes))
+    return from_nodes + Linear(num_classes, name="graph").wide(*readout.graph)
 
 
 def _graph_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
@@ -165,7 +171,7 @@ def _graph_number(readout: Readout, hidden_size: int, num_classes: int, is_train
 
 def _graph_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     graph = _graph_classes(readout, hidden_size, 1, is_training)
-    target = Linear(1, name="target")(readout.nodes)[..., 0]
+    target = Linear(1, name="target").wide(readout.nodes)[..., 0]
     return _only_real(graph + target, readout.mask)
 
 

@@ -1,5 +1,6 @@
 """What a step is shown: features of inputs and hints together, and which nodes are neighbours."""
 
+import dataclasses
 import functools
 
 import jax
@@ -16,7 +17,7 @@ Array = jax.Array
 
 
 class Shown:
-    """The features of a batch; those of its inputs are computed once.
+    """The features of a batch, in the type in which the network computes; those of inputs are made once.
 
     Attributes:
       num_nodes: N.
@@ -25,6 +26,7 @@ class Shown:
 
     def __init__(self, config: NetConfig, encoders: Encoders, spec: Spec, batch: TraceBatch) -> None:
         self._hidden_size = config.hidden_size
+        self._type = config.compute_type
         self._batch_size = batch.batch_size
         self._hints = spec.hints if config.hints.encoded else ()
         self._encoders = encoders
@@ -51,10 +53,11 @@ class Shown:
         def at(location: Location, *shape: int) -> FactoredFeatures:
             return located.get(location) or _nothing((batch_size, *shape), self._hidden_size)
 
+        edges = at(Location.EDGE, num_nodes, num_nodes)
         features = Features(
-            nodes=at(Location.NODE, num_nodes).dense(),
-            edges=at(Location.EDGE, num_nodes, num_nodes),
-            graph=at(Location.GRAPH).dense(),
+            nodes=at(Location.NODE, num_nodes).dense().astype(self._type),
+            edges=dataclasses.replace(edges, values=edges.values.astype(self._type)),
+            graph=at(Location.GRAPH).dense().astype(self._type),
             adjacency=functools.reduce(jnp.logical_or, links),
             mask=self.mask,
         )

@@ -107,7 +107,7 @@ def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, Outcome]:
             return step.advance(carry, index)
         return hk.cond(carry.running.any(), step.advance, rest, carry, index)
 
-    return hk.scan(body, carry, indices)
+    return hk.scan(hk.remat(body, prevent_cse=False) if step.recomputes else body, carry, indices)
 
 
 def _halted(config: NetConfig, step: Step, outcome: Outcome, losses: Values) -> Predictions:

@@ -14,7 +14,7 @@ from nar.model.schedules import Schedule
 from nar.model.seen import Seen, factored, keep, read
 from nar.model.termination import HaltingHead, Learned
 from nar.model.values import Values, decode_hard, decode_soft, densify
-from nar.processors import Context
+from nar.processors import Context, in_type
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -67,6 +67,7 @@ class Step:
       limits: [B] int32, how many steps each sample takes at most.
       room: how many steps that can be, by the shapes of the batch alone.
       nothing: an outcome of zeros.
+      recomputes: whether gradients compute a step anew from its carry.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Step:
         training_step: Array | int,
     ) -> None:
         self._config = config
+        self.recomputes = config.remat and not hk.running_init()
         self._task = task
         self._spec = spec
         self._batch = batch
@@ -120,8 +122,8 @@ class Step:
         size = (self._batch.batch_size, self._shown.num_nodes)
         return Carry(
             hints=self._true_hints(0),
-            hidden=jnp.zeros((*size, self._config.hidden_size)),
-            memory=self._processor.initial_memory(*size),
+            hidden=jnp.zeros((*size, self._config.hidden_size), self._config.compute_type),
+            memory=in_type(self._config.compute_type, self._processor.initial_memory(*size)),
             last=None,
             running=jnp.ones(size[0], bool),
             steps=jnp.zeros(size[0], jnp.int32),
@@ -155,7 +157,8 @@ class Step:
             log_survival=log_survival,
         )
         outputs = self.decoders(self._spec.outputs, readout) if self._decodes_each_step else {}
-        losses = {name: jnp.where(carry.running, value, 0) for name, value in processed.losses.items()}
+        auxiliary = in_type(jnp.float32, dict(processed.losses))
+        losses = {name: jnp.where(carry.running, value, 0) for name, value in auxiliary.items()}
         return new, seen, Outcome(logits, losses, outputs, halt)
 
     def _goes_on(self, carry: Carry, index: Array, readout: Readout) -> tuple[Array, Array, Array | None]:

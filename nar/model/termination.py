@@ -141,7 +141,7 @@ class HaltingHead(hk.Module):
         states = jax.nn.relu(Linear(self._hidden_size, name="nodes")(readout.nodes))
         if readout.mask is not None:
             states = jnp.where(readout.mask[..., None], states, 0.0)
-        return Linear(1, bias=self._bias, name="out")(largest(states), *readout.graph)[..., 0]
+        return Linear(1, bias=self._bias, name="out").wide(largest(states), *readout.graph)[..., 0]
 
 
 def log_survivals(logits: Array) -> Array:

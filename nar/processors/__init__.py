@@ -22,6 +22,7 @@ from nar.processors.contract import (
     check_shapes,
     dense,
     full_adjacency,
+    in_type,
 )
 from nar.processors.deep_sets import DeepSets
 from nar.processors.dropout import Dropout
@@ -117,5 +118,6 @@ __all__ = [
     "find_aggregation",
     "find_processor",
     "full_adjacency",
+    "in_type",
     "largest",
 ]

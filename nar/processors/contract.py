@@ -141,6 +141,15 @@ def add_offset(x: Array, offset: Array) -> Array:
     return x + jnp.broadcast_to(offset, x.shape)
 
 
+def in_type(dtype: Any, tree: Any) -> Any:
+    """A tree of arrays with those of floating point in another type."""
+
+    def convert(leaf: jax.Array) -> jax.Array:
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(convert, tree)
+
+
 def dense(features: Array | FactoredFeatures) -> Array:
     """Features as one array, whatever their form."""
     return features.dense() if isinstance(features, FactoredFeatures) else features

@@ -12,7 +12,15 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.contract import Array, Context, Features, Processed, Processor, check_shapes
+from nar.processors.contract import (
+    Array,
+    Context,
+    Features,
+    Processed,
+    Processor,
+    check_shapes,
+    in_type,
+)
 from nar.processors.linear import Linear
 from nar.processors.options import check_counts
 
@@ -39,6 +47,7 @@ class Forgetting(hk.Module):
     ) -> Processed:
         """One step; see `nar.processors.contract.Processor`."""
         fresh = self._processor.initial_memory(*features.adjacency.shape[:2])
+        fresh = in_type(hidden.dtype, fresh)
         processed = self._processor(features, jnp.zeros_like(hidden), fresh, context)
         return processed._replace(memory=memory)
 

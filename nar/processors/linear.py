@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import haiku as hk
 import jax
@@ -38,6 +38,11 @@ class Linear(hk.Module):
         w, b = self.parameters(inputs)
         return linear(inputs, w, b)
 
+    def wide(self, *inputs: Array | FactoredFeatures) -> Array:
+        """The same, but of inputs in bfloat16 the sums are in float32, and not rounded."""
+        w, b = self.parameters(inputs)
+        return linear(inputs, w, b, product=wide_product)
+
     def parameters(self, inputs: Sequence[Array | FactoredFeatures]) -> tuple[Array, Array]:
         """w [sum of F_k, size] and b [size]; b is 0 and no parameter if there is to be no offset."""
         num_features = sum(x.shape[-1] for x in inputs)
@@ -48,7 +53,12 @@ class Linear(hk.Module):
         return w, hk.get_parameter("b", [self._size], init=hk.initializers.Constant(self._bias))
 
 
-def linear(inputs: Sequence[Array | FactoredFeatures], w: Array, b: Array) -> Array:
+def linear(
+    inputs: Sequence[Array | FactoredFeatures],
+    w: Array,
+    b: Array,
+    product: Callable[[Array, Array], Array] = operator.matmul,
+) -> Array:
     """`concatenate(inputs) @ w + b`, in the type of inputs [..., F_k], for w [sum of F_k, H] and b [H]."""
     dtype = jnp.result_type(*(x.dtype for x in inputs))
     w, b = w.astype(dtype), b.astype(dtype)
@@ -60,7 +70,29 @@ def linear(inputs: Sequence[Array | FactoredFeatures], w: Array, b: Array) -> Ar
         start += x.shape[-1]
         if isinstance(x, FactoredFeatures):
             offset = offset + x.bias.astype(dtype) @ rows
-            products.append(x.values @ (x.vectors.astype(dtype) @ rows))
+            products.append(product(x.values, x.vectors.astype(dtype) @ rows))
         else:
-            products.append(x @ rows)
+            products.append(product(x, rows))
     return add_offset(functools.reduce(operator.add, products), offset)
+
+
+def wide_product(x: Array, w: Array) -> Array:
+    """x [..., F] @ w [F, H], in float32 if x is bfloat16; its gradients are computed in the type of x."""
+    return _widened(x, w) if x.dtype == jnp.bfloat16 else x @ w
+
+
+@jax.custom_vjp
+def _widened(x: Array, w: Array) -> Array:
+    return jnp.matmul(x, w, preferred_element_type=jnp.float32)
+
+
+def _product_and_factors(x: Array, w: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _widened(x, w), (x, w)
+
+
+def _gradients(factors: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    _, of_factors = jax.vjp(jnp.matmul, *factors)
+    return of_factors(gradient.astype(factors[0].dtype))
+
+
+_widened.defvjp(_product_and_factors, _gradients)
