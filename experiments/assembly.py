@@ -16,7 +16,7 @@ from nar.batches import Task, TrainingStream, Transforms
 from nar.model import Model, make_model
 from nar.training import Devices, TrainState, init_state
 
-_FREE = (
+FREE = (
     "data.problem",
     "data.exceptions",
     "model.processor_options",
@@ -161,7 +161,7 @@ def check_keys(config: Config, known: Config, prefix: str = "") -> None:
             raise ValueError(f"unknown config key {path}; {hint}")
         if isinstance(known[key], Mapping) != isinstance(value, Mapping):
             raise ValueError(f"config key {path} has the wrong type: {value!r}")
-        if isinstance(value, Mapping) and path not in _FREE:
+        if isinstance(value, Mapping) and path not in FREE:
             check_keys(value, known[key], f"{path}.")
     missing = [f"{prefix}{key}" for key in known if key not in config]
     if missing:

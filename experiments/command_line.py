@@ -1,5 +1,6 @@
 """How every script starts and how it fails."""
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 
@@ -28,8 +29,20 @@ def _run(main: Callable[[], None], compiles: bool) -> None:
         logging.set_verbosity(logging.WARNING)
     try:
         main()
-    except (ValueError, FloatingPointError, OSError) as error:
+    except OSError as error:
+        sys.exit(f"error: {_explain(error)}")
+    except (ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
+
+
+def _explain(error: OSError) -> str:
+    """Which file, what is wrong, and what to do if a disk is full."""
+    if error.filename is None:
+        return str(error)
+    text = f"{error.filename}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        text += "; what was saved before is intact. Make room, then the same command goes on"
+    return text
 
 
 def _parse(words: Sequence[str]) -> list[str]:

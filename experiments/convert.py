@@ -18,9 +18,10 @@ from ml_collections import config_flags
 
 from experiments.assembly import assemble, new_state
 from experiments.command_line import launch
+from experiments.defaults import complete
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters, read_checkpoint
-from nar.training import Checkpoints, Workdir, count_parameters
+from nar.training import Checkpoints, Workdir, count_parameters, parameter_names, write_json
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "File that dm-clrs wrote.", required=True)
@@ -36,12 +37,15 @@ def main() -> None:
     state = new_state(parts, config["training"]["seed"])
     check_fits(params, state.params)
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
-    if workdir.checkpoints.exists():
+    if Checkpoints(workdir.checkpoints, read_only=True).steps:
         raise ValueError(f"{workdir.path} has checkpoints already; choose another workdir")
-    workdir.claim(config)
-    with Checkpoints(workdir.checkpoints) as checkpoints:
-        notes = {"seconds": 0.0, "converted": str(_CHECKPOINT.value)}
-        checkpoints.save(state.with_params(params), None, notes)
+    workdir.check(config, complete=complete)
+    with workdir.lock():
+        workdir.claim(config)
+        Checkpoints(workdir.checkpoints).save(state.with_params(params), None, {"seconds": 0.0})
+        write_json(
+            workdir.start, {"run": str(_CHECKPOINT.value), "step": 0, "loaded": parameter_names(params)}
+        )
     print(f"{count_parameters(params)} parameters of {', '.join(parts.model.specs)}. Run: {workdir.path}")
 
 

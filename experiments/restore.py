@@ -4,8 +4,9 @@ import dataclasses
 import pathlib
 
 from experiments.assembly import Config, Parts, assemble, new_state
+from experiments.defaults import complete
 from nar.evaluation import Predictor
-from nar.training import Checkpoints, TrainState, Workdir, read_json
+from nar.training import Checkpoints, TrainState, Workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +33,7 @@ def open_workdir(path: str | pathlib.Path) -> tuple[Workdir, Config]:
       ValueError: if it is none.
     """
     workdir = Workdir(pathlib.Path(path))
-    if not workdir.config.exists():
-        raise ValueError(f"{workdir.path} is not the workdir of a run: it has no {workdir.config.name}")
-    return workdir, read_json(workdir.config)
+    return workdir, complete(workdir.read_config())
 
 
 def restore(path: str | pathlib.Path, checkpoint: str = "best") -> Run:
@@ -46,10 +45,9 @@ def restore(path: str | pathlib.Path, checkpoint: str = "best") -> Run:
     workdir, config = open_workdir(path)
     parts = assemble(config)
     state = new_state(parts, config["training"]["seed"])
-    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-        read = checkpoints.restore_best if checkpoint == "best" else checkpoints.restore_last
-        state = read(state).state
-    return Run(workdir, config, parts, state)
+    checkpoints = Checkpoints(workdir.checkpoints, read_only=True)
+    read = checkpoints.restore_best if checkpoint == "best" else checkpoints.restore_last
+    return Run(workdir, config, parts, read(state).state)
 
 
 def load(path: str | pathlib.Path, checkpoint: str = "best") -> Predictor:

@@ -15,6 +15,7 @@ from ml_collections import config_flags
 
 from experiments.assembly import Config, Parts, assemble
 from experiments.command_line import launch
+from experiments.defaults import complete
 from experiments.restore import Run
 from experiments.transfer import describe, open_source, start_state
 from nar.evaluation import Evaluator, mean_score, score_split
@@ -24,9 +25,10 @@ from nar.training import (
     Checkpoints,
     Clock,
     Patience,
+    Save,
     ShowProgress,
     TrainState,
-    ValidateAndSave,
+    Validate,
     Workdir,
     WriteMetrics,
     count_parameters,
@@ -51,14 +53,15 @@ def main() -> None:
     parts = assemble(config)
     training = config["training"]
     source = open_source(config, parts, workdir)
-    workdir.claim(
-        config, prolongable=not depends_on_length(training["schedule"], training["schedule_options"])
-    )
+    prolongable = not depends_on_length(training["schedule"], training["schedule_options"])
+    workdir.check(config, prolongable=prolongable, complete=complete)
     if is_finished(workdir, training["steps"]):
         print(f"This run is finished: {workdir.path}\n\n{result_summary(read_json(workdir.result))}")
         return
-    if not train(config, parts, workdir, source):
-        sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}")
+    with workdir.lock():
+        workdir.claim(config)
+        if not train(config, parts, workdir, source):
+            sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}")
     print(f"\n{result_summary(read_json(workdir.result))}\nRun: {workdir.path}")
 
 
@@ -66,7 +69,11 @@ def is_finished(workdir: Workdir, steps: int) -> bool:
     """Whether a run has its result, be it that it was stopped early."""
     if not workdir.result.exists():
         return False
-    result = read_json(workdir.result)
+    try:
+        result = read_json(workdir.result)
+    except (OSError, ValueError) as error:
+        logging.warning("the result is made anew: %s", error)
+        return False
     return result["steps"] >= steps or result.get("stopped_early", False)
 
 
@@ -77,42 +84,38 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
     """
     training = config["training"]
     evaluator = Evaluator(parts.model, parts.transforms, config["evaluation"]["batch_size"])
-    with Checkpoints(workdir.checkpoints) as checkpoints:
-        state, notes = start_state(config, parts, checkpoints, workdir, source)
-        describe(state, training, workdir)
-        start, clock = int(state.step), Clock(notes["seconds"])
-        patience = Patience(training["patience"], notes)
-        hooks = [
-            ValidateAndSave(
-                functools.partial(validate, evaluator),
-                checkpoints,
-                training["checkpoint_every"],
-                training["steps"],
-                clock,
-                patience,
-            ),
-            WriteMetrics(
-                workdir.metrics,
-                workdir.tensorboard,
-                training["log_every"],
-                training["batch_size"],
-                start,
-                clock,
-            ),
-            ShowProgress(start, training["steps"]),
-        ]
-        state, interrupted = fit(
-            state,
-            make_step(parts.model, parts.optimiser, parts.loss_weights, parts.average_decay),
-            parts.stream,
-            num_steps=training["steps"],
-            devices=parts.devices,
-            hooks=hooks,
-            is_over=patience.is_over,
-        )
-        if interrupted:
-            return False
-        finish(config, state, checkpoints, evaluator, clock, workdir)
+    checkpoints = Checkpoints(workdir.checkpoints)
+    state, notes = start_state(config, parts, checkpoints, workdir, source)
+    describe(state, training, workdir)
+    start, steps = int(state.step), training["steps"]
+    clock, patience = Clock(notes["seconds"]), Patience(training["patience"], notes)
+    metrics = WriteMetrics(
+        workdir.metrics,
+        workdir.tensorboard,
+        training["log_every"],
+        training["batch_size"],
+        start,
+        clock,
+        notes,
+    )
+    hooks = [
+        Validate(functools.partial(validate, evaluator), training["checkpoint_every"], steps, patience),
+        metrics,
+        Save(checkpoints, (clock, patience, metrics)),
+        ShowProgress(start, steps),
+    ]
+    state, interrupted = fit(
+        state,
+        make_step(parts.model, parts.optimiser, parts.loss_weights, parts.average_decay),
+        parts.stream,
+        num_steps=steps,
+        devices=parts.devices,
+        hooks=hooks,
+        is_over=patience.is_over,
+    )
+    if interrupted:
+        return False
+    finish(config, state, checkpoints, evaluator, clock, workdir)
     return True
 
 

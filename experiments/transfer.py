@@ -4,6 +4,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from absl import logging
+
 from experiments.assembly import Config, Parts, new_state
 from experiments.optimisation import parameter_shapes
 from experiments.restore import Run, restore
@@ -62,6 +64,11 @@ def start_state(
         state = parts.devices.put_state(state.with_params(transfer.params))
         write_json(workdir.start, _record(source, transfer))
         checkpoints.save(state, None, notes)
+    elif workdir.start.exists():
+        raise ValueError(
+            f"{workdir.path} has lost the checkpoint that it started from (see {workdir.start}); "
+            "start anew in another workdir"
+        )
     return state, notes
 
 
@@ -73,10 +80,7 @@ def _load(params: Params, source: Run, config: Config) -> Transfer:
 
 
 def _has_started(workdir: Workdir) -> bool:
-    if not workdir.checkpoints.exists():
-        return False
-    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-        return bool(checkpoints.steps)
+    return bool(Checkpoints(workdir.checkpoints, read_only=True).steps)
 
 
 def _record(source: Run, transfer: Transfer) -> dict[str, Any]:
@@ -93,9 +97,18 @@ def describe(state: TrainState, training: Config, workdir: Workdir) -> None:
     frozen = frozen_names(state.params, training["freeze"])
     loaded = None
     if training["start_from"]:
-        start = read_json(workdir.start)
-        loaded = start["loaded"]
-        print(f"Started from {start['run']}, step {start['step']}: {len(loaded)} arrays loaded.")
+        loaded = _loaded(workdir)
     print(f"{count_parameters(state.params)} parameters, {len(frozen)} arrays frozen")
     if frozen or loaded is not None:
         print(*(f"  {line}" for line in describe_parts(state.params, loaded, frozen)), sep="\n")
+
+
+def _loaded(workdir: Workdir) -> list[str] | None:
+    """Names of what was loaded from another run; None, with a warning, if that is not known any more."""
+    try:
+        start = read_json(workdir.start)
+    except (OSError, ValueError) as error:
+        logging.warning("what this run started from is not known any more: %s", error)
+        return None
+    print(f"Started from {start['run']}, step {start['step']}: {len(start['loaded'])} arrays loaded.")
+    return start["loaded"]

@@ -89,6 +89,7 @@ def test_metrics_have_a_line_each_log_interval(finished):
 def test_everything_is_in_the_workdir(finished):
     names = {path.name for path in finished[0].iterdir()}
     assert names == {
+        ".lock",
         "checkpoints",
         "config.json",
         "curves.png",
@@ -117,7 +118,7 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_p
     )
     metrics = workdir / "metrics.jsonl"
     deadline = time.monotonic() + 300
-    saved = workdir / "checkpoints" / "step_10"
+    saved = workdir / "checkpoints" / "step_10.npz"
     while not (saved.exists() and metrics.exists() and '"step": 15' in metrics.read_text()):
         assert process.poll() is None
         assert time.monotonic() < deadline

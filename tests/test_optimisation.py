@@ -19,12 +19,12 @@ from nar.training import (
     OPTIMISERS,
     SCHEDULES,
     Checkpoints,
-    Clock,
     Devices,
     Patience,
     Restored,
+    Save,
     TrainState,
-    ValidateAndSave,
+    Validate,
     Workdir,
     depends_on_length,
     digest,
@@ -267,9 +267,10 @@ def test_a_run_whose_rate_follows_from_its_length_is_not_prolonged(tmp_path):
     assert depends_on_length("cosine", {}) and not depends_on_length("cosine", {"decay_steps": 5})
     assert not depends_on_length("constant", {})
     workdir, config = Workdir(tmp_path), {"training": {"steps": 5}}
-    workdir.claim(config, prolongable=False)
+    workdir.check(config, prolongable=False)
+    workdir.claim(config)
     with pytest.raises(ValueError, match="cannot be prolonged from 5 to 9 steps"):
-        workdir.claim({"training": {"steps": 9}}, prolongable=False)
+        workdir.check({"training": {"steps": 9}}, prolongable=False)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -349,10 +350,10 @@ def test_average_in_training_and_resumption_with_every_option(tmp_path):
     weights /= weights.sum()
     mean = jax.tree.map(lambda *leaves: np.tensordot(weights, leaves, axes=1), *keep.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), straight.average, mean)
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(run.fit(run.state(), 3), 0.5, {})
-    with Checkpoints(tmp_path) as checkpoints:
-        restored = checkpoints.restore(run.state())
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(run.fit(run.state(), 3), 0.5, {})
+    checkpoints = Checkpoints(tmp_path)
+    restored = checkpoints.restore(run.state())
     assert digest(run.fit(DEVICES.put_state(restored.state), 6)) == digest(straight)
 
 
@@ -365,22 +366,23 @@ def count(state, batch, task):
 
 def stop_early(stream, folder, scores, num_steps):
     """Trains with a validation each step, whose scores are given; the number of steps then."""
-    with Checkpoints(folder) as checkpoints:
-        restored = checkpoints.restore(SMALL) or Restored(SMALL, {})
-        patience, left = Patience(2, restored.notes), iter(scores[int(restored.state.step) :])
-        hook = ValidateAndSave(
-            lambda params: {"validation/score": next(left)}, checkpoints, 1, num_steps, Clock(), patience
-        )
-        state, _ = fit(
-            restored.state,
-            count,
-            stream,
-            num_steps=num_steps,
-            devices=DEVICES,
-            hooks=(hook,),
-            is_over=patience.is_over,
-        )
-        return int(state.step)
+    checkpoints = Checkpoints(folder)
+    restored = checkpoints.restore(SMALL) or Restored(SMALL, {})
+    patience, left = Patience(2, restored.notes), iter(scores[int(restored.state.step) :])
+    hooks = (
+        Validate(lambda params: {"validation/score": next(left)}, 1, num_steps, patience),
+        Save(checkpoints, (patience,)),
+    )
+    state, _ = fit(
+        restored.state,
+        count,
+        stream,
+        num_steps=num_steps,
+        devices=DEVICES,
+        hooks=hooks,
+        is_over=patience.is_over,
+    )
+    return int(state.step)
 
 
 def test_early_stopping_where_an_undisturbed_run_stops(tmp_path):

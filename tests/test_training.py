@@ -1,8 +1,6 @@
 """Training: the step, the loop, optimisers, checkpoints, metrics and workdirs."""
 
 import json
-import pathlib
-import shutil
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +15,6 @@ from nar.training import (
     Checkpoints,
     Clock,
     Devices,
-    TrainState,
-    Workdir,
     WriteMetrics,
     count_parameters,
     digest,
@@ -28,7 +24,7 @@ from nar.training import (
     make_optimiser,
     make_step,
 )
-from nar.training.hooks import keep_lines
+from nar.training.metrics import keep_lines
 
 DEVICES = Devices.all()
 
@@ -76,10 +72,10 @@ def bfs():
 
 def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(bfs, tmp_path):
     straight = digest(bfs.fit(bfs.state(), 6))
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(bfs.fit(bfs.state(), 3), 0.5, {})
-    with Checkpoints(tmp_path) as checkpoints:
-        restored = checkpoints.restore(bfs.state(seed=1))
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(bfs.fit(bfs.state(), 3), 0.5, {})
+    checkpoints = Checkpoints(tmp_path)
+    restored = checkpoints.restore(bfs.state(seed=1))
     resumed = bfs.fit(DEVICES.put_state(restored.state), 6)
     assert int(resumed.step) == 6
     assert digest(resumed) == straight
@@ -162,116 +158,14 @@ def test_freeze_pattern_that_finds_nothing():
         frozen_names({"a": {"w": np.zeros(1)}}, ("b/",))
 
 
-# ---------------------------------------------------------------------------------------------------
-# Checkpoints
-
-
-def small_state(step: int) -> TrainState:
-    params = {"a": {"w": jnp.arange(5.0) + step}, "b": {"w": jnp.ones((3, 4))}}
-    optimiser = make_optimiser(1e-3).init(params)
-    return TrainState(params, optimiser, jnp.array(step, jnp.int32), jax.random.key(7))
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoints")
-    with Checkpoints(folder) as checkpoints:
-        for step, score in ((1, 0.5), (2, 0.9), (3, 0.3), (4, 0.2), (5, None)):
-            checkpoints.save(small_state(step), score, {"seconds": step})
-    return folder
-
-
-def test_last_two_and_best_are_kept(saved):
-    with Checkpoints(saved, read_only=True) as checkpoints:
-        assert checkpoints.steps == [2, 4, 5]
-        best, last = checkpoints.restore_best(small_state(0)), checkpoints.restore_last(small_state(0))
-    assert digest(best.state) == digest(small_state(2))
-    assert digest(last.state) == digest(small_state(5))
-    assert last.notes == {"seconds": 5}
-
-
-def test_latest_of_equally_good_checkpoints_is_best(tmp_path):
-    with Checkpoints(tmp_path) as checkpoints:
-        for step in range(1, 6):
-            checkpoints.save(small_state(step), 1.0 if step <= 3 else 0.5, {})
-    with Checkpoints(tmp_path) as checkpoints:
-        assert int(checkpoints.restore_best(small_state(0)).state.step) == 3
-
-
 def test_saved_state_does_not_change_with_the_memory_it_came_from(tmp_path, bfs):
     state = bfs.fit(bfs.state(), 1)
     expected = digest(state)
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(state, 0.0, {})
-        bfs.fit(state, 4)
-    with Checkpoints(tmp_path) as checkpoints:
-        assert digest(checkpoints.restore(bfs.state()).state) == expected
-
-
-@pytest.mark.parametrize("how", ["truncated", "flipped", "missing"])
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_damage_to_any_file_never_changes_what_is_restored(saved, tmp_path, how):
-    files = [path.relative_to(saved) for path in (saved / "step_5").rglob("*") if path.is_file()]
-    skipped = 0
-    for index, name in enumerate(files):
-        folder = tmp_path / str(index)
-        shutil.copytree(saved, folder)
-        damage(folder / name, how)
-        with Checkpoints(folder) as checkpoints:
-            step = int(checkpoints.restore(small_state(0)).state.step)
-            assert digest(checkpoints.restore(small_state(0)).state) == digest(small_state(step))
-            assert step in (4, 5), name
-            if step == 4:
-                skipped += 1
-                assert checkpoints.steps == [2, 4]
-                checkpoints.save(small_state(5), 0.1, {})
-        with Checkpoints(folder) as checkpoints:
-            assert int(checkpoints.restore(small_state(0)).state.step) == 5
-    assert skipped >= 3
-
-
-def damage(path: pathlib.Path, how: str) -> None:
-    content = path.read_bytes()
-    if how == "missing":
-        path.unlink()
-    elif how == "truncated":
-        path.write_bytes(content[: len(content) // 2])
-    else:
-        path.write_bytes(bytes(byte ^ 0xFF for byte in content))
-
-
-def test_flipped_parameters_in_a_valid_file_are_noticed(saved, tmp_path, monkeypatch):
-    """Even if the library reads a file without complaint, the checksum decides."""
-    shutil.copytree(saved, tmp_path / "copy")
-    with Checkpoints(tmp_path / "copy") as checkpoints:
-        real = checkpoints._manager.restore
-
-        def flipped(step, **arguments):
-            found = real(step, **arguments)
-            if step == 5:
-                found.state["params"]["a"]["w"] = found.state["params"]["a"]["w"] + 1
-            return found
-
-        monkeypatch.setattr(checkpoints._manager, "restore", flipped)
-        assert int(checkpoints.restore(small_state(0)).state.step) == 4
-
-
-def test_all_checkpoints_damaged(saved, tmp_path):
-    shutil.copytree(saved, tmp_path / "copy")
-    for path in (tmp_path / "copy").rglob("notes/metadata"):
-        path.write_text("{")
-    with Checkpoints(tmp_path / "copy") as checkpoints:
-        with pytest.raises(ValueError, match=r"no whole checkpoint .*damaged: \[2, 4, 5\]"):
-            checkpoints.restore(small_state(0))
-        assert checkpoints.steps == [2, 4, 5]
-
-
-def test_no_checkpoints(tmp_path):
-    with Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints.restore(small_state(0)) is None
-        with pytest.raises(ValueError, match="there are none"):
-            checkpoints.restore_best(small_state(0))
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(state, 0.0, {})
+    bfs.fit(state, 4)
+    checkpoints = Checkpoints(tmp_path)
+    assert digest(checkpoints.restore(bfs.state()).state) == expected
 
 
 def test_digest_sees_names_types_shapes_and_bytes():
@@ -291,8 +185,8 @@ def test_digest_sees_names_types_shapes_and_bytes():
 # Metrics
 
 
-def metrics_hook(folder, start=0, every=2):
-    return WriteMetrics(folder / "metrics.jsonl", folder / "events", every, 8, start, Clock(100.0))
+def metrics_hook(folder, start=0, every=2, notes=None):
+    return WriteMetrics(folder / "metrics.jsonl", folder / "events", every, 8, start, Clock(100.0), notes)
 
 
 def test_metrics_are_means_over_an_interval(tmp_path):
@@ -312,12 +206,43 @@ def test_metrics_are_means_over_an_interval(tmp_path):
     assert list((tmp_path / "events").iterdir())
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_loss_that_is_not_finite_stops_training(tmp_path, value):
+def test_interrupted_metrics_have_the_lines_of_undisturbed_ones(tmp_path):
+    """Between two lines too: what was heard since the last is part of the notes of a checkpoint."""
+    rows = [{"loss": jnp.asarray(np.float32(1 / step)), "x": np.float64(step)} for step in range(1, 9)]
+
+    def values(folder):
+        timed = ("seconds", "steps_per_second", "examples_per_second")
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [{name: value for name, value in line.items() if name not in timed} for line in lines]
+
+    for name, stops in (("straight", ()), ("disturbed", (1, 2, 5, 6, 7))):
+        (tmp_path / name).mkdir()
+        hook = metrics_hook(tmp_path / name, every=4)
+        for step, row in enumerate(rows, start=1):
+            hook.after_step(step, None, row)
+            if step in stops:
+                notes = json.loads(json.dumps(hook.notes()))
+                # These lines are behind the checkpoint and must not stay.
+                hook.after_step(step + 1, None, {"validation/score": np.float64(0)})
+                hook.at_end(None, True)
+                hook = metrics_hook(tmp_path / name, start=step, every=4, notes=notes)
+        hook.at_end(None, False)
+    assert values(tmp_path / "straight") == values(tmp_path / "disturbed")
+    assert [line["step"] for line in values(tmp_path / "straight")] == [4, 8]
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace("1.5", "1.6"), lambda text: text[:9], None])
+def test_changed_metrics_are_noticed(tmp_path, caplog, change):
     hook = metrics_hook(tmp_path)
-    hook.after_step(1, None, {"loss/bfs/pi": jnp.asarray(value)})
-    with pytest.raises(FloatingPointError, match="loss/bfs/pi is (nan|inf) at step 2"):
-        hook.after_step(2, None, {"loss/bfs/pi": jnp.asarray(1.0)})
+    for step in (1, 2):
+        hook.after_step(step, None, {"loss": jnp.asarray(float(step))})
+    hook.at_end(None, True)
+    path = tmp_path / "metrics.jsonl"
+    metrics_hook(tmp_path, start=2, notes=hook.notes()).at_end(None, True)
+    assert not caplog.records
+    path.unlink() if change is None else path.write_text(change(path.read_text()))
+    metrics_hook(tmp_path, start=2, notes=hook.notes()).at_end(None, True)
+    assert f"{path} is not as it was written up to step 2" in caplog.text
 
 
 def test_lines_behind_the_start_are_dropped(tmp_path):
@@ -325,42 +250,3 @@ def test_lines_behind_the_start_are_dropped(tmp_path):
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
     keep_lines(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
-
-
-# ---------------------------------------------------------------------------------------------------
-# Workdirs
-
-
-CONFIG = {"training": {"steps": 5, "seed": 0}, "algorithms": ("bfs",)}
-
-
-def test_workdir_belongs_to_one_config(tmp_path):
-    workdir = Workdir(tmp_path / "runs" / "a")
-    workdir.claim(CONFIG)
-    workdir.claim(CONFIG)
-    assert json.loads(workdir.config.read_text())["algorithms"] == ["bfs"]
-    assert {"nar", "jax", "git"} <= set(json.loads((workdir.path / "versions.json").read_text()))
-    with pytest.raises(ValueError, match=r"training.seed: 0 there, 1 now"):
-        workdir.claim({**CONFIG, "training": {"steps": 5, "seed": 1}})
-
-
-def test_run_may_be_prolonged_but_not_cut(tmp_path):
-    workdir = Workdir(tmp_path)
-    workdir.claim(CONFIG)
-    workdir.claim({**CONFIG, "training": {"steps": 9, "seed": 0}})
-    assert json.loads(workdir.config.read_text())["training"]["steps"] == 9
-    with pytest.raises(ValueError, match="training.steps: 9 there, 5 now"):
-        workdir.claim(CONFIG)
-
-
-def test_folder_of_something_else_is_refused(tmp_path):
-    (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(ValueError, match="not the workdir of a run"):
-        Workdir(tmp_path).claim(CONFIG)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_damaged_config_of_a_workdir(tmp_path):
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ValueError, match="is damaged"):
-        Workdir(tmp_path).claim(CONFIG)

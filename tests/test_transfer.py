@@ -180,9 +180,10 @@ def other(tmp_path_factory):
     """A run of bfs that was saved before its first step."""
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "other")
     config = config_with()
-    workdir.claim(config)
-    with Checkpoints(workdir.checkpoints) as checkpoints:
-        checkpoints.save(new_state(assemble(config), 5), None, {"seconds": 0.0})
+    with workdir.lock():
+        workdir.claim(config)
+    checkpoints = Checkpoints(workdir.checkpoints)
+    checkpoints.save(new_state(assemble(config), 5), None, {"seconds": 0.0})
     return workdir.path
 
 

@@ -1,9 +1,13 @@
 """Training: state, step, optimiser, loop, hooks, checkpoints, devices and the folder of a run."""
 
 from nar.training.checkpoints import Checkpoints, Restored
+from nar.training.clock import Clock
 from nar.training.devices import Devices, use_compilation_cache
+from nar.training.files import read_json, write_json
 from nar.training.fit import Hook, fit
-from nar.training.hooks import Clock, ShowProgress, ValidateAndSave, WriteMetrics
+from nar.training.hooks import Save, ShowProgress, Validate
+from nar.training.lock import Lock
+from nar.training.metrics import WriteMetrics
 from nar.training.optimisers import OPTIMISERS, frozen_names, make_optimiser
 from nar.training.patience import Patience, check_patience
 from nar.training.patterns import names_found, parameter_names
@@ -18,7 +22,7 @@ from nar.training.state import (
 )
 from nar.training.step import StepFunction, make_step
 from nar.training.transfer import Transfer, describe_parts, load_parts
-from nar.training.workdir import Workdir, read_json, versions, write_json, write_text
+from nar.training.workdir import Workdir, versions
 
 __all__ = [
     "OPTIMISERS",
@@ -27,13 +31,15 @@ __all__ = [
     "Clock",
     "Devices",
     "Hook",
+    "Lock",
     "Patience",
     "Restored",
+    "Save",
     "ShowProgress",
     "StepFunction",
     "TrainState",
     "Transfer",
-    "ValidateAndSave",
+    "Validate",
     "Workdir",
     "WriteMetrics",
     "check_average_decay",
@@ -56,5 +62,4 @@ __all__ = [
     "use_compilation_cache",
     "versions",
     "write_json",
-    "write_text",
 ]

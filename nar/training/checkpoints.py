@@ -1,26 +1,29 @@
-"""Checkpoints: the last two and the best, through orbax.
+"""Checkpoints of a run: the last two, the last and the best that were scored, each one file.
 
-This module is the only one that knows orbax, whose next major version renames its interface.
+A checkpoint takes its name in one moment, when all of it is on disk, and is only believed if its checksum is
+right. So a process may be killed, or a disk be full, at any moment.
 """
 
 import dataclasses
-import json
+import math
 import pathlib
+import re
+import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 from absl import logging
-from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from nar.training.state import TrainState, digest
+from nar.training.checkpoint_file import Arrays, read_checkpoint, read_notes, write_checkpoint
+from nar.training.files import naming, remove_parts
+from nar.training.old_checkpoints import read_old_checkpoint, read_old_notes
+from nar.training.state import TrainState
 
 KEPT_LAST = 2
-NO_SCORE = -1.0
-"""Stands for the score of a checkpoint that was made between two validations."""
+_NAME = re.compile(r"step_(\d+)(?:\.npz)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Restored:
 
 
 class Checkpoints:
-    """Checkpoints of one run; use as a context manager, or call `close`."""
+    """Checkpoints of one run."""
 
     def __init__(self, folder: pathlib.Path, *, read_only: bool = False) -> None:
         """Opens the folder of a run.
@@ -45,159 +48,177 @@ class Checkpoints:
         Args:
           folder: made if missing.
           read_only: for scoring a run that another process may be training.
+
+        Raises:
+          ValueError: if it is no folder.
         """
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is damaged: it is no folder; remove it to start anew")
         if not read_only:
-            _drop_damaged_scores(folder)
-        policy = preservation_policy.AnyPreservationPolicy(
-            [
-                preservation_policy.LatestN(KEPT_LAST),
-                preservation_policy.BestN(get_metric_fn=_score, n=1),
-            ]
-        )
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy,
-            best_fn=_score,
-            cleanup_tmp_directories=not read_only,
-            create=not read_only,
-            step_prefix="step",
-        )
+            with naming(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                remove_parts(folder)
+        self._folder = folder
         self._saved: set[int] = set()
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
-
-    def __enter__(self) -> "Checkpoints":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Waits for what is being written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        self._damaged: set[int] = set()
 
     @property
     def steps(self) -> list[int]:
         """Steps of which there is a checkpoint, the latest last."""
-        return sorted(self._manager.all_steps())
+        names = [path.name for path in self._folder.glob("step_*")]
+        return sorted({int(found[1]) for found in map(_NAME.fullmatch, names) if found})
 
     def save(self, state: TrainState, score: float | None, notes: Mapping[str, Any]) -> None:
-        """Saves a state, in the background; a state that this object has saved already is left as it is.
+        """Saves a state, and removes those that need not be kept; a state that was saved already stays.
 
         Args:
           state: what to save.
           score: on validation, which alone decides what is best; None if this step has none.
           notes: plain JSON to save beside it.
+
+        Raises:
+          OSError: naming the file, if it cannot be written; then all that was saved before is still there.
         """
         step = int(state.step)
         if step in self._saved:
             return
+        write_checkpoint(self._path(step), _to_arrays(state), {"notes": dict(notes), "score": score})
         self._saved.add(step)
-        plain = _to_plain(state)
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(plain),
-                notes=ocp.args.JsonSave({"notes": dict(notes), "sha256": digest(plain)}),
-            ),
-            metrics={"score": NO_SCORE if score is None else score},
-            force=True,
-        )
+        for other in set(self.steps) - self._kept():
+            _remove(self._path(other))
 
     def restore(self, template: TrainState) -> Restored | None:
         """The latest checkpoint that is whole, or None if there is none at all.
 
-        Damaged ones after it are removed, with a warning, since the run will write those steps again.
+        Damaged ones are set aside, with a warning: the run will write their steps again.
 
         Args:
           template: a state of the same shapes.
 
         Raises:
-          ValueError: if there are checkpoints, but all are damaged; then none is removed.
+          ValueError: if there are checkpoints, but all are damaged, or if the latest whole one does not fit
+            the template; then none is set aside.
         """
         steps = self.steps
         if not steps:
             return None
         restored = self._first_whole(reversed(steps), template)
-        for step in steps:
-            if step > int(restored.state.step):
-                self._manager.delete(step)
+        for step in [step for step in steps if self._read(step, template) is None]:
+            self._set_aside(step)
         return restored
 
     def restore_last(self, template: TrainState) -> Restored:
-        """The latest whole checkpoint; nothing is removed.
+        """The latest whole checkpoint.
 
         Raises:
-          ValueError: if there is no whole checkpoint.
+          ValueError: if there is none, or if it does not fit the template.
         """
         return self._first_whole(reversed(self.steps), template)
+
+    def restore_scored(self, template: TrainState) -> Restored:
+        """The latest whole checkpoint that was scored, or that of step 0.
+
+        Raises:
+          ValueError: if there is none, or if it does not fit the template.
+        """
+        return self._first_whole(reversed([step for step in self.steps if self._is_regular(step)]), template)
 
     def restore_best(self, template: TrainState) -> Restored:
         """The whole checkpoint with the highest score, the latest of equals.
 
         Raises:
-          ValueError: if there is no whole checkpoint.
+          ValueError: if there is none, or if it does not fit the template.
         """
-        self._manager.wait_until_finished()
-        best_first = sorted(self.steps, key=lambda step: (self._score_of(step), step), reverse=True)
+        best_first = sorted(self.steps, key=lambda step: (self._score(step), step), reverse=True)
         return self._first_whole(best_first, template)
 
     def _first_whole(self, steps: Iterable[int], template: TrainState) -> Restored:
         for step in steps:
-            restored = self._try(step, template)
-            if restored is not None:
-                return restored
-        folder = self._manager.directory
+            found = self._read(step, template)
+            if found is not None:
+                arrays, record = found
+                return Restored(_from_arrays(arrays, template, self._path(step)), record["notes"])
         found = f"damaged: {self.steps}" if self.steps else "there are none"
-        raise ValueError(f"no whole checkpoint in {folder} ({found}); remove the folder to start anew")
+        raise ValueError(f"no whole checkpoint in {self._folder} ({found}); remove the folder to start anew")
 
-    def _score_of(self, step: int) -> float:
+    def _read(self, step: int, template: TrainState) -> tuple[Arrays, dict[str, Any]] | None:
+        path = self._path(step)
         try:
-            metrics = self._manager.metrics(step)
-        except Exception:
-            return NO_SCORE
-        return NO_SCORE if metrics is None else metrics["score"]
-
-    def _try(self, step: int, template: TrainState) -> Restored | None:
-        try:
-            return self._read(step, template)
+            if path.is_dir():
+                fields, record = read_old_checkpoint(path, _with_plain_key(template))
+                return _by_name(fields), record
+            return read_checkpoint(path)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"[:200]
-            logging.warning("the checkpoint of step %d is damaged and skipped: %s", step, reason)
+            if step not in self._damaged:
+                reason = f"{type(error).__name__}: {error}"[:200]
+                logging.warning("checkpoint %s is damaged and skipped: %s", self._path(step), reason)
+            self._damaged.add(step)
             return None
 
-    def _read(self, step: int, template: TrainState) -> Restored:
-        shapes = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), _to_plain(template))
-        found: Any = self._manager.restore(
-            step,
-            args=ocp.args.Composite(state=ocp.args.StandardRestore(shapes), notes=ocp.args.JsonRestore()),
-        )
-        if digest(found.state) != found.notes["sha256"]:
-            raise ValueError("its content does not match its checksum")
-        return Restored(_from_plain(found.state), found.notes["notes"])
+    def _kept(self) -> set[int]:
+        steps = self.steps
+        regular = [step for step in steps if self._is_regular(step)]
+        best = max(steps, key=lambda step: (self._score(step), step))
+        return {*steps[-KEPT_LAST:], *regular[-1:], best}
 
+    def _is_regular(self, step: int) -> bool:
+        """Whether every run of this config makes it; those where one was interrupted have no score."""
+        return step == 0 or self._score(step) > -math.inf
 
-def _drop_damaged_scores(folder: pathlib.Path) -> None:
-    """Removes score files that are not JSON, on which orbax would stop; checkpoints then have no score."""
-    for path in folder.glob("step_*/metrics/metrics"):
+    def _score(self, step: int) -> float:
         try:
-            json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            logging.warning("the score of checkpoint %s is damaged and ignored: %s", path.parts[-3], error)
-            path.unlink(missing_ok=True)
+            path = self._path(step)
+            score = (read_old_notes if path.is_dir() else read_notes)(path)["score"]
+        except Exception:
+            return -math.inf
+        return -math.inf if score is None else score
+
+    def _set_aside(self, step: int) -> None:
+        path = self._path(step)
+        aside = path.with_name(f"damaged_{path.name}")
+        _remove(aside)
+        path.rename(aside)
+
+    def _path(self, step: int) -> pathlib.Path:
+        path = self._folder / f"step_{step}.npz"
+        old = path.with_suffix("")
+        return old if old.exists() and not path.exists() else path
 
 
-def _score(info: Any) -> float:
-    return info["score"]
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
-def _to_plain(state: TrainState) -> dict[str, Any]:
-    """What a state holds as a dictionary of numpy arrays; the random key as the numbers behind it."""
-    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    fields = {name: value for name, value in fields.items() if value is not None}
-    fields["key"] = jax.random.key_data(state.key)
-    # Copies: the next step reuses the memory of this state while it is still being written.
-    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), fields)
+def _to_arrays(state: TrainState) -> Arrays:
+    """The numbers of a state by name; of the random key those behind it."""
+    return _by_name(_with_plain_key(state))
 
 
-def _from_plain(fields: Mapping[str, Any]) -> TrainState:
-    return TrainState(**{**fields, "key": jax.random.wrap_key_data(jnp.asarray(fields["key"]))})
+def _by_name(tree: Any) -> Arrays:
+    return {_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> TrainState:
+    wanted = jax.tree_util.tree_leaves_with_path(_with_plain_key(template))
+    shapes = {_name(path): (leaf.shape, leaf.dtype.itemsize) for path, leaf in wanted}
+    found = {name: (array.shape, array.dtype.itemsize) for name, array in arrays.items()}
+    differ = sorted(name for name in {*shapes, *found} if shapes.get(name) != found.get(name))
+    if differ:
+        raise ValueError(
+            f"{path} does not fit the run's config, or another version of nar wrote it: "
+            f"{len(differ)} arrays differ, among them {', '.join(differ[:3])}"
+        )
+    leaves = [arrays[_name(path)].view(leaf.dtype) for path, leaf in wanted]
+    state = jax.tree.unflatten(jax.tree.structure(_with_plain_key(template)), leaves)
+    return dataclasses.replace(state, key=jax.random.wrap_key_data(jnp.asarray(state.key)))
+
+
+def _with_plain_key(state: TrainState) -> TrainState:
+    return dataclasses.replace(state, key=jax.random.key_data(state.key))
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")

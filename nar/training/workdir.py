@@ -1,10 +1,11 @@
-"""The folder of a run: which config it belongs to, and files that are never half-written.
+"""The folder of a run: which config it belongs to, and which process may write to it.
 
-config.json        the resolved config
+config.json        the resolved config; checkpoints/ has a copy, in case it is damaged
 versions.json      of nar, jax, numpy, Python and the git commit, at the start of the run
 metrics.jsonl      a line a log interval
 tensorboard/       the same for TensorBoard
 checkpoints/       last and best
+.lock              says which process writes to the folder
 result.json        scores, when the run is finished
 start.json         what was loaded from another run, if the run started from one
 curves.png         learning curves, if matplotlib is installed
@@ -13,14 +14,20 @@ curves.png         learning curves, if matplotlib is installed
 import dataclasses
 import importlib.metadata
 import json
-import os
+import math
 import pathlib
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from absl import logging
+
 import nar
+from nar.training.files import is_part, naming, read_json, remove_parts, write_json
+from nar.training.lock import LOCK, Lock
+
+Config = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,31 +66,81 @@ class Workdir:
         """Scores of the finished run."""
         return self.path / "result.json"
 
-    def claim(self, config: Mapping[str, Any], *, prolongable: bool = True) -> None:
-        """Makes the folder for this config, or checks that it belongs to it.
+    def read_config(self) -> dict[str, Any]:
+        """The config of the run; its copy beside the checkpoints, with a warning, if it is damaged.
+
+        Raises:
+          ValueError: if the folder is not that of a run, or both are damaged.
+        """
+        copy = self.checkpoints / self.config.name
+        if not self.config.exists() and not copy.exists():
+            raise ValueError(f"{self.path} is not the workdir of a run: it has no {self.config.name}")
+        try:
+            return read_json(self.config)
+        except (OSError, ValueError) as error:
+            problem = error
+        try:
+            config = read_json(copy)
+        except (OSError, ValueError):
+            raise ValueError(
+                f"{self.config} cannot be read, and its copy in {copy} neither: {problem}. "
+                "Put a copy of the config there, or choose another workdir"
+            ) from None
+        logging.warning("%s cannot be read, its copy %s is taken: %s", self.config, copy, problem)
+        return config
+
+    def check(
+        self, config: Config, *, prolongable: bool = True, complete: Callable[[Config], Config] = dict
+    ) -> None:
+        """Checks that the folder may be that of a run with this config; nothing is written.
 
         Args:
           config: of the run.
           prolongable: whether `training.steps` may be larger than it was.
+          complete: adds to the config of the folder what it lacks since an older version wrote it.
 
         Raises:
           ValueError: if the folder belongs to another config, or holds something else.
         """
-        config = json.loads(json.dumps(config))
-        if self.config.exists():
-            self._check_config(read_json(self.config), config, prolongable)
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path} is no folder; choose another workdir")
+        if self._is_claimed():
+            old, new = (json.loads(json.dumps(one)) for one in (complete(self.read_config()), config))
+            self._check_config(old, new, prolongable)
+        elif self.path.exists() and any(
+            not (path.name == LOCK or is_part(path)) for path in self.path.iterdir()
+        ):
             raise ValueError(f"{self.path} is not empty and not the workdir of a run; choose another")
-        self.path.mkdir(parents=True, exist_ok=True)
+
+    def lock(self) -> Lock:
+        """Makes the folder; inside `with`, no other process writes to it.
+
+        Raises:
+          ValueError: if another process does.
+        """
+        with naming(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        return Lock(self.path)
+
+    def claim(self, config: Config) -> None:
+        """Writes the config, once it was checked and the folder locked."""
+        remove_parts(self.path)
+        # First of all, since it is what makes the folder that of a run.
+        write_json(self.config, config)
+        with naming(self.checkpoints):
+            self.checkpoints.mkdir(exist_ok=True)
+        write_json(self.checkpoints / self.config.name, config)
         if not (self.path / "versions.json").exists():
             write_json(self.path / "versions.json", versions())
-        write_json(self.config, config)
 
-    def _check_config(self, old: Mapping[str, Any], new: Mapping[str, Any], prolongable: bool) -> None:
+    def _is_claimed(self) -> bool:
+        return self.config.exists() or (self.checkpoints / self.config.name).exists()
+
+    def _check_config(self, old: Config, new: Config, prolongable: bool) -> None:
         before, now = _flat(old), _flat(new)
         changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
         steps = "training.steps"
-        if changed == [steps] and now[steps] > before[steps]:
+        if changed == [steps] and now[steps] > before.get(steps, math.inf):
             if prolongable:
                 return
             raise ValueError(
@@ -114,30 +171,6 @@ def _git_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit.stdout.strip()
-
-
-def read_json(path: pathlib.Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-      ValueError: if it is not JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-
-
-def write_json(path: pathlib.Path, content: Any) -> None:
-    """Writes a JSON file under a temporary name and renames it."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file under a temporary name and renames it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

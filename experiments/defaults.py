@@ -1,0 +1,31 @@
+"""Configs that an older version wrote: keys that it did not know have their default."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from absl import logging
+
+from configs import base
+from experiments.assembly import FREE
+
+Config = Mapping[str, Any]
+
+
+def complete(config: Config) -> dict[str, Any]:
+    """The config with the default of each key that it lacks, saying which."""
+    filled, added = _filled(config, base.get_config().to_dict())
+    if added:
+        logging.warning("the run's config is of an older version; taken as now usual: %s", ", ".join(added))
+    return filled
+
+
+def _filled(config: Config, usual: Config, prefix: str = "") -> tuple[dict[str, Any], list[str]]:
+    filled, added = dict(config), []
+    for key, value in usual.items():
+        if key not in config:
+            filled[key] = value
+            added.append(f"{prefix}{key}={value!r}")
+        elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and f"{prefix}{key}" not in FREE:
+            filled[key], inner = _filled(config[key], value, f"{prefix}{key}.")
+            added += inner
+    return filled, added

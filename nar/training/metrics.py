@@ -1,0 +1,120 @@
+"""The lines of `metrics.jsonl`, and the same for TensorBoard."""
+
+import hashlib
+import json
+import math
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from nar.training.clock import Clock
+from nar.training.files import naming, write_text
+from nar.training.state import TrainState
+from nar.training.step import Metrics
+from nar.training.tensorboard import Events
+
+DECIDING = "validation/score"
+VALIDATION_SECONDS = "validation/seconds"
+
+
+class WriteMetrics:
+    """Every so many steps, and whenever there are scores: a line in `metrics.jsonl` and TensorBoard events.
+
+    Losses are means over the steps since the last line. What was heard since then is part of `notes`, so that
+    a resumed run writes the lines of an undisturbed one.
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        tensorboard: pathlib.Path,
+        every: int,
+        batch_size: int,
+        start: int,
+        clock: Clock,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Opens the files, and drops lines behind the step `start` from which a run goes on.
+
+        Args:
+          path: of the lines.
+          tensorboard: folder of the events.
+          every: steps between two lines.
+          batch_size: for the rate of examples.
+          start: steps that were taken before.
+          clock: of the run.
+          notes: of the checkpoint that training goes on from.
+        """
+        memory = (notes or {}).get("metrics", {})
+        text = keep_lines(path, start)
+        self._written = hashlib.sha256(text.encode())
+        if memory.get("sha256", self._written.hexdigest()) != self._written.hexdigest():
+            logging.warning(
+                "%s is not as it was written up to step %d: lines were lost or changed", path, start
+            )
+        self._path = path
+        self._events = Events(tensorboard, start)
+        self._every = every
+        self._batch_size = batch_size
+        self._clock = clock
+        self._rows: list[Metrics] = list(memory.get("rows", []))
+        self._steps = 0
+        self._since = time.perf_counter()
+
+    def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
+        """Keeps the metrics until the next line is due."""
+        self._rows.append(metrics)
+        self._steps += 1
+        if step % self._every and DECIDING not in metrics:
+            return
+        means = _means(jax.device_get(self._rows))
+        now = time.perf_counter()
+        rate = self._steps / (now - self._since - means.get(VALIDATION_SECONDS, 0.0))
+        self._rows, self._steps, self._since = [], 0, now
+        rates = {"steps_per_second": rate, "examples_per_second": rate * self._batch_size}
+        values = {**means, **rates, "seconds": self._clock.seconds()}
+        self._write(json.dumps({"step": step, **values}) + "\n")
+        self._events.add(step, values, time.time())
+
+    def at_end(self, state: TrainState, interrupted: bool) -> None:
+        """Closes the events."""
+        self._events.close()
+
+    def notes(self) -> dict[str, Any]:
+        """To be saved with a checkpoint: what is not yet in a line, and a checksum of all lines."""
+        rows = [{name: float(value) for name, value in row.items()} for row in jax.device_get(self._rows)]
+        return {"metrics": {"rows": rows, "sha256": self._written.hexdigest()}}
+
+    def _write(self, line: str) -> None:
+        with naming(self._path), self._path.open("a") as file:
+            file.write(line)
+        self._written.update(line.encode())
+
+
+def keep_lines(path: pathlib.Path, last_step: int) -> str:
+    """Drops the lines of a metrics file that lie behind a step, or are damaged; returns the rest."""
+    if not path.exists():
+        return ""
+    with naming(path):
+        lines = path.read_bytes().decode(errors="replace").splitlines()
+    kept = [line for line in lines if _step_of(line) <= last_step]
+    text = "".join(f"{line}\n" for line in kept)
+    write_text(path, text)
+    return text
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
+def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: float(np.mean([float(row[name]) for row in rows if name in row])) for name in names}

@@ -1,0 +1,223 @@
+"""Checkpoints: what is kept, and that none is believed which is not as it was written."""
+
+import pathlib
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from nar.training import Checkpoints, TrainState, digest, make_optimiser
+from nar.training.checkpoint_file import write_checkpoint
+
+
+def small_state(step: int, dtype=jnp.float32, optimiser=None) -> TrainState:
+    params = {"a": {"w": jnp.arange(5, dtype=dtype) + step}, "b": {"w": jnp.ones((3, 4), dtype)}}
+    optimiser = (optimiser or make_optimiser(1e-3)).init(params)
+    return TrainState(params, optimiser, jnp.array(step, jnp.int32), jax.random.key(7))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    checkpoints = Checkpoints(folder)
+    for step, score in ((1, 0.5), (2, 0.9), (3, 0.3), (4, 0.2), (5, None)):
+        checkpoints.save(small_state(step), score, {"seconds": step})
+    return folder
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "copy")
+
+
+def test_last_two_and_best_are_kept(saved):
+    checkpoints = Checkpoints(saved, read_only=True)
+    assert checkpoints.steps == [2, 4, 5]
+    best, last = checkpoints.restore_best(small_state(0)), checkpoints.restore_last(small_state(0))
+    assert digest(best.state) == digest(small_state(2))
+    assert digest(last.state) == digest(small_state(5))
+    assert last.notes == {"seconds": 5}
+
+
+def test_latest_of_equally_good_checkpoints_is_best(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in range(1, 6):
+        checkpoints.save(small_state(step), 1.0 if step <= 3 else 0.5, {})
+    assert int(Checkpoints(tmp_path).restore_best(small_state(0)).state.step) == 3
+
+
+def test_the_last_that_was_scored_is_kept_however_often_a_run_is_interrupted(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step, score in ((1, 0.9), (2, 0.5), (3, None), (4, None), (5, None)):
+        checkpoints.save(small_state(step), score, {})
+    assert checkpoints.steps == [1, 2, 4, 5]
+    assert int(checkpoints.restore_scored(small_state(0)).state.step) == 2
+
+
+def test_a_step_that_was_scored_is_not_saved_again_without_its_score(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(small_state(1), 0.9, {})
+    checkpoints.save(small_state(1), None, {})
+    assert int(checkpoints.restore_scored(small_state(0)).state.step) == 1
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("name", ["adam", "lion", "sgd"])
+def test_states_of_any_optimiser_and_type(tmp_path, dtype, name):
+    state = small_state(3, dtype, make_optimiser(1e-3, 1.0, ("^b/",), name=name))
+    Checkpoints(tmp_path).save(state, 0.5, {})
+    restored = Checkpoints(tmp_path).restore(state).state
+    assert digest(restored) == digest(state)
+    assert jax.tree.structure(restored) == jax.tree.structure(state)
+    assert restored.params["a"]["w"].dtype == dtype
+
+
+def test_numpy_alone_reads_a_checkpoint(saved):
+    with np.load(saved / "step_5.npz") as archive:
+        assert np.array_equal(archive["params/a/w"], np.arange(5) + 5)
+        assert archive["step"] == 5
+
+
+# ---------------------------------------------------------------------------------------------------
+# Damage
+
+
+def truncated(path, random):
+    path.write_bytes(path.read_bytes()[: random.integers(path.stat().st_size)])
+
+
+def flipped(path, random):
+    content = bytearray(path.read_bytes())
+    for place in random.integers(len(content), size=random.integers(1, 4)):
+        content[place] ^= 1 << random.integers(8)
+    path.write_bytes(content)
+
+
+def overwritten(path, random):
+    content = bytearray(path.read_bytes())
+    start = int(random.integers(len(content)))
+    noise = random.bytes(int(random.integers(1, 200)))
+    content[start : start + len(noise)] = noise[: len(content) - start]
+    path.write_bytes(content)
+
+
+def emptied(path, random):
+    path.write_bytes(b"")
+
+
+def replaced_by_a_folder(path, random):
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+
+
+def lengthened(path, random):
+    path.write_bytes(path.read_bytes() + random.bytes(100))
+
+
+DAMAGES = (truncated, flipped, overwritten, emptied, replaced_by_a_folder, lengthened)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_whatever_happens_to_a_checkpoint_it_is_whole_or_skipped(saved, tmp_path, damage, caplog):
+    skipped, random = 0, np.random.default_rng(0)
+    for trial in range(40):
+        folder = shutil.copytree(saved, tmp_path / str(trial))
+        damage(folder / "step_5.npz", random)
+        checkpoints = Checkpoints(folder)
+        caplog.clear()
+        restored = checkpoints.restore(small_state(0))
+        step = int(restored.state.step)
+        assert digest(restored.state) == digest(small_state(step))
+        assert restored.notes == {"seconds": step}
+        if step == 4:
+            skipped += 1
+            assert caplog.text.count("damaged and skipped") == 1
+            assert checkpoints.steps == [2, 4]
+            assert (folder / "damaged_step_5.npz").exists()
+            checkpoints.save(small_state(5), 0.1, {"seconds": 5})
+        else:
+            assert step == 5 and not caplog.records
+        assert int(Checkpoints(folder).restore(small_state(0)).state.step) == 5
+    # A flipped bit may hit a date in the archive, and bytes behind it mean nothing.
+    assert skipped >= {flipped: 20, lengthened: 0}.get(damage, 40)
+
+
+def test_a_damaged_best_is_not_taken_for_the_best(copy, caplog):
+    truncated(copy / "step_2.npz", np.random.default_rng(1))
+    checkpoints = Checkpoints(copy, read_only=True)
+    assert int(checkpoints.restore_best(small_state(0)).state.step) == 4
+    assert checkpoints.steps == [2, 4, 5]
+
+
+def test_parameters_that_do_not_match_their_checksum(copy, monkeypatch):
+    """An archive may be valid and yet not be what was written."""
+    monkeypatch.setattr("nar.training.checkpoint_file.digest", lambda content: "0" * 64)
+    write_checkpoint(copy / "step_5.npz", {"params/a/w": np.zeros(5)}, {"notes": {}, "score": None})
+    monkeypatch.undo()
+    assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 4
+
+
+def test_all_checkpoints_damaged(copy):
+    for path in copy.glob("*.npz"):
+        path.write_bytes(b"PK")
+    checkpoints = Checkpoints(copy)
+    with pytest.raises(ValueError, match=r"no whole checkpoint .*damaged: \[2, 4, 5\]"):
+        checkpoints.restore(small_state(0))
+    assert checkpoints.steps == [2, 4, 5]
+
+
+def test_a_checkpoint_of_another_network_is_refused_and_stays(copy):
+    other = small_state(0, optimiser=optax.sgd(0.1))
+    with pytest.raises(ValueError, match=r"step_5.npz does not fit the run's config.*optimiser/"):
+        Checkpoints(copy).restore(other)
+    assert Checkpoints(copy).steps == [2, 4, 5]
+
+
+def test_a_checkpoint_that_is_half_written_is_not_there(copy):
+    (copy / ".step_6.npz.123.part").write_bytes((copy / "step_5.npz").read_bytes()[:100])
+    assert Checkpoints(copy, read_only=True).steps == [2, 4, 5]
+    assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 5
+    assert not list(copy.glob(".*"))
+
+
+def test_no_checkpoints(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.restore(small_state(0)) is None
+    with pytest.raises(ValueError, match="there are none"):
+        checkpoints.restore_best(small_state(0))
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(ValueError, match="checkpoints is damaged: it is no folder"):
+        Checkpoints(tmp_path / "checkpoints")
+
+
+def test_checkpoints_of_orbax_are_still_read(tmp_path):
+    """As nar wrote them before: a folder with the state, and two files of JSON."""
+    ocp = pytest.importorskip("orbax.checkpoint")
+    for step, score in ((1, 0.9), (2, -1.0)):
+        state = small_state(step)
+        fields = {"params": state.params, "optimiser": state.optimiser, "step": state.step}
+        plain = jax.tree.map(np.array, {**fields, "key": jax.random.key_data(state.key)})
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(plain),
+            notes=ocp.args.JsonSave({"notes": {"seconds": step}, "sha256": digest(plain)}),
+            metrics=ocp.args.JsonSave({"score": score}),
+        )
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            checkpointer.save((tmp_path / f"step_{step}").absolute(), args=args)
+        next((tmp_path / f"step_{step}/metrics").iterdir()).rename(tmp_path / f"step_{step}/metrics/metrics")
+    checkpoints = Checkpoints(tmp_path)
+    restored = checkpoints.restore(small_state(0))
+    assert digest(restored.state) == digest(small_state(2))
+    assert restored.notes == {"seconds": 2}
+    assert int(checkpoints.restore_best(small_state(0)).state.step) == 1
+    for step in (3, 4):
+        checkpoints.save(small_state(step), 0.1, {})
+    assert checkpoints.steps == [1, 3, 4]
+    pathlib.Path(tmp_path / "step_1/notes/metadata").write_text("{")
+    assert int(Checkpoints(tmp_path).restore_best(small_state(0)).state.step) == 4
