@@ -98,6 +98,9 @@ def _training() -> ConfigDict:
     config = ConfigDict()
     config.steps = 10_000
     config.batch_size = 32
+    # In how many parts a batch is taken, one after another: the gradient is that of the whole batch, the
+    # memory that of a part.
+    config.accumulate = 1
     config.seed = 0
     # Any optimiser of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE of a function alike, and
     # arguments for it.

@@ -14,7 +14,7 @@ from experiments.optimisation import check_patterns, optimiser_of
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
 from nar.model import Model, make_model
-from nar.training import Devices, TrainState, init_state
+from nar.training import Devices, TrainState, check_parts, init_state
 
 FREE = (
     "data.problem",
@@ -73,6 +73,7 @@ def assemble(config: Config) -> Parts:
     tasks = make_tasks(config["algorithms"], data, transforms)
     devices = Devices.all()
     devices.check_batch_size(training["batch_size"])
+    check_parts(training["batch_size"], training["accumulate"], devices.mesh.size)
     model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
     stream = TrainingStream(tasks, training["batch_size"], training["seed"])
     check_weights(training["loss_weights"], model, stream)

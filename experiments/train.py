@@ -106,7 +106,9 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
     ]
     state, interrupted = fit(
         state,
-        make_step(parts.model, parts.optimiser, parts.loss_weights, parts.average_decay),
+        make_step(
+            parts.model, parts.optimiser, parts.loss_weights, parts.average_decay, training["accumulate"]
+        ),
         parts.stream,
         num_steps=steps,
         devices=parts.devices,

@@ -1,5 +1,6 @@
 """Training: state, step, optimiser, loop, hooks, checkpoints, devices and the folder of a run."""
 
+from nar.training.accumulate import Part, check_parts, value_and_gradient
 from nar.training.checkpoints import Checkpoints, Restored
 from nar.training.clock import Clock
 from nar.training.devices import Devices, use_compilation_cache
@@ -32,6 +33,7 @@ __all__ = [
     "Devices",
     "Hook",
     "Lock",
+    "Part",
     "Patience",
     "Restored",
     "Save",
@@ -43,6 +45,7 @@ __all__ = [
     "Workdir",
     "WriteMetrics",
     "check_average_decay",
+    "check_parts",
     "check_patience",
     "count_parameters",
     "depends_on_length",
@@ -60,6 +63,7 @@ __all__ = [
     "parameter_names",
     "read_json",
     "use_compilation_cache",
+    "value_and_gradient",
     "versions",
     "write_json",
 ]

@@ -1,15 +1,17 @@
 """One step of training, a pure function that is compiled once per task and shape of batch."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import optax
 
-from nar.losses import loss_factors, losses_by_probe, total_loss
+from nar.losses import loss_counts, loss_factors, losses_by_probe, total_loss
 from nar.model import Model, Params
 from nar.specs import Stage
 from nar.traces import TraceBatch
+from nar.training.accumulate import Part, value_and_gradient
 from nar.training.state import TrainState, move_average
 
 Metrics = dict[str, Any]
@@ -24,6 +26,7 @@ def make_step(
     optimiser: optax.GradientTransformation,
     loss_weights: Mapping[str, float] | None = None,
     average_decay: float = 0.0,
+    num_parts: int = 1,
 ) -> StepFunction:
     """The compiled step.
 
@@ -35,25 +38,31 @@ def make_step(
       optimiser: of the run.
       loss_weights: as in `nar.losses.loss_factors`; where hints are not supervised, theirs is 0 in any case.
       average_decay: of the moving average of the parameters, if the state keeps one.
+      num_parts: in how many parts a batch is taken, one after another.
     """
     weights = dict(loss_weights or {})
     if not model.config.hints.supervised:
         weights[Stage.HINT.value] = 0.0
 
     def loss_function(
-        params: Params, state: TrainState, batch: TraceBatch, task: str
-    ) -> tuple[jax.Array, Mapping[str, jax.Array]]:
-        key, spec = jax.random.fold_in(state.key, state.step), model.specs[task]
-        predictions = model.apply(params, key, task, batch, True, training_step=state.step)
-        losses = losses_by_probe(spec, batch, predictions)
+        params: Params, part: Part, step: jax.Array, task: str
+    ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
+        spec = model.specs[task]
+        predictions = model.apply(params, part.key, task, part.batch, True, training_step=step)
+        losses = part.weigh(losses_by_probe(spec, part.batch, predictions))
         metrics = {f"loss/{task}/{name}": value for name, value in losses.items()}
         if predictions.halting is not None:
-            metrics[f"steps/{task}"] = predictions.steps.mean()
-        return total_loss(losses, loss_factors(spec, task, losses, weights)), metrics
+            metrics[f"steps/{task}"] = predictions.steps.mean() / num_parts
+        return total_loss(losses, loss_factors(spec, task, losses, weights)), (metrics, part.rows)
 
     def step(state: TrainState, batch: TraceBatch, task: str) -> tuple[TrainState, Metrics]:
-        gradient_of = jax.value_and_grad(loss_function, has_aux=True)
-        (loss, metrics), gradients = gradient_of(state.params, state, batch, task)
+        (loss, (metrics, _)), gradients = value_and_gradient(
+            functools.partial(loss_function, step=state.step, task=task),
+            state.params,
+            Part(batch, jax.random.fold_in(state.key, state.step)),
+            num_parts,
+            functools.partial(loss_counts, model.config, model.specs[task]),
+        )
         updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         others = frozenset(model.specs) - {task}
