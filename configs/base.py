@@ -140,6 +140,12 @@ def _training() -> ConfigDict:
     config.average_decay = 0.0
     # Training ends early after so many validations without a better score; 0 for never.
     config.patience = 0
+    # What is done when a loss, a gradient or a new parameter is not finite: stop; skip (the step changes
+    # nothing, and counts as `skipped` in metrics.jsonl); or restore (back to the parameters of the last
+    # checkpoint that was scored, and on with the data behind the step). And after how many skips in a row, or
+    # returns to one checkpoint, training stops all the same. Both may change in the course of a run.
+    config.on_nonfinite = "stop"
+    config.nonfinite_limit = 10
     # Steps between two lines of metrics.jsonl.
     config.log_every = 50
     # Steps between two checkpoints, each with a whole validation.

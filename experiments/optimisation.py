@@ -11,6 +11,7 @@ from nar.model import Model, Params
 from nar.training import (
     check_average_decay,
     check_patience,
+    check_policy,
     make_optimiser,
     make_schedule,
     names_found,
@@ -22,12 +23,13 @@ def optimiser_of(training: Mapping[str, Any]) -> optax.GradientTransformation:
     """The optimiser of a config.
 
     Raises:
-      ValueError: if a name, a number, an option or a pattern is not valid, be it of the moving average or of
-        early stopping; the message names the key.
+      ValueError: if a name, a number, an option or a pattern is not valid, be it of the moving average, of
+        early stopping or of what is done where something is not finite; the message names the key.
     """
     try:
         check_average_decay(training["average_decay"])
         check_patience(training["patience"])
+        check_policy(training["on_nonfinite"], training["nonfinite_limit"])
         rate = make_schedule(
             training["schedule"], training["learning_rate"], training["steps"], training["schedule_options"]
         )

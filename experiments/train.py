@@ -6,6 +6,7 @@
 The same command on the same workdir goes on where the run stopped; on a finished run it shows the result.
 """
 
+import dataclasses
 import functools
 import pathlib
 import sys
@@ -24,6 +25,7 @@ from nar.reports import draw_curves, result_summary
 from nar.training import (
     Checkpoints,
     Clock,
+    Guard,
     Patience,
     Save,
     ShowProgress,
@@ -98,10 +100,16 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
         clock,
         notes,
     )
+    guard = Guard(
+        training["on_nonfinite"],
+        training["nonfinite_limit"],
+        functools.partial(restore_scored, parts, checkpoints),
+        notes,
+    )
     hooks = [
         Validate(functools.partial(validate, evaluator), training["checkpoint_every"], steps, patience),
         metrics,
-        Save(checkpoints, (clock, patience, metrics)),
+        Save(checkpoints, (clock, patience, metrics, guard)),
         ShowProgress(start, steps),
     ]
     state, interrupted = fit(
@@ -114,11 +122,19 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
         devices=parts.devices,
         hooks=hooks,
         is_over=patience.is_over,
+        guard=guard,
     )
     if interrupted:
         return False
     finish(config, state, checkpoints, evaluator, clock, workdir)
     return True
+
+
+def restore_scored(parts: Parts, checkpoints: Checkpoints, state: TrainState) -> tuple[TrainState, int]:
+    """The state of the last checkpoint that was scored, but at the step of `state`, and its own step."""
+    found = checkpoints.restore_scored(state).state
+    restored = parts.devices.put_state(found)
+    return dataclasses.replace(restored, step=state.step), int(found.step)
 
 
 def validate(evaluator: Evaluator, params: Params) -> dict[str, float]:

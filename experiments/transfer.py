@@ -51,7 +51,7 @@ def start_state(
 ) -> tuple[TrainState, Mapping[str, Any]]:
     """The state of the latest whole checkpoint, or a new one, and the notes beside it.
 
-    A run that starts from another loads its parameters once: they are saved as the checkpoint of step 0.
+    A new state is saved as the checkpoint of step 0, so that another run's parameters are loaded once.
     """
     state = new_state(parts, config["training"]["seed"])
     restored = checkpoints.restore(state)
@@ -63,12 +63,12 @@ def start_state(
         transfer = _load(state.params, source, config)
         state = parts.devices.put_state(state.with_params(transfer.params))
         write_json(workdir.start, _record(source, transfer))
-        checkpoints.save(state, None, notes)
     elif workdir.start.exists():
         raise ValueError(
             f"{workdir.path} has lost the checkpoint that it started from (see {workdir.start}); "
             "start anew in another workdir"
         )
+    checkpoints.save(state, None, notes)
     return state, notes
 
 

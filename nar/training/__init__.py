@@ -6,6 +6,7 @@ from nar.training.clock import Clock
 from nar.training.devices import Devices, use_compilation_cache
 from nar.training.files import read_json, write_json
 from nar.training.fit import Hook, fit
+from nar.training.guard import Guard, check_policy
 from nar.training.hooks import Save, ShowProgress, Validate
 from nar.training.lock import Lock
 from nar.training.metrics import WriteMetrics
@@ -31,6 +32,7 @@ __all__ = [
     "Checkpoints",
     "Clock",
     "Devices",
+    "Guard",
     "Hook",
     "Lock",
     "Part",
@@ -47,6 +49,7 @@ __all__ = [
     "check_average_decay",
     "check_parts",
     "check_patience",
+    "check_policy",
     "count_parameters",
     "depends_on_length",
     "describe_parts",

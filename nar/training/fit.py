@@ -7,6 +7,7 @@ from typing import Protocol
 
 from nar.batches import TrainingStream, prefetch
 from nar.training.devices import Devices
+from nar.training.guard import Guard
 from nar.training.state import TrainState
 from nar.training.step import Metrics, StepFunction
 
@@ -38,6 +39,7 @@ def fit(
     devices: Devices,
     hooks: Sequence[Hook] = (),
     is_over: Callable[[], bool] = lambda: False,
+    guard: Guard | None = None,
 ) -> tuple[TrainState, bool]:
     """Trains until the state has taken `num_steps` steps, training is over, or until SIGTERM or SIGINT.
 
@@ -48,11 +50,16 @@ def fit(
       num_steps: at how many steps, counted from the very first, to stop.
       devices: where to train.
       hooks: called in this order after each step.
+      guard: against what is not finite; by default it stops training.
       is_over: asked before each step whether training should end without it.
 
     Returns:
       The new state, and whether training was interrupted.
+
+    Raises:
+      FloatingPointError: if something is not finite and the guard stops training.
     """
+    guard = guard or Guard()
     start = int(state.step)
     batches = prefetch(stream, start, num_steps)
     with _Interruption() as interruption:
@@ -61,6 +68,7 @@ def fit(
                 break
             task = stream.task(index).name
             state, metrics = step_function(state, devices.put_batch(batch), task)
+            state = guard.watch(index + 1, task, state, metrics)
             if devices.must_wait:
                 metrics["loss"].block_until_ready()
             for hook in hooks:
@@ -68,6 +76,7 @@ def fit(
             if interruption.asked:
                 break
         batches.close()
+        guard.settle()
         for hook in hooks:
             hook.at_end(state, interruption.asked)
     return state, interruption.asked

@@ -14,6 +14,7 @@ from absl import logging
 
 from nar.training.clock import Clock
 from nar.training.files import naming, write_text
+from nar.training.finiteness import SKIPPED
 from nar.training.state import TrainState
 from nar.training.step import Metrics
 from nar.training.tensorboard import Events
@@ -25,7 +26,8 @@ VALIDATION_SECONDS = "validation/seconds"
 class WriteMetrics:
     """Every so many steps, and whenever there are scores: a line in `metrics.jsonl` and TensorBoard events.
 
-    Losses are means over the steps since the last line. What was heard since then is part of `notes`, so that
+    Losses are means over the steps since the last line, as far as they are finite; `skipped` is the number of
+    steps that were not. What was heard since then is part of `notes`, so that
     a resumed run writes the lines of an undisturbed one.
     """
 
@@ -116,5 +118,14 @@ def _step_of(line: str) -> float:
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: float(np.mean([float(row[name]) for row in rows if name in row])) for name in names}
+    """Means of what is finite, by name; of skipped steps the number."""
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            columns.setdefault(name, []).append(float(value))
+    finite = {name: [value for value in values if math.isfinite(value)] for name, values in columns.items()}
+    return {
+        name: float(np.sum(values) if name == SKIPPED else np.mean(values))
+        for name, values in finite.items()
+        if values
+    }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from nar.losses import loss_counts, loss_factors, losses_by_probe, total_loss
@@ -12,10 +13,11 @@ from nar.model import Model, Params
 from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.accumulate import Part, value_and_gradient
+from nar.training.finiteness import keep_finite, squares
 from nar.training.state import TrainState, move_average
 
 Metrics = dict[str, Any]
-"""Scalars by name, of jax or of numpy."""
+"""Scalars by name, of jax or of numpy; and `FINITE`, which a guard takes out."""
 
 StepFunction = Callable[[TrainState, TraceBatch, str], tuple[TrainState, Metrics]]
 """(state, batch, task) -> (new state, metrics); the old state must not be used again."""
@@ -31,7 +33,8 @@ def make_step(
     """The compiled step.
 
     Metrics are scalars: `loss`, which is the weighted total; `loss/<task>/<probe>`, which are not weighted;
-    `gradient_norm`; and `steps/<task>`, if the network learns when to stop.
+    `gradient_norm`; `steps/<task>`, if the network learns when to stop; and those of `keep_finite`: where
+    something is not finite, all but the number of the step stays as it was.
 
     Args:
       model: the network.
@@ -68,11 +71,13 @@ def make_step(
         others = frozenset(model.specs) - {task}
         params = keep_codecs(others, params, state.params)
         optimiser_state = keep_codecs(others, optimiser_state, state.optimiser)
-        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradients), **metrics}
+        sums = squares(gradients)
+        metrics = {"loss": loss, "gradient_norm": jnp.sqrt(sum(sums)), **metrics}
         average = state.average
         if average is not None:
             average = move_average(average, params, state.step + 1, average_decay)
-        return TrainState(params, optimiser_state, state.step + 1, state.key, average), metrics
+        new = TrainState(params, optimiser_state, state.step + 1, state.key, average)
+        return keep_finite(state, new, metrics, sums)
 
     return jax.jit(step, static_argnums=2, donate_argnums=0)
 

@@ -29,6 +29,9 @@ from nar.training.lock import LOCK, Lock
 
 Config = Mapping[str, Any]
 
+MAY_CHANGE = ("training.on_nonfinite", "training.nonfinite_limit")
+"""Keys of a config that say nothing about the steps that were taken."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
@@ -138,7 +141,8 @@ class Workdir:
 
     def _check_config(self, old: Config, new: Config, prolongable: bool) -> None:
         before, now = _flat(old), _flat(new)
-        changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+        keys = sorted({*before, *now} - {*MAY_CHANGE})
+        changed = [key for key in keys if before.get(key) != now.get(key)]
         steps = "training.steps"
         if changed == [steps] and now[steps] > before.get(steps, math.inf):
             if prolongable:

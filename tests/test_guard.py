@@ -1,0 +1,262 @@
+"""What is not finite does no harm: it is named at once, and training stops, skips it or goes back."""
+
+import dataclasses
+import json
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nar.algorithms import ALGORITHMS
+from nar.batches import Task, TrainingStream
+from nar.model import NetConfig, make_model
+from nar.processors import PROCESSORS
+from nar.training import (
+    Checkpoints,
+    Clock,
+    Devices,
+    Guard,
+    Save,
+    WriteMetrics,
+    digest,
+    fit,
+    init_state,
+    make_optimiser,
+    make_step,
+    parameter_names,
+)
+
+DEVICES = Devices.all()
+BAD = (3, 4, 8)
+"""Steps, from 1, in which the processor below returns nan."""
+
+
+class Poisoned(hk.Module):
+    """A processor that is not finite at some steps of training."""
+
+    def __init__(self, hidden_size, layer_norm=True, backward=False, name="poisoned"):
+        super().__init__(name=name)
+        self._inner = PROCESSORS["mpnn"](hidden_size, layer_norm=layer_norm)
+        self._backward = backward
+
+    def initial_memory(self, batch_size, num_nodes):
+        return self._inner.initial_memory(batch_size, num_nodes)
+
+    def __call__(self, features, hidden, memory=(), context=None):
+        found = self._inner(features, hidden, memory, context)
+        is_bad = jnp.isin(context.training_step + 1, jnp.array(BAD))
+        if self._backward:
+            # The square root of 0 is 0, but its slope is infinite.
+            scale = 1 + jnp.sqrt(jnp.where(is_bad, 0.0, 1.0) * jnp.abs(found.nodes.mean()))
+        else:
+            scale = jnp.where(is_bad, jnp.nan, 1.0)
+        return found._replace(nodes=found.nodes * scale)
+
+
+class Training:
+    """A small run that can be interrupted, with a checkpoint each fifth step."""
+
+    def __init__(self, processor=Poisoned, rate=1e-2, backward=False, names=("bfs",), **optimiser):
+        tasks = [Task(ALGORITHMS[name], (4,)) for name in names]
+        self.stream = TrainingStream(tasks, batch_size=4, seed=0)
+        options = {"backward": backward} if processor is Poisoned else {}
+        config = NetConfig(lambda size, **others: processor(size, **options, **others), hidden_size=8)
+        self.model = make_model(config, {task.name: task.spec for task in tasks})
+        self.optimiser = make_optimiser(rate, **optimiser)
+        self.step = make_step(self.model, self.optimiser, average_decay=0.9)
+        self.batches = {task.name: self.stream.batch(index) for index, task in enumerate(tasks)}
+
+    def state(self):
+        init = lambda: init_state(self.model, self.optimiser, self.batches, 0, averaged=True)  # noqa: E731
+        return DEVICES.make_state(init)
+
+    def run(self, folder, policy, stops=(10,), limit=10):
+        """Trains to the last of some steps, in as many sessions; the state, and the last lines of metrics."""
+        state = self.state()
+        for stop in stops:
+            checkpoints = Checkpoints(folder)
+            restored = checkpoints.restore(state)
+            notes = restored.notes if restored else {}
+            state = DEVICES.put_state(restored.state) if restored else self.state()
+            if not restored:
+                checkpoints.save(state, None, {})
+
+            def restore(state, checkpoints=checkpoints):
+                found = checkpoints.restore_scored(state).state
+                restored = dataclasses.replace(DEVICES.put_state(found), step=state.step)
+                return restored, int(found.step)
+
+            guard = Guard(policy, limit, restore, notes)
+            start = int(state.step)
+            metrics = WriteMetrics(folder / "metrics.jsonl", folder / "events", 2, 4, start, Clock(), notes)
+            save = Save(checkpoints, (metrics, guard))
+            try:
+                state, _ = fit(
+                    state,
+                    self.step,
+                    self.stream,
+                    num_steps=stop,
+                    devices=DEVICES,
+                    hooks=(ScoreEachFifth(), metrics, save),
+                    guard=guard,
+                )
+            except FloatingPointError:
+                metrics.at_end(state, interrupted=False)
+                raise
+            save.at_end(state, interrupted=stop != stops[-1])
+        return state
+
+
+class ScoreEachFifth:
+    def after_step(self, step, state, metrics):
+        if step % 5 == 0:
+            metrics["validation/score"] = np.float64(0.5)
+
+    def at_end(self, state, interrupted):
+        pass
+
+
+def lines(folder):
+    timed = ("seconds", "steps_per_second", "examples_per_second")
+    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in timed} for line in found]
+
+
+@pytest.fixture(scope="module")
+def poisoned():
+    return Training()
+
+
+def test_a_step_that_is_not_finite_changes_nothing_but_its_number(poisoned):
+    state = poisoned.state()
+    for index in range(2):
+        state, metrics = poisoned.step(state, poisoned.stream.batch(index), "bfs")
+        assert metrics["finite"].all() and metrics["skipped"] == 0
+    before = jax.tree.map(np.array, (state.params, state.optimiser, state.average))
+    state, metrics = poisoned.step(state, poisoned.stream.batch(2), "bfs")
+    assert int(state.step) == 3
+    assert metrics["skipped"] == 1 and not metrics["finite"][0]
+    assert np.isnan(metrics["loss"])
+    assert digest((state.params, state.optimiser, state.average)) == digest(before)
+
+
+def test_stop_names_step_task_and_probes_and_leaves_the_checkpoint(poisoned, tmp_path):
+    message = r"^step 3 \(bfs\): loss/bfs/.* is nan, .*on_nonfinite=skip"
+    with pytest.raises(FloatingPointError, match=message) as caught:
+        poisoned.run(tmp_path, "stop")
+    spec = ALGORITHMS["bfs"].spec
+    for probe in (*spec.outputs, *spec.hints):
+        if probe.name != "pos":
+            assert f"loss/bfs/{probe.name} is nan" in str(caught.value)
+    restored = Checkpoints(tmp_path).restore(poisoned.state())
+    assert int(restored.state.step) == 0
+    # The same run goes on where the policy allows it.
+    assert int(poisoned.run(tmp_path, "skip").step) == 10
+
+
+def test_stop_before_a_checkpoint_is_saved_of_the_bad_step_itself(tmp_path, monkeypatch):
+    """A step is looked at when the next was started, but before a checkpoint at once."""
+    monkeypatch.setattr(f"{__name__}.BAD", (5,))
+    with pytest.raises(FloatingPointError, match=r"step 5 \(bfs\)"):
+        Training().run(tmp_path, "stop")
+    assert Checkpoints(tmp_path).steps == [0]
+    with pytest.raises(FloatingPointError, match=r"step 5 \(bfs\)"):
+        Training().run(tmp_path / "last", "stop", stops=(5,))
+
+
+def test_skip_is_as_if_the_steps_had_not_been(poisoned, tmp_path, caplog):
+    state = poisoned.run(tmp_path, "skip")
+    assert caplog.text.count("the step is skipped") == 3
+    assert [line.get("skipped") for line in lines(tmp_path)] == [0, 2, 0, 0, 1, 0]
+    assert all(np.isfinite(value) for line in lines(tmp_path) for value in line.values())
+    healthy = poisoned.state()
+    for index in range(10):
+        if index + 1 in BAD:
+            healthy = dataclasses.replace(healthy, step=jnp.int32(index + 1))
+        else:
+            healthy, _ = poisoned.step(healthy, poisoned.stream.batch(index), "bfs")
+    assert digest(state) == digest(healthy)
+
+
+def test_too_many_skips_in_a_row_stop(poisoned, tmp_path):
+    with pytest.raises(FloatingPointError, match=r"step 4 .*1 steps before it were skipped already"):
+        poisoned.run(tmp_path, "skip", limit=1)
+    # Three in all, but two in a row.
+    assert int(poisoned.run(tmp_path, "skip", limit=2).step) == 10
+
+
+def test_restore_goes_back_to_the_scored_checkpoint_and_on_with_later_data(poisoned, tmp_path, caplog):
+    state = poisoned.run(tmp_path, "restore")
+    assert "step 3 (bfs)" in caplog.text and caplog.text.count("the state of step 0 is restored") == 2
+    assert caplog.text.count("the state of step 5 is restored") == 1
+    five = Checkpoints(tmp_path).restore_scored(state)
+    assert int(five.state.step) == 10
+    # From step 5's state, at step 8, two more steps: those of the batches behind the bad one.
+    again = Training().run(tmp_path / "again", "restore", stops=(5,))
+    again = dataclasses.replace(again, step=jnp.int32(8))
+    for index in (8, 9):
+        again, _ = poisoned.step(again, poisoned.stream.batch(index), "bfs")
+    assert digest(again) == digest(state)
+
+
+def test_too_many_returns_to_one_checkpoint_stop(poisoned, tmp_path):
+    with pytest.raises(FloatingPointError, match=r"step 4 .*step 0 was gone back to 1 times already"):
+        poisoned.run(tmp_path, "restore", limit=1)
+
+
+@pytest.mark.parametrize("policy", ["skip", "restore"])
+@pytest.mark.parametrize("stops", [(3, 10), (4, 10), (2, 3, 6, 7, 9, 10)])
+def test_an_interrupted_run_equals_an_undisturbed_one(poisoned, tmp_path, policy, stops):
+    straight = poisoned.run(tmp_path / "straight", policy)
+    disturbed = poisoned.run(tmp_path / "disturbed", policy, stops)
+    assert digest(disturbed) == digest(straight)
+    assert lines(tmp_path / "disturbed") == lines(tmp_path / "straight")
+
+
+def test_the_limit_counts_over_interruptions(poisoned, tmp_path):
+    for policy in ("skip", "restore"):
+        with pytest.raises(FloatingPointError, match=r"^step 4 "):
+            poisoned.run(tmp_path / policy, policy, stops=(3, 10), limit=1)
+
+
+def test_gradients_are_named_where_losses_are_finite(tmp_path):
+    training = Training(backward=True)
+    message = r"^step 3 \(bfs\): all losses are finite, but not the gradients of bfs/"
+    with pytest.raises(FloatingPointError, match=message):
+        training.run(tmp_path, "stop")
+
+
+def test_a_learning_rate_that_is_too_large(tmp_path):
+    """Finite gradients, and parameters that would be infinite: they never are."""
+    training = Training(PROCESSORS["mpnn"], rate=1e30, name="sgd", gradient_clip=0.0)
+    with pytest.raises(FloatingPointError, match=r"^step \d+ \(bfs\): "):
+        training.run(tmp_path, "stop")
+    state = training.run(tmp_path, "skip", limit=100)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.average)))
+
+
+def test_new_parameters_are_named():
+    from nar.training.guard import _Seen, describe
+
+    state = Training(PROCESSORS["mpnn"]).state()
+    names = parameter_names(state.params)
+    flags = np.ones(1 + 2 * len(names), bool)
+    flags[-2:] = False
+    message = describe(_Seen(7, "bfs", state, flags, {"loss": np.float32(1)}))
+    assert message == (
+        f"step 7 (bfs): losses and gradients are finite, but not the new values of {names[-2]}, {names[-1]}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit", "message"),
+    [
+        ("ignore", 10, "unknown on_nonfinite 'ignore'; known: stop, skip, restore"),
+        ("skip", -1, "nonfinite_limit"),
+    ],
+)
+def test_bad_policies(policy, limit, message):
+    with pytest.raises(ValueError, match=message):
+        Guard(policy, limit)
