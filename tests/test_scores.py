@@ -1,5 +1,7 @@
 """Scores: one formula a kind, equal to dm-clrs's, pooled over all samples whatever the batches."""
 
+import dataclasses
+
 import every_kind
 import jax
 import numpy as np
@@ -196,6 +198,19 @@ def test_results_do_not_depend_on_the_size_of_batches(network, task):
         for name, value in decided.items():
             np.testing.assert_array_equal(value, results[7][0][name])
     assert 0 < results[7][1]["score"] < 1
+
+
+def test_so_many_are_predicted_at_once(network):
+    model, params = network
+    seen = []
+
+    def apply(params, key, task, batch, *rest):
+        seen.append(batch.batch_size)
+        return model.apply(params, key, task, batch, *rest)
+
+    evaluator = Evaluator(dataclasses.replace(model, apply=apply), Transforms(), batch_size=3)
+    evaluator.score(params, "bfs", sample_traces("bfs", 5, 7, seed=0))
+    assert set(seen) == {3}
 
 
 def test_order_is_kept(network):
