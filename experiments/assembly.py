@@ -6,6 +6,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import numpy as np
 import optax
 
 from configs import base
@@ -52,8 +54,12 @@ class Parts:
     devices: Devices
 
 
-def assemble(config: Config) -> Parts:
+def assemble(config: Config, devices: Devices | None = None) -> Parts:
     """The parts of a run.
+
+    Args:
+      config: of the run.
+      devices: where it is to run; by default on all there are.
 
     Raises:
       ValueError: if anything in the config is not valid.
@@ -71,11 +77,13 @@ def assemble(config: Config) -> Parts:
         cyclic_permutations=data["cyclic_permutations"],
     )
     tasks = make_tasks(config["algorithms"], data, transforms)
-    devices = Devices.all()
+    devices = devices or Devices.all()
     devices.check_batch_size(training["batch_size"])
     check_parts(training["batch_size"], training["accumulate"], devices.mesh.size)
     model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
-    stream = TrainingStream(tasks, training["batch_size"], training["seed"])
+    stream = TrainingStream(
+        tasks, training["batch_size"], training["seed"], devices.process, devices.num_processes
+    )
     check_weights(training["loss_weights"], model, stream)
     optimiser = optimiser_of(training)
     check_patterns(training, model, stream)
@@ -93,7 +101,11 @@ def assemble(config: Config) -> Parts:
 
 def new_state(parts: Parts, seed: int) -> TrainState:
     """The state before the first step, on all devices."""
-    batches = {task.name: parts.stream.batch(step) for step, task in enumerate(parts.tasks)}
+    # Of the batches only the shapes matter; all processes must trace the same function.
+    batches = {
+        task.name: jax.tree.map(np.zeros_like, parts.stream.batch(step))
+        for step, task in enumerate(parts.tasks)
+    }
     return parts.devices.make_state(
         functools.partial(
             init_state, parts.model, parts.optimiser, batches, seed, averaged=parts.average_decay > 0

@@ -6,14 +6,20 @@ Problems are drawn as CLRS-30 draws its test split: with the default seed, size 
 printed and kept as `evaluation.json` in the workdir.
 """
 
+import pathlib
+
+import jax
+import numpy as np
 from absl import flags
 
 from experiments.assembly import Parts, assemble
 from experiments.command_line import launch
+from experiments.distributed import together
 from experiments.restore import open_workdir, restore
 from nar.evaluation import Evaluator, score_sizes
+from nar.model import Params
 from nar.reports import scores_table
-from nar.training import write_json
+from nar.training import Devices, is_first, on_all, on_first, say, write_json
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _SIZES = flags.DEFINE_list("sizes", ["16", "32", "64"], "Problem sizes.")
@@ -25,19 +31,25 @@ _BATCH_SIZE = flags.DEFINE_integer(
 
 
 def main() -> None:
-    """Checks everything that can be checked, then scores."""
-    sizes = parse_sizes(_SIZES.value, assemble(open_workdir(_WORKDIR.value)[1]))
-    run = restore(_WORKDIR.value, _CHECKPOINT.value)
-    config, parts, state = run.config, run.parts, run.state
+    """Checks everything that can be checked, then scores, on all devices."""
+    config = on_first(lambda: open_workdir(_WORKDIR.value)[1])
+    parts = on_all(lambda: assemble(config, Devices.one()))
+    sizes = on_all(lambda: parse_sizes(_SIZES.value, parts))
+    params, step = on_first(_read)
     batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
-    evaluator = Evaluator(parts.model, parts.transforms, batch_size, show_progress=True)
-    scores = score_sizes(evaluator, state.evaluated, sizes, _SEED.value)
-    step = int(state.step)
-    path = run.workdir.path / "evaluation.json"
+    evaluator = Evaluator(parts.model, parts.transforms, batch_size, Devices.all(), show_progress=is_first())
+    scores = score_sizes(evaluator, params, sizes, _SEED.value)
+    path = pathlib.Path(_WORKDIR.value) / "evaluation.json"
     content = {"scores": scores, "step": step, "checkpoint": _CHECKPOINT.value, "seed": _SEED.value}
-    write_json(path, content)
-    print(scores_table({f"seed {_SEED.value}": scores}))
-    print(f"\nCheckpoint: {_CHECKPOINT.value}, step {step}. Written: {path}")
+    on_first(lambda: write_json(path, content))
+    say(scores_table({f"seed {_SEED.value}": scores}))
+    say(f"\nCheckpoint: {_CHECKPOINT.value}, step {step}. Written: {path}")
+
+
+def _read() -> tuple[Params, int]:
+    """Parameters of the checkpoint, and its step."""
+    state = restore(_WORKDIR.value, _CHECKPOINT.value).state
+    return jax.tree.map(np.asarray, state.evaluated), int(state.step)
 
 
 def parse_sizes(words: list[str], parts: Parts) -> list[int]:
@@ -63,4 +75,4 @@ def parse_sizes(words: list[str], parts: Parts) -> list[int]:
 
 
 if __name__ == "__main__":
-    launch(main)
+    launch(together(main))

@@ -6,7 +6,7 @@ import pathlib
 from experiments.assembly import Config, Parts, assemble, new_state
 from experiments.defaults import complete
 from nar.evaluation import Predictor
-from nar.training import Checkpoints, TrainState, Workdir
+from nar.training import Checkpoints, Devices, TrainState, Workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +37,13 @@ def open_workdir(path: str | pathlib.Path) -> tuple[Workdir, Config]:
 
 
 def restore(path: str | pathlib.Path, checkpoint: str = "best") -> Run:
-    """A run, with its "best" or "last" checkpoint.
+    """A run, with its "best" or "last" checkpoint, on one device of this process.
 
     Raises:
       ValueError: if the folder is not that of a run, or has no whole checkpoint.
     """
     workdir, config = open_workdir(path)
-    parts = assemble(config)
+    parts = assemble(config, Devices.one())
     state = new_state(parts, config["training"]["seed"])
     checkpoints = Checkpoints(workdir.checkpoints, read_only=True)
     read = checkpoints.restore_best if checkpoint == "best" else checkpoints.restore_last

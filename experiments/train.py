@@ -6,6 +6,7 @@
 The same command on the same workdir goes on where the run stopped; on a finished run it shows the result.
 """
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -17,15 +18,17 @@ from ml_collections import config_flags
 from experiments.assembly import Config, Parts, assemble
 from experiments.command_line import launch
 from experiments.defaults import complete
+from experiments.distributed import together
 from experiments.restore import Run
 from experiments.transfer import describe, open_source, start_state
-from nar.evaluation import Evaluator, mean_score, score_split
+from nar.evaluation import Evaluator, Scores, mean_score, score_split
 from nar.model import Params
 from nar.reports import draw_curves, result_summary
 from nar.training import (
     Checkpoints,
     Clock,
     Guard,
+    Hook,
     Patience,
     Save,
     ShowProgress,
@@ -33,12 +36,17 @@ from nar.training import (
     Validate,
     Workdir,
     WriteMetrics,
+    check_same,
     count_parameters,
     depends_on_length,
     digest,
     fit,
+    is_first,
     make_step,
+    on_all,
+    on_first,
     read_json,
+    restore_on_all,
     write_json,
 )
 
@@ -51,20 +59,32 @@ _WORKDIR = flags.DEFINE_string(
 def main() -> None:
     """Checks the config, then trains, or says that the run is finished."""
     config = _CONFIG.value.to_dict()
+    check_same("the config", config)
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
-    parts = assemble(config)
+    parts = on_all(lambda: assemble(config))
     training = config["training"]
-    source = open_source(config, parts, workdir)
+    source = on_all(lambda: open_source(config, parts, workdir) if is_first() else None)
     prolongable = not depends_on_length(training["schedule"], training["schedule_options"])
-    workdir.check(config, prolongable=prolongable, complete=complete)
-    if is_finished(workdir, training["steps"]):
-        print(f"This run is finished: {workdir.path}\n\n{result_summary(read_json(workdir.result))}")
+    on_first(lambda: workdir.check(config, prolongable=prolongable, complete=complete))
+    if on_first(lambda: is_finished(workdir, training["steps"])):
+        on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
         return
-    with workdir.lock():
-        workdir.claim(config)
+    with contextlib.ExitStack() as held:
+        on_first(lambda: take(workdir, config, held))
         if not train(config, parts, workdir, source):
-            sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}")
-    print(f"\n{result_summary(read_json(workdir.result))}\nRun: {workdir.path}")
+            sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}" if is_first() else 1)
+    on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
+
+
+def take(workdir: Workdir, config: Config, held: contextlib.ExitStack) -> None:
+    """Locks the folder for as long as the stack is open, and writes the config."""
+    held.enter_context(workdir.lock())
+    workdir.claim(config)
+
+
+def summary(workdir: Workdir) -> str:
+    """The result as text."""
+    return result_summary(read_json(workdir.result))
 
 
 def is_finished(workdir: Workdir, steps: int) -> bool:
@@ -85,33 +105,38 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
     The start is new parameters, some of them those of the run `source`.
     """
     training = config["training"]
-    evaluator = Evaluator(parts.model, parts.transforms, config["evaluation"]["batch_size"])
-    checkpoints = Checkpoints(workdir.checkpoints)
+    evaluator = Evaluator(parts.model, parts.transforms, config["evaluation"]["batch_size"], parts.devices)
+    checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
     state, notes = start_state(config, parts, checkpoints, workdir, source)
-    describe(state, training, workdir)
+    on_first(lambda: describe(state, training, workdir))
     start, steps = int(state.step), training["steps"]
     clock, patience = Clock(notes["seconds"]), Patience(training["patience"], notes)
-    metrics = WriteMetrics(
-        workdir.metrics,
-        workdir.tensorboard,
-        training["log_every"],
-        training["batch_size"],
-        start,
-        clock,
-        notes,
-    )
     guard = Guard(
         training["on_nonfinite"],
         training["nonfinite_limit"],
         functools.partial(restore_scored, parts, checkpoints),
         notes,
     )
-    hooks = [
-        Validate(functools.partial(validate, evaluator), training["checkpoint_every"], steps, patience),
-        metrics,
-        Save(checkpoints, (clock, patience, metrics, guard)),
-        ShowProgress(start, steps),
+    hooks: list[Hook] = [
+        Validate(functools.partial(validate, evaluator), training["checkpoint_every"], steps, patience)
     ]
+
+    def write_and_show() -> list[Hook]:
+        """What the first process alone does."""
+        if checkpoints is None:
+            return []
+        metrics = WriteMetrics(
+            workdir.metrics,
+            workdir.tensorboard,
+            training["log_every"],
+            training["batch_size"],
+            start,
+            clock,
+            notes,
+        )
+        return [metrics, Save(checkpoints, (clock, patience, metrics, guard)), ShowProgress(start, steps)]
+
+    hooks += on_all(write_and_show)
     state, interrupted = fit(
         state,
         make_step(
@@ -130,11 +155,14 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
     return True
 
 
-def restore_scored(parts: Parts, checkpoints: Checkpoints, state: TrainState) -> tuple[TrainState, int]:
+def restore_scored(
+    parts: Parts, checkpoints: Checkpoints | None, state: TrainState
+) -> tuple[TrainState, int]:
     """The state of the last checkpoint that was scored, but at the step of `state`, and its own step."""
-    found = checkpoints.restore_scored(state).state
-    restored = parts.devices.put_state(found)
-    return dataclasses.replace(restored, step=state.step), int(found.step)
+    found = restore_on_all(lambda: checkpoints and checkpoints.restore_scored(state))
+    assert found is not None
+    restored = parts.devices.put_state(found.state)
+    return dataclasses.replace(restored, step=state.step), int(found.state.step)
 
 
 def validate(evaluator: Evaluator, params: Params) -> dict[str, float]:
@@ -152,18 +180,32 @@ def validate(evaluator: Evaluator, params: Params) -> dict[str, float]:
 def finish(
     config: Config,
     state: TrainState,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     evaluator: Evaluator,
     clock: Clock,
     workdir: Workdir,
 ) -> None:
-    """Scores the best checkpoint on validation and test, and writes `result.json` and `curves.png`."""
-    best = checkpoints.restore_best(state).state
-    evaluator.show_progress = True
+    """Scores the best checkpoint on validation and test; the first process writes the result and curves."""
+    restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state))
+    assert restored is not None
+    best = restored.state
+    evaluator.show_progress = is_first()
     scores = {
         name: score_split(evaluator, best.evaluated, split)
         for name, split in (("validation", "val"), ("test", "test"))
     }
+    on_first(lambda: write_result(config, state, scores, int(best.step), clock, workdir))
+
+
+def write_result(
+    config: Config,
+    state: TrainState,
+    scores: dict[str, Scores],
+    best_step: int,
+    clock: Clock,
+    workdir: Workdir,
+) -> None:
+    """Writes `result.json` and `curves.png`."""
     steps = int(state.step)
     if not draw_curves(workdir.metrics, workdir.path / "curves.png"):
         logging.info("matplotlib is not installed (extra `plots`): no curves.png")
@@ -171,7 +213,7 @@ def finish(
         workdir.result,
         {
             "scores": scores,
-            "best_step": int(best.step),
+            "best_step": best_step,
             "steps": steps,
             "stopped_early": steps < config["training"]["steps"],
             "examples": steps * config["training"]["batch_size"],
@@ -184,4 +226,4 @@ def finish(
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    launch(main)
+    launch(together(main))

@@ -4,6 +4,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import numpy as np
 from absl import logging
 
 from experiments.assembly import Config, Parts, new_state
@@ -20,7 +22,10 @@ from nar.training import (
     digest,
     frozen_names,
     load_parts,
+    on_first,
     read_json,
+    restore_on_all,
+    say,
     write_json,
 )
 
@@ -47,29 +52,38 @@ def open_source(config: Config, parts: Parts, workdir: Workdir) -> Run | None:
 
 
 def start_state(
-    config: Config, parts: Parts, checkpoints: Checkpoints, workdir: Workdir, source: Run | None
+    config: Config, parts: Parts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
 ) -> tuple[TrainState, Mapping[str, Any]]:
     """The state of the latest whole checkpoint, or a new one, and the notes beside it.
 
-    A new state is saved as the checkpoint of step 0, so that another run's parameters are loaded once.
+    A new state is saved as the checkpoint of step 0, so that another run's parameters are loaded once. Of
+    several processes the first one has the checkpoints and the other run, and all get the same state.
     """
     state = new_state(parts, config["training"]["seed"])
-    restored = checkpoints.restore(state)
+    restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
     if restored is not None:
-        print(f"Going on from step {int(restored.state.step)}.")
+        say(f"Going on from step {int(restored.state.step)}.")
         return parts.devices.put_state(restored.state), restored.notes
     notes = {"seconds": 0.0}
+    params = on_first(lambda: _source_params(state.params, source, config, workdir))
+    if params is not None:
+        state = parts.devices.put_state(state.with_params(params))
+    on_first(lambda: checkpoints and checkpoints.save(state, None, notes))
+    return state, notes
+
+
+def _source_params(params: Params, source: Run | None, config: Config, workdir: Workdir) -> Params | None:
+    """New parameters on the host, some of them those of the other run; None if there is none."""
     if source is not None:
-        transfer = _load(state.params, source, config)
-        state = parts.devices.put_state(state.with_params(transfer.params))
+        transfer = _load(params, source, config)
         write_json(workdir.start, _record(source, transfer))
-    elif workdir.start.exists():
+        return jax.tree.map(np.asarray, transfer.params)
+    if workdir.start.exists():
         raise ValueError(
             f"{workdir.path} has lost the checkpoint that it started from (see {workdir.start}); "
             "start anew in another workdir"
         )
-    checkpoints.save(state, None, notes)
-    return state, notes
+    return None
 
 
 def _load(params: Params, source: Run, config: Config) -> Transfer:

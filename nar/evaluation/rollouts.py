@@ -13,6 +13,7 @@ from nar.batches import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.scores import decide, score_decided
 from nar.model import FromTrace, Learned, Model, Params, Values
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
+from nar.training import Devices
 
 SAMPLES_OF_OTHER_SIZES = 32
 """Times `Algorithm.clrs30_multiplier`, as in the test split."""
@@ -34,19 +35,28 @@ class Evaluator:
     """Scores a network on any number of traces of any size."""
 
     def __init__(
-        self, model: Model, transforms: Transforms, batch_size: int = 32, *, show_progress: bool = False
+        self,
+        model: Model,
+        transforms: Transforms,
+        batch_size: int = 32,
+        devices: Devices | None = None,
+        *,
+        show_progress: bool = False,
     ) -> None:
         """Compiles nothing yet.
 
         Args:
           model: the network.
           transforms: those that it is trained with.
-          batch_size: how many traces are predicted at once.
+          batch_size: how many traces are predicted at once; rounded up to a multiple of the devices.
+          devices: where to predict; by default on one. If they belong to several processes, all of them ask
+            for the same and get the same.
           show_progress: whether a bar shows the time left.
         """
         self.model = model
         self._transforms = transforms
-        self._batch_size = batch_size
+        self._devices = devices or Devices.one()
+        self._batch_size = self._devices.round_up(batch_size)
         self.show_progress = show_progress
 
         def predict(
@@ -55,7 +65,7 @@ class Evaluator:
             predictions = model.apply(params, None, task, batch, False, num_steps)
             return predictions.outputs, predictions.steps
 
-        self._predict = jax.jit(predict, static_argnums=(1, 3))
+        self._predict = jax.jit(predict, static_argnums=(1, 3), out_shardings=self._devices.replicated)
 
     def score(self, params: Params, task: str, traces: TraceBatch) -> dict[str, float]:
         """Score of each output over all traces together, and `score`, their mean.
@@ -78,6 +88,7 @@ class Evaluator:
     def decide(self, params: Params, task: str, batch: TraceBatch) -> Decided:
         """Outputs for a batch after transforms, in its order."""
         spec = self.model.specs[task]
+        params = jax.device_put(params, self._devices.replicated)
         parts, steps = [], []
         starts = range(0, batch.batch_size, self._batch_size)
         for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self.show_progress):
@@ -97,7 +108,9 @@ class Evaluator:
         # Of the hints, the network sees the first only.
         first = {name: value[:1] for name, value in batch.hints.items()}
         batch = dataclasses.replace(batch, hints=first, outputs={})
-        return self._predict(params, task, batch, num_steps)
+        share = self._devices.put_batch(take(batch, self._devices.share(batch.batch_size)))
+        predicted = self._predict(params, task, share, num_steps)
+        return jax.tree.map(lambda value: value.addressable_data(0), predicted)
 
 
 Scores = dict[str, dict[str, dict[str, float]]]

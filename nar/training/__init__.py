@@ -13,6 +13,15 @@ from nar.training.metrics import WriteMetrics
 from nar.training.optimisers import OPTIMISERS, frozen_names, make_optimiser
 from nar.training.patience import Patience, check_patience
 from nar.training.patterns import names_found, parameter_names
+from nar.training.processes import (
+    StoppedTogetherError,
+    check_same,
+    is_first,
+    on_all,
+    on_first,
+    restore_on_all,
+    say,
+)
 from nar.training.schedules import SCHEDULES, depends_on_length, make_schedule
 from nar.training.state import (
     TrainState,
@@ -41,6 +50,7 @@ __all__ = [
     "Save",
     "ShowProgress",
     "StepFunction",
+    "StoppedTogetherError",
     "TrainState",
     "Transfer",
     "Validate",
@@ -50,6 +60,7 @@ __all__ = [
     "check_parts",
     "check_patience",
     "check_policy",
+    "check_same",
     "count_parameters",
     "depends_on_length",
     "describe_parts",
@@ -57,14 +68,19 @@ __all__ = [
     "fit",
     "frozen_names",
     "init_state",
+    "is_first",
     "load_parts",
     "make_optimiser",
     "make_schedule",
     "make_step",
     "move_average",
     "names_found",
+    "on_all",
+    "on_first",
     "parameter_names",
     "read_json",
+    "restore_on_all",
+    "say",
     "use_compilation_cache",
     "value_and_gradient",
     "versions",

@@ -145,7 +145,7 @@ class Checkpoints:
         path = self._path(step)
         try:
             if path.is_dir():
-                fields, record = read_old_checkpoint(path, _with_plain_key(template))
+                fields, record = read_old_checkpoint(path, with_plain_key(template))
                 return _by_name(fields), record
             return read_checkpoint(path)
         except Exception as error:
@@ -194,7 +194,7 @@ def _remove(path: pathlib.Path) -> None:
 
 def _to_arrays(state: TrainState) -> Arrays:
     """The numbers of a state by name; of the random key those behind it."""
-    return _by_name(_with_plain_key(state))
+    return _by_name(with_plain_key(state))
 
 
 def _by_name(tree: Any) -> Arrays:
@@ -202,7 +202,7 @@ def _by_name(tree: Any) -> Arrays:
 
 
 def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> TrainState:
-    wanted = jax.tree_util.tree_leaves_with_path(_with_plain_key(template))
+    wanted = jax.tree_util.tree_leaves_with_path(with_plain_key(template))
     shapes = {_name(path): (leaf.shape, leaf.dtype.itemsize) for path, leaf in wanted}
     found = {name: (array.shape, array.dtype.itemsize) for name, array in arrays.items()}
     differ = sorted(name for name in {*shapes, *found} if shapes.get(name) != found.get(name))
@@ -212,12 +212,19 @@ def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> Tr
             f"{len(differ)} arrays differ, among them {', '.join(differ[:3])}"
         )
     leaves = [arrays[_name(path)].view(leaf.dtype) for path, leaf in wanted]
-    state = jax.tree.unflatten(jax.tree.structure(_with_plain_key(template)), leaves)
+    state = jax.tree.unflatten(jax.tree.structure(with_plain_key(template)), leaves)
+    return with_random_key(state)
+
+
+def with_plain_key(state: TrainState) -> TrainState:
+    """The state with the numbers behind its random key in place of that."""
+    # Of this process's copy, since the others take no part.
+    return dataclasses.replace(state, key=np.asarray(jax.random.key_data(state.key.addressable_data(0))))
+
+
+def with_random_key(state: TrainState) -> TrainState:
+    """The state with a random key in place of the numbers behind it."""
     return dataclasses.replace(state, key=jax.random.wrap_key_data(jnp.asarray(state.key)))
-
-
-def _with_plain_key(state: TrainState) -> TrainState:
-    return dataclasses.replace(state, key=jax.random.key_data(state.key))
 
 
 def _name(path: tuple[Any, ...]) -> str:

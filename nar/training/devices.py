@@ -6,10 +6,11 @@ Batches are split over the axis `data`; states are copies everywhere. Under `jit
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -18,43 +19,87 @@ from nar.traces import TraceBatch
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """All devices of all processes as one axis."""
+    """Some devices, of one process or of all, as one axis."""
 
     mesh: Mesh
 
     @classmethod
     def all(cls) -> "Devices":
-        """Every device that jax sees."""
-        return cls(Mesh(np.array(jax.devices()), ("data",)))
+        """Every device of every process; those of a process are neighbours."""
+        return cls.of(sorted(jax.devices(), key=lambda device: (device.process_index, device.id)))
+
+    @classmethod
+    def one(cls) -> "Devices":
+        """The first device of this process, for work that no other process takes part in."""
+        return cls.of(jax.local_devices()[:1])
+
+    @classmethod
+    def of(cls, devices: Sequence[Any]) -> "Devices":
+        """These devices."""
+        return cls(Mesh(np.array(devices), ("data",)))
+
+    @property
+    def num_processes(self) -> int:
+        """How many processes the devices belong to."""
+        return len({device.process_index for device in self.mesh.devices.flat})
+
+    @property
+    def process(self) -> int:
+        """The number of this process among them."""
+        return jax.process_index() if self.num_processes > 1 else 0
+
+    @property
+    def replicated(self) -> NamedSharding:
+        """A copy on each device."""
+        return NamedSharding(self.mesh, PartitionSpec())
 
     def check_batch_size(self, batch_size: int) -> None:
         """Raises ValueError unless batches can be split evenly."""
         if batch_size % self.mesh.size:
-            raise ValueError(f"batch_size {batch_size} must be a multiple of the {self.mesh.size} devices")
+            of = f" of {self.num_processes} processes" if self.num_processes > 1 else ""
+            raise ValueError(
+                f"batch_size {batch_size} must be a multiple of the {self.mesh.size} devices{of}"
+            )
+
+    def round_up(self, batch_size: int) -> int:
+        """The next batch size that can be split evenly."""
+        return -(-batch_size // self.mesh.size) * self.mesh.size
+
+    def share(self, batch_size: int) -> slice:
+        """Which rows of a batch that can be split evenly are this process's."""
+        rows = batch_size // self.num_processes
+        return slice(self.process * rows, (self.process + 1) * rows)
 
     def make_state(self, init: Callable[[], Any]) -> Any:
         """The result of `init()`, made on all devices at once, so that it shares memory with nothing."""
-        return jax.jit(init, out_shardings=NamedSharding(self.mesh, PartitionSpec()))()
+        return jax.jit(init, out_shardings=self.replicated)()
 
     def put_state(self, tree: Any) -> Any:
-        """A tree of numpy arrays as copies on all devices."""
-        return self.make_state(lambda: jax.tree.map(jax.numpy.asarray, tree))
+        """Arrays that are the same in each process, copied to all devices; they share memory with nothing."""
+        return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=self.replicated)(tree)
 
-    def put_batch(self, batch: TraceBatch) -> TraceBatch:
-        """This process's share of a batch as part of the whole one."""
+    def put_batch(self, batch: TraceBatch, leading: int = 0) -> TraceBatch:
+        """This process's share of a batch as part of the whole one.
 
-        def put(value: np.ndarray, axis: int) -> jax.Array:
-            spec = PartitionSpec(*(None,) * axis, "data")
+        Args:
+          batch: of numpy arrays.
+          leading: how many axes they have before those of a `TraceBatch`; each device has them whole.
+        """
+
+        def put(path: tuple[Any, ...], value: np.ndarray) -> jax.Array:
+            before = leading + (path[0].name == "hints")
+            spec = PartitionSpec(*(None,) * before, "data")
             value = value.astype(np.float32) if value.dtype == np.float64 else value
             return jax.make_array_from_process_local_data(NamedSharding(self.mesh, spec), value)
 
-        return TraceBatch(
-            inputs={name: put(value, 0) for name, value in batch.inputs.items()},
-            hints={name: put(value, 1) for name, value in batch.hints.items()},
-            outputs={name: put(value, 0) for name, value in batch.outputs.items()},
-            lengths=put(batch.lengths, 0),
-            num_nodes=None if batch.num_nodes is None else put(batch.num_nodes, 0),
-        )
+        return jax.tree_util.tree_map_with_path(put, batch)
+
+    def any(self, flag: bool) -> jax.Array:
+        """Whether the flag is set in any process: a scalar, the same everywhere."""
+        rows = np.full(self.mesh.size // self.num_processes, flag)
+        sharding = NamedSharding(self.mesh, PartitionSpec("data"))
+        flags = jax.make_array_from_process_local_data(sharding, rows)
+        return jax.jit(jnp.any, out_shardings=self.replicated)(flags)
 
     @property
     def must_wait(self) -> bool:

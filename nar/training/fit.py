@@ -5,6 +5,8 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import jax
+
 from nar.batches import TrainingStream, prefetch
 from nar.training.devices import Devices
 from nar.training.guard import Guard
@@ -43,6 +45,8 @@ def fit(
 ) -> tuple[TrainState, bool]:
     """Trains until the state has taken `num_steps` steps, training is over, or until SIGTERM or SIGINT.
 
+    Where several processes train together, a signal to any of them ends all after the same step.
+
     Args:
       state: where to start, on the devices; it is used up.
       step_function: as `make_step` returns it.
@@ -62,6 +66,7 @@ def fit(
     guard = guard or Guard()
     start = int(state.step)
     batches = prefetch(stream, start, num_steps)
+    agree, interrupted = _Agreement(devices), False
     with _Interruption() as interruption:
         for index, batch in zip(range(start, num_steps), batches, strict=True):
             if is_over():
@@ -73,13 +78,33 @@ def fit(
                 metrics["loss"].block_until_ready()
             for hook in hooks:
                 hook.after_step(index + 1, state, metrics)
-            if interruption.asked:
+            interrupted = agree(interruption.asked)
+            if interrupted:
                 break
         batches.close()
         guard.settle()
         for hook in hooks:
-            hook.at_end(state, interruption.asked)
-    return state, interruption.asked
+            hook.at_end(state, interrupted)
+    return state, interrupted
+
+
+class _Agreement:
+    """Whether any process was asked to stop; called once a step, and the answer is the same in all.
+
+    With several processes the answer is that of the step before, so that none waits for its devices.
+    """
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+        self._before: bool | jax.Array = False
+
+    def __call__(self, asked: bool) -> bool:
+        if self._devices.num_processes == 1:
+            return asked
+        before, self._before = self._before, self._devices.any(asked)
+        if self._devices.must_wait:
+            self._before.block_until_ready()
+        return bool(before)
 
 
 class _Interruption:

@@ -31,7 +31,10 @@ def read_old_checkpoint(folder: pathlib.Path, template: TrainState) -> tuple[Any
     shapes = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), fields)
     present = {name: value for name, value in shapes.items() if value is not None}
     record = read_old_notes(folder)
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+    # Of the processes of a run only the first reads: it waits for no other.
+    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
+    with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
         found: Any = checkpointer.restore(folder.absolute() / "state", args=ocp.args.StandardRestore(present))
     if digest(found) != record["sha256"]:
         raise ValueError("its content does not match its checksum")
