@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from experiments.interruption import end_at_signals
+
 
 def launch(main: Callable[[], None], *, compiles: bool = True) -> None:
     """Reads the flags and calls `main`.
 
-    Wrong flags and any ValueError end the program with a line that says what is wrong. Compiled code is kept
-    on disk, and libraries log warnings only unless --verbosity is given.
+    Wrong flags, signals, and errors of values and files end the program with a line that says what is wrong.
+    Compiled code is kept on disk, and libraries log warnings only unless --verbosity is given.
 
     Args:
       main: what the script does.
       compiles: whether it uses jax; if not, jax is not loaded.
     """
+    end_at_signals()
     app.run(lambda arguments: _run(main, compiles), flags_parser=_parse)
 
 
@@ -27,12 +30,20 @@ def _run(main: Callable[[], None], compiles: bool) -> None:
         use_compilation_cache()
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+    problem = _problem_of(main)
+    if problem is not None:
+        sys.exit(f"error: {problem}")
+
+
+def _problem_of(main: Callable[[], None]) -> str | None:
+    """What went wrong, if anything did. When it returns, what `main` had open is closed, as its bar is."""
     try:
         main()
     except OSError as error:
-        sys.exit(f"error: {_explain(error)}")
+        return _explain(error)
     except (ValueError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
+        return str(error)
+    return None
 
 
 def _explain(error: OSError) -> str:

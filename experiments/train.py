@@ -58,9 +58,19 @@ _WORKDIR = flags.DEFINE_string(
 
 def main() -> None:
     """Checks the config, then trains, or says that the run is finished."""
-    config = _CONFIG.value.to_dict()
+    run(_CONFIG.value.to_dict(), Workdir(pathlib.Path(_WORKDIR.value)))
+
+
+def run(config: Config, workdir: Workdir) -> None:
+    """Begins a run, or goes on with it, or shows its result.
+
+    Raises:
+      ValueError: if the config is not valid, or the workdir not that of this run, in use or damaged.
+      OSError: if a file cannot be written.
+      FloatingPointError: if training stops at what is not finite.
+      SystemExit: if training was interrupted.
+    """
     check_same("the config", config)
-    workdir = Workdir(pathlib.Path(_WORKDIR.value))
     parts = on_all(lambda: assemble(config))
     training = config["training"]
     source = on_all(lambda: open_source(config, parts, workdir) if is_first() else None)
@@ -96,7 +106,7 @@ def is_finished(workdir: Workdir, steps: int) -> bool:
     except (OSError, ValueError) as error:
         logging.warning("the result is made anew: %s", error)
         return False
-    return result["steps"] >= steps or result.get("stopped_early", False)
+    return result.get("steps", 0) >= steps or result.get("stopped_early", False)
 
 
 def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = None) -> bool:
@@ -120,6 +130,7 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
     hooks: list[Hook] = [
         Validate(functools.partial(validate, evaluator), training["checkpoint_every"], steps, patience)
     ]
+    opened = contextlib.ExitStack()
 
     def write_and_show() -> list[Hook]:
         """What the first process alone does."""
@@ -134,21 +145,23 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
             clock,
             notes,
         )
+        opened.callback(metrics.close)
         return [metrics, Save(checkpoints, (clock, patience, metrics, guard)), ShowProgress(start, steps)]
 
     hooks += on_all(write_and_show)
-    state, interrupted = fit(
-        state,
-        make_step(
-            parts.model, parts.optimiser, parts.loss_weights, parts.average_decay, training["accumulate"]
-        ),
-        parts.stream,
-        num_steps=steps,
-        devices=parts.devices,
-        hooks=hooks,
-        is_over=patience.is_over,
-        guard=guard,
-    )
+    with opened:
+        state, interrupted = fit(
+            state,
+            make_step(
+                parts.model, parts.optimiser, parts.loss_weights, parts.average_decay, training["accumulate"]
+            ),
+            parts.stream,
+            num_steps=steps,
+            devices=parts.devices,
+            hooks=hooks,
+            is_over=patience.is_over,
+            guard=guard,
+        )
     if interrupted:
         return False
     finish(config, state, checkpoints, evaluator, clock, workdir)

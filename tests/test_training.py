@@ -1,11 +1,14 @@
 """Training: the step, the loop, optimisers, checkpoints, metrics and workdirs."""
 
 import json
+import struct
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tensorboardX.proto import event_pb2
+from tensorboardX.record_writer import masked_crc32c
 
 from nar.algorithms import ALGORITHMS
 from nar.batches import Task, TrainingStream
@@ -25,6 +28,7 @@ from nar.training import (
     make_step,
 )
 from nar.training.metrics import keep_lines
+from nar.training.tensorboard import Events
 
 DEVICES = Devices.all()
 
@@ -250,3 +254,26 @@ def test_lines_behind_the_start_are_dropped(tmp_path):
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
     keep_lines(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_events_are_those_that_tensorboard_reads(tmp_path):
+    """Records of TFRecord: the length, its checksum, the content, its checksum."""
+    events = Events(tmp_path, start=4)
+    events.add(6, {"loss/bfs/pi": 0.5, "validation/score": 0.25}, 100.0)
+    events.close()
+    events.close()
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("events.out.tfevents.")
+    content, found = path.read_bytes(), []
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        assert struct.unpack("<I", content[8:12])[0] == masked_crc32c(content[:8])
+        record, content = content[12 : 12 + length], content[12 + length :]
+        assert struct.unpack("<I", content[:4])[0] == masked_crc32c(record)
+        content = content[4:]
+        found.append(vars(event_pb2)["Event"].FromString(record))
+    assert found[0].file_version == "brain.Event:2"
+    assert (found[1].step, found[1].session_log.status) == (5, 1)
+    values = {event.summary.value[0].tag: event.summary.value[0].simple_value for event in found[2:]}
+    assert values == {"loss/bfs/pi": 0.5, "validation/score": 0.25}
+    assert {(event.step, event.wall_time) for event in found[2:]} == {(6, 100.0)}

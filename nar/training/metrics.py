@@ -85,6 +85,10 @@ class WriteMetrics:
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
         """Closes the events."""
+        self.close()
+
+    def close(self) -> None:
+        """Closes the events, if that was not done."""
         self._events.close()
 
     def notes(self) -> dict[str, Any]:
@@ -96,6 +100,11 @@ class WriteMetrics:
         with naming(self._path), self._path.open("a") as file:
             file.write(line)
         self._written.update(line.encode())
+
+
+def read_lines(path: pathlib.Path) -> list[dict[str, float]]:
+    """The lines of a metrics file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def keep_lines(path: pathlib.Path, last_step: int) -> str:
@@ -111,9 +120,13 @@ def keep_lines(path: pathlib.Path, last_step: int) -> str:
 
 
 def _step_of(line: str) -> float:
+    """The step of a line; infinite if it is damaged."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        values = json.loads(line)
+        return (
+            values["step"] if all(isinstance(value, int | float) for value in values.values()) else math.inf
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
         return math.inf
 
 

@@ -2,11 +2,14 @@
 
 import os
 import pathlib
+import platform
+import struct
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
+from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
 from nar.training.files import naming
@@ -20,12 +23,16 @@ class Events:
 
     def __init__(self, folder: pathlib.Path, start: int) -> None:
         """Opens the file of a session that begins after step `start`, and makes later events void."""
-        self._folder = folder
+        now = time.time()
+        # TensorBoard knows its files by their first words, and reads them in the order of their names.
+        self._path = folder / f"events.out.tfevents.{now:.0f}.{platform.node()}.{os.getpid()}"
         with naming(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._writer = EventsWriter(str(folder / "events"), f".{os.getpid()}")
-            if start:
-                self._write(_EVENT(step=start + 1, session_log=_SESSION(status=_SESSION.START)))
+            self._file = self._path.open("ab")
+        self._write(_EVENT(wall_time=now, file_version="brain.Event:2"))
+        if start:
+            restart = _SESSION(status=_SESSION.START)
+            self._write(_EVENT(wall_time=now, step=start + 1, session_log=restart))
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
         """Adds a value by each name.
@@ -36,17 +43,25 @@ class Events:
           seconds: since 1970, the time of the event.
 
         Raises:
-          OSError: naming the folder, if it cannot be written.
+          OSError: naming the file, if it cannot be written.
         """
-        with naming(self._folder):
-            for name, value in values.items():
-                self._write(_EVENT(step=step, wall_time=seconds, summary=scalar(name, value)))
-            self._writer.flush()
+        for name, value in values.items():
+            self._write(_EVENT(step=step, wall_time=seconds, summary=scalar(name, value)))
+        with naming(self._path):
+            self._file.flush()
 
     def close(self) -> None:
-        """Closes the file."""
-        with naming(self._folder):
-            self._writer.close()
+        """Closes the file, if that was not done."""
+        with naming(self._path):
+            self._file.close()
 
     def _write(self, event: Any) -> None:
-        self._writer.write_event(event)
+        """A record: its length and its bytes, each with a checksum."""
+        content = event.SerializeToString()
+        length = struct.pack("<Q", len(content))
+        with naming(self._path):
+            self._file.write(length + _checksum(length) + content + _checksum(content))
+
+
+def _checksum(content: bytes) -> bytes:
+    return struct.pack("<I", masked_crc32c(content))

@@ -32,6 +32,8 @@ Config = Mapping[str, Any]
 MAY_CHANGE = ("training.on_nonfinite", "training.nonfinite_limit")
 """Keys of a config that say nothing about the steps that were taken."""
 
+_MOVE_AWAY = "move it away, then the same command goes on"
+
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
@@ -107,6 +109,7 @@ class Workdir:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is no folder; choose another workdir")
+        self._check_kinds()
         if self._is_claimed():
             old, new = (json.loads(json.dumps(one)) for one in (complete(self.read_config()), config))
             self._check_config(old, new, prolongable)
@@ -138,6 +141,15 @@ class Workdir:
 
     def _is_claimed(self) -> bool:
         return self.config.exists() or (self.checkpoints / self.config.name).exists()
+
+    def _check_kinds(self) -> None:
+        files = (self.config, self.checkpoints / self.config.name, self.start, self.metrics, self.result)
+        for path in (*files, self.path / "versions.json", self.path / LOCK):
+            if path.is_dir():
+                raise ValueError(f"{path} is damaged: it is a folder; {_MOVE_AWAY}")
+        for path in (self.checkpoints, self.tensorboard):
+            if path.exists() and not path.is_dir():
+                raise ValueError(f"{path} is damaged: it is no folder; {_MOVE_AWAY}")
 
     def _check_config(self, old: Config, new: Config, prolongable: bool) -> None:
         before, now = _flat(old), _flat(new)
