@@ -8,6 +8,9 @@ from absl import app, flags, logging
 
 from experiments.interruption import end_at_signals
 
+EXPECTED = (ValueError, FloatingPointError, OSError)
+"""What users, or their machines, may get wrong: it ends a script with a line."""
+
 
 def launch(main: Callable[[], None], *, compiles: bool = True) -> None:
     """Reads the flags and calls `main`.
@@ -39,16 +42,14 @@ def _problem_of(main: Callable[[], None]) -> str | None:
     """What went wrong, if anything did. When it returns, what `main` had open is closed, as its bar is."""
     try:
         main()
-    except OSError as error:
-        return _explain(error)
-    except (ValueError, FloatingPointError) as error:
-        return str(error)
+    except EXPECTED as error:
+        return explain(error)
     return None
 
 
-def _explain(error: OSError) -> str:
-    """Which file, what is wrong, and what to do if a disk is full."""
-    if error.filename is None:
+def explain(error: BaseException) -> str:
+    """What is wrong; of a file also which, and what to do if a disk is full."""
+    if not isinstance(error, OSError) or error.filename is None:
         return str(error)
     text = f"{error.filename}: {error.strerror}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -11,6 +11,7 @@ from typing import NoReturn
 import jax
 from absl import flags
 
+from experiments.command_line import EXPECTED, explain
 from nar.training import StoppedTogetherError, on_all
 
 _DISTRIBUTED = flags.DEFINE_bool(
@@ -134,8 +135,8 @@ def _ending_after(seconds: int, message: str) -> Iterator[None]:
 
 def _report(error: BaseException) -> None:
     """Says what a process ends with; with a traceback if it is nothing that a user can get wrong."""
-    if isinstance(error, StoppedTogetherError | ValueError | FloatingPointError | OSError):
-        print(f"error: process {jax.process_index()}: {error}", file=sys.stderr)
+    if isinstance(error, (StoppedTogetherError, *EXPECTED)):
+        print(f"error: process {jax.process_index()}: {explain(error)}", file=sys.stderr)
     else:
         traceback.print_exception(error)
 
