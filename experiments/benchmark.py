@@ -2,6 +2,7 @@
 
     python -m experiments.benchmark traces
     python -m experiments.benchmark traces --algorithms=bfs,minimum --sizes=16 --repeats=5
+    python -m experiments.benchmark text
     python -m experiments.benchmark memory
     python -m experiments.benchmark memory --algorithms=insertion_sort --sizes=16 --parts=4 --run=
 
@@ -9,6 +10,9 @@
 included, the two taking turns with batches of one size (32; 8 of large problems, of which dm-clrs may make
 one a second); then the seconds from a fresh process to its first batch, without and with numba's cache on
 disk; then batches per second of the training stream with its prefetching thread.
+
+`text` measures texts of CLRS-Text per second in a single thread against dm-clrs 2.0.3, the two taking turns:
+problem, algorithm, question and answer, without hints and with all digits, as in the published sets.
 
 `memory` prints a table of the memory of a training step and of an evaluation, in float32 and bfloat16, with
 and without `model.remat`: what the compiled program needs for arguments, results and in between; how much of
@@ -22,17 +26,24 @@ import sys
 
 from absl import app, flags
 
-from experiments import trace_benchmark
+from experiments import text_benchmark, trace_benchmark
 from nar.algorithms import ALGORITHMS, find_algorithm
 
 _ALGORITHMS = flags.DEFINE_list(
-    "algorithms", None, "Which algorithms; by default the thirty of CLRS-30 for traces, bfs for memory."
+    "algorithms",
+    None,
+    "Which algorithms; by default the thirty of CLRS-30 for traces and text, bfs for memory.",
 )
 _SIZES = flags.DEFINE_list(
-    "sizes", None, "Problem sizes; by default 16,64 for traces, 16,64,128,256 for memory."
+    "sizes",
+    None,
+    "Problem sizes; by default 16,64 for traces, 16,64,128,256 for memory, for text the least and the "
+    "largest length of the algorithm in the published training set.",
 )
-_REPEATS = flags.DEFINE_integer("repeats", 3, "Traces: how often the two take turns.", lower_bound=1)
-_SECONDS = flags.DEFINE_float("seconds", 0.2, "Traces: least time of one turn of ours.", lower_bound=0.01)
+_REPEATS = flags.DEFINE_integer("repeats", 3, "Traces, text: how often the two take turns.", lower_bound=1)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 0.2, "Traces, text: least time of one turn of ours.", lower_bound=0.01
+)
 _PROCESSORS = flags.DEFINE_list("processors", ["triplet_gmpnn", "mpnn"], "Memory: which processors.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Memory: traces at once.", lower_bound=1)
 _PARTS = flags.DEFINE_integer("parts", 1, "Memory: in how many parts a batch is trained on.", lower_bound=1)
@@ -44,6 +55,11 @@ CLRS30 = [name for name, algorithm in ALGORITHMS.items() if algorithm.in_clrs30]
 def traces() -> None:
     """Traces per second against dm-clrs, and the time to a first batch."""
     trace_benchmark.traces(_names(CLRS30), _sizes([16, 64]), _REPEATS.value, _SECONDS.value)
+
+
+def text() -> None:
+    """Texts per second against dm-clrs."""
+    text_benchmark.texts(_names(CLRS30), _sizes([]), _REPEATS.value, _SECONDS.value)
 
 
 def memory() -> None:
@@ -76,7 +92,7 @@ def _number(word: str) -> int:
     return int(word)
 
 
-BENCHMARKS = {"traces": traces, "memory": memory}
+BENCHMARKS = {"traces": traces, "text": text, "memory": memory}
 
 
 def main(words: list[str]) -> None:

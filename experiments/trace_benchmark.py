@@ -2,18 +2,16 @@
 
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from absl import logging
-from tqdm import tqdm
 
+from experiments.side_by_side import Rates, compare, summary, take_turns
 from nar.algorithms import ALGORITHMS
-from nar.reports import format_table
 from nar.traces import sample_traces
 
 BATCH, BATCH_OF_LARGE, LARGE = 32, 8, 32
@@ -34,26 +32,13 @@ def traces(names: Sequence[str], sizes: Sequence[int], repeats: int, seconds: fl
     clrs = import_clrs()
     logging.set_verbosity(logging.ERROR)
     cases = [(name, size) for name in names for size in sizes]
-    rows, ratios = [], {}
-    for name, size in tqdm(cases, "measuring", leave=False):
-        ours, theirs = _rates(clrs, name, size, repeats, seconds)
-        turns = [our / their for our, their in zip(ours, theirs, strict=True)]
-        ratios[name, size] = statistics.median(turns)
-        rates = [f"{statistics.median(values):,.0f}" for values in (ours, theirs)]
-        spread = f"{min(turns):.0f} to {max(turns):.0f}"
-        rows.append([name, str(size), *rates, f"{ratios[name, size]:.0f}×", spread])
-    print(format_table(["algorithm", "n", "nar, traces/s", "dm-clrs, traces/s", "ratio", "turns"], rows))
-    print()
+    ratios = compare("traces", cases, lambda name, size: _rates(clrs, name, size, repeats, seconds))
     _start_up(names[0])
     _stream(names[0])
-    slowest = min(ratios, key=ratios.__getitem__)
-    mean = statistics.geometric_mean(ratios.values())
-    print(f"geometric mean: {mean:.0f}×, slowest: {ratios[slowest]:.0f}× ({slowest[0]}, {slowest[1]})")
+    print(summary(ratios))
 
 
-def _rates(
-    clrs: object, name: str, size: int, repeats: int, seconds: float
-) -> tuple[list[float], list[float]]:
+def _rates(clrs: object, name: str, size: int, repeats: int, seconds: float) -> Rates:
     """Traces per second of ours and of dm-clrs, a pair for each turn."""
     sampler, _ = clrs.build_sampler(name, -1, length=size, seed=0, track_max_steps=False)  # type: ignore
     count = BATCH if size <= LARGE else BATCH_OF_LARGE
@@ -71,19 +56,7 @@ def _rates(
         sampler.next(count)
         return count
 
-    ours, theirs = [], []
-    for _ in range(repeats):
-        ours.append(_rate(our_batch, seconds))
-        theirs.append(_rate(their_batch, seconds))
-    return ours, theirs
-
-
-def _rate(batch: Callable[[], int], seconds: float) -> float:
-    """Traces per second over at least the asked-for time, and at least one batch."""
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        count += batch()
-    return count / (time.perf_counter() - start)
+    return take_turns(our_batch, their_batch, repeats, seconds)
 
 
 def _start_up(name: str) -> None:

@@ -36,6 +36,11 @@ class Problem:
       family: name of the family of graphs that is drawn without the option `family`, if it has one.
       compiled: whether `sample` is in the subset that numba compiles, with options that are numbers, arrays
         of them or None; drawing is much slower if not. A string as an option is never compiled.
+      canonical: whether `sample`, compiled, draws from a `CanonicalStream` what it draws from a
+        `RandomState`, to the last bit; not if it takes sines, sums of arrays or other functions of which
+        libraries differ.
+      whole_numbers: names of input probes of kind SCALAR whose numbers are whole; where all are, their text
+        has no decimal point.
       check_draw: `(size, **options) -> None`; raises ValueError where a size and options, each of them valid,
         do not go together.
     """
@@ -50,6 +55,8 @@ class Problem:
     max_size: int = 2**16
     family: str | None = "erdos_renyi"
     compiled: bool = True
+    canonical: bool = False
+    whole_numbers: tuple[str, ...] = ()
     check_draw: Callable[..., None] = lambda size, **options: None
 
     @functools.cached_property

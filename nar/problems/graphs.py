@@ -91,7 +91,12 @@ def _sample_directed_graph(
 
 
 DIRECTED_GRAPH = Problem(
-    sample=_sample_directed_graph, check=check_graph, probes=_graph_probes, directed=True
+    sample=_sample_directed_graph,
+    check=check_graph,
+    probes=_graph_probes,
+    directed=True,
+    canonical=True,
+    whole_numbers=("A",),
 )
 """A directed graph without weights (see `erdos_renyi`), its p drawn from `p`."""
 
@@ -103,7 +108,12 @@ def _sample_acyclic_graph(
 
 
 ACYCLIC_GRAPH = Problem(
-    sample=_sample_acyclic_graph, check=check_acyclic_graph, probes=_graph_probes, directed=True
+    sample=_sample_acyclic_graph,
+    check=check_acyclic_graph,
+    probes=_graph_probes,
+    directed=True,
+    canonical=True,
+    whole_numbers=("A",),
 )
 """A directed acyclic graph without weights (see `erdos_renyi`), its p drawn from `p`."""
 
@@ -115,7 +125,12 @@ def _sample_sparse_graph(
 
 
 SPARSE_GRAPH = Problem(
-    sample=_sample_sparse_graph, check=check_undirected_graph, probes=_graph_probes, directed=False
+    sample=_sample_sparse_graph,
+    check=check_undirected_graph,
+    probes=_graph_probes,
+    directed=False,
+    canonical=True,
+    whole_numbers=("A",),
 )
 """An undirected graph without weights and with few edges (see `erdos_renyi`), its p drawn from `p`."""
 
@@ -131,6 +146,8 @@ GRAPH_AND_SOURCE = Problem(
     check=check_graph_and_source,
     probes=_graph_and_source_probes,
     directed=False,
+    canonical=True,
+    whole_numbers=("A",),
 )
 """An undirected graph without weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
 
@@ -164,6 +181,7 @@ COMMUNITIES = Problem(
     check_draw=_check_number_of_communities,
     directed=True,
     family=None,
+    canonical=True,
 )
 """A directed graph of k communities (see `communities`; if k is None, 4 or the size), p drawn from `p`.
 
@@ -194,6 +212,7 @@ WEIGHTED_GRAPH = Problem(
     probes=_graph_probes,
     directed=False,
     min_low=0.0,
+    canonical=True,
 )
 """An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`.
 
@@ -218,6 +237,7 @@ SPARSE_WEIGHTED_GRAPH = Problem(
     probes=_graph_probes,
     directed=False,
     min_low=0.0,
+    canonical=True,
 )
 """An undirected weighted graph with few edges (see `erdos_renyi`), its p drawn from `p`."""
 
@@ -242,6 +262,7 @@ WEIGHTED_GRAPH_AND_SOURCE = Problem(
     probes=_graph_and_source_probes,
     directed=False,
     min_low=0.0,
+    canonical=True,
 )
 """An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`, and a source node.
 
@@ -287,6 +308,7 @@ ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
     check=check_acyclic_weights_and_source,
     probes=_graph_and_source_probes,
     directed=True,
+    canonical=True,
 )
 """A directed acyclic graph with weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
 
@@ -337,6 +359,7 @@ FLOW_NETWORK = Problem(
     probes=_flow_network_probes,
     directed=True,
     family=None,
+    canonical=True,
 )
 """A bipartite graph between a source and a sink (see `flow_network`), its p drawn from `p`.
 

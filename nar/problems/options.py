@@ -20,6 +20,9 @@ NO_BOUND = 2**53
 CLRS30 = "clrs30"
 """As a family of graphs: those of CLRS-30, which None stands for too."""
 
+MOST_DECIMALS = 100
+"""To which numbers may be cut; no more than 17 digits of a number say anything."""
+
 NUM_CHARACTERS = 4
 """Size of the alphabet of all strings."""
 
@@ -84,6 +87,15 @@ def _length_needle(name: str, value: Any) -> int | None:
     return int(value)
 
 
+def decimals(name: str, value: Any) -> int:
+    """The value as a number of decimals; None is 0. ValueError if it is none."""
+    if value is None:
+        return 0
+    if not is_integer(value) or not 0 <= value <= MOST_DECIMALS:
+        raise ValueError(f"{name} must be an integer from 0 (all) to {MOST_DECIMALS} or None, got {value!r}")
+    return int(value)
+
+
 def is_integer(value: Any) -> bool:
     """Whether the value is an integer of Python or numpy; a bool is not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -137,6 +149,7 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "origin_y": _real,
     "radius": _positive_real,
     "family": _family,
+    "decimals": decimals,
     "directed": _switch,
     "weighted": _switch,
 }

@@ -9,6 +9,7 @@ from numba.extending import register_jitable
 from nar.problems.arrays import positions, real_array, same_length
 from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.options import SMALLEST
+from nar.problems.truncation import cut
 
 
 class PointsInput(NamedTuple):
@@ -60,6 +61,7 @@ SEGMENTS = Problem(
     check=_check_segments,
     probes=_points_probes,
     aliases=(("x", "xs"), ("y", "ys")),
+    canonical=True,
 )
 """Two segments in a square; half of the instances intersect. There are four points whatever the size."""
 
@@ -92,13 +94,18 @@ class CollinearPointsError(ValueError):
 
 
 def _sample_points(
-    random: Random, size: int, origin_x: float = 0.0, origin_y: float = 0.0, radius: float = 2.0
+    random: Random,
+    size: int,
+    origin_x: float = 0.0,
+    origin_y: float = 0.0,
+    radius: float = 2.0,
+    decimals: int = 0,
 ) -> Arguments:
     for _ in range(_DRAWS):
         angles = random.uniform(low=0.0, high=2.0 * np.pi, size=(size,))
         distances = radius * np.sqrt(random.uniform(low=0.0, high=1.0, size=(size,)))
-        xs = distances * np.cos(angles) + origin_x
-        ys = distances * np.sin(angles) + origin_y
+        xs = cut(distances * np.cos(angles) + origin_x, decimals)
+        ys = cut(distances * np.sin(angles) + origin_y, decimals)
         if not _some_three_are_collinear(xs, ys, _COLLINEAR):
             return xs, ys
     raise CollinearPointsError(size, radius, origin_x, origin_y)
@@ -156,6 +163,9 @@ POINTS = Problem(
     max_size=_MOST_POINTS,
 )
 """Points, uniform in a disk; they are drawn anew while any three are collinear.
+
+If `decimals` is not 0, so many are left of each coordinate (see `nar.problems.truncation`) before that is
+asked.
 
 A user's own may be collinear, if they are exactly: whole numbers, for example.
 """

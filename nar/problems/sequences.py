@@ -33,6 +33,7 @@ SEQUENCE = Problem(
     check=_check_sequence,
     probes=_sequence_probes,
     aliases=(("key", "A"),),
+    canonical=True,
 )
 """Keys, uniform in [low, high)."""
 
@@ -46,6 +47,7 @@ SIGNED_SEQUENCE = Problem(
     check=_check_sequence,
     probes=_sequence_probes,
     aliases=(("key", "A"),),
+    canonical=True,
 )
 """Keys, uniform in [low, high), of both signs by default."""
 
@@ -81,6 +83,7 @@ SEARCH = Problem(
     check=_check_search,
     probes=_search_probes,
     aliases=(("target", "x"), ("key", "A")),
+    canonical=True,
 )
 """A target and sorted keys, all uniform in [low, high)."""
 
@@ -108,6 +111,7 @@ MATRIX_DIMENSIONS = Problem(
     check=_check_dimensions,
     probes=_dimensions_probes,
     min_low=0.0,
+    canonical=True,
 )
 """Dimensions of a chain of matrices, uniform in [low, high); matrix i is p[i-1] × p[i]."""
 
@@ -194,6 +198,8 @@ TASKS = Problem(
     sample=_sample_tasks,
     check=_check_tasks,
     probes=_tasks_probes,
+    canonical=True,
+    whole_numbers=("d",),
 )
 """Unit-time tasks: deadlines uniform in 1 ... max_deadline (if None, the size), weights in [low, high)."""
 
@@ -230,5 +236,6 @@ ACTIVITIES = Problem(
     sample=_sample_activities,
     check=_check_activities,
     probes=_activities_probes,
+    canonical=True,
 )
 """Activities [s, f): the lesser and the greater of two numbers uniform in [low, high)."""

@@ -52,7 +52,11 @@ def _check_two_strings(x: Any, y: Any) -> Arguments:
 
 
 TWO_STRINGS = Problem(
-    sample=_sample_two_strings, check=_check_two_strings, probes=_strings_probes, min_size=2
+    sample=_sample_two_strings,
+    check=_check_two_strings,
+    probes=_strings_probes,
+    min_size=2,
+    canonical=True,
 )
 """Two strings over `chars` characters; `size` is the sum of their lengths, the first is the longer one.
 
@@ -97,6 +101,7 @@ TEXT_AND_PATTERN = Problem(
     min_size=3,
     aliases=(("haystack", "T"), ("needle", "P")),
     check_draw=_check_length_of_pattern,
+    canonical=True,
 )
 """A text over `chars` characters (the haystack), and a pattern that occurs in it (the needle).
 

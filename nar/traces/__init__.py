@@ -12,12 +12,16 @@ from nar.traces.sample import (
     sample_traces,
 )
 from nar.traces.storage import StoredTraces, load_traces, save_traces
+from nar.traces.text import TEXT_SETS, Text, TextSet, sample_texts, to_text, to_texts
 from nar.traces.trace import Probes, Trace, TraceBatch
 
 __all__ = [
     "CLRS30_SPLITS",
+    "TEXT_SETS",
     "Probes",
     "StoredTraces",
+    "Text",
+    "TextSet",
     "Trace",
     "TraceBatch",
     "begin",
@@ -28,6 +32,9 @@ __all__ = [
     "export_json_lines",
     "load_traces",
     "run_algorithm",
+    "sample_texts",
     "sample_traces",
     "save_traces",
+    "to_text",
+    "to_texts",
 ]

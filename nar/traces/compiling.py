@@ -23,7 +23,8 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from nar.algorithms import Algorithm
-from nar.problems.counter_stream import start_stream
+from nar.problems.canonical_stream import stream_at
+from nar.problems.truncation import truncated
 from nar.traces.inlining import inlined
 from nar.traces.trace import TraceBatch
 from nar.traces.writing import clear, write
@@ -41,10 +42,11 @@ def _record(arguments, place, inputs, hints, outputs, results, lengths):
     return True
 
 
-def _record_samples(key, first, done, size, options, inputs, hints, outputs, results, lengths):
+def _record_samples(source, first, done, size, options, decimals, inputs, hints, outputs, results, lengths):
     """Writes the traces of samples; returns how many are complete, those before `done` included."""
     for place in range(done, len(lengths)):
-        arguments = sample(start_stream(key, first + np.uint64(place)), size, *options)
+        stream = stream_at(source, first + np.uint64(place))
+        arguments = truncated(sample(stream, size, *options), decimals)
         if not record(arguments, place, inputs, hints, outputs, results, lengths):
             return place
     return len(lengths)
@@ -114,6 +116,12 @@ def _compiled(algorithm: Algorithm, inline: bool) -> Loops:
     }
     suffix = f"_{algorithm.name}_{digest}{'' if steps else '_generator'}"
     return _loops(scope, suffix, numba.njit(cache=digest != "", nogil=True))
+
+
+def compiled_with(function: Callable[..., Any], *others: Callable[..., Any]) -> Callable[..., Any]:
+    """A function compiled, and cached on disk under a digest of its file and those of the others it calls."""
+    name = f"{function.__name__}_{_digest(function, *others)}"
+    return numba.njit(cache=True, nogil=True)(_renamed(function, name, function.__globals__))
 
 
 def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> Loops:

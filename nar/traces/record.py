@@ -13,6 +13,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm
 from nar.problems import Arguments
+from nar.problems.canonical_stream import CanonicalStream
 from nar.specs import MASKED
 from nar.traces.compiling import Loops, plain, with_compiled
 from nar.traces.forms import Form, Rows, copies, form_of, form_of_samples
@@ -65,12 +66,52 @@ def collect_samples(
     Raises:
       ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
     """
+    return _collect_drawn(algorithm, size, options, np.uint64(key), first, count, None)
+
+
+def collect_canonical(
+    algorithm: Algorithm,
+    size: int,
+    options: Mapping[str, Any],
+    stream: CanonicalStream,
+    first: int,
+    count: int,
+    decimals: int,
+) -> TraceBatch:
+    """Runs the algorithm on the next problems of a stream, which is left behind them.
+
+    Args:
+      algorithm: what to run, on problems that are `canonical`.
+      size: of the problems.
+      options: as for `collect_samples`.
+      stream: which stands at the first of these problems.
+      first: its number, another one in each call.
+      count: B.
+      decimals: to which numbers are cut; 0 for all.
+
+    Returns:
+      The B traces, padded with zeros to the longest.
+
+    Raises:
+      ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
+    """
+    return _collect_drawn(algorithm, size, options, stream, first, count, decimals)
+
+
+def _collect_drawn(
+    algorithm: Algorithm,
+    size: int,
+    options: Mapping[str, Any],
+    source: np.uint64 | CanonicalStream,
+    first: int,
+    count: int,
+    decimals: int | None,
+) -> TraceBatch:
     batch = _Batch(algorithm, form_of_samples(algorithm, size, options), count)
-    start = (np.uint64(key), np.uint64(first))
     values = tuple(options.values())
 
     def run(loops: Loops, done: int) -> int:
-        return loops.record_samples(*start, done, size, values, *batch.arrays)
+        return loops.record_samples(source, np.uint64(first), done, size, values, decimals, *batch.arrays)
 
     return with_compiled(algorithm, lambda loops: batch.filled_by(functools.partial(run, loops)))
 

@@ -160,8 +160,7 @@ def clrs30_sample(
     Arguments and errors are those of `sample_traces`; the seed is one of numpy's `RandomState`.
     """
     algorithm, options = _checked(name, size, count, problem_options)
-    if not _is_integer(seed) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}")
+    check_canonical_seed(seed)
     random = Random(seed)
     sample = algorithm.problem.sample
     instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
@@ -177,9 +176,20 @@ def _checked(
         options = algorithm.problem.check_request(size, problem_options)
     except ValueError as error:
         raise ValueError(f"{algorithm.name}: {error}") from None
-    if not _is_integer(count) or count < 1:
-        raise ValueError(f"count must be an integer of at least 1, got {count!r}")
+    check_count("count", count, least=1)
     return algorithm, options
+
+
+def check_canonical_seed(seed: int) -> None:
+    """Raises ValueError unless the seed is one of numpy's `RandomState`."""
+    if not _is_integer(seed) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}")
+
+
+def check_count(name: str, count: int, *, least: int) -> None:
+    """Raises ValueError unless it is a number of things."""
+    if not _is_integer(count) or count < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {count!r}")
 
 
 def _is_integer(value: Any) -> bool:
