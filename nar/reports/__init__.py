@@ -1,5 +1,6 @@
 """Reports: tables and curves from the files that a run wrote; traces as text and as pages."""
 
+from nar.reports.answers import answers_table, draw_accuracy
 from nar.reports.curves import draw_curves
 from nar.reports.tables import format_table, result_summary, scores_table
 from nar.reports.text_layout import Layout
@@ -9,6 +10,8 @@ from nar.reports.trace_text import trace_text
 __all__ = [
     "Layout",
     "Run",
+    "answers_table",
+    "draw_accuracy",
     "draw_curves",
     "format_table",
     "result_summary",

@@ -1,4 +1,4 @@
-"""The published sets of CLRS-Text (arXiv 2406.04229), as the generator script of dm-clrs 2.0.3 states them."""
+"""The published sets of CLRS-Text (arXiv 2406.04229): the tables of the generator script of dm-clrs 2.0.3."""
 
 import dataclasses
 from collections.abc import Mapping

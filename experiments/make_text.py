@@ -1,0 +1,150 @@
+"""Makes a set of CLRS-Text (arXiv 2406.04229) as JSON lines, equal to what dm-clrs 2.0.3 makes.
+
+    python -m experiments.make_text --split=val --output=texts/val --workers=4
+    python -m experiments.make_text --split=train --algorithms=minimum,quicksort --hints --output=texts/two
+    python -m experiments.make_text --algorithms=my:MINE --lengths=4,8 --samples=99 --seeds=0 --output=mine
+
+Without options a set is the published one: `train` has 10,000 texts for each algorithm and length, `val` 625,
+at lengths up to 64. The same command on the same folder makes what is missing, however it was stopped; the
+files do not depend on the number of workers. `nar.traces.text.files` says what a file holds.
+"""
+
+import concurrent.futures
+import multiprocessing
+import multiprocessing.connection
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from absl import flags
+from tqdm import tqdm
+
+from experiments.command_line import launch
+from nar.algorithms import find_algorithm
+from nar.problems.options import OPTION_CHECKS
+from nar.traces import TEXT_SETS, TextSet
+from nar.traces.text.files import TextFile, TextRequest, claim_folder, write_manifest
+
+_SPLIT = flags.DEFINE_enum("split", None, list(TEXT_SETS), "Which published set the options default to.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder of the set, made if missing.", required=True)
+_ALGORITHMS = flags.DEFINE_list(
+    "algorithms", None, "Names, or module:ATTRIBUTE; by default all of the split."
+)
+_LENGTHS = flags.DEFINE_list("lengths", None, "Lengths of every algorithm; by default those of the split.")
+_SAMPLES = flags.DEFINE_integer("samples", None, "How many for each algorithm, length and seed.")
+_SEEDS = flags.DEFINE_list("seeds", None, "Seeds; by default those of the split.")
+_HINTS = flags.DEFINE_bool("hints", False, "Whether questions and answers show the steps.")
+_DECIMALS = flags.DEFINE_integer("decimals", None, "To which inputs are cut; by default all digits are left.")
+_WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes.", lower_bound=1)
+
+
+def main() -> None:
+    """Checks everything, makes the files that are missing, and says what is there."""
+    request = read_request()
+    request.check()
+    folder = pathlib.Path(_OUTPUT.value)
+    claim_folder(folder, request)
+    files = request.files()
+    missing = [file for file in files if not (folder / file.name).exists()]
+    start, total = time.perf_counter(), sum(file.count for file in files)
+    new = sum(file.count for file in missing)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tqdm(total=total, initial=total - new, unit=" texts", disable=not missing) as bar:
+        try:
+            for file in make_files(folder, request, missing, _WORKERS.value):
+                bar.update(file.count)
+                bar.set_postfix_str(f"{find_algorithm(file.algorithm).name}, {file.length}")
+        except KeyboardInterrupt:
+            bar.close()
+            sys.exit("stopped; the same command makes what is missing")
+    seconds = time.perf_counter() - start
+    write_manifest(folder, request, {file.name: file.count for file in files})
+    size = sum((folder / file.name).stat().st_size for file in files) / 1e6
+    print(
+        f"{folder}: {total} texts in {len(files)} files, {size:.1f} MB; "
+        f"{new} of them made now in {seconds:.1f} s ({new / max(seconds, 1e-9):,.0f} a second)"
+    )
+
+
+def read_request() -> TextRequest:
+    """What the flags ask for."""
+    given = {flag.name: flag.value for flag in (_ALGORITHMS, _LENGTHS, _SAMPLES, _SEEDS)}
+    missing = [name for name, value in given.items() if value is None]
+    if _SPLIT.value is None and missing:
+        raise ValueError(f"without --split, --{missing[0]} must be given; splits: {', '.join(TEXT_SETS)}")
+    split = TEXT_SETS[_SPLIT.value] if _SPLIT.value else TextSet({}, 0, ())
+    names = list(split.lengths if _ALGORITHMS.value is None else _ALGORITHMS.value)
+    names = [name if ":" in name else find_algorithm(name).name for name in names]
+    if len({find_algorithm(name).name for name in names}) < len(names):
+        raise ValueError(f"--algorithms must differ, got {','.join(names)}")
+    lengths = {}
+    for name in names:
+        if _LENGTHS.value is not None:
+            lengths[name] = _integers("lengths", _LENGTHS.value)
+        elif name in split.lengths:
+            lengths[name] = split.lengths[name]
+        else:
+            raise ValueError(f"{_SPLIT.value} has no lengths of {name}: give --lengths")
+    return TextRequest(
+        lengths=lengths,
+        samples=split.samples if _SAMPLES.value is None else _SAMPLES.value,
+        seeds=split.seeds if _SEEDS.value is None else _integers("seeds", _SEEDS.value),
+        use_hints=_HINTS.value,
+        decimals=OPTION_CHECKS["decimals"]("--decimals", _DECIMALS.value),
+    )
+
+
+def _integers(name: str, words: Sequence[str]) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in words)
+    except ValueError:
+        raise ValueError(
+            f"--{name} must be integers with commas between them, got {','.join(words)}"
+        ) from None
+
+
+# ---------------------------------------------------------------------------------------------------
+# Processes
+
+
+def make_files(
+    folder: pathlib.Path, request: TextRequest, files: Sequence[TextFile], num_workers: int
+) -> Iterator[TextFile]:
+    """Makes files and yields each when it is there; those begun are completed when the caller stops."""
+    if num_workers == 1 or len(files) < 2:
+        for file in files:
+            file.write(folder, request)
+            yield file
+        return
+    context = multiprocessing.get_context("spawn")
+    num_workers = min(num_workers, len(files))
+    pool = concurrent.futures.ProcessPoolExecutor(num_workers, context, initializer=_start_worker)
+    try:
+        futures = {pool.submit(file.write, folder, request): file for file in files}
+        for future in concurrent.futures.as_completed(futures):
+            future.result()
+            yield futures[future]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """A worker completes what it has begun on Ctrl-C, and ends when the process that started it is killed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    launch(main, compiles=False)
