@@ -143,7 +143,7 @@ def _training() -> ConfigDict:
     # What is done when a loss, a gradient or a new parameter is not finite: stop; skip (the step changes
     # nothing, and counts as `skipped` in metrics.jsonl); or restore (back to the parameters of the last
     # checkpoint that was scored, and on with the data behind the step). And after how many skips in a row, or
-    # returns to one checkpoint, training stops all the same. Both may change in the course of a run.
+    # returns without a checkpoint in between, it stops all the same. Both may change in the course of a run.
     config.on_nonfinite = "stop"
     config.nonfinite_limit = 10
     # Steps between two lines of metrics.jsonl.

@@ -202,8 +202,15 @@ def test_restore_goes_back_to_the_scored_checkpoint_and_on_with_later_data(poiso
 
 
 def test_too_many_returns_to_one_checkpoint_stop(poisoned, tmp_path):
-    with pytest.raises(FloatingPointError, match=r"step 4 .*step 0 was gone back to 1 times already"):
+    with pytest.raises(FloatingPointError, match=r"step 4 .*training went back 1 times already"):
         poisoned.run(tmp_path, "restore", limit=1)
+
+
+def test_checkpoints_of_restored_states_do_not_begin_the_count_anew(tmp_path, monkeypatch):
+    """The state of step 5 is that of step 0 again: training has not got there by itself."""
+    monkeypatch.setattr(f"{__name__}.BAD", (2, 4, 5, 7, 9))
+    with pytest.raises(FloatingPointError, match=r"step 7 .*training went back 3 times already"):
+        Training().run(tmp_path, "restore", limit=3)
 
 
 @pytest.mark.parametrize("policy", ["skip", "restore"])

@@ -55,7 +55,7 @@ class Guard:
 
         Args:
           policy: one of `POLICIES`.
-          limit: of skips in a row, or of returns to one checkpoint.
+          limit: of skips in a row, or of returns without a checkpoint in between.
           restore: where the policy is to restore.
           notes: of the checkpoint that training goes on from.
 
@@ -69,7 +69,7 @@ class Guard:
         self._limit = limit
         self._restore = restore
         self._in_a_row = memory.get("in_a_row", 0)
-        self._restored = memory.get("restored", -1)
+        self._bad = memory.get("step", -1)
         self._last: _Seen | None = None
 
     def watch(self, step: int, task: str, state: TrainState, metrics: Metrics) -> TrainState:
@@ -104,46 +104,49 @@ class Guard:
     def notes(self) -> dict[str, Any]:
         """To be saved with a checkpoint, once the step before it was looked at."""
         self.settle()
-        return {"nonfinite": {"in_a_row": self._in_a_row, "restored": self._restored}}
+        return {"nonfinite": {"in_a_row": self._in_a_row, "step": self._bad}}
 
     def _judge(self, seen: _Seen) -> TrainState:
         if np.all(seen.flags):
             self._in_a_row = self._in_a_row if self._waits else 0
             return seen.state
-        return self._policy(self, describe(seen), seen.state)
+        return self._policy(self, seen)
 
-    def stop(self, problem: str, state: TrainState) -> TrainState:
+    def stop(self, seen: _Seen, times: str = "") -> TrainState:
         """Raises FloatingPointError."""
         raise FloatingPointError(
-            f"{problem}. Nothing of that step was kept, and the checkpoints before it are as they were. "
+            f"{describe(seen)}{times}. Nothing of that step was kept, and the checkpoints are as they were. "
             "Go on with --config.training.on_nonfinite=skip or =restore, or start anew in another workdir, "
             "e.g. with a smaller learning rate or gradient_clip"
         )
 
-    def skip(self, problem: str, state: TrainState) -> TrainState:
+    def skip(self, seen: _Seen) -> TrainState:
         """Goes on with the state as it was before the step."""
         self._in_a_row += 1
         if self._in_a_row > self._limit:
-            self.stop(f"{problem}; {self._limit} steps before it were skipped already", state)
-        logging.warning("%s: the step is skipped", problem)
-        return state
+            self.stop(seen, f"; {self._limit} steps before it were skipped already")
+        logging.warning("%s: the step is skipped", describe(seen))
+        return seen.state
 
-    def restore(self, problem: str, state: TrainState) -> TrainState:
-        """Goes back to the last checkpoint that was scored, and on with the data behind the step."""
+    def restore(self, seen: _Seen) -> TrainState:
+        """Goes back to the last checkpoint that was scored, and on with the data behind the step.
+
+        A checkpoint behind the last return, which training reached by itself, begins the count anew.
+        """
         assert self._restore is not None
-        restored, step = self._restore(state)
-        self._in_a_row = self._in_a_row + 1 if step == self._restored else 1
-        self._restored = step
+        restored, step = self._restore(seen.state)
+        self._in_a_row = 1 if step > self._bad else self._in_a_row + 1
+        self._bad = seen.step
         if self._in_a_row > self._limit:
-            self.stop(f"{problem}; step {step} was gone back to {self._limit} times already", state)
-        logging.warning("%s: the state of step %d is restored", problem, step)
+            self.stop(seen, f"; training went back {self._limit} times already")
+        logging.warning("%s: the state of step %d is restored", describe(seen), step)
         return restored
 
 
-POLICIES: Mapping[str, Callable[[Guard, str, TrainState], TrainState]] = MappingProxyType(
+POLICIES: Mapping[str, Callable[[Guard, _Seen], TrainState]] = MappingProxyType(
     {"stop": Guard.stop, "skip": Guard.skip, "restore": Guard.restore}
 )
-"""What may be done: (guard, what is not finite, state) -> the state to go on with."""
+"""What may be done: (guard, the step) -> the state to go on with."""
 
 
 def check_policy(policy: Any, limit: Any) -> None:
