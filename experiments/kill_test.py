@@ -6,8 +6,8 @@
 Every life of the process ends in a moment that the seed draws, be it while it starts, compiles, trains,
 writes a checkpoint or scores at the end; most by SIGKILL, some by SIGTERM. The next one goes on. Final
 parameters, the whole last and best state, the scores and the lines of `metrics.jsonl` must be those of the
-undisturbed run, bit for bit; then the exit code is 0. With the default config, `configs/tiny.py`, 30 kills take
-four to six minutes of CPU time. Logs of all lives stay in the workdir.
+undisturbed run, bit for bit; then the exit code is 0. With the default config, `configs/tiny.py`, 30 kills
+take four to six minutes of CPU time. Logs of all lives stay in the workdir.
 """
 
 import collections
