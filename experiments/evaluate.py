@@ -12,9 +12,9 @@ import jax
 import numpy as np
 from absl import flags
 
+from experiments import distributed
 from experiments.assembly import Parts, assemble
 from experiments.command_line import launch
-from experiments.distributed import together
 from experiments.restore import open_workdir, restore
 from nar.evaluation import Evaluator, score_sizes
 from nar.model import Params
@@ -28,6 +28,7 @@ _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which c
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Traces predicted at once; by default that of the run's config.", lower_bound=1
 )
+flags.adopt_module_key_flags(distributed)
 
 
 def main() -> None:
@@ -75,4 +76,4 @@ def parse_sizes(words: list[str], parts: Parts) -> list[int]:
 
 
 if __name__ == "__main__":
-    launch(together(main))
+    launch(distributed.together(main))

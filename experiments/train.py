@@ -15,10 +15,10 @@ import sys
 from absl import flags, logging
 from ml_collections import config_flags
 
+from experiments import distributed
 from experiments.assembly import Config, Parts, assemble
 from experiments.command_line import launch
 from experiments.defaults import complete
-from experiments.distributed import together
 from experiments.restore import Run
 from experiments.transfer import describe, open_source, start_state
 from nar.evaluation import Evaluator, Scores, mean_score, score_split
@@ -54,6 +54,7 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; -
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run: made if missing, gone on with if there.", required=True
 )
+flags.adopt_module_key_flags(distributed)
 
 
 def main() -> None:
@@ -239,4 +240,4 @@ def write_result(
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    launch(together(main))
+    launch(distributed.together(main))

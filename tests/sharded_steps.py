@@ -43,7 +43,7 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
     stream = stream_of(name)
     task = stream.task(0)
     # Every kind of noise: dropout, teacher forcing, and Gumbel noise on permutations.
-    config = NetConfig(PROCESSORS["gmpnn"], hidden_size=8, dropout=0.3, teacher_forcing=0.5)
+    config = NetConfig(PROCESSORS["mpnn"], hidden_size=8, dropout=0.3, teacher_forcing=0.5)
     model = make_model(config, {name: task.spec})
     step = make_step(model, keep_gradients)
     state = devices.make_state(lambda: init_state(model, keep_gradients, {name: stream.batch(0)}, seed=1))
