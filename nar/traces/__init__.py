@@ -12,7 +12,7 @@ from nar.traces.sample import (
     sample_traces,
 )
 from nar.traces.storage import StoredTraces, load_traces, save_traces
-from nar.traces.text import TEXT_SETS, Text, TextSet, sample_texts, to_text, to_texts
+from nar.traces.text import TEXT_SETS, Text, TextSet, sample_texts, text_dataset, to_text, to_texts
 from nar.traces.trace import Probes, Trace, TraceBatch
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "sample_texts",
     "sample_traces",
     "save_traces",
+    "text_dataset",
     "to_text",
     "to_texts",
 ]
