@@ -1,4 +1,4 @@
-"""Running an algorithm into a trace; traces by index; the canonical splits of CLRS-30."""
+"""Running an algorithm into a trace; traces by index; the canonical splits of CLRS-30; traces as text."""
 
 from nar.traces.beginning import begin
 from nar.traces.check import check_algorithm
