@@ -59,7 +59,7 @@ def _model() -> ConfigDict:
     # losses and the state of the optimiser are float32 in any case.
     config.precision = "float32"
     # Whether the gradient computes each step of the algorithm anew instead of keeping all that it computed:
-    # less memory for about a third more time.
+    # much less memory for one more forward pass.
     config.remat = False
     return config
 

@@ -69,6 +69,18 @@ def test_in_bfloat16_no_large_product_is_in_float32(task, processor):
         assert {v.aval.dtype for v in equation.invars} == {jnp.dtype("bfloat16")}, equation
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_every_processor_predicts_in_bfloat16(processor):
+    """Nothing of what it hands to the next step changes its type, and what it predicts is float32."""
+    network = Network("bfs", processor, precision="bfloat16")
+    params = jax.eval_shape(network.model.init, jax.random.key(0), {"bfs": network.batch})
+    predict = jax.jit(network.model.apply, static_argnums=(2, 4))
+    for is_training in (True, False):
+        predictions = predict.eval_shape(params, jax.random.key(1), "bfs", network.batch, is_training)
+        assert all(leaf.dtype != jnp.bfloat16 for leaf in jax.tree.leaves(predictions))
+
+
 @pytest.mark.parametrize("termination", [FromTrace(), Learned()])
 def test_logits_losses_and_all_that_trains_are_float32(termination):
     network = Network(

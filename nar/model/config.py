@@ -67,7 +67,7 @@ class NetConfig:
       precision: in what the processor and the linear maps of decoders compute, one of `PRECISIONS`.
         Parameters, logits, what is fed back of them and losses are float32 in any case.
       remat: whether the gradient computes each step anew from what it was handed: the memory of training is
-        then that of one step and of what steps hand on, for about a third more time (arXiv 1604.06174).
+        then that of one step and of what steps hand on, for one more forward pass (arXiv 1604.06174).
     """
 
     processor: ProcessorFactory
