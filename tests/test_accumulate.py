@@ -41,9 +41,8 @@ class Case:
         lowered, state = self.lowered(num_parts)
         before = jax.tree.map(np.array, state.params)
         new, metrics = lowered.compile({"xla_backend_optimization_level": 0})(state, self.batch)
-        return jax.tree.map(np.subtract, before, jax.device_get(new.params)), {
-            name: float(value) for name, value in metrics.items()
-        }
+        scalars = {name: float(value) for name, value in metrics.items() if value.ndim == 0}
+        return jax.tree.map(np.subtract, before, jax.device_get(new.params)), scalars
 
     def counts(self, part):
         return loss_counts(self.model.config, self.task.spec, part)
