@@ -15,7 +15,6 @@ import multiprocessing.connection
 import os
 import pathlib
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -52,15 +51,10 @@ def main() -> None:
     missing = [file for file in files if not (folder / file.name).exists()]
     start, total = time.perf_counter(), sum(file.count for file in files)
     new = sum(file.count for file in missing)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tqdm(total=total, initial=total - new, unit=" texts", disable=not missing) as bar:
-        try:
-            for file in make_files(folder, request, missing, _WORKERS.value):
-                bar.update(file.count)
-                bar.set_postfix_str(f"{find_algorithm(file.algorithm).name}, {file.length}")
-        except KeyboardInterrupt:
-            bar.close()
-            sys.exit("stopped; the same command makes what is missing")
+        for file in make_files(folder, request, missing, _WORKERS.value):
+            bar.update(file.count)
+            bar.set_postfix_str(f"{find_algorithm(file.algorithm).name}, {file.length}")
     seconds = time.perf_counter() - start
     write_manifest(folder, request, {file.name: file.count for file in files})
     size = sum((folder / file.name).stat().st_size for file in files) / 1e6
@@ -114,7 +108,7 @@ def _integers(name: str, words: Sequence[str]) -> tuple[int, ...]:
 def make_files(
     folder: pathlib.Path, request: TextRequest, files: Sequence[TextFile], num_workers: int
 ) -> Iterator[TextFile]:
-    """Makes files and yields each when it is there; those begun are completed when the caller stops."""
+    """Makes files, and yields each when it is there."""
     if num_workers == 1 or len(files) < 2:
         for file in files:
             file.write(folder, request)
@@ -133,7 +127,7 @@ def make_files(
 
 
 def _start_worker() -> None:
-    """A worker completes what it has begun on Ctrl-C, and ends when the process that started it is killed."""
+    """A worker leaves signals to the process that started it, and ends with that, however it ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
