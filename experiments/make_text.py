@@ -6,7 +6,8 @@
 
 Without options a set is the published one: `train` has 10,000 texts for each algorithm and length, `val` 625,
 at lengths up to 64. The same command on the same folder makes what is missing, however it was stopped; the
-files do not depend on the number of workers. `nar.traces.text.files` says what a file holds.
+files do not depend on the number of workers. One such command at a time may write to a folder.
+`nar.traces.text.files` says what a file holds.
 """
 
 import concurrent.futures
