@@ -10,8 +10,6 @@ optimiser in its initial state. The file is read without running code that it ma
 """
 
 import pathlib
-from collections.abc import Mapping
-from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
@@ -19,8 +17,7 @@ from ml_collections import config_flags
 from experiments.assembly import assemble, new_state
 from experiments.command_line import launch
 from experiments.defaults import complete
-from nar.model import Params
-from nar.model.dm_clrs import convert_parameters, read_checkpoint
+from nar.model.dm_clrs import check_fits, convert_parameters, read_checkpoint
 from nar.training import Checkpoints, Workdir, count_parameters, parameter_names, write_json
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
@@ -47,26 +44,6 @@ def main() -> None:
             workdir.start, {"run": str(_CHECKPOINT.value), "step": 0, "loaded": parameter_names(params)}
         )
     print(f"{count_parameters(params)} parameters of {', '.join(parts.model.specs)}. Run: {workdir.path}")
-
-
-def check_fits(found: Params, expected: Params) -> None:
-    """Raises ValueError, with what differs, unless converted parameters are those of the config's network."""
-    shapes, wanted = _shapes(found), _shapes(expected)
-    lines = [
-        f"  {name}: {shapes.get(name, 'none')} in the checkpoint, {wanted.get(name, 'none')} in the config"
-        for name in sorted({*shapes, *wanted})
-        if shapes.get(name) != wanted.get(name)
-    ]
-    if lines:
-        raise ValueError("\n".join(["the checkpoint is of another network than the config:", *lines]))
-
-
-def _shapes(params: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[int, ...]]:
-    return {
-        f"{module}/{name}": tuple(leaf.shape)
-        for module, leaves in params.items()
-        for name, leaf in leaves.items()
-    }
 
 
 if __name__ == "__main__":

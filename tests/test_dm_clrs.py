@@ -14,11 +14,10 @@ import pytest
 from test_experiments import run
 
 import oracle
-from experiments.convert import check_fits
 from nar import ALGORITHMS
 from nar.batches import Transforms
 from nar.model import NetConfig, make_model
-from nar.model.dm_clrs import convert_parameters, read_checkpoint
+from nar.model.dm_clrs import check_fits, convert_parameters, read_checkpoint
 from nar.processors import MPNN
 from nar.traces import clrs30_sample
 
