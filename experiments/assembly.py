@@ -15,8 +15,9 @@ from experiments.network import Config, check_weights, make_net_config
 from experiments.optimisation import check_patterns, optimiser_of
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
-from nar.model import Model, make_model
-from nar.training import Devices, TrainState, check_parts, init_state
+from nar.evaluation import Evaluator, Scores, score_split
+from nar.model import Model, Params, make_model
+from nar.training import Devices, StepFunction, TrainState, check_parts, init_state, make_step
 
 FREE = (
     "data.problem",
@@ -40,8 +41,10 @@ class Parts:
       optimiser: of training.
       loss_weights: of training, by name.
       average_decay: of the moving average of the parameters; 0 for none.
+      accumulate: in how many parts a batch is taken.
       stream: the training data.
       devices: where to train.
+      evaluation_batch_size: traces that are predicted at once.
     """
 
     tasks: tuple[Task, ...]
@@ -50,8 +53,22 @@ class Parts:
     optimiser: optax.GradientTransformation
     loss_weights: Mapping[str, float]
     average_decay: float
+    accumulate: int
     stream: TrainingStream
     devices: Devices
+    evaluation_batch_size: int
+
+    def make_step(self) -> StepFunction:
+        """The compiled step of training."""
+        return make_step(self.model, self.optimiser, self.loss_weights, self.average_decay, self.accumulate)
+
+    def make_evaluator(self) -> Evaluator:
+        """What the functions of scoring need."""
+        return Evaluator(self.model, self.transforms, self.evaluation_batch_size, self.devices)
+
+    def score_split(self, evaluator: Evaluator, params: Params, split: str) -> Scores:
+        """Scores on a whole split: "val" while training, "test" at its end."""
+        return score_split(evaluator, params, split)
 
 
 def assemble(config: Config, devices: Devices | None = None) -> Parts:
@@ -94,8 +111,10 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
         optimiser=optimiser,
         loss_weights=training["loss_weights"],
         average_decay=training["average_decay"],
+        accumulate=training["accumulate"],
         stream=stream,
         devices=devices,
+        evaluation_batch_size=config["evaluation"]["batch_size"],
     )
 
 

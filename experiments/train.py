@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import pathlib
 import sys
+from typing import Any
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -21,7 +22,7 @@ from experiments.command_line import launch
 from experiments.defaults import complete
 from experiments.restore import Run
 from experiments.transfer import describe, open_source, start_state
-from nar.evaluation import Evaluator, Scores, mean_score, score_split
+from nar.evaluation import Scores, mean_score
 from nar.model import Params
 from nar.reports import draw_curves, result_summary
 from nar.training import (
@@ -42,7 +43,6 @@ from nar.training import (
     digest,
     fit,
     is_first,
-    make_step,
     on_all,
     on_first,
     read_json,
@@ -116,7 +116,7 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
     The start is new parameters, some of them those of the run `source`.
     """
     training = config["training"]
-    evaluator = Evaluator(parts.model, parts.transforms, config["evaluation"]["batch_size"], parts.devices)
+    evaluator = parts.make_evaluator()
     checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
     state, notes = start_state(config, parts, checkpoints, workdir, source)
     on_first(lambda: describe(state, training, workdir))
@@ -129,7 +129,7 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
         notes,
     )
     hooks: list[Hook] = [
-        Validate(functools.partial(validate, evaluator), training["checkpoint_every"], steps, patience)
+        Validate(functools.partial(validate, parts, evaluator), training["checkpoint_every"], steps, patience)
     ]
     opened = contextlib.ExitStack()
 
@@ -153,9 +153,7 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
     with opened:
         state, interrupted = fit(
             state,
-            make_step(
-                parts.model, parts.optimiser, parts.loss_weights, parts.average_decay, training["accumulate"]
-            ),
+            parts.make_step(),
             parts.stream,
             num_steps=steps,
             devices=parts.devices,
@@ -165,7 +163,7 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
         )
     if interrupted:
         return False
-    finish(config, state, checkpoints, evaluator, clock, workdir)
+    finish(config, parts, state, checkpoints, evaluator, clock, workdir)
     return True
 
 
@@ -179,9 +177,9 @@ def restore_scored(
     return dataclasses.replace(restored, step=state.step), int(found.state.step)
 
 
-def validate(evaluator: Evaluator, params: Params) -> dict[str, float]:
+def validate(parts: Parts, evaluator: Any, params: Params) -> dict[str, float]:
     """Scores of the whole validation split by name, and the mean over tasks, which decides."""
-    scores = score_split(evaluator, params, "val")
+    scores = parts.score_split(evaluator, params, "val")
     named = {
         f"validation/{task}/{output}": value
         for task, sizes in scores.items()
@@ -193,9 +191,10 @@ def validate(evaluator: Evaluator, params: Params) -> dict[str, float]:
 
 def finish(
     config: Config,
+    parts: Parts,
     state: TrainState,
     checkpoints: Checkpoints | None,
-    evaluator: Evaluator,
+    evaluator: Any,
     clock: Clock,
     workdir: Workdir,
 ) -> None:
@@ -205,7 +204,7 @@ def finish(
     best = restored.state
     evaluator.show_progress = is_first()
     scores = {
-        name: score_split(evaluator, best.evaluated, split)
+        name: parts.score_split(evaluator, best.evaluated, split)
         for name, split in (("validation", "val"), ("test", "test"))
     }
     on_first(lambda: write_result(config, state, scores, int(best.step), clock, workdir))
