@@ -19,7 +19,7 @@ from ml_collections import config_flags
 from experiments import distributed
 from experiments.assembly import Config, Parts, assemble
 from experiments.command_line import launch
-from experiments.defaults import complete
+from experiments.finished import check_workdir, is_finished
 from experiments.restore import Run
 from experiments.transfer import describe, open_source, start_state
 from nar.evaluation import Scores, mean_score
@@ -39,7 +39,6 @@ from nar.training import (
     WriteMetrics,
     check_same,
     count_parameters,
-    depends_on_length,
     digest,
     fit,
     is_first,
@@ -75,8 +74,7 @@ def run(config: Config, workdir: Workdir) -> None:
     parts = on_all(lambda: assemble(config))
     training = config["training"]
     source = on_all(lambda: open_source(config, parts, workdir) if is_first() else None)
-    prolongable = not depends_on_length(training["schedule"], training["schedule_options"])
-    on_first(lambda: workdir.check(config, prolongable=prolongable, complete=complete))
+    on_first(lambda: check_workdir(workdir, config))
     if on_first(lambda: is_finished(workdir, training["steps"])):
         on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
         return
@@ -96,18 +94,6 @@ def take(workdir: Workdir, config: Config, held: contextlib.ExitStack) -> None:
 def summary(workdir: Workdir) -> str:
     """The result as text."""
     return result_summary(read_json(workdir.result))
-
-
-def is_finished(workdir: Workdir, steps: int) -> bool:
-    """Whether a run has its result, be it that it was stopped early."""
-    if not workdir.result.exists():
-        return False
-    try:
-        result = read_json(workdir.result)
-    except (OSError, ValueError) as error:
-        logging.warning("the result is made anew: %s", error)
-        return False
-    return result.get("steps", 0) >= steps or result.get("stopped_early", False)
 
 
 def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = None) -> bool:
