@@ -2,6 +2,7 @@
 
 from nar.reports.answers import answers_table, draw_accuracy
 from nar.reports.curves import draw_curves
+from nar.reports.sweep_table import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
 from nar.reports.text_layout import Layout
 from nar.reports.trace_page import Run, trace_page, write_page
@@ -9,6 +10,7 @@ from nar.reports.trace_text import trace_text
 
 __all__ = [
     "Layout",
+    "Outcome",
     "Run",
     "answers_table",
     "draw_accuracy",
@@ -16,6 +18,10 @@ __all__ = [
     "format_table",
     "result_summary",
     "scores_table",
+    "summarise",
+    "sweep_json",
+    "sweep_markdown",
+    "sweep_text",
     "trace_page",
     "trace_text",
     "write_page",
