@@ -13,6 +13,7 @@ import optax
 from configs import base
 from experiments.network import Config, check_weights, make_net_config
 from experiments.optimisation import check_patterns, optimiser_of
+from experiments.parts import RunParts
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Task, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
@@ -84,10 +85,10 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
     check_keys(config, base.get_config().to_dict())
     data, training = config["data"], config["training"]
     for key in ("steps", "batch_size", "log_every", "checkpoint_every"):
-        _check_positive(f"training.{key}", training[key])
-    _check_positive("evaluation.batch_size", config["evaluation"]["batch_size"])
+        check_positive(f"training.{key}", training[key])
+    check_positive("evaluation.batch_size", config["evaluation"]["batch_size"])
     for key in ("hidden_size", "message_passing_steps"):
-        _check_positive(f"model.{key}", config["model"][key])
+        check_positive(f"model.{key}", config["model"][key])
     transforms = Transforms(
         random_positions=data["random_positions"],
         fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
@@ -118,7 +119,7 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
     )
 
 
-def new_state(parts: Parts, seed: int) -> TrainState:
+def new_state(parts: RunParts, seed: int) -> TrainState:
     """The state before the first step, on all devices."""
     # Of the batches only the shapes matter; all processes must trace the same function.
     batches = {
@@ -200,6 +201,7 @@ def check_keys(config: Config, known: Config, prefix: str = "") -> None:
         raise ValueError(f"config key {missing[0]} is missing")
 
 
-def _check_positive(name: str, value: Any) -> None:
+def check_positive(name: str, value: Any) -> None:
+    """Raises ValueError unless the value of a key is a positive integer."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")

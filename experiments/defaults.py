@@ -5,15 +5,15 @@ from typing import Any
 
 from absl import logging
 
-from configs import base
 from experiments.assembly import FREE
+from experiments.kinds import kind_of
 
 Config = Mapping[str, Any]
 
 
 def complete(config: Config) -> dict[str, Any]:
     """The config with the default of each key that it lacks, saying which."""
-    filled, added = _filled(config, base.get_config().to_dict())
+    filled, added = _filled(config, kind_of(config).usual().to_dict())
     if added:
         logging.warning("the run's config is of an older version; taken as now usual: %s", ", ".join(added))
     return filled

@@ -13,8 +13,9 @@ import numpy as np
 from absl import flags
 
 from experiments import distributed
-from experiments.assembly import Parts, assemble
+from experiments.assembly import Parts
 from experiments.command_line import launch
+from experiments.kinds import assemble_kind, graph_parts
 from experiments.restore import open_workdir, restore
 from nar.evaluation import Evaluator, score_sizes
 from nar.model import Params
@@ -34,7 +35,7 @@ flags.adopt_module_key_flags(distributed)
 def main() -> None:
     """Checks everything that can be checked, then scores, on all devices."""
     config = on_first(lambda: open_workdir(_WORKDIR.value)[1])
-    parts = on_all(lambda: assemble(config, Devices.one()))
+    parts = on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
     sizes = on_all(lambda: parse_sizes(_SIZES.value, parts))
     params, step = on_first(_read)
     batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]

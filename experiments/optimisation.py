@@ -6,8 +6,7 @@ from typing import Any
 import jax
 import optax
 
-from nar.batches import TrainingStream
-from nar.model import Model, Params
+from nar.model import Params
 from nar.training import (
     check_average_decay,
     check_patience,
@@ -47,7 +46,7 @@ def optimiser_of(training: Mapping[str, Any]) -> optax.GradientTransformation:
         raise ValueError(f"training: {error}") from None
 
 
-def check_patterns(training: Mapping[str, Any], model: Model, stream: TrainingStream) -> None:
+def check_patterns(training: Mapping[str, Any], model: Any, stream: Any) -> None:
     """Raises ValueError if a pattern finds no parameter.
 
     Only shapes are computed, and they only if there is a pattern.
@@ -64,7 +63,7 @@ def check_patterns(training: Mapping[str, Any], model: Model, stream: TrainingSt
         names_found(what, found, names)
 
 
-def parameter_shapes(model: Model, stream: TrainingStream) -> Params:
+def parameter_shapes(model: Any, stream: Any) -> Params:
     """Shapes and types of all parameters, by name; nothing is computed."""
     batches = {task.name: stream.batch(step) for step, task in enumerate(stream.tasks)}
     return jax.eval_shape(model.init, jax.random.key(0), batches)

@@ -3,8 +3,10 @@
 import dataclasses
 import pathlib
 
-from experiments.assembly import Config, Parts, assemble, new_state
+from experiments.assembly import Config, new_state
 from experiments.defaults import complete
+from experiments.kinds import assemble_kind, graph_parts
+from experiments.parts import RunParts
 from nar.evaluation import Predictor
 from nar.training import Checkpoints, Devices, TrainState, Workdir
 
@@ -22,7 +24,7 @@ class Run:
 
     workdir: Workdir
     config: Config
-    parts: Parts
+    parts: RunParts
     state: TrainState
 
 
@@ -43,7 +45,7 @@ def restore(path: str | pathlib.Path, checkpoint: str = "best") -> Run:
       ValueError: if the folder is not that of a run, or has no whole checkpoint.
     """
     workdir, config = open_workdir(path)
-    parts = assemble(config, Devices.one())
+    parts = assemble_kind(config, Devices.one())
     state = new_state(parts, config["training"]["seed"])
     checkpoints = Checkpoints(workdir.checkpoints, read_only=True)
     read = checkpoints.restore_best if checkpoint == "best" else checkpoints.restore_last
@@ -57,4 +59,5 @@ def load(path: str | pathlib.Path, checkpoint: str = "best") -> Predictor:
       ValueError: as `restore`.
     """
     run = restore(path, checkpoint)
-    return Predictor(run.parts.model, run.state.evaluated, run.parts.transforms)
+    parts = graph_parts(run.parts, path)
+    return Predictor(parts.model, run.state.evaluated, parts.transforms)

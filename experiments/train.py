@@ -1,7 +1,8 @@
-"""Trains a network on a config.
+"""Trains a network on a config: a graph network, or a language model.
 
     python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
     python -m experiments.train --config=configs/bfs.py --workdir=runs/wide --config.model.hidden_size=192
+    python -m experiments.train --config=configs/text_small.py --workdir=runs/text
 
 The same command on the same workdir goes on where the run stopped; on a finished run it shows the result.
 """
@@ -17,9 +18,11 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from experiments import distributed
-from experiments.assembly import Config, Parts, assemble
+from experiments.assembly import Config
 from experiments.command_line import launch
 from experiments.finished import check_workdir, is_finished
+from experiments.kinds import assemble_kind
+from experiments.parts import RunParts
 from experiments.restore import Run
 from experiments.transfer import describe, open_source, start_state
 from nar.evaluation import Scores, mean_score
@@ -71,7 +74,7 @@ def run(config: Config, workdir: Workdir) -> None:
       SystemExit: if training was interrupted.
     """
     check_same("the config", config)
-    parts = on_all(lambda: assemble(config))
+    parts = on_all(lambda: assemble_kind(config))
     training = config["training"]
     source = on_all(lambda: open_source(config, parts, workdir) if is_first() else None)
     on_first(lambda: check_workdir(workdir, config))
@@ -96,7 +99,7 @@ def summary(workdir: Workdir) -> str:
     return result_summary(read_json(workdir.result))
 
 
-def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = None) -> bool:
+def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None = None) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end; False if interrupted.
 
     The start is new parameters, some of them those of the run `source`.
@@ -154,7 +157,7 @@ def train(config: Config, parts: Parts, workdir: Workdir, source: Run | None = N
 
 
 def restore_scored(
-    parts: Parts, checkpoints: Checkpoints | None, state: TrainState
+    parts: RunParts, checkpoints: Checkpoints | None, state: TrainState
 ) -> tuple[TrainState, int]:
     """The state of the last checkpoint that was scored, but at the step of `state`, and its own step."""
     found = restore_on_all(lambda: checkpoints and checkpoints.restore_scored(state))
@@ -163,7 +166,7 @@ def restore_scored(
     return dataclasses.replace(restored, step=state.step), int(found.state.step)
 
 
-def validate(parts: Parts, evaluator: Any, params: Params) -> dict[str, float]:
+def validate(parts: RunParts, evaluator: Any, params: Params) -> dict[str, float]:
     """Scores of the whole validation split by name, and the mean over tasks, which decides."""
     scores = parts.score_split(evaluator, params, "val")
     named = {
@@ -177,7 +180,7 @@ def validate(parts: Parts, evaluator: Any, params: Params) -> dict[str, float]:
 
 def finish(
     config: Config,
-    parts: Parts,
+    parts: RunParts,
     state: TrainState,
     checkpoints: Checkpoints | None,
     evaluator: Any,

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 from absl import logging
 
-from experiments.assembly import Config, Parts, new_state
+from experiments.assembly import Config, new_state
 from experiments.optimisation import parameter_shapes
+from experiments.parts import RunParts
 from experiments.restore import Run, restore
 from nar.model import Params
 from nar.training import (
@@ -30,7 +31,7 @@ from nar.training import (
 )
 
 
-def open_source(config: Config, parts: Parts, workdir: Workdir) -> Run | None:
+def open_source(config: Config, parts: RunParts, workdir: Workdir) -> Run | None:
     """The run that this one is to start from, checked to fit; None if there is none or this one has started.
 
     Raises:
@@ -52,7 +53,7 @@ def open_source(config: Config, parts: Parts, workdir: Workdir) -> Run | None:
 
 
 def start_state(
-    config: Config, parts: Parts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
+    config: Config, parts: RunParts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
 ) -> tuple[TrainState, Mapping[str, Any]]:
     """The state of the latest whole checkpoint, or a new one, and the notes beside it.
 

@@ -1,6 +1,6 @@
 """Reports: tables and curves from the files that a run wrote; traces as text and as pages."""
 
-from nar.reports.answers import answers_table, draw_accuracy
+from nar.reports.answers import answers_table, draw_accuracies, draw_accuracy
 from nar.reports.curves import draw_curves
 from nar.reports.sweep_table import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
@@ -13,6 +13,7 @@ __all__ = [
     "Outcome",
     "Run",
     "answers_table",
+    "draw_accuracies",
     "draw_accuracy",
     "draw_curves",
     "format_table",

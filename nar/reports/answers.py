@@ -4,7 +4,7 @@ import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from nar.reports.tables import format_table
 
@@ -32,6 +32,22 @@ def _row(name: str, length: str, means: Mapping[str, float]) -> list[str]:
     return [name, length, f"{means['answers']:.0f}", *shares]
 
 
+class Line(NamedTuple):
+    """A line of a panel.
+
+    Attributes:
+      label: in the legend.
+      style: of matplotlib.
+      lengths: where it has a point.
+      shares: in percent.
+    """
+
+    label: str
+    style: str
+    lengths: list[int]
+    shares: list[float]
+
+
 def draw_accuracy(
     scores: Mapping[str, Any], trained: Mapping[str, Sequence[int]], picture: pathlib.Path
 ) -> bool:
@@ -45,31 +61,65 @@ def draw_accuracy(
     Returns:
       False if matplotlib is not installed and nothing was drawn.
     """
+    lines = (("elements", "elements right", ":"), ("exact", "answer right", "-"))
+    panels = {
+        name: [_line(parts, key, label, style) for key, label, style in lines]
+        for name, parts in scores["algorithms"].items()
+    }
+    return _draw(panels, trained, picture)
+
+
+def draw_accuracies(
+    models: Mapping[str, Mapping[str, Any]], trained: Mapping[str, Sequence[int]], picture: pathlib.Path
+) -> bool:
+    """Draws the share of right answers of several models over length, by algorithm, as PNG.
+
+    Args:
+      models: name -> scores, as `nar.evaluation.AnswerScores.as_json` gives them.
+      trained: as `draw_accuracy`.
+      picture: as `draw_accuracy`.
+
+    Returns:
+      False if matplotlib is not installed and nothing was drawn.
+    """
+    panels: dict[str, list[Line]] = {}
+    for label, scores in models.items():
+        for name, parts in scores["algorithms"].items():
+            panels.setdefault(name, []).append(_line(parts, "exact", label, "-"))
+    return _draw(panels, trained, picture)
+
+
+def _line(parts: Mapping[str, Any], key: str, label: str, style: str) -> Line:
+    by_length = {int(length): 100 * means[key] for length, means in parts["lengths"].items()}
+    return Line(label, style, list(by_length), list(by_length.values()))
+
+
+def _draw(
+    panels: Mapping[str, Sequence[Line]], trained: Mapping[str, Sequence[int]], picture: pathlib.Path
+) -> bool:
     try:
         import matplotlib.figure
     except ImportError:
         return False
-    algorithms = scores["algorithms"]
-    columns = min(_COLUMNS, len(algorithms))
-    rows = math.ceil(len(algorithms) / columns)
+    columns = min(_COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
     figure = matplotlib.figure.Figure(figsize=(3.2 * columns, 2.4 * rows + 0.6), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
-    for axes, (name, parts) in zip(panels, algorithms.items(), strict=False):
-        lengths = [int(length) for length in parts["lengths"]]
-        for key, label, style in (("elements", "elements right", ":"), ("exact", "answer right", "-")):
-            shares = [100 * means[key] for means in parts["lengths"].values()]
-            axes.plot(lengths, shares, style, marker=".", linewidth=1.2, label=label)
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    for axes, (name, lines) in zip(grid, panels.items(), strict=False):
+        for line in lines:
+            axes.plot(line.lengths, line.shares, line.style, marker=".", linewidth=1.2, label=line.label)
+        lengths = [length for line in lines for length in line.lengths]
         marks = [length for length in trained.get(name, ()) if min(lengths) <= length <= max(lengths)]
         axes.plot(marks, [0] * len(marks), "|", color="black", markersize=12, label="length trained on")
         axes.set_title(name, fontsize="small")
         axes.set(ylim=(-4, 104))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    for axes in list(panels):
+    for axes in grid[len(panels) :]:
         axes.set_visible(False)
     figure.supxlabel("length", fontsize="small")
     figure.supylabel("%", fontsize="small")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
+    handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize="small", frameon=False)
     temporary = picture.with_name(f".{picture.name}.{os.getpid()}")
     figure.savefig(temporary, format="png", dpi=120)

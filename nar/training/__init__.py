@@ -32,6 +32,7 @@ from nar.training.state import (
     move_average,
 )
 from nar.training.step import StepFunction, make_step
+from nar.training.text_step import make_text_step
 from nar.training.transfer import Transfer, describe_parts, load_parts
 from nar.training.workdir import Workdir, versions
 
@@ -73,6 +74,7 @@ __all__ = [
     "make_optimiser",
     "make_schedule",
     "make_step",
+    "make_text_step",
     "move_average",
     "names_found",
     "on_all",

@@ -1,0 +1,55 @@
+"""What every kind of network answers to the scripts that train and restore runs."""
+
+from typing import Any, Protocol
+
+import optax
+
+from nar.evaluation import Scores
+from nar.model import Params
+from nar.training import Devices, StepFunction
+
+
+class RunParts(Protocol):
+    """The parts of a config, as `experiments.assembly` and `experiments.text_assembly` make them."""
+
+    @property
+    def model(self) -> Any:
+        """The network, with `init(key, {task: batch})`."""
+        ...
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        """Of training."""
+        ...
+
+    @property
+    def average_decay(self) -> float:
+        """Of the moving average of the parameters; 0 for none."""
+        ...
+
+    @property
+    def tasks(self) -> Any:
+        """What is trained."""
+        ...
+
+    @property
+    def stream(self) -> Any:
+        """The training data."""
+        ...
+
+    @property
+    def devices(self) -> Devices:
+        """Where to train."""
+        ...
+
+    def make_step(self) -> StepFunction:
+        """The compiled step of training."""
+        ...
+
+    def make_evaluator(self) -> Any:
+        """What `score_split` needs."""
+        ...
+
+    def score_split(self, evaluator: Any, params: Params, split: str) -> Scores:
+        """Scores on a whole split: "val" while training, "test" at its end."""
+        ...
