@@ -103,7 +103,8 @@ def claim(folder: pathlib.Path, asked: Mapping[str, Any]) -> None:
     differ = [key for key in {**found, **asked} if json.dumps(found.get(key)) != json.dumps(asked.get(key))]
     if differ:
         lines = [
-            f"  {key}: {json.dumps(found.get(key))} there, {json.dumps(asked.get(key))}" for key in differ
+            f"  {key}: {json.dumps(found.get(key))} there, {json.dumps(asked.get(key))} asked for"
+            for key in differ
         ]
         raise ValueError(
             "\n".join([f"{folder} holds answers to another request; choose another folder:", *lines])
