@@ -23,9 +23,9 @@ from collections.abc import Iterator
 from absl import flags
 from ml_collections import config_flags
 
-from experiments.assembly import assemble
 from experiments.command_line import launch
 from experiments.differences import differences
+from experiments.kinds import assemble_kind
 from experiments.moments import Life, draw_moment, names_in, saved_steps
 from nar.training import Workdir
 from nar.training.metrics import read_lines
@@ -48,7 +48,7 @@ def get_config():
 def main() -> None:
     """Runs both, compares, and says what was found."""
     config = _CONFIG.value.to_dict()
-    assemble(config)
+    assemble_kind(config)
     root = pathlib.Path(_WORKDIR.value)
     if names_in(root):
         raise ValueError(f"{root} is not empty; choose another workdir")

@@ -19,7 +19,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from experiments.assembly import assemble
 from experiments.finished import check_workdir
 from experiments.trials import hyper
 from nar.training import Devices, Workdir, write_json
@@ -151,7 +150,7 @@ def check_trials(trials: Sequence[Trial], devices: Devices) -> None:
         try:
             seedless = repr(_without_seed(trial.config))
             if seedless not in assembled:
-                assemble(trial.config, devices)
+                assemble_kind(trial.config, devices)
                 assembled.add(seedless)
             check_workdir(trial.workdir, trial.config)
         except ValueError as error:
