@@ -20,6 +20,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from experiments.finished import check_workdir
+from experiments.kinds import assemble_kind
 from experiments.trials import hyper
 from nar.training import Devices, Workdir, write_json
 from nar.training.files import write_text

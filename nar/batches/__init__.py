@@ -1,6 +1,6 @@
 """From traces to batches that a network trains on: transforms, padding, the stream, prefetching.
 
-Importing this room registers `Trace` and `TraceBatch` as pytrees.
+`nar.batches.text` has batches of texts. Importing this room registers `Trace` and `TraceBatch` as pytrees.
 """
 
 import jax

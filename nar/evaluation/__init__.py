@@ -1,4 +1,7 @@
-"""Evaluation: scores per kind, rollouts, other sizes, predictions without labels, answers in text."""
+"""Evaluation: scores per kind, rollouts, other sizes, predictions without labels, answers in text.
+
+`nar.evaluation.text` asks language models.
+"""
 
 from nar.evaluation.answer_files import AnswerScores, score_file
 from nar.evaluation.predictor import Prediction, Predictor

@@ -1,4 +1,7 @@
-"""The encode-process-decode network (Veličković et al. 2022, arXiv 2205.15659; Ibarz et al., 2209.11142)."""
+"""The encode-process-decode network (Veličković et al. 2022, arXiv 2205.15659; Ibarz et al., 2209.11142).
+
+`nar.model.text` is the language model.
+"""
 
 from nar.model.config import HINT_FEEDBACKS, HINT_MODES, PRECISIONS, HintMode, NetConfig
 from nar.model.decoders import DECODERS
