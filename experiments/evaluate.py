@@ -1,12 +1,16 @@
-"""Scores a run at any sizes.
+"""Measures a run at any sizes, on any families of graphs.
 
     python -m experiments.evaluate --workdir=runs/bfs --sizes=16,32,64
+    python -m experiments.evaluate --workdir=runs/bfs --families=clrs30,grid --seeds=3,4,5 --hints
 
-Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. The table is
-printed and kept as `evaluation.json` in the workdir.
+Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. Beside the
+score of each output are the share of whole instances that are exact, and of those with a right answer, be it
+another one than CLRS-30's. A network that decides on its number of steps is measured with these, and with the
+algorithm's. The table is printed; the workdir gets `evaluation.json` and `evaluation.csv`.
 """
 
 import pathlib
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -17,35 +21,118 @@ from experiments.assembly import Parts
 from experiments.command_line import launch
 from experiments.kinds import assemble_kind, graph_parts
 from experiments.restore import open_workdir, restore
-from nar.evaluation import Evaluator, score_sizes
-from nar.model import Params
-from nar.reports import scores_table
+from nar.evaluation import (
+    CLRS30,
+    Case,
+    Measurement,
+    Observation,
+    Observer,
+    Scores,
+    as_json,
+    check_cases,
+    dump,
+    measure_cases,
+    spreads,
+    write_csv,
+)
+from nar.model import FromTrace, Params
+from nar.reports import evaluation_table
 from nar.training import Devices, is_first, on_all, on_first, say, write_json
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_TASKS = flags.DEFINE_list("tasks", None, "Which of the run's algorithms; by default all.")
 _SIZES = flags.DEFINE_list("sizes", ["16", "32", "64"], "Problem sizes.")
-_SEED = flags.DEFINE_integer("seed", 3, "Seed of the problems; 3 is that of CLRS-30's test split.")
+_FAMILIES = flags.DEFINE_list(
+    "families",
+    [CLRS30],
+    "Families of graphs (nar.problems.GRAPH_FAMILIES); clrs30 are problems as CLRS-30 draws them. Tasks "
+    "without graphs have these alone.",
+)
+_SEEDS = flags.DEFINE_list(
+    "seeds", ["3"], "Seeds of the problems, one measurement each; 3 is that of CLRS-30's test split."
+)
+_HINTS = flags.DEFINE_bool("hints", False, "Whether hints are scored, step by step; it takes more memory.")
+_DUMP = flags.DEFINE_enum(
+    "dump",
+    "none",
+    ["none", "predictions", "states"],
+    "Writes inputs, truth and predictions of every step as arrays, or hidden states too.",
+)
+_NAME = flags.DEFINE_string("name", "evaluation", "Of what the workdir gets: NAME.json, NAME.csv and NAME/.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to score.")
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Traces predicted at once; by default that of the run's config.", lower_bound=1
 )
 flags.adopt_module_key_flags(distributed)
 
+_OBSERVED = {"none": "outputs", "predictions": "hints", "states": "states"}
+
 
 def main() -> None:
-    """Checks everything that can be checked, then scores, on all devices."""
+    """Checks everything that can be checked, then measures, on all devices."""
     config = on_first(lambda: open_workdir(_WORKDIR.value)[1])
     parts = on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
-    sizes = on_all(lambda: parse_sizes(_SIZES.value, parts))
+    own = not isinstance(parts.model.config.termination, FromTrace)
+    cases = on_all(lambda: find_cases(parts, own))
+    seeds = on_all(lambda: parse_numbers("seeds", _SEEDS.value))
     params, step = on_first(_read)
-    batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
-    evaluator = Evaluator(parts.model, parts.transforms, batch_size, Devices.all(), show_progress=is_first())
-    scores = score_sizes(evaluator, params, sizes, _SEED.value)
-    path = pathlib.Path(_WORKDIR.value) / "evaluation.json"
-    content = {"scores": scores, "step": step, "checkpoint": _CHECKPOINT.value, "seed": _SEED.value}
-    on_first(lambda: write_json(path, content))
-    say(scores_table({f"seed {_SEED.value}": scores}))
-    say(f"\nCheckpoint: {_CHECKPOINT.value}, step {step}. Written: {path}")
+    observers = make_observers(parts, own, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
+    root = pathlib.Path(_WORKDIR.value)
+
+    def keep(case: Case, seed: int, seen: Observation) -> None:
+        if _DUMP.value != "none":
+            on_first(lambda: str(dump(root / _NAME.value, case, seed, seen)))
+
+    found = list(measure_cases(observers, params, parts.model.specs, cases, seeds, keep))
+    content = {
+        "scores": scores_by_size(found),
+        "step": step,
+        "checkpoint": _CHECKPOINT.value,
+        "seeds": seeds,
+        **as_json(found),
+    }
+    on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
+    on_first(lambda: write_csv(root / f"{_NAME.value}.csv", found))
+    say(evaluation_table(spreads(found)))
+    say(f"\n{explanation(seeds)}\n")
+    say(f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv")
+
+
+def find_cases(parts: Parts, own: bool) -> list[Case]:
+    """What the flags ask for.
+
+    Raises:
+      ValueError: if the run has no such task, or a size or family cannot be drawn.
+    """
+    known = [task.name for task in parts.tasks]
+    tasks = _TASKS.value or known
+    for name in tasks:
+        if name not in known:
+            raise ValueError(f"--tasks: this run has no {name!r}; it has: {', '.join(known)}")
+    sizes = parse_numbers("sizes", _SIZES.value)
+    try:
+        return check_cases(tasks, sizes, _FAMILIES.value, own)
+    except ValueError as error:
+        raise ValueError(f"--sizes, --families: {error}") from None
+
+
+def make_observers(parts: Parts, own: bool, batch_size: int) -> dict[str, Observer]:
+    """What looks at the network, by the lengths that it takes."""
+    kind = _OBSERVED[_DUMP.value]
+    if _HINTS.value and kind == "outputs":
+        kind = "hints"
+    return {
+        lengths: Observer(
+            parts.model,
+            parts.transforms,
+            batch_size,
+            Devices.all(),
+            kind=kind,
+            true_lengths=lengths == "true",
+            show_progress=is_first(),
+        )
+        for lengths in (("own", "true") if own else ("true",))
+    }
 
 
 def _read() -> tuple[Params, int]:
@@ -54,26 +141,42 @@ def _read() -> tuple[Params, int]:
     return jax.tree.map(np.asarray, state.evaluated), int(state.step)
 
 
-def parse_sizes(words: list[str], parts: Parts) -> list[int]:
-    """Sizes from the command line.
+def scores_by_size(found: Sequence[Measurement]) -> Scores:
+    """Means over seeds on problems as CLRS-30 draws them, with the lengths that the network is used with."""
+    scores: Scores = {}
+    for case, quantities in spreads(found).items():
+        usual = next(one.case.lengths for one in found if one.case.task == case.task)
+        if case.family == CLRS30 and case.lengths == usual:
+            values = {
+                name.removeprefix("output/"): one.mean
+                for name, one in quantities.items()
+                if name.startswith("output/") or name == "score"
+            }
+            scores.setdefault(case.task, {})[str(case.size)] = values
+    return scores
+
+
+def explanation(seeds: Sequence[int]) -> str:
+    """What the columns mean."""
+    of_seeds = f", mean ± sample deviation over {len(seeds)} seeds of problems" if len(seeds) > 1 else ""
+    return (
+        f"In percent{of_seeds}.\nscore: mean over outputs, as CLRS-30 scores them; exact: instances without "
+        "a wrong entry;\nvalid: instances with a right answer, perhaps another one than CLRS-30's."
+    )
+
+
+def parse_numbers(flag: str, words: Sequence[str]) -> list[int]:
+    """Numbers from the command line.
 
     Raises:
-      ValueError: if one is no number or too small for a task.
+      ValueError: if there are none, or one is no whole number.
     """
     if not words:
-        raise ValueError("--sizes needs at least one size")
-    sizes = []
+        raise ValueError(f"--{flag} needs at least one {flag.removesuffix('s')}")
     for word in words:
         if not word.strip().isdigit():
-            raise ValueError(f"--sizes must be whole numbers separated by commas, got {word!r}")
-        sizes.append(int(word))
-    for task in parts.tasks:
-        for size in sizes:
-            try:
-                task.algorithm.problem.check_request(size, {})
-            except ValueError as error:
-                raise ValueError(f"--sizes: {task.name}: {error}") from None
-    return sizes
+            raise ValueError(f"--{flag} must be whole numbers separated by commas, got {word!r}")
+    return [int(word) for word in words]
 
 
 if __name__ == "__main__":

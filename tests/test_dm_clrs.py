@@ -242,7 +242,7 @@ def test_a_checkpoint_becomes_a_run(theirs, tmp_path):
     code, output, errors = run("convert", f"--checkpoint={path}", *arguments)
     assert code == 0, errors
     assert "minimum, bfs" in output
-    code, _, errors = run("evaluate", f"--workdir={tmp_path / 'run'}", "--sizes=6", "--seed=4")
+    code, _, errors = run("evaluate", f"--workdir={tmp_path / 'run'}", "--sizes=6", "--seeds=4")
     assert code == 0, errors
     scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())["scores"]
     for index, task in enumerate(TASKS):

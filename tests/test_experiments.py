@@ -163,8 +163,29 @@ def test_evaluate_at_any_sizes(finished):
     assert list(scores) == ["5", "64"]
     result = json.loads((workdir / "result.json").read_text())
     assert scores["64"] == pytest.approx(result["scores"]["test"]["bfs"]["64"])
-    assert f"{scores['5']['score']:.2%}" in output
-    (workdir / "evaluation.json").unlink()
+    assert f"{scores['5']['score']:.2%}"[:-1] in output
+    for name in ("evaluation.json", "evaluation.csv"):
+        (workdir / name).unlink()
+
+
+@pytest.mark.slow
+def test_evaluate_families_seeds_and_steps(finished):
+    workdir, _, _ = finished
+    arguments = ["--sizes=5", "--families=clrs30,path", "--seeds=3,4", "--dump=states", "--name=mine"]
+    code, output, errors = run("evaluate", f"--workdir={workdir}", *arguments)
+    assert code == 0, errors
+    content = json.loads((workdir / "mine.json").read_text())
+    assert [(row["family"], row["score"]["count"]) for row in content["summary"]] == [
+        ("clrs30", 2),
+        ("path", 2),
+    ]
+    assert set(content["measurements"][0]["hints"]) == {"reach_h", "pi_h"}
+    assert (workdir / "mine.csv").read_text().startswith("task,size,family,lengths,seed,instances,")
+    assert len(list((workdir / "mine").glob("bfs_n5_*.npz"))) == 4
+    assert "95 %" in output and "±" in output
+    for path in (workdir / "mine.json", workdir / "mine.csv", *(workdir / "mine").iterdir()):
+        path.unlink()
+    (workdir / "mine").rmdir()
 
 
 BAD_CONFIGS = {
@@ -214,6 +235,9 @@ def test_missing_flags():
         (["--sizes=16,x"], "--sizes must be whole numbers"),
         (["--sizes=0"], "bfs: size must be an integer from 1 to"),
         (["--sizes="], "--sizes needs at least one size"),
+        (["--tasks=dfs"], "--tasks: this run has no 'dfs'; it has: bfs"),
+        (["--families=gird"], "--sizes, --families: bfs: "),
+        (["--seeds=x"], "--seeds must be whole numbers"),
     ],
 )
 def test_evaluate_bad_sizes(finished, arguments, message):

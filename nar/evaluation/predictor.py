@@ -13,10 +13,10 @@ import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Transforms, bucket_length
-from nar.evaluation.scores import decide
-from nar.model import FromTrace, Model, Params, Predictions, decode_hard, make_model
+from nar.evaluation.scores import decide, decide_hint
+from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.problems import Arguments
-from nar.specs import Kind, Probe, Spec
+from nar.specs import Spec
 from nar.traces import Probes, TraceBatch, begin, collect
 
 
@@ -121,18 +121,10 @@ def _decided(algorithm: Algorithm, spec: Spec, batch: TraceBatch, predictions: P
     hints = {}
     for probe in spec.hints:
         if probe.name in predictions.hints:
-            predicted = _decided_hint(probe, predictions.hints[probe.name][:steps])
+            predicted = decide_hint(probe, predictions.hints[probe.name][:steps])
             hints[probe.name] = np.concatenate([batch.hints[probe.name][:1], predicted])[:, 0]
     return Prediction(
         outputs={p.name: outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs},
         hints=hints,
         steps=steps,
     )
-
-
-def _decided_hint(probe: Probe, logits: jax.Array) -> np.ndarray:
-    """Logits [S, B, ...] as a trace holds the probe."""
-    decided = np.asarray(decode_hard(probe, logits))
-    if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
-        decided = decided.argmax(axis=-1)
-    return decided.astype(probe.dtype)

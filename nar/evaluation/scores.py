@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+import jax
 import numpy as np
 
 from nar.batches import FIRST_SUFFIX
@@ -71,6 +72,14 @@ def decide(spec: Spec, logits: Values) -> dict[str, np.ndarray]:
         if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
             decided[probe.name] = decided[probe.name].argmax(axis=-1)
     return join_permutations(spec, decided)
+
+
+def decide_hint(probe: Probe, logits: jax.Array) -> np.ndarray:
+    """A hint as a trace holds it: logits [S, B, ...] of what each step predicts."""
+    decided = np.asarray(decode_hard(probe, logits))
+    if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
+        decided = decided.argmax(axis=-1)
+    return decided.astype(probe.dtype)
 
 
 def join_permutations(spec: Spec, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from nar.model.features import count_nodes
 from nar.model.net import Model, Params, make_model
 from nar.model.rollout import Halting, Predictions
 from nar.model.schedules import SHAPES, Schedule
+from nar.model.states import make_recorder
 from nar.model.termination import Budget, FromTrace, Learned, Termination
 from nar.model.values import (
     SINKHORN_ITERATIONS_OF_OUTPUT,
@@ -47,4 +48,5 @@ __all__ = [
     "densify",
     "log_sinkhorn",
     "make_model",
+    "make_recorder",
 ]

@@ -8,6 +8,7 @@ All that a step hands to the next is in its `Carry`: `unroll` may be called agai
 """
 
 import dataclasses
+from typing import Any
 
 import haiku as hk
 import jax
@@ -92,17 +93,19 @@ def rollout(
     return Predictions(outputs, outcome.hints, losses, final.steps)
 
 
-def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, Outcome]:
+def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
     """Takes the steps of these indices; outcomes get a leading axis.
+
+    `step` is a `Step`, or what advances like one, with outcomes of its own.
 
     Once every sample has stopped nothing is computed: room for more steps costs next to nothing.
     """
 
-    def rest(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
+    def rest(carry: Carry, index: Array) -> tuple[Carry, Any]:
         del index
         return carry, step.nothing
 
-    def body(carry: Carry, index: Array) -> tuple[Carry, Outcome]:
+    def body(carry: Carry, index: Array) -> tuple[Carry, Any]:
         if hk.running_init():
             return step.advance(carry, index)
         return hk.cond(carry.running.any(), step.advance, rest, carry, index)

@@ -2,6 +2,7 @@
 
 from nar.reports.answers import answers_table, draw_accuracies, draw_accuracy
 from nar.reports.curves import draw_curves
+from nar.reports.evaluation_table import evaluation_table
 from nar.reports.sweep_table import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
 from nar.reports.text_layout import Layout
@@ -16,6 +17,7 @@ __all__ = [
     "draw_accuracies",
     "draw_accuracy",
     "draw_curves",
+    "evaluation_table",
     "format_table",
     "result_summary",
     "scores_table",

@@ -1,0 +1,86 @@
+"""What the evaluation suite found, as JSON, as CSV and, step by step, as arrays."""
+
+import csv
+import dataclasses
+import io
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nar.evaluation.observer import Observation
+from nar.evaluation.suite import Case, Measurement, spreads
+from nar.training.files import replacing, write_text
+
+COLUMNS = ("task", "size", "family", "lengths", "seed", "instances", "quantity", "step", "value")
+"""Of the CSV: a line for each number. `step` is empty but for `hint/NAME`."""
+
+
+def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """Every measurement, and the spread of each quantity over seeds."""
+    return {
+        "measurements": [
+            {
+                **dataclasses.asdict(one.case),
+                "seed": one.seed,
+                "instances": one.instances,
+                "scores": one.scores,
+                "exact": one.exact,
+                "valid": one.valid,
+                "steps": one.steps,
+                "hints": one.hints,
+            }
+            for one in measurements
+        ],
+        "summary": [
+            {**dataclasses.asdict(case), **{name: one.as_json() for name, one in quantities.items()}}
+            for case, quantities in spreads(measurements).items()
+        ],
+    }
+
+
+def write_csv(path: pathlib.Path, measurements: Sequence[Measurement]) -> None:
+    """Writes one number a line, in the columns `COLUMNS`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in measurements:
+        case = (one.case.task, one.case.size, one.case.family, one.case.lengths)
+        for quantity, step, value in _numbers(one):
+            writer.writerow((*case, one.seed, one.instances, quantity, step, value))
+    write_text(path, text.getvalue())
+
+
+def _numbers(one: Measurement) -> Iterator[tuple[str, int | str, float]]:
+    for name, value in one.quantities().items():
+        yield name, "", value
+    for name, values in one.hints.items():
+        for step, value in enumerate(values, start=1):
+            yield f"hint/{name}", step, value
+
+
+def dump(folder: pathlib.Path, case: Case, seed: int, seen: Observation) -> pathlib.Path:
+    """Writes all that was seen as one file of arrays, and returns its path.
+
+    Names are `input/NAME`, `output/NAME` and `hint/NAME` (the truth), `predicted_output/NAME` and
+    `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were observed; shapes are those of
+    `Observation`.
+    """
+    batch = seen.batch
+    groups = {
+        "input": batch.inputs,
+        "output": batch.outputs,
+        "hint": batch.hints,
+        "predicted_output": seen.outputs,
+        "predicted_hint": seen.hints,
+    }
+    arrays = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+    arrays |= {"lengths": batch.lengths, "steps": seen.steps}
+    if seen.states is not None:
+        arrays["states"] = seen.states
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{case.task}_n{case.size}_{case.family}_{case.lengths}_seed{seed}.npz"
+    with replacing(path) as file:
+        np.savez_compressed(file, **arrays)
+    return path
