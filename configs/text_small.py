@@ -2,6 +2,8 @@
 
 Command: python -m experiments.train --config=configs/text_small.py --workdir=runs/text
 And with randomised positions: --workdir=runs/text_random --config.model.position_range=256
+Cost: 3,000 steps; less than half an hour on two CPU cores.
+Expected score: not measured here yet.
 """
 
 from ml_collections import ConfigDict

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from configs import base
+from experiments.config_types import check_type
 from experiments.network import Config, check_weights, make_net_config
 from experiments.optimisation import check_patterns, optimiser_of
 from experiments.parts import RunParts
@@ -194,6 +195,7 @@ def check_keys(config: Config, known: Config, prefix: str = "") -> None:
             raise ValueError(f"unknown config key {path}; {hint}")
         if isinstance(known[key], Mapping) != isinstance(value, Mapping):
             raise ValueError(f"config key {path} has the wrong type: {value!r}")
+        check_type(path, value, known[key])
         if isinstance(value, Mapping) and path not in FREE:
             check_keys(value, known[key], f"{path}.")
     missing = [f"{prefix}{key}" for key in known if key not in config]
