@@ -23,8 +23,11 @@ OF_STEP = 2
 LONGEST_FLOAT = 24
 """Characters of -2.2250738585072014e-308."""
 
-_0, _1, _10, _63 = (np.uint64(k) for k in (0, 1, 10, 63))
+_0, _1, _2, _10, _63, _100 = (np.uint64(k) for k in (0, 1, 2, 10, 63, 100))
 _SPACE, _COMMA, _OPEN, _CLOSE, _MINUS, _PLUS, _POINT, _ZERO, _E = (np.uint8(ord(c)) for c in " ,[]-+.0e")
+_TENS = np.array([10**k for k in range(20)], np.uint64)
+_PAIRS = np.frombuffer("".join(f"{k:02}" for k in range(100)).encode(), np.uint8)
+"""The digits of 00, 01, ..., 99: two digits cost one division."""
 
 
 def _write_texts(question, step, ending, literals, values, values_of_steps, lengths, buffer):
@@ -114,14 +117,14 @@ def _write_value(value, buffer, place):
     return place + len(text)
 
 
-@overload(_write_value)
+@overload(_write_value, inline="always")
 def _compiled_write_value(value, buffer, place):
     if value == numba.types.uint64:
         return lambda value, buffer, place: _write_float(value, buffer, place)
     return lambda value, buffer, place: _write_integer(value, buffer, place)
 
 
-@register_jitable
+@register_jitable(inline="always")
 def _write_integer(value, buffer, place):
     if value < 0:
         buffer[place] = _MINUS
@@ -131,18 +134,22 @@ def _write_integer(value, buffer, place):
 
 @register_jitable
 def _write_digits(digits, buffer, place):
-    end = place + _num_digits(digits)
-    for k in range(end - 1, place - 1, -1):
-        buffer[k] = _ZERO + np.uint8(digits % _10)
-        digits //= _10
+    end = k = place + _num_digits(digits)
+    while digits >= _100:
+        pair = _2 * (digits % _100)
+        digits //= _100
+        k -= 2
+        buffer[k], buffer[k + 1] = _PAIRS[pair], _PAIRS[pair + _1]
+    if digits >= _10:
+        buffer[k - 2] = _PAIRS[_2 * digits]
+    buffer[k - 1] = _PAIRS[_2 * digits + _1]
     return end
 
 
 @register_jitable
 def _num_digits(digits):
     count = 1
-    while digits >= _10:
-        digits //= _10
+    while count < len(_TENS) and digits >= _TENS[count]:
         count += 1
     return count
 
@@ -151,7 +158,7 @@ def _num_digits(digits):
 # Floats
 
 
-@register_jitable
+@register_jitable(inline="always")
 def _write_float(bits, buffer, place):
     """As Python's `repr`: with a power of ten below 1e-4 and from 1e16 on."""
     if bits >> _63:
