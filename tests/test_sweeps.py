@@ -347,11 +347,11 @@ def test_the_table_has_a_row_a_setting_the_best_on_validation_first():
     settings = summarise(outcomes)
     assert [setting.overrides["model.processor"] for setting in settings] == ["gat", "mpnn", "pgn"]
     lines = sweep_text(settings).splitlines()
-    assert lines[0].split() == ["processor", "trials", "validation", "test"]
-    assert lines[2].split() == ["gat", "1", "of", "2", "95.00", "50.00"]
-    assert lines[3].split() == ["mpnn", "2", "of", "2", "85.00", "±", "7.07", "80.00", "±", "14.14"]
-    assert lines[4].split() == ["pgn", "0", "of", "1", "–", "–"]
-    assert "| mpnn | 2 of 2 | 85.00 ± 7.07 | 80.00 ± 14.14 |" in sweep_markdown(settings)
+    assert lines[0].split() == ["processor", "trials", "seeds", "validation", "test"]
+    assert lines[2].split() == ["gat", "1", "of", "2", "1", "95.00", "50.00"]
+    assert lines[3].split() == ["mpnn", "2", "of", "2", "2", "85.00", "±", "7.07", "80.00", "±", "14.14"]
+    assert lines[4].split() == ["pgn", "0", "of", "1", "–", "–", "–"]
+    assert "| mpnn | 2 of 2 | 2 | 85.00 ± 7.07 | 80.00 ± 14.14 |" in sweep_markdown(settings)
     content = json.loads(json.dumps(sweep_json(settings)))
     assert content["settings"][1]["tasks"]["bfs"]["mean"] == pytest.approx(0.8)
 
@@ -361,7 +361,20 @@ def test_several_algorithms_have_rows_of_their_own():
     settings = summarise([Outcome({}, result(one, one)) for one in scores])
     text = sweep_markdown(settings)
     assert "| bfs | 80.00 ± 14.14 |" in text and "| dfs | 50.00 ± 0.00 |" in text
-    assert "| 2 of 2 | 65.00 ± 7.07 | 65.00 ± 7.07 |" in text
+    assert "| 2 of 2 | 2 | 65.00 ± 7.07 | 65.00 ± 7.07 |" in text
+
+
+def test_seeds_that_share_a_program_count_as_those_that_do_not():
+    each = [result({"bfs": one}, {"bfs": one}) for one in (0.5, 0.6, 0.7)]
+    apart = summarise([Outcome({}, one) for one in each])
+    together = summarise([Outcome({}, {**result({"bfs": 0.6}, {"bfs": 0.6}), "replicas": each})])
+    assert (apart[0].finished, together[0].finished) == (3, 1)
+    assert apart[0].test == together[0].test and apart[0].tasks == together[0].tasks
+
+
+def test_settings_without_a_result_keep_their_order():
+    settings = summarise([Outcome({"x": name}, None) for name in "abc"])
+    assert [setting.overrides["x"] for setting in settings] == ["a", "b", "c"]
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ class Outcome:
 
     Attributes:
       overrides: of the setting, without the seed.
-      result: as `result.json` has it; None of a trial without one.
+      result: as `result.json` has it; None of a trial without one. A trial of several seeds has a list
+        `replicas` in it, each with scores of its own.
     """
 
     overrides: Mapping[str, Any]
@@ -30,6 +31,7 @@ class Setting:
     Attributes:
       overrides: what they have in common.
       trials: how many there are.
+      finished: how many of them have a result.
       validation: mean score of the tasks on validation; None if no trial is finished.
       test: the same on the test split.
       tasks: task -> its score on the test split.
@@ -37,6 +39,7 @@ class Setting:
 
     overrides: Mapping[str, Any]
     trials: int
+    finished: int
     validation: Spread | None
     test: Spread | None
     tasks: Mapping[str, Spread]
@@ -48,17 +51,17 @@ def summarise(outcomes: Sequence[Outcome]) -> list[Setting]:
     for outcome in outcomes:
         groups.setdefault(repr(sorted(outcome.overrides.items())), []).append(outcome)
     settings = [_setting(group) for group in groups.values()]
-    return sorted(settings, key=lambda one: -np.inf if one.validation is None else one.validation.mean)[::-1]
+    return sorted(settings, key=lambda one: np.inf if one.validation is None else -one.validation.mean)
 
 
 def _setting(group: Sequence[Outcome]) -> Setting:
-    scores = [outcome.result["scores"] for outcome in group if outcome.result is not None]
+    results = [outcome.result for outcome in group if outcome.result is not None]
+    scores = [one["scores"] for result in results for one in result.get("replicas", [result])]
     validation = [_by_task(score["validation"]) for score in scores]
     test = [_by_task(score["test"]) for score in scores]
     tasks = {task: spread([by_task[task] for by_task in test]) for task in (test[0] if test else ())}
-    return Setting(
-        group[0].overrides, len(group), _mean_over_tasks(validation), _mean_over_tasks(test), tasks
-    )
+    means = _mean_over_tasks(validation), _mean_over_tasks(test)
+    return Setting(group[0].overrides, len(group), len(results), *means, tasks)
 
 
 def _by_task(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
@@ -76,13 +79,13 @@ def _mean_over_tasks(repetitions: Sequence[Mapping[str, float]]) -> Spread | Non
 def sweep_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
     """Header and cells: what is overridden, finished trials, and scores in percent."""
     keys = list(dict.fromkeys(key for setting in settings for key in setting.overrides))
-    header = [*(_short(key, keys) for key in keys), "trials", "validation", "test"]
+    header = [*(_short(key, keys) for key in keys), "trials", "seeds", "validation", "test"]
     rows = []
     for setting in settings:
         said = [str(setting.overrides.get(key, "–")) for key in keys]
-        finished = 0 if setting.test is None else setting.test.count
+        seeds = "–" if setting.test is None else str(setting.test.count)
         scores = ["–" if one is None else str(one) for one in (setting.validation, setting.test)]
-        rows.append([*said, f"{finished} of {setting.trials}", *scores])
+        rows.append([*said, f"{setting.finished} of {setting.trials}", seeds, *scores])
     return header, rows
 
 
@@ -103,7 +106,7 @@ def task_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
 
 
 def sweep_text(settings: Sequence[Setting]) -> str:
-    """For the terminal; with several algorithms, each of the best settings has its own lines of scores."""
+    """For the terminal: means over algorithms."""
     return f"{format_table(*sweep_rows(settings))}\n\n{_NOTE}"
 
 
@@ -123,6 +126,7 @@ def sweep_json(settings: Sequence[Setting]) -> dict[str, Any]:
             {
                 "overrides": dict(setting.overrides),
                 "trials": setting.trials,
+                "finished": setting.finished,
                 "validation": setting.validation and setting.validation.as_json(),
                 "test": setting.test and setting.test.as_json(),
                 "tasks": {task: one.as_json() for task, one in setting.tasks.items()},
