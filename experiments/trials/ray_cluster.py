@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from absl import logging
+
 from experiments.trials import child
 from experiments.trials.definition import Trial
 
@@ -75,7 +77,12 @@ class RayLauncher:
         except (TypeError, ValueError) as error:
             raise ValueError(f"--options: {error}") from None
         needed = {"CPU": trial_cores, "GPU": trial_devices, **options.get("resources", {})}
-        self._check_resources(needed)
+        lacks = self._lacks(needed)
+        if lacks and not address:
+            raise ValueError(lacks)
+        if lacks:
+            # It may be a cluster that grows as it is asked.
+            logging.warning("%s; trials wait until one has", lacks)
 
     def has_room(self) -> bool:
         """Always: what has no room yet waits in Ray's queue."""
@@ -86,20 +93,14 @@ class RayLauncher:
         host = self._host.remote(trial.command(), str(trial.log.resolve()), os.getcwd())
         return RayHandle(self._ray, host)
 
-    def _check_resources(self, needed: Mapping[str, float]) -> None:
-        """Raises ValueError if no machine of the cluster has what a trial needs, unless it may grow."""
+    def _lacks(self, needed: Mapping[str, float]) -> str | None:
+        """What is missing, if no machine of the cluster has what a trial needs."""
         machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        if os.environ.get("RAY_AUTOSCALER"):
-            return
-        if not any(all(machine.get(k, 0) >= v for k, v in needed.items()) for machine in machines):
-            kinds = ("CPU", "GPU", "TPU", *needed)
-            has = [
-                {kind: machine[kind] for kind in dict.fromkeys(kinds) if kind in machine}
-                for machine in machines
-            ]
-            raise ValueError(
-                f"no machine of the cluster has what a trial needs, {dict(needed)}; there are {has}"
-            )
+        if any(all(machine.get(k, 0) >= v for k, v in needed.items()) for machine in machines):
+            return None
+        kinds = dict.fromkeys(("CPU", "GPU", "TPU", *needed))
+        has = [{kind: machine[kind] for kind in kinds if kind in machine} for machine in machines]
+        return f"no machine has what a trial needs, {dict(needed)}; there are {has}"
 
 
 class RayHandle:
