@@ -5,6 +5,9 @@
     python -m experiments.benchmark text
     python -m experiments.benchmark memory
     python -m experiments.benchmark memory --algorithms=insertion_sort --sizes=16 --parts=4 --run=
+    python -m experiments.benchmark train
+    python -m experiments.benchmark train --algorithms=bfs --processors=mpnn --repeats=21
+    python -m experiments.benchmark evaluate
 
 `traces` measures traces per second in a single thread against dm-clrs 2.0.3, problem sampling and batching
 included, the two taking turns with batches of one size (32; 8 of large problems, of which dm-clrs may make
@@ -20,9 +23,22 @@ it the forward pass of training keeps for the gradient, as the program says it, 
 it (that of CPUs computes in float32 where bfloat16 is asked for); and for the sizes of --run the largest
 resident set of a fresh process that compiles and runs it. What needs more than 16 GiB is marked by a star,
 and never run.
+
+`train` measures training steps of the default recipe against dm-clrs 2.0.3, the two taking turns in one
+process with the same parameters and the same batch, float32: the median ratio, and those of the least and the
+best turn; the seconds of the first call of each, which compiles; and over the limit, that is over the time
+that the multiply-adds of our matrix products alone would take at the rate of one such product, measured
+beside it. That the losses of both are the same is checked where they are not random. dm-clrs is spared its
+padding: both get traces padded to the longest of the batch.
+
+`evaluate` measures predictions for a batch at n = 64 in the same way, and the largest resident set of a
+process of its own for each, by the account of the operating system.
 """
 
+import itertools
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 
@@ -32,20 +48,28 @@ from nar.algorithms import ALGORITHMS, find_algorithm
 _ALGORITHMS = flags.DEFINE_list(
     "algorithms",
     None,
-    "Which algorithms; by default the thirty of CLRS-30 for traces and text, bfs for memory.",
+    "Which algorithms; by default the thirty of CLRS-30 for traces and text, bfs for memory, seven for "
+    "train, three for evaluate.",
 )
 _SIZES = flags.DEFINE_list(
     "sizes",
     None,
-    "Problem sizes; by default 16,64 for traces, 16,64,128,256 for memory, for text the least and the "
-    "largest length of the algorithm in the published training set.",
+    "Problem sizes; by default 16,64 for traces, 16,64,128,256 for memory, 16 for train, 64 for evaluate, "
+    "for text the least and the largest length of the algorithm in the published training set.",
 )
-_REPEATS = flags.DEFINE_integer("repeats", 3, "Traces, text: how often the two take turns.", lower_bound=1)
+_REPEATS = flags.DEFINE_integer(
+    "repeats", None, "How often the two take turns; by default 3, for train 11.", lower_bound=1
+)
 _SECONDS = flags.DEFINE_float(
     "seconds", 0.2, "Traces, text: least time of one turn of ours.", lower_bound=0.01
 )
-_PROCESSORS = flags.DEFINE_list("processors", ["triplet_gmpnn", "mpnn"], "Memory: which processors.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Memory: traces at once.", lower_bound=1)
+_PROCESSORS = flags.DEFINE_list(
+    "processors", ["triplet_gmpnn", "mpnn"], "Memory, train, evaluate: which processors."
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "Traces at once, but for traces and text.", lower_bound=1
+)
+_HIDDEN_SIZE = flags.DEFINE_integer("hidden_size", 128, "Train, evaluate: of states.", lower_bound=1)
 _PARTS = flags.DEFINE_integer("parts", 1, "Memory: in how many parts a batch is trained on.", lower_bound=1)
 _RUN = flags.DEFINE_list("run", ["16"], "Memory: sizes at which cases are run, not compiled only.")
 
@@ -54,12 +78,12 @@ CLRS30 = [name for name, algorithm in ALGORITHMS.items() if algorithm.in_clrs30]
 
 def traces() -> None:
     """Traces per second against dm-clrs, and the time to a first batch."""
-    trace_benchmark.traces(_names(CLRS30), _sizes([16, 64]), _REPEATS.value, _SECONDS.value)
+    trace_benchmark.traces(_names(CLRS30), _sizes([16, 64]), _REPEATS.value or 3, _SECONDS.value)
 
 
 def text() -> None:
     """Texts per second against dm-clrs."""
-    text_benchmark.texts(_names(CLRS30), _sizes([]), _REPEATS.value, _SECONDS.value)
+    text_benchmark.texts(_names(CLRS30), _sizes([]), _REPEATS.value or 3, _SECONDS.value)
 
 
 def memory() -> None:
@@ -78,6 +102,37 @@ def memory() -> None:
     print(memory_benchmark.memory(names, sizes, _PROCESSORS.value, _BATCH_SIZE.value, _PARTS.value, run))
 
 
+def train() -> None:
+    """Training steps against dm-clrs."""
+    from experiments import train_benchmark
+
+    train_benchmark.train(_cases(train_benchmark.ALGORITHMS, 16), _REPEATS.value or 11)
+
+
+def evaluate() -> None:
+    """Time and memory of evaluation against dm-clrs."""
+    from experiments import train_benchmark
+
+    train_benchmark.evaluate(_cases(train_benchmark.EVALUATED, 64), _REPEATS.value or 3)
+
+
+def _cases(usual: Sequence[str], size: int) -> list[Any]:
+    """A case for each algorithm, processor and size."""
+    from experiments.pair import Case
+    from nar.model.dm_clrs.layouts import LAYOUTS
+
+    names, sizes = _names(list(usual)), _sizes([size])
+    for kind, chosen, known in (
+        ("algorithm", names, ALGORITHMS),
+        ("processor", _PROCESSORS.value, LAYOUTS),
+    ):
+        for name in chosen:
+            if name not in known:
+                raise ValueError(f"dm-clrs has no {kind} {name!r}; it has {', '.join(known)}")
+    choices = itertools.product(names, _PROCESSORS.value, sizes)
+    return [Case(*choice, _BATCH_SIZE.value, _HIDDEN_SIZE.value) for choice in choices]
+
+
 def _names(usual: list[str]) -> list[str]:
     return [find_algorithm(name).name for name in _ALGORITHMS.value or usual]
 
@@ -92,7 +147,7 @@ def _number(word: str) -> int:
     return int(word)
 
 
-BENCHMARKS = {"traces": traces, "text": text, "memory": memory}
+BENCHMARKS = {"traces": traces, "text": text, "memory": memory, "train": train, "evaluate": evaluate}
 
 
 def main(words: list[str]) -> None:

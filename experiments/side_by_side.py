@@ -2,7 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tqdm import tqdm
 
@@ -47,8 +48,9 @@ def compare(what: str, cases: Sequence[Case], rates: Callable[[str, int], Rates]
     return ratios
 
 
-def summary(ratios: dict[Case, float]) -> str:
+def summary(ratios: Mapping[Any, float]) -> str:
     """The geometric mean of all cases, and the least of them."""
-    slowest = min(ratios, key=ratios.__getitem__)
+    lowest = min(ratios, key=ratios.__getitem__)
+    case = ", ".join(map(str, lowest)) if isinstance(lowest, tuple) else lowest
     mean = statistics.geometric_mean(ratios.values())
-    return f"geometric mean: {mean:.0f}×, slowest: {ratios[slowest]:.0f}× ({slowest[0]}, {slowest[1]})"
+    return f"geometric mean: {mean:.3g}×, lowest: {ratios[lowest]:.3g}× ({case})"

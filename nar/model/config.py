@@ -81,7 +81,7 @@ class NetConfig:
     encoder_init: str = "xavier_on_scalars"
     termination: Termination = FromTrace()
     precision: str = "float32"
-    remat: bool = False
+    remat: bool = True
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "message_passing_steps"):

@@ -59,7 +59,11 @@ def linear(
     b: Array,
     product: Callable[[Array, Array], Array] = operator.matmul,
 ) -> Array:
-    """`concatenate(inputs) @ w + b`, in the type of inputs [..., F_k], for w [sum of F_k, H] and b [H]."""
+    """`concatenate(inputs) @ w + b`, in the type of inputs [..., F_k], for w [sum of F_k, H] and b [H].
+
+    Products are of matrices, whatever the shape of the inputs: the gradient of a product with more axes makes
+    the compiler for CPUs turn the inputs around first, which takes longer than the product.
+    """
     dtype = jnp.result_type(*(x.dtype for x in inputs))
     w, b = w.astype(dtype), b.astype(dtype)
     offset = b
@@ -70,10 +74,16 @@ def linear(
         start += x.shape[-1]
         if isinstance(x, FactoredFeatures):
             offset = offset + x.bias.astype(dtype) @ rows
-            products.append(product(x.values, x.vectors.astype(dtype) @ rows))
+            products.append(product(as_matrix(x.values), x.vectors.astype(dtype) @ rows))
         else:
-            products.append(product(x, rows))
-    return add_offset(functools.reduce(operator.add, products), offset)
+            products.append(product(as_matrix(x), rows))
+    mapped = add_offset(functools.reduce(operator.add, products), offset)
+    return mapped.reshape(*inputs[0].shape[:-1], -1)
+
+
+def as_matrix(x: Array) -> Array:
+    """[rows, F] from [..., F]."""
+    return x.reshape(-1, x.shape[-1])
 
 
 def wide_product(x: Array, w: Array) -> Array:

@@ -1,0 +1,27 @@
+"""The memory of one network in a process of its own, which evaluates a batch once."""
+
+import resource
+import sys
+from typing import Any
+
+
+def ours(*case: Any) -> None:
+    """Our network of a `Case`."""
+    from experiments.pair import Case, Ours
+
+    Ours(Case(*case)).evaluation()()
+    print_resident_bytes()
+
+
+def theirs(*case: Any, **options: Any) -> None:
+    """That of dm-clrs, made with `their_options` of the case."""
+    from experiments.rival import Theirs
+
+    Theirs(*case, **options).evaluation()()
+    print_resident_bytes()
+
+
+def print_resident_bytes() -> None:
+    """The largest resident set that this process has had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
