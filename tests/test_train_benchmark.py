@@ -1,17 +1,22 @@
 """The benchmarks of training and evaluation: what they count, how they sum up, and that they run."""
 
+import json
 import re
 import subprocess
 import sys
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from experiments import multiply_adds, train_benchmark
+from experiments import end_to_end_benchmark, multiply_adds, train_benchmark, waste_benchmark
 from experiments.pair import Case
 from experiments.side_by_side import summary
 from experiments.train_benchmark import Timed, Turn
+from nar.algorithms import ALGORITHMS
+from nar.batches import Task, TrainingStream
+from nar.batches.padding import SHORTEST_BUCKET
 
 TINY = ["--processors=mpnn", "--sizes=4", "--batch_size=2", "--hidden_size=4", "--repeats=2"]
 
@@ -72,3 +77,63 @@ def test_evaluate_runs():
 def test_what_dm_clrs_does_not_have():
     done = run("train", "--processors=floydnet")
     assert done.returncode == 1 and "dm-clrs has no processor 'floydnet'" in done.stderr
+
+
+def test_waste_of_a_stream():
+    """All traces of one size are equally long here: only buckets pad, and their steps are skipped."""
+    stream = TrainingStream([Task(ALGORITHMS["bubble_sort"], (2, 3))], batch_size=4, seed=0)
+    found = waste_benchmark.of_stream(stream, 4)
+    assert found.programs == 2 and found.nodes == 0 and found.steps == 0
+    lengths = [stream.batch(step).lengths.max() - 1 for step in range(4)]
+    assert found.skipped == pytest.approx(1 - np.sum(lengths) / (4 * (SHORTEST_BUCKET - 1)))
+
+
+def test_steps_behind_the_end_of_a_trace_are_waste():
+    stream = TrainingStream([Task(ALGORITHMS["bfs"], (8,), {"p": (0.3,)})], batch_size=8, seed=0)
+    steps = np.maximum(stream.batch(0).lengths - 1, 1)
+    assert steps.min() < steps.max()
+    assert waste_benchmark.of_stream(stream, 1).steps == pytest.approx(1 - steps.mean() / steps.max())
+
+
+def test_a_run_is_watched_until_it_reaches_its_goal(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [
+        {"step": 50, "loss": 1.0},
+        {"step": 50, "validation/score": 0.5},
+        {"step": 100, "validation/score": 0.9},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 15')
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+        reached = end_to_end_benchmark.watch(child, path, 0.9, 0.0)
+        missed = end_to_end_benchmark.watch(child, path, 0.95, 0.0)
+        unscored = end_to_end_benchmark.watch(child, tmp_path / "none.jsonl", 0.9, 0.0)
+    assert (reached.steps, reached.score, reached.done) == (100, 0.9, True)
+    assert (missed.steps, missed.done) == (100, False) and "missed the goal" in str(missed)
+    assert unscored is None
+
+
+@pytest.mark.slow
+def test_their_flow_reaches_a_score(tmp_path):
+    """In a process of its own, as it is measured: dm-clrs broadcasts between ranks."""
+    arguments = ("minimum", 0.0, 3, 0, str(tmp_path), True, 4)
+    code = f"from experiments.their_training import train; train(*{arguments!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600
+    )
+    word, steps, score = done.stdout.split()[-3:]
+    assert word == "reached" and steps == "1" and 0 <= float(score) <= 1
+    assert (tmp_path / "best.pkl").exists()
+
+
+@pytest.mark.slow
+def test_end_to_end_runs_our_command(monkeypatch, capsys):
+    monkeypatch.setattr(end_to_end_benchmark, "GOALS", {"minimum": 0.0})
+    monkeypatch.setattr(end_to_end_benchmark, "start_up", lambda name: None)
+    theirs = end_to_end_benchmark.Reached(1000.0, 1, 0.5, done=True)
+    monkeypatch.setattr(end_to_end_benchmark, "their_run", lambda *arguments: theirs)
+    end_to_end_benchmark.end_to_end(["minimum"], 50, 0, 4)
+    text = capsys.readouterr().out
+    assert re.search(r"minimum to 0% of validation: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 steps", text)
+    assert text.splitlines()[-1].startswith("geometric mean: ")
+    with pytest.raises(ValueError, match="no goal is set for 'bfs'; there are goals for minimum"):
+        end_to_end_benchmark.end_to_end(["bfs"], 50, 0, 4)

@@ -1,0 +1,186 @@
+"""Whole processes, from start to a score of validation, ours against dm-clrs 2.0.3; and our start-up."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from experiments.side_by_side import summary
+
+ROOT = pathlib.Path(__file__).parents[1]
+GOALS: Mapping[str, float] = {"bfs": 0.99, "minimum": 0.95, "bellman_ford": 0.95}
+"""By algorithm, the score of validation at which the clock stops."""
+
+EVERY = 50
+"""Steps between two validations, of both."""
+
+
+class Reached(NamedTuple):
+    """How a run ended: after how many seconds and steps, with which score, and whether that is the goal."""
+
+    seconds: float
+    steps: int
+    score: float
+    done: bool
+
+    def __str__(self) -> str:
+        words = f"{self.seconds:.0f} s, {self.steps} steps, {self.score:.1%}"
+        return words if self.done else f"missed the goal: {words}"
+
+
+def end_to_end(names: Sequence[str], num_steps: int, seed: int, hidden_size: int) -> None:
+    """Prints seconds from the start of a process to its goal, for ours and then for dm-clrs, and start-up.
+
+    Args:
+      names: of `GOALS`.
+      num_steps: after how many a run that has not reached its goal is given up.
+      seed: of both.
+      hidden_size: of states.
+
+    Raises:
+      ValueError: if no goal is set for an algorithm.
+    """
+    for name in names:
+        if name not in GOALS:
+            raise ValueError(f"no goal is set for {name!r}; there are goals for {', '.join(GOALS)}")
+    start_up(names[0])
+    print("dm-clrs: the flow of its training script, but for the download of its test set", flush=True)
+    ratios = {}
+    for name in names:
+        ours, theirs = (run(name, num_steps, seed, hidden_size) for run in (our_run, their_run))
+        print(f"{name} to {GOALS[name]:.0%} of validation: nar {ours}; dm-clrs {theirs}", flush=True)
+        if ours.done and theirs.done:
+            ratios[name] = theirs.seconds / ours.seconds
+    if ratios:
+        print(summary(ratios))
+
+
+def our_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached:
+    """The training command, with nothing cached, until a line of its metrics has the score."""
+    with tempfile.TemporaryDirectory() as folder:
+        workdir = pathlib.Path(folder, "run")
+        settings = {
+            "algorithms": name,
+            "model.hidden_size": hidden_size,
+            "training.steps": num_steps,
+            "training.seed": seed,
+            "training.checkpoint_every": EVERY,
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "experiments.train",
+            "--config=configs/base.py",
+            f"--workdir={workdir}",
+        ]
+        command += [f"--config.{key}={value}" for key, value in settings.items()]
+        start = time.perf_counter()
+        with open(pathlib.Path(folder, "log"), "w+") as log:
+            child = subprocess.Popen(command, cwd=ROOT, env=without_caches(folder), stdout=log, stderr=log)
+            try:
+                reached = watch(child, workdir / "metrics.jsonl", GOALS[name], start)
+            finally:
+                child.send_signal(signal.SIGTERM)
+                child.wait()
+            log.seek(0)
+            if reached is None:
+                raise ValueError(f"training of {name} ended without a score: {log.read()[-2000:]}")
+    return reached
+
+
+def watch(child: subprocess.Popen[bytes], metrics: pathlib.Path, goal: float, start: float) -> Reached | None:
+    """Reads the lines of a run until one reaches the goal or the run ends; None if it had no score."""
+    last = None
+    while True:
+        ended = child.poll() is not None
+        for line in metrics.read_text().splitlines() if metrics.exists() else ():
+            values = read(line)
+            if "validation/score" in values and (last is None or values["step"] > last.steps):
+                found = values["validation/score"]
+                last = Reached(time.perf_counter() - start, int(values["step"]), found, found >= goal)
+                if last.done:
+                    return last
+        if ended:
+            return last
+        time.sleep(0.05)
+
+
+def read(line: str) -> dict[str, float]:
+    """The values of a line; none, if it is not yet written to its end."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {}
+
+
+def their_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached:
+    """The flow of dm-clrs's script in a process of its own."""
+    from nar.algorithms import ALGORITHMS
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = (
+            name,
+            GOALS[name],
+            num_steps,
+            seed,
+            folder,
+            bool(ALGORITHMS[name].fixed_hints),
+            hidden_size,
+        )
+        code = f"from experiments.their_training import train; train(*{arguments!r})"
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+        )
+        seconds = time.perf_counter() - start
+    if done.returncode:
+        raise ValueError(f"dm-clrs failed at {name}: {done.stderr[-2000:]}")
+    word, steps, found = done.stdout.split()[-3:]
+    return Reached(seconds, int(steps), float(found), word == "reached")
+
+
+FIRST_STEP = """
+from configs import base
+from experiments.assembly import assemble, new_state
+from nar.training import make_step, use_compilation_cache
+
+use_compilation_cache()
+config = base.get_config().to_dict() | {{"algorithms": ({name!r},)}}
+parts = assemble(config)
+step = make_step(parts.model, parts.optimiser)
+state, metrics = step(new_state(parts, 0), parts.devices.put_batch(parts.stream.batch(0)), {name!r})
+float(metrics["loss"])
+"""
+
+
+def start_up(name: str) -> None:
+    """Prints the seconds of an import, and from the start of a process to its first training step."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = without_caches(folder)
+        for label in ("without compiled code on disk", "with it"):
+            seconds = [_process(code, environment) for code in ("import nar", FIRST_STEP.format(name=name))]
+            words = f"first training step of {name} {seconds[1]:.1f} s after the start of a process"
+            print(f"import of nar {seconds[0]:.1f} s, {words}, {label}", flush=True)
+
+
+def without_caches(folder: str) -> dict[str, str]:
+    """The environment of a process that finds nothing compiled or drawn before."""
+    caches = {
+        "XDG_CACHE_HOME": folder,
+        "NUMBA_CACHE_DIR": str(pathlib.Path(folder, "numba")),
+        "NAR_CACHE": "",
+    }
+    rest = {key: value for key, value in os.environ.items() if key != "JAX_COMPILATION_CACHE_DIR"}
+    return rest | caches
+
+
+def _process(code: str, environment: Mapping[str, str]) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT)
+    return time.perf_counter() - start
