@@ -40,8 +40,8 @@ process of its own for each, by the account of the operating system.
 and 95 % of minimum and bellman_ford, making data, compiling and validating every 50 steps included, with
 nothing kept on disk from before. The other process goes through the flow of the training script of dm-clrs,
 but for the download of a test set with which that begins; its validation is drawn, as there, ours is that of
-CLRS-30. Before that it prints our start-up: seconds of an import, and from the start of a process to the end of
-its first training step, without and with compiled code on disk.
+CLRS-30. Before that it prints our start-up: seconds of an import, and from the start of a process to the end
+of its first training step, without and with compiled code on disk.
 
 `waste` counts, for batches of the default recipe, the programs that are compiled (one for each shape), the
 steps that are computed for traces that have ended before the longest of their batch, and the nodes that are

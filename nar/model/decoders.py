@@ -142,14 +142,47 @@ def _edge_pointer(readout: Readout, hidden_size: int, num_classes: int, is_train
     return _only_real(logits, None if readout.mask is None else readout.mask[:, None, None])
 
 
-@jax.checkpoint
+@jax.custom_vjp
 def max_dot(pair: Array, target: Array, w: Array) -> Array:
     """w · max(pair_ij, target_k): [B, N, N, N] from [B, N, N, H], [B, N, H] and [H], in the type of w.
 
-    Written as one reduction, and computed anew for gradients, so that no array [B, N, N, N, H] is kept.
+    One k after another, so that no array [B, N, N, N, H] is made. With the gradient g_ijk of the result, and
+    s_ijk that is 1 in features in which pair_ij > target_k, 1/2 where they are equal, 0 elsewhere, gradients are
+
+        of pair_ij:  w sum_k g_ijk s_ijk
+        of target_k: w sum_ij g_ijk (1 - s_ijk)
+        of w:        sum_ijk g_ijk (s_ijk pair_ij + (1 - s_ijk) target_k)
     """
-    largest = jnp.maximum(pair[:, :, :, None], target[:, None, None])
-    return (largest * jnp.broadcast_to(w, largest.shape)).sum(axis=-1)
+
+    def dot(nothing: None, one: Array) -> tuple[None, Array]:
+        largest = jnp.maximum(pair, one[:, None, None]).astype(w.dtype)
+        return nothing, largest.reshape(-1, w.shape[0]) @ w
+
+    products = jax.lax.scan(dot, None, target.swapaxes(0, 1))[1]
+    return jnp.moveaxis(products.reshape(-1, *pair.shape[:3]), 0, 3)
+
+
+def _max_dot_and_factors(pair: Array, target: Array, w: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    return max_dot(pair, target, w), (pair, target, w)
+
+
+def _gradients_of_max_dot(factors: tuple[Array, Array, Array], g: Array) -> tuple[Array, Array, Array]:
+    pair, target, w = factors
+
+    def add(total: Array, one: tuple[Array, Array]) -> tuple[Array, Array]:
+        of_target, g_k = one[0][:, None, None], one[1][..., None]
+        larger = jnp.where(pair > of_target, 1.0, jnp.where(pair == of_target, 0.5, 0.0)) * g_k
+        return total + larger, larger.sum(axis=(1, 2))
+
+    start = jnp.zeros(pair.shape, w.dtype)
+    of_pair, taken = jax.lax.scan(add, start, (target.swapaxes(0, 1), jnp.moveaxis(g, 3, 0)))
+    of_target = g.sum(axis=(1, 2))[..., None] - taken.swapaxes(0, 1)
+    of_w = (pair * of_pair).sum(axis=(0, 1, 2)) + (target * of_target).sum(axis=(0, 1))
+    wide = jnp.broadcast_to(w, of_pair.shape), jnp.broadcast_to(w, of_target.shape)
+    return (of_pair * wide[0]).astype(pair.dtype), (of_target * wide[1]).astype(target.dtype), of_w
+
+
+max_dot.defvjp(_max_dot_and_factors, _gradients_of_max_dot)
 
 
 # ---------------------------------------------------------------------------------------------------
