@@ -1,6 +1,7 @@
 """The benchmarks of training and evaluation: what they count, how they sum up, and that they run."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -129,6 +130,7 @@ def test_their_flow_reaches_a_score(tmp_path):
 def test_end_to_end_runs_our_command(monkeypatch, capsys):
     monkeypatch.setattr(end_to_end_benchmark, "GOALS", {"minimum": 0.0})
     monkeypatch.setattr(end_to_end_benchmark, "start_up", lambda name: None)
+    monkeypatch.setattr(end_to_end_benchmark, "without_caches", lambda folder: dict(os.environ))
     theirs = end_to_end_benchmark.Reached(1000.0, 1, 0.5, done=True)
     monkeypatch.setattr(end_to_end_benchmark, "their_run", lambda *arguments: theirs)
     end_to_end_benchmark.end_to_end(["minimum"], 50, 0, 4)

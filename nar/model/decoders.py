@@ -147,7 +147,8 @@ def max_dot(pair: Array, target: Array, w: Array) -> Array:
     """w · max(pair_ij, target_k): [B, N, N, N] from [B, N, N, H], [B, N, H] and [H], in the type of w.
 
     One k after another, so that no array [B, N, N, N, H] is made. With the gradient g_ijk of the result, and
-    s_ijk that is 1 in features in which pair_ij > target_k, 1/2 where they are equal, 0 elsewhere, gradients are
+    s_ijk that is 1 in features in which pair_ij > target_k, 1/2 where they are equal and 0 elsewhere, the
+    gradients are
 
         of pair_ij:  w sum_k g_ijk s_ijk
         of target_k: w sum_ij g_ijk (1 - s_ijk)
