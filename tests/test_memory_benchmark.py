@@ -61,7 +61,7 @@ def test_table(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed"], "name one benchmark: traces, memory"),
+        (["speed"], "name one benchmark: traces, text, memory"),
         (["memory", "--sizes=big"], "sizes must be whole numbers separated by commas, got 'big'"),
         (["memory", "--parts=5"], "accumulate must divide the batch_size 32, got 5"),
     ],

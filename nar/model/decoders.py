@@ -156,11 +156,10 @@ def max_dot(pair: Array, target: Array, w: Array) -> Array:
     """
 
     def dot(nothing: None, one: Array) -> tuple[None, Array]:
-        largest = jnp.maximum(pair, one[:, None, None]).astype(w.dtype)
-        return nothing, largest.reshape(-1, w.shape[0]) @ w
+        largest = jnp.maximum(pair, one[:, None, None])
+        return nothing, (largest * jnp.broadcast_to(w, largest.shape)).sum(axis=-1)
 
-    products = jax.lax.scan(dot, None, target.swapaxes(0, 1))[1]
-    return jnp.moveaxis(products.reshape(-1, *pair.shape[:3]), 0, 3)
+    return jnp.moveaxis(jax.lax.scan(dot, None, target.swapaxes(0, 1))[1], 0, 3)
 
 
 def _max_dot_and_factors(pair: Array, target: Array, w: Array) -> tuple[Array, tuple[Array, Array, Array]]:
