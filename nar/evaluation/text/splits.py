@@ -29,7 +29,7 @@ class TextEvaluator:
     Attributes:
       writer: of answers.
       splits: by name, which questions are asked.
-      show_progress: not used yet by any split, since all take seconds.
+      show_progress: as scripts set it of every evaluator; here there is no bar, since answers take seconds.
     """
 
     writer: Writer
