@@ -1,0 +1,111 @@
+"""Whose turn it is: each task has its share of the steps, as evenly as can be."""
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Turn(NamedTuple):
+    """One step of a task.
+
+    Attributes:
+      task: its index.
+      count: how many turns it had before.
+    """
+
+    task: int
+    count: int
+
+
+class Turns:
+    """Hands out steps to tasks in proportion to their weights; with equal weights that is round robin.
+
+    At each step every task is owed its weight more; the one that is owed most, the first of equals, has its
+    turn and pays the sum of all weights (smooth weighted round robin). Nothing is drawn at random, so that no
+    task has a streak, and runs with different seeds train the same tasks at the same steps.
+
+    Weights may change at some step. The whole state is then what `notes` says; threads may share the object.
+    """
+
+    def __init__(self, weights: Sequence[float], notes: Mapping[str, Any] | None = None) -> None:
+        """Starts at step 0, or where the notes of another object say.
+
+        Args:
+          weights: of each task, before the first change.
+          notes: as `notes` returned them.
+
+        Raises:
+          ValueError: if the weights are not valid.
+        """
+        check_weights(weights)
+        self._lock = threading.Lock()
+        memory = (notes or {}).get("turns") or {"step": 0, "counts": [0] * len(weights), "weights": weights}
+        self._changes = 0
+        self._start_from(memory["step"], memory["counts"], memory["weights"])
+        self._changed = self._start > 0
+
+    def _start_from(self, step: int, counts: Sequence[int], weights: Sequence[float]) -> None:
+        self._start = step
+        self._counts_at_start = list(counts)
+        self._weights = [float(weight) for weight in weights]
+        self._turns: list[Turn] = []
+        self._counts = list(counts)
+        self._owed = [0.0] * len(self._weights)
+
+    def __call__(self, step: int) -> Turn:
+        """Whose turn step `step` is, which must not lie before the last change of weights."""
+        with self._lock:
+            return self._turn(step)
+
+    def _turn(self, step: int) -> Turn:
+        assert step >= self._start, (step, self._start)
+        while len(self._turns) <= step - self._start:
+            self._turns.append(self._next())
+        return self._turns[step - self._start]
+
+    def _next(self) -> Turn:
+        self._owed = [owed + weight for owed, weight in zip(self._owed, self._weights, strict=True)]
+        task = self._owed.index(max(self._owed))
+        self._owed[task] -= sum(self._weights)
+        self._counts[task] += 1
+        return Turn(task, self._counts[task] - 1)
+
+    def reweigh(self, step: int, weights: Sequence[float]) -> None:
+        """Gives the tasks other weights from a step on, which must not lie before the last change.
+
+        Raises:
+          ValueError: if the weights are not valid.
+        """
+        check_weights(weights)
+        if len(weights) != len(self._weights):
+            raise ValueError(f"{len(self._weights)} sampling weights are needed, got {len(weights)}")
+        with self._lock:
+            counts = list(self._counts_at_start)
+            for earlier in range(self._start, step):
+                counts[self._turn(earlier).task] += 1
+            self._start_from(step, counts, weights)
+            self._changes += 1
+            self._changed = True
+
+    @property
+    def changes(self) -> int:
+        """How often weights were changed: what was asked before a change may not hold behind it."""
+        return self._changes
+
+    def notes(self) -> dict[str, Any]:
+        """To be saved with a checkpoint; nothing if weights were never changed."""
+        if not self._changed:
+            return {}
+        memory = {"step": self._start, "counts": self._counts_at_start, "weights": self._weights}
+        return {"turns": memory}
+
+
+def check_weights(weights: Sequence[float]) -> None:
+    """Raises ValueError unless these are numbers of at least 0, and not all are 0."""
+    for weight in weights:
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not is_number or not 0 <= weight < math.inf:
+            raise ValueError(f"a sampling weight must be a number of at least 0, got {weight!r}")
+    if not any(weights):
+        raise ValueError("at least one sampling weight must be positive")
