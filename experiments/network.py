@@ -96,7 +96,7 @@ def loss_names(model: Model, stream: TrainingStream, weights: Config) -> dict[st
             task: [probe.name for probe in (*(spec.hints if has_hints else ()), *spec.outputs)]
             for task, spec in model.specs.items()
         }
-    batches = {task.name: stream.batch(step) for step, task in enumerate(stream.tasks)}
+    batches = stream.examples()
     key = jax.random.key(0)
     params = jax.eval_shape(model.init, key, batches)
 

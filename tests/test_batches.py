@@ -16,6 +16,7 @@ from nar.batches import (
     Task,
     TrainingStream,
     Transforms,
+    Turns,
     bucket_length,
     cyclic_predecessors,
     pad_batch,
@@ -389,6 +390,8 @@ def test_prefetch_gives_the_stream_in_order(depth):
 
 class FailsAt:
     """A stream that breaks at one step."""
+
+    turns = Turns([1.0])
 
     def __init__(self, step):
         self._step = step

@@ -1,21 +1,31 @@
-"""From traces to batches that a network trains on: transforms, padding, the stream, prefetching.
+"""From traces to batches that a network trains on: transforms, padding, turns, chunks, the stream.
 
 `nar.batches.text` has batches of texts. Importing this room registers `Trace` and `TraceBatch` as pytrees.
 """
 
 import jax
 
+from nar.batches.lanes import Lane, chunk_of
 from nar.batches.padding import bucket_length, pad_batch, pad_nodes, pad_steps, take
-from nar.batches.stream import Task, TrainingStream, prefetch
+from nar.batches.prefetch import Stream, prefetch
+from nar.batches.stream import TrainingStream
+from nar.batches.task import Task
 from nar.batches.transforms import FIRST_SUFFIX, Transforms, cyclic_predecessors, random_positions
+from nar.batches.turns import Turn, Turns, check_weights
 from nar.traces import Trace, TraceBatch
 
 __all__ = [
     "FIRST_SUFFIX",
+    "Lane",
+    "Stream",
     "Task",
     "TrainingStream",
     "Transforms",
+    "Turn",
+    "Turns",
     "bucket_length",
+    "check_weights",
+    "chunk_of",
     "cyclic_predecessors",
     "pad_batch",
     "pad_nodes",
@@ -26,4 +36,6 @@ __all__ = [
 ]
 
 jax.tree_util.register_dataclass(Trace, ["inputs", "hints", "outputs"], [])
-jax.tree_util.register_dataclass(TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes"], [])
+jax.tree_util.register_dataclass(
+    TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes", "offsets"], []
+)

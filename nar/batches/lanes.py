@@ -1,4 +1,4 @@
-"""Time chunks: traces of one task and size, one behind the other in each row of a batch, cut to equal lengths.
+"""Time chunks: traces of one task and size, one after another in each row of a batch, cut to equal lengths.
 
 With chunks the memory that a step of training needs does not grow with the length of traces (Ibarz et al.
 2022, arXiv 2209.11142, section 3.2). A trace begins with a chunk: where one has ended in the middle of a
@@ -10,6 +10,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from nar.traces import Probes, Trace, TraceBatch
+
+REMEMBERED = 64
+"""How many chunks back a lane can go without drawing its traces from the first one on again."""
 
 
 class Source(Protocol):
@@ -37,8 +40,8 @@ class _Cursor(NamedTuple):
 class Lane:
     """The chunks of one endless series of traces.
 
-    Which traces are in a chunk depends on the lengths of all before them: the first request of a chunk far
-    ahead draws those. From then on every chunk is found again by its number.
+    Which traces are in a chunk depends on the lengths of all before them: a chunk far ahead, or far behind,
+    is found by drawing those.
     """
 
     def __init__(self, source: Source, batch_size: int, chunk_length: int) -> None:
@@ -52,9 +55,9 @@ class Lane:
         self._source = source
         self._chunk_length = chunk_length
         first = _Cursor(np.arange(batch_size), np.zeros(batch_size, np.int32), batch_size)
-        self._cursors = [first]
+        self._cursors = {0: first}
         self._traces: list[Trace] = []
-        self._traces_of = -1
+        self._number = -1
 
     def chunk(self, number: int) -> TraceBatch:
         """Chunk `number` of all rows: `chunk_length` + 1 steps of hints, the last being the next one's first.
@@ -62,41 +65,41 @@ class Lane:
         Its `offsets` say which step of each trace is the first here, its `lengths` how long the whole traces
         are. Not to be asked by two threads at once.
         """
-        self._seek(number)
-        return self._cut(self._cursors[number])
-
-    def _seek(self, number: int) -> None:
-        known = min(number, len(self._cursors) - 1)
-        if not self._traces_of <= known <= self._traces_of + 1 or not self._traces:
-            self._traces = [self._source(int(index), 1).trace(0) for index in self._cursors[known].indices]
-            self._traces_of = known
-        while self._traces_of < number:
+        if not 0 <= self._number <= number:
+            self._number = max(known for known in self._cursors if known <= number)
+            self._traces = [self._draw(int(index), 1)[0] for index in self._cursors[self._number].indices]
+        while self._number < number:
             self._advance()
+        return self._cut(self._cursors[number].offsets)
+
+    def _draw(self, first: int, count: int) -> list[Trace]:
+        traces = self._source(first, count)
+        return [traces.trace(row) for row in range(count)]
 
     def _advance(self) -> None:
-        indices, offsets, unused = self._cursors[self._traces_of]
+        """Goes to the next chunk; in rows whose trace has ended the next trace begins."""
+        indices, offsets, unused = self._cursors[self._number]
         behind = offsets + self._chunk_length
         ended = np.array([trace.length - 1 for trace in self._traces]) <= behind
         rows = np.flatnonzero(ended)
         if rows.size:
-            new = self._source(unused, rows.size)
-            for column, row in enumerate(rows):
-                self._traces[row] = new.trace(column)
-        self._traces_of += 1
-        if self._traces_of == len(self._cursors):
             indices = indices.copy()
             indices[rows] = unused + np.arange(rows.size)
-            offsets = np.where(ended, 0, behind).astype(np.int32)
-            self._cursors.append(_Cursor(indices, offsets, unused + rows.size))
+            for row, trace in zip(rows, self._draw(unused, rows.size), strict=True):
+                self._traces[row] = trace
+        self._number += 1
+        offsets = np.where(ended, 0, behind).astype(np.int32)
+        self._cursors[self._number] = _Cursor(indices, offsets, unused + rows.size)
+        if self._number > REMEMBERED:
+            self._cursors.pop(self._number - REMEMBERED, None)
 
-    def _cut(self, cursor: _Cursor) -> TraceBatch:
+    def _cut(self, offsets: np.ndarray) -> TraceBatch:
         num_steps = self._chunk_length + 1
-        parts = list(zip(self._traces, cursor.offsets, strict=True))
 
         def hints(name: str) -> np.ndarray:
             example = self._traces[0].hints[name]
-            result = np.zeros((num_steps, len(parts), *example.shape[1:]), example.dtype)
-            for row, (trace, offset) in enumerate(parts):
+            result = np.zeros((num_steps, len(offsets), *example.shape[1:]), example.dtype)
+            for row, (trace, offset) in enumerate(zip(self._traces, offsets, strict=True)):
                 part = trace.hints[name][offset : offset + num_steps]
                 result[: len(part), row] = part
             return result
@@ -106,7 +109,7 @@ class Lane:
             hints={name: hints(name) for name in self._traces[0].hints},
             outputs=_stacked([trace.outputs for trace in self._traces]),
             lengths=np.array([trace.length for trace in self._traces], np.int32),
-            offsets=cursor.offsets,
+            offsets=offsets,
         )
 
 
@@ -117,8 +120,7 @@ def _stacked(rows: list[Probes]) -> Probes:
 def chunk_of(batch: TraceBatch, first_step: int, chunk_length: int) -> TraceBatch:
     """Steps `first_step` ... `first_step + chunk_length` of whole traces, padded with zeros at their end.
 
-    Traces that have ended before are as if they were still to be continued: what is predicted for them
-    behind their end counts nowhere.
+    Of traces that have ended before nothing counts.
     """
     stop = first_step + chunk_length + 1
 

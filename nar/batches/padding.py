@@ -56,11 +56,11 @@ def pad_nodes(batch: TraceBatch, spec: Spec, num_nodes: int) -> TraceBatch:
             name: _pad_probe_nodes(spec[name], value, leading, num_nodes) for name, value in values.items()
         }
 
-    return TraceBatch(
+    return dataclasses.replace(
+        batch,
         inputs=padded(batch.inputs, 1),
         hints=padded(batch.hints, 2),
         outputs=padded(batch.outputs, 1),
-        lengths=batch.lengths,
         num_nodes=np.full(batch.batch_size, real, np.int32),
     )
 
@@ -85,19 +85,21 @@ def pad_batch(batch: TraceBatch, batch_size: int) -> TraceBatch:
         outputs={name: repeat(value, 0) for name, value in batch.outputs.items()},
         lengths=repeat(batch.lengths, 0),
         num_nodes=None if batch.num_nodes is None else repeat(batch.num_nodes, 0),
+        offsets=None if batch.offsets is None else repeat(batch.offsets, 0),
     )
 
 
 def take(batch: TraceBatch, rows: slice) -> TraceBatch:
-    """Some traces of a batch, without the steps that only longer traces needed."""
+    """Some traces of a batch, without the steps that only longer traces needed, unless it is a chunk."""
     lengths = batch.lengths[rows]
-    longest = int(lengths.max())
+    longest = int(lengths.max()) if batch.offsets is None else batch.num_steps
     return TraceBatch(
         inputs={name: value[rows] for name, value in batch.inputs.items()},
         hints={name: value[:longest, rows] for name, value in batch.hints.items()},
         outputs={name: value[rows] for name, value in batch.outputs.items()},
         lengths=lengths,
         num_nodes=None if batch.num_nodes is None else batch.num_nodes[rows],
+        offsets=None if batch.offsets is None else batch.offsets[rows],
     )
 
 

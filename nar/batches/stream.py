@@ -1,138 +1,156 @@
-"""The stream of training batches: a pure function of (tasks, seed, step, process).
+"""The stream of training batches: a pure function of (tasks, turns, seed, step, process).
 
-There is no state to save: to resume at a step is to ask for the batch of that step.
+There is no state to save: to resume at a step is to ask for the batch of that step. Only where the weights of
+tasks were changed in the course of a run must its turns be told.
 """
 
-import concurrent.futures
-import dataclasses
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from nar.algorithms import Algorithm
+from nar.batches.lanes import Lane, chunk_of
 from nar.batches.padding import bucket_length, pad_steps, take
-from nar.batches.transforms import Transforms
-from nar.specs import Spec
-from nar.traces import TraceBatch, sample_traces
+from nar.batches.task import Task
+from nar.batches.turns import Turns
+from nar.traces import TraceBatch
 
 _POSITIONS = 0x706F73
 """Second key word's tag of the stream of random positions ("pos")."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Task:
-    """One algorithm as it is trained.
-
-    Attributes:
-      algorithm: what is learned.
-      sizes: problem sizes, taken in turn.
-      problem_options: for every problem that is drawn.
-      transforms: from traces to what the network sees.
-    """
-
-    algorithm: Algorithm
-    sizes: tuple[int, ...]
-    problem_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    transforms: Transforms = Transforms()
-
-    def __post_init__(self) -> None:
-        if not self.sizes:
-            raise ValueError(f"{self.name}: at least one size is needed")
-        for size in self.sizes:
-            try:
-                self.algorithm.problem.check_request(size, self.problem_options)
-            except ValueError as error:
-                raise ValueError(f"{self.name}: {error}") from None
-
-    @property
-    def name(self) -> str:
-        """Name of the algorithm."""
-        return self.algorithm.name
-
-    @property
-    def spec(self) -> Spec:
-        """What the network is built for."""
-        return self.transforms.spec(self.algorithm)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class TrainingStream:
     """Endless training data: tasks in turn, and within a task its sizes in turn.
 
     Attributes:
-      tasks: what is trained, round robin.
-      batch_size: traces of a batch, over all processes.
-      seed: of all randomness.
-      process: which of `num_processes` equal shares of each batch is made here.
-      num_processes: how many shares there are.
+      tasks: what is trained.
+      turns: whose turn it is.
+      chunk_length: how many steps of the network are in a batch; 0 if traces are whole.
     """
 
-    tasks: Sequence[Task]
-    batch_size: int
-    seed: int
-    process: int = 0
-    num_processes: int = 1
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        batch_size: int,
+        seed: int,
+        process: int = 0,
+        num_processes: int = 1,
+        *,
+        chunk_length: int = 0,
+        turns: Turns | None = None,
+    ) -> None:
+        """Draws nothing yet.
 
-    def __post_init__(self) -> None:
-        if not self.tasks:
+        Args:
+          tasks: what is trained.
+          batch_size: traces of a batch, over all processes, of tasks that do not say.
+          seed: of all randomness.
+          process: which of `num_processes` equal shares of each batch is made here.
+          num_processes: how many shares there are.
+          chunk_length: if not 0, batches are chunks of so many steps, and the next batch of the same task and
+            size goes on with the traces of the last.
+          turns: whose turn it is; by default round robin.
+
+        Raises:
+          ValueError: if there is no task, or a number is not valid.
+        """
+        if not tasks:
             raise ValueError("at least one task is needed")
-        if self.num_processes < 1:
-            raise ValueError(f"num_processes must be at least 1, got {self.num_processes}")
-        if not 0 <= self.process < self.num_processes:
-            raise ValueError(f"process must lie in 0 to {self.num_processes - 1}, got {self.process}")
-        if self.batch_size < 1 or self.batch_size % self.num_processes:
-            raise ValueError(
-                f"batch_size must be a positive multiple of the {self.num_processes} processes, "
-                f"got {self.batch_size}"
-            )
+        if num_processes < 1:
+            raise ValueError(f"num_processes must be at least 1, got {num_processes}")
+        if not 0 <= process < num_processes:
+            raise ValueError(f"process must lie in 0 to {num_processes - 1}, got {process}")
+        if not isinstance(chunk_length, int) or isinstance(chunk_length, bool) or chunk_length < 0:
+            raise ValueError(f"chunk_length must be at least 1, or 0 for none, got {chunk_length!r}")
+        self.tasks = tuple(tasks)
+        self.turns = turns or Turns([1.0] * len(tasks))
+        self.chunk_length = chunk_length
+        self._batch_size, self._seed = batch_size, seed
+        self._process, self._num_processes = process, num_processes
+        self._lanes: dict[str, Lane] = {}
+        for size in map(self.batch_size, tasks):
+            if size < 1 or size % num_processes:
+                raise ValueError(
+                    f"batch_size must be a positive multiple of the {num_processes} processes, got {size}"
+                )
+
+    @property
+    def leading_axes(self) -> int:
+        """How many axes arrays have before those of a `TraceBatch`."""
+        return 0
+
+    def batch_size(self, task: Task) -> int:
+        """Traces of a batch of a task, over all processes."""
+        return self._batch_size if task.batch_size is None else task.batch_size
 
     def task(self, step: int) -> Task:
         """Whose turn it is."""
-        return self.tasks[step % len(self.tasks)]
+        return self.tasks[self.turns(step).task]
+
+    def lane(self, step: int) -> str | None:
+        """Which lane the chunk of a step is of, or None if traces are whole."""
+        index, number = self.turns(step)
+        return self.tasks[index].lane(number) if self.chunk_length else None
 
     def batch(self, step: int) -> TraceBatch:
-        """This process's share of the batch of a step, padded to its bucket of steps."""
-        task = self.task(step)
-        turn = step // len(self.tasks)
-        size = task.sizes[turn % len(task.sizes)]
-        traces = sample_traces(
-            task.name, size, self.batch_size, self.seed, first=step * self.batch_size, **task.problem_options
-        )
+        """This process's share of the batch of a step: a chunk, or traces padded to their bucket of steps.
+
+        Not to be asked by two threads at once.
+        """
+        index, number = self.turns(step)
+        task = self.tasks[index]
+        return self._chunk(task, number) if self.chunk_length else self._whole(task, number, step)
+
+    def examples(self) -> dict[str, TraceBatch]:
+        """A batch of each task, by its name: for the shapes, or to initialise a network."""
+        return {task.name: self._example(task, task.sizes[0]) for task in self.tasks}
+
+    def examples_of_lanes(self) -> dict[str, TraceBatch]:
+        """A chunk of each lane, by its name, the first of its traces; none if traces are whole."""
+        if not self.chunk_length:
+            return {}
+        return {
+            task.lane(turn): self._example(task, task.size(turn))
+            for task in self.tasks
+            for turn in range(len(task.sizes))
+        }
+
+    def _example(self, task: Task, size: int) -> TraceBatch:
+        batch_size = self.batch_size(task)
+        traces = task.transforms.apply(task.algorithm, task.draw(size, self._seed, 0, batch_size))
+        if self.chunk_length:
+            traces = chunk_of(traces, 0, self.chunk_length)
+        return take(traces, self._rows(batch_size))
+
+    def _whole(self, task: Task, turn: int, step: int) -> TraceBatch:
+        batch_size = self.batch_size(task)
+        traces = task.draw(task.size(turn), self._seed, turn * batch_size, batch_size)
+        uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
         # All processes make the whole batch, since its longest trace decides on the shape of every share.
-        uniforms = self._uniforms(step, traces.inputs["pos"].shape[1])
-        share = take(task.transforms.apply(task.algorithm, traces, uniforms), self._rows)
+        share = take(task.transforms.apply(task.algorithm, traces, uniforms), self._rows(batch_size))
         return pad_steps(share, bucket_length(traces.num_steps))
 
-    @property
-    def _rows(self) -> slice:
+    def _chunk(self, task: Task, turn: int) -> TraceBatch:
+        name, batch_size = task.lane(turn), self.batch_size(task)
+        if name not in self._lanes:
+            size = task.size(turn)
+            self._lanes[name] = Lane(
+                lambda first, count: self._series(task, size, first, count), batch_size, self.chunk_length
+            )
+        # All processes follow all rows, since which traces are in theirs depends on the others.
+        return take(self._lanes[name].chunk(task.turn_within_lane(turn)), self._rows(batch_size))
+
+    def _series(self, task: Task, size: int, first: int, count: int) -> TraceBatch:
+        """Traces for a lane: each has its random positions by its own index."""
+        traces = task.draw(size, self._seed, first, count)
+        num_nodes = traces.inputs["pos"].shape[1]
+        uniforms = np.stack([self._uniforms(index, (num_nodes,)) for index in range(first, first + count)])
+        return task.transforms.apply(task.algorithm, traces, uniforms)
+
+    def _rows(self, batch_size: int) -> slice:
         """Which rows of a batch are this process's share."""
-        share = self.batch_size // self.num_processes
-        return slice(self.process * share, (self.process + 1) * share)
+        share = batch_size // self._num_processes
+        return slice(self._process * share, (self._process + 1) * share)
 
-    def _uniforms(self, step: int, num_nodes: int) -> np.ndarray:
-        key = np.array([self.seed % 2**64, (_POSITIONS << 40) + step], np.uint64)
-        random = np.random.Generator(np.random.Philox(key=key))
-        return random.random((self.batch_size, num_nodes))
-
-
-def prefetch(stream: TrainingStream, start: int, stop: int, depth: int = 4) -> Generator[TraceBatch]:
-    """Batches of the steps `start` ... `stop - 1`, made `depth` steps ahead in a thread.
-
-    An exception in the thread is raised here, at the step whose batch it was.
-
-    Raises:
-      ValueError: if `depth` is less than 1.
-    """
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, got {depth}")
-    with concurrent.futures.ThreadPoolExecutor(1, "nar-batches") as pool:
-        ahead = [pool.submit(stream.batch, step) for step in range(start, min(start + depth, stop))]
-        try:
-            for step in range(start, stop):
-                batch = ahead.pop(0).result()
-                if step + depth < stop:
-                    ahead.append(pool.submit(stream.batch, step + depth))
-                yield batch
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    def _uniforms(self, index: int, shape: tuple[int, ...]) -> np.ndarray:
+        key = np.array([self._seed % 2**64, (_POSITIONS << 40) + index], np.uint64)
+        return np.random.Generator(np.random.Philox(key=key)).random(shape)

@@ -11,11 +11,11 @@ class Turn(NamedTuple):
 
     Attributes:
       task: its index.
-      count: how many turns it had before.
+      number: how many turns it had before.
     """
 
     task: int
-    count: int
+    number: int
 
 
 class Turns:
@@ -28,30 +28,35 @@ class Turns:
     Weights may change at some step. The whole state is then what `notes` says; threads may share the object.
     """
 
-    def __init__(self, weights: Sequence[float], notes: Mapping[str, Any] | None = None) -> None:
-        """Starts at step 0, or where the notes of another object say.
+    def __init__(self, weights: Sequence[float]) -> None:
+        """Starts at step 0.
 
         Args:
           weights: of each task, before the first change.
-          notes: as `notes` returned them.
 
         Raises:
           ValueError: if the weights are not valid.
         """
         check_weights(weights)
         self._lock = threading.Lock()
-        memory = (notes or {}).get("turns") or {"step": 0, "counts": [0] * len(weights), "weights": weights}
         self._changes = 0
-        self._start_from(memory["step"], memory["counts"], memory["weights"])
-        self._changed = self._start > 0
+        self._start_from(0, [0] * len(weights), weights)
 
-    def _start_from(self, step: int, counts: Sequence[int], weights: Sequence[float]) -> None:
+    def _start_from(self, step: int, numbers: Sequence[int], weights: Sequence[float]) -> None:
         self._start = step
-        self._counts_at_start = list(counts)
+        self._numbers_at_start = list(numbers)
         self._weights = [float(weight) for weight in weights]
         self._turns: list[Turn] = []
-        self._counts = list(counts)
+        self._numbers = list(numbers)
         self._owed = [0.0] * len(self._weights)
+
+    def resume(self, notes: Mapping[str, Any]) -> None:
+        """Goes on where the notes of a checkpoint say, if they say anything."""
+        memory = notes.get("turns")
+        if memory:
+            with self._lock:
+                self._start_from(memory["step"], memory["numbers"], memory["weights"])
+                self._changes += 1
 
     def __call__(self, step: int) -> Turn:
         """Whose turn step `step` is, which must not lie before the last change of weights."""
@@ -60,6 +65,9 @@ class Turns:
 
     def _turn(self, step: int) -> Turn:
         assert step >= self._start, (step, self._start)
+        if len(set(self._weights)) == 1:
+            rounds, task = divmod(step - self._start, len(self._weights))
+            return Turn(task, self._numbers_at_start[task] + rounds)
         while len(self._turns) <= step - self._start:
             self._turns.append(self._next())
         return self._turns[step - self._start]
@@ -68,8 +76,8 @@ class Turns:
         self._owed = [owed + weight for owed, weight in zip(self._owed, self._weights, strict=True)]
         task = self._owed.index(max(self._owed))
         self._owed[task] -= sum(self._weights)
-        self._counts[task] += 1
-        return Turn(task, self._counts[task] - 1)
+        self._numbers[task] += 1
+        return Turn(task, self._numbers[task] - 1)
 
     def reweigh(self, step: int, weights: Sequence[float]) -> None:
         """Gives the tasks other weights from a step on, which must not lie before the last change.
@@ -81,12 +89,11 @@ class Turns:
         if len(weights) != len(self._weights):
             raise ValueError(f"{len(self._weights)} sampling weights are needed, got {len(weights)}")
         with self._lock:
-            counts = list(self._counts_at_start)
+            numbers = list(self._numbers_at_start)
             for earlier in range(self._start, step):
-                counts[self._turn(earlier).task] += 1
-            self._start_from(step, counts, weights)
+                numbers[self._turn(earlier).task] += 1
+            self._start_from(step, numbers, weights)
             self._changes += 1
-            self._changed = True
 
     @property
     def changes(self) -> int:
@@ -95,9 +102,9 @@ class Turns:
 
     def notes(self) -> dict[str, Any]:
         """To be saved with a checkpoint; nothing if weights were never changed."""
-        if not self._changed:
+        if not self._changes:
             return {}
-        memory = {"step": self._start, "counts": self._counts_at_start, "weights": self._weights}
+        memory = {"step": self._start, "numbers": self._numbers_at_start, "weights": self._weights}
         return {"turns": memory}
 
 

@@ -50,8 +50,12 @@ def weighed_steps(limits: Array | None, batch_size: int, num_steps: int) -> Arra
 
 
 def counted_outputs(probe: Probe, batch: TraceBatch) -> Array:
-    """[B, ...] bool, over locations."""
+    """[B, ...] bool, over locations; of a chunk, those of the traces that end in it."""
     counted = COUNTED[probe.kind](batch.outputs[probe.name])
+    if batch.offsets is not None:
+        last = jnp.maximum(batch.lengths - 1, 1) - batch.offsets
+        ends_here = (last > 0) & (last < batch.num_steps)
+        counted &= ends_here.reshape(ends_here.shape + (1,) * (counted.ndim - 1))
     return counted & _real_entries(probe, batch, counted)
 
 
@@ -65,7 +69,8 @@ def counted_hints(probe: Probe, batch: TraceBatch, weighed: Array) -> Array:
     """
     counted = COUNTED[probe.kind](batch.hints[probe.name][1 : len(weighed) + 1])
     steps = jnp.arange(1, len(counted) + 1)[:, None]
-    running = (steps < batch.lengths[None]) & weighed[: len(counted)]
+    lengths = batch.lengths if batch.offsets is None else batch.lengths - batch.offsets
+    running = (steps < lengths[None]) & weighed[: len(counted)]
     running = running.reshape(running.shape + (1,) * (counted.ndim - running.ndim))
     return counted & running & _real_entries(probe, batch, counted)
 
@@ -83,6 +88,8 @@ def loss_counts(config: NetConfig, spec: Spec, batch: TraceBatch) -> dict[str, A
     num_nodes = count_nodes(spec, batch)
     limits = config.termination.limits(batch, num_nodes)
     room = config.termination.capacity(batch, num_nodes)
+    if batch.offsets is not None:
+        limits = jnp.clip(limits - batch.offsets, 0, room)
     learned = isinstance(config.termination, Learned)
     weighed = weighed_steps(None if learned else limits, batch.batch_size, room)
     counted = {probe.name: counted_outputs(probe, batch) for probe in spec.outputs}

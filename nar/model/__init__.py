@@ -11,6 +11,7 @@ from nar.model.net import Model, Params, make_model
 from nar.model.rollout import Halting, Predictions
 from nar.model.schedules import SHAPES, Schedule
 from nar.model.states import make_recorder
+from nar.model.step import Recurrent
 from nar.model.termination import Budget, FromTrace, Learned, Termination
 from nar.model.values import (
     SINKHORN_ITERATIONS_OF_OUTPUT,
@@ -39,6 +40,7 @@ __all__ = [
     "NetConfig",
     "Params",
     "Predictions",
+    "Recurrent",
     "Schedule",
     "Termination",
     "Values",

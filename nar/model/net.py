@@ -9,7 +9,8 @@ import haiku as hk
 import jax
 
 from nar.model.config import NetConfig
-from nar.model.rollout import Predictions, rollout
+from nar.model.rollout import Predictions, blank, rollout
+from nar.model.step import Recurrent
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -23,14 +24,16 @@ class Model:
 
     Attributes:
       init: `(key, {task: batch}) -> params` for all tasks; any batch of a task will do.
-      apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0) -> Predictions`; the
-        key may be None unless in training; see `nar.model.rollout.rollout` for the others.
+      apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0, recurrent=None) ->
+        Predictions`; the key may be None unless in training; see `nar.model.rollout.rollout` for the others.
+      blank: `(task, batch) -> Recurrent`, what stands for the chunk before the first one.
       specs: by task, after transforms.
       config: what the network is made of.
     """
 
     init: Callable[[jax.Array, Mapping[str, TraceBatch]], Params]
     apply: Callable[..., Predictions]
+    blank: Callable[[str, TraceBatch], Recurrent]
     specs: Mapping[str, Spec]
     config: NetConfig
 
@@ -49,8 +52,9 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
         is_training: bool,
         num_steps: int | None = None,
         training_step: jax.Array | int = 0,
+        recurrent: Recurrent | None = None,
     ) -> Predictions:
-        return rollout(config, task, specs[task], batch, is_training, num_steps, training_step)
+        return rollout(config, task, specs[task], batch, is_training, num_steps, training_step, recurrent)
 
     transformed = hk.transform(forward)
 
@@ -63,7 +67,10 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
             params = {**params, **transformed.init(own_key, task, batches[task], False)}
         return params
 
-    return Model(init, transformed.apply, dict(specs), config)
+    def blank_of(task: str, batch: TraceBatch) -> Recurrent:
+        return hk.transform(lambda: blank(config, specs[task], batch)).apply({}, None)
+
+    return Model(init, transformed.apply, blank_of, dict(specs), config)
 
 
 def _stable_number(text: str) -> int:

@@ -4,7 +4,8 @@ One body serves all steps: the first step is fed the true first hints, which are
 the form in which predictions are fed back later. Outputs are decoded once, after the last step, from what
 each sample's own last step left behind; only to learn when to stop they are decoded at each step.
 
-All that a step hands to the next is in its `Carry`: `unroll` may be called again with it to go on.
+All that a step hands to the next is in its `Carry`. Of time chunks, what of it the next chunk needs comes
+with the predictions, and chunk after chunk they are those of the whole trace.
 """
 
 import dataclasses
@@ -15,9 +16,10 @@ import jax
 import jax.numpy as jnp
 
 from nar.model.config import NetConfig
-from nar.model.step import Carry, Outcome, Step
-from nar.model.termination import Learned, divergence_from_prior, log_halting, log_survivals
-from nar.model.values import Values
+from nar.model.features import count_nodes
+from nar.model.step import Carry, Outcome, Recurrent, Step, before_the_first
+from nar.model.termination import FromTrace, Learned, divergence_from_prior, log_halting, log_survivals
+from nar.model.values import Values, densify
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -44,14 +46,16 @@ class Predictions:
     """What a network predicts for a batch.
 
     Attributes:
-      outputs: logits by name, [B, ...], at each sample's last step.
+      outputs: logits by name, [B, ...], at each sample's last step; of a chunk they mean something where the
+        trace ends in it.
       hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the number of steps
         for which there is room, T - 1 if the trace decides. Behind a sample's own steps they mean nothing.
         Empty if hints are not decoded.
       losses: auxiliary losses by name, scalars: those of the processor, means over samples and their own
         steps; and `halting`, in training, if the network learns when to stop.
-      steps: [B] int32, how many steps each sample took.
+      steps: [B] int32, how many steps each sample took, of a chunk only those in it.
       halting: in training, if the network learns when to stop; otherwise None.
+      recurrent: of a chunk, what the next one is to be given; otherwise None.
     """
 
     outputs: Values
@@ -59,6 +63,7 @@ class Predictions:
     losses: Values
     steps: Array
     halting: Halting | None = None
+    recurrent: Recurrent | None = None
 
 
 def rollout(
@@ -69,6 +74,7 @@ def rollout(
     is_training: bool,
     num_steps: int | None = None,
     training_step: Array | int = 0,
+    recurrent: Recurrent | None = None,
 ) -> Predictions:
     """Predictions of a batch, to be called inside a Haiku transform.
 
@@ -83,14 +89,35 @@ def rollout(
       is_training: whether there is noise in permutations, dropout and teacher forcing.
       num_steps: for how many steps to make room; by default for those that `config.termination` asks for.
       training_step: how many steps of training came before, for what changes over training.
+      recurrent: of a chunk, what the one before it handed on; not read where a trace begins with this chunk.
+
+    Raises:
+      ValueError: if a chunk is given to a network whose steps are not those of the trace.
     """
+    if batch.offsets is not None and not isinstance(config.termination, FromTrace):
+        raise ValueError("time chunks need a network that takes the steps of the trace (termination)")
     step = Step(config, task, spec, batch, is_training, training_step)
-    final, outcome = unroll(step, step.start(), jnp.arange(step.room if num_steps is None else num_steps))
-    losses = {name: value.sum() / final.steps.sum() for name, value in outcome.losses.items()}
+    start = step.start(recurrent)
+    final, outcome = unroll(step, start, jnp.arange(step.room if num_steps is None else num_steps))
+    num_taken = jnp.maximum(final.steps.sum(), 1)
+    losses = {name: value.sum() / num_taken for name, value in outcome.losses.items()}
     if is_training and outcome.halt is not None:
         return _halted(config, step, outcome, losses)
     outputs = step.decoders(spec.outputs, step.readout(final.last))
-    return Predictions(outputs, outcome.hints, losses, final.steps)
+    handed_on = None
+    if batch.offsets is not None:
+        handed_on = Recurrent(final.hints, final.hidden, final.memory)
+    return Predictions(outputs, outcome.hints, losses, final.steps, recurrent=handed_on)
+
+
+def blank(config: NetConfig, spec: Spec, batch: TraceBatch) -> Recurrent:
+    """What stands for the chunk before the first one, to be called inside a Haiku transform; zeros."""
+    num_nodes = count_nodes(spec, batch)
+    hints = {
+        probe.name: jnp.zeros_like(densify(probe, jnp.asarray(batch.hints[probe.name])[0], num_nodes))
+        for probe in (spec.hints if config.hints.encoded else ())
+    }
+    return before_the_first(config, config.make_processor(), hints, batch.batch_size, num_nodes)
 
 
 def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:

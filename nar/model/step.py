@@ -14,11 +14,25 @@ from nar.model.schedules import Schedule
 from nar.model.seen import Seen, factored, keep, read
 from nar.model.termination import HaltingHead, Learned
 from nar.model.values import Values, decode_hard, decode_soft, densify
-from nar.processors import Context, in_type
+from nar.processors import Context, Processor, in_type
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
 Array = jax.Array
+
+
+class Recurrent(NamedTuple):
+    """What one chunk of a trace hands to the next; arrays [B, ...].
+
+    Attributes:
+      hints: dense values by name that the next step is fed.
+      hidden: [B, N, H].
+      memory: the processor's.
+    """
+
+    hints: Values
+    hidden: Array
+    memory: Any
 
 
 class Carry(NamedTuple):
@@ -30,7 +44,7 @@ class Carry(NamedTuple):
       memory: the processor's.
       last: what each sample's last step so far left for the output decoders; None if each step decodes them.
       running: [B] bool, whether the sample takes the next step.
-      steps: [B] int32, how many steps it took so far.
+      steps: [B] int32, how many steps of this batch it took so far.
       log_survival: [B], logarithm of the probability not to have stopped so far, if the network learns it.
     """
 
@@ -64,7 +78,7 @@ class Step:
 
     Attributes:
       decoders: of the task.
-      limits: [B] int32, how many steps each sample takes at most.
+      limits: [B] int32, how many steps each sample takes at most, those before a chunk among them.
       room: how many steps that can be, by the shapes of the batch alone.
       nothing: an outcome of zeros.
       recomputes: whether gradients compute a step anew from its carry.
@@ -99,13 +113,19 @@ class Step:
         self._decodes_each_step = self._halt is not None and is_training
         self.limits = config.termination.limits(batch, self._shown.num_nodes)
         self.room = config.termination.capacity(batch, self._shown.num_nodes)
+        self._offsets = batch.offsets
         self._blank = self._before_the_first()
         shapes = hk.eval_shape(self._take, self._blank, jnp.zeros((), jnp.int32))[1:]
         self._unseen, self.nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
-    def start(self) -> Carry:
-        """What the first step is fed."""
-        return self._blank if self._decodes_each_step else self._blank._replace(last=self._unseen)
+    def start(self, recurrent: Recurrent | None = None) -> Carry:
+        """What the first step is fed: of traces that are gone on with, what their last chunk handed on."""
+        carry = self._blank
+        if recurrent is not None:
+            assert self._offsets is not None
+            blank = Recurrent(carry.hints, carry.hidden, carry.memory)
+            carry = carry._replace(**keep(recurrent, blank, self._offsets > 0)._asdict())
+        return carry if self._decodes_each_step else carry._replace(last=self._unseen)
 
     def advance(self, carry: Carry, index: Array) -> tuple[Carry, Outcome]:
         """One step: what the next is fed, and what this one leaves behind."""
@@ -120,12 +140,11 @@ class Step:
 
     def _before_the_first(self) -> Carry:
         size = (self._batch.batch_size, self._shown.num_nodes)
+        first = before_the_first(self._config, self._processor, self._true_hints(0), *size)
         return Carry(
-            hints=self._true_hints(0),
-            hidden=jnp.zeros((*size, self._config.hidden_size), self._config.compute_type),
-            memory=in_type(self._config.compute_type, self._processor.initial_memory(*size)),
+            **first._asdict(),
             last=None,
-            running=jnp.ones(size[0], bool),
+            running=jnp.broadcast_to(self._position(0) < self.limits, size[0]),
             steps=jnp.zeros(size[0], jnp.int32),
             log_survival=jnp.zeros(size[0]),
         )
@@ -133,7 +152,7 @@ class Step:
     def _take(self, carry: Carry, index: Array) -> tuple[Carry, Seen, Outcome]:
         hints = self._forced(carry.hints, index)
         features = self._shown(hints)
-        context = Context(index, self._task, self._is_training, self._training_step)
+        context = Context(self._position(index), self._task, self._is_training, self._training_step)
         processed = self._processor(features, carry.hidden, carry.memory, context)
         seen = Seen(
             nodes=jnp.concatenate([features.nodes, carry.hidden, processed.nodes], axis=-1),
@@ -163,7 +182,7 @@ class Step:
 
     def _goes_on(self, carry: Carry, index: Array, readout: Readout) -> tuple[Array, Array, Array | None]:
         """Which samples take the next step, the log-probabilities of it, and the logits to stop here."""
-        running = carry.running & (index + 1 < self.limits)
+        running = carry.running & (self._position(index + 1) < self.limits)
         termination = self._config.termination
         if self._halt is None or not isinstance(termination, Learned):
             return running, carry.log_survival, None
@@ -172,6 +191,10 @@ class Step:
         if not self._is_training:
             running &= ~termination.has_stopped(log_survival)
         return running, log_survival, halt
+
+    def _position(self, index: Array | int) -> Array | int:
+        """Which step of its trace each sample takes; of whole traces they all take the same."""
+        return index if self._offsets is None else self._offsets + index
 
     def _true_hints(self, index: Array | int) -> Values:
         hints = {p.name: jnp.asarray(self._batch.hints[p.name])[index] for p in self._encoded}
@@ -184,11 +207,23 @@ class Step:
             return hints
         if isinstance(probability, Schedule):
             probability = probability(self._training_step)
-        shape = (self._batch.batch_size,)
-        forced = jax.random.bernoulli(hk.next_rng_key(), probability, shape) & (index < self._batch.lengths)
-        return keep(self._true_hints(index), hints, forced | (index == 0))
+        shape, position = (self._batch.batch_size,), self._position(index)
+        forced = jax.random.bernoulli(hk.next_rng_key(), probability, shape)
+        known = position < self._batch.lengths
+        return keep(self._true_hints(index), hints, (forced & known) | (position == 0))
 
     def _decide(self) -> Any:
         feedback = self._config.hint_feedback
         hard = feedback == "hard" or (feedback == "hard_on_eval" and not self._is_training)
         return decode_hard if hard else decode_soft
+
+
+def before_the_first(
+    config: NetConfig, processor: Processor, hints: Values, batch_size: int, num_nodes: int
+) -> Recurrent:
+    """What the first step of a trace is fed."""
+    return Recurrent(
+        hints=hints,
+        hidden=jnp.zeros((batch_size, num_nodes, config.hidden_size), config.compute_type),
+        memory=in_type(config.compute_type, processor.initial_memory(batch_size, num_nodes)),
+    )

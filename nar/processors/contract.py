@@ -76,7 +76,7 @@ class Context(NamedTuple):
     """Where the rollout stands. Random numbers come from `hk.next_rng_key()`, in training only.
 
     Attributes:
-      step: index of the step, a traced integer.
+      step: index of the step in the trace, a traced integer; [B] in a chunk, where each row has its own.
       task: name of the algorithm.
       is_training: whether parameters are being learned.
       training_step: how many steps of training came before, for what changes over training.
@@ -96,7 +96,8 @@ class Processed(NamedTuple):
       messages: [B, N, H], what each node received, for wrappers such as gates, or None.
       edges: [B, N, N, H] for the decoders, or None.
       graph: [B, H] for the decoders, or None.
-      memory: the processor's own recurrent state, any pytree; the rollout carries it to the next step.
+      memory: the processor's own recurrent state, any pytree of arrays [B, ...]; the rollout carries it to
+        the next step, and in training with chunks to the next chunk.
       losses: auxiliary losses by name, [B] each, of real nodes only; their mean over the steps of each
         sample's own trace is added to the total.
       pointable: [B, N, N] bool, the pairs (i, j) of which node i may point at j and which edge masks may
@@ -129,7 +130,7 @@ class Processor(Protocol):
         ...
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """The memory before the first step, float32; () if the processor has none.
+        """The memory before the first step, arrays [B, ...], float32; () if the processor has none.
 
         To carry it through a scan whose states are bfloat16, convert it once before the first step.
         """

@@ -51,8 +51,9 @@ class Apart(hk.Module):
         self._processor = processor
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """That of the wrapped processor, for B·N graphs of one node."""
-        return self._processor.initial_memory(batch_size * num_nodes, 1)
+        """That of the wrapped processor, for B·N graphs of one node; arrays [B, N, ...] from [B·N, ...]."""
+        memory = self._processor.initial_memory(batch_size * num_nodes, 1)
+        return jax.tree.map(lambda x: x.reshape(batch_size, num_nodes, *x.shape[1:]), memory)
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
@@ -64,6 +65,9 @@ class Apart(hk.Module):
         """
         check_shapes(features, hidden)
         batch_size, num_nodes, _ = hidden.shape
+        memory = jax.tree.map(lambda x: x.reshape(batch_size * num_nodes, *x.shape[2:]), memory)
+        if jnp.ndim(context.step):
+            context = context._replace(step=jnp.repeat(context.step, num_nodes))
         processed = self._processor(_apart(features), _single(hidden), memory, context)
         if processed.edges is not None or processed.graph is not None:
             raise ValueError("nodes that are apart have no edges and no graph: wrap their processor around")
@@ -74,6 +78,7 @@ class Apart(hk.Module):
         return processed._replace(
             nodes=joined(processed.nodes),
             messages=None if processed.messages is None else joined(processed.messages),
+            memory=jax.tree.map(lambda x: x.reshape(batch_size, num_nodes, *x.shape[1:]), processed.memory),
             losses={name: _mean(loss, features) for name, loss in processed.losses.items()},
             pointable=None,
         )

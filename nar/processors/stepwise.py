@@ -51,7 +51,7 @@ class Stepwise(hk.Module):
 
 
 def encode_step(step: Array | int, num_frequencies: int) -> Array:
-    """Sines and cosines of a step number, [2·num_frequencies] float32."""
+    """Sines and cosines of step numbers [...], [..., 2·num_frequencies] float32."""
     exponents = jnp.arange(num_frequencies) / num_frequencies
-    angles = jnp.asarray(step, jnp.float32) * LONGEST_PERIOD**-exponents
-    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1).reshape(-1)
+    angles = jnp.multiply.outer(jnp.asarray(step, jnp.float32), LONGEST_PERIOD**-exponents)
+    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1).reshape(*jnp.shape(step), -1)

@@ -36,7 +36,9 @@ class Trace:
 
 @dataclasses.dataclass(frozen=True)
 class TraceBatch:
-    """Runs of one algorithm on problems of one size, or padded to one size.
+    """Runs of one algorithm on problems of one size, or padded to one size; or time chunks of runs.
+
+    Of a chunk the hints are some steps of each trace, while all else is that of the whole traces.
 
     Attributes:
       inputs: by name, [B, ...].
@@ -44,6 +46,8 @@ class TraceBatch:
       outputs: by name, [B, ...].
       lengths: [B] int32, the number of steps of each trace.
       num_nodes: [B] int32, the number of real nodes of each trace, if nodes are padded; None if none are.
+      offsets: [B] int32, if this is a chunk: which step of each trace its first one is; None if traces are
+        whole.
     """
 
     inputs: Probes
@@ -51,6 +55,7 @@ class TraceBatch:
     outputs: Probes
     lengths: Array
     num_nodes: Array | None = None
+    offsets: Array | None = None
 
     @property
     def batch_size(self) -> int:
@@ -59,11 +64,11 @@ class TraceBatch:
 
     @property
     def num_steps(self) -> int:
-        """T, the longest length or more."""
+        """T, the longest length or more; of a chunk one more than the steps that a network takes."""
         return next(iter(self.hints.values())).shape[0]
 
     def trace(self, index: int) -> Trace:
-        """Trace `index` of the batch, without the padding of steps."""
+        """Trace `index` of a batch of whole traces, without the padding of steps."""
         length = int(self.lengths[index])
         return Trace(
             inputs={name: value[index] for name, value in self.inputs.items()},

@@ -72,7 +72,8 @@ def fit(
             if is_over():
                 break
             task = stream.task(index).name
-            state, metrics = step_function(state, devices.put_batch(batch), task)
+            on_devices = devices.put_batch(batch, stream.leading_axes)
+            state, metrics = step_function(state, on_devices, task, stream.lane(index))
             state = guard.watch(index + 1, task, state, metrics)
             if devices.must_wait:
                 metrics["loss"].block_until_ready()

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nar.model import Model, Params
+from nar.model import Model, Params, Recurrent
 from nar.traces import TraceBatch
 
 
@@ -26,6 +26,7 @@ class TrainState:
       step: number of steps taken, int32 scalar.
       key: random key of the run; step t uses `fold_in(key, t)`.
       average: exponential moving average of the parameters, if the run keeps one; None otherwise.
+      recurrent: of training with time chunks, what the last chunk of each lane handed on, by its name.
     """
 
     params: Params
@@ -33,6 +34,7 @@ class TrainState:
     step: jax.Array
     key: jax.Array
     average: Params | None = None
+    recurrent: dict[str, Recurrent] = dataclasses.field(default_factory=dict)
 
     @property
     def evaluated(self) -> Params:
@@ -51,6 +53,7 @@ def init_state(
     batches: Mapping[str, TraceBatch],
     seed: int,
     averaged: bool = False,
+    chunks: Mapping[str, TraceBatch] | None = None,
 ) -> TrainState:
     """The state before the first step.
 
@@ -60,11 +63,14 @@ def init_state(
       batches: any batch of each task.
       seed: of initialisation and of the noise in training.
       averaged: whether a moving average of the parameters is kept.
+      chunks: a chunk of each lane, by its name, if training is by time chunks.
     """
     init_key, run_key = jax.random.split(jax.random.key(seed))
     params = model.init(init_key, batches)
     average = jax.tree.map(jnp.copy, params) if averaged else None
-    return TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), run_key, average)
+    recurrent = {lane: model.blank(lane.split("/")[0], chunk) for lane, chunk in (chunks or {}).items()}
+    step = jnp.zeros((), jnp.int32)
+    return TrainState(params, optimiser.init(params), step, run_key, average, recurrent)
 
 
 def move_average(average: Params, params: Params, step: jax.Array, decay: float) -> Params:

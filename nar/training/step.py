@@ -1,26 +1,41 @@
 """One step of training, a pure function that is compiled once per task and shape of batch."""
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from nar.losses import loss_counts, loss_factors, losses_by_probe, total_loss
-from nar.model import Model, Params
+from nar.model import Model, Params, Recurrent
 from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.accumulate import Part, value_and_gradient
+from nar.training.devices import Devices
 from nar.training.finiteness import keep_finite, squares
 from nar.training.state import TrainState, move_average
 
 Metrics = dict[str, Any]
 """Scalars by name, of jax or of numpy; and `FINITE`, which a guard takes out."""
 
-StepFunction = Callable[[TrainState, TraceBatch, str], tuple[TrainState, Metrics]]
-"""(state, batch, task) -> (new state, metrics); the old state must not be used again."""
+
+class StepFunction(Protocol):
+    """One step of training."""
+
+    def __call__(
+        self, state: TrainState, batch: TraceBatch, task: str, lane: str | None = None, /
+    ) -> tuple[TrainState, Metrics]:
+        """The new state, and metrics.
+
+        Args:
+          state: before the step; it must not be used again.
+          batch: of traces, or a chunk.
+          task: name of the algorithm.
+          lane: of a chunk, the one that it is of.
+        """
+        ...
 
 
 def make_step(
@@ -29,6 +44,7 @@ def make_step(
     loss_weights: Mapping[str, float] | None = None,
     average_decay: float = 0.0,
     num_parts: int = 1,
+    devices: Devices | None = None,
 ) -> StepFunction:
     """The compiled step.
 
@@ -42,6 +58,7 @@ def make_step(
       loss_weights: as in `nar.losses.loss_factors`; where hints are not supervised, theirs is 0 in any case.
       average_decay: of the moving average of the parameters, if the state keeps one.
       num_parts: in how many parts a batch is taken, one after another.
+      devices: where states are, if they are on several.
     """
     weights = dict(loss_weights or {})
     if not model.config.hints.supervised:
@@ -51,18 +68,27 @@ def make_step(
         params: Params, part: Part, step: jax.Array, task: str
     ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
         spec = model.specs[task]
-        predictions = model.apply(params, part.key, task, part.batch, True, training_step=step)
+        predictions = model.apply(
+            params, part.key, task, part.batch, True, training_step=step, recurrent=part.rows
+        )
         losses = part.weigh(losses_by_probe(spec, part.batch, predictions))
         metrics = {f"loss/{task}/{name}": value for name, value in losses.items()}
         if predictions.halting is not None:
             metrics[f"steps/{task}"] = predictions.steps.mean() / num_parts
-        return total_loss(losses, loss_factors(spec, task, losses, weights)), (metrics, part.rows)
+        total = total_loss(losses, loss_factors(spec, task, losses, weights))
+        return total, (metrics, predictions.recurrent)
 
-    def step(state: TrainState, batch: TraceBatch, task: str) -> tuple[TrainState, Metrics]:
-        (loss, (metrics, _)), gradients = value_and_gradient(
+    def step(
+        state: TrainState, batch: TraceBatch, task: str, lane: str | None = None
+    ) -> tuple[TrainState, Metrics]:
+        (loss, (metrics, recurrent)), gradients = value_and_gradient(
             functools.partial(loss_function, step=state.step, task=task),
             state.params,
-            Part(batch, jax.random.fold_in(state.key, state.step)),
+            Part(
+                batch,
+                jax.random.fold_in(state.key, state.step),
+                rows=None if lane is None else state.recurrent[lane],
+            ),
             num_parts,
             functools.partial(loss_counts, model.config, model.specs[task]),
         )
@@ -76,10 +102,15 @@ def make_step(
         average = state.average
         if average is not None:
             average = move_average(average, params, state.step + 1, average_decay)
-        new = TrainState(params, optimiser_state, state.step + 1, state.key, average)
+        of_lanes = state.recurrent if lane is None else {**state.recurrent, lane: everywhere(recurrent)}
+        new = TrainState(params, optimiser_state, state.step + 1, state.key, average, of_lanes)
         return keep_finite(state, new, metrics, sums)
 
-    return jax.jit(step, static_argnums=2, donate_argnums=0)
+    def everywhere(recurrent: Recurrent) -> Recurrent:
+        # What is computed where its rows are is to be a copy on all devices, as a state is.
+        return jax.lax.with_sharding_constraint(recurrent, devices.replicated) if devices else recurrent
+
+    return jax.jit(step, static_argnums=(2, 3), donate_argnums=0)
 
 
 def keep_codecs(tasks: frozenset[str], new: Any, old: Any) -> Any:

@@ -1,0 +1,45 @@
+"""Batches ahead of training, made in a thread."""
+
+import concurrent.futures
+from collections.abc import Generator
+from typing import Protocol
+
+from nar.batches.turns import Turns
+from nar.traces import TraceBatch
+
+
+class Stream(Protocol):
+    """Where batches come from."""
+
+    turns: Turns
+
+    def batch(self, step: int) -> TraceBatch:
+        """The batch of a step."""
+        ...
+
+
+def prefetch(stream: Stream, start: int, stop: int, depth: int = 4) -> Generator[TraceBatch]:
+    """Batches of the steps `start` ... `stop - 1`, made `depth` steps ahead in a thread.
+
+    Those that were made before the weights of tasks changed are made anew. An exception in the thread is
+    raised here, at the step whose batch it was.
+
+    Raises:
+      ValueError: if `depth` is less than 1.
+    """
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, got {depth}")
+    with concurrent.futures.ThreadPoolExecutor(1, "nar-batches") as pool:
+        ahead: list[concurrent.futures.Future[TraceBatch]] = []
+        changes = stream.turns.changes
+        try:
+            for step in range(start, stop):
+                if changes != stream.turns.changes:
+                    changes = stream.turns.changes
+                    concurrent.futures.wait([future for future in ahead if not future.cancel()])
+                    ahead.clear()
+                wanted = range(step + len(ahead), min(step + depth, stop))
+                ahead += [pool.submit(stream.batch, later) for later in wanted]
+                yield ahead.pop(0).result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
