@@ -14,6 +14,10 @@ def get_config() -> ConfigDict:
     # Names of nar.ALGORITHMS, or module:ATTRIBUTE for your own; several are trained in turn, with one shared
     # processor.
     config.algorithms = ("bfs",)
+    # What holds for one task only, by its name: sizes, batch_size, problem (options of it), loss_weight (of
+    # all of its losses) and sampling_weight (how often it has its turn). On the command line:
+    # --config.tasks="{'bfs': {'sizes': (8, 16), 'sampling_weight': 2.0}}"
+    config.tasks = ConfigDict()
     config.model = _model()
     config.data = _data()
     config.training = _training()
@@ -101,7 +105,17 @@ def _training() -> ConfigDict:
     # In how many parts a batch is taken, one after another: the gradient is that of the whole batch, the
     # memory that of a part.
     config.accumulate = 1
+    # How many steps of the algorithm are in a batch, whose traces later batches go on with from the states in
+    # which they left them: memory and time of a training step do not grow with traces. 0 for whole traces.
+    config.chunk_length = 0
+    # Whose turn it is among several algorithms: round_robin; weighted, by tasks.NAME.sampling_weight, which
+    # is 1 unless given; or module:FUNCTION, called after each validation with the score of each task, by
+    # name, and the step, which returns the weight of each from then on.
+    config.sampling = "weighted"
     config.seed = 0
+    # How many seeds are trained as one program: seed, seed + 1, ... Each has its own initialisation and data,
+    # and the result has means and standard deviations.
+    config.replicas = 1
     # Any optimiser of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE of a function alike, and
     # arguments for it.
     config.optimiser = "adam"

@@ -15,13 +15,14 @@ from experiments.config_types import check_type
 from experiments.network import Config, check_weights, make_net_config
 from experiments.optimisation import check_patterns, optimiser_of
 from experiments.parts import RunParts
-from nar.algorithms import Algorithm, find_algorithm
-from nar.batches import Task, TrainingStream, Transforms
+from experiments.tasks import find_weigh, loss_weights, make_tasks, make_turns
+from nar.batches import ReplicatedStream, Task, TraceStream, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
-from nar.training import Devices, StepFunction, TrainState, check_parts, init_state, make_step
+from nar.training import Devices, StepFunction, TrainState, Weigh, check_parts, init_state, make_step, split
 
 FREE = (
+    "tasks",
     "data.problem",
     "data.exceptions",
     "model.processor_options",
@@ -47,6 +48,8 @@ class Parts:
       stream: the training data.
       devices: where to train.
       evaluation_batch_size: traces that are predicted at once.
+      num_replicas: how many seeds are trained; if more than one, states have an axis of replicas.
+      weigh: decides by scores whose turn it is; None if that does not depend on them.
     """
 
     tasks: tuple[Task, ...]
@@ -56,13 +59,27 @@ class Parts:
     loss_weights: Mapping[str, float]
     average_decay: float
     accumulate: int
-    stream: TrainingStream
+    stream: TraceStream
     devices: Devices
     evaluation_batch_size: int
+    num_replicas: int
+    weigh: Weigh | None
 
     def make_step(self) -> StepFunction:
         """The compiled step of training."""
-        return make_step(self.model, self.optimiser, self.loss_weights, self.average_decay, self.accumulate)
+        return make_step(
+            self.model,
+            self.optimiser,
+            self.loss_weights,
+            self.average_decay,
+            self.accumulate,
+            self.devices if self.devices.mesh.size > 1 else None,
+            replicated=self.num_replicas > 1,
+        )
+
+    def each(self, tree: Any) -> list[Any]:
+        """Parameters, or a whole tree alike, of each replica."""
+        return split(tree, self.num_replicas) if self.num_replicas > 1 else [tree]
 
     def make_evaluator(self) -> Evaluator:
         """What the functions of scoring need."""
@@ -95,15 +112,16 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
         fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
         cyclic_permutations=data["cyclic_permutations"],
     )
-    tasks = make_tasks(config["algorithms"], data, transforms)
+    tasks = make_tasks(config, transforms)
     devices = devices or Devices.all()
-    devices.check_batch_size(training["batch_size"])
-    check_parts(training["batch_size"], training["accumulate"], devices.mesh.size)
+    own_sizes = {task.batch_size for task in tasks if task.batch_size is not None}
+    for batch_size in {training["batch_size"], *own_sizes}:
+        devices.check_batch_size(batch_size)
+        check_parts(batch_size, training["accumulate"], devices.mesh.size)
     model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
-    stream = TrainingStream(
-        tasks, training["batch_size"], training["seed"], devices.process, devices.num_processes
-    )
-    check_weights(training["loss_weights"], model, stream)
+    stream = make_stream(config, tasks, devices)
+    weights = loss_weights(config)
+    check_weights(weights, model, stream)
     optimiser = optimiser_of(training)
     check_patterns(training, model, stream)
     return Parts(
@@ -111,78 +129,59 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
         transforms=transforms,
         model=model,
         optimiser=optimiser,
-        loss_weights=training["loss_weights"],
+        loss_weights=weights,
         average_decay=training["average_decay"],
         accumulate=training["accumulate"],
         stream=stream,
         devices=devices,
         evaluation_batch_size=config["evaluation"]["batch_size"],
+        num_replicas=training["replicas"],
+        weigh=find_weigh(training["sampling"]),
     )
+
+
+def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> TraceStream:
+    """The training data.
+
+    Raises:
+      ValueError: if the length of chunks, the sampling of tasks or the number of replicas is not valid.
+    """
+    training, turns = config["training"], make_turns(config, tasks)
+    check_positive("training.replicas", training["replicas"])
+    if find_weigh(training["sampling"]) and training["replicas"] > 1:
+        raise ValueError(
+            f"training.sampling {training['sampling']!r} goes by scores, which differ between replicas; "
+            "train them one by one (training.replicas=1)"
+        )
+    if training["chunk_length"] and config["model"]["termination"] != "trace":
+        raise ValueError(
+            f"training.chunk_length {training['chunk_length']} needs model.termination=trace, "
+            f"got {config['model']['termination']!r}"
+        )
+    streams = [
+        TrainingStream(
+            tasks,
+            training["batch_size"],
+            training["seed"] + number,
+            devices.process,
+            devices.num_processes,
+            chunk_length=training["chunk_length"],
+            turns=turns,
+        )
+        for number in range(training["replicas"])
+    ]
+    return streams[0] if len(streams) == 1 else ReplicatedStream(streams)
 
 
 def new_state(parts: RunParts, seed: int) -> TrainState:
     """The state before the first step, on all devices."""
     # Of the batches only the shapes matter; all processes must trace the same function.
-    batches = {
-        task.name: jax.tree.map(np.zeros_like, parts.stream.batch(step))
-        for step, task in enumerate(parts.tasks)
-    }
+    batches, chunks = jax.tree.map(np.zeros_like, (parts.stream.examples(), parts.stream.examples_of_lanes()))
+    seeds = seed if parts.num_replicas == 1 else [seed + number for number in range(parts.num_replicas)]
+    averaged = parts.average_decay > 0
     return parts.devices.make_state(
-        functools.partial(
-            init_state, parts.model, parts.optimiser, batches, seed, averaged=parts.average_decay > 0
-        )
+        functools.partial(init_state, parts.model, parts.optimiser, batches, seeds, averaged, chunks)
     )
-
-
-def make_tasks(names: Any, data: Config, transforms: Transforms) -> tuple[Task, ...]:
-    """A task for each algorithm, with those problem options that it has.
-
-    Raises:
-      ValueError: if a name, a size or an option is not valid, or if no algorithm has an option.
-    """
-    names = (names,) if isinstance(names, str) else tuple(names)
-    algorithms = [find_algorithm(name) for name in names]
-    if not names or len(set(algorithms)) != len(names):
-        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
-    usual = base.get_config().to_dict()["data"]
-    for option, value in data["problem"].items():
-        known = {name for algorithm in algorithms for name in algorithm.problem.options}
-        if option not in known and not _same(value, usual["problem"].get(option)):
-            raise ValueError(
-                f"data.problem.{option}: none of {', '.join(names)} has such an option; "
-                f"known: {', '.join(sorted(known)) or 'none'}"
-            )
-    return tuple(make_task(algorithm, data, usual, transforms) for algorithm in algorithms)
-
-
-def make_task(algorithm: Algorithm, data: Config, usual: Config, transforms: Transforms) -> Task:
-    """The task of one algorithm.
-
-    Its exceptions from the recipe count only where the config leaves the general value as usual: what a user
-    sets for all algorithms is meant for this one too.
-
-    Raises:
-      ValueError: if an exception, a size or an option is not valid.
-    """
-    exception = data["exceptions"].get(algorithm.name, {})
-    unknown = sorted(set(exception) - {"sizes", "problem"})
-    if unknown:
-        raise ValueError(f"data.exceptions.{algorithm.name}.{unknown[0]}: known are sizes and problem")
-    sizes = tuple(data["sizes"])
-    if sizes == tuple(usual["sizes"]):
-        sizes = tuple(exception.get("sizes", sizes))
-    options = {key: value for key, value in data["problem"].items() if key in algorithm.problem.options}
-    for key, value in exception.get("problem", {}).items():
-        if key not in options or _same(options[key], usual["problem"].get(key)):
-            options[key] = value
-    return Task(algorithm, sizes, options, transforms)
-
-
-def _same(first: Any, second: Any) -> bool:
-    """Equal, a list being equal to a tuple: configs come from Python or from JSON."""
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
-        return list(first) == list(second)
-    return first == second
 
 
 def check_keys(config: Config, known: Config, prefix: str = "") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from nar.batches import TrainingStream
+from nar.batches import TraceStream
 from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
 from nar.model import Budget, FromTrace, Learned, Model, NetConfig, Params, Schedule, Termination
 from nar.processors import check_processor, find_processor
@@ -77,7 +77,7 @@ def make_teacher_forcing(start: float, schedule: Config) -> float | Schedule:
         raise ValueError(f"model.teacher_forcing_schedule: {error}") from None
 
 
-def check_weights(weights: Config, model: Model, stream: TrainingStream) -> None:
+def check_weights(weights: Config, model: Model, stream: TraceStream) -> None:
     """Raises ValueError unless all of `training.loss_weights` is meant for a loss of the network."""
     try:
         check_loss_weights(weights, loss_names(model, stream, weights))
@@ -85,7 +85,7 @@ def check_weights(weights: Config, model: Model, stream: TrainingStream) -> None
         raise ValueError(f"training.loss_weights: {error}") from None
 
 
-def loss_names(model: Model, stream: TrainingStream, weights: Config) -> dict[str, list[str]]:
+def loss_names(model: Model, stream: TraceStream, weights: Config) -> dict[str, list[str]]:
     """Names of the losses of each task; those of auxiliary losses only if a weight asks for one by name.
 
     Only shapes are computed.

@@ -6,7 +6,7 @@ import optax
 
 from nar.evaluation import Scores
 from nar.model import Params
-from nar.training import Devices, StepFunction
+from nar.training import Devices, StepFunction, Weigh
 
 
 class RunParts(Protocol):
@@ -40,6 +40,20 @@ class RunParts(Protocol):
     @property
     def devices(self) -> Devices:
         """Where to train."""
+        ...
+
+    @property
+    def num_replicas(self) -> int:
+        """How many seeds are trained; if more than one, states have an axis of replicas."""
+        ...
+
+    @property
+    def weigh(self) -> Weigh | None:
+        """Decides by scores whose turn it is; None if that does not depend on them."""
+        ...
+
+    def each(self, tree: Any) -> list[Any]:
+        """Parameters, or a whole tree alike, of each replica."""
         ...
 
     def make_step(self) -> StepFunction:

@@ -51,6 +51,20 @@ class TextParts:
     writer: Writer
     splits: dict[str, TextRequest]
 
+    @property
+    def num_replicas(self) -> int:
+        """One: language models are trained seed by seed."""
+        return 1
+
+    @property
+    def weigh(self) -> None:
+        """Nothing: tasks have their turns whatever they score."""
+        return
+
+    def each(self, tree: Any) -> list[Any]:
+        """Parameters alone."""
+        return [tree]
+
     def make_step(self) -> StepFunction:
         """The compiled step of training."""
         return make_text_step(self.model, self.optimiser, self.average_decay)

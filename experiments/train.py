@@ -12,9 +12,8 @@ import dataclasses
 import functools
 import pathlib
 import sys
-from typing import Any
 
-from absl import flags, logging
+from absl import flags
 from ml_collections import config_flags
 
 from experiments import distributed
@@ -24,16 +23,15 @@ from experiments.finished import check_workdir, is_finished
 from experiments.kinds import assemble_kind
 from experiments.parts import RunParts
 from experiments.restore import Run
+from experiments.scoring import finish, summary, validate
 from experiments.transfer import describe, open_source, start_state
-from nar.evaluation import Scores, mean_score
-from nar.model import Params
-from nar.reports import draw_curves, result_summary
 from nar.training import (
     Checkpoints,
     Clock,
     Guard,
     Hook,
     Patience,
+    Reweigh,
     Save,
     ShowProgress,
     TrainState,
@@ -41,15 +39,11 @@ from nar.training import (
     Workdir,
     WriteMetrics,
     check_same,
-    count_parameters,
-    digest,
     fit,
     is_first,
     on_all,
     on_first,
-    read_json,
     restore_on_all,
-    write_json,
 )
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
@@ -94,11 +88,6 @@ def take(workdir: Workdir, config: Config, held: contextlib.ExitStack) -> None:
     workdir.claim(config)
 
 
-def summary(workdir: Workdir) -> str:
-    """The result as text."""
-    return result_summary(read_json(workdir.result))
-
-
 def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None = None) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end; False if interrupted.
 
@@ -108,7 +97,7 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
     evaluator = parts.make_evaluator()
     checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
     state, notes = start_state(config, parts, checkpoints, workdir, source)
-    on_first(lambda: describe(state, training, workdir))
+    on_first(lambda: describe(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     clock, patience = Clock(notes["seconds"]), Patience(training["patience"], notes)
     guard = Guard(
@@ -120,6 +109,9 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
     hooks: list[Hook] = [
         Validate(functools.partial(validate, parts, evaluator), training["checkpoint_every"], steps, patience)
     ]
+    parts.stream.turns.resume(notes)
+    if parts.weigh:
+        hooks.append(Reweigh(parts.stream.turns, [task.name for task in parts.tasks], parts.weigh))
     opened = contextlib.ExitStack()
 
     def write_and_show() -> list[Hook]:
@@ -130,13 +122,14 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
             workdir.metrics,
             workdir.tensorboard,
             training["log_every"],
-            training["batch_size"],
+            lambda step: parts.num_replicas * parts.stream.batch_size_of(parts.stream.task(step)),
             start,
             clock,
             notes,
         )
         opened.callback(metrics.close)
-        return [metrics, Save(checkpoints, (clock, patience, metrics, guard)), ShowProgress(start, steps)]
+        memories = (clock, patience, metrics, guard, parts.stream.turns)
+        return [metrics, Save(checkpoints, memories), ShowProgress(start, steps)]
 
     hooks += on_all(write_and_show)
     with opened:
@@ -164,66 +157,6 @@ def restore_scored(
     assert found is not None
     restored = parts.devices.put_state(found.state)
     return dataclasses.replace(restored, step=state.step), int(found.state.step)
-
-
-def validate(parts: RunParts, evaluator: Any, params: Params) -> dict[str, float]:
-    """Scores of the whole validation split by name, and the mean over tasks, which decides."""
-    scores = parts.score_split(evaluator, params, "val")
-    named = {
-        f"validation/{task}/{output}": value
-        for task, sizes in scores.items()
-        for values in sizes.values()
-        for output, value in values.items()
-    }
-    return {**named, "validation/score": mean_score(scores)}
-
-
-def finish(
-    config: Config,
-    parts: RunParts,
-    state: TrainState,
-    checkpoints: Checkpoints | None,
-    evaluator: Any,
-    clock: Clock,
-    workdir: Workdir,
-) -> None:
-    """Scores the best checkpoint on validation and test; the first process writes the result and curves."""
-    restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state))
-    assert restored is not None
-    best = restored.state
-    evaluator.show_progress = is_first()
-    scores = {
-        name: parts.score_split(evaluator, best.evaluated, split)
-        for name, split in (("validation", "val"), ("test", "test"))
-    }
-    on_first(lambda: write_result(config, state, scores, int(best.step), clock, workdir))
-
-
-def write_result(
-    config: Config,
-    state: TrainState,
-    scores: dict[str, Scores],
-    best_step: int,
-    clock: Clock,
-    workdir: Workdir,
-) -> None:
-    """Writes `result.json` and `curves.png`."""
-    steps = int(state.step)
-    if not draw_curves(workdir.metrics, workdir.path / "curves.png"):
-        logging.info("matplotlib is not installed (extra `plots`): no curves.png")
-    write_json(
-        workdir.result,
-        {
-            "scores": scores,
-            "best_step": best_step,
-            "steps": steps,
-            "stopped_early": steps < config["training"]["steps"],
-            "examples": steps * config["training"]["batch_size"],
-            "seconds": clock.seconds(),
-            "parameters": count_parameters(state.params),
-            "parameters_sha256": digest(state.params),
-        },
-    )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from nar.training import (
     read_json,
     restore_on_all,
     say,
+    stack,
     write_json,
 )
 
@@ -66,19 +67,22 @@ def start_state(
         say(f"Going on from step {int(restored.state.step)}.")
         return parts.devices.put_state(restored.state), restored.notes
     notes = {"seconds": 0.0}
-    params = on_first(lambda: _source_params(state.params, source, config, workdir))
+    params = on_first(lambda: _source_params(parts, state.params, source, config, workdir))
     if params is not None:
         state = parts.devices.put_state(state.with_params(params))
     on_first(lambda: checkpoints and checkpoints.save(state, None, notes))
     return state, notes
 
 
-def _source_params(params: Params, source: Run | None, config: Config, workdir: Workdir) -> Params | None:
+def _source_params(
+    parts: RunParts, params: Params, source: Run | None, config: Config, workdir: Workdir
+) -> Params | None:
     """New parameters on the host, some of them those of the other run; None if there is none."""
     if source is not None:
-        transfer = _load(params, source, config)
-        write_json(workdir.start, _record(source, transfer))
-        return jax.tree.map(np.asarray, transfer.params)
+        transfers = [_load(one, source, config) for one in parts.each(params)]
+        write_json(workdir.start, _record(source, transfers[0]))
+        loaded = [transfer.params for transfer in transfers]
+        return jax.tree.map(np.asarray, stack(loaded) if len(loaded) > 1 else loaded[0])
     if workdir.start.exists():
         raise ValueError(
             f"{workdir.path} has lost the checkpoint that it started from (see {workdir.start}); "
@@ -107,15 +111,17 @@ def _record(source: Run, transfer: Transfer) -> dict[str, Any]:
     }
 
 
-def describe(state: TrainState, training: Config, workdir: Workdir) -> None:
+def describe(parts: RunParts, state: TrainState, training: Config, workdir: Workdir) -> None:
     """Says how much is trained and what is not; and what was loaded and what is new, if anything was."""
-    frozen = frozen_names(state.params, training["freeze"])
+    params = parts.each(state.params)[0]
+    frozen = frozen_names(params, training["freeze"])
     loaded = None
     if training["start_from"]:
         loaded = _loaded(workdir)
-    print(f"{count_parameters(state.params)} parameters, {len(frozen)} arrays frozen")
+    replicas = f" in each of {parts.num_replicas} replicas" if parts.num_replicas > 1 else ""
+    print(f"{count_parameters(params)} parameters{replicas}, {len(frozen)} arrays frozen")
     if frozen or loaded is not None:
-        print(*(f"  {line}" for line in describe_parts(state.params, loaded, frozen)), sep="\n")
+        print(*(f"  {line}" for line in describe_parts(params, loaded, frozen)), sep="\n")
 
 
 def _loaded(workdir: Workdir) -> list[str] | None:

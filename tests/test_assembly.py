@@ -4,7 +4,8 @@ import jax
 import pytest
 
 from configs import base
-from experiments.assembly import assemble, check_keys, make_tasks
+from experiments.assembly import assemble, check_keys
+from experiments.tasks import make_tasks
 from nar.algorithms import ALGORITHMS
 from nar.batches import Transforms
 from nar.model import HINT_MODES, Budget, Learned, Schedule
@@ -12,7 +13,7 @@ from nar.model import HINT_MODES, Budget, Learned, Schedule
 
 def task_of(name, **changes):
     data = {**base.get_config().to_dict()["data"], **changes}
-    return make_tasks(name, data, Transforms())[0]
+    return make_tasks({**base.get_config().to_dict(), "algorithms": name, "data": data}, Transforms())[0]
 
 
 def test_recipe_of_ibarz_et_al():

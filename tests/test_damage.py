@@ -14,8 +14,8 @@ import pytest
 from test_checkpoints import DAMAGES, truncated
 
 from configs import tiny
-from experiments import restore, train, transfer
-from experiments.assembly import assemble, new_state
+from experiments import restore, scoring, train, transfer
+from experiments.assembly import Parts, assemble, new_state
 from nar.training import Workdir, digest, read_json
 
 STEPS, EVERY = 12, 4
@@ -36,13 +36,13 @@ def quick():
     parts = assemble(CONFIG)
     state = new_state(parts, 0)
     host = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
-    step = train.make_step(parts.model, parts.optimiser, parts.loss_weights, parts.average_decay)
+    step = parts.make_step()
 
     def begin(parts, seed):
         fresh = jax.tree.map(jnp.array, host)
         return dataclasses.replace(fresh, key=jax.random.wrap_key_data(fresh.key))
 
-    def score(evaluator, params, split):
+    def score(parts, evaluator, params, split):
         value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(params)) % 1
         return {"bfs": {16: {"pi": value, "score": value}}}
 
@@ -51,9 +51,9 @@ def quick():
             patch.setattr(module, "assemble", lambda *arguments: parts)
         for module in (transfer, restore):
             patch.setattr(module, "new_state", begin)
-        patch.setattr(train, "make_step", lambda *arguments: step)
-        patch.setattr(train, "score_split", score)
-        patch.setattr(train, "draw_curves", lambda metrics, picture: True)
+        patch.setattr(Parts, "make_step", lambda parts: step)
+        patch.setattr(Parts, "score_split", score)
+        patch.setattr(scoring, "draw_curves", lambda metrics, picture: True)
         yield
 
 

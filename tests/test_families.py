@@ -7,7 +7,7 @@ from scipy.spatial import Delaunay
 
 import nar
 from configs import base
-from experiments.assembly import make_tasks
+from experiments.tasks import make_tasks
 from nar.batches import Transforms
 from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE, draw_graph, random_graph
 
@@ -206,14 +206,15 @@ def test_weights_belong_to_problems_that_have_them():
 
 
 def test_a_family_that_no_algorithm_has_is_not_ignored():
-    usual = base.get_config().to_dict()["data"]
-    grid = {**usual, "problem": {**usual["problem"], "family": "grid"}}
-    (task,) = make_tasks("bfs", grid, Transforms())
+    usual = base.get_config().to_dict()
+    problem = {**usual["data"]["problem"], "family": "grid"}
+    grid = {**usual, "data": {**usual["data"], "problem": problem}}
+    (task,) = make_tasks({**grid, "algorithms": "bfs"}, Transforms())
     assert task.problem_options["family"] == "grid"
-    (task,) = make_tasks("minimum", usual, Transforms())
+    (task,) = make_tasks({**usual, "algorithms": "minimum"}, Transforms())
     assert not task.problem_options
     with pytest.raises(ValueError, match=r"data\.problem\.family: none of minimum has such an option"):
-        make_tasks("minimum", grid, Transforms())
+        make_tasks({**grid, "algorithms": "minimum"}, Transforms())
 
 
 # ---------------------------------------------------------------------------------------------------

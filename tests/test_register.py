@@ -19,8 +19,8 @@ from test_experiments import ROOT, TINY, command
 
 import nar
 from configs import base
-from experiments.assembly import make_tasks
 from experiments.examples.tarjan import TARJAN_SCC
+from experiments.tasks import make_tasks
 from nar.algorithms import BUILT_IN, Algorithm, find_algorithm, register, table
 from nar.algorithms.bfs import BFS
 from nar.batches import Transforms
@@ -109,7 +109,7 @@ def test_two_modules_with_one_name(monkeypatch):
 
 def test_one_algorithm_under_two_names_is_trained_once():
     with pytest.raises(ValueError, match="name each algorithm once"):
-        make_tasks((TARJAN, "tarjan_scc"), base.get_config().to_dict()["data"], Transforms())
+        make_tasks({**base.get_config().to_dict(), "algorithms": (TARJAN, "tarjan_scc")}, Transforms())
 
 
 # ---------------------------------------------------------------------------------------------------

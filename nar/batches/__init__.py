@@ -8,6 +8,7 @@ import jax
 from nar.batches.lanes import Lane, chunk_of
 from nar.batches.padding import bucket_length, pad_batch, pad_nodes, pad_steps, take
 from nar.batches.prefetch import Stream, prefetch
+from nar.batches.replicas import ReplicatedStream, TraceStream
 from nar.batches.stream import TrainingStream
 from nar.batches.task import Task
 from nar.batches.transforms import FIRST_SUFFIX, Transforms, cyclic_predecessors, random_positions
@@ -17,8 +18,10 @@ from nar.traces import Trace, TraceBatch
 __all__ = [
     "FIRST_SUFFIX",
     "Lane",
+    "ReplicatedStream",
     "Stream",
     "Task",
+    "TraceStream",
     "TrainingStream",
     "Transforms",
     "Turn",

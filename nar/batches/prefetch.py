@@ -2,23 +2,47 @@
 
 import concurrent.futures
 from collections.abc import Generator
-from typing import Protocol
+from typing import Any, Protocol
 
 from nar.batches.turns import Turns
-from nar.traces import TraceBatch
+
+
+class Named(Protocol):
+    """What is trained in a step."""
+
+    @property
+    def name(self) -> str:
+        """By which the network knows it."""
+        ...
 
 
 class Stream(Protocol):
     """Where batches come from."""
 
-    turns: Turns
+    @property
+    def turns(self) -> Turns:
+        """Whose turn it is."""
+        ...
 
-    def batch(self, step: int) -> TraceBatch:
+    @property
+    def leading_axes(self) -> int:
+        """How many axes arrays have before those of a `TraceBatch`."""
+        ...
+
+    def task(self, step: int) -> Named:
+        """What is trained in a step."""
+        ...
+
+    def lane(self, step: int) -> str | None:
+        """Which lane the chunk of a step is of, or None if traces are whole."""
+        ...
+
+    def batch(self, step: int) -> Any:
         """The batch of a step."""
         ...
 
 
-def prefetch(stream: Stream, start: int, stop: int, depth: int = 4) -> Generator[TraceBatch]:
+def prefetch(stream: Stream, start: int, stop: int, depth: int = 4) -> Generator[Any]:
     """Batches of the steps `start` ... `stop - 1`, made `depth` steps ahead in a thread.
 
     Those that were made before the weights of tasks changed are made anew. An exception in the thread is
@@ -30,7 +54,7 @@ def prefetch(stream: Stream, start: int, stop: int, depth: int = 4) -> Generator
     if depth < 1:
         raise ValueError(f"depth must be at least 1, got {depth}")
     with concurrent.futures.ThreadPoolExecutor(1, "nar-batches") as pool:
-        ahead: list[concurrent.futures.Future[TraceBatch]] = []
+        ahead: list[concurrent.futures.Future[Any]] = []
         changes = stream.turns.changes
         try:
             for step in range(start, stop):

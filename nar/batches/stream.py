@@ -67,7 +67,7 @@ class TrainingStream:
         self._batch_size, self._seed = batch_size, seed
         self._process, self._num_processes = process, num_processes
         self._lanes: dict[str, Lane] = {}
-        for size in map(self.batch_size, tasks):
+        for size in map(self.batch_size_of, tasks):
             if size < 1 or size % num_processes:
                 raise ValueError(
                     f"batch_size must be a positive multiple of the {num_processes} processes, got {size}"
@@ -78,9 +78,16 @@ class TrainingStream:
         """How many axes arrays have before those of a `TraceBatch`."""
         return 0
 
-    def batch_size(self, task: Task) -> int:
+    def batch_size_of(self, task: Task) -> int:
         """Traces of a batch of a task, over all processes."""
         return self._batch_size if task.batch_size is None else task.batch_size
+
+    def num_examples(self, num_steps: int) -> int:
+        """Traces, or chunks of them, in all batches of so many steps from the first."""
+        numbers = self.turns.numbers(num_steps)
+        return sum(
+            number * self.batch_size_of(task) for number, task in zip(numbers, self.tasks, strict=True)
+        )
 
     def task(self, step: int) -> Task:
         """Whose turn it is."""
@@ -115,14 +122,14 @@ class TrainingStream:
         }
 
     def _example(self, task: Task, size: int) -> TraceBatch:
-        batch_size = self.batch_size(task)
+        batch_size = self.batch_size_of(task)
         traces = task.transforms.apply(task.algorithm, task.draw(size, self._seed, 0, batch_size))
         if self.chunk_length:
             traces = chunk_of(traces, 0, self.chunk_length)
         return take(traces, self._rows(batch_size))
 
     def _whole(self, task: Task, turn: int, step: int) -> TraceBatch:
-        batch_size = self.batch_size(task)
+        batch_size = self.batch_size_of(task)
         traces = task.draw(task.size(turn), self._seed, turn * batch_size, batch_size)
         uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
         # All processes make the whole batch, since its longest trace decides on the shape of every share.
@@ -130,7 +137,7 @@ class TrainingStream:
         return pad_steps(share, bucket_length(traces.num_steps))
 
     def _chunk(self, task: Task, turn: int) -> TraceBatch:
-        name, batch_size = task.lane(turn), self.batch_size(task)
+        name, batch_size = task.lane(turn), self.batch_size_of(task)
         if name not in self._lanes:
             size = task.size(turn)
             self._lanes[name] = Lane(

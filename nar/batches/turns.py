@@ -88,12 +88,18 @@ class Turns:
         check_weights(weights)
         if len(weights) != len(self._weights):
             raise ValueError(f"{len(self._weights)} sampling weights are needed, got {len(weights)}")
+        numbers = self.numbers(step)
+        with self._lock:
+            self._start_from(step, numbers, weights)
+            self._changes += 1
+
+    def numbers(self, step: int) -> list[int]:
+        """How many turns each task had before a step, which must not lie before the last change."""
         with self._lock:
             numbers = list(self._numbers_at_start)
             for earlier in range(self._start, step):
                 numbers[self._turn(earlier).task] += 1
-            self._start_from(step, numbers, weights)
-            self._changes += 1
+            return numbers
 
     @property
     def changes(self) -> int:

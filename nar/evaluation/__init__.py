@@ -4,10 +4,11 @@
 """
 
 from nar.evaluation.answer_files import AnswerScores, score_file
+from nar.evaluation.averages import Scores, mean_and_deviation, mean_score, scores_of_classes
 from nar.evaluation.exactness import RIGHT, exact_matches
 from nar.evaluation.observer import Observation, Observer
 from nar.evaluation.predictor import Prediction, Predictor
-from nar.evaluation.rollouts import Decided, Evaluator, Scores, mean_score, score_sizes, score_split
+from nar.evaluation.rollouts import Decided, Evaluator, score_sizes, score_split
 from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs
 from nar.evaluation.spread import Spread, spread
 from nar.evaluation.suite import CLRS30, Case, Measurement, check_cases, measure_cases, spreads
@@ -37,6 +38,7 @@ __all__ = [
     "decide",
     "dump",
     "exact_matches",
+    "mean_and_deviation",
     "mean_score",
     "measure_cases",
     "score_answer",
@@ -45,6 +47,7 @@ __all__ = [
     "score_outputs",
     "score_sizes",
     "score_split",
+    "scores_of_classes",
     "spread",
     "spreads",
     "valid_answers",

@@ -1,7 +1,6 @@
 """Predictions without a teacher, for whole splits and at any size."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -10,6 +9,7 @@ from tqdm import tqdm
 
 from nar.algorithms import find_algorithm
 from nar.batches import Transforms, bucket_length, pad_batch, take
+from nar.evaluation.averages import Scores
 from nar.evaluation.scores import decide, score_decided
 from nar.model import FromTrace, Learned, Model, Params, Values
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
@@ -113,10 +113,6 @@ class Evaluator:
         return jax.tree.map(lambda value: value.addressable_data(0), predicted)
 
 
-Scores = dict[str, dict[str, dict[str, float]]]
-"""task -> size -> output or "score" -> score; "steps", if it is there, is no score."""
-
-
 def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:
     """Scores of all tasks on a canonical split of CLRS-30, complete and in order.
 
@@ -142,8 +138,3 @@ def score_sizes(evaluator: Evaluator, params: Params, sizes: list[int], seed: in
         for size in sizes:
             result[task][str(size)] = evaluator.score(params, task, clrs30_sample(task, size, count, seed))
     return result
-
-
-def mean_score(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
-    """Mean over tasks and sizes of `score`."""
-    return float(np.mean([values["score"] for sizes in scores.values() for values in sizes.values()]))

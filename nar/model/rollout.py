@@ -135,9 +135,24 @@ def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
     def body(carry: Carry, index: Array) -> tuple[Carry, Any]:
         if hk.running_init():
             return step.advance(carry, index)
-        return hk.cond(carry.running.any(), step.advance, rest, carry, index)
+        return hk.cond(_any(carry.running), step.advance, rest, carry, index)
 
     return hk.scan(hk.remat(body, prevent_cse=False) if step.recomputes else body, carry, indices)
+
+
+@jax.custom_batching.custom_vmap
+def _any(running: Array) -> Array:
+    """Whether any sample takes the next step; under `vmap`, any sample at all.
+
+    So the condition on it stays one, while `vmap` would make of it a selection between both of its branches.
+    """
+    return running.any()
+
+
+@_any.def_vmap
+def _any_at_all(axis_size: int, is_batched: list[bool], running: Array) -> tuple[Array, bool]:
+    del axis_size, is_batched
+    return _any(running.reshape(-1)), False
 
 
 def _halted(config: NetConfig, step: Step, outcome: Outcome, losses: Values) -> Predictions:

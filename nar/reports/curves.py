@@ -4,9 +4,12 @@ import json
 import os
 import pathlib
 
+MOST_CURVES = 12
+"""How many curves of a kind are drawn before they are put together."""
+
 
 def draw_curves(metrics: pathlib.Path, picture: pathlib.Path) -> bool:
-    """Losses of all probes and the validation score over steps, as PNG.
+    """Losses and validation scores over steps, as PNG.
 
     Args:
       metrics: lines that a run wrote.
@@ -22,15 +25,11 @@ def draw_curves(metrics: pathlib.Path, picture: pathlib.Path) -> bool:
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
-    for name in sorted({key for line in lines for key in line if key.startswith("loss/")}):
-        points = [(line["step"], line[name]) for line in lines if name in line]
-        losses.plot(*zip(*points, strict=True), label=name.removeprefix("loss/"), linewidth=1.2)
-    losses.set(title="training loss by probe", xlabel="step", yscale="log")
-    names = sorted({key for line in lines for key in line if _is_score(key)})
-    # The mean over tasks is a line of its own only where there are several.
-    for name in names if len(names) > 2 else names[:1]:
-        points = [(line["step"], 100 * line[name]) for line in lines if name in line]
-        scores.plot(*zip(*points, strict=True), label=_score_label(name), marker=".", linewidth=1.2)
+    for name, points in _loss_curves(lines).items():
+        losses.plot(*zip(*points, strict=True), label=name, linewidth=1.2)
+    losses.set(title="training loss", xlabel="step", yscale="log")
+    for name, points in _score_curves(lines).items():
+        scores.plot(*zip(*points, strict=True), label=name, marker=".", linewidth=1.2)
     scores.set(title="validation score (%)", xlabel="step", ylim=(0, 102))
     for axes in (losses, scores):
         axes.grid(alpha=0.3)
@@ -43,9 +42,41 @@ def draw_curves(metrics: pathlib.Path, picture: pathlib.Path) -> bool:
     return True
 
 
-def _is_score(key: str) -> bool:
-    return key.startswith("validation/") and key.endswith("/score")
+Curves = dict[str, list[tuple[float, float]]]
+"""name -> points (step, value)."""
+
+Lines = list[dict[str, float]]
+
+
+def _loss_curves(lines: Lines) -> Curves:
+    """Each probe's loss; where there are too many, the sum of each task's."""
+    names = sorted({key for line in lines for key in line if key.startswith("loss/")})
+    if len(names) <= MOST_CURVES:
+        return {name.removeprefix("loss/"): _points(lines, [name]) for name in names}
+    tasks = sorted({name.split("/")[1] for name in names})
+    return {task: _points(lines, [name for name in names if name.split("/")[1] == task]) for task in tasks}
+
+
+def _score_curves(lines: Lines) -> Curves:
+    """Each task's score; where there are too many, each class's; and where there are several, their mean."""
+    keys = {key for line in lines for key in line if key.startswith("validation/")}
+    tasks = sorted(key for key in keys if key.endswith("/score") and key != "validation/score")
+    classes = sorted(key for key in keys if key.startswith("validation/class/"))
+    shown = classes if len(tasks) > MOST_CURVES and classes else tasks
+    curves = {_score_label(key): _points(lines, [key], 100) for key in shown}
+    if "validation/score" in keys and len(shown) != 1:
+        curves["mean"] = _points(lines, ["validation/score"], 100)
+    return curves
+
+
+def _points(lines: Lines, names: list[str], factor: float = 1.0) -> list[tuple[float, float]]:
+    """The sum of some values, wherever all are known."""
+    return [
+        (line["step"], factor * sum(line[name] for name in names))
+        for line in lines
+        if all(name in line for name in names)
+    ]
 
 
 def _score_label(key: str) -> str:
-    return "mean" if key == "validation/score" else key.removeprefix("validation/").removesuffix("/score")
+    return key.removeprefix("validation/").removeprefix("class/").removesuffix("/score")

@@ -23,27 +23,58 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([text(lines[0]), rule, *(text(line) for line in lines[1:])])
 
 
-def scores_table(scores: Mapping[str, TaskScores]) -> str:
+def scores_table(scores: Mapping[str, TaskScores], deviations: Mapping[str, TaskScores] | None = None) -> str:
     """A row for each split, task and size: its score, and that of each output.
 
     Args:
       scores: split -> task -> size -> output -> score.
+      deviations: standard deviations of the scores, if these are means.
     """
+    return format_table(_HEADER, _rows(scores, deviations))
+
+
+_HEADER = ("algorithm", "split", "n", "score", "outputs")
+
+
+def _rows(scores: Mapping[str, TaskScores], deviations: Mapping[str, TaskScores] | None) -> list[list[str]]:
     rows = []
     for split, tasks in scores.items():
         for task, sizes in tasks.items():
             for size, values in sizes.items():
-                outputs = ", ".join(f"{k} {v:.2%}" for k, v in values.items() if k not in ("score", "steps"))
+                spread = {} if deviations is None else deviations[split][task][size]
+                cells = {name: _cell(value, spread.get(name)) for name, value in values.items()}
+                outputs = ", ".join(f"{k} {cell}" for k, cell in cells.items() if k not in ("score", "steps"))
                 if "steps" in values:
                     outputs += f", in {values['steps']:.1f} steps"
-                rows.append([task, split, size, f"{values['score']:.2%}", outputs])
-    return format_table(["algorithm", "split", "n", "score", "outputs"], rows)
+                rows.append([task, split, size, cells["score"], outputs])
+    return rows
+
+
+def _cell(value: float, deviation: float | None) -> str:
+    return f"{value:.2%}" if deviation is None else f"{value:.2%} ± {deviation:.2%}"
 
 
 def result_summary(result: Mapping[str, Any]) -> str:
-    """The scores of a finished run, and a line of what it took."""
+    """The scores of a finished run, their averages over several algorithms, and a line of what it took."""
+    replicas, deviations = result.get("replicas"), result.get("deviations", {})
+    rows = _rows(result["scores"], deviations.get("scores"))
+    for split, averages in result.get("averages", {}).items():
+        tasks, classes = len(result["scores"][split]), len(averages) - 2
+        spread = deviations.get("averages", {}).get(split, {})
+        names = {"algorithms": f"mean of {tasks} algorithms", "classes": f"mean of {classes} classes"}
+        if tasks > 1:
+            rows += [
+                [name, split, "", _cell(averages[key], spread.get(key)), ""] for key, name in names.items()
+            ]
     facts = (
         f"{result['steps']} steps, {result['examples']} examples, {result['seconds']:.0f} s, "
-        f"{result['parameters']} parameters; scored: step {result['best_step']}, best on validation"
+        f"{result['parameters']} parameters; "
     )
-    return f"{scores_table(result['scores'])}\n\n{facts}"
+    if replicas:
+        steps = ", ".join(f"{one['best_step']} (seed {one['seed']})" for one in replicas)
+        facts += (
+            f"mean ± standard deviation of {len(replicas)} seeds; scored, best on validation: step {steps}"
+        )
+    else:
+        facts += f"scored: step {result['best_step']}, best on validation"
+    return f"{format_table(_HEADER, rows)}\n\n{facts}"

@@ -7,9 +7,9 @@ from nar.training.devices import Devices, use_compilation_cache
 from nar.training.files import read_json, write_json
 from nar.training.fit import Hook, fit
 from nar.training.guard import Guard, check_policy
-from nar.training.hooks import Save, ShowProgress, Validate
+from nar.training.hooks import Reweigh, Save, ShowProgress, Validate, Weigh
 from nar.training.lock import Lock
-from nar.training.metrics import WriteMetrics
+from nar.training.metrics import DECIDING, OF_REPLICA, WriteMetrics
 from nar.training.optimisers import OPTIMISERS, frozen_names, make_optimiser
 from nar.training.patience import Patience, check_patience
 from nar.training.patterns import names_found, parameter_names
@@ -22,6 +22,7 @@ from nar.training.processes import (
     restore_on_all,
     say,
 )
+from nar.training.replicas import split, stack
 from nar.training.schedules import SCHEDULES, depends_on_length, make_schedule
 from nar.training.state import (
     TrainState,
@@ -37,6 +38,8 @@ from nar.training.transfer import Transfer, describe_parts, load_parts
 from nar.training.workdir import Workdir, versions
 
 __all__ = [
+    "DECIDING",
+    "OF_REPLICA",
     "OPTIMISERS",
     "SCHEDULES",
     "Checkpoints",
@@ -48,6 +51,7 @@ __all__ = [
     "Part",
     "Patience",
     "Restored",
+    "Reweigh",
     "Save",
     "ShowProgress",
     "StepFunction",
@@ -55,6 +59,7 @@ __all__ = [
     "TrainState",
     "Transfer",
     "Validate",
+    "Weigh",
     "Workdir",
     "WriteMetrics",
     "check_average_decay",
@@ -83,6 +88,8 @@ __all__ = [
     "read_json",
     "restore_on_all",
     "say",
+    "split",
+    "stack",
     "use_compilation_cache",
     "value_and_gradient",
     "versions",

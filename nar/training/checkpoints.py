@@ -9,7 +9,7 @@ import math
 import pathlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -68,12 +68,15 @@ class Checkpoints:
         names = [path.name for path in self._folder.glob("step_*")]
         return sorted({int(found[1]) for found in map(_NAME.fullmatch, names) if found})
 
-    def save(self, state: TrainState, score: float | None, notes: Mapping[str, Any]) -> None:
+    def save(
+        self, state: TrainState, score: float | Sequence[float] | None, notes: Mapping[str, Any]
+    ) -> None:
         """Saves a state, and removes those that need not be kept; a state that was saved already stays.
 
         Args:
           state: what to save.
-          score: on validation, which alone decides what is best; None if this step has none.
+          score: on validation, which alone decides what is best, of each replica if there are several; None
+            if this step has none.
           notes: plain JSON to save beside it.
 
         Raises:
@@ -82,7 +85,8 @@ class Checkpoints:
         step = int(state.step)
         if step in self._saved:
             return
-        write_checkpoint(self._path(step), _to_arrays(state), {"notes": dict(notes), "score": score})
+        record = {"notes": dict(notes), "score": list(score) if isinstance(score, Sequence) else score}
+        write_checkpoint(self._path(step), _to_arrays(state), record)
         self._saved.add(step)
         for other in set(self.steps) - self._kept():
             _remove(self._path(other))
@@ -123,13 +127,17 @@ class Checkpoints:
         """
         return self._first_whole(reversed([step for step in self.steps if self._is_regular(step)]), template)
 
-    def restore_best(self, template: TrainState) -> Restored:
+    def restore_best(self, template: TrainState, replica: int = 0) -> Restored:
         """The whole checkpoint with the highest score, the latest of equals.
+
+        Args:
+          template: a state of the same shapes.
+          replica: whose score counts, if there are several.
 
         Raises:
           ValueError: if there is none, or if it does not fit the template.
         """
-        best_first = sorted(self.steps, key=lambda step: (self._score(step), step), reverse=True)
+        best_first = sorted(self.steps, key=lambda step: (self._score(step, replica), step), reverse=True)
         return self._first_whole(best_first, template)
 
     def _first_whole(self, steps: Iterable[int], template: TrainState) -> Restored:
@@ -158,20 +166,28 @@ class Checkpoints:
     def _kept(self) -> set[int]:
         steps = self.steps
         regular = [step for step in steps if self._is_regular(step)]
-        best = max(steps, key=lambda step: (self._score(step), step))
-        return {*steps[-KEPT_LAST:], *regular[-1:], best}
+        scores = {step: self._scores(step) for step in steps}
+        best = {
+            max(steps, key=lambda step: (self._score(step, replica), step))
+            for replica in range(max(1, *map(len, scores.values())))
+        }
+        return {*steps[-KEPT_LAST:], *regular[-1:], *best}
 
     def _is_regular(self, step: int) -> bool:
         """Whether every run of this config makes it; those where one was interrupted have no score."""
-        return step == 0 or self._score(step) > -math.inf
+        return step == 0 or len(self._scores(step)) > 0
 
-    def _score(self, step: int) -> float:
+    def _score(self, step: int, replica: int) -> float:
+        return dict(enumerate(self._scores(step))).get(replica, -math.inf)
+
+    def _scores(self, step: int) -> tuple[float, ...]:
+        """Of each replica; empty if it was not scored, or is damaged."""
         try:
             path = self._path(step)
             score = (read_old_notes if path.is_dir() else read_notes)(path)["score"]
         except Exception:
-            return -math.inf
-        return -math.inf if score is None else score
+            return ()
+        return () if score is None else tuple(score) if isinstance(score, list) else (score,)
 
     def _set_aside(self, step: int) -> None:
         path = self._path(step)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import jax
 
-from nar.batches import TrainingStream, prefetch
+from nar.batches import Stream, prefetch
 from nar.training.devices import Devices
 from nar.training.guard import Guard
 from nar.training.state import TrainState
@@ -35,7 +35,7 @@ class Hook(Protocol):
 def fit(
     state: TrainState,
     step_function: StepFunction,
-    stream: TrainingStream,
+    stream: Stream,
     *,
     num_steps: int,
     devices: Devices,

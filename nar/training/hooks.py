@@ -1,22 +1,27 @@
 """What is done beside training: validation, checkpoints, progress."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
+from nar.batches import Turns
 from nar.model import Params
 from nar.training.checkpoints import Checkpoints
-from nar.training.metrics import DECIDING, VALIDATION_SECONDS
+from nar.training.metrics import DECIDING, OF_REPLICA, VALIDATION_SECONDS
 from nar.training.patience import Patience
 from nar.training.state import TrainState
 from nar.training.step import Metrics
 
 Score = Callable[[Params], dict[str, float]]
 """params -> scores by name; `validation/score` is the one that decides."""
+
+
+Weigh = Callable[[Mapping[str, float], int], Mapping[str, float]]
+"""(score of each task on validation, step) -> sampling weight of each task from then on."""
 
 
 class Remembers(Protocol):
@@ -52,6 +57,43 @@ class Validate:
         """Nothing: the last step was scored, or the run will go on."""
 
 
+class Reweigh:
+    """After each validation: gives tasks other sampling weights, by their scores."""
+
+    def __init__(self, turns: Turns, tasks: Sequence[str], weigh: Weigh) -> None:
+        """Makes the hook.
+
+        Args:
+          turns: of the training data.
+          tasks: their names, in the order of the turns.
+          weigh: decides.
+        """
+        self._turns = turns
+        self._tasks = tuple(tasks)
+        self._weigh = weigh
+
+    def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
+        """Changes the weights if there are scores, and adds them to the metrics.
+
+        Raises:
+          ValueError: if the function does not give each task a weight.
+        """
+        if DECIDING not in metrics:
+            return
+        scores = {task: float(metrics[f"validation/{task}/score"]) for task in self._tasks}
+        weights = self._weigh(scores, step)
+        if not isinstance(weights, Mapping) or set(weights) != set(self._tasks):
+            raise ValueError(
+                f"the function of sampling must give a weight to each of {', '.join(self._tasks)}, "
+                f"got {weights!r}"
+            )
+        self._turns.reweigh(step, [weights[task] for task in self._tasks])
+        metrics.update({f"sampling/{task}": np.float64(weights[task]) for task in self._tasks})
+
+    def at_end(self, state: TrainState, interrupted: bool) -> None:
+        """Nothing."""
+
+
 class Save:
     """A checkpoint of each step that was scored, and of the one where the run was interrupted.
 
@@ -66,7 +108,8 @@ class Save:
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Saves if there are scores."""
         if DECIDING in metrics:
-            self._checkpoints.save(state, float(metrics[DECIDING]), self._notes())
+            of_replicas = [float(metrics[name]) for name in metrics if name.startswith(OF_REPLICA)]
+            self._checkpoints.save(state, of_replicas or float(metrics[DECIDING]), self._notes())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
         """Saves where the run was interrupted."""
@@ -91,7 +134,7 @@ class ShowProgress:
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Moves the bar."""
         if step % self._every == 0 or DECIDING in metrics:
-            self._shown["loss"] = f"{float(metrics['loss']):.3f}"
+            self._shown["loss"] = f"{float(np.mean(metrics['loss'])):.3f}"
         if DECIDING in metrics:
             self._shown["validation"] = f"{float(metrics[DECIDING]):.2%}"
         self._bar.set_postfix(self._shown, refresh=False)

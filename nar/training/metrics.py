@@ -5,7 +5,7 @@ import json
 import math
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,15 +20,18 @@ from nar.training.step import Metrics
 from nar.training.tensorboard import Events
 
 DECIDING = "validation/score"
+OF_REPLICA = f"{DECIDING}/replica_"
+"""Before the number of a replica: its own score, in the order of the replicas."""
+
 VALIDATION_SECONDS = "validation/seconds"
 
 
 class WriteMetrics:
     """Every so many steps, and whenever there are scores: a line in `metrics.jsonl` and TensorBoard events.
 
-    Losses are means over the steps since the last line, as far as they are finite; `skipped` is the number of
-    steps that were not. What was heard since then is part of `notes`, so that
-    a resumed run writes the lines of an undisturbed one.
+    Losses are means over the steps since the last line, and over replicas, as far as they are finite;
+    `skipped` is the number of steps that were not. What was heard since then is part of `notes`, so that a
+    resumed run writes the lines of an undisturbed one.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class WriteMetrics:
         path: pathlib.Path,
         tensorboard: pathlib.Path,
         every: int,
-        batch_size: int,
+        batch_size: Callable[[int], int],
         start: int,
         clock: Clock,
         notes: Mapping[str, Any] | None = None,
@@ -47,7 +50,7 @@ class WriteMetrics:
           path: of the lines.
           tensorboard: folder of the events.
           every: steps between two lines.
-          batch_size: for the rate of examples.
+          batch_size: step -> examples of it, the first being step 0.
           start: steps that were taken before.
           clock: of the run.
           notes: of the checkpoint that training goes on from.
@@ -65,20 +68,21 @@ class WriteMetrics:
         self._batch_size = batch_size
         self._clock = clock
         self._rows: list[Metrics] = list(memory.get("rows", []))
-        self._steps = 0
+        self._steps = self._examples = 0
         self._since = time.perf_counter()
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Keeps the metrics until the next line is due."""
         self._rows.append(metrics)
         self._steps += 1
+        self._examples += self._batch_size(step - 1)
         if step % self._every and DECIDING not in metrics:
             return
         means = _means(jax.device_get(self._rows))
         now = time.perf_counter()
-        rate = self._steps / (now - self._since - means.get(VALIDATION_SECONDS, 0.0))
-        self._rows, self._steps, self._since = [], 0, now
-        rates = {"steps_per_second": rate, "examples_per_second": rate * self._batch_size}
+        seconds = now - self._since - means.get(VALIDATION_SECONDS, 0.0)
+        rates = {"steps_per_second": self._steps / seconds, "examples_per_second": self._examples / seconds}
+        self._rows, self._steps, self._examples, self._since = [], 0, 0, now
         values = {**means, **rates, "seconds": self._clock.seconds()}
         self._write(json.dumps({"step": step, **values}) + "\n")
         self._events.add(step, values, time.time())
@@ -93,7 +97,10 @@ class WriteMetrics:
 
     def notes(self) -> dict[str, Any]:
         """To be saved with a checkpoint: what is not yet in a line, and a checksum of all lines."""
-        rows = [{name: float(value) for name, value in row.items()} for row in jax.device_get(self._rows)]
+        rows = [
+            {name: np.asarray(value, float).tolist() for name, value in row.items()}
+            for row in jax.device_get(self._rows)
+        ]
         return {"metrics": {"rows": rows, "sha256": self._written.hexdigest()}}
 
     def _write(self, line: str) -> None:
@@ -135,7 +142,7 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     columns: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
-            columns.setdefault(name, []).append(float(value))
+            columns.setdefault(name, []).extend(np.ravel(np.asarray(value, float)).tolist())
     finite = {name: [value for value in values if math.isfinite(value)] for name, values in columns.items()}
     return {
         name: float(np.sum(values) if name == SKIPPED else np.mean(values))

@@ -29,7 +29,7 @@ def read_old_checkpoint(folder: pathlib.Path, template: TrainState) -> tuple[Any
         raise ValueError("it is of an older version, and needs orbax-checkpoint (extra `orbax`)") from None
     fields = {field.name: getattr(template, field.name) for field in dataclasses.fields(template)}
     shapes = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), fields)
-    present = {name: value for name, value in shapes.items() if value is not None}
+    present = {name: value for name, value in shapes.items() if jax.tree.leaves(value)}
     record = read_old_notes(folder)
     # Of the processes of a run only the first reads: it waits for no other.
     alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -51,7 +51,7 @@ def init_state(
     model: Model,
     optimiser: optax.GradientTransformation,
     batches: Mapping[str, TraceBatch],
-    seed: int,
+    seed: int | Sequence[int],
     averaged: bool = False,
     chunks: Mapping[str, TraceBatch] | None = None,
 ) -> TrainState:
@@ -61,16 +61,24 @@ def init_state(
       model: the network.
       optimiser: of the run.
       batches: any batch of each task.
-      seed: of initialisation and of the noise in training.
+      seed: of initialisation and of the noise in training; or those of replicas, in a sequence: then all
+        but the step has an axis of replicas before all others (see `nar.training.replicas`).
       averaged: whether a moving average of the parameters is kept.
       chunks: a chunk of each lane, by its name, if training is by time chunks.
     """
-    init_key, run_key = jax.random.split(jax.random.key(seed))
-    params = model.init(init_key, batches)
-    average = jax.tree.map(jnp.copy, params) if averaged else None
-    recurrent = {lane: model.blank(lane.split("/")[0], chunk) for lane, chunk in (chunks or {}).items()}
-    step = jnp.zeros((), jnp.int32)
-    return TrainState(params, optimiser.init(params), step, run_key, average, recurrent)
+
+    def init(key: jax.Array) -> TrainState:
+        init_key, run_key = jax.random.split(key)
+        params = model.init(init_key, batches)
+        average = jax.tree.map(jnp.copy, params) if averaged else None
+        recurrent = {lane: model.blank(lane.split("/")[0], chunk) for lane, chunk in (chunks or {}).items()}
+        step = jnp.zeros((), jnp.int32)
+        return TrainState(params, optimiser.init(params), step, run_key, average, recurrent)
+
+    if isinstance(seed, int):
+        return init(jax.random.key(seed))
+    state = jax.vmap(init)(jnp.stack([jax.random.key(one) for one in seed]))
+    return dataclasses.replace(state, step=jnp.zeros((), jnp.int32))
 
 
 def move_average(average: Params, params: Params, step: jax.Array, decay: float) -> Params:

@@ -15,6 +15,7 @@ from nar.traces import TraceBatch
 from nar.training.accumulate import Part, value_and_gradient
 from nar.training.devices import Devices
 from nar.training.finiteness import keep_finite, squares
+from nar.training.replicas import AXES
 from nar.training.state import TrainState, move_average
 
 Metrics = dict[str, Any]
@@ -45,6 +46,7 @@ def make_step(
     average_decay: float = 0.0,
     num_parts: int = 1,
     devices: Devices | None = None,
+    replicated: bool = False,
 ) -> StepFunction:
     """The compiled step.
 
@@ -59,6 +61,7 @@ def make_step(
       average_decay: of the moving average of the parameters, if the state keeps one.
       num_parts: in how many parts a batch is taken, one after another.
       devices: where states are, if they are on several.
+      replicated: whether states and batches are those of replicas; then metrics are [replicas].
     """
     weights = dict(loss_weights or {})
     if not model.config.hints.supervised:
@@ -110,7 +113,13 @@ def make_step(
         # What is computed where its rows are is to be a copy on all devices, as a state is.
         return jax.lax.with_sharding_constraint(recurrent, devices.replicated) if devices else recurrent
 
-    return jax.jit(step, static_argnums=(2, 3), donate_argnums=0)
+    def of_replicas(
+        state: TrainState, batch: TraceBatch, task: str, lane: str | None = None
+    ) -> tuple[TrainState, Metrics]:
+        one = functools.partial(step, task=task, lane=lane)
+        return jax.vmap(one, in_axes=(AXES, 0), out_axes=(AXES, 0))(state, batch)
+
+    return jax.jit(of_replicas if replicated else step, static_argnums=(2, 3), donate_argnums=0)
 
 
 def keep_codecs(tasks: frozenset[str], new: Any, old: Any) -> Any:

@@ -49,7 +49,10 @@ def make_text_step(
 
     compiled = jax.jit(compute, donate_argnums=0)
 
-    def step(state: TrainState, batch: TextBatch, task: str) -> tuple[TrainState, Metrics]:
+    def step(
+        state: TrainState, batch: TextBatch, task: str, lane: str | None = None
+    ) -> tuple[TrainState, Metrics]:
+        del lane
         # Named outside of what is compiled, since tasks of one width compute the same.
         state, metrics = compiled(state, batch)
         named = {f"loss/{task}": metrics["loss"], f"foreseen/{task}": metrics.pop("foreseen")}

@@ -1,6 +1,7 @@
 """The stream of training batches of texts: a pure function of (tasks, seed, step, process)."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 from nar.algorithms import Algorithm
 from nar.batches.text.characters import END, PADDING, encode
 from nar.batches.text.positions import Positions
+from nar.batches.turns import Turns
 from nar.traces import Text, sample_texts
 
 _TEXTS, _POSITIONS = 0x747874, 0x746F6B
@@ -107,9 +109,39 @@ class TextStream:
     process: int = 0
     num_processes: int = 1
 
+    @functools.cached_property
+    def turns(self) -> Turns:
+        """Round robin."""
+        return Turns([1.0] * len(self.tasks))
+
+    @property
+    def leading_axes(self) -> int:
+        """How many axes arrays have before those of a `TextBatch`."""
+        return 0
+
+    def batch_size_of(self, task: TextTask) -> int:
+        """Texts of a batch of a task, over all processes."""
+        del task
+        return self.batch_size
+
+    def num_examples(self, num_steps: int) -> int:
+        """Texts in all batches of so many steps from the first."""
+        return num_steps * self.batch_size
+
     def task(self, step: int) -> TextTask:
         """Whose turn it is."""
-        return self.tasks[step % len(self.tasks)]
+        return self.tasks[self.turns(step).task]
+
+    def lane(self, step: int) -> None:
+        """None: texts are whole."""
+
+    def examples(self) -> dict[str, TextBatch]:
+        """A batch of each task, by its name."""
+        return {task.name: self.batch(step) for step, task in enumerate(self.tasks)}
+
+    def examples_of_lanes(self) -> dict[str, TextBatch]:
+        """None: texts are whole."""
+        return {}
 
     def batch(self, step: int) -> TextBatch:
         """This process's share of the batch of a step, padded to its bucket."""

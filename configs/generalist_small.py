@@ -1,0 +1,31 @@
+"""Six algorithms of six classes with one small processor, in time chunks: the generalist in minutes.
+
+Command: python -m experiments.train --config=configs/generalist_small.py --workdir=runs/generalist_small
+Cost: 1,800 steps
+Expected score: see README
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    """The generalist, but small in everything."""
+    config = base.get_config()
+    config.algorithms = (
+        "insertion_sort",
+        "minimum",
+        "find_maximum_subarray_kadane",
+        "activity_selector",
+        "bfs",
+        "segments_intersect",
+    )
+    config.model.processor = "triplet_mpnn"
+    config.model.hidden_size = 32
+    config.data.sizes = (4, 8, 12)
+    config.training.batch_size = 16
+    config.training.chunk_length = 8
+    config.training.steps = 1_800
+    config.training.checkpoint_every = 300
+    return config
