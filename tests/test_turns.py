@@ -58,7 +58,9 @@ def test_changes_go_on_counting_and_are_remembered_by_notes(changes, ahead):
             turns(step + later)  # what is asked ahead changes nothing
         take(turns, range(step, step + wait))
         step += wait
+        last = turns(step - 1) if step else None
         turns.reweigh(step, [*weights, 1, 1, 1][:3])
+        assert step == 0 or turns(step - 1) == last
     resumed = Turns([1, 1, 1])
     resumed.resume(json.loads(json.dumps(turns.notes())))
     later = range(step, step + 40)

@@ -40,6 +40,7 @@ class Turns:
         check_weights(weights)
         self._lock = threading.Lock()
         self._changes = 0
+        self._last: tuple[int, Turn] | None = None
         self._start_from(0, [0] * len(weights), weights)
 
     def _start_from(self, step: int, numbers: Sequence[int], weights: Sequence[float]) -> None:
@@ -59,11 +60,13 @@ class Turns:
                 self._changes += 1
 
     def __call__(self, step: int) -> Turn:
-        """Whose turn step `step` is, which must not lie before the last change of weights."""
+        """Whose turn step `step` is: any since the last change of weights, or the one before it."""
         with self._lock:
             return self._turn(step)
 
     def _turn(self, step: int) -> Turn:
+        if self._last and step == self._last[0]:
+            return self._last[1]
         assert step >= self._start, (step, self._start)
         if len(set(self._weights)) == 1:
             rounds, task = divmod(step - self._start, len(self._weights))
@@ -90,6 +93,7 @@ class Turns:
             raise ValueError(f"{len(self._weights)} sampling weights are needed, got {len(weights)}")
         numbers = self.numbers(step)
         with self._lock:
+            self._last = (step - 1, self._turn(step - 1)) if step > self._start else self._last
             self._start_from(step, numbers, weights)
             self._changes += 1
 
