@@ -48,7 +48,7 @@ def quick():
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (train, restore):
-            patch.setattr(module, "assemble", lambda *arguments: parts)
+            patch.setattr(module, "assemble_kind", lambda *arguments: parts)
         for module in (transfer, restore):
             patch.setattr(module, "new_state", begin)
         patch.setattr(Parts, "make_step", lambda parts: step)
