@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from configs import base
 from experiments.assembly import assemble
-from nar.batches import TrainingStream
+from nar.batches import TraceStream
 from nar.reports import format_table
 from nar.traces import TraceBatch
 
@@ -51,7 +51,7 @@ def waste(names: Sequence[str], num_batches: int) -> None:
     print(f"\n{programs} programs; on average {steps:.1%} of the steps and {nodes:.1%} of the nodes in vain")
 
 
-def of_stream(stream: TrainingStream, num_batches: int) -> Waste:
+def of_stream(stream: TraceStream, num_batches: int) -> Waste:
     """That of the first batches of a stream."""
     batches = [stream.batch(step) for step in range(num_batches)]
     needed = sum(_steps(batch).sum() for batch in batches)
@@ -66,7 +66,7 @@ def of_stream(stream: TrainingStream, num_batches: int) -> Waste:
     )
 
 
-def _stream(name: str) -> TrainingStream:
+def _stream(name: str) -> TraceStream:
     return assemble(base.get_config().to_dict() | {"algorithms": (name,)}).stream
 
 
