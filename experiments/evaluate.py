@@ -60,6 +60,7 @@ _DUMP = flags.DEFINE_enum(
 )
 _NAME = flags.DEFINE_string("name", "evaluation", "Of what the workdir gets: NAME.json, NAME.csv and NAME/.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to score.")
+_REPLICA = flags.DEFINE_integer("replica", 0, "Which of the seeds of the run, if it has several.")
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Traces predicted at once; by default that of the run's config.", lower_bound=1
 )
@@ -137,7 +138,7 @@ def make_observers(parts: Parts, own: bool, batch_size: int) -> dict[str, Observ
 
 def _read() -> tuple[Params, int]:
     """Parameters of the checkpoint, and its step."""
-    state = restore(_WORKDIR.value, _CHECKPOINT.value).state
+    state = restore(_WORKDIR.value, _CHECKPOINT.value, _REPLICA.value).state
     return jax.tree.map(np.asarray, state.evaluated), int(state.step)
 
 
