@@ -2,7 +2,7 @@
 
 Command: python -m experiments.train --config=configs/generalist.py --workdir=runs/generalist
 Cost: 300,000 steps, 10,000 of each algorithm; not run here in full.
-Expected score: not measured here; the paper's Figure 1 and Table 2 compare it with single-task training.
+Expected score: not measured here; the paper compares its generalist with single-task training.
 """
 
 from ml_collections import ConfigDict

@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     )
     config.model.processor = "triplet_mpnn"
     config.model.hidden_size = 32
-    config.data.sizes = (4, 8, 12)
+    config.data.sizes = (12,)
     config.training.batch_size = 16
     config.training.chunk_length = 8
     config.training.steps = 1_800
