@@ -26,7 +26,8 @@ def _metrics(workdir: Workdir) -> list[dict[str, float]]:
 def _states(workdir: Workdir) -> dict[int, dict[str, bytes]]:
     """Every array of the last and of the best checkpoint, by its name."""
     result, found = read_json(workdir.result), {}
-    for step in (result["steps"], result["best_step"]):
+    best = result["best_step"]
+    for step in {result["steps"], *(best if isinstance(best, list) else [best])}:
         arrays, _ = read_checkpoint(workdir.checkpoints / f"step_{step}.npz")
         found[step] = {name: array.tobytes() for name, array in arrays.items()}
     return found

@@ -82,7 +82,7 @@ def test_metrics_have_a_line_each_log_interval(finished):
     lines = lines_of(finished[0] / "metrics.jsonl")
     assert [line["step"] for line in lines] == list(range(5, 41, 5))
     expected = {"loss", "loss/bfs/pi", "loss/bfs/pi_h", "loss/bfs/reach_h", "gradient_norm"}
-    expected |= {"steps_per_second", "examples_per_second", "seconds"}
+    expected |= {"steps_per_second", "examples_per_second", "seconds", "seconds_waiting_for_data"}
     assert all(expected <= set(line) for line in lines)
 
 

@@ -121,7 +121,7 @@ class ScoreEachFifth:
 
 
 def lines(folder):
-    timed = ("seconds", "steps_per_second", "examples_per_second")
+    timed = ("seconds", "seconds_waiting_for_data", "steps_per_second", "examples_per_second")
     found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name not in timed} for line in found]
 

@@ -1,15 +1,18 @@
 """The loop. It takes steps; everything else is a hook."""
 
 import signal
+import time
 import types
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import jax
+import numpy as np
 
 from nar.batches import Stream, prefetch
 from nar.training.devices import Devices
 from nar.training.guard import Guard
+from nar.training.metrics import WAITED
 from nar.training.state import TrainState
 from nar.training.step import Metrics, StepFunction
 
@@ -68,13 +71,17 @@ def fit(
     batches = prefetch(stream, start, num_steps)
     agree, interrupted = _Agreement(devices), False
     with _Interruption() as interruption:
-        for index, batch in zip(range(start, num_steps), batches, strict=True):
+        for index in range(start, num_steps):
             if is_over():
                 break
+            asked = time.perf_counter()
+            batch = next(batches)
+            waited = time.perf_counter() - asked
             task = stream.task(index).name
             on_devices = devices.put_batch(batch, stream.leading_axes)
             state, metrics = step_function(state, on_devices, task, stream.lane(index))
             state = guard.watch(index + 1, task, state, metrics)
+            metrics[WAITED] = np.float64(waited)
             if devices.must_wait:
                 metrics["loss"].block_until_ready()
             for hook in hooks:

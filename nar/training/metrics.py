@@ -25,6 +25,9 @@ OF_REPLICA = f"{DECIDING}/replica_"
 
 VALIDATION_SECONDS = "validation/seconds"
 
+WAITED = "seconds_waiting_for_data"
+"""Of a step how long it waited for its batch; of a line the sum. What is made ahead in time costs nothing."""
+
 
 class WriteMetrics:
     """Every so many steps, and whenever there are scores: a line in `metrics.jsonl` and TensorBoard events.
@@ -69,10 +72,12 @@ class WriteMetrics:
         self._clock = clock
         self._rows: list[Metrics] = list(memory.get("rows", []))
         self._steps = self._examples = 0
+        self._waited = 0.0
         self._since = time.perf_counter()
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Keeps the metrics until the next line is due."""
+        self._waited += float(metrics.pop(WAITED, 0.0))
         self._rows.append(metrics)
         self._steps += 1
         self._examples += self._batch_size(step - 1)
@@ -82,8 +87,9 @@ class WriteMetrics:
         now = time.perf_counter()
         seconds = now - self._since - means.get(VALIDATION_SECONDS, 0.0)
         rates = {"steps_per_second": self._steps / seconds, "examples_per_second": self._examples / seconds}
-        self._rows, self._steps, self._examples, self._since = [], 0, 0, now
-        values = {**means, **rates, "seconds": self._clock.seconds()}
+        times = {WAITED: self._waited, "seconds": self._clock.seconds()}
+        self._rows, self._steps, self._examples, self._waited, self._since = [], 0, 0, 0.0, now
+        values = {**means, **rates, **times}
         self._write(json.dumps({"step": step, **values}) + "\n")
         self._events.add(step, values, time.time())
 
