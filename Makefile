@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests run in two processes, the tests of a file in one of them.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 # An interpreter of another environment must not leak into .venv.
 unexport PYTHONHOME PYTHONPATH
 
@@ -16,10 +18,10 @@ train: $(VENV)/installed-plots ## train the default config (bfs, 5 minutes on tw
 	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
 
 test: check ## check the style and the types, run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-fast: $(VENV)/installed-test ## run the tests that take no longer than a few seconds each
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 check: $(VENV)/installed-test ## check the style (ruff) and the types (pyright)
 	$(BIN)/python -m ruff check .
