@@ -578,7 +578,7 @@ def test_apart_averages_losses_and_keeps_memory_of_real_nodes():
 
     _, processed = transformed(forward, features, hidden)
     assert_close(processed.losses["own"], features.nodes[:, :NODES, 0].mean(axis=1))
-    assert processed.memory.shape == (BATCH * (NODES + 2), 1)
+    assert processed.memory.shape == (BATCH, NODES + 2, 1)
 
 
 @pytest.mark.parametrize("make", [GAT, GATv2])
