@@ -20,8 +20,8 @@ from experiments.trials import hyper
 from experiments.trials.definition import check_trials, make_trials, override, read_sweep
 from experiments.trials.local import Accelerators, divide, find_accelerators
 from experiments.trials.supervision import State, Supervision
-from nar.evaluation.spread import spread
 from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
+from nar.spread import spread
 from nar.training import Devices, read_json, write_json
 
 ROOT = pathlib.Path(__file__).parents[1]

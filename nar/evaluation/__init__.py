@@ -10,11 +10,11 @@ from nar.evaluation.observer import Observation, Observer
 from nar.evaluation.predictor import Prediction, Predictor
 from nar.evaluation.rollouts import Decided, Evaluator, score_sizes, score_split
 from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs
-from nar.evaluation.spread import Spread, spread
 from nar.evaluation.suite import CLRS30, Case, Measurement, check_cases, measure_cases, spreads
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.evaluation.text_scores import AnswerScore, score_answer
 from nar.evaluation.validity import CHECKERS, valid_answers
+from nar.spread import Spread, spread
 
 __all__ = [
     "CHECKERS",

@@ -11,10 +11,10 @@ from nar.evaluation.exactness import exact_matches
 from nar.evaluation.observer import Observation, Observer
 from nar.evaluation.rollouts import SAMPLES_OF_OTHER_SIZES
 from nar.evaluation.scores import SCORES, score_decided
-from nar.evaluation.spread import Spread, spread
 from nar.evaluation.validity import valid_answers
 from nar.model import Params
 from nar.specs import Spec
+from nar.spread import Spread, spread
 from nar.traces import clrs30_sample
 
 CLRS30 = "clrs30"

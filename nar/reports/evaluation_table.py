@@ -1,17 +1,20 @@
 """The table of the evaluation suite for the terminal."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from nar.evaluation.spread import Spread
-from nar.evaluation.suite import Case
 from nar.reports.tables import format_table
+from nar.spread import Spread
+
+if TYPE_CHECKING:
+    from nar.evaluation import Case
 
 
-def evaluation_table(found: Mapping[Case, Mapping[str, Spread]]) -> str:
+def evaluation_table(found: "Mapping[Case, Mapping[str, Spread]]") -> str:
     """A row for each case, in percent: means, with deviations and the interval if there are several seeds.
 
     Args:
-      found: case -> quantity -> its spread over seeds, as `nar.evaluation.spreads` makes it.
+      found: case -> quantity -> its spread over seeds, as `nar.spreads` makes it.
     """
     several = any(one["score"].count > 1 for one in found.values())
     own = any(case.lengths == "own" for case in found)
@@ -22,7 +25,7 @@ def evaluation_table(found: Mapping[Case, Mapping[str, Spread]]) -> str:
     return format_table(shown, [[row[name] for name in shown] for row in rows])
 
 
-def _row(case: Case, quantities: Mapping[str, Spread]) -> list[str]:
+def _row(case: "Case", quantities: Mapping[str, Spread]) -> list[str]:
     score = quantities["score"]
     outputs = [name for name in quantities if name.startswith("output/")]
     return [

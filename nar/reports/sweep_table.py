@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nar.evaluation.spread import Spread, spread
 from nar.reports.tables import format_table
+from nar.spread import Spread, spread
 
 
 @dataclasses.dataclass(frozen=True)
