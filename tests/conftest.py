@@ -6,11 +6,13 @@ Everything is said in environment variables, before jax is imported, so that wha
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
 import tasks
+from nar.algorithms import table
 
 _ROOT = pathlib.Path(__file__).parents[1]
 
@@ -33,6 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         task = getattr(item, "callspec", None) and item.callspec.params.get("task")
         if task in tasks.ALL and task not in tasks.COVERING:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _restore_algorithms() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = dict(table.ALGORITHMS)
+    yield
+    table._TABLE.clear()
+    table._TABLE.update(before)
 
 
 _MAPS = pathlib.Path("/proc/self/maps")

@@ -21,7 +21,7 @@ import nar
 from configs import base
 from experiments.examples.tarjan import TARJAN_SCC
 from experiments.tasks import make_tasks
-from nar.algorithms import BUILT_IN, Algorithm, find_algorithm, register, table
+from nar.algorithms import BUILT_IN, Algorithm, find_algorithm, register
 from nar.algorithms.bfs import BFS
 from nar.batches import Transforms
 from nar.problems import SEQUENCE
@@ -30,15 +30,6 @@ from nar.traces import check_algorithm, compiling
 from nar.traces.inlining import inlined
 
 TARJAN = "experiments.examples.tarjan:TARJAN_SCC"
-
-
-@pytest.fixture(autouse=True)
-def _restore_table():
-    """What a test registers is gone after it."""
-    before = dict(nar.ALGORITHMS)
-    yield
-    table._TABLE.clear()
-    table._TABLE.update(before)
 
 
 # ---------------------------------------------------------------------------------------------------
