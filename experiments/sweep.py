@@ -28,9 +28,9 @@ from experiments.trials.definition import SEED, Trial, check_trials, make_trials
 from experiments.trials.local import LocalLauncher, cores_of_machine, divide, find_accelerators
 from experiments.trials.status import Status, describe
 from experiments.trials.supervision import Entry, Launcher, State, Supervision
+from nar.files import write_text
 from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.training import Devices, write_json
-from nar.training.files import write_text
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the trials have in common.")
 _SWEEP = flags.DEFINE_string("sweep", None, "A file with get_sweep(hyper).", required=True)

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from nar.files import remove_parts, replacing
 from nar.training import Workdir, read_json, write_json
-from nar.training.files import remove_parts, replacing
 
 CONFIG = {"training": {"steps": 5, "seed": 0}, "algorithms": ("bfs",)}
 

@@ -22,8 +22,8 @@ from ml_collections import ConfigDict
 from experiments.finished import check_workdir
 from experiments.kinds import assemble_kind
 from experiments.trials import hyper
+from nar.files import write_text
 from nar.training import Devices, Workdir, write_json
-from nar.training.files import write_text
 
 SEED = "training.seed"
 """Trials that differ in this key alone are repetitions of one setting."""

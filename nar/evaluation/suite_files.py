@@ -11,7 +11,7 @@ import numpy as np
 
 from nar.evaluation.observer import Observation
 from nar.evaluation.suite import Case, Measurement, spreads
-from nar.training.files import replacing, write_text
+from nar.files import replacing, write_text
 
 COLUMNS = ("task", "size", "family", "lengths", "seed", "instances", "quantity", "step", "value")
 """Of the CSV: a line for each number. `step` is empty but for `hint/NAME`."""

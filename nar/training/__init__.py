@@ -1,10 +1,10 @@
 """Training: state, step, optimiser, loop, hooks, checkpoints, devices and the folder of a run."""
 
+from nar.files import read_json, write_json
 from nar.training.accumulate import Part, check_parts, value_and_gradient
 from nar.training.checkpoints import Checkpoints, Restored
 from nar.training.clock import Clock
 from nar.training.devices import Devices, use_compilation_cache
-from nar.training.files import read_json, write_json
 from nar.training.fit import Hook, fit
 from nar.training.guard import Guard, check_policy
 from nar.training.hooks import Reweigh, Save, ShowProgress, Validate, Weigh

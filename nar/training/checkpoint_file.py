@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.training.files import replacing
+from nar.files import replacing
 from nar.training.state import digest
 
 _NOTES, _CHECKSUM = "notes", "sha256"

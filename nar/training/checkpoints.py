@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from nar.files import naming, remove_parts
 from nar.training.checkpoint_file import Arrays, read_checkpoint, read_notes, write_checkpoint
-from nar.training.files import naming, remove_parts
 from nar.training.old_checkpoints import read_old_checkpoint, read_old_notes
 from nar.training.state import TrainState
 

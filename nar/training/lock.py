@@ -12,7 +12,7 @@ import platform
 
 from absl import logging
 
-from nar.training.files import naming
+from nar.files import naming
 
 LOCK = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)

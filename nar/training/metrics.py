@@ -12,8 +12,8 @@ import jax
 import numpy as np
 from absl import logging
 
+from nar.files import naming, write_text
 from nar.training.clock import Clock
-from nar.training.files import naming, write_text
 from nar.training.finiteness import SKIPPED
 from nar.training.state import TrainState
 from nar.training.step import Metrics

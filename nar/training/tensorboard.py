@@ -12,7 +12,7 @@ from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
-from nar.training.files import naming
+from nar.files import naming
 
 _EVENT: Any = vars(event_pb2)["Event"]
 _SESSION: Any = vars(event_pb2)["SessionLog"]

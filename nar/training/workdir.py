@@ -24,7 +24,7 @@ from typing import Any
 from absl import logging
 
 import nar
-from nar.training.files import is_part, naming, read_json, remove_parts, write_json
+from nar.files import is_part, naming, read_json, remove_parts, write_json
 from nar.training.lock import LOCK, Lock
 
 Config = Mapping[str, Any]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from nar.evaluation.text.splits import rows_of
+from nar.files import naming, read_json, write_json
 from nar.traces.text.files import TextRequest
-from nar.training.files import naming, read_json, write_json
 
 Answer = Callable[[Sequence[str]], Sequence[str]]
 """Questions -> what a model writes behind each."""
