@@ -160,6 +160,11 @@ def _training() -> ConfigDict:
     # returns without a checkpoint in between, it stops all the same. Both may change in the course of a run.
     config.on_nonfinite = "stop"
     config.nonfinite_limit = 10
+    # Who is shown the lines of metrics.jsonl as well: tensorboard; wandb, mlflow (extras of these names); or
+    # module:ATTRIBUTE for your own; and options by their names, such as {"wandb": {"mode": "offline"}}. Both
+    # may change in the course of a run.
+    config.trackers = ("tensorboard",)
+    config.tracker_options = ConfigDict()
     # Steps between two lines of metrics.jsonl.
     config.log_every = 50
     # Steps between two checkpoints, each with a whole validation.

@@ -29,6 +29,7 @@ FREE = (
     "training.loss_weights",
     "training.optimiser_options",
     "training.schedule_options",
+    "training.tracker_options",
 )
 """Parts of a config whose keys the problem, the algorithm, the processor or the optimiser decides upon."""
 

@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 from ml_collections import config_flags
@@ -34,16 +35,21 @@ from nar.training import (
     Reweigh,
     Save,
     ShowProgress,
+    Tracker,
     TrainState,
     Validate,
     Workdir,
     WriteMetrics,
     check_same,
+    check_trackers,
     fit,
     is_first,
     on_all,
     on_first,
+    open_trackers,
+    read_json,
     restore_on_all,
+    versions,
 )
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
@@ -75,6 +81,7 @@ def run(config: Config, workdir: Workdir) -> None:
     if on_first(lambda: is_finished(workdir, training["steps"])):
         on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
         return
+    on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
     with contextlib.ExitStack() as held:
         on_first(lambda: take(workdir, config, held))
         if not train(config, parts, workdir, source):
@@ -112,22 +119,22 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
     parts.stream.turns.resume(notes)
     if parts.weigh:
         hooks.append(Reweigh(parts.stream.turns, [task.name for task in parts.tasks], parts.weigh))
-    opened = contextlib.ExitStack()
+    opened, trackers = contextlib.ExitStack(), list[Tracker]()
 
     def write_and_show() -> list[Hook]:
         """What the first process alone does."""
         if checkpoints is None:
             return []
+        trackers.extend(start_trackers(config, workdir, start, opened))
         metrics = WriteMetrics(
             workdir.metrics,
-            workdir.tensorboard,
+            trackers,
             training["log_every"],
             lambda step: parts.num_replicas * parts.stream.batch_size_of(parts.stream.task(step)),
             start,
             clock,
             notes,
         )
-        opened.callback(metrics.close)
         memories = (clock, patience, metrics, guard, parts.stream.turns)
         return [metrics, Save(checkpoints, memories), ShowProgress(start, steps)]
 
@@ -143,10 +150,31 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
             is_over=patience.is_over,
             guard=guard,
         )
-    if interrupted:
-        return False
-    finish(config, parts, state, checkpoints, evaluator, clock, workdir)
+        if interrupted:
+            return False
+        finish(config, parts, state, checkpoints, evaluator, clock, workdir)
+        on_first(lambda: finish_trackers(trackers, workdir))
     return True
+
+
+def start_trackers(
+    config: Config, workdir: Workdir, start: int, opened: contextlib.ExitStack
+) -> list[Tracker]:
+    """The trackers of a config, for a session that begins after step `start`; the stack closes them."""
+    training = config["training"]
+    trackers = open_trackers(
+        training["trackers"], training["tracker_options"], workdir.path, start, config, versions()
+    )
+    for tracker in trackers:
+        opened.callback(tracker.close)
+    return trackers
+
+
+def finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
+    """Hands them what came of the run."""
+    files = [path for path in workdir.worth_keeping() if path.exists()]
+    for tracker in trackers:
+        tracker.finish(read_json(workdir.result), files)
 
 
 def restore_scored(

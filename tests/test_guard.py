@@ -90,9 +90,7 @@ class Training:
 
             guard = Guard(policy, limit, restore, notes)
             start = int(state.step)
-            metrics = WriteMetrics(
-                folder / "metrics.jsonl", folder / "events", 2, lambda step: 4, start, Clock(), notes
-            )
+            metrics = WriteMetrics(folder / "metrics.jsonl", (), 2, lambda step: 4, start, Clock(), notes)
             save = Save(checkpoints, (metrics, guard))
             try:
                 state, _ = fit(

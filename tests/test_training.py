@@ -28,7 +28,7 @@ from nar.training import (
     make_step,
 )
 from nar.training.metrics import keep_lines
-from nar.training.tensorboard import Events
+from nar.training.trackers.tensorboard import Events
 
 DEVICES = Devices.all()
 
@@ -191,9 +191,7 @@ def test_digest_sees_names_types_shapes_and_bytes():
 
 
 def metrics_hook(folder, start=0, every=2, notes=None):
-    return WriteMetrics(
-        folder / "metrics.jsonl", folder / "events", every, lambda step: 8, start, Clock(100.0), notes
-    )
+    return WriteMetrics(folder / "metrics.jsonl", (), every, lambda step: 8, start, Clock(100.0), notes)
 
 
 def test_metrics_are_means_over_an_interval(tmp_path):

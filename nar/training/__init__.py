@@ -34,6 +34,7 @@ from nar.training.state import (
 )
 from nar.training.step import StepFunction, make_step
 from nar.training.text_step import make_text_step
+from nar.training.trackers import TRACKERS, Session, Tracker, check_trackers, open_trackers
 from nar.training.transfer import Transfer, describe_parts, load_parts
 from nar.training.workdir import Workdir, versions
 
@@ -42,6 +43,7 @@ __all__ = [
     "OF_REPLICA",
     "OPTIMISERS",
     "SCHEDULES",
+    "TRACKERS",
     "Checkpoints",
     "Clock",
     "Devices",
@@ -53,9 +55,11 @@ __all__ = [
     "Restored",
     "Reweigh",
     "Save",
+    "Session",
     "ShowProgress",
     "StepFunction",
     "StoppedTogetherError",
+    "Tracker",
     "TrainState",
     "Transfer",
     "Validate",
@@ -67,6 +71,7 @@ __all__ = [
     "check_patience",
     "check_policy",
     "check_same",
+    "check_trackers",
     "count_parameters",
     "depends_on_length",
     "describe_parts",
@@ -84,6 +89,7 @@ __all__ = [
     "names_found",
     "on_all",
     "on_first",
+    "open_trackers",
     "parameter_names",
     "read_json",
     "restore_on_all",

@@ -1,4 +1,4 @@
-"""The lines of `metrics.jsonl`, and the same for TensorBoard."""
+"""The lines of `metrics.jsonl`, and the same for trackers."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from nar.training.clock import Clock
 from nar.training.finiteness import SKIPPED
 from nar.training.state import TrainState
 from nar.training.step import Metrics
-from nar.training.tensorboard import Events
+from nar.training.trackers import Tracker
 
 DECIDING = "validation/score"
 OF_REPLICA = f"{DECIDING}/replica_"
@@ -30,7 +30,7 @@ WAITED = "seconds_waiting_for_data"
 
 
 class WriteMetrics:
-    """Every so many steps, and whenever there are scores: a line in `metrics.jsonl` and TensorBoard events.
+    """Every so many steps, and whenever there are scores: a line in `metrics.jsonl`, which trackers get too.
 
     Losses are means over the steps since the last line, and over replicas, as far as they are finite;
     `skipped` is the number of steps that were not. What was heard since then is part of `notes`, so that a
@@ -40,18 +40,18 @@ class WriteMetrics:
     def __init__(
         self,
         path: pathlib.Path,
-        tensorboard: pathlib.Path,
+        trackers: Sequence[Tracker],
         every: int,
         batch_size: Callable[[int], int],
         start: int,
         clock: Clock,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Opens the files, and drops lines behind the step `start` from which a run goes on.
+        """Drops lines behind the step `start` from which a run goes on.
 
         Args:
           path: of the lines.
-          tensorboard: folder of the events.
+          trackers: are handed all lines; whoever opened them closes them.
           every: steps between two lines.
           batch_size: step -> examples of it, the first being step 0.
           start: steps that were taken before.
@@ -66,7 +66,7 @@ class WriteMetrics:
                 "%s is not as it was written up to step %d: lines were lost or changed", path, start
             )
         self._path = path
-        self._events = Events(tensorboard, start)
+        self._trackers = tuple(trackers)
         self._every = every
         self._batch_size = batch_size
         self._clock = clock
@@ -91,15 +91,11 @@ class WriteMetrics:
         self._rows, self._steps, self._examples, self._waited, self._since = [], 0, 0, 0.0, now
         values = {**means, **rates, **times}
         self._write(json.dumps({"step": step, **values}) + "\n")
-        self._events.add(step, values, time.time())
+        for tracker in self._trackers:
+            tracker.add(step, values, time.time())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
-        """Closes the events."""
-        self.close()
-
-    def close(self) -> None:
-        """Closes the events, if that was not done."""
-        self._events.close()
+        """Nothing: all lines are written."""
 
     def notes(self) -> dict[str, Any]:
         """To be saved with a checkpoint: what is not yet in a line, and a checksum of all lines."""

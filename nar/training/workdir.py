@@ -3,7 +3,8 @@
 config.json        the resolved config; checkpoints/ has a copy, in case it is damaged
 versions.json      of nar, jax, numpy, Python and the git commit, at the start of the run
 metrics.jsonl      a line a log interval
-tensorboard/       the same for TensorBoard
+tensorboard/       the same for TensorBoard, unless other trackers are chosen
+trackers/          what other trackers call the run
 checkpoints/       last and best
 .lock              says which process writes to the folder
 result.json        scores, when the run is finished
@@ -17,6 +18,7 @@ import json
 import math
 import pathlib
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,10 +28,11 @@ from absl import logging
 import nar
 from nar.files import is_part, naming, read_json, remove_parts, write_json
 from nar.training.lock import LOCK, Lock
+from nar.training.nested import flatten
 
 Config = Mapping[str, Any]
 
-MAY_CHANGE = ("training.on_nonfinite", "training.nonfinite_limit")
+MAY_CHANGE = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
 """Keys of a config that say nothing about the steps that were taken."""
 
 _MOVE_AWAY = "move it away, then the same command goes on"
@@ -70,6 +73,11 @@ class Workdir:
     def result(self) -> pathlib.Path:
         """Scores of the finished run."""
         return self.path / "result.json"
+
+    def worth_keeping(self) -> list[pathlib.Path]:
+        """What says all of a finished run but its parameters, if it is there."""
+        names = ("config.json", "versions.json", "metrics.jsonl", "result.json", "curves.png")
+        return [self.path / name for name in names]
 
     def read_config(self) -> dict[str, Any]:
         """The config of the run; its copy beside the checkpoints, with a warning, if it is damaged.
@@ -152,8 +160,8 @@ class Workdir:
                 raise ValueError(f"{path} is damaged: it is no folder; {_MOVE_AWAY}")
 
     def _check_config(self, old: Config, new: Config, prolongable: bool) -> None:
-        before, now = _flat(old), _flat(new)
-        keys = sorted({*before, *now} - {*MAY_CHANGE})
+        before, now = flatten(old), flatten(new)
+        keys = sorted(key for key in {*before, *now} if not MAY_CHANGE.match(key))
         changed = [key for key in keys if before.get(key) != now.get(key)]
         steps = "training.steps"
         if changed == [steps] and now[steps] > before.get(steps, math.inf):
@@ -187,13 +195,3 @@ def _git_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit.stdout.strip()
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

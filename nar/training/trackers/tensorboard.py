@@ -5,7 +5,7 @@ import pathlib
 import platform
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tensorboardX.proto import event_pb2
@@ -13,9 +13,33 @@ from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
 from nar.files import naming
+from nar.training.trackers.contract import Session
 
 _EVENT: Any = vars(event_pb2)["Event"]
 _SESSION: Any = vars(event_pb2)["SessionLog"]
+
+
+class TensorBoard:
+    """Events in the folder `tensorboard` of a workdir."""
+
+    def __init__(self, session: Session) -> None:
+        """Opens a file of its own for the session.
+
+        Raises:
+          OSError: naming the file, if it cannot be written, as all else here does.
+        """
+        self._events = Events(session.workdir / "tensorboard", session.start)
+
+    def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
+        """Adds values."""
+        self._events.add(step, values, seconds)
+
+    def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
+        """Nothing: TensorBoard shows what was added step by step."""
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._events.close()
 
 
 class Events:
