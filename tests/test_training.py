@@ -191,7 +191,8 @@ def test_digest_sees_names_types_shapes_and_bytes():
 
 
 def metrics_hook(folder, start=0, every=2, notes=None):
-    return WriteMetrics(folder / "metrics.jsonl", (), every, lambda step: 8, start, Clock(100.0), notes)
+    trackers = (Events(folder / "events", start),)
+    return WriteMetrics(folder / "metrics.jsonl", trackers, every, lambda step: 8, start, Clock(100.0), notes)
 
 
 def test_metrics_are_means_over_an_interval(tmp_path):

@@ -10,6 +10,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from nar.evaluation.optimal_sets import heaviest_schedule, largest_matching, most_activities
+from nar.evaluation.optimal_tables import (
+    cheapest_products,
+    cheapest_search_trees,
+    longest_common_subsequences,
+)
 from nar.evaluation.scores import join_permutations
 from nar.specs import Spec
 
@@ -248,14 +254,6 @@ def _key_of_rank(rank: Callable[[int], int], name: str) -> Checker:
     return check
 
 
-def _most_activities(inputs: Values, truth: Values, decided: Values) -> bool:
-    """As many as CLRS-30 selects, none of which starts before another one ends."""
-    (taken,) = np.nonzero(decided["selected"] > 0.5)
-    order = taken[np.argsort(inputs["f"][taken], kind="stable")]
-    apart = (inputs["s"][order][1:] >= inputs["f"][order][:-1]).all()
-    return bool(apart and len(taken) == (truth["selected"] == 1).sum())
-
-
 def _largest_sum(inputs: Values, truth: Values, decided: Values) -> bool:
     def total(outputs: Values) -> float:
         start, end = (int(outputs[name].argmax()) for name in ("start", "end"))
@@ -282,12 +280,17 @@ CHECKERS: Mapping[str, Checker] = MappingProxyType(
         "quicksort": _sorted_order,
         "minimum": _key_of_rank(lambda count: 0, "min"),
         "quickselect": _key_of_rank(lambda count: count // 2, "median"),
-        "activity_selector": _most_activities,
+        "activity_selector": most_activities,
+        "task_scheduling": heaviest_schedule,
+        "bipartite_matching": largest_matching,
+        "lcs_length": longest_common_subsequences,
+        "matrix_chain_order": cheapest_products,
+        "optimal_bst": cheapest_search_trees,
         "find_maximum_subarray": _largest_sum,
         "find_maximum_subarray_kadane": _largest_sum,
     }
 )
-"""By algorithm. Others have one right answer, or ties that only their own rule decides."""
+"""By algorithm. Others have one right answer."""
 
 
 def valid_answers(task: str, spec: Spec, inputs: Values, truth: Values, decided: Values) -> Array | None:
