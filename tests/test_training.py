@@ -190,19 +190,20 @@ def test_digest_sees_names_types_shapes_and_bytes():
 # Metrics
 
 
-def metrics_hook(folder, start=0, every=2, notes=None):
-    trackers = (Events(folder / "events", start),)
+def metrics_hook(folder, start=0, every=2, notes=None, trackers=()):
     return WriteMetrics(folder / "metrics.jsonl", trackers, every, lambda step: 8, start, Clock(100.0), notes)
 
 
 def test_metrics_are_means_over_an_interval(tmp_path):
-    hook = metrics_hook(tmp_path)
+    events = Events(tmp_path / "events", start=0)
+    hook = metrics_hook(tmp_path, trackers=[events])
     for step in range(1, 5):
         metrics = {"loss": jnp.asarray(float(step))}
         if step == 3:
             metrics["validation/score"] = np.float64(0.5)
         hook.after_step(step, None, metrics)
     hook.at_end(None, False)
+    events.close()
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(line["step"], line["loss"]) for line in lines] == [(2, 1.5), (3, 3.0), (4, 4.0)]
     assert [line.get("validation/score") for line in lines] == [None, 0.5, None]
