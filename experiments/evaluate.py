@@ -2,6 +2,7 @@
 
     python -m experiments.evaluate --workdir=runs/bfs --sizes=16,32,64
     python -m experiments.evaluate --workdir=runs/bfs --families=clrs30,grid --seeds=3,4,5 --hints
+    python -m experiments.evaluate --workdir=runs/both --sizes="bfs:16,64;dfs:8" --families="bfs:clrs30,tree"
 
 Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. Beside the
 score of each output are the share of whole instances that are exact, and of those with a right answer, be it
@@ -18,6 +19,7 @@ from absl import flags
 
 from experiments import distributed
 from experiments.assembly import Parts
+from experiments.by_task import parse_by_task, parse_numbers
 from experiments.command_line import launch
 from experiments.kinds import assemble_kind, graph_parts
 from experiments.restore import open_workdir, restore
@@ -41,12 +43,18 @@ from nar.training import Devices, is_first, on_all, on_first, say, write_json
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _TASKS = flags.DEFINE_list("tasks", None, "Which of the run's algorithms; by default all.")
-_SIZES = flags.DEFINE_list("sizes", ["16", "32", "64"], "Problem sizes.")
-_FAMILIES = flags.DEFINE_list(
+_SIZES = flags.DEFINE_string(
+    "sizes",
+    "16,32,64",
+    "Problem sizes: of all tasks; or of some their own, as in bfs:16,64;dfs:8 (they alone are measured) or "
+    "16,32;dfs:8 (with 16 and 32 for all others).",
+)
+_FAMILIES = flags.DEFINE_string(
     "families",
-    [CLRS30],
-    "Families of graphs (nar.problems.GRAPH_FAMILIES); clrs30 are problems as CLRS-30 draws them. Tasks "
-    "without graphs have these alone.",
+    CLRS30,
+    "Families of graphs (nar.problems.GRAPH_FAMILIES), of all tasks or of some their own, like --sizes; "
+    "clrs30 are problems as CLRS-30 draws them. Tasks without graphs have these alone, and so have all of "
+    "which nothing is said.",
 )
 _SEEDS = flags.DEFINE_list(
     "seeds", ["3"], "Seeds of the problems, one measurement each; 3 is that of CLRS-30's test split."
@@ -106,13 +114,29 @@ def find_cases(parts: Parts, own: bool) -> list[Case]:
       ValueError: if the run has no such task, or a size or family cannot be drawn.
     """
     known = [task.name for task in parts.tasks]
-    tasks = _TASKS.value or known
-    for name in tasks:
+    for name in _TASKS.value or ():
         if name not in known:
             raise ValueError(f"--tasks: this run has no {name!r}; it has: {', '.join(known)}")
-    sizes = parse_numbers("sizes", _SIZES.value)
+    sizes = parse_by_task("sizes", _SIZES.value, _TASKS.value or known)
+    families = parse_by_task("families", _FAMILIES.value, _TASKS.value or known)
+    tasks = sizes.chosen(known) if _TASKS.value is None else _TASKS.value
+    for task in tasks:
+        if not sizes.of(task):
+            raise ValueError(f"--sizes says nothing of {task!r}, which --tasks asks for")
+    for task in families.named:
+        if task not in tasks:
+            raise ValueError(
+                f"--families names {task!r}, which is not measured; measured: {', '.join(tasks)}"
+            )
+    numbers = {task: parse_numbers("sizes", sizes.of(task)) for task in tasks}
     try:
-        return check_cases(tasks, sizes, _FAMILIES.value, own)
+        return check_cases(
+            tasks,
+            numbers,
+            {task: families.of(task) or (CLRS30,) for task in tasks},
+            own,
+            graphs=[task for task in families.named if set(families.named[task]) != {CLRS30}],
+        )
     except ValueError as error:
         raise ValueError(f"--sizes, --families: {error}") from None
 
@@ -164,20 +188,6 @@ def explanation(seeds: Sequence[int]) -> str:
         f"In percent{of_seeds}.\nscore: mean over outputs, as CLRS-30 scores them; exact: instances without "
         "a wrong entry;\nvalid: instances with a right answer, perhaps another one than CLRS-30's."
     )
-
-
-def parse_numbers(flag: str, words: Sequence[str]) -> list[int]:
-    """Numbers from the command line.
-
-    Raises:
-      ValueError: if there are none, or one is no whole number.
-    """
-    if not words:
-        raise ValueError(f"--{flag} needs at least one {flag.removesuffix('s')}")
-    for word in words:
-        if not word.strip().isdigit():
-            raise ValueError(f"--{flag} must be whole numbers separated by commas, got {word!r}")
-    return [int(word) for word in words]
 
 
 if __name__ == "__main__":

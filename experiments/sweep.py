@@ -26,11 +26,12 @@ from experiments import distributed
 from experiments.command_line import launch
 from experiments.trials.definition import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
 from experiments.trials.local import LocalLauncher, cores_of_machine, divide, find_accelerators
+from experiments.trials.sharing import results_of_seeds, share_seeds, without_seed
 from experiments.trials.status import Status, describe
 from experiments.trials.supervision import Entry, Launcher, State, Supervision
 from nar.files import write_text
 from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
-from nar.training import Devices, write_json
+from nar.training import Devices, check_trackers, write_json
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the trials have in common.")
 _SWEEP = flags.DEFINE_string("sweep", None, "A file with get_sweep(hyper).", required=True)
@@ -58,6 +59,9 @@ _DEVICES = flags.DEFINE_integer(
     "GPUs of a trial (local: or TPU chips); 1 by default if local, or else 0.",
     lower_bound=0,
 )
+_SHARE = flags.DEFINE_bool(
+    "share_seeds", False, "Trains trials that differ in consecutive seeds alone as one program, side by side."
+)
 _RETRIES = flags.DEFINE_integer(
     "retries",
     2,
@@ -82,10 +86,14 @@ def main() -> None:
     if root.exists() and not root.is_dir():
         raise ValueError(f"{root} is no folder; choose another workdir")
     config = _CONFIG.value
-    trials = make_trials(config, read_sweep(_SWEEP.value), root)
+    trials = make_trials(config, sweep := read_sweep(_SWEEP.value), root)
+    if _SHARE.value:
+        trials = make_trials(config, share_seeds(sweep, config.to_dict()), root)
     if _INDEX.value is not None:
         run_one(trials, _INDEX.value)
     check_trials(trials, Devices.one())
+    if _LAUNCHER.value not in ("print", "status"):
+        check_trackers_of(trials)
     record_trials(trials, config.to_dict(), root)
     if _LAUNCHER.value == "print":
         print_commands(trials)
@@ -95,6 +103,16 @@ def main() -> None:
         write_table(supervision.entries, root)
     else:
         run_all(trials, root)
+
+
+def check_trackers_of(trials: Sequence[Trial]) -> None:
+    """Raises ValueError if a trial names a tracker that is unknown, or not installed."""
+    for trial in trials:
+        training = trial.config["training"]
+        try:
+            check_trackers(training["trackers"], training["tracker_options"])
+        except ValueError as error:
+            raise ValueError(f"trial {trial.name}: {error}") from None
 
 
 def run_one(trials: Sequence[Trial], index: int) -> None:
@@ -129,7 +147,7 @@ def _own_words() -> list[str]:
             words.append(word)
             if "=" not in word:
                 words.append(next(taken))
-    return words
+    return [*words, "--share_seeds"] if _SHARE.value else words
 
 
 def run_all(trials: Sequence[Trial], root: pathlib.Path) -> None:
@@ -215,14 +233,17 @@ def parse_options(text: str) -> dict[str, Any]:
     return options
 
 
+def outcomes_of(entry: Entry) -> list[Outcome]:
+    """What came of a trial; of several that share a program, of each."""
+    overrides, result = entry.trial.overrides, entry.progress.result
+    if not _SHARE.value:
+        return [Outcome({key: value for key, value in overrides.items() if key != SEED}, result)]
+    return [Outcome(without_seed(overrides), one) for one in results_of_seeds(overrides, result)]
+
+
 def write_table(entries: Sequence[Entry], root: pathlib.Path) -> None:
     """Writes `table.txt`, `table.md` and `table.json`, and prints the first."""
-    outcomes = [
-        Outcome(
-            {key: value for key, value in entry.trial.overrides.items() if key != SEED}, entry.progress.result
-        )
-        for entry in entries
-    ]
+    outcomes = [outcome for entry in entries for outcome in outcomes_of(entry)]
     settings = summarise(outcomes)
     text = sweep_text(settings)
     write_text(root / "table.txt", f"{text}\n")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import nar
+from experiments.by_task import parse_by_task, parse_numbers
 from nar import ALGORITHMS
 from nar.batches import Transforms
 from nar.evaluation import (
@@ -448,6 +449,53 @@ def test_cases_are_the_sizes_and_families_that_a_task_has():
     ):
         with pytest.raises(ValueError, match=words):
             check_cases(tasks, sizes, families, own=False)
+
+
+def test_tasks_may_have_sizes_and_families_of_their_own():
+    sizes, families = {"bfs": [4, 5], "minimum": [9]}, {"bfs": ["tree"], "minimum": ["clrs30"]}
+    cases = check_cases(["bfs", "minimum"], sizes, families, own=False, graphs=["bfs"])
+    assert [(case.task, case.size, case.family) for case in cases] == [
+        ("bfs", 4, "tree"), ("bfs", 5, "tree"), ("minimum", 9, "clrs30"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="minimum is not about graphs"):
+        check_cases(["bfs", "minimum"], [4], {**families, "minimum": ["grid"]}, False, graphs=["minimum"])
+
+
+def test_lists_on_the_command_line_may_be_those_of_tasks():
+    tasks = ["bfs", "dfs", "minimum"]
+    same = parse_by_task("sizes", "16, 32", tasks)
+    assert [same.of(task) for task in tasks] == [("16", "32")] * 3 and same.chosen(tasks) == tasks
+    alone = parse_by_task("sizes", "bfs:16,64;dfs:8", tasks)
+    assert (alone.of("bfs"), alone.of("dfs"), alone.of("minimum")) == (("16", "64"), ("8",), ())
+    assert alone.chosen(tasks) == ["bfs", "dfs"]
+    rest = parse_by_task("sizes", "4; dfs:8", tasks)
+    assert [rest.of(task) for task in tasks] == [("4",), ("8",), ("4",)] and rest.chosen(tasks) == tasks
+    assert parse_numbers("sizes", ["16", " 4 "]) == [16, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("bsf:16", "--sizes: no task 'bsf' here; there are: bfs, dfs"),
+        ("bfs:16;bfs:8", "two lists of bfs"),
+        ("16;8", "two lists of tasks that are not named"),
+        ("bfs:", "needs at least one size of bfs"),
+        ("bfs:16;", "needs at least one size, got"),
+        ("", "--sizes needs at least one size"),
+    ],
+)
+def test_lists_that_make_no_sense_are_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        parse_by_task("sizes", text, ["bfs", "dfs"])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [(["x"], "whole numbers"), (["-4"], "whole"), (["4", "4"], "4 twice"), ([], "at least one")],
+)
+def test_numbers_that_make_no_sense_are_refused(numbers, words):
+    with pytest.raises(ValueError, match=words):
+        parse_numbers("sizes", numbers)
 
 
 @pytest.fixture(scope="module")

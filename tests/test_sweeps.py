@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from configs import base, tiny
+from configs import base, text_small, tiny
 from configs.sweeps import bfs_processors
 from experiments.trials import hyper
 from experiments.trials.definition import check_trials, make_trials, override, read_sweep
 from experiments.trials.local import Accelerators, divide, find_accelerators
+from experiments.trials.sharing import results_of_seeds, share_seeds, without_seed
 from experiments.trials.supervision import State, Supervision
 from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.spread import spread
@@ -541,3 +542,82 @@ def test_clusters_run_a_sweep(tmp_path, launcher):
     assert "was killed by signal 9, to be started again" in output
     code, output = end(sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options))
     assert code == 0 and "3 of 3" in output, output
+
+
+# ---------------------------------------------------------------------------------------------------
+# Seeds that share a program
+
+
+def shared(sweep, **training):
+    return share_seeds(sweep, {"training": {"replicas": 1, **training}})
+
+
+def test_trials_that_differ_in_consecutive_seeds_are_one_program():
+    rates = hyper.sweep("training.learning_rate", [1, 2])
+    sweep = hyper.product([hyper.sweep("training.seed", [3, 0, 1, 4, 8]), rates])
+    assert shared(sweep) == [
+        {"training.learning_rate": rate, "training.seed": seed, **replicas}
+        for rate in (1, 2)
+        for seed, replicas in (
+            (0, {"training.replicas": 2}),
+            (3, {"training.replicas": 2}),
+            (8, {}),
+        )
+    ]
+    assert shared(rates) == rates  # there is no seed to share
+    (trial,) = trials_of(shared(hyper.sweep("training.seed", range(3))))
+    assert trial.name == "seed=0,replicas=3"
+    assert (trial.config["training"]["seed"], trial.config["training"]["replicas"]) == (0, 3)
+
+
+def test_what_cannot_share_a_program_is_refused():
+    seeds = hyper.sweep("training.seed", range(2))
+    for sweep, replicas in (
+        (hyper.product([seeds, hyper.sweep("training.replicas", [1, 2])]), 1),
+        (seeds, 2),
+    ):
+        with pytest.raises(ValueError, match=r"--share_seeds sets training\.replicas"):
+            shared(sweep, replicas=replicas)
+    with pytest.raises(ValueError, match="seed by seed"):
+        share_seeds(seeds, text_small.get_config().to_dict())
+
+
+def test_results_are_taken_apart_again():
+    one, two = {"seed": 0}, {"seed": 1}
+    together = {"training.learning_rate": 1, "training.seed": 0, "training.replicas": 2}
+    assert results_of_seeds(together, {"replicas": [one, two], "scores": {}}) == [one, two]
+    assert results_of_seeds(together, None) == [None, None]
+    assert results_of_seeds({"training.seed": 0}, one) == [one]
+    assert without_seed(together) == {"training.learning_rate": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux alone")
+def test_a_sweep_of_shared_seeds_is_killed_and_ends_with_the_table_of_one_that_was_not(tmp_path):
+    root, usual = (
+        tmp_path / "root",
+        ["--share_seeds", "--parallel=1", "--config.training.checkpoint_every=20"],
+    )
+    process = sweep(root, *usual)
+    wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")), process)
+    process.kill()
+    process.communicate()
+    wait_until = time.monotonic() + 60
+    while trial_processes(root):
+        assert time.monotonic() < wait_until
+        time.sleep(0.05)
+    code, output = end(sweep(root, "--launcher=print", *usual))
+    (line,) = output.splitlines()
+    assert line.endswith("--share_seeds --sweep_index=0")
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Going on from step" in done.stdout, done.stdout + done.stderr
+    code, output = end(sweep(root, "--launcher=status", *usual))
+    assert code == 0 and "3 of 3" in output, output
+    (name,) = results(root)
+    assert name == "processor=mpnn,seed=0,replicas=3"
+    scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in results(root)[name]["replicas"]]
+    (setting,) = read_json(root / "table.json")["settings"]
+    assert setting["overrides"] == {"model.processor": "mpnn"}
+    assert (setting["trials"], setting["finished"], setting["test"]["count"]) == (3, 3, 3)
+    assert setting["test"]["mean"] == pytest.approx(np.mean(scores))
+    assert setting["test"]["deviation"] == pytest.approx(np.std(scores, ddof=1))

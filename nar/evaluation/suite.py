@@ -1,7 +1,7 @@
 """The evaluation suite: many sizes, families of graphs, seeds and lengths, each measured in several ways."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,32 +72,43 @@ class Measurement:
         return {**found, **outputs, "steps": self.steps}
 
 
-def check_cases(tasks: Sequence[str], sizes: Sequence[int], families: Sequence[str], own: bool) -> list[Case]:
+def check_cases(
+    tasks: Sequence[str],
+    sizes: Sequence[int] | Mapping[str, Sequence[int]],
+    families: Sequence[str] | Mapping[str, Sequence[str]],
+    own: bool,
+    graphs: Collection[str] = (),
+) -> list[Case]:
     """All cases, in order. Families of graphs are left out for tasks without graphs.
 
     Args:
       tasks: names of algorithms.
-      sizes: of problems.
-      families: of graphs.
+      sizes: of problems, of all tasks or by task.
+      families: of graphs, of all tasks or by task.
       own: whether the network decides on its number of steps, so that both lengths are measured.
+      graphs: tasks that must be about graphs, since they were given families of their own.
 
     Raises:
       ValueError: if a size or a family cannot be drawn, or no task has it.
     """
     lengths = ("own", "true") if own else ("true",)
-    cases = []
+    cases, asked = [], list[str]()
     for task in tasks:
         problem = find_algorithm(task).problem
-        for family in families:
-            if family != CLRS30 and "family" not in problem.options:
+        has_families = "family" in problem.options
+        if task in graphs and not has_families:
+            raise ValueError(f"{task} is not about graphs, and has no families of them")
+        for family in families[task] if isinstance(families, Mapping) else families:
+            asked.append(family)
+            if family != CLRS30 and not has_families:
                 continue
-            for size in sizes:
+            for size in sizes[task] if isinstance(sizes, Mapping) else sizes:
                 try:
                     problem.check_request(size, _options(family))
                 except ValueError as error:
                     raise ValueError(f"{task}: {error}") from None
                 cases += [Case(task, size, family, length) for length in lengths]
-    unused = [family for family in families if family not in {case.family for case in cases}]
+    unused = [family for family in asked if family not in {case.family for case in cases}]
     if unused:
         raise ValueError(f"family {unused[0]!r}: none of {', '.join(tasks)} is about graphs")
     return cases
