@@ -8,7 +8,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # An interpreter of another environment must not leak into .venv.
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help train test test-fast check clean
+.PHONY: help train test test-fast check docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -28,8 +28,12 @@ check: $(VENV)/installed-test ## check the style (ruff) and the types (pyright)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pyright --pythonpath $(BIN)/python
 
+docs: $(VENV)/installed-docs ## build the reference of all modules, site/nar.html
+	$(BIN)/python -m pdoc --docformat=google --output-directory=site nar
+	@echo "open site/nar.html"
+
 clean: ## remove the environment and the caches, not the runs
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) site .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find nar tests configs experiments -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is as new as the last installation: it is repeated only when what is to be installed has changed.
@@ -42,6 +46,11 @@ $(VENV)/bin/python:
 $(VENV)/installed-plots: pyproject.toml | $(VENV)/bin/python
 	@echo "installing nar and its dependencies into $(VENV) (about 1 GB; this takes some minutes)"
 	@$(BIN)/python -m pip install -q -e ".[plots]"
+	@touch $@
+
+$(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
+	@echo "installing nar and pdoc into $(VENV) (about 1 GB; this takes some minutes)"
+	@$(BIN)/python -m pip install -q -e ".[plots,docs]"
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml tests/requirements-oracle.txt | $(VENV)/bin/python
