@@ -28,9 +28,9 @@ check: $(VENV)/installed-test ## check the style (ruff) and the types (pyright)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pyright --pythonpath $(BIN)/python
 
-docs: $(VENV)/installed-docs ## build the reference of all modules, site/nar.html
-	$(BIN)/python -m pdoc --docformat=google --output-directory=site nar
-	@echo "open site/nar.html"
+docs: $(VENV)/installed-docs ## build the reference of all modules, site/index.html
+	$(BIN)/python docs/reference.py site
+	@echo "open site/index.html"
 
 clean: ## remove the environment and the caches, not the runs
 	rm -rf $(VENV) site .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
