@@ -1,6 +1,7 @@
 """How every script starts and how it fails."""
 
 import errno
+import functools
 import sys
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,7 @@ EXPECTED = (ValueError, FloatingPointError, OSError)
 """What users, or their machines, may get wrong: it ends a script with a line."""
 
 
-def launch(main: Callable[[], None], *, compiles: bool = True) -> None:
+def launch(main: Callable[..., None], *, compiles: bool = True, takes_words: bool = False) -> None:
     """Reads the flags and calls `main`.
 
     Wrong flags, signals, and errors of values and files end the program with a line that says what is wrong.
@@ -21,9 +22,11 @@ def launch(main: Callable[[], None], *, compiles: bool = True) -> None:
     Args:
       main: what the script does.
       compiles: whether it uses jax; if not, jax is not loaded.
+      takes_words: whether `main` gets the words that are no flags, as arguments; if not, there may be none.
     """
     end_at_signals()
-    app.run(lambda arguments: _run(main, compiles), flags_parser=_parse)
+    parse = functools.partial(_parse, takes_words=takes_words)
+    app.run(lambda words: _run(functools.partial(main, *words[1:]), compiles), flags_parser=parse)
 
 
 def _run(main: Callable[[], None], compiles: bool) -> None:
@@ -57,7 +60,7 @@ def explain(error: BaseException) -> str:
     return text
 
 
-def _parse(words: Sequence[str]) -> list[str]:
+def _parse(words: Sequence[str], takes_words: bool) -> list[str]:
     try:
         rest = flags.FLAGS(list(words))
     except flags.Error as error:
@@ -65,7 +68,7 @@ def _parse(words: Sequence[str]) -> list[str]:
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
         # A config file that cannot be read, or a --config.KEY that it does not have.
         sys.exit(f"error: --config: {_message(error)}")
-    if len(rest) > 1:
+    if len(rest) > 1 and not takes_words:
         sys.exit(f"error: unexpected arguments: {' '.join(rest[1:])}\nSee --help.")
     return rest
 

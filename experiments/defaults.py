@@ -13,19 +13,24 @@ Config = Mapping[str, Any]
 
 def complete(config: Config) -> dict[str, Any]:
     """The config with the default of each key that it lacks, saying which."""
-    filled, added = _filled(config, kind_of(config).usual().to_dict())
+    whole, added = filled(config)
     if added:
         logging.warning("the run's config is of an older version; taken as now usual: %s", ", ".join(added))
-    return filled
+    return whole
+
+
+def filled(config: Config) -> tuple[dict[str, Any], list[str]]:
+    """The same config, and what was added, a text for each key."""
+    return _filled(config, kind_of(config).usual().to_dict())
 
 
 def _filled(config: Config, usual: Config, prefix: str = "") -> tuple[dict[str, Any], list[str]]:
-    filled, added = dict(config), []
+    whole, added = dict(config), []
     for key, value in usual.items():
         if key not in config:
-            filled[key] = value
+            whole[key] = value
             added.append(f"{prefix}{key}={value!r}")
         elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and f"{prefix}{key}" not in FREE:
-            filled[key], inner = _filled(config[key], value, f"{prefix}{key}.")
+            whole[key], inner = _filled(config[key], value, f"{prefix}{key}.")
             added += inner
-    return filled, added
+    return whole, added

@@ -53,9 +53,9 @@ def trace_page(
     content = page_content(algorithm, runs, facts, spec=spec)
     # No "</script>" can end the JSON early.
     payload = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-    page = _asset("page.html").replace("{{title}}", html.escape(algorithm.name))
-    page = page.replace("{{style}}", _asset("page.css"))
-    page = page.replace("{{scripts}}", "\n".join(_asset(name) for name in _SCRIPTS))
+    page = asset("page.html").replace("{{title}}", html.escape(algorithm.name))
+    page = page.replace("{{style}}", asset("palette.css") + asset("page.css"))
+    page = page.replace("{{scripts}}", "\n".join(asset(name) for name in _SCRIPTS))
     return page.replace("{{payload}}", payload)
 
 
@@ -116,7 +116,8 @@ def _plain(probe: Probe, value: Any) -> Any:
     return plain(read(probe, value).tolist())
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of the folder `page`."""
     return importlib.resources.files("nar.reports").joinpath("page", name).read_text(encoding="utf-8")
 
 

@@ -1,0 +1,47 @@
+"""A report of runs: one page, the table of scores as Markdown and LaTeX, and plots.
+
+    python -m experiments.report runs/bfs
+    python -m experiments.report runs/* --output=reports/all
+
+Folders are those of runs (with replicas, of several algorithms, of language models) and of sweeps, of which
+all trials are taken. Only their files are read: config, versions, metrics, result and evaluation. Runs that
+are not finished are reported as such. --output is a folder, or the page in it if it ends in .html; what lay
+there under the same names is replaced when all of the report is made. Plots need matplotlib (extra `plots`).
+"""
+
+import pathlib
+
+from absl import flags
+
+from experiments.command_line import launch
+from experiments.defaults import filled
+from nar.files import naming, replacing
+from nar.reports import format_table
+from nar.reports.comparison import make_report, make_settings, read_records, report_notes, score_table
+
+_OUTPUT = flags.DEFINE_string("output", "report", "Folder of the report, or its page if it ends in .html.")
+_EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "Which evaluation to report: its --name.")
+
+
+def main(*folders: str) -> None:
+    """Reads all, makes the report, and only then writes it."""
+    if not folders:
+        raise ValueError("name at least one folder of a run or of a sweep; see --help")
+    output = pathlib.Path(_OUTPUT.value)
+    folder, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
+    records = read_records([pathlib.Path(one) for one in folders], filled, _EVALUATION.value)
+    files = make_report(records, page)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with replacing(folder / name) as file:
+            file.write(content)
+    settings = make_settings(records.runs)
+    table = score_table(settings)
+    print("\n\n".join([table.caption, format_table(table.header, table.rows), *table.notes]))
+    print("".join(f"\nNote: {line}" for line in report_notes(records, settings)))
+    print(f"Written: {folder / page}\nBeside it: {', '.join(name for name in files if name != page)}")
+
+
+if __name__ == "__main__":
+    launch(main, compiles=False, takes_words=True)

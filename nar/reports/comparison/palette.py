@@ -1,0 +1,25 @@
+"""The colours of the pages, for what matplotlib draws."""
+
+import functools
+import importlib.resources
+import re
+
+_SERIES = (0, 1, 2, 3, 5, 6, 7, 4)
+"""Of the colours c0, c1, ... those of lines and bars, in their order."""
+
+
+@functools.cache
+def light() -> dict[str, str]:
+    """Name of each colour -> its light value, as `palette.css` has it."""
+    text = importlib.resources.files("nar.reports").joinpath("page", "palette.css").read_text("utf-8")
+    return dict(re.findall(r"--([\w-]+): (#\w+);", text.split("@media")[0]))
+
+
+def colour(name: str) -> str:
+    """The light value of a colour."""
+    return light()[name]
+
+
+def series(number: int) -> str:
+    """The colour of the line or bar of this number."""
+    return colour(f"c{_SERIES[number % len(_SERIES)]}")

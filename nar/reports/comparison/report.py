@@ -1,0 +1,128 @@
+"""The files of a report: one page, the table as Markdown and LaTeX, and plots as PNG and SVG."""
+
+from collections.abc import Sequence
+
+import nar
+from nar.reports.comparison import page
+from nar.reports.comparison.drawing import as_image, check_matplotlib, draw
+from nar.reports.comparison.formats import as_html, as_latex, as_markdown
+from nar.reports.comparison.panels import Bars, Panel, learning_curves, published_bars, size_curves
+from nar.reports.comparison.published import RECONSTRUCTED
+from nar.reports.comparison.records import Records
+from nar.reports.comparison.settings import Setting, make_settings
+from nar.reports.comparison.tables import (
+    Table,
+    config_table,
+    run_table,
+    score_table,
+    size_table,
+)
+
+_COLUMNS = 3
+"""Of panels in a plot."""
+
+_SIZES = (
+    "By experiments.evaluate; where it was not asked, n = 16 is the validation and n = 64 the test split. "
+    "Bands are deviations."
+)
+_MARKED = (
+    "Bars are ours, test split. Marks are those of others: full ones were read where they were published, "
+    f"hollow ones ({RECONSTRUCTED}) are reconstructed."
+)
+
+
+def make_report(records: Records, page_name: str = "report.html") -> dict[str, bytes]:
+    """All files by name; nothing is written.
+
+    Args:
+      records: what it is about; at least one run.
+      page_name: of the page.
+
+    Raises:
+      ValueError: if there is no run, or no matplotlib.
+    """
+    check_matplotlib()
+    if not records.runs:
+        raise ValueError("no trial has begun yet: " + ", ".join(map(str, records.waiting)))
+    settings = make_settings(records.runs)
+    scores = score_table(settings)
+    plots = {
+        "learning_curves": (learning_curves(settings), ""),
+        "score_by_size": (size_curves(settings), _SIZES),
+        "test_scores": (published_bars(settings), _MARKED),
+    }
+    files = {
+        page_name: _page(records, settings, scores, plots).encode(),
+        "table.md": as_markdown(scores).encode(),
+        "table.tex": as_latex(scores).encode(),
+    }
+    for name, (panels, _) in plots.items():
+        if panels:
+            figure = draw(panels, 2 if isinstance(panels[0], Bars) else _COLUMNS)
+            files |= {f"{name}.{form}": as_image(figure, form) for form in ("png", "svg")}
+    return files
+
+
+def _page(
+    records: Records,
+    settings: Sequence[Setting],
+    scores: Table,
+    plots: dict[str, tuple[Sequence[Panel], str]],
+) -> str:
+    drawn = {name: page.figures(name, panels, note) for name, (panels, note) in plots.items() if panels}
+    differences, sizes = config_table(settings), size_table(settings)
+    parts = [
+        ("Runs", [page.notes(report_notes(records, settings)), as_html(run_table(settings))]),
+        ("Scores", [as_html(scores), page.sources(scores)] if scores.rows else []),
+        ("Test scores beside published ones", [drawn.get("test_scores", "")]),
+        ("Learning curves", [drawn.get("learning_curves", "")]),
+        ("Score by size", [drawn.get("score_by_size", ""), as_html(sizes) if sizes.rows else ""]),
+        ("Differences of configs", [as_html(differences) if differences.rows else "", _added(records)]),
+    ]
+    sections = [page.section(title, *content) for title, content in parts if any(content)]
+    return page.report_page(_title(records), _facts(records, settings), sections)
+
+
+def _title(records: Records) -> str:
+    runs = records.runs
+    return runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def _facts(records: Records, settings: Sequence[Setting]) -> str:
+    finished = sum(record.is_finished for record in records.runs)
+    parts = [f"{len(settings)} settings" if len(settings) > 1 else "one setting"]
+    parts.append(f"{finished} of {len(records.runs) + len(records.waiting)} runs finished")
+    return " · ".join([*parts, f"report by nar {nar.__version__}"])
+
+
+def report_notes(records: Records, settings: Sequence[Setting]) -> list[str]:
+    """What a reader must know of the runs: what is not finished, left out, or of another version."""
+    lines = [
+        f"{record.name}: {record.status}; its scores are in no table."
+        for record in records.runs
+        if not record.is_finished
+    ]
+    if records.waiting:
+        lines.append(f"Not begun: {', '.join(path.name for path in records.waiting)}.")
+    for one in settings:
+        for seed in one.repeated_seeds:
+            lines.append(f"{one.label}: seed {seed} is there more than once; its first run counts.")
+    for record in records.runs:
+        version = record.versions.get("nar")
+        if version != nar.__version__:
+            lines.append(
+                f"{record.name}: a run of nar {version or 'of an unknown version'}, reported by "
+                f"{nar.__version__}; runs of different versions are never one setting."
+            )
+        if record.added:
+            lines.append(
+                f"{record.name}: its config is of an older version; {len(record.added)} keys that it lacks "
+                "count as what is usual now."
+            )
+    return lines
+
+
+def _added(records: Records) -> str:
+    """What the configs of older versions lack, folded."""
+    lines = [f"{record.name}: {', '.join(record.added)}" for record in records.runs if record.added]
+    return page.folded("What configs of older versions lack, as it is taken to be", page.notes(lines))
