@@ -7,11 +7,11 @@ The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is
 """
 
 import json
-from typing import Any
 
 from absl import flags
 
 from experiments.command_line import launch
+from experiments.own_input import parse_input
 from experiments.restore import load
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -37,26 +37,6 @@ def main() -> None:
         "steps": prediction.steps,
     }
     print(json.dumps(shown))
-
-
-def parse_input(text: str) -> dict[str, Any]:
-    """Arguments from the command line.
-
-    Raises:
-      ValueError: if they are not a JSON object.
-    """
-    try:
-        arguments = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"--input is no JSON: {error}") from None
-    if not isinstance(arguments, dict):
-        raise ValueError(f"--input must be a JSON object of arguments by name, got {text}")
-    if "edges" in arguments:
-        edges = arguments.pop("edges")
-        if not isinstance(edges, list) or not all(isinstance(edge, list) for edge in edges):
-            raise ValueError(f"--input: edges must be a list of lists of nodes, got {edges}")
-        arguments["A"] = [tuple(edge) for edge in edges]
-    return arguments
 
 
 if __name__ == "__main__":

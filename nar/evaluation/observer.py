@@ -11,7 +11,7 @@ from nar.algorithms import find_algorithm
 from nar.batches import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.scores import decide, decide_hint
 from nar.model import FromTrace, Model, Params, Predictions, make_model, make_recorder
-from nar.traces import TraceBatch
+from nar.traces import Trace, TraceBatch
 from nar.training import Devices
 
 KINDS = ("outputs", "hints", "states")
@@ -37,6 +37,21 @@ class Observation:
     steps: np.ndarray
     hints: dict[str, np.ndarray]
     states: np.ndarray | None
+
+    def trace(self, index: int) -> Trace:
+        """What was predicted for one sample, as a trace: its first hints were given, the others predicted.
+
+        Hints that the network does not decode are not in it.
+        """
+        steps = self.steps[index]
+        return Trace(
+            inputs={name: value[index] for name, value in self.batch.inputs.items()},
+            hints={
+                name: np.concatenate([self.batch.hints[name][:1, index], value[:steps, index]])
+                for name, value in self.hints.items()
+            },
+            outputs={name: value[index] for name, value in self.outputs.items()},
+        )
 
 
 class Observer:

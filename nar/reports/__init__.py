@@ -6,6 +6,7 @@ from nar.reports.evaluation_table import evaluation_table
 from nar.reports.sweep_table import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
 from nar.reports.text_layout import Layout
+from nar.reports.trace_beside import beside_text
 from nar.reports.trace_page import Run, trace_page, write_page
 from nar.reports.trace_text import trace_text
 
@@ -14,6 +15,7 @@ __all__ = [
     "Outcome",
     "Run",
     "answers_table",
+    "beside_text",
     "draw_accuracies",
     "draw_accuracy",
     "draw_curves",

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 MARK = "*"
 """Stands behind what changed, and before the name of its probe, where there is no colour."""
 
+WRONG = "!"
+"""Stands behind what is wrong, with colour and without."""
+
 _CHANGED, _TITLE, _FAINT, _PLAIN = "\033[1;33m", "\033[1m", "\033[2m", "\033[0m"
+_WRONG = "\033[1;31m"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +27,12 @@ class Layout:
     def same(self, text: str) -> str:
         """Text of an entry that did not; as wide as one that did."""
         return text if self.colour else text + " "
+
+    def judged(self, text: str, is_wrong: bool) -> str:
+        """Text of an entry that is right or wrong, and a place for the mark behind it."""
+        if not is_wrong:
+            return text + " "
+        return f"{_WRONG}{text}{WRONG}{_PLAIN}" if self.colour else text + WRONG
 
     def title(self, text: str) -> str:
         """A title of a stage or step."""

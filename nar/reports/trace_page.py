@@ -14,10 +14,13 @@ import pathlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
+
 from nar.algorithms import Algorithm
+from nar.reports.agreement import agreements
 from nar.reports.readings import rank, read
 from nar.reports.trace_layout import PARTS, POSITION, colours, draw_plan
-from nar.specs import Probe, Spec
+from nar.specs import Probe, Spec, Stage
 from nar.traces import Trace
 
 _SCRIPTS = ("values.js", "places.js", "nodes.js", "matrices.js", "panels.js", "steps.js")
@@ -29,11 +32,13 @@ class Run:
 
     Attributes:
       label: who ran: the algorithm, a network.
-      trace: what was shown.
+      trace: what was shown; a network that decodes no hints has none.
+      steps: how many steps of hints it took; by default those of the trace.
     """
 
     label: str
     trace: Trace
+    steps: int | None = None
 
 
 def trace_page(
@@ -65,7 +70,8 @@ def page_content(
     """What the page is told: the arguments of `trace_page` as plain lists, every probe as it is read."""
     spec = spec or algorithm.spec
     plan = draw_plan(algorithm.name, spec, runs[0].trace)
-    quiet = {POSITION, *plan["used"], *algorithm.fixed_hints}
+    fixed = {name for hint in algorithm.fixed_hints for name in (hint, hint.removesuffix("_h"))}
+    quiet = {POSITION, *plan["used"], *(fixed - {probe.name for probe in spec.outputs})}
     return {
         "title": algorithm.name,
         "family": algorithm.family.replace("_", " "),
@@ -73,7 +79,7 @@ def page_content(
         "facts": facts,
         "plan": plan,
         "probes": _probes(spec, quiet),
-        "runs": [_run(spec, run) for run in runs],
+        "runs": [_run(spec, runs[0], None), *(_run(spec, run, runs[0]) for run in runs[1:])],
     }
 
 
@@ -95,14 +101,26 @@ def _probes(spec: Spec, quiet: Collection[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _run(spec: Spec, run: Run) -> dict[str, Any]:
+def _run(spec: Spec, run: Run, truth: Run | None) -> dict[str, Any]:
+    """Its values and, of others than the truth, what is wrong and how much is right of each probe."""
     trace = run.trace
+    found = {} if truth is None else agreements(spec, truth.trace, trace)
     values = {**trace.inputs, **trace.hints, **trace.outputs}
     return {
         "label": run.label,
-        "steps": trace.length,
+        "steps": run.steps or trace.length,
         "values": {name: _plain(probe, values[name]) for name, probe in spec.items() if name in values},
+        "wrong": {name: _places(spec[name], one.wrong) for name, one in found.items()},
+        "right": {name: one.right.tolist() for name, one in found.items()},
+        "total": {name: one.total.tolist() for name, one in found.items()},
     }
+
+
+def _places(probe: Probe, wrong: np.ndarray) -> list[Any]:
+    """Where entries are wrong, as "i,j"; of a hint a list for each step."""
+    if probe.stage is Stage.HINT:
+        return [[",".join(map(str, place)) for place in np.argwhere(step).tolist()] for step in wrong]
+    return [",".join(map(str, place)) for place in np.argwhere(wrong).tolist()]
 
 
 def _plain(probe: Probe, value: Any) -> Any:

@@ -61,7 +61,7 @@ FORMS: Mapping[tuple[Location, Kind], Callable[[float, int], str]] = {
 }
 """How one entry of a reading is written; the second argument is its node (-1 for none): at itself it is ↺."""
 
-_LEGEND = "■ in the mask, · not in it, – none, →j points at j, ↺ at itself"
+LEGEND = "■ in the mask, · not in it, – none, →j points at j, ↺ at itself"
 
 
 def trace_text(spec: Spec, trace: Trace, layout: Layout | None = None) -> str:
@@ -77,26 +77,27 @@ def trace_text(spec: Spec, trace: Trace, layout: Layout | None = None) -> str:
     """
     layout = layout or Layout()
     hints = {probe.name: read(probe, trace.hints[probe.name]) for probe in spec.hints}
-    lines = [layout.faint(cut(_LEGEND, layout.width)), "", layout.title("inputs")]
-    lines += _block(spec.inputs, _readings(spec.inputs, trace.inputs), {}, layout)
+    lines = [layout.faint(cut(LEGEND, layout.width)), "", layout.title("inputs")]
+    lines += block(spec.inputs, readings(spec.inputs, trace.inputs), {}, layout)
     before: Readings = {}
     for step in range(trace.length):
         now = {name: reading[step] for name, reading in hints.items()}
         count = sum(int(differs(before[name], now[name]).sum()) for name in before)
         noted = f" · {count} changed" if before else ""
         lines += ["", layout.title(f"step {step} of 0…{trace.length - 1}") + layout.faint(noted)]
-        lines += _block(spec.hints, now, before, layout)
+        lines += block(spec.hints, now, before, layout)
         before = now
     lines += ["", layout.title("outputs")]
-    lines += _block(spec.outputs, _readings(spec.outputs, trace.outputs), {}, layout)
+    lines += block(spec.outputs, readings(spec.outputs, trace.outputs), {}, layout)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _readings(probes: Iterable[Probe], values: Mapping[str, np.ndarray]) -> Readings:
+def readings(probes: Iterable[Probe], values: Mapping[str, np.ndarray]) -> Readings:
+    """The reading of each probe by name."""
     return {probe.name: read(probe, values[probe.name]) for probe in probes}
 
 
-def _block(probes: Sequence[Probe], now: Readings, before: Readings, layout: Layout) -> list[str]:
+def block(probes: Sequence[Probe], now: Readings, before: Readings, layout: Layout) -> list[str]:
     """Single values in a line, node probes as a table, and then one edge probe after the other."""
     by_rank = [[probe for probe in probes if rank(probe) == axes] for axes in range(3)]
     lines = _single_values(by_rank[0], now, before, layout) if by_rank[0] else []
@@ -129,12 +130,12 @@ def _node_table(probes: list[Probe], now: Readings, before: Readings, layout: La
     changed = {p.name: _changed(p.name, now, before) for p in probes}
     num_nodes = len(next(iter(changed.values())))
     label = max(4, *(len(name) for name in cells))
-    wide = max(_least_width(num_nodes, probes), *(len(text) for row in cells.values() for text in row)) + 2
+    wide = max(least_width(num_nodes, probes), *(len(text) for row in cells.values() for text in row)) + 2
     rest = f" … of {num_nodes}"
     room = layout.width - label - 4
     fits = num_nodes * wide <= room
     fitting = num_nodes if fits else max(1, (room - len(rest)) // wide)
-    columns = _choose(np.any(list(changed.values()), axis=0), fitting)
+    columns = choose(np.any(list(changed.values()), axis=0), fitting)
     header = "".join(f"{column:>{wide - 1}} " for column in columns)
     lines = [layout.faint(cut(f"  {'node':{label}}{header.rstrip()}{'' if fits else rest}", layout.width))]
     for name, row in cells.items():
@@ -143,7 +144,7 @@ def _node_table(probes: list[Probe], now: Readings, before: Readings, layout: La
     return lines
 
 
-def _least_width(num_nodes: int, probes: list[Probe]) -> int:
+def least_width(num_nodes: int, probes: list[Probe]) -> int:
     """So wide are nearly all entries; columns then keep their places from step to step."""
     return 5 if any(p.kind is Kind.SCALAR for p in probes) else 1 + len(str(num_nodes - 1))
 
@@ -154,7 +155,7 @@ def _cell(text: str, changed: bool, wide: int, layout: Layout) -> str:
     return padding + (layout.changed(text) if changed else layout.same(text)) + after
 
 
-def _choose(wanted: np.ndarray, count: int) -> list[int]:
+def choose(wanted: np.ndarray, count: int) -> list[int]:
     """At most `count` places in order: those that are wanted, then the lowest."""
     order = np.argsort(~wanted, kind="stable")
     return sorted(order[:count].tolist())

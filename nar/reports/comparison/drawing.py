@@ -170,7 +170,8 @@ def _draw_bars(axes: Any, panel: Bars) -> None:
             fill = {"color": series(values.style), "alpha": 0.85}
             axes.barh(place, width, thick * 0.92, label=values.label, **fill)
             if deviation is not None:
-                axes.errorbar(width, place, xerr=deviation, ecolor=colour("ink"), elinewidth=1.2, capsize=2)
+                whisker = {"fmt": "none", "ecolor": colour("ink"), "elinewidth": 1.2, "capsize": 2}
+                axes.errorbar(width, place, xerr=deviation, **whisker)
     for values in panel.others:
         _draw_marks(axes, middles, values)
     axes.set_yticks(middles, [_wrapped(row) for row in panel.rows])

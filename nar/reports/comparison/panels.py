@@ -170,7 +170,7 @@ def _marks(rows: Sequence[Quantity]) -> Iterable[Values]:
                 for one in found
             ]
             if any(cells):
-                label = method if sourced else f"{method} {RECONSTRUCTED}"
+                label = f"{method}, published" if sourced else f"{method}, reconstructed {RECONSTRUCTED}"
                 yield Values(label, everyone.index(method), cells, is_hollow=not sourced)
 
 

@@ -8,6 +8,7 @@ from nar.reports.comparison.drawing import as_image, check_matplotlib, draw
 from nar.reports.comparison.formats import as_html, as_latex, as_markdown
 from nar.reports.comparison.panels import Bars, Panel, learning_curves, published_bars, size_curves
 from nar.reports.comparison.published import RECONSTRUCTED
+from nar.reports.comparison.reading import CONFIG
 from nar.reports.comparison.records import Records
 from nar.reports.comparison.settings import Setting, make_settings
 from nar.reports.comparison.tables import (
@@ -113,6 +114,10 @@ def report_notes(records: Records, settings: Sequence[Setting]) -> list[str]:
             lines.append(
                 f"{record.name}: a run of nar {version or 'of an unknown version'}, reported by "
                 f"{nar.__version__}; runs of different versions are never one setting."
+            )
+        if record.has_copied_config:
+            lines.append(
+                f"{record.name}: {record.path / CONFIG} is damaged; its copy in checkpoints/ was read."
             )
         if record.added:
             lines.append(

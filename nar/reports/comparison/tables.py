@@ -36,20 +36,19 @@ def score_table(settings: Sequence[Setting]) -> Table:
     quantities = list(dict.fromkeys(quantity for scores in ours.values() for quantity in scores))
     others = {quantity: quantity.published() for quantity in quantities}
     methods = list(dict.fromkeys(method for found in others.values() for method in found))
-    columns: dict[str, list[str]] = {}
+    caption = "Test scores in percent: mean ± sample standard deviation over seeds."
+    if not quantities:
+        return Table("scores", caption, [""], [], ["No run is finished, so there is no score yet."])
+    columns = []
     for one in settings:
         scores = [str(ours[one.label].get(quantity, NONE)) for quantity in quantities]
-        columns[one.label] = [
-            *scores,
-            str(validation_score(one) or NONE),
-            str(len(one.repetitions) or NONE),
-        ]
+        counts = [str(validation_score(one) or NONE), str(len(one.repetitions) or NONE)]
+        columns.append((one.label, [*scores, *counts]))
     for method in methods:
         scores = [str(others[quantity].get(method, NONE)) for quantity in quantities]
-        columns[method] = [*scores, NONE, NONE]
+        columns.append((method, [*scores, NONE, NONE]))
     labels = [*(quantity.label for quantity in quantities), "validation", "seeds"]
     shown = [one for found in others.values() for one in found.values()]
-    caption = "Test scores in percent: mean ± sample standard deviation over seeds."
     header, rows = _along_the_longer(columns, labels)
     return Table("scores", caption, header, rows, published_notes(shown))
 
@@ -89,10 +88,10 @@ def config_table(settings: Sequence[Setting]) -> Table:
     """Keys whose values are not the same for all settings."""
     configs = [one.records[0].config for one in settings]
     keys = [key for key in differing_keys(configs) if key not in REPETITION]
-    columns = {
-        one.label: [written(config, key) for key in keys]
+    columns = [
+        (one.label, [written(config, key) for key in keys])
         for one, config in zip(settings, configs, strict=True)
-    }
+    ]
     header, rows = _along_the_longer(columns, [short(key, keys) for key in keys])
     return Table("configs", "What the configs do not have in common.", header, rows)
 
@@ -126,10 +125,12 @@ def _best(metrics: Iterable[Mapping[str, float]]) -> str:
 
 
 def _along_the_longer(
-    columns: dict[str, list[str]], labels: Sequence[str]
+    columns: Sequence[tuple[str, Sequence[str]]], labels: Sequence[str]
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a row for each label, or for each column if there are more of these."""
     if len(labels) >= len(columns):
-        cells = zip(*columns.values(), strict=True)
-        return ["", *columns], [[label, *row] for label, row in zip(labels, cells, strict=True)]
-    return ["", *labels], [[name, *cells] for name, cells in columns.items()]
+        rows = zip(*(cells for _, cells in columns), strict=True)
+        return ["", *(name for name, _ in columns)], [
+            [label, *row] for label, row in zip(labels, rows, strict=True)
+        ]
+    return ["", *labels], [[name, *cells] for name, cells in columns]

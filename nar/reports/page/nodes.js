@@ -1,13 +1,13 @@
 // The drawing of nodes, with what they carry: fills, rings, numbers, arrows; one function for each part.
 
 function drawNodes(run, step, width) {
-  const rings = visibleAt(step, "ring");
-  const numbers = visibleAt(step, "number");
+  const rings = visibleAt(run, step, "ring");
+  const numbers = visibleAt(run, step, "number");
   // Room for what any step may show, so that nothing moves from step to step.
   const visible = payload.probes.filter((probe) => !hiddenProbes.has(probe.name));
   const count = (part) => visible.filter((probe) => probe.part === part).length;
   const placed = placeNodes(width, count("number") + Math.min(1.5, count("ring")), count("arrow") > 0);
-  const arrows = visibleAt(step, "arrow");
+  const arrows = visibleAt(run, step, "arrow");
   const layers = [
     drawLines(run, step, placed),
     placed.nodes.map((node, i) => drawHalo(run, step, node, i, placed.cells)),
@@ -23,7 +23,7 @@ function drawNodes(run, step, width) {
 
 // Lines of the graph, thick and coloured where a mask of edges is set.
 function drawLines(run, step, placed) {
-  const masks = ownProbes(visibleAt(step, "matrix")).filter((probe) => probe.kind === "mask");
+  const masks = ownProbes(visibleAt(run, step, "matrix")).filter((probe) => probe.kind === "mask");
   const few = payload.plan.lines.length <= 40;
   return payload.plan.lines.map(([i, j, weight]) => {
     const [a, b] = [placed.nodes[i], placed.nodes[j]];
@@ -47,7 +47,7 @@ function outline(node, cells, grow, attributes) {
 
 // A glow behind each node of which something visible changed.
 function drawHalo(run, step, node, i, cells) {
-  const own = visibleAt(step).filter((probe) => probe.location === "node" && probe.stage === "hint");
+  const own = visibleAt(run, step).filter((probe) => probe.location === "node" && probe.stage === "hint");
   const changed = own.some((probe) =>
     probe.part === "ring"
       ? reading(run, probe, step) === i && isChanged(run, probe, step, [])
@@ -57,7 +57,7 @@ function drawHalo(run, step, node, i, cells) {
 }
 
 function drawNode(run, step, node, i, cells) {
-  const fills = visibleAt(step, "fill");
+  const fills = visibleAt(run, step, "fill");
   const parts = fills.map((probe, k) => {
     const value = reading(run, probe, step)[i];
     const name = FILLS[probe.kind](probe, value);

@@ -13,16 +13,35 @@ function drawRun(run, step, width) {
   const several = payload.runs.length > 1 ? tag("h2", {}, plain(run.label)) : "";
   const over = !isResult(step) && step >= run.steps;
   const ended = over ? tag("p", { class: "note" }, `ended at step ${run.steps - 1}`) : "";
-  const matrices = ownProbes(visibleAt(step, "matrix")).map((probe) => drawMatrix(run, step, probe, filled));
-  return tag("section", { class: "run" }, several, ended,
+  const matrices = ownProbes(visibleAt(run, step, "matrix")).map((probe) => drawMatrix(run, step, probe, filled));
+  return tag("section", { class: "run" }, several, ended, drawTally(run, step),
     drawNodes(run, step, width), drawSingles(run, step),
     matrices.length ? tag("div", { class: "matrices" }, matrices.join("")) : "",
     tag("div", { class: "words" }, drawChanges(run, step), drawTable(run, step)));
 }
 
+// How many entries are right, of all probes and of each.
+function drawTally(run, step) {
+  if (run === payload.runs[0]) return "";
+  if (step === 0) return tag("p", { class: "tally note" }, "The first hints are given.");
+  const last = Math.min(run.steps, payload.runs[0].steps) - 1;
+  if (!isResult(step) && step > last) return tag("p", { class: "tally note" }, "Only one run has this step.");
+  const probes = ownProbes(probesAt(step)).filter((probe) => said(run.total, probe, step) > 0);
+  if (!probes.length) return tag("p", { class: "tally note" }, "Nothing is predicted at this step.");
+  const sum = (table) => probes.reduce((all, probe) => all + said(table, probe, step), 0);
+  const parts = probes.map((probe) => {
+    const [right, total] = [said(run.right, probe, step), said(run.total, probe, step)];
+    const sign = tag("span", { class: right < total ? "wrong-sign" : "right-sign" }, right < total ? "✗" : "✓");
+    const about = { "data-probe": probe.name, "data-right": right, "data-total": total };
+    return tag("li", about, sign, tag("b", {}, plain(probe.name)), ` ${right}/${total}`);
+  });
+  return tag("div", { class: "tally" },
+    tag("b", {}, `${sum(run.right)} of ${sum(run.total)} entries right`), tag("ul", {}, parts.join("")));
+}
+
 // Values that are one for the whole run, and the nodes of rings.
 function drawSingles(run, step) {
-  const probes = visibleAt(step).filter((probe) => probe.rank === 0);
+  const probes = visibleAt(run, step).filter((probe) => probe.rank === 0);
   const items = probes.map((probe) => {
     const value = reading(run, probe, step);
     const filling = probe.part === "value" && FILLS[probe.kind] ? FILLS[probe.kind](probe, value) : null;
@@ -36,7 +55,7 @@ function drawSingles(run, step) {
 
 function drawChanges(run, step) {
   if (isResult(step)) return "";
-  const found = ownProbes(probesAt(step)).map((probe) => {
+  const found = ownProbes(probesAt(step)).filter((probe) => has(run, probe)).map((probe) => {
     const value = reading(run, probe, step);
     return [probe, placesOf(value).filter((place) => isChanged(run, probe, step, place))];
   });
@@ -61,7 +80,7 @@ function changeText(run, step, probe, place) {
 
 // All node probes, hidden ones too: a column for each node.
 function drawTable(run, step) {
-  const probes = probesAt(step).filter((probe) => probe.rank === 1);
+  const probes = probesAt(step).filter((probe) => probe.rank === 1 && has(run, probe));
   if (!probes.length) return "";
   const count = numNodes();
   const head = Array.from({ length: count }, (_, node) => tag("th", { scope: "col" }, node));
@@ -90,7 +109,7 @@ function drawLegend(step) {
 }
 
 function legendEntry(probe, step) {
-  const changed = payload.runs.some((run) =>
+  const changed = payload.runs.some((run) => has(run, probe) &&
     placesOf(reading(run, probe, step)).some((place) => isChanged(run, probe, step, place)));
   const classes = probe.classes ? " classes-chip" : "";
   const chip = tag("span", { class: `chip ${probe.part} ${colour(probe)}${classes}` }, CHIPS[probe.part]);

@@ -61,7 +61,9 @@ function probesAt(step, part) {
   );
 }
 
-const visibleAt = (step, part) => probesAt(step, part).filter((probe) => !hiddenProbes.has(probe.name));
+const has = (run, probe) => run.values[probe.name] !== undefined;
+const visibleAt = (run, step, part) =>
+  probesAt(step, part).filter((probe) => has(run, probe) && !hiddenProbes.has(probe.name));
 const ownProbes = (probes) => probes.filter((probe) => probe.stage !== "input");
 
 function reading(run, probe, step) {
@@ -78,17 +80,19 @@ function placesOf(value) {
 }
 
 function isChanged(run, probe, step, place) {
-  if (probe.stage !== "hint" || step === 0 || step >= run.steps) return false;
+  if (probe.stage !== "hint" || !has(run, probe) || step === 0 || step >= run.steps) return false;
   const values = run.values[probe.name];
   return entry(values[step], place) !== entry(values[step - 1], place);
 }
 
+// What is said of a probe of a run at a step, in one of its tables; undefined if nothing is.
+function said(table, probe, step) {
+  const about = table[probe.name];
+  return probe.stage === "hint" && about !== undefined ? about[step] : about;
+}
+
 function isWrong(run, probe, step, place) {
-  const truth = payload.runs[0];
-  if (run === truth || probe.stage === "input") return false;
-  const [one, other] = [run, truth].map((each) => entry(reading(each, probe, step), place));
-  if (probe.kind !== "scalar" || typeof one === "string" || typeof other === "string") return one !== other;
-  return Math.abs(one - other) > 0.1 * Math.max(1, Math.abs(other));
+  return (said(run.wrong, probe, step) ?? []).includes(place.join(","));
 }
 
 // Classes of an element that shows this entry.

@@ -1,0 +1,24 @@
+"""A problem of one's own, given on the command line as JSON."""
+
+import json
+from typing import Any
+
+
+def parse_input(text: str) -> dict[str, Any]:
+    """Arguments from the command line.
+
+    Raises:
+      ValueError: if they are not a JSON object.
+    """
+    try:
+        arguments = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--input is no JSON: {error}") from None
+    if not isinstance(arguments, dict):
+        raise ValueError(f"--input must be a JSON object of arguments by name, got {text}")
+    if "edges" in arguments:
+        edges = arguments.pop("edges")
+        if not isinstance(edges, list) or not all(isinstance(edge, list) for edge in edges):
+            raise ValueError(f"--input: edges must be a list of lists of nodes, got {edges}")
+        arguments["A"] = [tuple(edge) for edge in edges]
+    return arguments
