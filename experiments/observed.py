@@ -97,7 +97,9 @@ def of_test_split(algorithm: Algorithm, index: int) -> TraceBatch:
     """
     origin = CLRS30_SPLITS["test"].origin(algorithm)
     if index >= origin["count"]:
-        raise ValueError(f"--index: the test split of {algorithm.name} has 0 to {origin['count'] - 1}, got {index}")
+        raise ValueError(
+            f"--index: the test split of {algorithm.name} has 0 to {origin['count'] - 1}, got {index}"
+        )
     if algorithm.in_clrs30:
         draw = functools.partial(clrs30_split, algorithm, "test")
     else:

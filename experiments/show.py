@@ -10,9 +10,9 @@ problem are flags. What changed in a step is coloured on a terminal, and else ma
     python -m experiments.show --workdir=runs/bfs --size=8 --p=0.3 --output=beside.html
     python -m experiments.show --workdir=runs/bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}'
 
-With --workdir a trained network goes beside the algorithm: its hints and outputs, how many entries are right at
-each step, and which are wrong. The instance is number `index` of the test split; or that of a series, if a size,
-seed or option is given; or a problem of your own.
+With --workdir a trained network goes beside the algorithm: its hints and outputs, how many entries are right
+at each step, and which are wrong. The instance is number `index` of the test split; or that of a series, if a
+size, seed or option is given; or a problem of your own.
 """
 
 import ast
@@ -41,7 +41,10 @@ _ALGORITHM = flags.DEFINE_string(
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, whose network goes beside the algorithm.")
 _INPUT = flags.DEFINE_string("input", None, "With --workdir: arguments of a problem by name, as JSON.")
 _LENGTHS = flags.DEFINE_enum(
-    "lengths", "own", ["own", "true"], "With --workdir: the network's own number of steps, or the algorithm's."
+    "lengths",
+    "own",
+    ["own", "true"],
+    "With --workdir: the network's own number of steps, or the algorithm's.",
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "With --workdir: which checkpoint.")
 _REPLICA = flags.DEFINE_integer("replica", 0, "With --workdir: which of the run's seeds, if it has several.")
@@ -73,7 +76,7 @@ _OF_NETWORKS = ("input", "lengths", "checkpoint", "replica")
 def main() -> None:
     """Makes what is shown, and prints it or writes its page."""
     if _WORKDIR.value is not None:
-        show_beside()
+        show_beside(_WORKDIR.value)
         return
     if _ALGORITHM.value is None:
         raise ValueError("--algorithm says what to show, or --workdir whose predictions")
@@ -83,11 +86,9 @@ def main() -> None:
     algorithm = find_algorithm(_ALGORITHM.value)
     batch, facts = sampled(algorithm)
     if _OUTPUT.value is None:
-        print_text(
-            algorithm, facts, lambda layout: trace_text(algorithm.spec, batch.trace(0), layout)
-        )
+        print_text(algorithm, facts, lambda layout: trace_text(algorithm.spec, batch.trace(0), layout))
     else:
-        write(trace_page(algorithm, [Run(algorithm.name, batch.trace(0))], facts))
+        write(_OUTPUT.value, trace_page(algorithm, [Run(algorithm.name, batch.trace(0))], facts))
 
 
 def sampled(algorithm: Algorithm) -> tuple[TraceBatch, str]:
@@ -99,7 +100,7 @@ def sampled(algorithm: Algorithm) -> tuple[TraceBatch, str]:
     return batch, " · ".join([*facts, *(f"{name} = {word}" for name, word in words.items())])
 
 
-def show_beside() -> None:
+def show_beside(workdir: str) -> None:
     """Shows the network of a run beside the algorithm."""
     # Here begins what needs jax.
     from experiments.observed import open_network
@@ -109,11 +110,11 @@ def show_beside() -> None:
     drawn = [name for name in ("size", "seed", *_OPTIONS) if flags.FLAGS[name].present]
     if _INPUT.value is not None and (drawn or flags.FLAGS["index"].present):
         raise ValueError(f"--input is the instance: leave out --{[*drawn, 'index'][0]}")
-    network = open_network(_WORKDIR.value, _CHECKPOINT.value, _REPLICA.value, _LENGTHS.value)
+    network = open_network(workdir, _CHECKPOINT.value, _REPLICA.value, _LENGTHS.value)
     algorithm = network.task(_ALGORITHM.value)
     batch, origin = instance(algorithm, bool(drawn))
     seen = network.observe(algorithm, batch)
-    facts = f"{origin} · {_WORKDIR.value}, step {network.step}"
+    facts = f"{origin} · {workdir}, step {network.step}"
     if _OUTPUT.value is None:
         print_text(
             algorithm,
@@ -121,8 +122,11 @@ def show_beside() -> None:
             lambda layout: beside_text(seen.spec, seen.truth, seen.predicted, seen.steps, layout),
         )
     else:
-        runs = [Run(algorithm.name, seen.truth), Run(f"network of {_WORKDIR.value}", seen.predicted, seen.steps)]
-        write(trace_page(algorithm, runs, facts, spec=seen.spec))
+        runs = [
+            Run(algorithm.name, seen.truth),
+            Run(f"network of {workdir}", seen.predicted, seen.steps),
+        ]
+        write(_OUTPUT.value, trace_page(algorithm, runs, facts, spec=seen.spec))
 
 
 def instance(algorithm: Algorithm, is_drawn: bool) -> tuple[TraceBatch, str]:
@@ -144,9 +148,9 @@ def parse_option(word: str) -> Any:
         return {"true": True, "false": False}.get(word.lower(), word)
 
 
-def write(page: str) -> None:
-    """Writes the page to where the flags say."""
-    path = pathlib.Path(_OUTPUT.value)
+def write(file: str, page: str) -> None:
+    """Writes the page, and says so."""
+    path = pathlib.Path(file)
     write_page(path, page)
     print(f"Written: {path}")
 

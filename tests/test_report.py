@@ -60,7 +60,8 @@ def make_run(folder, test=None, *, seed=0, overrides=(), versions=None, lines=2,
         folder / "versions.json", versions or {"nar": __version__, "git": "0123456789", "jax": "0.10.2"}
     )
     metrics = [
-        {"step": 10 * k, "loss": 1.0 / k, "validation/score": 0.4 * k, "validation/bfs/score": 0.4 * k}
+        {"step": 10 * k, "loss": 1.0 / k, "validation/score": 0.4 * k}
+        | {f"validation/{name}/score": 0.4 * k for name in config.algorithms}
         for k in range(1, lines + 1)
     ]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in metrics))
@@ -104,6 +105,46 @@ def test_replicas_are_seeds(tmp_path):
     [record] = read(run).runs
     assert [seed for seed, _ in record.repetitions] == [4, 5]
     assert table_of(run)["run"]["bfs"] == f"60.00 ± {100 * np.std([0.5, 0.7], ddof=1):.2f}"
+
+
+def baselines(root, processors=("mpnn", "pgn"), seeds=2, tasks=("bfs", "dfs")):
+    """A run for each processor, algorithm and seed; scores count up by 1 %."""
+    return [
+        make_run(
+            root / f"{processor}-{task}-{seed}",
+            {task: 0.01 * (10 * p + 5 * t + seed)},
+            seed=seed,
+            overrides={"model.processor": processor, "algorithms": (task,)},
+        )
+        for p, processor in enumerate(processors)
+        for t, task in enumerate(tasks)
+        for seed in range(seeds)
+    ]
+
+
+def test_networks_of_single_algorithms_are_one_column_as_in_papers(tmp_path):
+    runs = baselines(tmp_path)
+    table = table_of(*runs)
+    assert table["processor pgn"]["bfs"] == "10.50 ± 0.71" and table["processor mpnn"]["dfs"] == "5.50 ± 0.71"
+    assert table["processor pgn"]["mean of these 2 tasks"] == "13.00 ± 0.71"
+    settings = make_settings(read(*runs).runs)
+    assert [panel.title for panel in size_curves(settings)] == ["bfs", "dfs"]
+    assert [panel.title for panel in learning_curves(settings)] == ["bfs", "dfs"]
+    assert table_of(*runs[:4])["mpnn"]["bfs"] == "0.50 ± 0.71"
+
+
+def test_an_average_needs_all_algorithms_of_a_seed(tmp_path):
+    runs = baselines(tmp_path)
+    (runs[1] / "result.json").unlink()
+    table = table_of(*runs)
+    assert table["processor mpnn"]["bfs"] == "0.00" and table["processor mpnn"]["dfs"] == "5.50 ± 0.71"
+    assert table["processor mpnn"]["mean of these 2 tasks"] == "2.50"
+
+
+def test_runs_that_share_an_algorithm_are_apart(tmp_path):
+    alone = make_run(tmp_path / "alone", {"bfs": 0.5}, overrides={"algorithms": ("bfs",)})
+    both = make_run(tmp_path / "both", {"bfs": 0.7, "dfs": 0.1}, overrides={"algorithms": ("bfs", "dfs")})
+    assert [one.label for one in make_settings(read(alone, both).runs)] == ["alone", "both"]
 
 
 def test_a_seed_that_is_there_twice_counts_once(tmp_path):

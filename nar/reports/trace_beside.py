@@ -1,4 +1,4 @@
-"""A network's run beside the algorithm's as text for the terminal: predictions at each step, errors marked."""
+"""A network's run beside the algorithm's as text for the terminal: what it predicts, with errors marked."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def beside_text(spec: Spec, truth: Trace, other: Trace, steps: int, layout: Layo
     """Both runs, step by step.
 
     Args:
-      spec: of the probes of both; hints that the network does not predict are shown as the algorithm has them.
+      spec: of both; hints that the network does not predict are shown as the algorithm has them.
       truth: the algorithm's run.
       other: the network's: its first hints are given.
       steps: how many steps of hints the network's run has, the first one included.
@@ -44,11 +44,17 @@ def beside_text(spec: Spec, truth: Trace, other: Trace, steps: int, layout: Layo
     lines = [layout.faint(cut(legend, layout.width)), "", layout.title("inputs")]
     lines += block(spec.inputs, readings(spec.inputs, truth.inputs), {}, layout)
     for step in range(max(truth.length, steps)):
-        lines += ["", _title(spec, truth, steps, found, step, layout), *_step(spec, truth, other, found, step, layout)]
+        lines += [
+            "",
+            _title(spec, truth, steps, found, step, layout),
+            *_step(spec, truth, other, found, step, layout),
+        ]
     right, total = totals(found, spec.outputs, None)
     lines += ["", layout.title("outputs") + layout.faint(f" · {right} of {total} entries right")]
     lines += _pair(spec.outputs, _outputs(spec, truth, other, found), layout)
-    return "\n".join(line.rstrip() for line in [*lines, *_summary(spec, min(truth.length, steps), found, layout)])
+    return "\n".join(
+        line.rstrip() for line in [*lines, *_summary(spec, min(truth.length, steps), found, layout)]
+    )
 
 
 def _title(
@@ -62,7 +68,9 @@ def _title(
     if step >= steps:
         return title + layout.faint(" · the network has ended, the algorithm goes on")
     right, total = totals(found, spec.hints, step)
-    return title + layout.faint(f" · {right} of {total} entries right" if total else " · no hint is predicted")
+    return title + layout.faint(
+        f" · {right} of {total} entries right" if total else " · no hint is predicted"
+    )
 
 
 def _step(
@@ -131,7 +139,10 @@ def _table(probes: Sequence[Probe], step: _Step, layout: Layout) -> list[str]:
     lines = [layout.faint(cut(f"  {'node':{label}}{header.rstrip()}{'' if fits else rest}", layout.width))]
     for name, (true, mine) in rows.items():
         lines.append(f"  {name:{label}}" + "".join(f"{true[i]:>{wide - 1}} " for i in columns))
-        cells = (" " * (wide - 1 - len(mine[i])) + layout.judged(mine[i], bool(step.wrong[name][i])) for i in columns)
+        cells = (
+            " " * (wide - 1 - len(mine[i])) + layout.judged(mine[i], bool(step.wrong[name][i]))
+            for i in columns
+        )
         lines.append(layout.faint(f"  {'  ' + _MINE:{label}}") + "".join(cells))
     return lines
 
@@ -139,7 +150,11 @@ def _table(probes: Sequence[Probe], step: _Step, layout: Layout) -> list[str]:
 def _wrong_entries(probe: Probe, step: _Step, layout: Layout) -> list[str]:
     """Of a matrix, the entries that are wrong."""
     form = FORMS[probe.location, probe.kind]
-    true, mine, places = step.truth[probe.name], step.mine[probe.name], np.argwhere(step.wrong[probe.name]).tolist()
+    true, mine, places = (
+        step.truth[probe.name],
+        step.mine[probe.name],
+        np.argwhere(step.wrong[probe.name]).tolist(),
+    )
     if not places:
         return [f"  {probe.name}  {layout.faint('all right')}"]
     texts = [(f"({i},{j}) {form(mine[i, j], -1)}", f" for {form(true[i, j], -1)}") for i, j in places]

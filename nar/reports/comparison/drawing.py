@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from nar.reports.comparison.palette import colour, series
+from nar.reports.comparison.palette import NUM_SERIES, colour, series
 from nar.reports.comparison.panels import Bars, Curves, Line, Panel, Values
 
 _WIDTH, _HEIGHT = 4.6, 3.0
@@ -14,6 +14,8 @@ _WIDTH, _HEIGHT = 4.6, 3.0
 
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
 _MARKERS = "os^Dv<>p"
+_HATCHES = ("", "//", "..", "xx")
+"""Of bars, once all colours are taken."""
 _MARKS = ("D", "s", "^", "v", "P", "X", "o", "<", ">", "p", "h")
 _ROW = 0.34
 """Inches of a row of bars, at least."""
@@ -142,9 +144,11 @@ def _draw_curves(axes: Any, panel: Curves) -> None:
 def _draw_line(axes: Any, line: Line) -> None:
     points = line.points[:: math.ceil(len(line.points) / _MOST_POINTS)]
     x, y = [point[0] for point in points], [point[1] for point in points]
-    style = {"color": series(line.style), "linestyle": _DASHES[line.style % len(_DASHES)]}
+    # Where a colour comes again, dashes and marker do not.
+    turn = line.style + line.style // NUM_SERIES
+    style = {"color": series(line.style), "linestyle": _DASHES[turn % len(_DASHES)]}
     if len(points) <= 30:
-        style |= {"marker": _MARKERS[line.style % len(_MARKERS)], "markersize": 4}
+        style |= {"marker": _MARKERS[turn % len(_MARKERS)], "markersize": 4}
     axes.plot(x, y, label=line.label, linewidth=1.4, **style)
     spread = [(at, value, own) for at, value, own in points if own is not None]
     if spread:
@@ -167,10 +171,11 @@ def _draw_bars(axes: Any, panel: Bars) -> None:
         for number, values in enumerate(there):
             place = middle + thick * ((len(there) - 1) / 2 - number)
             width, deviation = values.cells[row] or (0.0, None)
-            fill = {"color": series(values.style), "alpha": 0.85}
+            hatch = _HATCHES[values.style // NUM_SERIES % len(_HATCHES)]
+            fill = {"color": series(values.style), "alpha": 0.85, "hatch": hatch, "edgecolor": colour("card")}
             axes.barh(place, width, thick * 0.92, label=values.label, **fill)
             if deviation is not None:
-                whisker = {"fmt": "none", "ecolor": colour("ink"), "elinewidth": 1.2, "capsize": 2}
+                whisker = {"fmt": "none", "color": colour("ink"), "elinewidth": 1.2, "capsize": 2}
                 axes.errorbar(width, place, xerr=deviation, **whisker)
     for values in panel.others:
         _draw_marks(axes, middles, values)

@@ -7,6 +7,8 @@ import re
 _SERIES = (0, 1, 2, 3, 5, 6, 7, 4)
 """Of the colours c0, c1, ... those of lines and bars, in their order."""
 
+NUM_SERIES = len(_SERIES)
+
 
 @functools.cache
 def light() -> dict[str, str]:

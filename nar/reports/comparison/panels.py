@@ -89,17 +89,22 @@ Panel = Curves | Bars
 
 
 def learning_curves(settings: Sequence[Setting]) -> list[Curves]:
-    """Loss, mean validation score and, of several algorithms, the score of each; a line for each run."""
+    """Loss, mean validation score and, of several algorithms, the score of each; a line for each run.
+
+    Where algorithms have networks of their own, each algorithm's score alone.
+    """
     tasks = dict.fromkeys(
         key for one in settings for record in one.records for line in record.metrics for key in line
     )
     scores = [key for key in tasks if key.endswith("/score") and key.startswith("validation/")]
     names = [key.split("/")[1] for key in scores if key.count("/") == 2 and "/class/" not in key]
-    panels = [
-        Curves("training loss", "step", _runs(settings, "loss", 1), is_percent=False),
-        Curves("validation score", "step", _runs(settings, "validation/score", 100)),
-    ]
-    if len(names) > 1:
+    panels = []
+    if not any(one.has_several_networks for one in settings):
+        panels = [
+            Curves("training loss", "step", _runs(settings, "loss", 1), is_percent=False),
+            Curves("validation score", "step", _runs(settings, "validation/score", 100)),
+        ]
+    if len(names) > 1 or not panels:
         panels += [Curves(name, "step", _runs(settings, f"validation/{name}/score", 100)) for name in names]
     return [panel for panel in panels if panel.lines]
 

@@ -41,17 +41,23 @@ class Quantity:
 
 
 def test_scores(setting: Setting) -> dict[Quantity, Spread]:
-    """Each quantity's spread over the seeds of a setting; nothing if no run is finished."""
-    rows = [_quantities(scores["test"], setting.is_text) for scores in setting.repetitions.values()]
-    return {quantity: spread([row[quantity] for row in rows]) for quantity in (rows[0] if rows else ())}
+    """Each quantity's spread over the seeds that have it; nothing if no run is finished.
+
+    An average is over the seeds of which all algorithms of the setting are finished.
+    """
+    tests = [scores["test"] for scores in setting.repetitions.values()]
+    names = {name for test in tests for name in test}
+    rows = [_quantities(test, setting.is_text, is_whole=set(test) == names) for test in tests]
+    found = dict.fromkeys(quantity for row in rows for quantity in row)
+    return {one: spread([row[one] for row in rows if one in row]) for one in found}
 
 
 def validation_score(setting: Setting) -> Spread | None:
-    """The mean score of algorithms on the validation split, over seeds; None if no run is finished."""
-    means = [
-        float(np.mean([_over_sizes(sizes) for sizes in scores["validation"].values()]))
-        for scores in setting.repetitions.values()
-    ]
+    """The mean score of algorithms on the validation split, over seeds; None if no seed has all of them."""
+    splits = [scores["validation"] for scores in setting.repetitions.values()]
+    names = {name for split in splits for name in split}
+    whole = [split for split in splits if set(split) == names]
+    means = [float(np.mean([_over_sizes(sizes) for sizes in split.values()])) for split in whole]
     return spread(means) if means else None
 
 
@@ -71,10 +77,10 @@ def _over_sizes(sizes: Mapping[str, Mapping[str, float]]) -> float:
     return float(np.mean([values["score"] for values in sizes.values()]))
 
 
-def _quantities(test: Mapping[str, Any], is_text: bool) -> dict[Quantity, float]:
-    """The numbers of one seed."""
+def _quantities(test: Mapping[str, Any], is_text: bool, is_whole: bool) -> dict[Quantity, float]:
+    """The numbers of one seed; averages only if it has all algorithms."""
     scores = {_task(task, list(sizes), is_text): _over_sizes(sizes) for task, sizes in test.items()}
-    if len(scores) == 1:
+    if len(scores) == 1 or not is_whole:
         return scores
     if any(one.level != "algorithm" for one in scores):
         return {**scores, Quantity("other average", f"these {len(scores)} tasks"): _mean(scores)}

@@ -122,6 +122,7 @@ def _config(path: pathlib.Path) -> tuple[Mapping[str, Any], pathlib.Path]:
             config = read_json(place)
             _check(isinstance(config.get("training"), Mapping), "it has no part training")
             _check({"steps", "seed"} <= set(config["training"]), "training has no steps or no seed")
+            _check("algorithms" in config, "it has no algorithms")
             return config, place
         except (OSError, ValueError) as error:
             if place == places[-1]:
@@ -151,6 +152,7 @@ def _check_result(result: Mapping[str, Any]) -> None:
         for split in ("validation", "test"):
             check_scores(one["scores"][split])
     _check(isinstance(result["steps"], int), "steps is no number")
+    _check(all("seed" in one for one in result.get("replicas", [])), "a replica has no seed")
 
 
 def _check_evaluation(evaluation: Mapping[str, Any]) -> None:

@@ -44,6 +44,12 @@ class Record:
         return [training["seed"] + number for number in range(training.get("replicas", 1))]
 
     @property
+    def algorithms(self) -> list[str]:
+        """Names of what it trains, as the config has them."""
+        names = self.config["algorithms"]
+        return [names] if isinstance(names, str) else list(names)
+
+    @property
     def is_finished(self) -> bool:
         """Whether it has the result of all its steps, or was stopped early by its own rule."""
         if self.result is None:
@@ -65,8 +71,9 @@ class Record:
         """(seed, its scores by split, task and size) of each seed of a finished run."""
         if self.result is None or not self.is_finished:
             return []
-        of_seeds = self.result.get("replicas", [self.result])
-        return [(seed, one["scores"]) for seed, one in zip(self.seeds, of_seeds, strict=True)]
+        if "replicas" in self.result:
+            return [(one["seed"], one["scores"]) for one in self.result["replicas"]]
+        return [(self.config["training"]["seed"], self.result["scores"])]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -86,7 +86,7 @@ def size_table(settings: Sequence[Setting]) -> Table:
 
 def config_table(settings: Sequence[Setting]) -> Table:
     """Keys whose values are not the same for all settings."""
-    configs = [one.records[0].config for one in settings]
+    configs = [one.config for one in settings]
     keys = [key for key in differing_keys(configs) if key not in REPETITION]
     columns = [
         (one.label, [written(config, key) for key in keys])
