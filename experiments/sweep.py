@@ -1,6 +1,6 @@
 """Trains the trials of a sweep, and makes a table of their scores.
 
-    python -m experiments.sweep --config=configs/bfs.py --sweep=configs/sweeps/processors.py \
+    python -m experiments.sweep --config=configs/bfs.py --sweep=configs/sweeps/bfs_processors.py \
         --workdir=runs/processors --launcher=local --parallel=2
 
 The same command goes on where it stopped, with another launcher if need be: what is done stays, what began

@@ -163,6 +163,7 @@ TRAIN = (
     "--config.training.checkpoint_every=10",
     "--config.training.optimiser=sgd",
     "--config.training.learning_rate=0.1",
+    "--config.training.trackers=('tensorboard','experiments.examples.spreadsheet:Spreadsheet')",
 )
 
 
@@ -254,6 +255,10 @@ def test_two_processes_equal_one(together, alone):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)
     assert result_of(together)["scores"] == result_of(alone)["scores"]
     assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()}
+    # A tracker is told everything once, by the first process.
+    told = (together / "metrics.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in told if ",loss," in line] == [str(row["step"]) for row in rows[0]]
+    assert told[-1] == "50,finished,1"
 
 
 @pytest.mark.slow

@@ -52,12 +52,12 @@ def words_of(line):
 
 
 def commands():
-    """Script -> its commands in all documents, each with the page where it was found first."""
+    """Script -> its commands in all documents and scripts, each with the file where it was found first."""
     found = collections.defaultdict(dict)
-    for page in PAGES:
+    for page in [*PAGES, *sorted((ROOT / "experiments").rglob("*.py")), ROOT / "nar/processors/README.md"]:
         for line in command_lines(page):
             script, words = words_of(line)
-            if "..." not in line and "$" not in line:
+            if not any(sign in line for sign in ("...", "$", "experiments.NAME")):
                 found[script].setdefault(tuple(words), name_of(page))
     return found
 
