@@ -97,6 +97,18 @@ def test_runs_that_differ_in_their_seed_alone_are_one_row_with_mean_and_deviatio
     assert cells["hidden_size 192"] == {"bfs": "50.00", "validation": "50.00", "seeds": "1"}
 
 
+def test_who_is_shown_a_run_makes_no_other_setting_of_it(tmp_path):
+    one = make_run(tmp_path / "one", {"bfs": 0.5}, seed=0)
+    two = make_run(tmp_path / "two", {"bfs": 0.7}, seed=1)
+    config = json.loads((two / "config.json").read_text())
+    del config["sha256"]
+    config["training"]["trackers"] = ["tensorboard", "wandb"]
+    config["training"]["tracker_options"] = {"wandb": {"mode": "offline"}}
+    write_json(two / "config.json", config)
+    (setting,) = make_settings(read(one, two).runs)
+    assert len(setting.records) == 2
+
+
 def test_replicas_are_seeds(tmp_path):
     replicas = [{"seed": 4, **result_of({"bfs": 0.5})}, {"seed": 5, **result_of({"bfs": 0.7})}]
     run = make_run(

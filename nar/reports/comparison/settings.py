@@ -13,7 +13,7 @@ REPETITION = ("training.seed", "training.replicas")
 
 ALGORITHMS = "algorithms"
 
-IDLE = ("training.on_nonfinite", "training.nonfinite_limit")
+IDLE = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
 """Keys that say nothing about the steps that were taken."""
 
 _MOST_DIFFERENCES = 3
@@ -87,8 +87,12 @@ def _grouped(records: Sequence[Record], key: Callable[[Record], str]) -> list[li
 
 def _but_for_algorithms(record: Record) -> str:
     """The same for runs of one version whose configs differ in nothing but seed and algorithms."""
-    left_out = (*REPETITION, *IDLE, ALGORITHMS)
-    values = {key: value for key, value in flat(record.config).items() if key not in left_out}
+    left_out = (*REPETITION, ALGORITHMS)
+    values = {
+        key: value
+        for key, value in flat(record.config).items()
+        if key not in left_out and not IDLE.match(key)
+    }
     return json.dumps([record.versions.get("nar", "unknown"), values], sort_keys=True, default=str)
 
 
@@ -137,7 +141,7 @@ def short(key: str, keys: Sequence[str]) -> str:
 def _labels(groups: Sequence[Sequence[Record]]) -> list[str]:
     """Of several runs, what their setting has for itself; of one, its name; never the same for two."""
     configs = [_config(group) for group in groups]
-    keys = [key for key in differing_keys(configs) if key not in (*REPETITION, *IDLE)]
+    keys = [key for key in differing_keys(configs) if key not in REPETITION and not IDLE.match(key)]
     told = len(groups) > 1 and 0 < len(keys) <= _MOST_DIFFERENCES
     labels = []
     for group, config in zip(groups, configs, strict=True):
