@@ -339,6 +339,15 @@ def test_mlflow_goes_on_with_the_run_of_the_session_before(mlflow, tmp_path, mon
     assert mlflow.experiments == {"mine": run.experiment}
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_has_each_step_once(mlflow, tmp_path):
+    for last in (3, 5):
+        tracker = opened(tmp_path, "mlflow")
+        for step in range(1, last + 1):
+            tracker.add(step, {"loss": 1.0, "steps_per_second": 7.0}, 100.0)
+    (run,) = mlflow.runs.values()
+    assert [metric.step for metric in run.metrics if metric.key == "loss"] == [1, 2, 3, 4, 5]
+
+
 def test_mlflow_that_is_down_is_a_warning_and_a_wrong_address_an_error(mlflow, tmp_path, caplog):
     tracker = opened(tmp_path, "mlflow", tracking_uri="http://down")
     tracker.add(1, {"loss": 1.0}, 100.0)

@@ -64,7 +64,7 @@ class MLflow:
         self._run = session.remembered("mlflow", make)
         self._status = "KILLED"
         self._client.update_run(self._run, status="RUNNING")
-        lines = self._client.get_metric_history(self._run, _IN_EACH_LINE) if session.start else []
+        lines = self._client.get_metric_history(self._run, _IN_EACH_LINE)
         self._logged = max((metric.step for metric in lines), default=0)
         self._describe(session)
 
