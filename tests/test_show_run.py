@@ -204,13 +204,10 @@ def test_a_sampled_one_as_a_page(trained, tmp_path):
     ("flags", "message"),
     [
         ([], "--algorithm must be one of insertion_sort, bfs, got None"),
-        (["--algorithm=dfs"], "--algorithm must be one of insertion_sort, bfs, got dfs"),
         (["--algorithm=bfs", "--index=32"], "--index: the test split of bfs has 0 to 31, got 32"),
-        (["--algorithm=bfs", "--replica=2"], "has the replicas 0 to 1, got 2"),
         (["--algorithm=bfs", "--input={"], "--input is no JSON"),
         (["--algorithm=bfs", '--input={"edges": [[0, 1]]}'], "--input: bfs: "),
         (["--algorithm=bfs", "--input={}", "--size=4"], "--input is the instance: leave out --size"),
-        (["--algorithm=insertion_sort", "--p=0.5"], "unknown problem option 'p'"),
         (["--algorithm=bfs", "--output=no/such/x.html"], "cannot write no/such/x.html"),
     ],
 )

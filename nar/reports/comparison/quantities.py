@@ -33,6 +33,8 @@ class Quantity:
     @property
     def label(self) -> str:
         """As it stands in tables."""
+        if self.level == "class":
+            return f"class {self.name}"
         return f"mean of {self.name}" if "average" in self.level else self.name
 
     def published(self) -> dict[str, Published]:

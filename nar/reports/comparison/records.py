@@ -64,7 +64,7 @@ class Record:
             return "stopped early" if self.result.get("stopped_early") else "finished"
         step = int(self.metrics[-1]["step"]) if self.metrics else 0
         steps = self.config["training"]["steps"]
-        return f"unfinished: {step} of {steps} steps" + (", not scored yet" if step == steps else "")
+        return f"unfinished, {step} of {steps} steps" + (", not scored yet" if step == steps else "")
 
     @property
     def repetitions(self) -> list[tuple[int, Mapping[str, Any]]]:

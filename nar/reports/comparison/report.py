@@ -8,8 +8,7 @@ from nar.reports.comparison.drawing import as_image, check_matplotlib, draw
 from nar.reports.comparison.formats import as_html, as_latex, as_markdown
 from nar.reports.comparison.panels import Bars, Panel, learning_curves, published_bars, size_curves
 from nar.reports.comparison.published import RECONSTRUCTED
-from nar.reports.comparison.reading import CONFIG
-from nar.reports.comparison.records import Records
+from nar.reports.comparison.records import Record, Records
 from nar.reports.comparison.settings import Setting, make_settings
 from nar.reports.comparison.tables import (
     Table,
@@ -73,12 +72,13 @@ def _page(
     drawn = {name: page.figures(name, panels, note) for name, (panels, note) in plots.items() if panels}
     differences, sizes = config_table(settings), size_table(settings)
     parts = [
-        ("Runs", [page.notes(report_notes(records, settings)), as_html(run_table(settings))]),
+        ("Notes", [page.notes(report_notes(records, settings))]),
         ("Scores", [as_html(scores), page.sources(scores)] if scores.rows else []),
         ("Test scores beside published ones", [drawn.get("test_scores", "")]),
         ("Learning curves", [drawn.get("learning_curves", "")]),
         ("Score by size", [drawn.get("score_by_size", ""), as_html(sizes) if sizes.rows else ""]),
         ("Differences of configs", [as_html(differences) if differences.rows else "", _added(records)]),
+        ("Runs", [as_html(run_table(settings))]),
     ]
     sections = [page.section(title, *content) for title, content in parts if any(content)]
     return page.report_page(_title(records), _facts(records, settings), sections)
@@ -98,33 +98,46 @@ def _facts(records: Records, settings: Sequence[Setting]) -> str:
 
 def report_notes(records: Records, settings: Sequence[Setting]) -> list[str]:
     """What a reader must know of the runs: what is not finished, left out, or of another version."""
+    runs = records.runs
+    by_version: dict[str, list[Record]] = {}
+    for record in runs:
+        by_version.setdefault(record.versions.get("nar", "an unknown version"), []).append(record)
     lines = [
-        f"{record.name}: {record.status}; its scores are in no table."
-        for record in records.runs
-        if not record.is_finished
+        _listed(
+            "Not finished, so in no table of scores",
+            [f"{r.name} ({r.status})" for r in runs if not r.is_finished],
+        ),
+        _listed("Not begun", [path.name for path in records.waiting]),
+        *(
+            _listed(
+                f"Finished more than once, of which the first run counts, seeds of {one.label}",
+                one.repeated_seeds,
+            )
+            for one in settings
+        ),
+        *(
+            _listed(
+                f"Of nar {version}, not {nar.__version__}, so that they are settings of their own", members
+            )
+            for version, members in by_version.items()
+            if version != nar.__version__
+        ),
+        _listed(
+            "With configs of an older version; keys that they lack count as usual now",
+            [r for r in runs if r.added],
+        ),
+        _listed(
+            "With a damaged config.json, in place of which its copy was read",
+            [r for r in runs if r.has_copied_config],
+        ),
     ]
-    if records.waiting:
-        lines.append(f"Not begun: {', '.join(path.name for path in records.waiting)}.")
-    for one in settings:
-        for seed in one.repeated_seeds:
-            lines.append(f"{one.label}: seed {seed} is there more than once; its first run counts.")
-    for record in records.runs:
-        version = record.versions.get("nar")
-        if version != nar.__version__:
-            lines.append(
-                f"{record.name}: a run of nar {version or 'of an unknown version'}, reported by "
-                f"{nar.__version__}; runs of different versions are never one setting."
-            )
-        if record.has_copied_config:
-            lines.append(
-                f"{record.name}: {record.path / CONFIG} is damaged; its copy in checkpoints/ was read."
-            )
-        if record.added:
-            lines.append(
-                f"{record.name}: its config is of an older version; {len(record.added)} keys that it lacks "
-                "count as what is usual now."
-            )
-    return lines
+    return [line for line in lines if line]
+
+
+def _listed(title: str, members: Sequence[Record | str | int]) -> str:
+    """A line that names some; nothing if there are none."""
+    names = [one.name if isinstance(one, Record) else str(one) for one in members]
+    return f"{title}: {', '.join(names)}." if names else ""
 
 
 def _added(records: Records) -> str:
