@@ -62,7 +62,8 @@ def figures(name: str, panels: Sequence[Panel], note: str = "") -> str:
     ]
     text = f'<p class="note">{html.escape(note)}</p>' if note else ""
     legend = f'<ul class="keys">{"".join(keys)}</ul>'
-    return f'{text}{legend}\n<div class="panels">' + "\n".join(drawn) + "</div>"
+    kind = "bars" if isinstance(panels[0], Bars) else "curves"
+    return f'{text}{legend}\n<div class="{kind}">' + "\n".join(drawn) + "</div>"
 
 
 def inline_svg(figure: Any, prefix: str, words: str) -> str:
