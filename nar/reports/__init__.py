@@ -1,4 +1,7 @@
-"""Reports: tables and curves from the files that a run wrote; traces as text and as pages."""
+"""Reports: tables and curves from the files that a run wrote; traces as text and as pages.
+
+`nar.reports.comparison` puts many runs side by side.
+"""
 
 from nar.reports.answers import answers_table, draw_accuracies, draw_accuracy
 from nar.reports.curves import draw_curves

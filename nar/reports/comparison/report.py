@@ -45,11 +45,11 @@ def make_report(records: Records, page_name: str = "report.html") -> dict[str, b
     if not records.runs:
         raise ValueError("no trial has begun yet: " + ", ".join(map(str, records.waiting)))
     settings = make_settings(records.runs)
-    scores = score_table(settings)
+    scores, bars = score_table(settings), published_bars(settings)
     plots = {
         "learning_curves": (learning_curves(settings), ""),
         "score_by_size": (size_curves(settings), _SIZES),
-        "test_scores": (published_bars(settings), _MARKED),
+        "test_scores": (bars, _MARKED if _has_others(bars) else ""),
     }
     files = {
         page_name: _page(records, settings, scores, plots).encode(),
@@ -70,11 +70,12 @@ def _page(
     plots: dict[str, tuple[Sequence[Panel], str]],
 ) -> str:
     drawn = {name: page.figures(name, panels, note) for name, (panels, note) in plots.items() if panels}
+    bars_title = f"Test scores{' beside published ones' if _has_others(plots['test_scores'][0]) else ''}"
     differences, sizes = config_table(settings), size_table(settings)
     parts = [
         ("Notes", [page.notes(report_notes(records, settings))]),
         ("Scores", [as_html(scores), page.sources(scores)] if scores.rows else []),
-        ("Test scores beside published ones", [drawn.get("test_scores", "")]),
+        (bars_title, [drawn.get("test_scores", "")]),
         ("Learning curves", [drawn.get("learning_curves", "")]),
         ("Score by size", [drawn.get("score_by_size", ""), as_html(sizes) if sizes.rows else ""]),
         ("Differences of configs", [as_html(differences) if differences.rows else "", _added(records)]),
@@ -82,6 +83,11 @@ def _page(
     ]
     sections = [page.section(title, *content) for title, content in parts if any(content)]
     return page.report_page(_title(records), _facts(records, settings), sections)
+
+
+def _has_others(panels: Sequence[Panel]) -> bool:
+    """Whether there are published numbers beside ours."""
+    return any(isinstance(panel, Bars) and panel.others for panel in panels)
 
 
 def _title(records: Records) -> str:
