@@ -379,6 +379,9 @@ DAMAGE = {
     ],
     "result.json": lambda run: (run / "result.json").write_text('{"steps": 20}'),
     "evaluation.json": lambda run: (run / "evaluation.json").write_text('{"summary": [{"task": "bfs"}]}'),
+    "evaluation.json ": lambda run: (run / "evaluation.json").write_text(
+        '{"summary": [{"task": "bfs", "size": 4, "family": "clrs30", "lengths": "true", "score": 0.5}]}'
+    ),
     "versions.json": lambda run: (run / "versions.json").write_text("[]"),
     "metrics.jsonl": lambda run: (run / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n'),
 }
@@ -388,7 +391,7 @@ DAMAGE = {
 def test_damaged_files_are_named(tmp_path, file):
     run = make_run(tmp_path / "run", {"bfs": 0.5})
     DAMAGE[file](run)
-    with pytest.raises(ValueError, match=re.escape(str(run / file))):
+    with pytest.raises(ValueError, match=re.escape(str(run / file.strip()))):
         read(run)
 
 

@@ -132,6 +132,7 @@ def _points(record: Record, key: str, factor: float) -> list[Point]:
 def size_curves(settings: Sequence[Setting]) -> list[Curves]:
     """Score against size, a panel for each algorithm and family of graphs."""
     panels: dict[str, list[Line]] = {}
+    texts = set()
     for style, one in enumerate(settings):
         points: dict[str, list[Point]] = {}
         for place, found in measured(one).items():
@@ -139,7 +140,8 @@ def size_curves(settings: Sequence[Setting]) -> list[Curves]:
             points.setdefault(place.panel, []).append((place.size, mean, deviation))
         for name, of_panel in points.items():
             panels.setdefault(name, []).append(Line(one.label, style, of_panel))
-    return [Curves(name, "size n", lines) for name, lines in panels.items()]
+            texts |= {name} if one.is_text else set()
+    return [Curves(name, "length" if name in texts else "size n", lines) for name, lines in panels.items()]
 
 
 def published_bars(settings: Sequence[Setting]) -> list[Bars]:

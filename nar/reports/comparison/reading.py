@@ -7,6 +7,7 @@ from typing import Any
 
 from nar.files import read_json
 from nar.reports.comparison.records import Record, Records
+from nar.spread import Spread
 
 CONFIG, RESULT, METRICS, VERSIONS = "config.json", "result.json", "metrics.jsonl", "versions.json"
 SWEEP = "sweep.json"
@@ -159,8 +160,11 @@ def _check_evaluation(evaluation: Mapping[str, Any]) -> None:
     if "summary" not in evaluation:
         check_scores(evaluation["scores"])
     for case in evaluation.get("summary", []):
-        _check(isinstance(case["task"], str) and isinstance(case["size"], int), f"{case} is no case")
-        _check(isinstance(case["score"]["mean"], float | int), f"{case} has no score")
+        _check(isinstance(case["size"], int), f"the size of {case} is no number")
+        _check({"task", "family", "lengths", "score"} <= set(case), f"{case} is no case")
+        for name in ("score", "exact", "valid"):
+            spread = Spread(**case[name]) if name in case else None
+            _check(spread is None or isinstance(spread.mean, float | int), f"{case} has no mean of {name}")
 
 
 def check_scores(scores: Any) -> None:
