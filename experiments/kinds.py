@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from ml_collections import ConfigDict
 
@@ -11,6 +11,8 @@ from configs import base, text_small
 from experiments.assembly import Config, Parts, assemble
 from experiments.text_assembly import TextParts, assemble_text
 from nar.training import Devices
+
+Of = TypeVar("Of", Parts, TextParts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +64,7 @@ def graph_parts(parts: Any, path: Any) -> Parts:
     Raises:
       ValueError: if it is not.
     """
-    if not isinstance(parts, Parts):
-        raise ValueError(f"{path} is a run of a language model: see experiments.evaluate_text")
-    return parts
+    return _checked(parts, Parts, f"{path} is a run of a language model: see experiments.evaluate_text")
 
 
 def text_parts(parts: Any, path: Any) -> TextParts:
@@ -73,6 +73,10 @@ def text_parts(parts: Any, path: Any) -> TextParts:
     Raises:
       ValueError: if it is not.
     """
-    if not isinstance(parts, TextParts):
-        raise ValueError(f"{path} is a run of a graph network: see experiments.evaluate")
+    return _checked(parts, TextParts, f"{path} is a run of a graph network: see experiments.evaluate")
+
+
+def _checked(parts: Any, wanted: type[Of], complaint: str) -> Of:
+    if not isinstance(parts, wanted):
+        raise ValueError(complaint)
     return parts

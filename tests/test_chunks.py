@@ -184,7 +184,10 @@ def test_a_lane_shows_every_step_of_every_trace_once(name, length, batch_size):
 @given(numbers=st.lists(st.integers(0, 150), min_size=1, max_size=4))
 def test_a_chunk_is_found_by_its_number(numbers):
     task = Task(ALGORITHMS["quickselect"], (6,))
-    source = lambda first, count: TRANSFORMS.apply(task.algorithm, task.draw(6, 0, first, count))  # noqa: E731
+
+    def source(first, count):
+        return TRANSFORMS.apply(task.algorithm, task.draw(6, 0, first, count))
+
     lane = Lane(source, 2, 3)
     for number in numbers:
         assert_same(lane.chunk(number), Lane(source, 2, 3).chunk(number))

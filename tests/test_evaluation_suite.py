@@ -32,7 +32,7 @@ from nar.evaluation import (
 from nar.evaluation.scores import join_permutations
 from nar.evaluation.suite import hint_scores
 from nar.evaluation.validity import depth_first_forest, forest_weight, shortest_path_tree
-from nar.model import Budget, FromTrace, Learned, NetConfig, make_model, make_recorder
+from nar.model import Budget, Learned, NetConfig, make_model, make_recorder
 from nar.processors import PGN, Processed
 from nar.reports import evaluation_table
 from nar.specs import MASKED, Kind, Stage
@@ -351,10 +351,8 @@ def test_subarrays_of_the_largest_sum_by_brute_force():
 
 
 @functools.cache
-def network(task, termination=FromTrace()):  # noqa: B008
-    model = make_model(
-        NetConfig(PGN, 8, termination=termination), {task: Transforms().spec(ALGORITHMS[task])}
-    )
+def network(task, **options):
+    model = make_model(NetConfig(PGN, 8, **options), {task: Transforms().spec(ALGORITHMS[task])})
     batch = Transforms().apply(ALGORITHMS[task], nar.sample_traces(task, 5, 2, 0))
     return model, jax.jit(model.init)(jax.random.key(0), {task: batch})
 
@@ -501,7 +499,7 @@ def test_numbers_that_make_no_sense_are_refused(numbers, words):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """A network that learns when to stop, measured with two seeds; and where all was dumped."""
-    model, params = network("bfs", Learned(Budget(1, 1.0), prior=0.3))
+    model, params = network("bfs", termination=Learned(Budget(1, 1.0), prior=0.3))
     folder = tmp_path_factory.mktemp("dump")
     observers = {
         lengths: Observer(model, Transforms(), 32, kind="states", true_lengths=lengths == "true")

@@ -245,7 +245,7 @@ def test_the_evaluator_compiles_once_for_a_bucket(network):
         lengths.add(traces.num_steps)
         evaluator.score(params, "bfs", traces)
     assert len(lengths) > 1
-    assert evaluator._predict._cache_size() == 1
+    assert evaluator.num_programs == 1
 
 
 def test_scores_by_task_and_size(network, monkeypatch):

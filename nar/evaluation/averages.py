@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import FAMILIES, find_algorithm
+from nar.spread import spread
 
 Scores = dict[str, dict[str, dict[str, float]]]
 """task -> size -> output or "score" -> score; "steps", if it is there, is no score."""
@@ -30,4 +31,5 @@ def mean_and_deviation(trees: Sequence[Any]) -> tuple[Any, Any]:
         pairs = {key: mean_and_deviation([tree[key] for tree in trees]) for key in trees[0]}
         means, deviations = ({key: pair[half] for key, pair in pairs.items()} for half in (0, 1))
         return means, deviations
-    return float(np.mean(trees)), float(np.std(trees, ddof=1))
+    numbers = spread(trees)
+    return numbers.mean, numbers.deviation

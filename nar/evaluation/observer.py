@@ -55,7 +55,11 @@ class Observation:
 
 
 class Observer:
-    """Looks at a network; it compiles once for each algorithm, size and bucket of lengths."""
+    """Looks at a network; it compiles once for each algorithm, size and bucket of lengths.
+
+    Attributes:
+      show_progress: whether a bar shows the time left.
+    """
 
     def __init__(
         self,
@@ -90,7 +94,7 @@ class Observer:
         self._model, self._transforms, self._kind = model, transforms, kind
         self._devices = devices or Devices.one()
         self._batch_size = self._devices.round_up(batch_size)
-        self._show_progress = show_progress
+        self.show_progress = show_progress
         record = make_recorder(model)
 
         def predict(params: Params, task: str, batch: TraceBatch, num_steps: int | None) -> tuple[Any, ...]:
@@ -103,6 +107,11 @@ class Observer:
 
         self._predict = jax.jit(predict, static_argnums=(1, 3), out_shardings=self._devices.replicated)
 
+    @property
+    def num_programs(self) -> int:
+        """How many shapes of batches it has compiled for."""
+        return self._predict._cache_size()
+
     def observe(self, params: Params, task: str, traces: TraceBatch) -> Observation:
         """Looks at the network at work.
 
@@ -111,12 +120,15 @@ class Observer:
           task: name of the algorithm.
           traces: raw ones, as `nar.traces` makes them.
         """
-        batch = self._transforms.apply(find_algorithm(task), traces)
+        return self.look(params, task, self._transforms.apply(find_algorithm(task), traces))
+
+    def look(self, params: Params, task: str, batch: TraceBatch) -> Observation:
+        """The same, with traces after transforms."""
         params = jax.device_put(params, self._devices.replicated)
         starts = range(0, batch.batch_size, self._batch_size)
         parts = [
             self._observe(params, task, take(batch, slice(start, start + self._batch_size)))
-            for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self._show_progress)
+            for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self.show_progress)
         ]
         longest = max(len(part.states if part.states is not None else _first(part.hints)) for part in parts)
         return Observation(

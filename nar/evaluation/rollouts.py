@@ -1,17 +1,15 @@
 """Predictions without a teacher, for whole splits and at any size."""
 
-import dataclasses
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from tqdm import tqdm
 
 from nar.algorithms import find_algorithm
-from nar.batches import Transforms, bucket_length, pad_batch, take
+from nar.batches import Transforms
 from nar.evaluation.averages import Scores
-from nar.evaluation.scores import decide, score_decided
-from nar.model import FromTrace, Learned, Model, Params, Values
+from nar.evaluation.observer import Observer
+from nar.evaluation.scores import score_decided
+from nar.model import Learned, Model, Params
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
 from nar.training import Devices
 
@@ -55,17 +53,21 @@ class Evaluator:
         """
         self.model = model
         self._transforms = transforms
-        self._devices = devices or Devices.one()
-        self._batch_size = self._devices.round_up(batch_size)
-        self.show_progress = show_progress
+        self._observer = Observer(model, transforms, batch_size, devices, show_progress=show_progress)
 
-        def predict(
-            params: Params, task: str, batch: TraceBatch, num_steps: int | None
-        ) -> tuple[Values, jax.Array]:
-            predictions = model.apply(params, None, task, batch, False, num_steps)
-            return predictions.outputs, predictions.steps
+    @property
+    def show_progress(self) -> bool:
+        """Whether a bar shows the time left."""
+        return self._observer.show_progress
 
-        self._predict = jax.jit(predict, static_argnums=(1, 3), out_shardings=self._devices.replicated)
+    @show_progress.setter
+    def show_progress(self, value: bool) -> None:
+        self._observer.show_progress = value
+
+    @property
+    def num_programs(self) -> int:
+        """How many shapes of batches it has compiled for."""
+        return self._observer.num_programs
 
     def score(self, params: Params, task: str, traces: TraceBatch) -> dict[str, float]:
         """Score of each output over all traces together, and `score`, their mean.
@@ -87,30 +89,8 @@ class Evaluator:
 
     def decide(self, params: Params, task: str, batch: TraceBatch) -> Decided:
         """Outputs for a batch after transforms, in its order."""
-        spec = self.model.specs[task]
-        params = jax.device_put(params, self._devices.replicated)
-        parts, steps = [], []
-        starts = range(0, batch.batch_size, self._batch_size)
-        for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self.show_progress):
-            part = take(batch, slice(start, start + self._batch_size))
-            real = part.batch_size
-            logits, taken = self._logits(params, task, pad_batch(part, self._batch_size))
-            decided = decide(spec, logits)
-            parts.append({name: value[:real] for name, value in decided.items()})
-            steps.append(np.asarray(taken)[:real])
-        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return Decided(outputs, np.concatenate(steps))
-
-    def _logits(self, params: Params, task: str, batch: TraceBatch) -> tuple[Values, jax.Array]:
-        num_steps = None
-        if isinstance(self.model.config.termination, FromTrace):
-            num_steps = max(1, bucket_length(batch.num_steps) - 1)
-        # Of the hints, the network sees the first only.
-        first = {name: value[:1] for name, value in batch.hints.items()}
-        batch = dataclasses.replace(batch, hints=first, outputs={})
-        share = self._devices.put_batch(take(batch, self._devices.share(batch.batch_size)))
-        predicted = self._predict(params, task, share, num_steps)
-        return jax.tree.map(lambda value: value.addressable_data(0), predicted)
+        seen = self._observer.look(params, task, batch)
+        return Decided(seen.outputs, seen.steps)
 
 
 def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:

@@ -14,7 +14,8 @@ from nar.training.devices import Devices
 from nar.training.guard import Guard
 from nar.training.metrics import WAITED
 from nar.training.state import TrainState
-from nar.training.step import Metrics, StepFunction
+from nar.training.step import StepFunction
+from nar.training.update import Metrics
 
 
 class Hook(Protocol):

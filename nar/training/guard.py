@@ -11,7 +11,7 @@ from absl import logging
 from nar.training.finiteness import FINITE
 from nar.training.patterns import parameter_names
 from nar.training.state import TrainState
-from nar.training.step import Metrics
+from nar.training.update import Metrics
 
 Restore = Callable[[TrainState], tuple[TrainState, int]]
 """state -> (the last one that was saved with a score, at the step of `state`; its own step)."""

@@ -14,7 +14,7 @@ from nar.training.checkpoints import Checkpoints
 from nar.training.metrics import DECIDING, OF_REPLICA, VALIDATION_SECONDS
 from nar.training.patience import Patience
 from nar.training.state import TrainState
-from nar.training.step import Metrics
+from nar.training.update import Metrics
 
 Score = Callable[[Params], dict[str, float]]
 """params -> scores by name; `validation/score` is the one that decides."""

@@ -16,8 +16,8 @@ from nar.files import naming, write_text
 from nar.training.clock import Clock
 from nar.training.finiteness import SKIPPED
 from nar.training.state import TrainState
-from nar.training.step import Metrics
 from nar.training.trackers import Tracker
+from nar.training.update import Metrics
 
 DECIDING = "validation/score"
 OF_REPLICA = f"{DECIDING}/replica_"

@@ -4,7 +4,8 @@ Replica k is the run with the k-th seed: its own initialisation, random keys and
 step is one for all.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +15,21 @@ from nar.training.state import TrainState
 
 AXES = TrainState(params=0, optimiser=0, step=None, key=0, average=0, recurrent=0)  # pyright: ignore
 """Of a state: which axis is that of the replicas."""
+
+
+def over_replicas(step: Callable[..., tuple[TrainState, Any]]) -> Callable[..., tuple[TrainState, Any]]:
+    """A step of all replicas at once.
+
+    Args:
+      step: `(state, batch, task, lane=None) -> (state, metrics)` of one; so is what is returned, for states,
+        batches and metrics of replicas.
+    """
+
+    def step_all(state: TrainState, batch: Any, task: str, lane: str | None = None) -> tuple[TrainState, Any]:
+        one = functools.partial(step, task=task, lane=lane)
+        return jax.vmap(one, in_axes=(AXES, 0), out_axes=(AXES, 0))(state, batch)
+
+    return step_all
 
 
 def stack(trees: Sequence[Any]) -> Any:

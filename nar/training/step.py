@@ -1,25 +1,21 @@
 """One step of training, a pure function that is compiled once per task and shape of batch."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from nar.losses import loss_counts, loss_factors, losses_by_probe, total_loss
-from nar.model import Model, Params, Recurrent
+from nar.model import Model, Params
 from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.accumulate import Part, value_and_gradient
 from nar.training.devices import Devices
-from nar.training.finiteness import keep_finite, squares
-from nar.training.replicas import AXES
-from nar.training.state import TrainState, move_average
-
-Metrics = dict[str, Any]
-"""Scalars by name, of jax or of numpy; and `FINITE`, which a guard takes out."""
+from nar.training.replicas import over_replicas
+from nar.training.state import TrainState
+from nar.training.update import Metrics, Update
 
 
 class StepFunction(Protocol):
@@ -63,11 +59,39 @@ def make_step(
       devices: where states are, if they are on several.
       replicated: whether states and batches are those of replicas; then metrics are [replicas].
     """
-    weights = dict(loss_weights or {})
+    loss_of = _loss_function(model, loss_weights or {}, num_parts)
+    update = Update(optimiser, average_decay)
+
+    def step(
+        state: TrainState, batch: TraceBatch, task: str, lane: str | None = None
+    ) -> tuple[TrainState, Metrics]:
+        rows = None if lane is None else state.recurrent[lane]
+        (loss, (metrics, handed_on)), gradients = value_and_gradient(
+            functools.partial(loss_of, step=state.step, task=task),
+            state.params,
+            Part(batch, jax.random.fold_in(state.key, state.step), rows=rows),
+            num_parts,
+            functools.partial(loss_counts, model.config, model.specs[task]),
+        )
+        recurrent = state.recurrent
+        if lane is not None:
+            # What is computed where its rows are is to be a copy on all devices, as a state is.
+            if devices:
+                handed_on = jax.lax.with_sharding_constraint(handed_on, devices.replicated)
+            recurrent = {**state.recurrent, lane: handed_on}
+        others = frozenset(model.specs) - {task}
+        return update(state, gradients, {"loss": loss, **metrics}, others, recurrent)
+
+    return jax.jit(over_replicas(step) if replicated else step, static_argnums=(2, 3), donate_argnums=0)
+
+
+def _loss_function(model: Model, loss_weights: Mapping[str, float], num_parts: int) -> Callable[..., Any]:
+    """The loss of a part of a batch, with metrics and with what its chunk hands on."""
+    weights = dict(loss_weights)
     if not model.config.hints.supervised:
         weights[Stage.HINT.value] = 0.0
 
-    def loss_function(
+    def loss_of(
         params: Params, part: Part, step: jax.Array, task: str
     ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
         spec = model.specs[task]
@@ -81,56 +105,4 @@ def make_step(
         total = total_loss(losses, loss_factors(spec, task, losses, weights))
         return total, (metrics, predictions.recurrent)
 
-    def step(
-        state: TrainState, batch: TraceBatch, task: str, lane: str | None = None
-    ) -> tuple[TrainState, Metrics]:
-        (loss, (metrics, recurrent)), gradients = value_and_gradient(
-            functools.partial(loss_function, step=state.step, task=task),
-            state.params,
-            Part(
-                batch,
-                jax.random.fold_in(state.key, state.step),
-                rows=None if lane is None else state.recurrent[lane],
-            ),
-            num_parts,
-            functools.partial(loss_counts, model.config, model.specs[task]),
-        )
-        updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
-        others = frozenset(model.specs) - {task}
-        params = keep_codecs(others, params, state.params)
-        optimiser_state = keep_codecs(others, optimiser_state, state.optimiser)
-        sums = squares(gradients)
-        metrics = {"loss": loss, "gradient_norm": jnp.sqrt(sum(sums)), **metrics}
-        average = state.average
-        if average is not None:
-            average = move_average(average, params, state.step + 1, average_decay)
-        of_lanes = state.recurrent if lane is None else {**state.recurrent, lane: everywhere(recurrent)}
-        new = TrainState(params, optimiser_state, state.step + 1, state.key, average, of_lanes)
-        return keep_finite(state, new, metrics, sums)
-
-    def everywhere(recurrent: Recurrent) -> Recurrent:
-        # What is computed where its rows are is to be a copy on all devices, as a state is.
-        return jax.lax.with_sharding_constraint(recurrent, devices.replicated) if devices else recurrent
-
-    def of_replicas(
-        state: TrainState, batch: TraceBatch, task: str, lane: str | None = None
-    ) -> tuple[TrainState, Metrics]:
-        one = functools.partial(step, task=task, lane=lane)
-        return jax.vmap(one, in_axes=(AXES, 0), out_axes=(AXES, 0))(state, batch)
-
-    return jax.jit(of_replicas if replicated else step, static_argnums=(2, 3), donate_argnums=0)
-
-
-def keep_codecs(tasks: frozenset[str], new: Any, old: Any) -> Any:
-    """New parameters or optimiser state, but old ones for the encoders and decoders of some tasks.
-
-    Their gradients are zero in a step of another task, but an optimiser with momentum would move them all the
-    same.
-    """
-
-    def choose(path: tuple[Any, ...], new_leaf: jax.Array, old_leaf: jax.Array) -> jax.Array:
-        modules = [str(key.key) for key in path if isinstance(key, jax.tree_util.DictKey)]
-        return old_leaf if any(module.split("/")[0] in tasks for module in modules) else new_leaf
-
-    return jax.tree_util.tree_map_with_path(choose, new, old)
+    return loss_of

@@ -1,18 +1,15 @@
 """One step of training a language model, a pure function that is compiled once per width of texts."""
 
-import dataclasses
-
 import jax
-import jax.numpy as jnp
 import optax
 
 from nar.batches.text import TextBatch
 from nar.losses import answer_loss
 from nar.model.net import Params
 from nar.model.text import TextModel
-from nar.training.finiteness import keep_finite, squares
-from nar.training.state import TrainState, move_average
-from nar.training.step import Metrics, StepFunction
+from nar.training.state import TrainState
+from nar.training.step import StepFunction
+from nar.training.update import Metrics, Update
 
 
 def make_text_step(
@@ -29,23 +26,14 @@ def make_text_step(
       optimiser: of the run.
       average_decay: of the moving average of the parameters, if the state keeps one.
     """
+    update = Update(optimiser, average_decay)
 
     def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
         return answer_loss(model.apply(params, batch.tokens, batch.positions), batch)
 
     def compute(state: TrainState, batch: TextBatch) -> tuple[TrainState, Metrics]:
         (loss, foreseen), gradients = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
-        updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
-        average = state.average
-        if average is not None:
-            average = move_average(average, params, state.step + 1, average_decay)
-        new = dataclasses.replace(
-            state, params=params, optimiser=optimiser_state, step=state.step + 1, average=average
-        )
-        sums = squares(gradients)
-        metrics = {"loss": loss, "foreseen": foreseen, "gradient_norm": jnp.sqrt(sum(sums))}
-        return keep_finite(state, new, metrics, sums)
+        return update(state, gradients, {"loss": loss, "foreseen": foreseen})
 
     compiled = jax.jit(compute, donate_argnums=0)
 
