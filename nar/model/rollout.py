@@ -125,8 +125,10 @@ def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
 
     `step` is a `Step`, or what advances like one, with outcomes of its own.
 
-    Once every sample has stopped nothing is computed: room for more steps costs next to nothing.
+    Once every sample has stopped nothing is computed: room for more steps costs next to nothing. What is
+    recomputed for a gradient is so within the condition, so that the compiler sees it beside the gradient.
     """
+    advance = hk.remat(step.advance, prevent_cse=False) if step.recomputes else step.advance
 
     def rest(carry: Carry, index: Array) -> tuple[Carry, Any]:
         del index
@@ -135,7 +137,7 @@ def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
     def body(carry: Carry, index: Array) -> tuple[Carry, Any]:
         if hk.running_init():
             return step.advance(carry, index)
-        return hk.cond(_any(carry.running), step.advance, rest, carry, index)
+        return hk.cond(_any(carry.running), advance, rest, carry, index)
 
     return hk.scan(hk.remat(body, prevent_cse=False) if step.recomputes else body, carry, indices)
 
