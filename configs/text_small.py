@@ -62,7 +62,7 @@ def _training() -> ConfigDict:
     """How it is trained; `configs/base.py` says what each key means."""
     config = base.get_config().training
     # These are of graph networks.
-    for key in ("accumulate", "chunk_length", "loss_weights", "replicas", "sampling"):
+    for key in ("accumulate", "chunk_length", "loss_weights", "pooled_batches", "replicas", "sampling"):
         del config[key]
     config.steps = 3000
     config.batch_size = 64

@@ -167,6 +167,7 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
             devices.process,
             devices.num_processes,
             chunk_length=training["chunk_length"],
+            pooled_batches=training["pooled_batches"],
             turns=turns,
         )
         for number in range(training["replicas"])

@@ -1,4 +1,4 @@
-"""Configs that an older version wrote: keys that it did not know have their default."""
+"""Configs that an older version wrote: keys that it did not know have the value that means what it did."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,17 @@ from experiments.kinds import kind_of
 
 Config = Mapping[str, Any]
 
+BEFORE: Config = {"training.pooled_batches": 1}
+"""What runs did that do not know a key, where that is not the default of the key now."""
+
 
 def complete(config: Config) -> dict[str, Any]:
-    """The config with the default of each key that it lacks, saying which."""
+    """The config with a value of each key that it lacks, saying which: as in `BEFORE`, or the default."""
     whole, added = filled(config)
     if added:
-        logging.warning("the run's config is of an older version; taken as now usual: %s", ", ".join(added))
+        logging.warning(
+            "the run's config is of an older version; taken for what it lacks: %s", ", ".join(added)
+        )
     return whole
 
 
@@ -28,8 +33,8 @@ def _filled(config: Config, usual: Config, prefix: str = "") -> tuple[dict[str, 
     whole, added = dict(config), []
     for key, value in usual.items():
         if key not in config:
-            whole[key] = value
-            added.append(f"{prefix}{key}={value!r}")
+            whole[key] = BEFORE.get(f"{prefix}{key}", value)
+            added.append(f"{prefix}{key}={whole[key]!r}")
         elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and f"{prefix}{key}" not in FREE:
             whole[key], inner = _filled(config[key], value, f"{prefix}{key}.")
             added += inner

@@ -1,6 +1,7 @@
 """Padding traces to sizes and lengths that a compiled function knows."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -100,6 +101,25 @@ def take(batch: TraceBatch, rows: slice) -> TraceBatch:
         lengths=lengths,
         num_nodes=None if batch.num_nodes is None else batch.num_nodes[rows],
         offsets=None if batch.offsets is None else batch.offsets[rows],
+    )
+
+
+def join(batches: Sequence[TraceBatch]) -> TraceBatch:
+    """The traces of several batches of whole traces with the same nodes, one behind the other."""
+    longest = max(batch.num_steps for batch in batches)
+    padded = [pad_steps(batch, longest) for batch in batches]
+
+    def joined(stage: str, axis: int) -> Probes:
+        names = getattr(batches[0], stage)
+        return {
+            name: np.concatenate([getattr(batch, stage)[name] for batch in padded], axis) for name in names
+        }
+
+    return TraceBatch(
+        inputs=joined("inputs", 0),
+        hints=joined("hints", 1),
+        outputs=joined("outputs", 0),
+        lengths=np.concatenate([batch.lengths for batch in batches]),
     )
 
 

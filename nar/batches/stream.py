@@ -10,6 +10,7 @@ import numpy as np
 
 from nar.batches.lanes import Lane, chunk_of
 from nar.batches.padding import bucket_length, pad_steps, take
+from nar.batches.pools import Pool, draw_pool, rows_of_turn
 from nar.batches.task import Task
 from nar.batches.turns import Turns
 from nar.traces import TraceBatch
@@ -36,6 +37,7 @@ class TrainingStream:
         num_processes: int = 1,
         *,
         chunk_length: int = 0,
+        pooled_batches: int = 1,
         turns: Turns | None = None,
     ) -> None:
         """Draws nothing yet.
@@ -48,6 +50,8 @@ class TrainingStream:
           num_processes: how many shares there are.
           chunk_length: if not 0, batches are chunks of so many steps, and the next batch of the same task and
             size goes on with the traces of the last.
+          pooled_batches: how many batches of a task and size are made of the same traces, sorted by length,
+            so that few steps are computed for traces that have ended; chunks do not need it.
           turns: whose turn it is; by default round robin.
 
         Raises:
@@ -61,11 +65,15 @@ class TrainingStream:
             raise ValueError(f"process must lie in 0 to {num_processes - 1}, got {process}")
         if not isinstance(chunk_length, int) or isinstance(chunk_length, bool) or chunk_length < 0:
             raise ValueError(f"chunk_length must be at least 1, or 0 for none, got {chunk_length!r}")
+        if not isinstance(pooled_batches, int) or isinstance(pooled_batches, bool) or pooled_batches < 1:
+            raise ValueError(f"pooled_batches must be an integer of at least 1, got {pooled_batches!r}")
         self.tasks = tuple(tasks)
         self.turns = turns or Turns([1.0] * len(tasks))
         self.chunk_length = chunk_length
         self._batch_size, self._seed = batch_size, seed
         self._process, self._num_processes = process, num_processes
+        self._pooled_batches = pooled_batches
+        self._pools: dict[str, Pool] = {}
         self._lanes: dict[str, Lane] = {}
         for size in map(self.batch_size_of, tasks):
             if size < 1 or size % num_processes:
@@ -130,11 +138,23 @@ class TrainingStream:
 
     def _whole(self, task: Task, turn: int, step: int) -> TraceBatch:
         batch_size = self.batch_size_of(task)
-        traces = task.draw(task.size(turn), self._seed, turn * batch_size, batch_size)
+        pool, rows = self._pool(task, turn)
+        traces = take(pool, rows)
         uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
         # All processes make the whole batch, since its longest trace decides on the shape of every share.
         share = take(task.transforms.apply(task.algorithm, traces, uniforms), self._rows(batch_size))
-        return pad_steps(share, bucket_length(traces.num_steps))
+        return pad_steps(share, bucket_length(pool.num_steps))
+
+    def _pool(self, task: Task, turn: int) -> tuple[TraceBatch, slice]:
+        """Raw traces of several batches, and which of them are in that of this turn."""
+        lane, batch_size = task.lane(turn), self.batch_size_of(task)
+        number = task.turn_within_lane(turn)
+        pool_number = number // self._pooled_batches
+        if lane not in self._pools or self._pools[lane].number != pool_number:
+            self._pools[lane] = draw_pool(
+                task, task.size(turn), pool_number, self._pooled_batches, batch_size, self._seed
+            )
+        return self._pools[lane].traces, rows_of_turn(number, self._pooled_batches, batch_size)
 
     def _chunk(self, task: Task, turn: int) -> TraceBatch:
         name, batch_size = task.lane(turn), self.batch_size_of(task)

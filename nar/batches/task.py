@@ -61,6 +61,12 @@ class Task:
         size = self.sizes[place]
         return rounds * self.sizes.count(size) + self.sizes[:place].count(size)
 
+    def turn(self, size: int, number: int) -> int:
+        """Its turn before which it had this size so many times."""
+        places = [place for place, other in enumerate(self.sizes) if other == size]
+        rounds, place = divmod(number, len(places))
+        return rounds * len(self.sizes) + places[place]
+
     def draw(self, size: int, seed: int, first: int, count: int) -> TraceBatch:
         """Traces `first` ... `first + count - 1` of the series of this size and seed, before transforms."""
         return sample_traces(self.name, size, count, seed, first=first, **self.problem_options)
