@@ -108,8 +108,8 @@ def _training() -> ConfigDict:
     # How many steps of the algorithm are in a batch, whose traces later batches go on with from the states in
     # which they left them: memory and time of a training step do not grow with traces. 0 for whole traces.
     config.chunk_length = 0
-    # How many batches of one algorithm and size are made of the same traces, sorted by length: the fewer steps
-    # are computed for traces that have ended. 1 for batches of traces as they come. Chunks do not need it.
+    # How many batches of one algorithm and size are made of the same traces, sorted by length: the more, the
+    # fewer steps are computed for traces that have ended. 1 for traces as they come. Chunks do not need it.
     config.pooled_batches = 4
     # Whose turn it is among several algorithms: round_robin; weighted, by tasks.NAME.sampling_weight, which
     # is 1 unless given; or module:FUNCTION, called after each validation with the score of each task, by

@@ -29,6 +29,7 @@ from experiments.transfer import describe, open_source, start_state
 from nar.training import (
     Checkpoints,
     Clock,
+    Compilations,
     Guard,
     Hook,
     Patience,
@@ -106,7 +107,9 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
     state, notes = start_state(config, parts, checkpoints, workdir, source)
     on_first(lambda: describe(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
-    clock, patience = Clock(notes["seconds"]), Patience(training["patience"], notes)
+    opened, trackers = contextlib.ExitStack(), list[Tracker]()
+    compilations = opened.enter_context(contextlib.closing(Compilations()))
+    clock, patience = Clock(notes["seconds"], compilations), Patience(training["patience"], notes)
     guard = Guard(
         training["on_nonfinite"],
         training["nonfinite_limit"],
@@ -114,12 +117,17 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
         notes,
     )
     hooks: list[Hook] = [
-        Validate(functools.partial(validate, parts, evaluator), training["checkpoint_every"], steps, patience)
+        Validate(
+            functools.partial(validate, parts, evaluator),
+            training["checkpoint_every"],
+            steps,
+            patience,
+            clock,
+        )
     ]
     parts.stream.turns.resume(notes)
     if parts.weigh:
         hooks.append(Reweigh(parts.stream.turns, [task.name for task in parts.tasks], parts.weigh))
-    opened, trackers = contextlib.ExitStack(), list[Tracker]()
 
     def write_and_show() -> list[Hook]:
         """What the first process alone does."""
@@ -136,7 +144,7 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
             notes,
         )
         memories = (clock, patience, metrics, guard, parts.stream.turns)
-        return [metrics, Save(checkpoints, memories), ShowProgress(start, steps)]
+        return [metrics, Save(checkpoints, memories, clock), ShowProgress(start, steps)]
 
     hooks += on_all(write_and_show)
     with opened:
@@ -154,6 +162,7 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
             return False
         finish(config, parts, state, checkpoints, evaluator, clock, workdir)
         on_first(lambda: finish_trackers(trackers, workdir))
+        on_first(lambda: print(compilations))
     return True
 
 

@@ -378,6 +378,81 @@ def test_batches_are_padded_to_buckets(name):
         assert batch.num_steps == bucket_length(int(batch.lengths.max()))
 
 
+# ---------------------------------------------------------------------------------------------------
+# Pools: batches of traces of about the same length
+
+
+POOLED = 4
+
+
+def pooled(name, seed=0, sizes=(5, 7), num_pooled=POOLED, **options):
+    task = task_of(name, sizes=sizes, transforms=Transforms(random_positions=False))
+    return TrainingStream([task], batch_size=4, seed=seed, pooled_batches=num_pooled, **options)
+
+
+def steps_in_vain(batches):
+    needed = sum(np.maximum(batch.lengths - 1, 1).sum() for batch in batches)
+    return 1 - needed / sum(max(batch.lengths.max() - 1, 1) * batch.batch_size for batch in batches)
+
+
+@every_algorithm
+def test_a_pool_has_the_traces_of_its_batches(name):
+    apart = [pooled(name, num_pooled=1).batch(step) for step in range(2 * POOLED)]
+    dealt = [pooled(name).batch(step) for step in range(2 * POOLED)]
+    for size in range(2):
+        rows = [
+            sorted(
+                tuple(np.concatenate([np.ravel(value[row]) for value in batch.inputs.values()]))
+                for batch in batches[size::2]
+                for row in range(batch.batch_size)
+            )
+            for batches in (apart, dealt)
+        ]
+        np.testing.assert_array_equal(*rows)
+    assert steps_in_vain(dealt) <= steps_in_vain(apart)
+
+
+def test_traces_of_a_pool_are_dealt_by_length():
+    batches = [pooled("insertion_sort", sizes=(7,)).batch(step) for step in range(3 * POOLED)]
+    orders = []
+    for first in range(0, len(batches), POOLED):
+        pool = sorted(batches[first : first + POOLED], key=lambda batch: batch.lengths.max())
+        for shorter, longer in itertools.pairwise(pool):
+            assert shorter.lengths.max() <= longer.lengths.min()
+        assert len({batch.num_steps for batch in pool}) == 1
+        orders.append([int(batch.lengths.max()) for batch in batches[first : first + POOLED]])
+    # They come in an order of chance.
+    assert any(order != sorted(order) for order in orders)
+
+
+@pytest.mark.parametrize("name", ["bfs", "insertion_sort", "naive_string_matcher"])
+def test_a_pooled_batch_is_a_function_of_its_step(name):
+    in_order = [pooled(name).batch(step) for step in range(3 * POOLED)]
+    stream = pooled(name)
+    for step in (7, 0, 11, 3, 10, 1):
+        assert_same(stream.batch(step), in_order[step])
+        shares = [pooled(name, process=process, num_processes=2).batch(step) for process in range(2)]
+        assert len({share.num_steps for share in shares}) == 1
+        lengths = np.concatenate([share.lengths for share in shares])
+        np.testing.assert_array_equal(lengths, in_order[step].lengths)
+
+
+def test_one_batch_is_no_pool():
+    stream, task = pooled("insertion_sort", num_pooled=1), task_of("insertion_sort", sizes=(5, 7))
+    for step in range(4):
+        traces = task.draw(task.size(step), 0, step * 4, 4)
+        np.testing.assert_array_equal(
+            np.sort(stream.batch(step).inputs["key"]), np.sort(traces.inputs["key"])
+        )
+
+
+@pytest.mark.parametrize("sizes", [(5,), (5, 7), (5, 5, 7), (7, 5, 7, 4, 5)])
+def test_turns_of_a_size(sizes):
+    task = task_of("bfs", sizes=sizes)
+    for turn in range(12):
+        assert task.turn(task.size(turn), task.turn_within_lane(turn)) == turn
+
+
 @pytest.mark.parametrize("depth", [1, 3, 100])
 def test_prefetch_gives_the_stream_in_order(depth):
     stream = TrainingStream([task_of("bfs"), task_of("minimum")], 2, 0)
@@ -428,6 +503,8 @@ def test_prefetch_ends_its_thread_when_nobody_listens():
         ({"process": -1}, "process must lie in 0 to 0, got -1"),
         ({"num_processes": 0}, "num_processes must be at least 1, got 0"),
         ({"tasks": []}, "at least one task"),
+        ({"pooled_batches": 0}, "pooled_batches must be an integer of at least 1, got 0"),
+        ({"pooled_batches": 2.0}, r"pooled_batches must be an integer of at least 1, got 2\.0"),
     ],
 )
 def test_bad_streams(options, message):

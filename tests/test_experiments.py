@@ -1,5 +1,6 @@
 """The scripts, used as their users use them: from the command line."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -54,6 +55,7 @@ def test_finished_run(finished):
     workdir, output, errors = finished
     result = json.loads((workdir / "result.json").read_text())
     assert result["steps"] == 40
+    assert re.search(r"Compiled 1 programs of training, 1 of evaluation and \d+ small ones in ", output)
     assert result["examples"] == 160
     assert result["seconds"] > 0
     assert result["parameters"] > 1000
@@ -82,8 +84,13 @@ def test_metrics_have_a_line_each_log_interval(finished):
     lines = lines_of(finished[0] / "metrics.jsonl")
     assert [line["step"] for line in lines] == list(range(5, 41, 5))
     expected = {"loss", "loss/bfs/pi", "loss/bfs/pi_h", "loss/bfs/reach_h", "gradient_norm"}
-    expected |= {"steps_per_second", "examples_per_second", "seconds", "seconds_waiting_for_data"}
+    expected |= {"steps_per_second", "examples_per_second", "seconds"}
+    parts = ("waiting_for_data", "compiling", "validating", "saving", "in_steps")
+    expected |= {f"seconds_{part}" for part in parts}
     assert all(expected <= set(line) for line in lines)
+    for before, line in itertools.pairwise(lines):
+        passed = sum(line[f"seconds_{part}"] for part in parts)
+        assert passed == pytest.approx(line["seconds"] - before["seconds"], rel=0.05, abs=0.05)
 
 
 def test_everything_is_in_the_workdir(finished):

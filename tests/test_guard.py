@@ -91,7 +91,7 @@ class Training:
             guard = Guard(policy, limit, restore, notes)
             start = int(state.step)
             metrics = WriteMetrics(folder / "metrics.jsonl", (), 2, lambda step: 4, start, Clock(), notes)
-            save = Save(checkpoints, (metrics, guard))
+            save = Save(checkpoints, (metrics, guard), Clock())
             try:
                 state, _ = fit(
                     state,

@@ -19,6 +19,7 @@ from nar.training import (
     OPTIMISERS,
     SCHEDULES,
     Checkpoints,
+    Clock,
     Devices,
     Patience,
     Restored,
@@ -370,8 +371,8 @@ def stop_early(stream, folder, scores, num_steps):
     restored = checkpoints.restore(SMALL) or Restored(SMALL, {})
     patience, left = Patience(2, restored.notes), iter(scores[int(restored.state.step) :])
     hooks = (
-        Validate(lambda params: {"validation/score": next(left)}, 1, num_steps, patience),
-        Save(checkpoints, (patience,)),
+        Validate(lambda params: {"validation/score": next(left)}, 1, num_steps, patience, Clock()),
+        Save(checkpoints, (patience,), Clock()),
     )
     state, _ = fit(
         restored.state,

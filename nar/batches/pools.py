@@ -34,7 +34,8 @@ def draw_pool(task: Task, size: int, number: int, num_batches: int, batch_size: 
     """The traces of the turns `number * num_batches` ... of a task with a size, `num_batches` of them."""
     turns = [task.turn(size, number * num_batches + index) for index in range(num_batches)]
     drawn = join([task.draw(size, seed, turn * batch_size, batch_size) for turn in turns])
-    order = np.argsort(drawn.lengths, kind="stable")
+    # A batch alone stays as it is.
+    order = np.argsort(drawn.lengths, kind="stable") if num_batches > 1 else np.arange(batch_size)
     return Pool(
         number,
         TraceBatch(

@@ -4,6 +4,7 @@ from nar.files import read_json, write_json
 from nar.training.accumulate import Part, check_parts, value_and_gradient
 from nar.training.checkpoints import Checkpoints, Restored
 from nar.training.clock import Clock
+from nar.training.compilations import Compilations
 from nar.training.devices import Devices, use_compilation_cache
 from nar.training.fit import Hook, fit
 from nar.training.guard import Guard, check_policy
@@ -46,6 +47,7 @@ __all__ = [
     "TRACKERS",
     "Checkpoints",
     "Clock",
+    "Compilations",
     "Devices",
     "Guard",
     "Hook",

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from nar.batches import Turns
 from nar.model import Params
 from nar.training.checkpoints import Checkpoints
+from nar.training.clock import SAVING, VALIDATING, Clock
 from nar.training.metrics import DECIDING, OF_REPLICA, VALIDATION_SECONDS
 from nar.training.patience import Patience
 from nar.training.state import TrainState
@@ -35,8 +36,9 @@ class Remembers(Protocol):
 class Validate:
     """Every so many steps, and at the last: scores on validation."""
 
-    def __init__(self, score: Score, every: int, num_steps: int, patience: Patience) -> None:
-        """Makes the hook for a run of `num_steps` steps; it tells `patience` the scores."""
+    def __init__(self, score: Score, every: int, num_steps: int, patience: Patience, clock: Clock) -> None:
+        """Makes the hook for a run of `num_steps` steps; it tells `patience` the scores, `clock` the time."""
+        self._clock = clock
         self._score = score
         self._every = every
         self._num_steps = num_steps
@@ -48,7 +50,8 @@ class Validate:
             return
         jax.block_until_ready(state.params)
         start = time.perf_counter()
-        scores = self._score(state.evaluated)
+        with self._clock.spending(VALIDATING):
+            scores = self._score(state.evaluated)
         metrics.update({name: np.float64(value) for name, value in scores.items()})
         metrics[VALIDATION_SECONDS] = np.float64(time.perf_counter() - start)
         self._patience.hear(scores[DECIDING])
@@ -100,8 +103,9 @@ class Save:
     It comes after the hooks whose notes it saves: what they wrote is on disk before the checkpoint is.
     """
 
-    def __init__(self, checkpoints: Checkpoints, memories: Sequence[Remembers]) -> None:
+    def __init__(self, checkpoints: Checkpoints, memories: Sequence[Remembers], clock: Clock) -> None:
         """Makes the hook, which saves the notes of all `memories` beside each state."""
+        self._clock = clock
         self._checkpoints = checkpoints
         self._memories = memories
 
@@ -109,7 +113,8 @@ class Save:
         """Saves if there are scores."""
         if DECIDING in metrics:
             of_replicas = [float(metrics[name]) for name in metrics if name.startswith(OF_REPLICA)]
-            self._checkpoints.save(state, of_replicas or float(metrics[DECIDING]), self._notes())
+            with self._clock.spending(SAVING):
+                self._checkpoints.save(state, of_replicas or float(metrics[DECIDING]), self._notes())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
         """Saves where the run was interrupted."""

@@ -25,6 +25,9 @@ OF_REPLICA = f"{DECIDING}/replica_"
 
 VALIDATION_SECONDS = "validation/seconds"
 
+IN_STEPS = "seconds_in_steps"
+"""Of a line what is left: the time of the steps themselves."""
+
 WAITED = "seconds_waiting_for_data"
 """Of a step how long it waited for its batch; of a line the sum. What is made ahead in time costs nothing."""
 
@@ -33,8 +36,11 @@ class WriteMetrics:
     """Every so many steps, and whenever there are scores: a line in `metrics.jsonl`, which trackers get too.
 
     Losses are means over the steps since the last line, and over replicas, as far as they are finite;
-    `skipped` is the number of steps that were not. What was heard since then is part of `notes`, so that a
-    resumed run writes the lines of an undisturbed one.
+    `skipped` is the number of steps that were not. A line says where its seconds went: to waiting for data,
+    compiling, validating, saving (after the line before), and the steps themselves.
+
+    What was heard since the last line is part of `notes`, so that a resumed run writes the lines of an
+    undisturbed one.
     """
 
     def __init__(
@@ -85,9 +91,11 @@ class WriteMetrics:
             return
         means = _means(jax.device_get(self._rows))
         now = time.perf_counter()
-        seconds = now - self._since - means.get(VALIDATION_SECONDS, 0.0)
+        passed = now - self._since
+        seconds = passed - means.get(VALIDATION_SECONDS, 0.0)
         rates = {"steps_per_second": self._steps / seconds, "examples_per_second": self._examples / seconds}
-        times = {WAITED: self._waited, "seconds": self._clock.seconds()}
+        spent = {WAITED: self._waited, **self._clock.spent()}
+        times = {**spent, IN_STEPS: max(passed - sum(spent.values()), 0.0), "seconds": self._clock.seconds()}
         self._rows, self._steps, self._examples, self._waited, self._since = [], 0, 0, 0.0, now
         values = {**means, **rates, **times}
         self._write(json.dumps({"step": step, **values}) + "\n")

@@ -31,11 +31,11 @@ def make_text_step(
     def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
         return answer_loss(model.apply(params, batch.tokens, batch.positions), batch)
 
-    def compute(state: TrainState, batch: TextBatch) -> tuple[TrainState, Metrics]:
+    def step_of_texts(state: TrainState, batch: TextBatch) -> tuple[TrainState, Metrics]:
         (loss, foreseen), gradients = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
         return update(state, gradients, {"loss": loss, "foreseen": foreseen})
 
-    compiled = jax.jit(compute, donate_argnums=0)
+    compiled = jax.jit(step_of_texts, donate_argnums=0)
 
     def step(
         state: TrainState, batch: TextBatch, task: str, lane: str | None = None

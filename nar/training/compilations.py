@@ -1,0 +1,55 @@
+"""How many programs a process has compiled, and how long that took."""
+
+from collections import Counter
+
+import jax
+
+_TRACED = "/jax/core/compile/jaxpr_trace_duration"
+_LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+
+STEPS = ("step", "step_all", "step_of_texts")
+"""What steps of training are called, whatever the network is; each shape of a batch has a program."""
+
+PREDICTIONS = ("predict", "generate")
+"""What evaluations are called."""
+
+
+class Compilations:
+    """Counts from when it is made; jax tells it of each program, be it compiled or read from a cache.
+
+    Attributes:
+      seconds: spent on tracing, lowering and compiling.
+      programs: how many there were, by the name of the compiled function.
+    """
+
+    def __init__(self) -> None:
+        """Begins to listen."""
+        self.seconds = 0.0
+        self.programs: Counter[str] = Counter()
+        self._traced: dict[str, float] = {}
+        jax.monitoring.register_event_duration_secs_listener(self._hear)
+
+    def close(self) -> None:
+        """Listens no more."""
+        jax.monitoring.unregister_event_duration_listener(self._hear)
+
+    def __str__(self) -> str:
+        """What a run prints at its end."""
+        training, evaluation = (sum(map(self.programs.__getitem__, names)) for names in (STEPS, PREDICTIONS))
+        others = self.programs.total() - training - evaluation
+        return (
+            f"Compiled {training} programs of training, {evaluation} of evaluation and {others} small ones "
+            f"in {self.seconds:.1f} s."
+        )
+
+    def _hear(self, event: str, seconds: float, **facts: str | int) -> None:
+        name = str(facts.get("fun_name", "")).removeprefix("jit(").removesuffix(")")
+        if event == _TRACED:
+            # Functions within others are traced too; only those that are lowered by themselves count.
+            self._traced[name] = seconds
+        elif event == _LOWERED:
+            self.seconds += seconds + self._traced.pop(name, 0.0)
+        elif event == _COMPILED:
+            self.seconds += seconds
+            self.programs[name] += 1
