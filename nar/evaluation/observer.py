@@ -110,7 +110,7 @@ class Observer:
     @property
     def num_programs(self) -> int:
         """How many shapes of batches it has compiled for."""
-        return self._predict._cache_size()
+        return self._predict._cache_size()  # pyright: ignore[reportAttributeAccessIssue]
 
     def observe(self, params: Params, task: str, traces: TraceBatch) -> Observation:
         """Looks at the network at work.

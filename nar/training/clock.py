@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +21,7 @@ class Clock:
         self._start = time.perf_counter() - before
         self._compilations = compilations
         self._told = 0.0
-        self._spent: Counter[str] = Counter()
+        self._spent: defaultdict[str, float] = defaultdict(float)
 
     def seconds(self) -> float:
         """Since the run began."""

@@ -43,13 +43,13 @@ class Compilations:
             f"in {self.seconds:.1f} s."
         )
 
-    def _hear(self, event: str, seconds: float, **facts: str | int) -> None:
+    def _hear(self, event: str, duration_secs: float, **facts: str | int) -> None:
         name = str(facts.get("fun_name", "")).removeprefix("jit(").removesuffix(")")
         if event == _TRACED:
             # Functions within others are traced too; only those that are lowered by themselves count.
-            self._traced[name] = seconds
+            self._traced[name] = duration_secs
         elif event == _LOWERED:
-            self.seconds += seconds + self._traced.pop(name, 0.0)
+            self.seconds += duration_secs + self._traced.pop(name, 0.0)
         elif event == _COMPILED:
-            self.seconds += seconds
+            self.seconds += duration_secs
             self.programs[name] += 1
