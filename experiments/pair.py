@@ -50,7 +50,9 @@ class Ours:
         self._traces = clrs30_sample(case.algorithm, case.size, case.batch_size, SEED, **options(case))
         algorithm = find_algorithm(case.algorithm)
         self._batch = self._parts.transforms.apply(algorithm, self._traces)
-        self._params: Any = params or jax.jit(self._parts.model.init)(jax.random.key(SEED), {self._task: self._batch})
+        self._params: Any = params or jax.jit(self._parts.model.init)(
+            jax.random.key(SEED), {self._task: self._batch}
+        )
 
     @property
     def is_noisy(self) -> bool:

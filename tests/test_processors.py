@@ -866,3 +866,38 @@ def test_triplets_are_those_of_dm_clrs():
         np.max(np.asarray(messages), axis=1) @ np.asarray(out["w"]) + np.asarray(out["b"]), 0
     )
     assert_close(processed.edges, expected, 1e-4)
+
+
+@pytest.mark.parametrize("num_nodes", [1, 2, 7, 9, 16])
+@pytest.mark.parametrize("how", ["any", "ties", "masked"])
+def test_max_plus_is_its_plain_form(num_nodes, how):
+    def plain(a, b):
+        return largest(a[:, :, :, None] + b[:, :, None])
+
+    random = np.random.default_rng(num_nodes)
+    shape = (2, num_nodes, num_nodes, 3)
+    draw = random.normal if how == "any" else lambda size: random.integers(-1, 2, size).astype(float)
+    a, b, da, db, g = (jnp.asarray(draw(size=shape), jnp.float32) for _ in range(5))
+    if how == "masked":
+        a = a.at[:, num_nodes // 2 + 1 :].set(-jnp.inf)
+    for function in (lambda f: f, jax.jit):
+        both = [function(f) for f in (max_plus, plain)]
+        np.testing.assert_array_equal(*(f(a, b) for f in both))
+        forward = [jax.jvp(f, (a, b), (da, db))[1] for f in both]
+        np.testing.assert_allclose(*forward, rtol=1e-5, atol=1e-6)
+        backward = [jax.vjp(f, a, b)[1](g) for f in both]
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), *backward)
+
+
+def test_max_plus_makes_no_array_of_all_triplets():
+    shape = (2, 12, 12, 3)
+    arguments = jnp.zeros(shape), jnp.zeros(shape)
+
+    def gradient(a, b):
+        return jax.grad(lambda a, b: max_plus(a, b).sum(), (0, 1))(a, b)
+
+    for function in (max_plus, gradient):
+        text = str(jax.make_jaxpr(function)(*arguments))
+        assert "2,12,12,3" in text
+        assert "2,12,12,12,3" not in text
+        assert "12,2,12,12,3" not in text
