@@ -10,6 +10,9 @@
     python -m experiments.benchmark evaluate
     python -m experiments.benchmark end_to_end
     python -m experiments.benchmark waste
+    python -m experiments.benchmark scaling --picture=scaling.png
+    python -m experiments.benchmark scaling --sizes=16 --batch_sizes=32 --hidden_sizes=128 --replicas=1,5,10 \
+        --precision=bfloat16
 
 `traces` measures traces per second in a single thread against dm-clrs 2.0.3, problem sampling and batching
 included, the two taking turns with batches of one size (32; 8 of large problems, of which dm-clrs may make
@@ -46,9 +49,16 @@ of its first training step, without and with compiled code on disk.
 `waste` counts, for batches of the default recipe, the programs that are compiled (one for each shape), the
 steps that are computed for traces that have ended before the longest of their batch, and the nodes that are
 padding. Steps of a bucket behind the longest trace are skipped.
+
+`scaling` measures our training step as one thing grows and the others stay what --size, --batch_size,
+--hidden_size say: problems, batches, hidden states, and seeds that are trained together (replicas). It prints
+milliseconds a step, the time of a trace and of one step of its algorithm, and the memory of the compiled
+program; what needs more than --memory is compiled and not run. Options for one kind of device are none: it
+runs on what jax finds, which it names.
 """
 
 import itertools
+import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -85,6 +95,13 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _HIDDEN_SIZE = flags.DEFINE_integer(
     "hidden_size", 128, "Train, evaluate, end_to_end: of states.", lower_bound=1
 )
+_PRECISION = flags.DEFINE_enum("precision", "float32", ["float32", "bfloat16"], "Scaling: of the network.")
+_SIZE = flags.DEFINE_integer("size", 16, "Scaling: of problems, where something else grows.", lower_bound=1)
+_BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["4", "8", "16", "32", "64"], "Scaling: which.")
+_HIDDEN_SIZES = flags.DEFINE_list("hidden_sizes", ["32", "64", "128", "256"], "Scaling: which.")
+_REPLICAS = flags.DEFINE_list("replicas", ["1", "2", "5", "10"], "Scaling: how many seeds at once.")
+_MEMORY = flags.DEFINE_float("memory", 16.0, "Scaling: GiB that a program may take.", lower_bound=0.0)
+_PICTURE = flags.DEFINE_string("picture", None, "Scaling: PNG or SVG file of a plot.")
 _STEPS = flags.DEFINE_integer("steps", 2000, "End_to_end: after how many to give up.", lower_bound=50)
 _SEED = flags.DEFINE_integer("seed", 0, "End_to_end: of both.")
 _BATCHES = flags.DEFINE_integer("batches", 200, "Waste: how many are looked at.", lower_bound=1)
@@ -149,6 +166,30 @@ def waste() -> None:
     waste_benchmark.waste(_names(CLRS30), _BATCHES.value)
 
 
+def scaling() -> None:
+    """What a training step costs as things grow."""
+    from experiments import scaling_benchmark
+    from nar.processors import find_processor
+
+    (name,) = _names(["bfs"])[:1]
+    values = {
+        "size": _sizes([16, 32, 64, 128, 256]),
+        "batch_size": _numbers(_BATCH_SIZES.value),
+        "hidden_size": _numbers(_HIDDEN_SIZES.value),
+        "replicas": _numbers(_REPLICAS.value),
+    }
+    for size in values["size"]:
+        ALGORITHMS[name].problem.check_request(size, {})
+    for processor in _PROCESSORS.value:
+        find_processor(processor)
+    picture = None if _PICTURE.value is None else pathlib.Path(_PICTURE.value)
+    case = scaling_benchmark.Case(
+        name, _PROCESSORS.value[0], _PRECISION.value, _SIZE.value, _BATCH_SIZE.value, _HIDDEN_SIZE.value
+    )
+    repeats = _REPEATS.value or 3
+    scaling_benchmark.scaling(case, values, _PROCESSORS.value, repeats, _MEMORY.value, picture)
+
+
 def _cases(usual: Sequence[str], size: int) -> list[Any]:
     """A case for each algorithm, processor and size."""
     from experiments.pair import Case
@@ -171,12 +212,16 @@ def _names(usual: list[str]) -> list[str]:
 
 
 def _sizes(usual: list[int]) -> list[int]:
-    return [_number(word) for word in _SIZES.value] if _SIZES.value else usual
+    return _numbers(_SIZES.value) if _SIZES.value else usual
+
+
+def _numbers(words: Sequence[str]) -> list[int]:
+    return [_number(word) for word in words]
 
 
 def _number(word: str) -> int:
-    if not word.strip().isdigit():
-        raise ValueError(f"sizes must be whole numbers separated by commas, got {word!r}")
+    if not word.strip().isdigit() or int(word) < 1:
+        raise ValueError(f"sizes must be whole numbers from 1, separated by commas, got {word!r}")
     return int(word)
 
 
@@ -188,6 +233,7 @@ BENCHMARKS = {
     "evaluate": evaluate,
     "end_to_end": end_to_end,
     "waste": waste,
+    "scaling": scaling,
 }
 
 

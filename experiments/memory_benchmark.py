@@ -104,8 +104,13 @@ class Subject:
 
 
 def compiled_bytes(case: Case) -> int:
-    """What the compiled program needs: arguments, results and what it sets aside in between."""
-    found = Subject(case).compiled().memory_analysis()
+    """What the compiled program of a case needs."""
+    return needed_bytes(Subject(case).compiled())
+
+
+def needed_bytes(compiled: jax.stages.Compiled) -> int:
+    """What a compiled program needs: arguments, results and what it sets aside in between."""
+    found = compiled.memory_analysis()
     if found is None:
         raise ValueError("the compiler of this platform does not say how much memory a program needs")
     needed = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes

@@ -6,6 +6,7 @@
 from nar.reports.answers import answers_table, draw_accuracies, draw_accuracy
 from nar.reports.curves import draw_curves
 from nar.reports.evaluation_table import evaluation_table
+from nar.reports.scaling import check_picture, draw_scaling
 from nar.reports.sweep_table import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
 from nar.reports.text_layout import Layout
@@ -19,9 +20,11 @@ __all__ = [
     "Run",
     "answers_table",
     "beside_text",
+    "check_picture",
     "draw_accuracies",
     "draw_accuracy",
     "draw_curves",
+    "draw_scaling",
     "evaluation_table",
     "format_table",
     "result_summary",
