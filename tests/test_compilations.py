@@ -44,7 +44,7 @@ def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucke
     assert compilations.programs["step"] == len(buckets)
     assert compilations.programs["predict"] == 1 == evaluator.num_programs
     assert compilations.seconds > 0
-    assert str(compilations).startswith(f"Compiled {len(buckets)} programs of training, 1 of evaluation")
+    assert str(compilations).startswith(f"Compiled programs: {len(buckets)} of training, 1 of evaluation, ")
 
 
 def test_nothing_is_counted_after_the_end():

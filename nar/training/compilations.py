@@ -39,8 +39,8 @@ class Compilations:
         training, evaluation = (sum(map(self.programs.__getitem__, names)) for names in (STEPS, PREDICTIONS))
         others = self.programs.total() - training - evaluation
         return (
-            f"Compiled {training} programs of training, {evaluation} of evaluation and {others} small ones "
-            f"in {self.seconds:.1f} s."
+            f"Compiled programs: {training} of training, {evaluation} of evaluation, {others} small ones; "
+            f"{self.seconds:.1f} s."
         )
 
     def _hear(self, event: str, duration_secs: float, **facts: str | int) -> None:
