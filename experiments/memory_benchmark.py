@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import math
 import pathlib
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from experiments.alone import print_resident_bytes
 from nar.algorithms import find_algorithm
 from nar.batches import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
@@ -128,8 +128,7 @@ def run(case: Case) -> None:
     subject = Subject(case)
     compiled = subject.compiled()
     jax.block_until_ready(compiled(jax.jit(subject.make_state)(), subject.batch()))
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    print_resident_bytes()
 
 
 def resident_bytes(case: Case) -> int:

@@ -17,6 +17,9 @@ from nar.training import Devices
 KINDS = ("outputs", "hints", "states")
 """What is observed: outputs alone; hints of each step too, in more memory; hidden states too."""
 
+PAIRS_IN_CACHE = 2**14
+"""Pairs of nodes that a CPU predicts at once: more do not fit its caches, and take longer."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
@@ -77,7 +80,8 @@ class Observer:
         Args:
           model: the network.
           transforms: those that it is trained with.
-          batch_size: how many traces are predicted at once; rounded up to a multiple of the devices.
+          batch_size: how many traces are predicted at once, at most: on a CPU not more than fit its caches.
+            Rounded up to a multiple of the devices.
           devices: where to predict; by default on one. If they belong to several processes, all of them ask
             for the same and get the same.
           kind: what is observed, one of `KINDS`.
@@ -93,7 +97,7 @@ class Observer:
             model = make_model(dataclasses.replace(model.config, termination=FromTrace()), model.specs)
         self._model, self._transforms, self._kind = model, transforms, kind
         self._devices = devices or Devices.one()
-        self._batch_size = self._devices.round_up(batch_size)
+        self._batch_size = batch_size
         self.show_progress = show_progress
         record = make_recorder(model)
 
@@ -125,9 +129,10 @@ class Observer:
     def look(self, params: Params, task: str, batch: TraceBatch) -> Observation:
         """The same, with traces after transforms."""
         params = jax.device_put(params, self._devices.replicated)
-        starts = range(0, batch.batch_size, self._batch_size)
+        at_once, num_steps = self._at_once(batch), self._num_steps(batch)
+        starts = range(0, batch.batch_size, at_once)
         parts = [
-            self._observe(params, task, take(batch, slice(start, start + self._batch_size)))
+            self._observe(params, task, take(batch, slice(start, start + at_once)), at_once, num_steps)
             for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self.show_progress)
         ]
         longest = max(len(part.states if part.states is not None else _first(part.hints)) for part in parts)
@@ -143,9 +148,23 @@ class Observer:
             else _joined([part.states for part in parts if part.states is not None], longest),
         )
 
-    def _observe(self, params: Params, task: str, part: TraceBatch) -> Observation:
+    def _at_once(self, batch: TraceBatch) -> int:
+        most = self._batch_size
+        if self._devices.platform == "cpu":
+            most = min(most, max(1, PAIRS_IN_CACHE // batch.inputs["pos"].shape[1] ** 2))
+        return self._devices.round_up(most)
+
+    def _num_steps(self, batch: TraceBatch) -> int | None:
+        """The same for all parts of a batch, so that they share a program; unneeded steps are skipped."""
+        if isinstance(self._model.config.termination, FromTrace):
+            return max(1, bucket_length(batch.num_steps) - 1)
+        return None
+
+    def _observe(
+        self, params: Params, task: str, part: TraceBatch, at_once: int, num_steps: int | None
+    ) -> Observation:
         spec, real = self._model.specs[task], part.batch_size
-        predictions, states = self._predictions(params, task, pad_batch(part, self._batch_size))
+        predictions, states = self._predictions(params, task, pad_batch(part, at_once), num_steps)
         steps = np.asarray(predictions.steps)[:real]
         hints = {
             probe.name: decide_hint(probe, predictions.hints[probe.name])[: steps.max(), :real]
@@ -160,10 +179,9 @@ class Observer:
             states=None if states is None else np.asarray(states, np.float32)[: steps.max(), :real],
         )
 
-    def _predictions(self, params: Params, task: str, batch: TraceBatch) -> tuple[Predictions, Any]:
-        num_steps = None
-        if isinstance(self._model.config.termination, FromTrace):
-            num_steps = max(1, bucket_length(batch.num_steps) - 1)
+    def _predictions(
+        self, params: Params, task: str, batch: TraceBatch, num_steps: int | None
+    ) -> tuple[Predictions, Any]:
         # Of the hints, the network sees the first only.
         first = {name: value[:1] for name, value in batch.hints.items()}
         batch = dataclasses.replace(batch, hints=first, outputs={})

@@ -39,6 +39,11 @@ class Devices:
         return cls(Mesh(np.array(devices), ("data",)))
 
     @property
+    def platform(self) -> str:
+        """What they are: cpu, gpu or tpu."""
+        return self.mesh.devices.flat[0].platform
+
+    @property
     def num_processes(self) -> int:
         """How many processes the devices belong to."""
         return len({device.process_index for device in self.mesh.devices.flat})
