@@ -2,7 +2,7 @@
 
 Command: python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
 Cost: 1,000 steps, less than 5 minutes on two CPU cores.
-Expected score: above 99.5 % at n = 64 (seed 0: 99.71 %).
+Expected score: above 99.5 % at n = 64 (seed 0: 99.76 %).
 """
 
 from ml_collections import ConfigDict
