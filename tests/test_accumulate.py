@@ -142,7 +142,7 @@ print(*compiled.output_shardings.spec, [w for w in ("all-", "collective", "send"
 """
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     found = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment, timeout=120
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment, timeout=400
     )
     assert found.stdout.split() == ["None", "data", "[]"]
 

@@ -131,7 +131,7 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_p
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=100)
+    _, errors = process.communicate(timeout=400)
     assert not (workdir / "result.json").exists()
     if number == signal.SIGTERM:
         assert process.returncode == 1

@@ -90,7 +90,7 @@ def test_killed_and_started_again(tmp_path, number):
     while process.poll() is None and len(list(folder.glob("*.jsonl"))) < 3:
         time.sleep(0.02)
     os.kill(process.pid, number)
-    _, message = process.communicate(timeout=120)
+    _, message = process.communicate(timeout=400)
     if number != signal.SIGKILL:
         assert f"Interrupted by {number.name}; what was written is whole".encode() in message
     names = [path.name for path in folder.glob("*.jsonl")]

@@ -68,5 +68,5 @@ def test_table(monkeypatch, capsys):
 )
 def test_errors(arguments, message):
     command = [sys.executable, "-m", "experiments.benchmark", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 1 and message in done.stderr

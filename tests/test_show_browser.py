@@ -60,7 +60,7 @@ def browse(folder, page, fragment="", script=""):
         "--dump-dom",
         f"{path.as_uri()}{fragment}",
     ]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=400, check=True)
     document = done.stdout.decode()
     assert "data-error" not in document, re.findall(r'data-error="[^"]*"', document)
     return document, json.loads(html.unescape(re.findall(r'data-told="([^"]*)"', document)[0]))

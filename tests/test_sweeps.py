@@ -404,7 +404,7 @@ def end(process, seconds=300):
     return process.returncode, output
 
 
-def wait_for(happens, process, seconds=120):
+def wait_for(happens, process, seconds=400):
     limit = time.monotonic() + seconds
     while not happens():
         assert process.poll() is None and time.monotonic() < limit, process.communicate()

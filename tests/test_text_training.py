@@ -92,7 +92,7 @@ def test_stopped_and_resumed_run_equals_an_undisturbed_one(finished, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=100)
+    _, errors = process.communicate(timeout=400)
     assert process.returncode == 1 and "the same command goes on" in errors
     code, output, errors = train(workdir)
     assert code == 0, errors
