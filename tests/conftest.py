@@ -47,7 +47,7 @@ def _restore_algorithms() -> Iterator[None]:
 
 
 _MAPS = pathlib.Path("/proc/self/maps")
-_MANY_MAPS = 20_000
+_MANY_MAPS = 10_000
 
 
 def pytest_runtest_teardown() -> None:

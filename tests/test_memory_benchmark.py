@@ -62,7 +62,7 @@ def test_table(monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["speed"], "name one benchmark: traces, text, memory"),
-        (["memory", "--sizes=big"], "sizes must be whole numbers separated by commas, got 'big'"),
+        (["memory", "--sizes=big"], "sizes must be whole numbers from 1, separated by commas, got 'big'"),
         (["memory", "--parts=5"], "accumulate must divide the batch_size 32, got 5"),
     ],
 )
