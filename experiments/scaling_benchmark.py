@@ -5,14 +5,14 @@ import itertools
 import pathlib
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 from tqdm import tqdm
 
 from configs import base
-from experiments.assembly import Parts, assemble, new_state
+from experiments.assembly import assemble, new_state
 from experiments.memory_benchmark import GIB, needed_bytes
 from nar.reports import check_picture, draw_scaling, format_table
 
@@ -120,7 +120,9 @@ def measure(case: Case, repeats: int, limit: float) -> Cost:
     num_steps = max(int(batch.lengths.max()) - 1, 1)
     state = new_state(parts, 0)
     on_devices = parts.devices.put_batch(batch, parts.stream.leading_axes)
-    compiled = _compiled(parts, case.algorithm)(state, on_devices)
+    step = parts.make_step()
+    program = jax.jit(lambda state, batch: step(state, batch, case.algorithm), donate_argnums=0)
+    compiled = program.lower(state, on_devices).compile()
     gibibytes = needed_bytes(compiled) / GIB
     if gibibytes > limit:
         return Cost(num_steps, gibibytes, None)
@@ -130,12 +132,6 @@ def measure(case: Case, repeats: int, limit: float) -> Cost:
         state, _ = jax.block_until_ready(compiled(state, on_devices))
         seconds.append(time.perf_counter() - start)
     return Cost(num_steps, gibibytes, statistics.median(seconds[1:]))
-
-
-def _compiled(parts: Parts, task: str) -> Callable[[Any, Any], jax.stages.Compiled]:
-    step = parts.make_step()
-    program = jax.jit(lambda state, batch: step(state, batch, task), donate_argnums=0)
-    return lambda state, batch: program.lower(state, batch).compile()
 
 
 def _config(case: Case) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _ORDER = 0x6F72646572
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """The traces of some batches, sorted by length.
+    """The traces of some batches, sorted by length if there are several.
 
     Attributes:
       number: of the pool, in its task and size.
@@ -34,8 +34,9 @@ def draw_pool(task: Task, size: int, number: int, num_batches: int, batch_size: 
     """The traces of the turns `number * num_batches` ... of a task with a size, `num_batches` of them."""
     turns = [task.turn(size, number * num_batches + index) for index in range(num_batches)]
     drawn = join([task.draw(size, seed, turn * batch_size, batch_size) for turn in turns])
-    # A batch alone stays as it is.
-    order = np.argsort(drawn.lengths, kind="stable") if num_batches > 1 else np.arange(batch_size)
+    if num_batches == 1:  # a batch alone stays as it is
+        return Pool(number, drawn)
+    order = np.argsort(drawn.lengths, kind="stable")
     return Pool(
         number,
         TraceBatch(
