@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
+from nar.algorithms.outputs import assign
 from nar.problems import WEIGHTED_GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
 
@@ -33,7 +34,7 @@ class Hints(NamedTuple):
 def bellman_ford(A, s, pi):
     """Relaxes every edge (u, v) of a reached u once a step; d is 0 and msk is 0 for nodes not reached yet."""
     n = len(A)
-    pi[:] = np.arange(n)
+    assign(pi, np.arange(n))
     d = np.zeros(n)
     msk = np.zeros(n, np.int8)
     msk[s] = 1

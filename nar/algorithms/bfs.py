@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
+from nar.algorithms.outputs import assign
 from nar.problems import GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
 
@@ -28,7 +29,7 @@ class Hints(NamedTuple):
 def bfs(A, s, pi):
     """Reaches one more layer a step; pi[v] is the first node of the previous layers that has an edge to v."""
     n = len(A)
-    pi[:] = np.arange(n)
+    assign(pi, np.arange(n))
     reach = np.zeros(n, np.int8)
     reach[s] = 1
     while True:

@@ -6,6 +6,7 @@ import numpy as np
 
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.orders import predecessors, swap
+from nar.algorithms.outputs import assign
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
 
@@ -36,7 +37,7 @@ def bubble_sort(A, pred):
             if A[j] < A[j - 1]:
                 swap(A, order, j, j - 1)
             yield Hints(pred_h=predecessors(order), i=order[i], j=order[j])
-    pred[:] = predecessors(order)
+    assign(pred, predecessors(order))
 
 
 BUBBLE_SORT = Algorithm(

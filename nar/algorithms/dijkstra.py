@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
+from nar.algorithms.outputs import assign
 from nar.algorithms.queues import extract_min
 from nar.problems import LENGTHS_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
@@ -38,7 +39,7 @@ class Hints(NamedTuple):
 def dijkstra(A, s, pi):
     """Takes the nearest node u from the queue, marks it as done and relaxes its edges, until none is left."""
     n = len(A)
-    pi[:] = np.arange(n)
+    assign(pi, np.arange(n))
     d = np.zeros(n)
     mark = np.zeros(n, np.int8)
     in_queue = np.zeros(n, np.int8)

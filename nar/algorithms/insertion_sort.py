@@ -6,6 +6,7 @@ import numpy as np
 
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.orders import predecessors
+from nar.algorithms.outputs import assign
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
 
@@ -42,7 +43,7 @@ def insertion_sort(A, pred):
         displaced = order[i + 1]
         order[i + 1] = j
         yield Hints(pred_h=predecessors(order), i=displaced, j=j)
-    pred[:] = predecessors(order)
+    assign(pred, predecessors(order))
 
 
 INSERTION_SORT = Algorithm(

@@ -6,6 +6,7 @@ import numpy as np
 
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.orders import predecessors
+from nar.algorithms.outputs import assign
 from nar.algorithms.partition import partition
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
@@ -49,7 +50,7 @@ def quicksort(A, pred):
             ranges.append((pivot + 1, r))
         if p < pivot - 1:
             ranges.append((p, pivot - 1))
-    pred[:] = predecessors(order)
+    assign(pred, predecessors(order))
 
 
 QUICKSORT = Algorithm(

@@ -40,11 +40,16 @@ def erdos_renyi(
       Matrix [N, N], 0 where there is no edge, symmetric unless directed. The diagonal may be set unless the
       graph is acyclic.
     """
-    matrix = random.binomial(1, p, size=(num_nodes, num_nodes)).astype(np.float64)
-    if not directed:
-        matrix = matrix * matrix.T
-    elif acyclic:
-        matrix = shuffled(random, np.triu(matrix, 1))
+    coins = random.binomial(1, p, size=(num_nodes, num_nodes))
+    matrix = np.zeros((num_nodes, num_nodes))
+    for u in range(num_nodes):
+        for v in range(num_nodes):
+            if not directed:
+                matrix[u, v] = coins[u, v] * coins[v, u]
+            elif v > u or not acyclic:
+                matrix[u, v] = coins[u, v]
+    if directed and acyclic:
+        matrix = shuffled(random, matrix)
     if weighted:
         weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
         if directed:
