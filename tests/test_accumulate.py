@@ -35,7 +35,8 @@ class Case:
         make_state = functools.partial(init_state, self.model, SGD, {self.task.name: self.batch}, 0)
         state = jax.jit(make_state)()
         step = make_step(self.model, SGD, num_parts=num_parts)
-        return step.lower(state, self.batch, self.task.name), state
+        whole = jax.jit(lambda state, batch: step(state, batch, self.task.name))
+        return whole.lower(state, self.batch), state
 
     def step(self, num_parts):
         lowered, state = self.lowered(num_parts)

@@ -41,10 +41,13 @@ def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucke
         state, _ = fit(state, make_step(model, optimiser), stream, num_steps=NUM_STEPS, devices=devices)
         for seed in range(2):
             evaluator.score(state.params, "minimum", tasks[2].draw(4, seed, 0, 3))
-    assert compilations.programs["step"] == len(buckets)
+    assert compilations.programs["find_gradients"] == len(buckets)
+    assert compilations.programs["update_state"] == len(SIZES)
     assert compilations.programs["predict"] == 1 == evaluator.num_programs
     assert compilations.seconds > 0
-    assert str(compilations).startswith(f"Compiled programs: {len(buckets)} of training, 1 of evaluation, ")
+    assert str(compilations).startswith(
+        f"Compiled programs: {len(buckets)} of gradients, {len(SIZES)} of updates, 1 of evaluation, "
+    )
 
 
 def test_nothing_is_counted_after_the_end():

@@ -55,7 +55,7 @@ def test_finished_run(finished):
     workdir, output, errors = finished
     result = json.loads((workdir / "result.json").read_text())
     assert result["steps"] == 40
-    assert "Compiled programs: 1 of training, 2 of evaluation, " in output
+    assert "Compiled programs: 1 of gradients, 1 of updates, 2 of evaluation, " in output
     assert result["examples"] == 160
     assert result["seconds"] > 0
     assert result["parameters"] > 1000

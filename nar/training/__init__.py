@@ -33,10 +33,11 @@ from nar.training.state import (
     init_state,
     move_average,
 )
-from nar.training.step import StepFunction, make_step
+from nar.training.step import make_step
 from nar.training.text_step import make_text_step
 from nar.training.trackers import TRACKERS, Session, Tracker, check_trackers, open_trackers
 from nar.training.transfer import Transfer, describe_parts, load_parts
+from nar.training.update import StepFunction
 from nar.training.workdir import Workdir, versions
 
 __all__ = [

@@ -8,8 +8,11 @@ _TRACED = "/jax/core/compile/jaxpr_trace_duration"
 _LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
-STEPS = ("step", "step_all", "step_of_texts")
-"""What steps of training are called, whatever the network is; each shape of a batch has a program."""
+GRADIENTS = "find_gradients"
+"""What the first half of a training step is called; each shape of a batch has a program."""
+
+UPDATES = "update_state"
+"""What its second half is called; each task has a program."""
 
 PREDICTIONS = ("predict", "generate")
 """What evaluations are called."""
@@ -36,11 +39,12 @@ class Compilations:
 
     def __str__(self) -> str:
         """What a run prints at its end."""
-        training, evaluation = (sum(map(self.programs.__getitem__, names)) for names in (STEPS, PREDICTIONS))
-        others = self.programs.total() - training - evaluation
+        gradients, updates = self.programs[GRADIENTS], self.programs[UPDATES]
+        evaluation = sum(map(self.programs.__getitem__, PREDICTIONS))
+        others = self.programs.total() - gradients - updates - evaluation
         return (
-            f"Compiled programs: {training} of training, {evaluation} of evaluation, {others} small ones; "
-            f"{self.seconds:.1f} s."
+            f"Compiled programs: {gradients} of gradients, {updates} of updates, {evaluation} of evaluation, "
+            f"{others} small ones; {self.seconds:.1f} s."
         )
 
     def _hear(self, event: str, duration_secs: float, **facts: str | int) -> None:

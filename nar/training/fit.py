@@ -14,8 +14,7 @@ from nar.training.devices import Devices
 from nar.training.guard import Guard
 from nar.training.metrics import WAITED
 from nar.training.state import TrainState
-from nar.training.step import StepFunction
-from nar.training.update import Metrics
+from nar.training.update import Metrics, StepFunction
 
 
 class Hook(Protocol):

@@ -17,19 +17,22 @@ AXES = TrainState(params=0, optimiser=0, step=None, key=0, average=0, recurrent=
 """Of a state: which axis is that of the replicas."""
 
 
-def over_replicas(step: Callable[..., tuple[TrainState, Any]]) -> Callable[..., tuple[TrainState, Any]]:
-    """A step of all replicas at once.
+def over_replicas(function: Callable[..., Any], out_axes: Any) -> Callable[..., Any]:
+    """A function of one replica as one of all replicas at once.
 
     Args:
-      step: `(state, batch, task, lane=None) -> (state, metrics)` of one; so is what is returned, for states,
-        batches and metrics of replicas.
+      function: `(state, tree, *rest)`; of the rest nothing depends on the replica.
+      out_axes: of its results, which axis is to be that of the replicas.
     """
 
-    def step_all(state: TrainState, batch: Any, task: str, lane: str | None = None) -> tuple[TrainState, Any]:
-        one = functools.partial(step, task=task, lane=lane)
-        return jax.vmap(one, in_axes=(AXES, 0), out_axes=(AXES, 0))(state, batch)
+    @functools.wraps(function)
+    def of_all(state: TrainState, tree: Any, *rest: Any) -> Any:
+        def of_one(state: TrainState, tree: Any) -> Any:
+            return function(state, tree, *rest)
 
-    return step_all
+        return jax.vmap(of_one, in_axes=(AXES, 0), out_axes=out_axes)(state, tree)
+
+    return of_all
 
 
 def stack(trees: Sequence[Any]) -> Any:

@@ -1,8 +1,8 @@
-"""One step of training, a pure function that is compiled once per task and shape of batch."""
+"""One step of training a graph network; its gradients are compiled once per task and shape of batch."""
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import optax
@@ -13,26 +13,8 @@ from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.accumulate import Part, value_and_gradient
 from nar.training.devices import Devices
-from nar.training.replicas import over_replicas
 from nar.training.state import TrainState
-from nar.training.update import Metrics, Update
-
-
-class StepFunction(Protocol):
-    """One step of training."""
-
-    def __call__(
-        self, state: TrainState, batch: TraceBatch, task: str, lane: str | None = None, /
-    ) -> tuple[TrainState, Metrics]:
-        """The new state, and metrics.
-
-        Args:
-          state: before the step; it must not be used again.
-          batch: of traces, or a chunk.
-          task: name of the algorithm.
-          lane: of a chunk, the one that it is of.
-        """
-        ...
+from nar.training.update import Found, StepFunction, Update, two_programs
 
 
 def make_step(
@@ -60,29 +42,22 @@ def make_step(
       replicated: whether states and batches are those of replicas; then metrics are [replicas].
     """
     loss_of = _loss_function(model, loss_weights or {}, num_parts)
-    update = Update(optimiser, average_decay)
 
-    def step(
-        state: TrainState, batch: TraceBatch, task: str, lane: str | None = None
-    ) -> tuple[TrainState, Metrics]:
+    def gradients(state: TrainState, batch: TraceBatch, task: str, lane: str | None) -> Found:
         rows = None if lane is None else state.recurrent[lane]
-        (loss, (metrics, handed_on)), gradients = value_and_gradient(
+        (loss, (metrics, handed_on)), found = value_and_gradient(
             functools.partial(loss_of, step=state.step, task=task),
             state.params,
             Part(batch, jax.random.fold_in(state.key, state.step), rows=rows),
             num_parts,
             functools.partial(loss_counts, model.config, model.specs[task]),
         )
-        recurrent = state.recurrent
-        if lane is not None:
-            # What is computed where its rows are is to be a copy on all devices, as a state is.
-            if devices:
-                handed_on = jax.lax.with_sharding_constraint(handed_on, devices.replicated)
-            recurrent = {**state.recurrent, lane: handed_on}
-        others = frozenset(model.specs) - {task}
-        return update(state, gradients, {"loss": loss, **metrics}, others, recurrent)
+        whole = Found(found, {"loss": loss, **metrics}, handed_on)
+        # What is computed where its rows are is to be a copy on all devices, as a state is.
+        return jax.lax.with_sharding_constraint(whole, devices.replicated) if devices else whole
 
-    return jax.jit(over_replicas(step) if replicated else step, static_argnums=(2, 3), donate_argnums=0)
+    update = Update(optimiser, average_decay, frozenset(model.specs))
+    return two_programs(gradients, update, replicated)
 
 
 def _loss_function(model: Model, loss_weights: Mapping[str, float], num_parts: int) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""One step of training a language model, a pure function that is compiled once per width of texts."""
+"""One step of training a language model, whose gradients are compiled once per width of texts."""
 
 import jax
 import optax
@@ -8,8 +8,7 @@ from nar.losses import answer_loss
 from nar.model.net import Params
 from nar.model.text import TextModel
 from nar.training.state import TrainState
-from nar.training.step import StepFunction
-from nar.training.update import Metrics, Update
+from nar.training.update import Found, Metrics, StepFunction, Update, two_programs
 
 
 def make_text_step(
@@ -26,24 +25,24 @@ def make_text_step(
       optimiser: of the run.
       average_decay: of the moving average of the parameters, if the state keeps one.
     """
-    update = Update(optimiser, average_decay)
 
     def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
         return answer_loss(model.apply(params, batch.tokens, batch.positions), batch)
 
-    def step_of_texts(state: TrainState, batch: TextBatch) -> tuple[TrainState, Metrics]:
-        (loss, foreseen), gradients = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
-        return update(state, gradients, {"loss": loss, "foreseen": foreseen})
+    def gradients(state: TrainState, batch: TextBatch, task: str, lane: str | None) -> Found:
+        del task, lane
+        (loss, foreseen), found = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
+        return Found(found, {"loss": loss, "foreseen": foreseen})
 
-    compiled = jax.jit(step_of_texts, donate_argnums=0)
+    compiled = two_programs(gradients, Update(optimiser, average_decay))
 
     def step(
-        state: TrainState, batch: TextBatch, task: str, lane: str | None = None
+        state: TrainState, batch: TextBatch, task: str, lane: str | None = None, /
     ) -> tuple[TrainState, Metrics]:
         del lane
         # Named outside of what is compiled, since tasks of one width compute the same.
-        state, metrics = compiled(state, batch)
+        state, metrics = compiled(state, batch, "")
         named = {f"loss/{task}": metrics["loss"], f"foreseen/{task}": metrics.pop("foreseen")}
         return state, {**metrics, **named}
 
-    return step  # pyright: ignore[reportReturnType]
+    return step
