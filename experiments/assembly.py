@@ -19,7 +19,7 @@ from experiments.tasks import find_weigh, loss_weights, make_tasks, make_turns
 from nar.batches import ReplicatedStream, Task, TraceStream, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
-from nar.training import Devices, StepFunction, TrainState, Weigh, check_parts, init_state, make_step, split
+from nar.training import Devices, TrainState, TwoPrograms, Weigh, check_parts, init_state, make_step, split
 
 FREE = (
     "tasks",
@@ -66,7 +66,7 @@ class Parts:
     num_replicas: int
     weigh: Weigh | None
 
-    def make_step(self) -> StepFunction:
+    def make_step(self) -> TwoPrograms:
         """The compiled step of training."""
         return make_step(
             self.model,

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments.side_by_side import summary
 
@@ -63,46 +63,59 @@ def end_to_end(names: Sequence[str], num_steps: int, seed: int, hidden_size: int
 
 def our_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached:
     """The training command, with nothing cached, until a line of its metrics has the score."""
+    settings = {
+        "model.hidden_size": hidden_size,
+        "training.steps": num_steps,
+        "training.seed": seed,
+        "training.checkpoint_every": EVERY,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        return command(name, settings, "validation/score", GOALS[name], without_caches(folder))
+
+
+def command(
+    name: str, settings: Mapping[str, Any], metric: str, goal: float, environment: Mapping[str, str]
+) -> Reached:
+    """The training command until a line of its metrics has enough of one of them, or it ends.
+
+    Raises:
+      ValueError: if it ends without such a metric.
+    """
     with tempfile.TemporaryDirectory() as folder:
         workdir = pathlib.Path(folder, "run")
-        settings = {
-            "algorithms": name,
-            "model.hidden_size": hidden_size,
-            "training.steps": num_steps,
-            "training.seed": seed,
-            "training.checkpoint_every": EVERY,
-        }
-        command = [
+        words = [
             sys.executable,
             "-m",
             "experiments.train",
             "--config=configs/base.py",
             f"--workdir={workdir}",
         ]
-        command += [f"--config.{key}={value}" for key, value in settings.items()]
+        words += [f"--config.{key}={value}" for key, value in {"algorithms": name, **settings}.items()]
         start = time.perf_counter()
         with open(pathlib.Path(folder, "log"), "w+") as log:
-            child = subprocess.Popen(command, cwd=ROOT, env=without_caches(folder), stdout=log, stderr=log)
+            child = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
             try:
-                reached = watch(child, workdir / "metrics.jsonl", GOALS[name], start)
+                reached = watch(child, workdir / "metrics.jsonl", metric, goal, start)
             finally:
                 child.send_signal(signal.SIGTERM)
                 child.wait()
             log.seek(0)
             if reached is None:
-                raise ValueError(f"training of {name} ended without a score: {log.read()[-2000:]}")
+                raise ValueError(f"training of {name} ended without {metric}: {log.read()[-2000:]}")
     return reached
 
 
-def watch(child: subprocess.Popen[bytes], metrics: pathlib.Path, goal: float, start: float) -> Reached | None:
-    """Reads the lines of a run until one reaches the goal or the run ends; None if it had no score."""
+def watch(
+    child: subprocess.Popen[bytes], metrics: pathlib.Path, metric: str, goal: float, start: float
+) -> Reached | None:
+    """Reads the lines of a run until one reaches the goal or the run ends; None if none has the metric."""
     last = None
     while True:
         ended = child.poll() is not None
         for line in metrics.read_text().splitlines() if metrics.exists() else ():
             values = read(line)
-            if "validation/score" in values and (last is None or values["step"] > last.steps):
-                found = values["validation/score"]
+            if metric in values and (last is None or values["step"] > last.steps):
+                found = values[metric]
                 last = Reached(time.perf_counter() - start, int(values["step"]), found, found >= goal)
                 if last.done:
                     return last
@@ -145,28 +158,15 @@ def their_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached
     return Reached(seconds, int(steps), float(found), word == "reached")
 
 
-FIRST_STEP = """
-from configs import base
-from experiments.assembly import assemble, new_state
-from nar.training import make_step, use_compilation_cache
-
-use_compilation_cache()
-config = base.get_config().to_dict() | {{"algorithms": ({name!r},)}}
-parts = assemble(config)
-step = make_step(parts.model, parts.optimiser)
-state, metrics = step(new_state(parts, 0), parts.devices.put_batch(parts.stream.batch(0)), {name!r})
-float(metrics["loss"])
-"""
-
-
 def start_up(name: str) -> None:
-    """Prints the seconds of an import, and from the start of a process to its first training step."""
+    """Prints the seconds of an import, and from the start of the training command to its first step."""
     with tempfile.TemporaryDirectory() as folder:
         environment = without_caches(folder)
         for label in ("without compiled code on disk", "with it"):
-            seconds = [_process(code, environment) for code in ("import nar", FIRST_STEP.format(name=name))]
-            words = f"first training step of {name} {seconds[1]:.1f} s after the start of a process"
-            print(f"import of nar {seconds[0]:.1f} s, {words}, {label}", flush=True)
+            imported = _process("import nar", environment)
+            first = command(name, {"training.log_every": 1}, "step", 1, environment).seconds
+            words = f"first training step of {name} {first:.1f} s after the start of the command"
+            print(f"import of nar {imported:.1f} s, {words}, {label}", flush=True)
 
 
 def without_caches(folder: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import optax
 
 from nar.evaluation import Scores
 from nar.model import Params
-from nar.training import Devices, StepFunction, Weigh
+from nar.training import Devices, TwoPrograms, Weigh
 
 
 class RunParts(Protocol):
@@ -56,7 +56,7 @@ class RunParts(Protocol):
         """Parameters, or a whole tree alike, of each replica."""
         ...
 
-    def make_step(self) -> StepFunction:
+    def make_step(self) -> TwoPrograms:
         """The compiled step of training."""
         ...
 

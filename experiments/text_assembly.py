@@ -16,7 +16,7 @@ from nar.model import Params
 from nar.model.text import TextModel, TransformerConfig, make_text_model
 from nar.problems.options import OPTION_CHECKS
 from nar.traces.text.files import TextRequest
-from nar.training import Devices, StepFunction, make_text_step
+from nar.training import Devices, TwoPrograms, make_text_step
 
 SEEDS = {"val": 2, "test": 3}
 """Of the questions of each split; training texts have seeds that are drawn for each batch."""
@@ -65,7 +65,7 @@ class TextParts:
         """Parameters alone."""
         return [tree]
 
-    def make_step(self) -> StepFunction:
+    def make_step(self) -> TwoPrograms:
         """The compiled step of training."""
         return make_text_step(self.model, self.optimiser, self.average_decay)
 

@@ -26,6 +26,7 @@ from experiments.parts import RunParts
 from experiments.restore import Run
 from experiments.scoring import finish, summary, validate
 from experiments.transfer import describe, open_source, start_state
+from nar.batches import drawing_first
 from nar.training import (
     Checkpoints,
     Clock,
@@ -104,7 +105,10 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
     training = config["training"]
     evaluator = parts.make_evaluator()
     checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
-    state, notes = start_state(config, parts, checkpoints, workdir, source)
+    step = parts.make_step()
+    with drawing_first(parts.stream):
+        state, notes = start_state(config, parts, checkpoints, workdir, source)
+        step.prepare(state, parts.stream.task(0).name, parts.stream.lane(0))
     on_first(lambda: describe(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     opened, trackers = contextlib.ExitStack(), list[Tracker]()
@@ -150,7 +154,7 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
     with opened:
         state, interrupted = fit(
             state,
-            parts.make_step(),
+            step,
             parts.stream,
             num_steps=steps,
             devices=parts.devices,

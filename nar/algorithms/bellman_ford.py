@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.outputs import assign
 from nar.problems import WEIGHTED_GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
 
@@ -34,7 +33,8 @@ class Hints(NamedTuple):
 def bellman_ford(A, s, pi):
     """Relaxes every edge (u, v) of a reached u once a step; d is 0 and msk is 0 for nodes not reached yet."""
     n = len(A)
-    assign(pi, np.arange(n))
+    for v in range(n):
+        pi[v] = v
     d = np.zeros(n)
     msk = np.zeros(n, np.int8)
     msk[s] = 1

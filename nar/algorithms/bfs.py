@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.outputs import assign
 from nar.problems import GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
 
@@ -29,7 +28,8 @@ class Hints(NamedTuple):
 def bfs(A, s, pi):
     """Reaches one more layer a step; pi[v] is the first node of the previous layers that has an edge to v."""
     n = len(A)
-    assign(pi, np.arange(n))
+    for v in range(n):
+        pi[v] = v
     reach = np.zeros(n, np.int8)
     reach[s] = 1
     while True:

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.orders import predecessors, swap
-from nar.algorithms.outputs import assign
+from nar.algorithms.orders import predecessors, swap, write_predecessors
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
 
@@ -37,7 +36,7 @@ def bubble_sort(A, pred):
             if A[j] < A[j - 1]:
                 swap(A, order, j, j - 1)
             yield Hints(pred_h=predecessors(order), i=order[i], j=order[j])
-    assign(pred, predecessors(order))
+    write_predecessors(order, pred)
 
 
 BUBBLE_SORT = Algorithm(

@@ -6,7 +6,6 @@ import numpy as np
 
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.depth_first_search import BLACK, CLOSE, OPEN, STACK, search
-from nar.algorithms.outputs import assign
 from nar.problems import ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
 
@@ -53,7 +52,8 @@ def dag_shortest_paths(A, s, pi):
     While it relaxes, u, v and s_last stay as they were at the end of the search.
     """
     n = len(A)
-    assign(pi, np.arange(n))
+    for v in range(n):
+        pi[v] = v
     d = np.zeros(n)
     mark = np.zeros(n, np.int8)
     topo = np.arange(n)

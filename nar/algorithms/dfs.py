@@ -6,7 +6,6 @@ import numpy as np
 
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.depth_first_search import CLOSE, FIND, OPEN, STACK, TICK, search
-from nar.algorithms.outputs import assign
 from nar.problems import DIRECTED_GRAPH
 from nar.specs import Kind, Location, make_spec
 
@@ -44,7 +43,8 @@ class Hints(NamedTuple):
 def dfs(A, pi):
     """Notes when each node is found (d) and done (f), and the node pi from which it was found."""
     n = len(A)
-    assign(pi, np.arange(n))
+    for v in range(n):
+        pi[v] = v
     d, f = np.zeros(n), np.zeros(n)
     time = 0.0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)

@@ -6,8 +6,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.orders import heap_parents, predecessors, swap
-from nar.algorithms.outputs import assign
+from nar.algorithms.orders import heap_parents, predecessors, swap, write_predecessors
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
 
@@ -82,7 +81,7 @@ def heapsort(A, pred):
         yield show(order, 0, end, 0, end, EXTRACT)
         for i, largest in max_heapify(A, order, 0, end):
             yield show(order, end, i, order[largest], end, REPAIR)
-    assign(pred, predecessors(order))
+    write_predecessors(order, pred)
 
 
 HEAPSORT = Algorithm(

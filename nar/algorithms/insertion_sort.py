@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.orders import predecessors
-from nar.algorithms.outputs import assign
+from nar.algorithms.orders import predecessors, write_predecessors
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
 
@@ -43,7 +42,7 @@ def insertion_sort(A, pred):
         displaced = order[i + 1]
         order[i + 1] = j
         yield Hints(pred_h=predecessors(order), i=displaced, j=j)
-    assign(pred, predecessors(order))
+    write_predecessors(order, pred)
 
 
 INSERTION_SORT = Algorithm(

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.outputs import assign
 from nar.algorithms.queues import extract_min
 from nar.problems import UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
@@ -39,7 +38,8 @@ class Hints(NamedTuple):
 def mst_prim(A, s, pi):
     """Takes the node u with the lightest edge to the tree out of the queue, until none is left."""
     n = len(A)
-    assign(pi, np.arange(n))
+    for v in range(n):
+        pi[v] = v
     key = np.zeros(n)
     mark = np.zeros(n, np.int8)
     in_queue = np.zeros(n, np.int8)

@@ -15,10 +15,17 @@ FIXED_ORDER = {"pred_h": (Location.NODE, Kind.POINTER)}
 @register_jitable
 def predecessors(order):
     """Each node points to the one before it, the first to itself; [N] from [N]."""
-    pointers = np.arange(len(order))
+    pointers = np.empty(len(order), np.int64)
+    write_predecessors(order, pointers)
+    return pointers
+
+
+@register_jitable
+def write_predecessors(order, pointers):
+    """Writes them into an array."""
+    pointers[order[0]] = order[0]
     for k in range(1, len(order)):
         pointers[order[k]] = order[k - 1]
-    return pointers
 
 
 @register_jitable

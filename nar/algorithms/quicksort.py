@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.definition import Algorithm
-from nar.algorithms.orders import predecessors
-from nar.algorithms.outputs import assign
+from nar.algorithms.orders import predecessors, write_predecessors
 from nar.algorithms.partition import partition
 from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, make_spec
@@ -50,7 +49,7 @@ def quicksort(A, pred):
             ranges.append((pivot + 1, r))
         if p < pivot - 1:
             ranges.append((p, pivot - 1))
-    assign(pred, predecessors(order))
+    write_predecessors(order, pred)
 
 
 QUICKSORT = Algorithm(

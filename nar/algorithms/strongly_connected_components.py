@@ -7,7 +7,6 @@ import numpy as np
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.depth_first_search import CLOSE, OPEN, STACK, TICK, search
 from nar.algorithms.edges import adjacency
-from nar.algorithms.outputs import assign
 from nar.problems import COMMUNITIES
 from nar.specs import Kind, Location, make_spec
 
@@ -52,7 +51,8 @@ def strongly_connected_components(A, scc_id):
     That a node is opened is shown, and has a time, in the second phase only where a search starts.
     """
     n = len(A)
-    assign(scc_id, np.arange(n))
+    for v in range(n):
+        scc_id[v] = v
     transpose = A.T.copy()
     A_t = adjacency(transpose)
     d, f = np.zeros(n), np.zeros(n)

@@ -6,7 +6,6 @@ import numpy as np
 
 from nar.algorithms.definition import Algorithm
 from nar.algorithms.depth_first_search import BLACK, CLOSE, OPEN, STACK, search
-from nar.algorithms.outputs import assign
 from nar.problems import ACYCLIC_GRAPH
 from nar.specs import Kind, Location, make_spec
 
@@ -43,7 +42,8 @@ def topological_sort(A, topo, topo_head):
     That a node is opened is only shown of those where a search starts.
     """
     n = len(A)
-    assign(topo, np.arange(n))
+    for v in range(n):
+        topo[v] = v
     head = 0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
     for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):

@@ -7,7 +7,7 @@ import jax
 
 from nar.batches.lanes import Lane, chunk_of
 from nar.batches.padding import bucket_length, pad_batch, pad_nodes, pad_steps, take
-from nar.batches.prefetch import Stream, prefetch
+from nar.batches.prefetch import Stream, drawing_first, prefetch
 from nar.batches.replicas import ReplicatedStream, TraceStream
 from nar.batches.stream import TrainingStream
 from nar.batches.task import Task
@@ -30,6 +30,7 @@ __all__ = [
     "check_weights",
     "chunk_of",
     "cyclic_predecessors",
+    "drawing_first",
     "pad_batch",
     "pad_nodes",
     "pad_steps",

@@ -1,6 +1,7 @@
 """Batches ahead of training, made in a thread."""
 
 import concurrent.futures
+import contextlib
 from collections.abc import Generator
 from typing import Any, Protocol
 
@@ -67,3 +68,15 @@ def prefetch(stream: Stream, start: int, stop: int, depth: int = 4) -> Generator
                 yield ahead.pop(0).result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def drawing_first(stream: Stream) -> Generator[None]:
+    """Draws the first batch in a thread while something else is done, since samplers are compiled for it.
+
+    Nothing else may ask the stream meanwhile. At the end the thread is waited for; an error in it is left to
+    whoever asks for that batch.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1, "nar-first-batch") as pool:
+        pool.submit(stream.batch, 0)
+        yield

@@ -57,11 +57,11 @@ class ReplicatedStream:
         return jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
 
     def examples(self) -> dict[str, TraceBatch]:
-        """A batch of each task, of one replica, by its name."""
+        """Zeros in the shapes of a batch of each task, of one replica, by its name."""
         return self._streams[0].examples()
 
     def examples_of_lanes(self) -> dict[str, TraceBatch]:
-        """A chunk of each lane, of one replica, by its name; none if traces are whole."""
+        """Zeros in the shapes of a chunk of each lane, of one replica; none if traces are whole."""
         return self._streams[0].examples_of_lanes()
 
 

@@ -116,11 +116,11 @@ class TrainingStream:
         return self._chunk(task, number) if self.chunk_length else self._whole(task, number, step)
 
     def examples(self) -> dict[str, TraceBatch]:
-        """A batch of each task, by its name: for the shapes, or to initialise a network."""
+        """Zeros in the shapes of a batch of each task, by its name, of two steps; nothing is drawn for it."""
         return {task.name: self._example(task, task.sizes[0]) for task in self.tasks}
 
     def examples_of_lanes(self) -> dict[str, TraceBatch]:
-        """A chunk of each lane, by its name, the first of its traces; none if traces are whole."""
+        """Zeros in the shapes of a chunk of each lane, by its name; none if traces are whole."""
         if not self.chunk_length:
             return {}
         return {
@@ -131,7 +131,7 @@ class TrainingStream:
 
     def _example(self, task: Task, size: int) -> TraceBatch:
         batch_size = self.batch_size_of(task)
-        traces = task.transforms.apply(task.algorithm, task.draw(size, self._seed, 0, batch_size))
+        traces = task.transforms.apply(task.algorithm, task.blank(size, batch_size))
         if self.chunk_length:
             traces = chunk_of(traces, 0, self.chunk_length)
         return take(traces, self._rows(batch_size))

@@ -7,7 +7,7 @@ from typing import Any
 from nar.algorithms import Algorithm
 from nar.batches.transforms import Transforms
 from nar.specs import Spec
-from nar.traces import TraceBatch, sample_traces
+from nar.traces import TraceBatch, blank_traces, sample_traces
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,3 +70,7 @@ class Task:
     def draw(self, size: int, seed: int, first: int, count: int) -> TraceBatch:
         """Traces `first` ... `first + count - 1` of the series of this size and seed, before transforms."""
         return sample_traces(self.name, size, count, seed, first=first, **self.problem_options)
+
+    def blank(self, size: int, count: int) -> TraceBatch:
+        """Zeros in the shapes of so many traces of this size, before transforms."""
+        return blank_traces(self.name, size, count, **self.problem_options)

@@ -53,7 +53,9 @@ def erdos_renyi(
     if weighted:
         weights = random.uniform(low=low, high=high, size=(num_nodes, num_nodes))
         if directed:
-            matrix = matrix * weights
+            for u in range(num_nodes):
+                for v in range(num_nodes):
+                    matrix[u, v] *= weights[u, v]
         else:
             _set_symmetric_weights(matrix, weights)
     return matrix

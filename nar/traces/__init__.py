@@ -6,6 +6,7 @@ from nar.traces.export import export_json_lines
 from nar.traces.record import collect
 from nar.traces.sample import (
     CLRS30_SPLITS,
+    blank_traces,
     clrs30_sample,
     clrs30_split,
     run_algorithm,
@@ -25,6 +26,7 @@ __all__ = [
     "Trace",
     "TraceBatch",
     "begin",
+    "blank_traces",
     "check_algorithm",
     "clrs30_sample",
     "clrs30_split",

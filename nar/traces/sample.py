@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.problems import Arguments, Random
 from nar.traces.cache import keep_traces
+from nar.traces.forms import Rows, form_of_samples
 from nar.traces.record import can_compile_samples, collect, collect_samples
-from nar.traces.trace import Trace, TraceBatch
+from nar.traces.trace import Probes, Trace, TraceBatch
 
 
 def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any) -> Trace:
@@ -72,6 +73,26 @@ def sample_traces(
     sample = algorithm.problem.sample
     streams = _streams(key, int(first), int(count))
     return collect(algorithm, [sample(random, int(size), **options) for random in streams])
+
+
+def blank_traces(name: str | Algorithm, size: int, count: int, **problem_options: Any) -> TraceBatch:
+    """Zeros in the shapes of what `sample_traces` returns, two steps of them; no algorithm is run for it.
+
+    Arguments and errors are those of `sample_traces`.
+    """
+    algorithm, options = _checked(name, size, count, problem_options)
+    form, spec = form_of_samples(algorithm, int(size), options), algorithm.spec
+
+    def zeros(names: Iterable[str], rows: Rows, *leading: int) -> Probes:
+        pairs = zip(names, rows, strict=True)
+        return {name: np.zeros((*leading, *shape), dtype) for name, (shape, dtype) in pairs}
+
+    return TraceBatch(
+        inputs=zeros(form.input_names, form.inputs, count),
+        hints=zeros((probe.name for probe in spec.hints), form.hints, 2, count),
+        outputs=zeros((probe.name for probe in spec.outputs), form.outputs, count),
+        lengths=np.full(count, 2, np.int32),
+    )
 
 
 def _series_key(name: str, size: int, seed: int) -> int:

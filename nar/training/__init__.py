@@ -37,7 +37,7 @@ from nar.training.step import make_step
 from nar.training.text_step import make_text_step
 from nar.training.trackers import TRACKERS, Session, Tracker, check_trackers, open_trackers
 from nar.training.transfer import Transfer, describe_parts, load_parts
-from nar.training.update import StepFunction
+from nar.training.update import StepFunction, TwoPrograms
 from nar.training.workdir import Workdir, versions
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "Tracker",
     "TrainState",
     "Transfer",
+    "TwoPrograms",
     "Validate",
     "Weigh",
     "Workdir",

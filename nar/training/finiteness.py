@@ -1,7 +1,6 @@
 """Within the compiled step: nothing that is not finite gets into a state."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -23,24 +22,23 @@ def squares(gradients: Params) -> list[jax.Array]:
 
 
 def keep_finite(
-    old: TrainState, new: TrainState, metrics: Mapping[str, jax.Array], gradient_squares: list[jax.Array]
+    old: TrainState, new: TrainState, largest_loss: jax.Array, gradient_squares: list[jax.Array]
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """The new state, or the old one with the new step if any loss, gradient or new parameter is not finite.
 
     Args:
       old: before the step.
       new: after it.
-      metrics: scalars of the step.
+      largest_loss: in size, of all losses of the step.
       gradient_squares: of the step, in the order of the parameters.
 
     Returns:
-      The state, and the metrics with `FINITE` and `SKIPPED`.
+      The state, and the metrics `FINITE` and `SKIPPED`.
     """
-    losses = jnp.stack([value for name, value in metrics.items() if name.split("/")[0] == "loss"])
-    largest = [jnp.max(jnp.abs(leaf)) for leaf in (losses, *jax.tree.leaves(new.params))]
+    largest = [jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(new.params)]
     # Asked of one vector of numbers: XLA makes of a vector of flags a chain of them, and repeats it for each
     # array that is chosen below, which was half of what a step took to compile.
-    flags = jnp.isfinite(jnp.stack([largest[0], *gradient_squares, *largest[1:]]))
+    flags = jnp.isfinite(jnp.stack([largest_loss, *gradient_squares, *largest]))
     is_finite = jnp.all(flags)
 
     def choose(name: str) -> Any:
@@ -49,4 +47,4 @@ def keep_finite(
 
     kept = {field.name: choose(field.name) for field in dataclasses.fields(new) if field.name != "step"}
     skipped = 1.0 - is_finite.astype(jnp.float32)
-    return TrainState(**kept, step=new.step), {**metrics, FINITE: flags, SKIPPED: skipped}
+    return TrainState(**kept, step=new.step), {FINITE: flags, SKIPPED: skipped}

@@ -14,7 +14,7 @@ from nar.traces import TraceBatch
 from nar.training.accumulate import Part, value_and_gradient
 from nar.training.devices import Devices
 from nar.training.state import TrainState
-from nar.training.update import Found, StepFunction, Update, two_programs
+from nar.training.update import Found, TwoPrograms, Update
 
 
 def make_step(
@@ -25,7 +25,7 @@ def make_step(
     num_parts: int = 1,
     devices: Devices | None = None,
     replicated: bool = False,
-) -> StepFunction:
+) -> TwoPrograms:
     """The compiled step.
 
     Metrics are scalars: `loss`, which is the weighted total; `loss/<task>/<probe>`, which are not weighted;
@@ -57,7 +57,7 @@ def make_step(
         return jax.lax.with_sharding_constraint(whole, devices.replicated) if devices else whole
 
     update = Update(optimiser, average_decay, frozenset(model.specs))
-    return two_programs(gradients, update, replicated)
+    return TwoPrograms(gradients, update, replicated)
 
 
 def _loss_function(model: Model, loss_weights: Mapping[str, float], num_parts: int) -> Callable[..., Any]:

@@ -8,12 +8,12 @@ from nar.losses import answer_loss
 from nar.model.net import Params
 from nar.model.text import TextModel
 from nar.training.state import TrainState
-from nar.training.update import Found, Metrics, StepFunction, Update, two_programs
+from nar.training.update import Found, Metrics, TwoPrograms, Update
 
 
 def make_text_step(
     model: TextModel, optimiser: optax.GradientTransformation, average_decay: float = 0.0
-) -> StepFunction:
+) -> TwoPrograms:
     """The compiled step.
 
     Metrics are scalars: `loss`, and by task `loss/<task>`, the same, and `foreseen/<task>`, the share of
@@ -34,15 +34,12 @@ def make_text_step(
         (loss, foreseen), found = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
         return Found(found, {"loss": loss, "foreseen": foreseen})
 
-    compiled = two_programs(gradients, Update(optimiser, average_decay))
+    def named(metrics: Metrics, task: str) -> Metrics:
+        return {
+            "loss": metrics["loss"],
+            f"loss/{task}": metrics["loss"],
+            f"foreseen/{task}": metrics["foreseen"],
+        }
 
-    def step(
-        state: TrainState, batch: TextBatch, task: str, lane: str | None = None, /
-    ) -> tuple[TrainState, Metrics]:
-        del lane
-        # Named outside of what is compiled, since tasks of one width compute the same.
-        state, metrics = compiled(state, batch, "")
-        named = {f"loss/{task}": metrics["loss"], f"foreseen/{task}": metrics.pop("foreseen")}
-        return state, {**metrics, **named}
-
-    return step
+    # Tasks of one width compute the same.
+    return TwoPrograms(gradients, Update(optimiser, average_decay), named=named)

@@ -1,7 +1,7 @@
 """A step, whatever network it is of: gradients are found, then the state is updated by them."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -67,52 +67,107 @@ class Update:
     tasks: frozenset[str] = frozenset()
 
     def __call__(
-        self, state: TrainState, found: Found, task: str, lane: str | None = None
+        self,
+        state: TrainState,
+        gradients: Params,
+        largest_loss: jax.Array,
+        task: str,
+        recurrent: Mapping[str, Any],
     ) -> tuple[TrainState, Metrics]:
-        """The new state, and the metrics with `gradient_norm` and those of `keep_finite`."""
+        """The new state, and the metrics `gradient_norm` and those of `keep_finite`.
+
+        Args:
+          state: before the step.
+          gradients: of its parameters.
+          largest_loss: in size, of all losses of the step.
+          task: of the step.
+          recurrent: what lanes of chunks hand on now.
+        """
         others = self.tasks - {task}
-        updates, optimiser_state = self.optimiser.update(found.gradients, state.optimiser, state.params)
+        updates, optimiser_state = self.optimiser.update(gradients, state.optimiser, state.params)
         params = keep_codecs(others, optax.apply_updates(state.params, updates), state.params)
         optimiser_state = keep_codecs(others, optimiser_state, state.optimiser)
         average = state.average
         if average is not None:
             average = move_average(average, params, state.step + 1, self.average_decay)
-        recurrent = {**state.recurrent, **({} if lane is None else {lane: found.handed_on})}
-        new = TrainState(params, optimiser_state, state.step + 1, state.key, average, recurrent)
-        sums = squares(found.gradients)
-        return keep_finite(state, new, {**found.metrics, "gradient_norm": jnp.sqrt(sum(sums))}, sums)
+        new = TrainState(params, optimiser_state, state.step + 1, state.key, average, dict(recurrent))
+        sums = squares(gradients)
+        kept, metrics = keep_finite(state, new, largest_loss, sums)
+        return kept, {"gradient_norm": jnp.sqrt(sum(sums)), **metrics}
 
 
-def two_programs(gradients: FindGradients, update: Update, replicated: bool = False) -> StepFunction:
+class TwoPrograms:
     """A step as two compiled programs, so that only one of them is compiled for each shape of a batch.
 
-    Args:
-      gradients: of a state and a batch; compiled for each task, lane and shape.
-      update: of a state by what was found; compiled for each task and lane.
-      replicated: whether states and batches are those of replicas; then metrics are [replicas].
+    The first finds the gradients, and is compiled for each task, lane and shape. The second updates the state,
+    and is compiled for each task and lane.
     """
 
-    def find_gradients(state: TrainState, batch: Any, task: str, lane: str | None) -> Found:
-        return gradients(state, batch, task, lane)
+    def __init__(
+        self,
+        gradients: FindGradients,
+        update: Update,
+        replicated: bool = False,
+        named: Callable[[Metrics, str], Metrics] | None = None,
+    ) -> None:
+        """Compiles nothing yet.
 
-    def update_state(
-        state: TrainState, found: Found, task: str, lane: str | None
+        Args:
+          gradients: of a state and a batch.
+          update: of a state.
+          replicated: whether states and batches are those of replicas; then metrics are [replicas].
+          named: if tasks share their programs, metrics as they are to be called for a task.
+        """
+        self._named = named
+
+        def find_gradients(
+            state: TrainState, batch: Any, task: str, lane: str | None
+        ) -> tuple[_Handed, Metrics]:
+            found = gradients(state, batch, task, lane)
+            losses = [value for name, value in found.metrics.items() if name.split("/")[0] == "loss"]
+            largest = jnp.max(jnp.abs(jnp.stack(losses)))
+            return _Handed(found.gradients, largest, found.handed_on), found.metrics
+
+        def update_state(
+            state: TrainState, handed: _Handed, task: str, lane: str | None
+        ) -> tuple[TrainState, Metrics]:
+            recurrent = state.recurrent if lane is None else {**state.recurrent, lane: handed.handed_on}
+            return update(state, handed.gradients, handed.largest_loss, task, recurrent)
+
+        def compiled(function: Callable[..., Any], out_axes: Any, **options: Any) -> Any:
+            of_all = over_replicas(function, out_axes) if replicated else function
+            return jax.jit(of_all, static_argnums=(2, 3), **options)
+
+        self._find = compiled(find_gradients, 0)
+        self._update = compiled(update_state, (AXES, 0), donate_argnums=0)
+
+    def __call__(
+        self, state: TrainState, batch: Any, task: str, lane: str | None = None, /
     ) -> tuple[TrainState, Metrics]:
-        return update(state, found, task, lane)
+        """See `StepFunction`."""
+        shared = "" if self._named else task
+        # Gradients do not depend on the rest; leaving it out makes a call cheaper.
+        seen = dataclasses.replace(state, optimiser=None, average=None)
+        handed, metrics = self._find(seen, batch, shared, lane)
+        if self._named:
+            metrics = self._named(metrics, task)
+        state, others = self._update(state, handed, shared, lane)
+        return state, {**metrics, **others}
 
-    def compiled(function: Callable[..., Any], out_axes: Any, **options: Any) -> Callable[..., Any]:
-        over_all = over_replicas(function, out_axes) if replicated else function
-        return jax.jit(over_all, static_argnums=(2, 3), **options)
+    def prepare(self, state: TrainState, task: str, lane: str | None = None) -> None:
+        """Compiles ahead what does not depend on the batch, as while the first one is drawn."""
+        handed_on = None if lane is None else state.recurrent[lane]
+        loss = jax.ShapeDtypeStruct(state.key.shape, jnp.float32, sharding=state.step.sharding)
+        handed = _Handed(state.params, loss, handed_on)
+        self._update.lower(state, handed, "" if self._named else task, lane).compile()
 
-    find = compiled(find_gradients, 0)
-    change = compiled(update_state, (AXES, 0), donate_argnums=0)
 
-    def step(
-        state: TrainState, batch: Any, task: str, lane: str | None = None, /
-    ) -> tuple[TrainState, Metrics]:
-        return change(state, find(state, batch, task, lane), task, lane)
+class _Handed(NamedTuple):
+    """What the first program hands to the second."""
 
-    return step
+    gradients: Params
+    largest_loss: jax.Array
+    handed_on: Any
 
 
 def keep_codecs(tasks: frozenset[str], new: Any, old: Any) -> Any:
