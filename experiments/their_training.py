@@ -80,13 +80,18 @@ def make_data(
         sampler, spec = clrs.build_sampler(
             algorithm, seed=random.randint(2**32), num_samples=count, length=size, **options
         )
-        batches: Any = (sampler.next(32) for _ in itertools.count())
-        batches = clrs.process_random_pos(batches, random)
+        batches: Any = clrs.process_random_pos(_endless(sampler), random)
         if fixes_hints:
             spec, batches = clrs.process_pred_as_input(spec, batches)
         spec, batches = clrs.process_permutations(spec, batches, True)
         sources.append(batches)
     return Data((next(source) for source in itertools.cycle(sources)), spec)
+
+
+def _endless(sampler: Any) -> Iterator[Any]:
+    """Batches of one sampler; a function of its own, since a loop has one variable for all samplers."""
+    while True:
+        yield sampler.next(32)
 
 
 def make_network(clrs: Any, data: Data, folder: str, hidden_size: int) -> Any:
