@@ -102,15 +102,16 @@ def _training() -> ConfigDict:
     config = ConfigDict()
     config.steps = 10_000
     config.batch_size = 32
-    # In how many parts a batch is taken, one after another: the gradient is that of the whole batch, the
-    # memory that of a part.
-    config.accumulate = 1
+    # In how many parts a batch is taken, one after another, short traces first: the gradient is that of the
+    # whole batch, the memory that of a part. 0 for what suits: on one CPU as many as fit its caches, else 1.
+    config.accumulate = 0
     # How many steps of the algorithm are in a batch, whose traces later batches go on with from the states in
     # which they left them: memory and time of a training step do not grow with traces. 0 for whole traces.
     config.chunk_length = 0
     # How many batches of one algorithm and size are made of the same traces, sorted by length: the more, the
-    # fewer steps are computed for traces that have ended. 1 for traces as they come. Chunks do not need it.
-    config.pooled_batches = 4
+    # fewer steps are computed for traces that have ended, but the more steps of training are needed. 1 for
+    # traces as they come. It is of use where batches are not taken in parts, but for chunks.
+    config.pooled_batches = 1
     # Whose turn it is among several algorithms: round_robin; weighted, by tasks.NAME.sampling_weight, which
     # is 1 unless given; or module:FUNCTION, called after each validation with the score of each task, by
     # name, and the step, which returns the weight of each from then on.

@@ -16,7 +16,7 @@ from experiments.network import Config, check_weights, make_net_config
 from experiments.optimisation import check_patterns, optimiser_of
 from experiments.parts import RunParts
 from experiments.tasks import find_weigh, loss_weights, make_tasks, make_turns
-from nar.batches import ReplicatedStream, Task, TraceStream, TrainingStream, Transforms
+from nar.batches import BY_SHAPE, ReplicatedStream, Task, TraceStream, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
 from nar.training import Devices, TrainState, TwoPrograms, Weigh, check_parts, init_state, make_step, split
@@ -45,7 +45,7 @@ class Parts:
       optimiser: of training.
       loss_weights: of training, by name.
       average_decay: of the moving average of the parameters; 0 for none.
-      accumulate: in how many parts a batch is taken.
+      accumulate: in how many parts a batch is taken, or `nar.batches.BY_SHAPE`.
       stream: the training data.
       devices: where to train.
       evaluation_batch_size: traces that are predicted at once.
@@ -132,7 +132,7 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
         optimiser=optimiser,
         loss_weights=weights,
         average_decay=training["average_decay"],
-        accumulate=training["accumulate"],
+        accumulate=stream.num_parts,
         stream=stream,
         devices=devices,
         evaluation_batch_size=config["evaluation"]["batch_size"],
@@ -159,6 +159,10 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
             f"training.chunk_length {training['chunk_length']} needs model.termination=trace, "
             f"got {config['model']['termination']!r}"
         )
+    # A CPU is quickest where parts fit its caches, other devices where much is done at once. Chunks all take
+    # the same steps.
+    suits = BY_SHAPE if devices.is_one_cpu and not training["chunk_length"] else 1
+    num_parts = training["accumulate"] or suits
     streams = [
         TrainingStream(
             tasks,
@@ -168,6 +172,7 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
             devices.num_processes,
             chunk_length=training["chunk_length"],
             pooled_batches=training["pooled_batches"],
+            num_parts=num_parts,
             turns=turns,
         )
         for number in range(training["replicas"])

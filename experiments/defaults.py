@@ -10,7 +10,7 @@ from experiments.kinds import kind_of
 
 Config = Mapping[str, Any]
 
-BEFORE: Config = {"training.pooled_batches": 1}
+BEFORE: Config = {"training.accumulate": 1}
 """What runs did that do not know a key, where that is not the default of the key now."""
 
 

@@ -11,7 +11,7 @@ from experiments import multiply_adds
 from experiments.assembly import Config, Parts, assemble
 from experiments.rival import Theirs
 from nar.algorithms import find_algorithm
-from nar.batches import bucket_length, pad_steps
+from nar.batches import bucket_length, deal, pad_steps
 from nar.evaluation import Evaluator
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
@@ -63,8 +63,8 @@ class Ours:
 
     def step(self) -> Callable[[], float]:
         """A function that trains for one step, on the batch in its bucket, and returns the loss."""
-        parts, step = self._parts, make_step(self._parts.model, self._parts.optimiser)
-        batch = pad_steps(self._batch, bucket_length(self._batch.num_steps))
+        parts, step = self._parts, self._parts.make_step()
+        batch = pad_steps(deal(self._batch, parts.accumulate), bucket_length(self._batch.num_steps))
         state = parts.devices.make_state(self._state)
 
         def train() -> float:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from configs import base
 from experiments.assembly import assemble
-from nar.batches import TraceStream
+from nar.batches import TraceStream, num_parts_of
 from nar.reports import format_table
 from nar.traces import TraceBatch
 
@@ -55,7 +55,7 @@ def of_stream(stream: TraceStream, num_batches: int) -> Waste:
     """That of the first batches of a stream."""
     batches = [stream.batch(step) for step in range(num_batches)]
     needed = sum(_steps(batch).sum() for batch in batches)
-    computed = sum(_steps(batch).max() * batch.batch_size for batch in batches)
+    computed = sum(_computed(batch, num_parts_of(batch, stream.num_parts)) for batch in batches)
     room = sum(max(batch.num_steps - 1, 1) * batch.batch_size for batch in batches)
     real, padded = (sum(count(batch) for batch in batches) for count in (_real_nodes, _all_nodes))
     return Waste(
@@ -73,6 +73,12 @@ def _stream(name: str) -> TraceStream:
 def _steps(batch: TraceBatch) -> np.ndarray:
     """Steps of the network for each trace, [B]: one less than it has hints, and at least one."""
     return np.maximum(batch.lengths - 1, 1)
+
+
+def _computed(batch: TraceBatch, num_parts: int) -> int:
+    """Steps for all traces: each part takes those of its longest."""
+    by_part = _steps(batch).reshape(-1, num_parts)
+    return int(by_part.max(axis=0).sum()) * len(by_part)
 
 
 def _all_nodes(batch: TraceBatch) -> int:

@@ -168,7 +168,7 @@ def test_without_layer_norm():
         ),
         ({"model__precision": "float16"}, "unknown precision 'float16'; known: float32, bfloat16"),
         ({"training__accumulate": 5}, "accumulate must divide the batch_size 32, got 5"),
-        ({"training__accumulate": 0}, "accumulate must be an integer of at least 1, got 0"),
+        ({"training__accumulate": -1}, "accumulate must be an integer of at least 1, or 0, got -1"),
         ({"model__termination": "never"}, "unknown termination 'never'; known: trace, budget, learned"),
         ({"model__termination": "budget", "model__budget__steps": -1}, "steps of a budget must be a number"),
         (

@@ -7,6 +7,7 @@ import jax
 
 from nar.batches.lanes import Lane, chunk_of
 from nar.batches.padding import bucket_length, pad_batch, pad_nodes, pad_steps, take
+from nar.batches.parts import BY_SHAPE, deal, num_parts_of
 from nar.batches.prefetch import Stream, drawing_first, prefetch
 from nar.batches.replicas import ReplicatedStream, TraceStream
 from nar.batches.stream import TrainingStream
@@ -16,6 +17,7 @@ from nar.batches.turns import Turn, Turns, check_weights
 from nar.traces import Trace, TraceBatch
 
 __all__ = [
+    "BY_SHAPE",
     "FIRST_SUFFIX",
     "Lane",
     "ReplicatedStream",
@@ -30,7 +32,9 @@ __all__ = [
     "check_weights",
     "chunk_of",
     "cyclic_predecessors",
+    "deal",
     "drawing_first",
+    "num_parts_of",
     "pad_batch",
     "pad_nodes",
     "pad_steps",

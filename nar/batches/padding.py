@@ -104,6 +104,16 @@ def take(batch: TraceBatch, rows: slice) -> TraceBatch:
     )
 
 
+def reorder(batch: TraceBatch, order: np.ndarray) -> TraceBatch:
+    """The traces of a batch of whole traces in another order."""
+    return TraceBatch(
+        inputs={name: value[order] for name, value in batch.inputs.items()},
+        hints={name: value[:, order] for name, value in batch.hints.items()},
+        outputs={name: value[order] for name, value in batch.outputs.items()},
+        lengths=batch.lengths[order],
+    )
+
+
 def join(batches: Sequence[TraceBatch]) -> TraceBatch:
     """The traces of several batches of whole traces with the same nodes, one behind the other."""
     longest = max(batch.num_steps for batch in batches)

@@ -1,15 +1,16 @@
 """Traces of about the same length in a batch.
 
 A batch takes as many steps of the network as its longest trace, and what is computed for shorter ones behind
-their ends is in vain. So the batches of one task and size are made several at a time: their traces are sorted
-by length and dealt out anew. Each trace is in one batch, as before.
+their ends is in vain. So the batches of one task and size can be made several at a time: their traces are
+sorted by length and dealt out anew. Each trace is in one batch, as before, but batches are less alike, and
+more of them are needed to learn the same: `nar.batches.parts` has no such price.
 """
 
 import dataclasses
 
 import numpy as np
 
-from nar.batches.padding import join
+from nar.batches.padding import join, reorder
 from nar.batches.task import Task
 from nar.traces import TraceBatch
 
@@ -36,16 +37,7 @@ def draw_pool(task: Task, size: int, number: int, num_batches: int, batch_size: 
     drawn = join([task.draw(size, seed, turn * batch_size, batch_size) for turn in turns])
     if num_batches == 1:  # a batch alone stays as it is
         return Pool(number, drawn)
-    order = np.argsort(drawn.lengths, kind="stable")
-    return Pool(
-        number,
-        TraceBatch(
-            inputs={name: value[order] for name, value in drawn.inputs.items()},
-            hints={name: value[:, order] for name, value in drawn.hints.items()},
-            outputs={name: value[order] for name, value in drawn.outputs.items()},
-            lengths=drawn.lengths[order],
-        ),
-    )
+    return Pool(number, reorder(drawn, np.argsort(drawn.lengths, kind="stable")))
 
 
 def rows_of_turn(number: int, num_batches: int, batch_size: int) -> slice:

@@ -33,6 +33,11 @@ class ReplicatedStream:
         """How many axes arrays have before those of a `TraceBatch`."""
         return 1
 
+    @property
+    def num_parts(self) -> int:
+        """In how many parts a training step takes a batch, or `BY_SHAPE`."""
+        return self._streams[0].num_parts
+
     def batch_size_of(self, task: Task) -> int:
         """Traces of a batch of a task, of one replica, over all processes."""
         return self._streams[0].batch_size_of(task)

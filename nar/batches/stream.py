@@ -10,6 +10,7 @@ import numpy as np
 
 from nar.batches.lanes import Lane, chunk_of
 from nar.batches.padding import bucket_length, pad_steps, take
+from nar.batches.parts import deal
 from nar.batches.pools import Pool, draw_pool, rows_of_turn
 from nar.batches.task import Task
 from nar.batches.turns import Turns
@@ -25,6 +26,7 @@ class TrainingStream:
     Attributes:
       tasks: what is trained.
       turns: whose turn it is.
+      num_parts: in how many parts a training step takes a batch of whole traces, or `BY_SHAPE`.
       chunk_length: how many steps of the network are in a batch; 0 if traces are whole.
     """
 
@@ -38,6 +40,7 @@ class TrainingStream:
         *,
         chunk_length: int = 0,
         pooled_batches: int = 1,
+        num_parts: int = 1,
         turns: Turns | None = None,
     ) -> None:
         """Draws nothing yet.
@@ -52,6 +55,7 @@ class TrainingStream:
             size goes on with the traces of the last.
           pooled_batches: how many batches of a task and size are made of the same traces, sorted by length,
             so that few steps are computed for traces that have ended; chunks do not need it.
+          num_parts: in how many parts a training step takes a batch (`nar.batches.parts`).
           turns: whose turn it is; by default round robin.
 
         Raises:
@@ -69,7 +73,7 @@ class TrainingStream:
             raise ValueError(f"pooled_batches must be an integer of at least 1, got {pooled_batches!r}")
         self.tasks = tuple(tasks)
         self.turns = turns or Turns([1.0] * len(tasks))
-        self.chunk_length = chunk_length
+        self.chunk_length, self.num_parts = chunk_length, num_parts
         self._batch_size, self._seed = batch_size, seed
         self._process, self._num_processes = process, num_processes
         self._pooled_batches = pooled_batches
@@ -142,8 +146,8 @@ class TrainingStream:
         traces = take(pool, rows)
         uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
         # All processes make the whole batch, since its longest trace decides on the shape of every share.
-        share = take(task.transforms.apply(task.algorithm, traces, uniforms), self._rows(batch_size))
-        return pad_steps(share, bucket_length(pool.num_steps))
+        dealt = deal(task.transforms.apply(task.algorithm, traces, uniforms), self.num_parts)
+        return pad_steps(take(dealt, self._rows(batch_size)), bucket_length(pool.num_steps))
 
     def _pool(self, task: Task, turn: int) -> tuple[TraceBatch, slice]:
         """Raw traces of several batches, and which of them are in that of this turn."""

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from nar.batches import BY_SHAPE
 from nar.losses import AUXILIARY
 from nar.model import Params
 from nar.traces import TraceBatch
@@ -85,8 +86,10 @@ def value_and_gradient(
 
 def check_parts(batch_size: int, num_parts: int, num_devices: int = 1) -> None:
     """Raises ValueError unless batches have so many equal parts, and these can be split over the devices."""
-    if isinstance(num_parts, bool) or not isinstance(num_parts, int) or num_parts < 1:
-        raise ValueError(f"accumulate must be an integer of at least 1, got {num_parts!r}")
+    if isinstance(num_parts, bool) or not isinstance(num_parts, int) or num_parts < 0:
+        raise ValueError(f"accumulate must be an integer of at least 1, or 0, got {num_parts!r}")
+    if num_parts == BY_SHAPE:
+        return
     if batch_size % num_parts:
         raise ValueError(f"accumulate must divide the batch_size {batch_size}, got {num_parts}")
     if batch_size // num_parts % num_devices:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import optax
 
+from nar.batches import num_parts_of
 from nar.losses import loss_counts, loss_factors, losses_by_probe, total_loss
 from nar.model import Model, Params
 from nar.specs import Stage
@@ -37,19 +38,20 @@ def make_step(
       optimiser: of the run.
       loss_weights: as in `nar.losses.loss_factors`; where hints are not supervised, theirs is 0 in any case.
       average_decay: of the moving average of the parameters, if the state keeps one.
-      num_parts: in how many parts a batch is taken, one after another.
+      num_parts: in how many parts a batch is taken, one after another, or `nar.batches.BY_SHAPE`.
       devices: where states are, if they are on several.
       replicated: whether states and batches are those of replicas; then metrics are [replicas].
     """
-    loss_of = _loss_function(model, loss_weights or {}, num_parts)
+    weights = loss_weights or {}
 
     def gradients(state: TrainState, batch: TraceBatch, task: str, lane: str | None) -> Found:
         rows = None if lane is None else state.recurrent[lane]
+        parts = num_parts_of(batch, num_parts)
         (loss, (metrics, handed_on)), found = value_and_gradient(
-            functools.partial(loss_of, step=state.step, task=task),
+            functools.partial(_loss_function(model, weights, parts), step=state.step, task=task),
             state.params,
             Part(batch, jax.random.fold_in(state.key, state.step), rows=rows),
-            num_parts,
+            parts,
             functools.partial(loss_counts, model.config, model.specs[task]),
         )
         whole = Found(found, {"loss": loss, **metrics}, handed_on)

@@ -99,8 +99,8 @@ class Update:
 class TwoPrograms:
     """A step as two compiled programs, so that only one of them is compiled for each shape of a batch.
 
-    The first finds the gradients, and is compiled for each task, lane and shape. The second updates the state,
-    and is compiled for each task and lane.
+    The first finds the gradients, and is compiled for each task, lane and shape. The second updates the
+    state, and is compiled for each task and lane.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class _Handed(NamedTuple):
     """What the first program hands to the second."""
 
     gradients: Params
-    largest_loss: jax.Array
+    largest_loss: Any
     handed_on: Any
 
 
