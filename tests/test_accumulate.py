@@ -12,7 +12,7 @@ import optax
 import pytest
 
 import nar
-from nar.batches import Task, TrainingStream, pad_nodes
+from nar.batches import BY_SHAPE, Task, TrainingStream, deal, num_parts_of, pad_nodes
 from nar.losses import loss_counts
 from nar.model import Budget, Learned, NetConfig, make_model
 from nar.processors import PROCESSORS
@@ -26,8 +26,8 @@ SGD = optax.sgd(1.0)
 class Case:
     """A network and a batch of traces of different lengths."""
 
-    def __init__(self, task, processor="mpnn", batch_size=BATCH, **knobs):
-        self.task = Task(nar.ALGORITHMS[task], (5,))
+    def __init__(self, task, processor="mpnn", batch_size=BATCH, size=5, **knobs):
+        self.task = Task(nar.ALGORITHMS[task], (size,))
         self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
         self.model = make_model(NetConfig(PROCESSORS[processor], 8, **knobs), {task: self.task.spec})
 
@@ -65,6 +65,19 @@ def test_parts_have_the_gradient_of_the_whole(task, knobs):
     case = Case(task, **knobs)
     expected, whole = case.step(1)
     gradients, parts = case.step(3)
+    assert whole == pytest.approx(parts, rel=1e-5)
+    for module, leaves in expected.items():
+        for name, leaf in leaves.items():
+            np.testing.assert_allclose(gradients[module][name], leaf, rtol=1e-3, atol=1e-5, err_msg=module)
+
+
+def test_parts_by_shape_have_the_gradient_of_the_whole():
+    """Of a batch whose traces are dealt so that its parts take different numbers of steps."""
+    case = Case("bfs", batch_size=32, size=16)
+    expected, whole = case.step(1)
+    case.batch = deal(case.batch, BY_SHAPE)
+    assert num_parts_of(case.batch, BY_SHAPE) == 4
+    gradients, parts = case.step(BY_SHAPE)
     assert whole == pytest.approx(parts, rel=1e-5)
     for module, leaves in expected.items():
         for name, leaf in leaves.items():
@@ -152,7 +165,7 @@ print(*compiled.output_shardings.spec, [w for w in ("all-", "collective", "send"
     ("arguments", "message"),
     [
         ((32, 5), "accumulate must divide the batch_size 32, got 5"),
-        ((32, 0), "accumulate must be an integer of at least 1, got 0"),
+        ((32, -1), "accumulate must be an integer of at least 1, or 0, got -1"),
         ((32, 8, 8), r"batch_size 32 in 8 parts \(accumulate\) makes parts of 4, which .* the 8 devices"),
     ],
 )

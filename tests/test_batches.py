@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import threading
+import time
 
 import jax
 import numpy as np
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 import nar
 import oracle
 from nar.batches import (
+    BY_SHAPE,
     Task,
     TrainingStream,
     Transforms,
     Turns,
     bucket_length,
     cyclic_predecessors,
+    drawing_first,
+    num_parts_of,
     pad_batch,
     pad_nodes,
     pad_steps,
@@ -376,6 +380,82 @@ def test_batches_are_padded_to_buckets(name):
     for step in range(4):
         batch = stream.batch(step)
         assert batch.num_steps == bucket_length(int(batch.lengths.max()))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Parts: traces of about the same length
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_nodes", "expected"),
+    [(32, 4, 1), (32, 7, 1), (32, 11, 2), (32, 13, 2), (32, 16, 4), (32, 64, 8), (30, 16, 2), (1, 64, 1)],
+)
+def test_parts_by_shape(batch_size, num_nodes, expected):
+    batch = task_of("minimum", sizes=(num_nodes,)).blank(num_nodes, batch_size)
+    assert num_parts_of(batch, BY_SHAPE) == expected
+    assert num_parts_of(batch, 3) == 3
+
+
+@every_algorithm
+def test_a_dealt_batch_has_the_same_traces(name):
+    task = task_of(name, sizes=(5,))
+    plain, dealt = (TrainingStream([task], 12, 0, num_parts=parts).batch(0) for parts in (1, 3))
+    rows = [
+        sorted(
+            tuple(
+                np.concatenate(
+                    [np.ravel(value) for value in jax.tree.leaves(take(batch, slice(row, row + 1)))]
+                )
+            )
+            for row in range(12)
+        )
+        for batch in (plain, dealt)
+    ]
+    assert rows[0] == rows[1]
+    for part in range(2):
+        assert dealt.lengths[part::3].max() <= dealt.lengths[part + 1 :: 3].min()
+
+
+def test_shares_of_processes_have_all_parts():
+    task = task_of("bfs", sizes=(16,))
+    whole = TrainingStream([task], 16, 0, num_parts=4).batch(0)
+    shares = [TrainingStream([task], 16, 0, process, 2, num_parts=4).batch(0) for process in range(2)]
+    np.testing.assert_array_equal(np.concatenate([share.lengths for share in shares]), whole.lengths)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Shapes, and the first batch
+
+
+@every_algorithm
+def test_examples_have_the_shapes_of_batches(name):
+    stream = TrainingStream([task_of(name, sizes=(5,))], batch_size=3, seed=0)
+    example, batch = stream.examples()[name], stream.batch(0)
+    same = pad_steps(example, batch.num_steps)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), same) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), batch
+    )
+
+
+class Drawn:
+    """A stream that notes who asks."""
+
+    def __init__(self, error=None):
+        self.asked, self.error = [], error
+
+    def batch(self, step):
+        time.sleep(0.05)
+        self.asked.append((step, threading.current_thread() is threading.main_thread()))
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no batch")])
+def test_the_first_batch_is_drawn_beside_something_else(error):
+    stream = Drawn(error)
+    with drawing_first(stream):
+        assert not stream.asked
+    assert stream.asked == [(0, False)]
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Several seeds as one program: each replica is the run with its seed."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -20,7 +21,7 @@ from nar.evaluation import mean_and_deviation
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.reports import result_summary
-from nar.training import Devices, Workdir, init_state, make_step, read_json, split, stack
+from nar.training import Compilations, Devices, Workdir, init_state, make_step, read_json, split, stack
 
 DEVICES = Devices.one()
 SEEDS = (3, 4)
@@ -217,3 +218,21 @@ def test_replicas_go_on_where_they_were(finished, tmp_path):
 def test_bad_replicas(training, message):
     with pytest.raises(ValueError, match=message):
         assemble(config_of(**training))
+
+
+@pytest.mark.parametrize("chunk_length", [0, 3])
+@pytest.mark.parametrize("seeds", [SEEDS[:1], SEEDS])
+def test_what_does_not_depend_on_a_batch_is_compiled_ahead(seeds, chunk_length):
+    """And not a second time, when the first batch is there."""
+    network = Network(chunk_length)
+    stream = ReplicatedStream([stream_of(seed, chunk_length) for seed in seeds])
+    if len(seeds) == 1:
+        stream = stream_of(*seeds, chunk_length)
+    state = network.state(stream, seeds if len(seeds) > 1 else seeds[0])
+    step = network.make_step(replicated=len(seeds) > 1)
+    with contextlib.closing(Compilations()) as compilations:
+        step.prepare(state, "quickselect", stream.lane(0))
+        assert compilations.programs["update_state"] == 1
+        batch = DEVICES.put_batch(stream.batch(0), stream.leading_axes)
+        step(state, batch, "quickselect", stream.lane(0))
+    assert compilations.programs["update_state"] == compilations.programs["find_gradients"] == 1
