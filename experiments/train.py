@@ -86,7 +86,8 @@ def run(config: Config, workdir: Workdir) -> None:
     on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
     with contextlib.ExitStack() as held:
         on_first(lambda: take(workdir, config, held))
-        if not train(config, parts, workdir, source):
+        compilations = held.enter_context(contextlib.closing(Compilations()))
+        if not train(config, parts, workdir, source, compilations):
             sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}" if is_first() else 1)
     on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
 
@@ -97,7 +98,9 @@ def take(workdir: Workdir, config: Config, held: contextlib.ExitStack) -> None:
     workdir.claim(config)
 
 
-def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None = None) -> bool:
+def train(
+    config: Config, parts: RunParts, workdir: Workdir, source: Run | None, compilations: Compilations
+) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end; False if interrupted.
 
     The start is new parameters, some of them those of the run `source`.
@@ -112,7 +115,6 @@ def train(config: Config, parts: RunParts, workdir: Workdir, source: Run | None 
     on_first(lambda: describe(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     opened, trackers = contextlib.ExitStack(), list[Tracker]()
-    compilations = opened.enter_context(contextlib.closing(Compilations()))
     clock, patience = Clock(notes["seconds"], compilations), Patience(training["patience"], notes)
     guard = Guard(
         training["on_nonfinite"],

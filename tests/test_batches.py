@@ -226,7 +226,7 @@ def test_only_outputs_become_cyclic():
 
 def test_bucket_lengths():
     buckets = [bucket_length(num_steps) for num_steps in range(1, 2000)]
-    assert set(buckets) == {8, 16, 32, 64, 128, 256, 512, 1024, 2048}
+    assert set(buckets) == {16, 32, 64, 128, 256, 512, 1024, 2048}
     for num_steps, bucket in enumerate(buckets, start=1):
         assert num_steps <= bucket <= max(SHORTEST_BUCKET, 2 * num_steps - 1)
         assert bucket_length(bucket) == bucket

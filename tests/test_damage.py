@@ -177,7 +177,7 @@ def test_a_run_of_an_older_version_goes_on_with_the_defaults_of_new_keys(
 ):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     config = read_json(workdir.config)
-    del config["training"]["on_nonfinite"], config["training"]["accumulate"], config["evaluation"]
+    del config["training"]["on_nonfinite"], config["training"]["patience"], config["evaluation"]
     for path in (workdir.config, workdir.checkpoints / "config.json"):
         path.write_text(json.dumps(config))
     assert restore.open_workdir(workdir.path)[1]["training"]["on_nonfinite"] == "stop"

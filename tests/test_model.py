@@ -1,5 +1,6 @@
 """The network: complete tables, no leaks, and results that depend on nothing that they should not."""
 
+import contextlib
 import dataclasses
 import functools
 
@@ -33,7 +34,7 @@ from nar.model.dm_clrs import convert_parameters
 from nar.processors import MPNN, PGN, PROCESSORS, Processed
 from nar.specs import Kind, Location, Stage
 from nar.traces import clrs30_sample, sample_traces
-from nar.training import Devices, TrainState, make_optimiser, make_step
+from nar.training import Compilations, Devices, TrainState, make_optimiser, make_step
 
 HIDDEN = 16
 BATCH = 3
@@ -675,10 +676,12 @@ def test_one_compilation_for_each_task_and_bucket():
         lambda: TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
     )
     longest = set()
-    for index in range(10):
-        batch, task = stream.batch(index), stream.task(index).name
-        assert batch.num_steps == 8
-        longest.add((task, int(batch.lengths.max())))
-        state, _ = step(state, devices.put_batch(batch), task)
-        assert step._cache_size() == min(index + 1, 2)
+    with contextlib.closing(Compilations()) as compilations:
+        for index in range(10):
+            batch, task = stream.batch(index), stream.task(index).name
+            assert batch.num_steps == 16
+            longest.add((task, int(batch.lengths.max())))
+            state, _ = step(state, devices.put_batch(batch), task)
+            assert compilations.programs["find_gradients"] == min(index + 1, 2)
+            assert compilations.programs["update_state"] == min(index + 1, 2)
     assert len(longest) > 2

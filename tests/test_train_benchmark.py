@@ -105,9 +105,9 @@ def test_a_run_is_watched_until_it_reaches_its_goal(tmp_path):
     ]
     path.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 15')
     with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
-        reached = end_to_end_benchmark.watch(child, path, 0.9, 0.0)
-        missed = end_to_end_benchmark.watch(child, path, 0.95, 0.0)
-        unscored = end_to_end_benchmark.watch(child, tmp_path / "none.jsonl", 0.9, 0.0)
+        reached = end_to_end_benchmark.watch(child, path, "validation/score", 0.9, 0.0)
+        missed = end_to_end_benchmark.watch(child, path, "validation/score", 0.95, 0.0)
+        unscored = end_to_end_benchmark.watch(child, tmp_path / "none.jsonl", "validation/score", 0.9, 0.0)
     assert (reached.steps, reached.score, reached.done) == (100, 0.9, True)
     assert (missed.steps, missed.done) == (100, False) and "missed the goal" in str(missed)
     assert unscored is None

@@ -8,11 +8,11 @@ import numpy as np
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces import Probes, TraceBatch
 
-SHORTEST_BUCKET = 8
+SHORTEST_BUCKET = 16
 
 
 def bucket_length(num_steps: int) -> int:
-    """The length to which traces of `num_steps` are padded: the next of 8, 16, 32, 64, ...
+    """The length to which traces of `num_steps` are padded: the next of 16, 32, 64, ...
 
     Buckets can be this coarse since the network skips the steps behind the longest trace of a batch.
     """
