@@ -7,6 +7,7 @@
     python -m experiments.benchmark memory --algorithms=insertion_sort --sizes=16 --parts=4 --run=
     python -m experiments.benchmark train
     python -m experiments.benchmark train --algorithms=bfs --processors=mpnn --repeats=21
+    python -m experiments.benchmark train --replicas=1,5,10 --precision=bfloat16 --profile=profiles
     python -m experiments.benchmark evaluate
     python -m experiments.benchmark end_to_end
     python -m experiments.benchmark waste
@@ -34,7 +35,9 @@ process with the same parameters and the same batch, float32: the median ratio, 
 best turn; the seconds of the first call of each, which compiles; and over the limit, that is over the time
 that the multiply-adds of our matrix products alone would take at the rate of one such product, measured
 beside it. That the losses of both are the same is checked where they are not random. dm-clrs is spared its
-padding: both get traces padded to the longest of the batch.
+padding: both get traces padded to the longest of the batch. With --precision and --replicas ours computes in
+bfloat16, or trains several seeds at once, and the ratio is that of the time for one; dm-clrs stays as it is.
+--profile keeps what jax's profiler says. All runs on what jax finds, which is named.
 
 `evaluate` measures predictions for a batch at n = 64 in the same way, and the largest resident set of a
 process of its own for each, by the account of the operating system.
@@ -95,11 +98,18 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _HIDDEN_SIZE = flags.DEFINE_integer(
     "hidden_size", 128, "Train, evaluate, end_to_end: of states.", lower_bound=1
 )
-_PRECISION = flags.DEFINE_enum("precision", "float32", ["float32", "bfloat16"], "Scaling: of the network.")
+_PRECISION = flags.DEFINE_enum(
+    "precision", "float32", ["float32", "bfloat16"], "Train, scaling: of the network."
+)
 _SIZE = flags.DEFINE_integer("size", 16, "Scaling: of problems, where something else grows.", lower_bound=1)
 _BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["4", "8", "16", "32", "64"], "Scaling: which.")
 _HIDDEN_SIZES = flags.DEFINE_list("hidden_sizes", ["32", "64", "128", "256"], "Scaling: which.")
-_REPLICAS = flags.DEFINE_list("replicas", ["1", "2", "5", "10"], "Scaling: how many seeds at once.")
+_REPLICAS = flags.DEFINE_list(
+    "replicas", None, "How many seeds at once; by default 1 for train, 1,2,5,10 for scaling."
+)
+_PROFILE = flags.DEFINE_string(
+    "profile", None, "Train: folder for what jax's profiler says of three steps of each case."
+)
 _MEMORY = flags.DEFINE_float("memory", 16.0, "Scaling: GiB that a program may take.", lower_bound=0.0)
 _PICTURE = flags.DEFINE_string("picture", None, "Scaling: PNG or SVG file of a plot.")
 _STEPS = flags.DEFINE_integer("steps", 2000, "End_to_end: after how many to give up.", lower_bound=50)
@@ -140,8 +150,11 @@ def memory() -> None:
 def train() -> None:
     """Training steps against dm-clrs."""
     from experiments import train_benchmark
+    from experiments.pair import Variant
 
-    train_benchmark.train(_cases(train_benchmark.ALGORITHMS, 16), _REPEATS.value or 11)
+    variants = [Variant(_PRECISION.value, number) for number in _numbers(_REPLICAS.value or ["1"])]
+    profile = None if _PROFILE.value is None else pathlib.Path(_PROFILE.value)
+    train_benchmark.train(_cases(train_benchmark.ALGORITHMS, 16), variants, _REPEATS.value or 11, profile)
 
 
 def evaluate() -> None:
@@ -176,7 +189,7 @@ def scaling() -> None:
         "size": _sizes([16, 32, 64, 128, 256]),
         "batch_size": _numbers(_BATCH_SIZES.value),
         "hidden_size": _numbers(_HIDDEN_SIZES.value),
-        "replicas": _numbers(_REPLICAS.value),
+        "replicas": _numbers(_REPLICAS.value or ["1", "2", "5", "10"]),
     }
     for size in values["size"]:
         ALGORITHMS[name].problem.check_request(size, {})

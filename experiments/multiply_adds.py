@@ -46,10 +46,10 @@ def _inner(params: dict[str, Any]) -> list[core.Jaxpr]:
     return [value for value in open_ones if isinstance(value, core.Jaxpr)]
 
 
-def rate(rows: int, size: int, seconds: float = 0.5) -> float:
-    """Multiply-adds per second of a product of matrices [rows, size] and [size, size], float32, measured."""
+def rate(rows: int, size: int, precision: str = "float32", seconds: float = 0.5) -> float:
+    """Multiply-adds per second of a product of matrices [rows, size] and [size, size], measured."""
     product = jax.jit(jnp.matmul)
-    left, right = jnp.ones((rows, size)), jnp.ones((size, size))
+    left, right = jnp.ones((rows, size), precision), jnp.ones((size, size), precision)
     product(left, right).block_until_ready()
     taken, start = [], time.perf_counter()
     while time.perf_counter() - start < seconds:

@@ -1,27 +1,29 @@
 """One network twice, ours and that of dm-clrs 2.0.3: the same parameters, and the same batch."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from configs import base
 from experiments import multiply_adds
 from experiments.assembly import Config, Parts, assemble
 from experiments.rival import Theirs
 from nar.algorithms import find_algorithm
-from nar.batches import bucket_length, deal, pad_steps
+from nar.batches import bucket_length, deal, num_parts_of, pad_steps, take
 from nar.evaluation import Evaluator
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
 from nar.specs import Kind
 from nar.traces import clrs30_sample
-from nar.training import TrainState, make_step
+from nar.training import TrainState, make_step, stack
 
 SEED = 3
-SAME_LOSS = 1e-3
-"""Relative difference of two losses up to which they are the same."""
+SAME_LOSS = {"float32": 1e-3, "bfloat16": 0.05}
+"""By precision of ours, the relative difference of two losses up to which they are the same."""
 
 
 class Case(NamedTuple):
@@ -37,16 +39,31 @@ class Case(NamedTuple):
         return f"{self.algorithm}, {self.processor}, n = {self.size}"
 
 
+class Variant(NamedTuple):
+    """How ours is trained: in what the network computes, and how many seeds at once."""
+
+    precision: str = "float32"
+    replicas: int = 1
+
+    def __str__(self) -> str:
+        words = [] if self.precision == "float32" else [self.precision]
+        return "".join(f", {word}" for word in words + [f"{self.replicas} seeds"] * (self.replicas > 1))
+
+
+AS_THEIRS = Variant()
+"""As dm-clrs trains, in float32 and one seed at a time, whatever ours does."""
+
+
 class Ours:
     """Our network and batch of a case.
 
     Traces are drawn as in training, and padded to the longest of them.
     """
 
-    def __init__(self, case: Case, params: Params | None = None) -> None:
+    def __init__(self, case: Case, params: Params | None = None, how: Variant = AS_THEIRS) -> None:
         """Makes both; parameters are those of another network, or new ones."""
         self._task = case.algorithm
-        self._parts: Parts = assemble(_config(case))
+        self._parts: Parts = assemble(_config(case, how))
         self._traces = clrs30_sample(case.algorithm, case.size, case.batch_size, SEED, **options(case))
         algorithm = find_algorithm(case.algorithm)
         self._batch = self._parts.transforms.apply(algorithm, self._traces)
@@ -62,15 +79,21 @@ class Ours:
         return any(probe.kind is Kind.PERMUTATION_POINTER for probe in probes)
 
     def step(self) -> Callable[[], float]:
-        """A function that trains for one step, on the batch in its bucket, and returns the loss."""
+        """A function that trains for one step, on the batch in its bucket, and returns the loss.
+
+        Replicas all train on that batch.
+        """
         parts, step = self._parts, self._parts.make_step()
         batch = pad_steps(deal(self._batch, parts.accumulate), bucket_length(self._batch.num_steps))
-        state = parts.devices.make_state(self._state)
+        state, leading = parts.devices.make_state(self._state), 0
+        if parts.num_replicas > 1:
+            batch = jax.tree.map(lambda leaf: np.stack([leaf] * parts.num_replicas), batch)
+            state, leading = parts.devices.make_state(self._states), 1
 
         def train() -> float:
             nonlocal state
-            state, metrics = step(state, parts.devices.put_batch(batch), self._task)
-            return float(metrics["loss"])
+            state, metrics = step(state, parts.devices.put_batch(batch, leading), self._task)
+            return float(np.mean(metrics["loss"]))
 
         return train
 
@@ -80,21 +103,36 @@ class Ours:
         return lambda: evaluator.decide(self._params, self._task, self._batch)
 
     def multiply_adds(self) -> int:
-        """Of the matrix products of a training step."""
+        """Of the matrix products of a training step, whose parts take the steps of their longest traces."""
         step = make_step(self._parts.model, self._parts.optimiser)
-        state = jax.eval_shape(self._state)
-        return multiply_adds.count(lambda state, batch: step(state, batch, self._task), state, self._batch)
+        state, batch = jax.eval_shape(self._state), deal(self._batch, self._parts.accumulate)
+        num_parts = num_parts_of(batch, self._parts.accumulate)
+        of_one = sum(
+            multiply_adds.count(
+                lambda state, batch: step(state, batch, self._task),
+                state,
+                take(batch, slice(part, None, num_parts)),
+            )
+            for part in range(num_parts)
+        )
+        return self._parts.num_replicas * of_one
 
     def _state(self) -> TrainState:
         step, key = jnp.zeros((), jnp.int32), jax.random.key(0)
         return TrainState(self._params, self._parts.optimiser.init(self._params), step, key)
 
+    def _states(self) -> TrainState:
+        """Those of replicas, with the same parameters and keys of their own."""
+        one, number = self._state(), self._parts.num_replicas
+        alike = stack([dataclasses.replace(one, step=None, key=None)] * number)
+        return dataclasses.replace(alike, step=one.step, key=jax.random.split(one.key, number))
 
-def make_pair(case: Case) -> tuple[Ours, Theirs]:
+
+def make_pair(case: Case, how: Variant = AS_THEIRS) -> tuple[Ours, Theirs]:
     """Both networks of a case, with the parameters of dm-clrs's."""
     theirs = Theirs(*case, **their_options(case))
     specs = {case.algorithm: assemble(_config(case)).model.specs[case.algorithm]}
-    return Ours(case, convert_parameters(theirs.params, case.processor, specs)), theirs
+    return Ours(case, convert_parameters(theirs.params, case.processor, specs), how), theirs
 
 
 def options(case: Case) -> dict[str, Any]:
@@ -109,9 +147,10 @@ def their_options(case: Case) -> Mapping[str, Any]:
     return {"seed": SEED, "options": options(case), "has_fixed_hints": fixed}
 
 
-def _config(case: Case) -> Config:
+def _config(case: Case, how: Variant = AS_THEIRS) -> Config:
     config = base.get_config().to_dict()
     config["algorithms"] = (case.algorithm,)
     config["model"] |= {"processor": case.processor, "hidden_size": case.hidden_size}
-    config["training"] |= {"batch_size": case.batch_size}
+    config["model"]["precision"] = how.precision
+    config["training"] |= {"batch_size": case.batch_size, "replicas": how.replicas}
     return config

@@ -1,5 +1,6 @@
 """Training steps and evaluations, ours against dm-clrs 2.0.3 in one run, as ratios."""
 
+import itertools
 import pathlib
 import statistics
 import subprocess
@@ -8,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
+
 from experiments import multiply_adds
-from experiments.pair import SAME_LOSS, Case, make_pair, their_options
+from experiments.pair import SAME_LOSS, Case, Variant, make_pair, their_options
 from experiments.side_by_side import summary
 from nar.reports import format_table
 
@@ -35,37 +38,51 @@ class Turn(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """Seconds of each turn; and the first calls of both, which compile."""
+    """Seconds of each turn; first calls, which compile; how many turns of theirs one of ours is worth."""
 
     ours: list[float]
     theirs: list[float]
     first: tuple[Turn, Turn]
+    times: int = 1
 
     @property
     def ratios(self) -> list[float]:
         """Turn by turn, how many times faster ours is."""
-        return [their / our for our, their in zip(self.ours, self.theirs, strict=True)]
+        return [self.times * their / our for our, their in zip(self.ours, self.theirs, strict=True)]
 
 
-def train(cases: Sequence[Case], repeats: int) -> None:
+def train(
+    cases: Sequence[Case], variants: Sequence[Variant], repeats: int, profile: pathlib.Path | None = None
+) -> None:
     """Prints a table of training steps, a row as soon as it is measured, and the summary of the ratios.
 
     Args:
       cases: what is trained.
+      variants: how ours trains it. Of several seeds at once the ratio is that of the time for one.
       repeats: how often the two take turns, a step each.
+      profile: a folder, for what jax's profiler says of three steps of ours of each case.
     """
-    print(_header("training step"), flush=True)
+    print(f"on {jax.devices()[0].device_kind}\n{_header('training step')}", flush=True)
     ratios = {}
-    for case in cases:
-        ours, theirs = make_pair(case)
-        timed = take_turns(ours.step(), theirs.step(), repeats)
+    for case, how in itertools.product(cases, variants):
+        ours, theirs = make_pair(case, how)
+        step = ours.step()
+        timed = take_turns(step, theirs.step(), repeats, how.replicas)
         if not ours.is_noisy:
-            check_same(case, timed)
-        rate = multiply_adds.rate(case.batch_size * case.size**2, case.hidden_size)
+            check_same(case, timed, SAME_LOSS[how.precision])
+        if profile is not None:
+            folder = profile / f"{case}{how}".replace(", ", "-").replace(" ", "")
+            with jax.profiler.trace(folder, create_perfetto_trace=True):
+                for _ in range(3):
+                    step()
+        rate = multiply_adds.rate(case.batch_size * case.size**2, case.hidden_size, how.precision)
         least = ours.multiply_adds() / rate
-        ratios[str(case)] = statistics.median(timed.ratios)
-        print(_row(case, timed, f"{statistics.median(timed.ours) / least:.1f}×"), flush=True)
+        name = f"{case}{how}"
+        ratios[name] = statistics.median(timed.ratios)
+        print(_row(name, timed, f"{statistics.median(timed.ours) / least:.1f}×"), flush=True)
     print(f"\n{summary(ratios)}")
+    if profile is not None:
+        print(f"profiles: {profile} (for https://ui.perfetto.dev, or TensorBoard with xprof)")
 
 
 def evaluate(cases: Sequence[Case], repeats: int) -> None:
@@ -83,15 +100,17 @@ def evaluate(cases: Sequence[Case], repeats: int) -> None:
         our_bytes, their_bytes = (resident_bytes(case, side) for side in (OURS, THEIRS))
         ratios[str(case)] = statistics.median(timed.ratios)
         memory[str(case)] = their_bytes / our_bytes
-        print(_row(case, timed, f"{our_bytes / MIB:,.0f} and {their_bytes / MIB:,.0f} MiB"), flush=True)
+        print(_row(str(case), timed, f"{our_bytes / MIB:,.0f} and {their_bytes / MIB:,.0f} MiB"), flush=True)
     print(f"\nmemory, largest resident set of a process: {summary(memory)}\ntime: {summary(ratios)}")
 
 
-def take_turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> Timed:
-    """Calls two functions alternately, after a first call of each."""
+def take_turns(
+    ours: Callable[[], object], theirs: Callable[[], object], repeats: int, times: int = 1
+) -> Timed:
+    """Calls two functions alternately, after a first call of each; `times` as of `Timed`."""
     first = _take(ours), _take(theirs)
     turns = [(_take(ours).seconds, _take(theirs).seconds) for _ in range(repeats)]
-    return Timed([our for our, _ in turns], [their for _, their in turns], first)
+    return Timed([our for our, _ in turns], [their for _, their in turns], first, times)
 
 
 def _take(function: Callable[[], object]) -> Turn:
@@ -100,10 +119,10 @@ def _take(function: Callable[[], object]) -> Turn:
     return Turn(time.perf_counter() - start, result)
 
 
-def check_same(case: Case, timed: Timed) -> None:
+def check_same(case: Case, timed: Timed, tolerance: float) -> None:
     """Raises ValueError unless both networks had the same loss in their first step."""
     ours, theirs = (turn.result for turn in timed.first)
-    if abs(ours - theirs) > SAME_LOSS * abs(theirs):
+    if abs(ours - theirs) > tolerance * abs(theirs):
         raise ValueError(f"{case}: the networks are not the same, for their losses are {ours} and {theirs}")
 
 
@@ -112,11 +131,11 @@ def _header(what: str) -> str:
     return format_table([f"{what:44}", OURS, THEIRS, "ratio", "turns", "first calls", last], [])
 
 
-def _row(case: Case, timed: Timed, last: str) -> str:
+def _row(name: str, timed: Timed, last: str) -> str:
     ours, theirs = (f"{statistics.median(seconds) * 1e3:.0f} ms" for seconds in (timed.ours, timed.theirs))
     turns = f"{min(timed.ratios):.2f} to {max(timed.ratios):.2f}"
     first = " and ".join(f"{turn.seconds:.0f} s" for turn in timed.first)
-    return f"{case!s:44}  {ours}  {theirs}  {statistics.median(timed.ratios):.2f}×  {turns}  {first}  {last}"
+    return f"{name:44}  {ours}  {theirs}  {statistics.median(timed.ratios):.2f}×  {turns}  {first}  {last}"
 
 
 def resident_bytes(case: Case, side: str) -> int:

@@ -49,7 +49,9 @@ def test_ratios_and_their_summary():
     assert timed.ratios == [3.0, 2.0]
     assert summary({"one": 8.0, "other": 2.0}) == "geometric mean: 4×, lowest: 2× (other)"
     with pytest.raises(ValueError, match="the networks are not the same, for their losses are 5.0 and 5.1"):
-        train_benchmark.check_same(Case("bfs", "mpnn", 4), timed)
+        train_benchmark.check_same(Case("bfs", "mpnn", 4), timed, 0.01)
+    train_benchmark.check_same(Case("bfs", "mpnn", 4), timed, 0.05)
+    assert timed._replace(times=5).ratios == [15.0, 10.0]
 
 
 def run(*arguments):
@@ -64,6 +66,20 @@ def test_train_runs():
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"geometric mean: [\d.]+×, lowest: [\d.]+× \(minimum, mpnn, n = 4\)", lines[-1])
     assert re.search(r"minimum, mpnn, n = 4 .* ms .*×  [\d.]+ to [\d.]+  .* s  [\d.]+×", done.stdout)
+
+
+@pytest.mark.slow
+def test_train_runs_with_replicas_in_bfloat16(tmp_path):
+    options = ["--replicas=1,2", "--precision=bfloat16", f"--profile={tmp_path}"]
+    done = run("train", "--algorithms=minimum", *TINY, *options)
+    assert done.returncode == 0, done.stderr
+    assert "minimum, mpnn, n = 4, bfloat16 " in done.stdout
+    assert "minimum, mpnn, n = 4, bfloat16, 2 seeds " in done.stdout
+    assert done.stdout.startswith("on ") and done.stdout.splitlines()[-1].startswith("profiles: ")
+    folders = sorted(path.name for path in tmp_path.iterdir())
+    assert folders == ["minimum-mpnn-n=4-bfloat16", "minimum-mpnn-n=4-bfloat16-2seeds"]
+    for folder in folders:
+        assert list((tmp_path / folder).rglob("perfetto_trace.json.gz"))
 
 
 @pytest.mark.slow
