@@ -91,7 +91,7 @@ def test_logits_losses_and_all_that_trains_are_float32(termination):
     state = jax.eval_shape(lambda: init_state(network.model, optimiser, batches, 0, averaged=True))
     gradients = jax.eval_shape(jax.grad(network.loss), state.params)
     step = make_step(network.model, optimiser, average_decay=0.9)
-    new, metrics = jax.eval_shape(step, state, network.batch, network.task.name)
+    new, metrics = jax.eval_shape(lambda state: step(state, network.batch, network.task.name), state)
     predictions = jax.eval_shape(
         lambda params: network.model.apply(params, jax.random.key(1), network.task.name, network.batch, True),
         state.params,
