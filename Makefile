@@ -14,7 +14,7 @@ unexport PYTHONHOME PYTHONPATH
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
 
-train: $(VENV)/installed-plots ## train the default config (bfs, 5 minutes on two cores), print its scores
+train: $(VENV)/installed-plots ## train the default config (bfs, 2 minutes on two cores), print its scores
 	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
 
 test: check ## check the style and the types, run every test

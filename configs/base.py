@@ -1,7 +1,7 @@
 """The recipe of Ibarz et al. 2022 (arXiv 2209.11142) for one algorithm; every other config starts from it.
 
 Command: python -m experiments.train --config=configs/base.py --workdir=runs/base
-Cost: 10,000 steps; for bfs three quarters of an hour on two CPU cores, by the time that 1,000 take.
+Cost: 10,000 steps; for bfs about ten minutes on two CPU cores, by the time that 1,000 take.
 Expected score: not measured here yet; the paper has a table of single-task scores.
 """
 
