@@ -6,8 +6,6 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-import numpy as np
 import optax
 
 from configs import base
@@ -182,8 +180,8 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
 
 def new_state(parts: RunParts, seed: int) -> TrainState:
     """The state before the first step, on all devices."""
-    # Of the batches only the shapes matter; all processes must trace the same function.
-    batches, chunks = jax.tree.map(np.zeros_like, (parts.stream.examples(), parts.stream.examples_of_lanes()))
+    # They are zeros, so that all processes trace the same function.
+    batches, chunks = parts.stream.examples(), parts.stream.examples_of_lanes()
     seeds = seed if parts.num_replicas == 1 else [seed + number for number in range(parts.num_replicas)]
     averaged = parts.average_decay > 0
     return parts.devices.make_state(

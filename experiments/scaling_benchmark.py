@@ -146,6 +146,5 @@ def _config(case: Case) -> dict[str, Any]:
     config["training"] |= {
         "batch_size": case.batch_size,
         "replicas": case.replicas,
-        "pooled_batches": 1,
     }
     return config

@@ -186,6 +186,19 @@ def test_a_run_of_an_older_version_goes_on_with_the_defaults_of_new_keys(
     assert outcome(workdir) == outcome(finished)
 
 
+def test_a_run_that_did_not_know_parts_took_batches_whole(unfinished, tmp_path):
+    """Not in as many as suit, which is the default now: the noise would be another."""
+    workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
+    config = read_json(workdir.config)
+    del config["training"]["accumulate"]
+    for path in (workdir.config, workdir.checkpoints / "config.json"):
+        path.write_text(json.dumps(config))
+    assert restore.open_workdir(workdir.path)[1]["training"]["accumulate"] == 1
+    with pytest.raises(ValueError, match=r"training\.accumulate: 1 there, 0 now"):
+        train.run(CONFIG, workdir)
+    train.run(config_of(accumulate=1), workdir)
+
+
 def test_what_is_done_about_what_is_not_finite_may_change(unfinished, finished, tmp_path):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     train.run(config_of(on_nonfinite="skip"), workdir)

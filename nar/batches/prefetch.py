@@ -74,7 +74,7 @@ def prefetch(stream: Stream, start: int, stop: int, depth: int = 4) -> Generator
 def drawing_first(stream: Stream) -> Generator[None]:
     """Draws the first batch in a thread while something else is done, since samplers are compiled for it.
 
-    Nothing else may ask the stream meanwhile. At the end the thread is waited for; an error in it is left to
+    Meanwhile nobody else may ask for a batch. At the end the thread is waited for; an error in it is left to
     whoever asks for that batch.
     """
     with concurrent.futures.ThreadPoolExecutor(1, "nar-first-batch") as pool:
