@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import optax
@@ -180,13 +180,20 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
 
 def new_state(parts: RunParts, seed: int) -> TrainState:
     """The state before the first step, on all devices."""
+    return parts.devices.make_state(_init(parts, seed))
+
+
+def shapes_of_state(parts: RunParts) -> TrainState:
+    """The shapes of a state, with their places."""
+    return parts.devices.shapes_of_state(_init(parts, 0))
+
+
+def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
     # They are zeros, so that all processes trace the same function.
     batches, chunks = parts.stream.examples(), parts.stream.examples_of_lanes()
     seeds = seed if parts.num_replicas == 1 else [seed + number for number in range(parts.num_replicas)]
     averaged = parts.average_decay > 0
-    return parts.devices.make_state(
-        functools.partial(init_state, parts.model, parts.optimiser, batches, seeds, averaged, chunks)
-    )
+    return functools.partial(init_state, parts.model, parts.optimiser, batches, seeds, averaged, chunks)
 
 
 def check_keys(config: Config, known: Config, prefix: str = "") -> None:

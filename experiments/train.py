@@ -18,7 +18,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import distributed
-from experiments.assembly import Config
+from experiments.assembly import Config, shapes_of_state
 from experiments.command_line import launch
 from experiments.finished import check_workdir, is_finished
 from experiments.kinds import assemble_kind
@@ -28,6 +28,7 @@ from experiments.scoring import finish, summary, validate
 from experiments.transfer import describe, open_source, start_state
 from nar.batches import drawing_first
 from nar.training import (
+    Ahead,
     Checkpoints,
     Clock,
     Compilations,
@@ -46,6 +47,7 @@ from nar.training import (
     check_trackers,
     fit,
     is_first,
+    make_ready,
     on_all,
     on_first,
     open_trackers,
@@ -86,8 +88,7 @@ def run(config: Config, workdir: Workdir) -> None:
     on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
     with contextlib.ExitStack() as held:
         on_first(lambda: take(workdir, config, held))
-        compilations = held.enter_context(contextlib.closing(Compilations()))
-        if not train(config, parts, workdir, source, compilations):
+        if not train(config, parts, workdir, source, held):
             sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}" if is_first() else 1)
     on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
 
@@ -99,22 +100,24 @@ def take(workdir: Workdir, config: Config, held: contextlib.ExitStack) -> None:
 
 
 def train(
-    config: Config, parts: RunParts, workdir: Workdir, source: Run | None, compilations: Compilations
+    config: Config, parts: RunParts, workdir: Workdir, source: Run | None, held: contextlib.ExitStack
 ) -> bool:
     """Trains from the latest checkpoint, or from the start, to the end; False if interrupted.
 
-    The start is new parameters, some of them those of the run `source`.
+    The start is new parameters, some of them those of the run `source`. The stack closes what is opened.
     """
     training = config["training"]
+    compilations = held.enter_context(contextlib.closing(Compilations()))
     evaluator = parts.make_evaluator()
     checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
-    step = parts.make_step()
-    with drawing_first(parts.stream):
+    step, ahead = parts.make_step(), None
+    if parts.devices.num_processes == 1:  # Several must compile the same in the same order.
+        ahead = held.enter_context(Ahead(step, shapes_of_state(parts)))
+    with drawing_first(parts.stream, functools.partial(make_ready, parts.stream, parts.devices, ahead)):
         state, notes = start_state(config, parts, checkpoints, workdir, source)
-        step.prepare(state, parts.stream.task(0).name, parts.stream.lane(0))
     on_first(lambda: describe(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
-    opened, trackers = contextlib.ExitStack(), list[Tracker]()
+    trackers = list[Tracker]()
     clock, patience = Clock(notes["seconds"], compilations), Patience(training["patience"], notes)
     guard = Guard(
         training["on_nonfinite"],
@@ -139,7 +142,7 @@ def train(
         """What the first process alone does."""
         if checkpoints is None:
             return []
-        trackers.extend(start_trackers(config, workdir, start, opened))
+        trackers.extend(start_trackers(config, workdir, start, held))
         metrics = WriteMetrics(
             workdir.metrics,
             trackers,
@@ -153,35 +156,33 @@ def train(
         return [metrics, Save(checkpoints, memories, clock), ShowProgress(start, steps)]
 
     hooks += on_all(write_and_show)
-    with opened:
-        state, interrupted = fit(
-            state,
-            step,
-            parts.stream,
-            num_steps=steps,
-            devices=parts.devices,
-            hooks=hooks,
-            is_over=patience.is_over,
-            guard=guard,
-        )
-        if interrupted:
-            return False
-        finish(config, parts, state, checkpoints, evaluator, clock, workdir)
-        on_first(lambda: finish_trackers(trackers, workdir))
-        on_first(lambda: print(compilations))
+    state, interrupted = fit(
+        state,
+        step,
+        parts.stream,
+        num_steps=steps,
+        devices=parts.devices,
+        hooks=hooks,
+        is_over=patience.is_over,
+        guard=guard,
+        ahead=ahead,
+    )
+    if interrupted:
+        return False
+    finish(config, parts, state, checkpoints, evaluator, clock, workdir)
+    on_first(lambda: finish_trackers(trackers, workdir))
+    on_first(lambda: print(compilations))
     return True
 
 
-def start_trackers(
-    config: Config, workdir: Workdir, start: int, opened: contextlib.ExitStack
-) -> list[Tracker]:
+def start_trackers(config: Config, workdir: Workdir, start: int, held: contextlib.ExitStack) -> list[Tracker]:
     """The trackers of a config, for a session that begins after step `start`; the stack closes them."""
     training = config["training"]
     trackers = open_trackers(
         training["trackers"], training["tracker_options"], workdir.path, start, config, versions()
     )
     for tracker in trackers:
-        opened.callback(tracker.close)
+        held.callback(tracker.close)
     return trackers
 
 

@@ -12,7 +12,17 @@ from nar.batches import Task, TrainingStream
 from nar.evaluation import Evaluator
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.training import Clock, Compilations, Devices, fit, init_state, make_optimiser, make_step
+from nar.training import (
+    Ahead,
+    Clock,
+    Compilations,
+    Devices,
+    digest,
+    fit,
+    init_state,
+    make_optimiser,
+    make_step,
+)
 
 SIZES = {"insertion_sort": (4, 5), "bfs": (6,), "minimum": (4,)}
 NUM_STEPS = 12
@@ -28,26 +38,65 @@ def shapes_of(batch):
     return tuple(leaf.shape for leaf in jax.tree.leaves(batch))
 
 
-def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucket():
-    tasks = tuple(Task(ALGORITHMS[name], sizes) for name, sizes in SIZES.items())
-    stream = TrainingStream(tasks, batch_size=2, seed=0, pooled_batches=4)
-    model = make_model(NetConfig(PROCESSORS["mpnn"], hidden_size=4), {task.name: task.spec for task in tasks})
-    optimiser, devices = make_optimiser(1e-3), Devices.all()
-    state = devices.make_state(lambda: init_state(model, optimiser, stream.examples(), 0))
+class Run:
+    """A small run of several algorithms and sizes."""
+
+    def __init__(self):
+        self.tasks = tuple(Task(ALGORITHMS[name], sizes) for name, sizes in SIZES.items())
+        self.stream = TrainingStream(self.tasks, batch_size=2, seed=0, pooled_batches=4)
+        specs = {task.name: task.spec for task in self.tasks}
+        self.model = make_model(NetConfig(PROCESSORS["mpnn"], hidden_size=4), specs)
+        self.devices, optimiser = Devices.all(), make_optimiser(1e-3)
+        self.init = lambda: init_state(self.model, optimiser, self.stream.examples(), 0)
+        self.step = make_step(self.model, optimiser)
+
+    def fit(self, ahead=None):
+        state = self.devices.make_state(self.init)
+        options = {"num_steps": NUM_STEPS, "devices": self.devices, "ahead": ahead}
+        return fit(state, self.step, self.stream, **options)[0]
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucket(is_ahead):
+    run = Run()
+    stream, tasks, devices = run.stream, run.tasks, run.devices
     buckets = {(stream.task(step).name, shapes_of(stream.batch(step))) for step in range(NUM_STEPS)}
     assert len(buckets) > len(SIZES)
-    evaluator = Evaluator(model, tasks[0].transforms, batch_size=2)
-    with counted() as compilations:
-        state, _ = fit(state, make_step(model, optimiser), stream, num_steps=NUM_STEPS, devices=devices)
+    evaluator = Evaluator(run.model, tasks[0].transforms, batch_size=2)
+    with counted() as compilations, contextlib.ExitStack() as held:
+        shapes = devices.shapes_of_state(run.init)
+        state = run.fit(held.enter_context(Ahead(run.step, shapes)) if is_ahead else None)
         for seed in range(2):
             evaluator.score(state.params, "minimum", tasks[2].draw(4, seed, 0, 3))
     assert compilations.programs["find_gradients"] == len(buckets)
     assert compilations.programs["update_state"] == len(SIZES)
     assert compilations.programs["predict"] == 1 == evaluator.num_programs
-    assert compilations.seconds > 0
+    assert 0 < compilations.seconds_here <= compilations.seconds
+    assert (compilations.seconds_here < compilations.seconds) == is_ahead
     assert str(compilations).startswith(
         f"Compiled programs: {len(buckets)} of gradients, {len(SIZES)} of updates, 1 of evaluation, "
     )
+
+
+def test_what_is_learned_does_not_depend_on_where_programs_are_compiled():
+    run = Run()
+    with Ahead(run.step, run.devices.shapes_of_state(run.init)) as ahead:
+        compiled_ahead = digest(run.fit(ahead))
+    assert compiled_ahead == digest(Run().fit())
+
+
+def test_an_error_in_compiling_ends_training_at_that_step():
+    run = Run()
+
+    class Broken:
+        def programs(self, state, batch, task, lane):
+            def compile():
+                raise ValueError(f"no program for {task}")
+
+            return {task: compile} if task == "minimum" else {}
+
+    with Ahead(Broken(), None) as ahead, pytest.raises(ValueError, match="no program for minimum"):
+        run.fit(ahead)
 
 
 def test_nothing_is_counted_after_the_end():
@@ -75,7 +124,7 @@ def test_the_clock_knows_what_time_was_spent_on():
         with clock.spending("seconds_validating"):
             time.sleep(0.05)
             # Compiling within is no validation.
-            compilations.seconds += 0.02
+            compilations.seconds_here += 0.02
         spent = clock.spent()
         assert spent["seconds_validating"] == pytest.approx(0.03, abs=0.02)
         assert spent["seconds_compiling"] == pytest.approx(0.02)

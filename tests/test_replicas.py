@@ -21,7 +21,19 @@ from nar.evaluation import mean_and_deviation
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.reports import result_summary
-from nar.training import Compilations, Devices, Workdir, init_state, make_step, read_json, split, stack
+from nar.training import (
+    Ahead,
+    Compilations,
+    Devices,
+    Workdir,
+    init_state,
+    make_ready,
+    make_step,
+    read_json,
+    shapes_of,
+    split,
+    stack,
+)
 
 DEVICES = Devices.one()
 SEEDS = (3, 4)
@@ -222,8 +234,7 @@ def test_bad_replicas(training, message):
 
 @pytest.mark.parametrize("chunk_length", [0, 3])
 @pytest.mark.parametrize("seeds", [SEEDS[:1], SEEDS])
-def test_what_does_not_depend_on_a_batch_is_compiled_ahead(seeds, chunk_length):
-    """And not a second time, when the first batch is there."""
+def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
     network = Network(chunk_length)
     stream = ReplicatedStream([stream_of(seed, chunk_length) for seed in seeds])
     if len(seeds) == 1:
@@ -231,8 +242,11 @@ def test_what_does_not_depend_on_a_batch_is_compiled_ahead(seeds, chunk_length):
     state = network.state(stream, seeds if len(seeds) > 1 else seeds[0])
     step = network.make_step(replicated=len(seeds) > 1)
     with contextlib.closing(Compilations()) as compilations:
-        step.prepare(state, "quickselect", stream.lane(0))
-        assert compilations.programs["update_state"] == 1
-        batch = DEVICES.put_batch(stream.batch(0), stream.leading_axes)
-        step(state, batch, "quickselect", stream.lane(0))
-    assert compilations.programs["update_state"] == compilations.programs["find_gradients"] == 1
+        with Ahead(step, shapes_of(state)) as ahead:
+            ready = make_ready(stream, DEVICES, ahead, 0, stream.batch(0))
+            assert make_ready(stream, DEVICES, ahead, 0, stream.batch(0)).programs == ready.programs
+            ready.wait()
+        assert compilations.programs == {"update_state": 1, "find_gradients": 1}
+        assert compilations.seconds > compilations.seconds_here == 0
+        step(state, ready.batch, "quickselect", stream.lane(0))
+    assert compilations.programs == {"update_state": 1, "find_gradients": 1}

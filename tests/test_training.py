@@ -93,7 +93,8 @@ def test_metrics_name_every_probe_and_losses_fall():
     run, keep = Run("bfs", sizes=(4,)), Keep()
     run.fit(run.state(), 60, keep)
     names = {f"loss/bfs/{p.name}" for p in (*run.tasks[0].spec.outputs, *run.tasks[0].spec.hints)}
-    others = {"loss", "gradient_norm", "skipped", "step", "seconds_waiting_for_data"}
+    waits = {"seconds_waiting_for_data", "seconds_waiting_for_programs"}
+    others = {"loss", "gradient_norm", "skipped", "step"} | waits
     assert names | others == set(keep.rows[0])
     for name in names | {"loss"}:
         losses = [row[name] for row in keep.rows]

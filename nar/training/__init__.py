@@ -2,11 +2,12 @@
 
 from nar.files import read_json, write_json
 from nar.training.accumulate import Part, check_parts, value_and_gradient
+from nar.training.ahead import Ahead, shapes_of
 from nar.training.checkpoints import Checkpoints, Restored
 from nar.training.clock import Clock
 from nar.training.compilations import Compilations
 from nar.training.devices import Devices, use_compilation_cache
-from nar.training.fit import Hook, fit
+from nar.training.fit import Hook, fit, make_ready
 from nar.training.guard import Guard, check_policy
 from nar.training.hooks import Reweigh, Save, ShowProgress, Validate, Weigh
 from nar.training.lock import Lock
@@ -46,6 +47,7 @@ __all__ = [
     "OPTIMISERS",
     "SCHEDULES",
     "TRACKERS",
+    "Ahead",
     "Checkpoints",
     "Clock",
     "Compilations",
@@ -86,6 +88,7 @@ __all__ = [
     "is_first",
     "load_parts",
     "make_optimiser",
+    "make_ready",
     "make_schedule",
     "make_step",
     "make_text_step",
@@ -98,6 +101,7 @@ __all__ = [
     "read_json",
     "restore_on_all",
     "say",
+    "shapes_of",
     "split",
     "stack",
     "use_compilation_cache",

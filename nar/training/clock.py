@@ -17,7 +17,10 @@ class Clock:
     """Seconds of a run over all its sessions."""
 
     def __init__(self, before: float = 0.0, compilations: Compilations | None = None) -> None:
-        """Starts now, with so many seconds behind it; those of compiling are known to `compilations`."""
+        """Starts now, with so many seconds behind it.
+
+        Those of compiling are known to `compilations`, which the thread of training has made.
+        """
         self._start = time.perf_counter() - before
         self._compilations = compilations
         self._told = 0.0
@@ -43,7 +46,7 @@ class Clock:
         return spent
 
     def _compiling(self) -> float:
-        return self._compilations.seconds if self._compilations else 0.0
+        return self._compilations.seconds_here if self._compilations else 0.0
 
     def notes(self) -> dict[str, Any]:
         """To be saved with a checkpoint."""

@@ -1,5 +1,6 @@
 """How many programs a process has compiled, and how long that took."""
 
+import threading
 from collections import Counter
 
 import jax
@@ -22,15 +23,17 @@ class Compilations:
     """Counts from when it is made; jax tells it of each program, be it compiled or read from a cache.
 
     Attributes:
-      seconds: spent on tracing, lowering and compiling.
+      seconds: spent on tracing, lowering and compiling, in all threads.
+      seconds_here: the same in the thread that made this, which could do nothing else.
       programs: how many there were, by the name of the compiled function.
     """
 
     def __init__(self) -> None:
         """Begins to listen."""
-        self.seconds = 0.0
+        self.seconds = self.seconds_here = 0.0
         self.programs: Counter[str] = Counter()
-        self._traced: dict[str, float] = {}
+        self._thread, self._lock = threading.get_ident(), threading.Lock()
+        self._traced: dict[tuple[int, str], float] = {}
         jax.monitoring.register_event_duration_secs_listener(self._hear)
 
     def close(self) -> None:
@@ -44,16 +47,23 @@ class Compilations:
         others = self.programs.total() - gradients - updates - evaluation
         return (
             f"Compiled programs: {gradients} of gradients, {updates} of updates, {evaluation} of evaluation, "
-            f"{others} small ones; {self.seconds:.1f} s."
+            f"{others} small ones; {self.seconds:.1f} s, {self.seconds_here:.1f} s of it in the main thread."
         )
 
     def _hear(self, event: str, duration_secs: float, **facts: str | int) -> None:
         name = str(facts.get("fun_name", "")).removeprefix("jit(").removesuffix(")")
+        thread = threading.get_ident()
         if event == _TRACED:
             # Functions within others are traced too; only those that are lowered by themselves count.
-            self._traced[name] = duration_secs
+            self._traced[thread, name] = duration_secs
         elif event == _LOWERED:
-            self.seconds += duration_secs + self._traced.pop(name, 0.0)
+            self._spend(thread, duration_secs + self._traced.pop((thread, name), 0.0))
         elif event == _COMPILED:
-            self.seconds += duration_secs
-            self.programs[name] += 1
+            self._spend(thread, duration_secs)
+            with self._lock:
+                self.programs[name] += 1
+
+    def _spend(self, thread: int, seconds: float) -> None:
+        with self._lock:
+            self.seconds += seconds
+            self.seconds_here += seconds * (thread == self._thread)

@@ -79,6 +79,14 @@ class Devices:
         """The result of `init()`, made on all devices at once, so that it shares memory with nothing."""
         return jax.jit(init, out_shardings=self.replicated)()
 
+    def shapes_of_state(self, init: Callable[[], Any]) -> Any:
+        """Shapes of what `make_state` makes, with their places; nothing is computed."""
+
+        def placed(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self.replicated)
+
+        return jax.tree.map(placed, jax.eval_shape(init))
+
     def put_state(self, tree: Any) -> Any:
         """Arrays that are the same in each process, copied to all devices; they share memory with nothing."""
         return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=self.replicated)(tree)

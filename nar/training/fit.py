@@ -1,18 +1,20 @@
 """The loop. It takes steps; everything else is a hook."""
 
+import functools
 import signal
 import time
 import types
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
 from nar.batches import Stream, prefetch
+from nar.training.ahead import Ahead, Ready
 from nar.training.devices import Devices
 from nar.training.guard import Guard
-from nar.training.metrics import WAITED
+from nar.training.metrics import WAITED, WAITED_FOR_PROGRAMS
 from nar.training.state import TrainState
 from nar.training.update import Metrics, StepFunction
 
@@ -45,6 +47,7 @@ def fit(
     hooks: Sequence[Hook] = (),
     is_over: Callable[[], bool] = lambda: False,
     guard: Guard | None = None,
+    ahead: Ahead | None = None,
 ) -> tuple[TrainState, bool]:
     """Trains until the state has taken `num_steps` steps, training is over, or until SIGTERM or SIGINT.
 
@@ -59,6 +62,7 @@ def fit(
       hooks: called in this order after each step.
       guard: against what is not finite; by default it stops training.
       is_over: asked before each step whether training should end without it.
+      ahead: compiles the programs of the step; without it they are compiled when they are needed.
 
     Returns:
       The new state, and whether training was interrupted.
@@ -68,20 +72,22 @@ def fit(
     """
     guard = guard or Guard()
     start = int(state.step)
-    batches = prefetch(stream, start, num_steps)
+    batches = prefetch(stream, start, num_steps, then=functools.partial(make_ready, stream, devices, ahead))
     agree, interrupted = _Agreement(devices), False
     with _Interruption() as interruption:
         for index in range(start, num_steps):
             if is_over():
                 break
             asked = time.perf_counter()
-            batch = next(batches)
-            waited = time.perf_counter() - asked
+            ready: Ready = next(batches)
+            there = time.perf_counter()
+            ready.wait()
+            compiled = time.perf_counter()
             task = stream.task(index).name
-            on_devices = devices.put_batch(batch, stream.leading_axes)
-            state, metrics = step_function(state, on_devices, task, stream.lane(index))
+            state, metrics = step_function(state, ready.batch, task, stream.lane(index))
             state = guard.watch(index + 1, task, state, metrics)
-            metrics[WAITED] = np.float64(waited)
+            metrics[WAITED] = np.float64(there - asked)
+            metrics[WAITED_FOR_PROGRAMS] = np.float64(compiled - there)
             if devices.must_wait:
                 metrics["loss"].block_until_ready()
             for hook in hooks:
@@ -94,6 +100,12 @@ def fit(
         for hook in hooks:
             hook.at_end(state, interrupted)
     return state, interrupted
+
+
+def make_ready(stream: Stream, devices: Devices, ahead: Ahead | None, step: int, batch: Any) -> Ready:
+    """The batch of a step on its devices; what the step needs is compiled from now on."""
+    on_devices = devices.put_batch(batch, stream.leading_axes)
+    return ahead.see(on_devices, stream.task(step).name, stream.lane(step)) if ahead else Ready(on_devices)
 
 
 class _Agreement:

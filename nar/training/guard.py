@@ -107,7 +107,7 @@ class Guard:
         return {"nonfinite": {"in_a_row": self._in_a_row, "step": self._bad}}
 
     def _judge(self, seen: _Seen) -> TrainState:
-        if np.all(seen.flags):
+        if np.asarray(seen.flags).all():
             self._in_a_row = self._in_a_row if self._waits else 0
             return seen.state
         return self._policy(self, seen)

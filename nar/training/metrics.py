@@ -13,7 +13,7 @@ import numpy as np
 from absl import logging
 
 from nar.files import naming, write_text
-from nar.training.clock import Clock
+from nar.training.clock import COMPILING, Clock
 from nar.training.finiteness import SKIPPED
 from nar.training.state import TrainState
 from nar.training.trackers import Tracker
@@ -30,6 +30,9 @@ IN_STEPS = "seconds_in_steps"
 
 WAITED = "seconds_waiting_for_data"
 """Of a step how long it waited for its batch; of a line the sum. What is made ahead in time costs nothing."""
+
+WAITED_FOR_PROGRAMS = "seconds_waiting_for_programs"
+"""Of a step how long it waited for what other threads compile; of a line it is part of `COMPILING`."""
 
 
 class WriteMetrics:
@@ -78,12 +81,13 @@ class WriteMetrics:
         self._clock = clock
         self._rows: list[Metrics] = list(memory.get("rows", []))
         self._steps = self._examples = 0
-        self._waited = 0.0
+        self._waited = self._compiled = 0.0
         self._since = time.perf_counter()
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Keeps the metrics until the next line is due."""
         self._waited += float(metrics.pop(WAITED, 0.0))
+        self._compiled += float(metrics.pop(WAITED_FOR_PROGRAMS, 0.0))
         self._rows.append(metrics)
         self._steps += 1
         self._examples += self._batch_size(step - 1)
@@ -95,8 +99,10 @@ class WriteMetrics:
         seconds = passed - means.get(VALIDATION_SECONDS, 0.0)
         rates = {"steps_per_second": self._steps / seconds, "examples_per_second": self._examples / seconds}
         spent = {WAITED: self._waited, **self._clock.spent()}
+        spent[COMPILING] += self._compiled
         times = {**spent, IN_STEPS: max(passed - sum(spent.values()), 0.0), "seconds": self._clock.seconds()}
-        self._rows, self._steps, self._examples, self._waited, self._since = [], 0, 0, 0.0, now
+        self._rows, self._steps, self._examples, self._since = [], 0, 0, now
+        self._waited = self._compiled = 0.0
         values = {**means, **rates, **times}
         self._write(json.dumps({"step": step, **values}) + "\n")
         for tracker in self._trackers:

@@ -1,7 +1,7 @@
 """A step, whatever network it is of: gradients are found, then the state is updated by them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -146,20 +146,30 @@ class TwoPrograms:
     ) -> tuple[TrainState, Metrics]:
         """See `StepFunction`."""
         shared = "" if self._named else task
-        # Gradients do not depend on the rest; leaving it out makes a call cheaper.
-        seen = dataclasses.replace(state, optimiser=None, average=None)
-        handed, metrics = self._find(seen, batch, shared, lane)
+        handed, metrics = self._find(seen_of(state), batch, shared, lane)
         if self._named:
             metrics = self._named(metrics, task)
         state, others = self._update(state, handed, shared, lane)
         return state, {**metrics, **others}
 
-    def prepare(self, state: TrainState, task: str, lane: str | None = None) -> None:
-        """Compiles ahead what does not depend on the batch, as while the first one is drawn."""
+    def programs(
+        self, state: TrainState, batch: Any, task: str, lane: str | None
+    ) -> dict[Hashable, Callable[[], Any]]:
+        """How to compile both programs of a step, by what tells them apart; arguments may be shapes."""
+        shared = "" if self._named else task
         handed_on = None if lane is None else state.recurrent[lane]
         loss = jax.ShapeDtypeStruct(state.key.shape, jnp.float32, sharding=state.step.sharding)
         handed = _Handed(state.params, loss, handed_on)
-        self._update.lower(state, handed, "" if self._named else task, lane).compile()
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
+        return {
+            (shared, lane, shapes): lambda: self._find.lower(seen_of(state), batch, shared, lane).compile(),
+            (shared, lane): lambda: self._update.lower(state, handed, shared, lane).compile(),
+        }
+
+
+def seen_of(state: TrainState) -> TrainState:
+    """What gradients depend on; leaving out the rest makes a call cheaper."""
+    return dataclasses.replace(state, optimiser=None, average=None)
 
 
 class _Handed(NamedTuple):
