@@ -38,6 +38,17 @@ OPTIMISERS: Mapping[str, Factory] = MappingProxyType(_optimisers_of_optax())
 """By their names in optax: `(learning_rate, **options) -> optimiser`."""
 
 
+class Leafwise(optax.GradientTransformation):
+    """An optimiser that updates each parameter by what it keeps for it, and by the norm of all gradients."""
+
+
+_LEAFWISE = frozenset(
+    ("adabelief", "adadelta", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan", "amsgrad", "lamb")
+    + ("lars", "lion", "novograd", "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "yogi")
+)
+"""Those of optax that are, whatever their options."""
+
+
 def make_optimiser(
     learning_rate: Rate,
     gradient_clip: float = 0.0,
@@ -83,7 +94,10 @@ def make_optimiser(
         parts.append(_decay(learning_rate, weight_decay, spared))
     if learning_rate_factors:
         parts.append(_scale_by_name(_checked_factors(learning_rate_factors)))
-    return _frozen_but(optax.chain(*parts), freeze)
+    optimiser = _frozen_but(optax.chain(*parts), freeze)
+    # What freezes keeps a tree of all parameters, which must stay whole.
+    is_leafwise = name in _LEAFWISE and not freeze
+    return Leafwise(optimiser.init, optimiser.update) if is_leafwise else optimiser
 
 
 def frozen_names(params: Params, freeze: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """A step, whatever network it is of: gradients are found, then the state is updated by them."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +11,8 @@ import optax
 
 from nar.model import Params
 from nar.training.finiteness import keep_finite, squares
+from nar.training.optimisers import Leafwise
+from nar.training.own import OwnPart, owners
 from nar.training.replicas import AXES, over_replicas
 from nar.training.state import TrainState, move_average
 
@@ -93,7 +96,8 @@ class Update:
         new = TrainState(params, optimiser_state, state.step + 1, state.key, average, dict(recurrent))
         sums = squares(gradients)
         kept, metrics = keep_finite(state, new, largest_loss, sums)
-        return kept, {"gradient_norm": jnp.sqrt(sum(sums)), **metrics}
+        norm = jnp.sqrt(sum(one for one in sums if one is not None))
+        return kept, {"gradient_norm": norm, **metrics}
 
 
 class TwoPrograms:
@@ -119,6 +123,8 @@ class TwoPrograms:
           named: if tasks share their programs, metrics as they are to be called for a task.
         """
         self._named = named
+        self._tasks, self._part = update.tasks, OwnPart(update.tasks)
+        self._is_leafwise = isinstance(update.optimiser, Leafwise)
 
         def find_gradients(
             state: TrainState, batch: Any, task: str, lane: str | None
@@ -146,17 +152,32 @@ class TwoPrograms:
     ) -> tuple[TrainState, Metrics]:
         """See `StepFunction`."""
         shared = "" if self._named else task
-        handed, metrics = self._find(seen_of(state), batch, shared, lane)
+        own = self._own(state, task)
+        handed, metrics = self._find(seen_of(own), batch, shared, lane)
         if self._named:
             metrics = self._named(metrics, task)
-        state, others = self._update(state, handed, shared, lane)
-        return state, {**metrics, **others}
+        new, others = self._update(own, handed, shared, lane)
+        if own is not state:
+            put_back = functools.partial(self._part.put_back, task=task)
+            params, optimiser = put_back(state.params, new.params), put_back(state.optimiser, new.optimiser)
+            new = dataclasses.replace(new, params=params, optimiser=optimiser)
+        return new, {**metrics, **others}
+
+    def _own(self, state: TrainState, task: str) -> TrainState:
+        """The state without the parameters of other tasks, where each array is updated by itself alone.
+
+        A moving average moves in each step, whatever its task.
+        """
+        if len(self._tasks) < 2 or not self._is_leafwise or state.average is not None:
+            return state
+        params, optimiser = (self._part.take(tree, task) for tree in (state.params, state.optimiser))
+        return dataclasses.replace(state, params=params, optimiser=optimiser)
 
     def programs(
         self, state: TrainState, batch: Any, task: str, lane: str | None
     ) -> dict[Hashable, Callable[[], Any]]:
         """How to compile both programs of a step, by what tells them apart; arguments may be shapes."""
-        shared = "" if self._named else task
+        state, shared = self._own(state, task), "" if self._named else task
         handed_on = None if lane is None else state.recurrent[lane]
         loss = jax.ShapeDtypeStruct(state.key.shape, jnp.float32, sharding=state.step.sharding)
         handed = _Handed(state.params, loss, handed_on)
@@ -188,7 +209,6 @@ def keep_codecs(tasks: frozenset[str], new: Any, old: Any) -> Any:
     """
 
     def choose(path: tuple[Any, ...], new_leaf: jax.Array, old_leaf: jax.Array) -> jax.Array:
-        modules = [str(key.key) for key in path if isinstance(key, jax.tree_util.DictKey)]
-        return old_leaf if any(module.split("/")[0] in tasks for module in modules) else new_leaf
+        return old_leaf if owners(path) & tasks else new_leaf
 
     return jax.tree_util.tree_map_with_path(choose, new, old) if tasks else new
