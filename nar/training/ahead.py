@@ -21,7 +21,7 @@ class Compilable(Protocol):
 
     def programs(
         self, state: Any, batch: Any, task: str, lane: str | None
-    ) -> Mapping[Hashable, Callable[[], Any]]:
+    ) -> Mapping[Any, Callable[[], Any]]:
         """By what tells them apart, how to compile the programs of a step; arguments may be shapes."""
         ...
 
