@@ -7,7 +7,8 @@ from nar.model.config import HINT_FEEDBACKS, HINT_MODES, PRECISIONS, HintMode, N
 from nar.model.decoders import DECODERS
 from nar.model.encoders import ENCODER_INITS, VIEWS
 from nar.model.features import count_nodes
-from nar.model.net import Model, Params, make_model
+from nar.model.initial import Params
+from nar.model.net import Model, make_model
 from nar.model.rollout import Halting, Predictions
 from nar.model.schedules import SHAPES, Schedule
 from nar.model.states import make_recorder

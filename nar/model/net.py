@@ -1,21 +1,18 @@
 """A network for one or several tasks, as pure functions. Haiku does not leave this room."""
 
 import dataclasses
-import zlib
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import haiku as hk
 import jax
 
 from nar.model.config import NetConfig
+from nar.model.initial import Params, Wanted, draw_params, find_wanted, nested
 from nar.model.rollout import Predictions, blank, rollout
 from nar.model.step import Recurrent
 from nar.specs import Spec
 from nar.traces import TraceBatch
-
-Params = Any
-"""Nested dictionaries: module path -> parameter name -> array."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,21 +54,20 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
         return rollout(config, task, specs[task], batch, is_training, num_steps, training_step, recurrent)
 
     transformed = hk.transform(forward)
+    known: dict[str, dict[str, Wanted]] = {}
 
     def init(key: jax.Array, batches: Mapping[str, TraceBatch]) -> Params:
-        # The processor is initialised by the first task in alphabetical order, whatever their order, and
-        # each task by a key of its own.
-        params: dict[str, Any] = {}
-        for task in sorted(specs, reverse=True):
-            own_key = jax.random.fold_in(key, _stable_number(task))
-            params = {**params, **transformed.init(own_key, task, batches[task], False)}
-        return params
+        # What several tasks want is made as the first in alphabetical order wants it.
+        values: dict[str, jax.Array] = {}
+        for task in sorted(specs):
+            run = functools.partial(forward, task, batches[task], False)
+            if task not in known:
+                known[task] = find_wanted(run)
+            new = {name: one for name, one in known[task].items() if name not in values}
+            values |= draw_params(new, run, key)
+        return nested(values)
 
     def blank_of(task: str, batch: TraceBatch) -> Recurrent:
         return hk.transform(lambda: blank(config, specs[task], batch)).apply({}, None)
 
     return Model(init, transformed.apply, blank_of, dict(specs), config)
-
-
-def _stable_number(text: str) -> int:
-    return zlib.crc32(text.encode())

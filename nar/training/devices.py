@@ -76,8 +76,8 @@ class Devices:
         return slice(self.process * rows, (self.process + 1) * rows)
 
     def make_state(self, init: Callable[[], Any]) -> Any:
-        """The result of `init()`, made on all devices at once, so that it shares memory with nothing."""
-        return jax.jit(init, out_shardings=self.replicated)()
+        """The result of `init()`, new arrays that are the same in each process, on all devices."""
+        return jax.device_put(init(), self.replicated) if self.num_processes == 1 else self.put_state(init())
 
     def shapes_of_state(self, init: Callable[[], Any]) -> Any:
         """Shapes of what `make_state` makes, with their places; nothing is computed."""

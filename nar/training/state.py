@@ -67,17 +67,22 @@ def init_state(
       chunks: a chunk of each lane, by its name, if training is by time chunks.
     """
 
-    def init(key: jax.Array) -> TrainState:
-        init_key, run_key = jax.random.split(key)
-        params = model.init(init_key, batches)
+    def complete(params: Params, key: jax.Array) -> TrainState:
         average = jax.tree.map(jnp.copy, params) if averaged else None
         recurrent = {lane: model.blank(lane.split("/")[0], chunk) for lane, chunk in (chunks or {}).items()}
         step = jnp.zeros((), jnp.int32)
-        return TrainState(params, optimiser.init(params), step, run_key, average, recurrent)
+        return TrainState(params, optimiser.init(params), step, key, average, recurrent)
+
+    def begin(seed: int) -> tuple[Params, jax.Array]:
+        init_key, run_key = jax.random.split(jax.random.key(seed))
+        return model.init(init_key, batches), run_key
+
+    def complete_all(begun: Sequence[tuple[Params, jax.Array]]) -> TrainState:
+        return jax.vmap(complete)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *begun))
 
     if isinstance(seed, int):
-        return init(jax.random.key(seed))
-    state = jax.vmap(init)(jnp.stack([jax.random.key(one) for one in seed]))
+        return jax.jit(complete)(*begin(seed))
+    state = jax.jit(complete_all)([begin(one) for one in seed])
     return dataclasses.replace(state, step=jnp.zeros((), jnp.int32))
 
 

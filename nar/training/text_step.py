@@ -5,7 +5,7 @@ import optax
 
 from nar.batches.text import TextBatch
 from nar.losses import answer_loss
-from nar.model.net import Params
+from nar.model.initial import Params
 from nar.model.text import TextModel
 from nar.training.state import TrainState
 from nar.training.update import Found, Metrics, TwoPrograms, Update

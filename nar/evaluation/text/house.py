@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nar.batches.text import PADDING, Positions, bucket_width, decode, encode
-from nar.model.net import Params
+from nar.model.initial import Params
 from nar.model.text import Generate, TextModel, make_generate
 
 SEED = 0

@@ -12,7 +12,7 @@ from nar.evaluation.answer_files import Total
 from nar.evaluation.rollouts import Scores
 from nar.evaluation.text.house import Writer
 from nar.evaluation.text_scores import score_answer
-from nar.model.net import Params
+from nar.model.initial import Params
 from nar.traces.text.files import TextRequest
 
 

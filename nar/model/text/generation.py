@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.batches.text import END, PADDING
-from nar.model.net import Params
+from nar.model.initial import Params
 from nar.model.text.net import Memories, TextModel, empty_memories
 
 Generate = Callable[[Params, Any, Any, Any], jax.Array]

@@ -1,6 +1,7 @@
 """The language model as pure functions. Haiku does not leave this room."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.batches.text import NUM_TOKENS, TextBatch
-from nar.model.net import Params
+from nar.model.initial import Params, draw_params, find_wanted, nested
 from nar.model.text.config import TransformerConfig
 from nar.model.text.transformer import Memory, Transformer
 
@@ -53,7 +54,8 @@ def make_text_model(config: TransformerConfig) -> TextModel:
     def init(key: jax.Array, batches: Mapping[str, TextBatch]) -> Params:
         del batches
         token = jnp.zeros((1, 1), jnp.int32)
-        return transformed.init(key, token, token, token, empty_memories(config, 1, 1))
+        run = functools.partial(forward, token, token, token, empty_memories(config, 1, 1))
+        return nested(draw_params(find_wanted(run), run, key))
 
     def apply(params: Params, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         B, L = tokens.shape
