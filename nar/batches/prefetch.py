@@ -89,7 +89,7 @@ def prefetch(
 
 @contextlib.contextmanager
 def drawing_first(stream: Stream, then: Made = lambda step, batch: batch) -> Generator[None]:
-    """Draws the first batch in a thread while something else is done, since samplers are compiled for it.
+    """Draws the first batch in a thread while something else is done, since samplers may be compiled for it.
 
     Meanwhile nobody else may ask for a batch. At the end the thread is waited for; an error in it is left to
     whoever asks for that batch.

@@ -68,8 +68,11 @@ class Task:
         return rounds * len(self.sizes) + places[place]
 
     def draw(self, size: int, seed: int, first: int, count: int) -> TraceBatch:
-        """Traces `first` ... `first + count - 1` of the series of this size and seed, before transforms."""
-        return sample_traces(self.name, size, count, seed, first=first, **self.problem_options)
+        """Traces `first` ... `first + count - 1` of the series of this size and seed, before transforms.
+
+        They do not wait for numba, so that the first steps need not.
+        """
+        return sample_traces(self.name, size, count, seed, first=first, patient=False, **self.problem_options)
 
     def blank(self, size: int, count: int) -> TraceBatch:
         """Zeros in the shapes of so many traces of this size, before transforms."""

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numba
 import numpy as np
 
 from nar.algorithms import Algorithm
@@ -17,8 +18,12 @@ from nar.problems.canonical_stream import CanonicalStream
 from nar.specs import MASKED
 from nar.traces.compiling import Loops, plain, with_compiled
 from nar.traces.forms import Form, Rows, copies, form_of, form_of_samples
+from nar.traces.meanwhile import is_compiled, same_in_python, with_plain
 from nar.traces.trace import TraceBatch
 from nar.traces.writing import AnotherShape, Arrays, NotAClass
+
+WithLoops = Callable[[Algorithm, Callable[[Loops], TraceBatch]], TraceBatch]
+"""(algorithm, call) -> what the call makes of the loops around the algorithm."""
 
 
 def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: bool = True) -> TraceBatch:
@@ -48,7 +53,14 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: b
 
 
 def collect_samples(
-    algorithm: Algorithm, size: int, options: Mapping[str, Any], key: int, first: int, count: int
+    algorithm: Algorithm,
+    size: int,
+    options: Mapping[str, Any],
+    key: int,
+    first: int,
+    count: int,
+    *,
+    patient: bool = True,
 ) -> TraceBatch:
     """Runs the algorithm on problems drawn from the streams `first` ... `first + count - 1` of a key.
 
@@ -59,6 +71,7 @@ def collect_samples(
       key: 64 bits.
       first: 64 bits.
       count: B.
+      patient: whether it waits for numba to compile the algorithm; see `nar.traces.meanwhile`.
 
     Returns:
       The B traces, padded with zeros to the longest.
@@ -66,7 +79,12 @@ def collect_samples(
     Raises:
       ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
     """
-    return _collect_drawn(algorithm, size, options, np.uint64(key), first, count, None)
+    request = algorithm, size, options, np.uint64(key), first
+    if not patient and same_in_python(algorithm, form_of_samples(algorithm, size, options)):
+        what = algorithm, numba.typeof(tuple(options.values()))
+        if not is_compiled(what, lambda: _collect_drawn(with_compiled, *request, 1, None)):
+            return _collect_drawn(with_plain, *request, count, None)
+    return _collect_drawn(with_compiled, *request, count, None)
 
 
 def collect_canonical(
@@ -95,10 +113,11 @@ def collect_canonical(
     Raises:
       ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
     """
-    return _collect_drawn(algorithm, size, options, stream, first, count, decimals)
+    return _collect_drawn(with_compiled, algorithm, size, options, stream, first, count, decimals)
 
 
 def _collect_drawn(
+    with_loops: WithLoops,
     algorithm: Algorithm,
     size: int,
     options: Mapping[str, Any],
@@ -113,7 +132,7 @@ def _collect_drawn(
     def run(loops: Loops, done: int) -> int:
         return loops.record_samples(source, np.uint64(first), done, size, values, decimals, *batch.arrays)
 
-    return with_compiled(algorithm, lambda loops: batch.filled_by(functools.partial(run, loops)))
+    return with_loops(algorithm, lambda loops: batch.filled_by(functools.partial(run, loops)))
 
 
 def can_compile_samples(algorithm: Algorithm, options: Mapping[str, Any]) -> bool:

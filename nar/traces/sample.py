@@ -41,7 +41,14 @@ def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any
 
 
 def sample_traces(
-    name: str | Algorithm, size: int, count: int, seed: int, *, first: int = 0, **problem_options: Any
+    name: str | Algorithm,
+    size: int,
+    count: int,
+    seed: int,
+    *,
+    first: int = 0,
+    patient: bool = True,
+    **problem_options: Any,
 ) -> TraceBatch:
     """Traces `first` ... `first + count - 1` of the endless series of this algorithm, size and seed.
 
@@ -54,6 +61,8 @@ def sample_traces(
       count: how many traces.
       seed: any integer.
       first: index of the first trace.
+      patient: whether it waits for numba, which compiles an algorithm the first time. If not, it may draw the
+        same traces in plain Python, while a thread compiles for later calls.
       **problem_options: `nar.ALGORITHMS[name].problem.options` lists their names.
 
     Returns:
@@ -69,7 +78,7 @@ def sample_traces(
         raise ValueError(f"first must be an integer from 0 to 2**64 - 1 - count, got {first!r}")
     key = _series_key(algorithm.name, size, seed)
     if can_compile_samples(algorithm, options):
-        return collect_samples(algorithm, int(size), options, key, int(first), int(count))
+        return collect_samples(algorithm, int(size), options, key, int(first), int(count), patient=patient)
     sample = algorithm.problem.sample
     streams = _streams(key, int(first), int(count))
     return collect(algorithm, [sample(random, int(size), **options) for random in streams])
