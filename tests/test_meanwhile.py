@@ -1,7 +1,9 @@
 """Traces in plain Python while numba compiles: the same to the last bit, at once, where that is sure."""
 
+import collections
 import concurrent.futures
 import dataclasses
+import itertools
 import os
 import subprocess
 import sys
@@ -39,6 +41,7 @@ def compiles(monkeypatch):
         return with_compiled(algorithm, call)
 
     monkeypatch.setattr(meanwhile, "_ENDS", {})
+    monkeypatch.setattr(meanwhile, "_WORTH_COMPILING", 0.0)
     monkeypatch.setattr(meanwhile, "_TURN", threading.Lock())
     monkeypatch.setattr(record, "with_compiled", counted)
     return names
@@ -111,6 +114,20 @@ def test_draws_do_not_wait_for_numba(compiles, may_compile):
     assert compiles == ["nar-numba", *["MainThread"] * 3]
 
 
+def test_numba_begins_when_plain_python_has_taken_long_enough(compiles, may_compile, monkeypatch):
+    monkeypatch.setattr(meanwhile, "_SPENT", collections.defaultdict(float))
+    monkeypatch.setattr(meanwhile, "_WORTH_COMPILING", 0.05)
+    drawn("minimum", 5)
+    assert meanwhile._ENDS == {}
+    for draws in itertools.count():
+        drawn("minimum", 16)
+        if meanwhile._ENDS:
+            break
+        assert draws < 10_000
+    assert 0.05 <= sum(meanwhile._SPENT.values()) < 5
+    assert compiles == []
+
+
 def test_a_task_draws_at_once(compiles, may_compile):
     task = Task(nar.ALGORITHMS["minimum"], (5,))
     traces = task.draw(5, 5, 0, 4)
@@ -138,10 +155,15 @@ def test_options_of_other_types_are_compiled_anew(compiles):
 
 
 def test_a_process_ends_without_waiting_for_numba(tmp_path):
-    code = "import nar; nar.sample_traces('bfs', 8, 4, 0, patient=False); print(nar.ALGORITHMS['bfs'].name)"
+    code = """
+import nar, nar.traces.meanwhile
+nar.traces.meanwhile._WORTH_COMPILING = 0.0
+nar.sample_traces("bfs", 8, 4, 0, patient=False)
+print(*(end.is_set() for end in nar.traces.meanwhile._ENDS.values()))
+"""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"bfs\n", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"False\n", b"")
     assert not list(tmp_path.rglob("*.nbi"))
 
 

@@ -3,8 +3,8 @@
 numba takes seconds for an algorithm that it has not compiled before. The same loops run as plain Python too,
 hundreds of times slower but at once, and what they write is the same to the last bit where a problem is
 `canonical`: plain Python and compiled code agree on whole numbers, on sums and products one by one, and on
-square roots, but not on sines or on sums of arrays. So meanwhile a thread compiles, and whoever draws goes on
-in plain Python until it is done.
+square roots, but not on sines or on sums of arrays. So whoever draws begins in plain Python. Once that has
+taken a second, a thread compiles; it would hold up the first steps, for which much else is compiled.
 
 That is for algorithms of our own, whose traces are known to be the same, and for few nodes, since a batch of
 many takes seconds in plain Python.
@@ -12,7 +12,9 @@ many takes seconds in plain Python.
 
 import contextlib
 import threading
-from collections.abc import Callable, Hashable
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator
 
 import numpy as np
 
@@ -22,6 +24,12 @@ from nar.traces.forms import Form
 from nar.traces.trace import TraceBatch
 
 _MOST_NODES = 32
+
+_WORTH_COMPILING = 1.0
+"""After how many seconds of drawing in plain Python."""
+
+_SPENT: defaultdict[Hashable, float] = defaultdict(float)
+"""What may be compiled -> seconds for which it has run in plain Python."""
 
 _ENDS: dict[Hashable, threading.Event] = {}
 """What a thread compiles or has compiled -> whether it has come to an end."""
@@ -38,7 +46,7 @@ def same_in_python(algorithm: Algorithm, form: Form) -> bool:
 
 
 def is_compiled(what: Hashable, compile: Callable[[], object]) -> bool:
-    """Whether a thread is done with a compilation; the first to ask has it begin.
+    """Whether a thread is done with a compilation; it begins when one asks who has spent enough without.
 
     Args:
       what: is compiled.
@@ -46,10 +54,21 @@ def is_compiled(what: Hashable, compile: Callable[[], object]) -> bool:
     """
     with _LOOK_UP:
         if what not in _ENDS:
+            if _SPENT[what] < _WORTH_COMPILING:
+                return False
             end = _ENDS[what] = threading.Event()
             # A daemon, so that a process may end without waiting for it.
             threading.Thread(target=_run, args=(compile, end), name="nar-numba", daemon=True).start()
         return _ENDS[what].is_set()
+
+
+@contextlib.contextmanager
+def spending(what: Hashable) -> Iterator[None]:
+    """Counts the seconds in which it runs in plain Python."""
+    begun = time.perf_counter()
+    yield
+    with _LOOK_UP:
+        _SPENT[what] += time.perf_counter() - begun
 
 
 def _run(compile: Callable[[], object], end: threading.Event) -> None:

@@ -18,7 +18,7 @@ from nar.problems.canonical_stream import CanonicalStream
 from nar.specs import MASKED
 from nar.traces.compiling import Loops, plain, with_compiled
 from nar.traces.forms import Form, Rows, copies, form_of, form_of_samples
-from nar.traces.meanwhile import is_compiled, same_in_python, with_plain
+from nar.traces.meanwhile import is_compiled, same_in_python, spending, with_plain
 from nar.traces.trace import TraceBatch
 from nar.traces.writing import AnotherShape, Arrays, NotAClass
 
@@ -83,7 +83,8 @@ def collect_samples(
     if not patient and same_in_python(algorithm, form_of_samples(algorithm, size, options)):
         what = algorithm, numba.typeof(tuple(options.values()))
         if not is_compiled(what, lambda: _collect_drawn(with_compiled, *request, 1, None)):
-            return _collect_drawn(with_plain, *request, count, None)
+            with spending(what):
+                return _collect_drawn(with_plain, *request, count, None)
     return _collect_drawn(with_compiled, *request, count, None)
 
 
