@@ -14,7 +14,7 @@ from numba.core.errors import NumbaError
 
 import nar
 from nar.batches import Task
-from nar.traces import meanwhile, record, sample_traces
+from nar.traces import clrs30_sample, clrs30_split, meanwhile, record, sample_traces
 from nar.traces.compiling import with_compiled
 
 SUMS_OR_SINES = ("graham_scan", "jarvis_march", "optimal_bst")
@@ -80,6 +80,14 @@ def test_plain_and_compiled_traces_are_the_same_to_the_last_bit(name, monkeypatc
             assert drawn(name, size, first=first) == expected
 
 
+@pytest.mark.parametrize("name", SAME_IN_PYTHON)
+def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
+    expected = bytes_of(clrs30_sample(name, 16, 4, 2))
+    monkeypatch.setattr(record, "is_compiled", lambda what, compile: False)
+    monkeypatch.setattr(record, "with_compiled", None)
+    assert bytes_of(clrs30_sample(name, 16, 4, 2, patient=False)) == expected
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -134,6 +142,13 @@ def test_a_task_draws_at_once(compiles, may_compile):
     assert compiles == []
     may_compile.set()
     assert bytes_of(traces) == bytes_of(sample_traces("minimum", 5, 4, 5))
+
+
+def test_validation_does_not_wait_for_numba(compiles, may_compile):
+    traces = clrs30_split("minimum", "val", cache=False, patient=False)
+    assert compiles == []
+    may_compile.set()
+    assert bytes_of(traces) == bytes_of(clrs30_split("minimum", "val", cache=False))
 
 
 @pytest.mark.usefixtures("may_compile")

@@ -102,9 +102,10 @@ def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:
     for task in evaluator.model.specs:
         algorithm = find_algorithm(task)
         if algorithm.in_clrs30:
-            traces = clrs30_split(algorithm, split)
+            traces = clrs30_split(algorithm, split, patient=False)
         else:
-            traces = clrs30_sample(algorithm, **CLRS30_SPLITS[split].origin(algorithm))
+            origin = CLRS30_SPLITS[split].origin(algorithm)
+            traces = clrs30_sample(algorithm, **origin, patient=False)
         size = str(CLRS30_SPLITS[split].size)
         result[task] = {size: evaluator.score(params, task, traces)}
     return result

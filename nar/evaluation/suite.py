@@ -149,7 +149,7 @@ def _draw(algorithm: Algorithm, case: Case, seed: int) -> Any:
     return clrs30_sample(algorithm, case.size, count, seed, **_options(case.family))
 
 
-def _options(family: str) -> dict[str, str]:
+def _options(family: str) -> dict[str, Any]:
     return {} if family == CLRS30 else {"family": family}
 
 

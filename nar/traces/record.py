@@ -26,13 +26,16 @@ WithLoops = Callable[[Algorithm, Callable[[Loops], TraceBatch]], TraceBatch]
 """(algorithm, call) -> what the call makes of the loops around the algorithm."""
 
 
-def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: bool = True) -> TraceBatch:
+def collect(
+    algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: bool = True, patient: bool = True
+) -> TraceBatch:
     """Runs the algorithm on instances of one size.
 
     Args:
       algorithm: what to run.
       instances: B tuples of arguments, as the algorithm's problem samples or checks them.
       compiled: whether numba compiles the algorithm; if not, it runs as plain Python.
+      patient: whether it waits for numba to compile the algorithm; see `nar.traces.meanwhile`.
 
     Returns:
       The B traces, padded with zeros to the longest.
@@ -40,16 +43,23 @@ def collect(algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: b
     Raises:
       ValueError: if the problem's inputs or what the generator yields do not fit the spec.
     """
-    batch = _Batch(algorithm, form_of(algorithm, instances[0]), len(instances))
+    form = form_of(algorithm, instances[0])
 
-    def run(loops: Loops, done: int) -> int:
-        while done < len(instances) and loops.record(copies(instances[done]), done, *batch.arrays):
-            done += 1
-        return done
+    def make(with_loops: WithLoops, count: int) -> TraceBatch:
+        batch = _Batch(algorithm, form, count)
+
+        def run(loops: Loops, done: int) -> int:
+            while done < count and loops.record(copies(instances[done]), done, *batch.arrays):
+                done += 1
+            return done
+
+        return with_loops(algorithm, lambda loops: batch.filled_by(functools.partial(run, loops)))
 
     if not compiled:
-        return batch.filled_by(functools.partial(run, plain(algorithm)))
-    return with_compiled(algorithm, lambda loops: batch.filled_by(functools.partial(run, loops)))
+        return make(lambda algorithm, call: call(plain(algorithm)), len(instances))
+    if patient:
+        return make(with_compiled, len(instances))
+    return _make_meanwhile(make, len(instances), algorithm, form, instances[0])
 
 
 def collect_samples(
@@ -79,13 +89,14 @@ def collect_samples(
     Raises:
       ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
     """
-    request = algorithm, size, options, np.uint64(key), first
-    if not patient and same_in_python(algorithm, form_of_samples(algorithm, size, options)):
-        what = algorithm, numba.typeof(tuple(options.values()))
-        if not is_compiled(what, lambda: _collect_drawn(with_compiled, *request, 1, None)):
-            with spending(what):
-                return _collect_drawn(with_plain, *request, count, None)
-    return _collect_drawn(with_compiled, *request, count, None)
+
+    def make(with_loops: WithLoops, count: int) -> TraceBatch:
+        return _collect_drawn(with_loops, algorithm, size, options, np.uint64(key), first, count, None)
+
+    if patient:
+        return make(with_compiled, count)
+    form = form_of_samples(algorithm, size, options)
+    return _make_meanwhile(make, count, algorithm, form, tuple(options.values()))
 
 
 def collect_canonical(
@@ -115,6 +126,22 @@ def collect_canonical(
       ValueError: if problems cannot be drawn, or if what is drawn or yielded does not fit the spec.
     """
     return _collect_drawn(with_compiled, algorithm, size, options, stream, first, count, decimals)
+
+
+def _make_meanwhile(
+    make: Callable[[WithLoops, int], TraceBatch],
+    count: int,
+    algorithm: Algorithm,
+    form: Form,
+    arguments: tuple[Any, ...],
+) -> TraceBatch:
+    """So many traces, in plain Python while numba has not compiled what such arguments need."""
+    if same_in_python(algorithm, form):
+        what = make.__qualname__, algorithm, numba.typeof(arguments)
+        if not is_compiled(what, lambda: make(with_compiled, 1)):
+            with spending(what):
+                return make(with_plain, count)
+    return make(with_compiled, count)
 
 
 def _collect_drawn(

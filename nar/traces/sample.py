@@ -151,13 +151,16 @@ CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
 """arXiv 2205.15659, section 3; the counts of `val` and `test` are times `Algorithm.clrs30_multiplier`."""
 
 
-def clrs30_split(name: str | Algorithm, split: str, *, cache: bool = True) -> TraceBatch:
+def clrs30_split(
+    name: str | Algorithm, split: str, *, cache: bool = True, patient: bool = True
+) -> TraceBatch:
     """A canonical split of CLRS-30, equal to the published data and made on the spot.
 
     Args:
       name: one of `nar.ALGORITHMS`.
       split: "train", "val" or "test".
       cache: whether it is kept on disk and read from there the next time; see `nar.traces.cache`.
+      patient: whether it waits for numba, as in `sample_traces`.
 
     Raises:
       ValueError: if the algorithm or the split is unknown (the message lists the known ones), or if the
@@ -174,7 +177,7 @@ def clrs30_split(name: str | Algorithm, split: str, *, cache: bool = True) -> Tr
     origin = CLRS30_SPLITS[split].origin(algorithm)
 
     def make() -> TraceBatch:
-        return clrs30_sample(algorithm, **origin)
+        return clrs30_sample(algorithm, **origin, patient=patient)
 
     if not cache:
         return make()
@@ -182,7 +185,7 @@ def clrs30_split(name: str | Algorithm, split: str, *, cache: bool = True) -> Tr
 
 
 def clrs30_sample(
-    name: str | Algorithm, size: int, count: int, seed: int, **problem_options: Any
+    name: str | Algorithm, size: int, count: int, seed: int, *, patient: bool = True, **problem_options: Any
 ) -> TraceBatch:
     """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
 
@@ -194,7 +197,7 @@ def clrs30_sample(
     random = Random(seed)
     sample = algorithm.problem.sample
     instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
-    return collect(algorithm, instances)
+    return collect(algorithm, instances, patient=patient)
 
 
 def _checked(
