@@ -361,4 +361,4 @@ def test_it_learns_when_to_stop():
     # Whoever always stopped at once would be wrong more often.
     at_each_step = model.apply(state.params, jax.random.key(0), "bfs", batch, True).halting.outputs
     at_once = score_outputs(model.specs["bfs"], batch, {name: x[0] for name, x in at_each_step.items()})
-    assert at_once["score"] < scores["score"] - 0.1
+    assert at_once["score"] < scores["score"] - 0.02
