@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import networkx
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import nar
 import tasks
 from nar import ALGORITHMS
 from nar.batches import Transforms
-from nar.evaluation import Evaluator, Predictor
+from nar.evaluation import Evaluator, Predictor, compiling
 from nar.model import Budget, FromTrace, Learned, NetConfig, make_model
 from nar.processors import PGN
 from nar.specs import Kind
@@ -157,3 +158,29 @@ def test_a_network_without_hints():
 def test_errors(name, arguments, message):
     with pytest.raises(ValueError, match=message):
         predictor("bfs")(name, **arguments)
+
+
+def chain(x, w):
+    """The products of messages: nothing between them is asked for."""
+    return jnp.max(jax.nn.relu(jax.nn.relu(x @ w) @ w) @ w, axis=0)
+
+
+def test_on_a_cpu_chains_of_products_stay_products():
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(64, 32)).astype("f"), rng.normal(size=(32, 32)).astype("f")
+    usual, ours = (
+        jax.jit(chain, compiler_options=options).lower(x, w).compile()
+        for options in (None, compiling.options_for("cpu"))
+    )
+    assert "__ynn_fusion" not in str(ours.as_text())
+    np.testing.assert_allclose(ours(x, w), usual(x, w), rtol=1e-4)
+    assert compiling.options_for("gpu") is None
+
+
+def test_a_jax_without_the_option_predicts_all_the_same(monkeypatch):
+    monkeypatch.setattr(compiling, "EIGEN", {"xla_cpu_of_another_version": ""})
+    compiling._is_known.cache_clear()
+    try:
+        assert compiling.options_for("cpu") is None
+    finally:
+        compiling._is_known.cache_clear()

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from nar.algorithms import find_algorithm
 from nar.batches import Transforms, bucket_length, pad_batch, take
+from nar.evaluation.compiling import options_for
 from nar.evaluation.scores import decide, decide_hint
 from nar.model import FromTrace, Model, Params, Predictions, make_model, make_recorder
 from nar.traces import Trace, TraceBatch
@@ -17,7 +18,7 @@ from nar.training import Devices
 KINDS = ("outputs", "hints", "states")
 """What is observed: outputs alone; hints of each step too, in more memory; hidden states too."""
 
-PAIRS_IN_CACHE = 2**14
+PAIRS_IN_CACHE = 2**12
 """Pairs of nodes that a CPU predicts at once: more do not fit its caches, and take longer."""
 
 
@@ -109,7 +110,12 @@ class Observer:
             hints = {} if kind == "outputs" else predictions.hints
             return Predictions(predictions.outputs, hints, {}, predictions.steps), states
 
-        self._predict = jax.jit(predict, static_argnums=(1, 3), out_shardings=self._devices.replicated)
+        self._predict = jax.jit(
+            predict,
+            static_argnums=(1, 3),
+            out_shardings=self._devices.replicated,
+            compiler_options=options_for(self._devices.platform),
+        )
 
     @property
     def num_programs(self) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
 from nar.batches import Transforms, bucket_length
+from nar.evaluation.compiling import options_for
 from nar.evaluation.scores import decide, decide_hint
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.problems import Arguments
@@ -54,7 +55,11 @@ class Predictor:
         # The same network, for when the caller says how many steps to take.
         config = dataclasses.replace(model.config, termination=FromTrace())
         self._apply, self._apply_given = (
-            jax.jit(which.apply, static_argnames=("task", "is_training", "num_steps"))
+            jax.jit(
+                which.apply,
+                static_argnames=("task", "is_training", "num_steps"),
+                compiler_options=options_for(jax.default_backend()),
+            )
             for which in (model, make_model(config, model.specs))
         )
 
