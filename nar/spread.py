@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,5 +44,7 @@ def spread(values: Sequence[float]) -> Spread:
     count, mean = len(values), float(np.mean(values))
     if count == 1:
         return Spread(1, mean, None, None)
+    from scipy.special import stdtrit  # takes as long to import as numpy does: not for every training
+
     deviation = float(np.std(values, ddof=1))
     return Spread(count, mean, deviation, float(stdtrit(count - 1, 0.975)) * deviation / count**0.5)
