@@ -9,7 +9,7 @@ EIGEN: Mapping[str, str] = {"xla_cpu_experimental_ynn_fusion_type": ""}
 """What tells jax's compiler for CPUs to leave YNNPACK out.
 
 It makes one operation of chains of products like that of the messages of an `MPNN`. Without a gradient, which
-needs what is in between, such chains are long, and product after product they take 0.6 to 0.9 of the time.
+needs what is in between, such chains are long, and product after product they take less time.
 """
 
 
