@@ -10,6 +10,7 @@
     python -m experiments.benchmark train --replicas=1,5,10 --precision=bfloat16 --profile=profiles
     python -m experiments.benchmark evaluate
     python -m experiments.benchmark end_to_end
+    python -m experiments.benchmark end_to_end --algorithms=bfs --repeats=1 --seed=4
     python -m experiments.benchmark waste
     python -m experiments.benchmark scaling --picture=scaling.png
     python -m experiments.benchmark scaling --sizes=16 --batch_sizes=32 --hidden_sizes=128 --replicas=1,5,10 \
@@ -39,15 +40,17 @@ padding: both get traces padded to the longest of the batch. With --precision an
 bfloat16, or trains several seeds at once, and the ratio is that of the time for one; dm-clrs stays as it is.
 --profile keeps what jax's profiler says. All runs on what jax finds, which is named.
 
-`evaluate` measures predictions for a batch at n = 64 in the same way, and the largest resident set of a
-process of its own for each, by the account of the operating system.
+`evaluate` measures predictions for a batch at n = 64 in the same way; the limit is that of products which fit
+a cache, and of no step for a trace that has ended. The largest resident set of a process of its own for each
+is by the account of the operating system.
 
 `end_to_end` measures whole processes: from the start of the training command to 99 % of validation of bfs,
 and 95 % of minimum and bellman_ford, making data, compiling and validating every 50 steps included, with
 nothing kept on disk from before. The other process goes through the flow of the training script of dm-clrs,
 but for the download of a test set with which that begins; its validation is drawn, as there, ours is that of
-CLRS-30. Before that it prints our start-up: seconds of an import, and from the start of a process to the end
-of its first training step, without and with compiled code on disk.
+CLRS-30. How many steps it takes to a score is luck of the seed, so both have several (--repeats), in turn;
+after each there is a summary of all until then. Before that it prints our start-up: seconds of an import, and
+from the start of a process to the end of its first training step, without and with compiled code on disk.
 
 `waste` counts, for batches of the default recipe, the programs that are compiled (one for each shape), the
 steps that are computed for traces that have ended before the longest of their batch, and the nodes that are
@@ -84,7 +87,10 @@ _SIZES = flags.DEFINE_list(
     "for text the least and the largest length of the algorithm in the published training set.",
 )
 _REPEATS = flags.DEFINE_integer(
-    "repeats", None, "How often the two take turns; by default 3, for train 11.", lower_bound=1
+    "repeats",
+    None,
+    "How often the two take turns; by default 3, for train 11. End_to_end: how many seeds.",
+    lower_bound=1,
 )
 _SECONDS = flags.DEFINE_float(
     "seconds", 0.2, "Traces, text: least time of one turn of ours.", lower_bound=0.01
@@ -113,7 +119,7 @@ _PROFILE = flags.DEFINE_string(
 _MEMORY = flags.DEFINE_float("memory", 16.0, "Scaling: GiB that a program may take.", lower_bound=0.0)
 _PICTURE = flags.DEFINE_string("picture", None, "Scaling: PNG or SVG file of a plot.")
 _STEPS = flags.DEFINE_integer("steps", 2000, "End_to_end: after how many to give up.", lower_bound=50)
-_SEED = flags.DEFINE_integer("seed", 0, "End_to_end: of both.")
+_SEED = flags.DEFINE_integer("seed", 0, "End_to_end: the first, of both.")
 _BATCHES = flags.DEFINE_integer("batches", 200, "Waste: how many are looked at.", lower_bound=1)
 _PARTS = flags.DEFINE_integer("parts", 1, "Memory: in how many parts a batch is trained on.", lower_bound=1)
 _RUN = flags.DEFINE_list("run", ["16"], "Memory: sizes at which cases are run, not compiled only.")
@@ -169,7 +175,8 @@ def end_to_end() -> None:
     from experiments import end_to_end_benchmark
 
     names = _names(list(end_to_end_benchmark.GOALS))
-    end_to_end_benchmark.end_to_end(names, _STEPS.value, _SEED.value, _HIDDEN_SIZE.value)
+    seeds = range(_SEED.value, _SEED.value + (_REPEATS.value or 3))
+    end_to_end_benchmark.end_to_end(names, _STEPS.value, seeds, _HIDDEN_SIZE.value)
 
 
 def waste() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,13 +35,16 @@ class Reached(NamedTuple):
         return words if self.done else f"missed the goal: {words}"
 
 
-def end_to_end(names: Sequence[str], num_steps: int, seed: int, hidden_size: int) -> None:
+def end_to_end(names: Sequence[str], num_steps: int, seeds: Sequence[int], hidden_size: int) -> None:
     """Prints seconds from the start of a process to its goal, for ours and then for dm-clrs, and start-up.
+
+    After each seed there is a summary of all until then: of each algorithm the median ratio and its spread
+    over seeds, and the geometric mean.
 
     Args:
       names: of `GOALS`.
       num_steps: after how many a run that has not reached its goal is given up.
-      seed: of both.
+      seeds: each of both.
       hidden_size: of states.
 
     Raises:
@@ -51,14 +55,36 @@ def end_to_end(names: Sequence[str], num_steps: int, seed: int, hidden_size: int
             raise ValueError(f"no goal is set for {name!r}; there are goals for {', '.join(GOALS)}")
     start_up(names[0])
     print("dm-clrs: the flow of its training script, but for the download of its test set", flush=True)
-    ratios = {}
-    for name in names:
-        ours, theirs = (run(name, num_steps, seed, hidden_size) for run in (our_run, their_run))
-        print(f"{name} to {GOALS[name]:.0%} of validation: nar {ours}; dm-clrs {theirs}", flush=True)
-        if ours.done and theirs.done:
-            ratios[name] = theirs.seconds / ours.seconds
-    if ratios:
-        print(summary(ratios))
+    ratios: dict[str, list[float]] = {}
+    without: list[str] = []
+    for seed in seeds:
+        for name in names:
+            ours, theirs = (run(name, num_steps, seed, hidden_size) for run in (our_run, their_run))
+            what = f"{name} to {GOALS[name]:.0%} of validation, seed {seed}"
+            ratio = theirs.seconds / ours.seconds
+            if ours.done and theirs.done:
+                ratios.setdefault(name, []).append(ratio)
+            else:
+                without.append(f"{name} with seed {seed}")
+            print(f"{what}: nar {ours}; dm-clrs {theirs}; {ratio:.2f}×", flush=True)
+        if ratios:
+            print(of_seeds(ratios, without), flush=True)
+
+
+def of_seeds(ratios: Mapping[str, Sequence[float]], without: Sequence[str]) -> str:
+    """The median of each algorithm and its spread over seeds, and on the last line the geometric mean.
+
+    Args:
+      ratios: one for each seed, by algorithm.
+      without: what has no ratio, since one of the two missed its goal.
+    """
+    medians = {name: statistics.median(of_one) for name, of_one in ratios.items()}
+    lines = [
+        f"{name}: {medians[name]:.2f}×, {min(of_one):.2f} to {max(of_one):.2f} in {len(of_one)} runs"
+        for name, of_one in ratios.items()
+    ]
+    missed = [f"not in it, since a goal was missed: {', '.join(without)}"] if without else []
+    return "\n".join(["", *lines, *missed, summary(medians)])
 
 
 def our_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached:

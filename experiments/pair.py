@@ -1,5 +1,6 @@
 """One network twice, ours and that of dm-clrs 2.0.3: the same parameters, and the same batch."""
 
+import collections
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -116,6 +117,21 @@ class Ours:
             for part in range(num_parts)
         )
         return self._parts.num_replicas * of_one
+
+    def multiply_adds_of_evaluation(self) -> int:
+        """Of the matrix products of predictions, where no trace takes steps for a longer one."""
+        model, first = self._parts.model, {name: row[:1] for name, row in self._batch.hints.items()}
+        batch = dataclasses.replace(self._batch, hints=first, outputs={})
+
+        def of_one(length: int) -> int:
+            trace = take(batch, slice(1))
+            return multiply_adds.count(
+                lambda params: model.apply(params, None, self._task, trace, False, length).outputs,
+                self._params,
+            )
+
+        lengths = collections.Counter(np.maximum(self._batch.lengths - 1, 1).tolist())
+        return sum(number * of_one(length) for length, number in lengths.items())
 
     def _state(self) -> TrainState:
         step, key = jnp.zeros((), jnp.int32), jax.random.key(0)

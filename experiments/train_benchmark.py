@@ -79,20 +79,20 @@ def train(
         least = ours.multiply_adds() / rate
         name = f"{case}{how}"
         ratios[name] = statistics.median(timed.ratios)
-        print(_row(name, timed, f"{statistics.median(timed.ours) / least:.1f}×"), flush=True)
+        print(_row(name, timed, least), flush=True)
     print(f"\n{summary(ratios)}")
     if profile is not None:
         print(f"profiles: {profile} (for https://ui.perfetto.dev, or TensorBoard with xprof)")
 
 
 def evaluate(cases: Sequence[Case], repeats: int) -> None:
-    """The same for evaluation, with the largest resident set of a process of its own of each.
+    """The same for evaluations, with the largest resident set of a process of its own of each.
 
     Args:
       cases: what is evaluated.
       repeats: how often the two take turns, a batch each.
     """
-    print(_header("evaluation"), flush=True)
+    print(_header("evaluation", f"process, {OURS} and {THEIRS}"), flush=True)
     ratios, memory = {}, {}
     for case in cases:
         ours, theirs = make_pair(case)
@@ -100,7 +100,9 @@ def evaluate(cases: Sequence[Case], repeats: int) -> None:
         our_bytes, their_bytes = (resident_bytes(case, side) for side in (OURS, THEIRS))
         ratios[str(case)] = statistics.median(timed.ratios)
         memory[str(case)] = their_bytes / our_bytes
-        print(_row(str(case), timed, f"{our_bytes / MIB:,.0f} and {their_bytes / MIB:,.0f} MiB"), flush=True)
+        least = ours.multiply_adds_of_evaluation() / multiply_adds.rate(case.size**2, case.hidden_size)
+        process = f"{our_bytes / MIB:,.0f} and {their_bytes / MIB:,.0f} MiB"
+        print(_row(str(case), timed, least, process), flush=True)
     print(f"\nmemory, largest resident set of a process: {summary(memory)}\ntime: {summary(ratios)}")
 
 
@@ -126,16 +128,24 @@ def check_same(case: Case, timed: Timed, tolerance: float) -> None:
         raise ValueError(f"{case}: the networks are not the same, for their losses are {ours} and {theirs}")
 
 
-def _header(what: str) -> str:
-    last = "over limit" if what.startswith("training") else f"process, {OURS} and {THEIRS}"
-    return format_table([f"{what:44}", OURS, THEIRS, "ratio", "turns", "first calls", last], [])
+def _header(what: str, *further: str) -> str:
+    columns = [f"{what:44}", OURS, THEIRS, "ratio", "turns", "first calls", "over limit", *further]
+    return format_table(columns, [])
 
 
-def _row(name: str, timed: Timed, last: str) -> str:
-    ours, theirs = (f"{statistics.median(seconds) * 1e3:.0f} ms" for seconds in (timed.ours, timed.theirs))
-    turns = f"{min(timed.ratios):.2f} to {max(timed.ratios):.2f}"
-    first = " and ".join(f"{turn.seconds:.0f} s" for turn in timed.first)
-    return f"{name:44}  {ours}  {theirs}  {statistics.median(timed.ratios):.2f}×  {turns}  {first}  {last}"
+def _row(name: str, timed: Timed, least: float, *further: str) -> str:
+    """Of the table; `least` is how many seconds our matrix products would take alone."""
+    ours, theirs = (statistics.median(seconds) for seconds in (timed.ours, timed.theirs))
+    cells = [
+        f"{name:44}",
+        *(f"{seconds * 1e3:.0f} ms" for seconds in (ours, theirs)),
+        f"{statistics.median(timed.ratios):.2f}×",
+        f"{min(timed.ratios):.2f} to {max(timed.ratios):.2f}",
+        " and ".join(f"{turn.seconds:.0f} s" for turn in timed.first),
+        f"{ours / least:.1f}×",
+        *further,
+    ]
+    return "  ".join(cells)
 
 
 def resident_bytes(case: Case, side: str) -> int:

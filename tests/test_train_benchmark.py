@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from experiments import end_to_end_benchmark, multiply_adds, train_benchmark, waste_benchmark
-from experiments.pair import Case
+from experiments.pair import Case, Ours
 from experiments.side_by_side import summary
 from experiments.train_benchmark import Timed, Turn
 from nar.algorithms import ALGORITHMS
@@ -35,6 +35,24 @@ def test_multiply_adds_of_loops_conditions_and_gradients():
     assert multiply_adds.count(jax.grad(power, argnums=1), x, w) == 3 * 5 * once
     assert multiply_adds.count(lambda x: jnp.einsum("bij,bjk->bik", x, x), jnp.ones((2, 3, 3))) == 2 * 27
     assert multiply_adds.rate(8, 4, seconds=0.01) > 0
+
+
+def test_multiply_adds_of_an_evaluation():
+    """Nearly all are those of messages, of two layers, between all pairs in each step."""
+    messages = 4 * 31 * 32**2 * 2 * 128**2
+    found = Ours(Case("minimum", "mpnn", 32, batch_size=4)).multiply_adds_of_evaluation()
+    assert messages < found < 1.2 * messages
+
+
+def test_a_trace_that_has_ended_costs_no_evaluation():
+    """Were all as long as the longest, it would cost what those more steps do."""
+    ours = Ours(Case("bfs", "mpnn", 16, batch_size=8))
+    steps = np.maximum(ours._batch.lengths - 1, 1)
+    assert steps.min() < steps.max()
+    found = ours.multiply_adds_of_evaluation()
+    ours._batch.lengths[:] = steps.max() + 1
+    of_a_step = (ours.multiply_adds_of_evaluation() - found) / (8 * steps.max() - steps.sum())
+    assert 16**2 * 2 * 128**2 < of_a_step < 1.5 * 16**2 * 2 * 128**2
 
 
 def test_turns_alternate_after_a_first_call_of_each():
@@ -86,7 +104,7 @@ def test_train_runs_with_replicas_in_bfloat16(tmp_path):
 def test_evaluate_runs():
     done = run("evaluate", "--algorithms=minimum", *TINY)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"[\d,]+ and [\d,]+ MiB", done.stdout)
+    assert re.search(r" s  [\d.]+×  [\d,]+ and [\d,]+ MiB", done.stdout)
     assert re.search(r"memory, .*: geometric mean: [\d.]+×", done.stdout)
     assert done.stdout.splitlines()[-1].startswith("time: geometric mean")
 
@@ -149,9 +167,31 @@ def test_end_to_end_runs_our_command(monkeypatch, capsys):
     monkeypatch.setattr(end_to_end_benchmark, "without_caches", lambda folder: dict(os.environ))
     theirs = end_to_end_benchmark.Reached(1000.0, 1, 0.5, done=True)
     monkeypatch.setattr(end_to_end_benchmark, "their_run", lambda *arguments: theirs)
-    end_to_end_benchmark.end_to_end(["minimum"], 50, 0, 4)
+    end_to_end_benchmark.end_to_end(["minimum"], 50, [7], 4)
     text = capsys.readouterr().out
-    assert re.search(r"minimum to 0% of validation: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 steps", text)
+    assert re.search(
+        r"minimum to 0% of validation, seed 7: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 ", text
+    )
     assert text.splitlines()[-1].startswith("geometric mean: ")
     with pytest.raises(ValueError, match="no goal is set for 'bfs'; there are goals for minimum"):
-        end_to_end_benchmark.end_to_end(["bfs"], 50, 0, 4)
+        end_to_end_benchmark.end_to_end(["bfs"], 50, [0], 4)
+
+
+def test_end_to_end_takes_the_median_of_seeds(monkeypatch, capsys):
+    """A run that misses its goal has no part in it, and is named."""
+    monkeypatch.setattr(end_to_end_benchmark, "start_up", lambda name: None)
+    seconds = {0: 30.0, 1: 10.0, 2: 20.0, 3: 999.0}
+
+    def theirs(name, num_steps, seed, hidden_size):
+        return end_to_end_benchmark.Reached(seconds[seed], 51, 0.99, done=seed != 3)
+
+    def ours(*arguments):
+        return end_to_end_benchmark.Reached(10.0, 50, 0.99, done=True)
+
+    monkeypatch.setattr(end_to_end_benchmark, "our_run", ours)
+    monkeypatch.setattr(end_to_end_benchmark, "their_run", theirs)
+    end_to_end_benchmark.end_to_end(["bfs", "minimum"], 2000, range(4), 128)
+    *_, bfs, minimum, missed, last = capsys.readouterr().out.splitlines()
+    assert bfs == "bfs: 2.00×, 1.00 to 3.00 in 3 runs" and minimum.startswith("minimum: 2.00×")
+    assert missed.endswith("bfs with seed 3, minimum with seed 3")
+    assert last == "geometric mean: 2×, lowest: 2× (bfs)"
