@@ -329,9 +329,9 @@ def test_bad_numbers(make, message):
 
 @pytest.mark.slow
 def test_it_learns_when_to_stop():
-    """On paths of six nodes a source is three to five steps from the furthest one."""
+    """On paths of eight nodes a source is four to seven steps from the furthest one."""
     options = {"family": "path"}
-    task = Task(ALGORITHMS["bfs"], (6,), options)
+    task = Task(ALGORITHMS["bfs"], (8,), options)
     stream = TrainingStream([task], batch_size=16, seed=0)
     rule = Learned(Budget(steps=12, steps_per_node=0), prior=0.2)
     model = make_model(NetConfig(PGN, 16, termination=rule), {"bfs": task.spec})
@@ -350,15 +350,16 @@ def test_it_learns_when_to_stop():
     assert set(rows[0]) >= {"loss/bfs/auxiliary/halting", "steps/bfs"}
     assert np.mean([row["loss"] for row in rows[-10:]]) < 0.1 < rows[0]["loss"]
 
-    traces = nar.sample_traces("bfs", 6, 64, seed=9, **options)
+    traces = nar.sample_traces("bfs", 8, 64, seed=9, **options)
     batch = Transforms().apply(task.algorithm, traces)
     evaluator = Evaluator(model, Transforms())
     decided = evaluator.decide(state.params, "bfs", batch)
     scores = evaluator.score(state.params, "bfs", traces)
     assert scores["score"] > 0.99
     assert scores["steps"] == pytest.approx(decided.steps.mean())
-    assert 3 <= decided.steps.min() <= decided.steps.max() <= 7
-    # Whoever always stopped at once would be wrong more often.
+    assert 4 <= decided.steps.min() <= decided.steps.max() <= 10
+    # After one step a node knows its neighbours only. One that is no neighbour of the source nor of an end of
+    # the path must guess on which side the source is, which is wrong for 3 in 32 nodes at best.
     at_each_step = model.apply(state.params, jax.random.key(0), "bfs", batch, True).halting.outputs
     at_once = score_outputs(model.specs["bfs"], batch, {name: x[0] for name, x in at_each_step.items()})
-    assert at_once["score"] < scores["score"] - 0.02
+    assert at_once["score"] < scores["score"] - 0.08
