@@ -17,7 +17,18 @@ from experiments.tasks import find_weigh, loss_weights, make_tasks, make_turns
 from nar.batches import BY_SHAPE, ReplicatedStream, Task, TraceStream, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
-from nar.training import Devices, TrainState, TwoPrograms, Weigh, check_parts, init_state, make_step, split
+from nar.training import (
+    Devices,
+    TrainState,
+    TwoPrograms,
+    Weigh,
+    at_once,
+    check_parts,
+    in_turn,
+    init_state,
+    make_step,
+    split,
+)
 
 FREE = (
     "tasks",
@@ -66,6 +77,7 @@ class Parts:
 
     def make_step(self) -> TwoPrograms:
         """The compiled step of training."""
+        over_replicas = in_turn if self.devices.is_one_cpu else at_once
         return make_step(
             self.model,
             self.optimiser,
@@ -73,7 +85,7 @@ class Parts:
             self.average_decay,
             self.accumulate,
             self.devices if self.devices.mesh.size > 1 else None,
-            replicated=self.num_replicas > 1,
+            over_replicas if self.num_replicas > 1 else None,
         )
 
     def each(self, tree: Any) -> list[Any]:

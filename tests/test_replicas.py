@@ -26,6 +26,8 @@ from nar.training import (
     Compilations,
     Devices,
     Workdir,
+    at_once,
+    in_turn,
     init_state,
     make_ready,
     make_step,
@@ -80,12 +82,13 @@ class Network:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("over_replicas", [at_once, in_turn])
 @pytest.mark.parametrize(("chunk_length", "options"), [(0, {}), (3, {"num_parts": 2})])
-def test_each_replica_is_the_run_with_its_seed(chunk_length, options):
+def test_each_replica_is_the_run_with_its_seed(chunk_length, options, over_replicas):
     network = Network(chunk_length, **options)
     streams = [stream_of(seed, chunk_length) for seed in SEEDS]
     together, rows = network.trained(
-        ReplicatedStream(streams), SEEDS, network.make_step(replicated=True), num_steps=4
+        ReplicatedStream(streams), SEEDS, network.make_step(replicas=over_replicas), num_steps=4
     )
     assert together.step.shape == () and int(together.step) == 4
     step = network.make_step()
@@ -103,21 +106,23 @@ def test_each_replica_is_the_run_with_its_seed(chunk_length, options):
     assert not np.allclose(*(jax.tree.leaves(replica.params)[0] for replica in replicas[:2]))
 
 
-def test_steps_behind_the_longest_trace_are_still_skipped():
-    """Replicas decide together: a condition of each its own would compute both branches."""
+@pytest.mark.parametrize("over_replicas", [at_once, in_turn])
+def test_steps_behind_the_longest_trace_are_still_skipped(over_replicas):
+    """At once replicas decide together: a condition of each its own would compute both branches."""
     network = Network(0)
     stream = ReplicatedStream([stream_of(seed, 0) for seed in SEEDS])
     state = network.state(stream, SEEDS)
-    traced = jax.make_jaxpr(network.make_step(replicated=True), static_argnums=2)(
+    traced = jax.make_jaxpr(network.make_step(replicas=over_replicas), static_argnums=2)(
         state, stream.batch(0), "quickselect"
     )
     assert " cond[" in str(traced)
 
 
-def test_one_that_is_not_finite_leaves_the_others_alone():
+@pytest.mark.parametrize("over_replicas", [at_once, in_turn])
+def test_one_that_is_not_finite_leaves_the_others_alone(over_replicas):
     network = Network(0)
     stream = ReplicatedStream([stream_of(seed, 0) for seed in SEEDS])
-    step = network.make_step(replicated=True)
+    step = network.make_step(replicas=over_replicas)
     state = network.state(stream, SEEDS)
     before = jax.tree.map(np.array, state.params)
     batch = stream.batch(0)
@@ -240,7 +245,7 @@ def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
     if len(seeds) == 1:
         stream = stream_of(*seeds, chunk_length)
     state = network.state(stream, seeds if len(seeds) > 1 else seeds[0])
-    step = network.make_step(replicated=len(seeds) > 1)
+    step = network.make_step(replicas=in_turn if len(seeds) > 1 else None)
     with contextlib.closing(Compilations()) as compilations:
         with Ahead(step, shapes_of(state)) as ahead:
             ready = make_ready(stream, DEVICES, ahead, 0, stream.batch(0))

@@ -24,7 +24,7 @@ from nar.training.processes import (
     restore_on_all,
     say,
 )
-from nar.training.replicas import split, stack
+from nar.training.replicas import OverReplicas, at_once, in_turn, split, stack
 from nar.training.schedules import SCHEDULES, depends_on_length, make_schedule
 from nar.training.state import (
     TrainState,
@@ -55,6 +55,7 @@ __all__ = [
     "Guard",
     "Hook",
     "Lock",
+    "OverReplicas",
     "Part",
     "Patience",
     "Restored",
@@ -72,6 +73,7 @@ __all__ = [
     "Weigh",
     "Workdir",
     "WriteMetrics",
+    "at_once",
     "check_average_decay",
     "check_parts",
     "check_patience",
@@ -84,6 +86,7 @@ __all__ = [
     "digest",
     "fit",
     "frozen_names",
+    "in_turn",
     "init_state",
     "is_first",
     "load_parts",

@@ -14,6 +14,7 @@ from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.accumulate import Part, value_and_gradient
 from nar.training.devices import Devices
+from nar.training.replicas import OverReplicas
 from nar.training.state import TrainState
 from nar.training.update import Found, TwoPrograms, Update
 
@@ -25,7 +26,7 @@ def make_step(
     average_decay: float = 0.0,
     num_parts: int = 1,
     devices: Devices | None = None,
-    replicated: bool = False,
+    replicas: OverReplicas | None = None,
 ) -> TwoPrograms:
     """The compiled step.
 
@@ -40,7 +41,8 @@ def make_step(
       average_decay: of the moving average of the parameters, if the state keeps one.
       num_parts: in how many parts a batch is taken, one after another, or `nar.batches.BY_SHAPE`.
       devices: where states are, if they are on several.
-      replicated: whether states and batches are those of replicas; then metrics are [replicas].
+      replicas: how the gradients of replicas are found, if states and batches are those of replicas; then
+        metrics are [replicas].
     """
     weights = loss_weights or {}
 
@@ -59,7 +61,7 @@ def make_step(
         return jax.lax.with_sharding_constraint(whole, devices.replicated) if devices else whole
 
     update = Update(optimiser, average_decay, frozenset(model.specs))
-    return TwoPrograms(gradients, update, replicated)
+    return TwoPrograms(gradients, update, replicas)
 
 
 def _loss_function(model: Model, loss_weights: Mapping[str, float], num_parts: int) -> Callable[..., Any]:

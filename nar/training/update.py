@@ -13,7 +13,7 @@ from nar.model import Params
 from nar.training.finiteness import keep_finite, squares
 from nar.training.optimisers import Leafwise
 from nar.training.own import OwnPart, owners
-from nar.training.replicas import AXES, over_replicas
+from nar.training.replicas import AXES, OverReplicas, at_once
 from nar.training.state import TrainState, move_average
 
 Metrics = dict[str, Any]
@@ -111,7 +111,7 @@ class TwoPrograms:
         self,
         gradients: FindGradients,
         update: Update,
-        replicated: bool = False,
+        replicas: OverReplicas | None = None,
         named: Callable[[Metrics, str], Metrics] | None = None,
     ) -> None:
         """Compiles nothing yet.
@@ -119,7 +119,8 @@ class TwoPrograms:
         Args:
           gradients: of a state and a batch.
           update: of a state.
-          replicated: whether states and batches are those of replicas; then metrics are [replicas].
+          replicas: how the gradients of replicas are found, if states and batches are those of replicas; then
+            metrics are [replicas].
           named: if tasks share their programs, metrics as they are to be called for a task.
         """
         self._named = named
@@ -140,12 +141,10 @@ class TwoPrograms:
             recurrent = state.recurrent if lane is None else {**state.recurrent, lane: handed.handed_on}
             return update(state, handed.gradients, handed.largest_loss, task, recurrent)
 
-        def compiled(function: Callable[..., Any], out_axes: Any, **options: Any) -> Any:
-            of_all = over_replicas(function, out_axes) if replicated else function
-            return jax.jit(of_all, static_argnums=(2, 3), **options)
-
-        self._find = compiled(find_gradients, 0)
-        self._update = compiled(update_state, (AXES, 0), donate_argnums=0)
+        find = replicas(find_gradients) if replicas else find_gradients
+        update_all = at_once(update_state, (AXES, 0)) if replicas else update_state
+        self._find = jax.jit(find, static_argnums=(2, 3))
+        self._update = jax.jit(update_all, static_argnums=(2, 3), donate_argnums=0)
 
     def __call__(
         self, state: TrainState, batch: Any, task: str, lane: str | None = None, /
