@@ -16,8 +16,8 @@ BY_SHAPE = 0
 PAIRS = 1800
 """By shape, a part has no fewer pairs of nodes, or else its operations are too small to be quick."""
 
-MOST_PARTS = 8
-"""By shape, there are no more."""
+MOST_PARTS = 32
+"""By shape, there are no more. At n = 64 and batch size 32 that is one trace in each."""
 
 
 def num_parts_of(batch: TraceBatch, num_parts: int) -> int:
