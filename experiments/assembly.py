@@ -85,7 +85,7 @@ class Parts:
             self.average_decay,
             self.accumulate,
             self.devices if self.devices.mesh.size > 1 else None,
-            over_replicas if self.num_replicas > 1 else None,
+            replicas=over_replicas if self.num_replicas > 1 else None,
         )
 
     def each(self, tree: Any) -> list[Any]:

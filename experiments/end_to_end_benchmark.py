@@ -60,13 +60,13 @@ def end_to_end(names: Sequence[str], num_steps: int, seeds: Sequence[int], hidde
     for seed in seeds:
         for name in names:
             ours, theirs = (run(name, num_steps, seed, hidden_size) for run in (our_run, their_run))
-            what = f"{name} to {GOALS[name]:.0%} of validation, seed {seed}"
-            ratio = theirs.seconds / ours.seconds
+            words = f"{name} to {GOALS[name]:.0%} of validation, seed {seed}: nar {ours}; dm-clrs {theirs}"
             if ours.done and theirs.done:
-                ratios.setdefault(name, []).append(ratio)
+                ratios.setdefault(name, []).append(theirs.seconds / ours.seconds)
+                words += f"; {ratios[name][-1]:.2f}×"
             else:
                 without.append(f"{name} with seed {seed}")
-            print(f"{what}: nar {ours}; dm-clrs {theirs}; {ratio:.2f}×", flush=True)
+            print(words, flush=True)
         if ratios:
             print(of_seeds(ratios, without), flush=True)
 

@@ -120,18 +120,16 @@ class Ours:
 
     def multiply_adds_of_evaluation(self) -> int:
         """Of the matrix products of predictions, where no trace takes steps for a longer one."""
-        model, first = self._parts.model, {name: row[:1] for name, row in self._batch.hints.items()}
-        batch = dataclasses.replace(self._batch, hints=first, outputs={})
+        model, trace = self._parts.model, take(self._batch, slice(1))
 
-        def of_one(length: int) -> int:
-            trace = take(batch, slice(1))
+        def of_one(num_steps: int) -> int:
             return multiply_adds.count(
-                lambda params: model.apply(params, None, self._task, trace, False, length).outputs,
+                lambda params: model.apply(params, None, self._task, trace, False, num_steps).outputs,
                 self._params,
             )
 
-        lengths = collections.Counter(np.maximum(self._batch.lengths - 1, 1).tolist())
-        return sum(number * of_one(length) for length, number in lengths.items())
+        taken = collections.Counter(np.maximum(self._batch.lengths - 1, 1).tolist())
+        return sum(number * of_one(num_steps) for num_steps, number in taken.items())
 
     def _state(self) -> TrainState:
         step, key = jnp.zeros((), jnp.int32), jax.random.key(0)

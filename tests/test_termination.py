@@ -359,7 +359,7 @@ def test_it_learns_when_to_stop():
     assert scores["steps"] == pytest.approx(decided.steps.mean())
     assert 4 <= decided.steps.min() <= decided.steps.max() <= 10
     # After one step a node knows its neighbours only. One that is no neighbour of the source nor of an end of
-    # the path must guess on which side the source is, which is wrong for 3 in 32 nodes at best.
+    # the path, nor an end, must guess on which side the source is, which is wrong for 3 in 32 nodes at best.
     at_each_step = model.apply(state.params, jax.random.key(0), "bfs", batch, True).halting.outputs
     at_once = score_outputs(model.specs["bfs"], batch, {name: x[0] for name, x in at_each_step.items()})
     assert at_once["score"] < scores["score"] - 0.08

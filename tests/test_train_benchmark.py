@@ -191,7 +191,8 @@ def test_end_to_end_takes_the_median_of_seeds(monkeypatch, capsys):
     monkeypatch.setattr(end_to_end_benchmark, "our_run", ours)
     monkeypatch.setattr(end_to_end_benchmark, "their_run", theirs)
     end_to_end_benchmark.end_to_end(["bfs", "minimum"], 2000, range(4), 128)
-    *_, bfs, minimum, missed, last = capsys.readouterr().out.splitlines()
+    *lines, bfs, minimum, missed, last = capsys.readouterr().out.splitlines()
+    assert [line.count("×") for line in lines if "seed 3:" in line] == [0, 0]
     assert bfs == "bfs: 2.00×, 1.00 to 3.00 in 3 runs" and minimum.startswith("minimum: 2.00×")
     assert missed.endswith("bfs with seed 3, minimum with seed 3")
     assert last == "geometric mean: 2×, lowest: 2× (bfs)"

@@ -41,7 +41,7 @@ def at_once(function: Callable[..., Any], out_axes: Any = 0) -> Callable[..., An
 
 
 def in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One replica after another, in the memory of one: products of matrices of all are slow on a CPU.
+    """One replica after another, with what one keeps for its gradient: on a CPU products of all are slow.
 
     Args:
       function: as of `OverReplicas`; the first axis of all its results is to be that of the replicas.
