@@ -3,12 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests run in two processes, the tests of a file in one of them.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# Tests run in two processes, the tests of a file in one of them. ROOM=processors runs those of one folder of tests/.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(ROOM),tests/$(ROOM))
+# pytest ends with 5 where it has found no test, as in a room without tests of a kind.
+OR_NONE := || test $$? = 5
 # An interpreter of another environment must not leak into .venv.
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help train test test-fast check docs clean
+.PHONY: help train test test-all test-rest check check-room docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -17,11 +19,19 @@ help: ## list the targets
 train: $(VENV)/installed-plots ## train the default config (bfs, 2 minutes on two cores), print its scores
 	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
 
-test: check ## check the style and the types, run every test
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+test: check-room $(VENV)/installed-test $(if $(ROOM),,check) ## check style and types, run the tests that cover everything (6 minutes); ROOM=processors: the tests of one room
+	$(PYTEST) -m "not slow and not jit" $(if $(ROOM),$(OR_NONE))
+	NUMBA_DISABLE_JIT=0 $(PYTEST) -m "jit and not slow" $(if $(ROOM),$(OR_NONE))
 
-test-fast: $(VENV)/installed-test ## run the tests that take no longer than a few seconds each
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out
+	NUMBA_DISABLE_JIT=0 NAR_TEST_EXAMPLES=all $(PYTEST) -m slow $(if $(ROOM),$(OR_NONE))
+
+test-all: ## run every test (25 minutes)
+	$(MAKE) test
+	$(MAKE) test-rest
+
+check-room:
+	@test -z "$(ROOM)" || test -d "tests/$(ROOM)" || { echo "there is no tests/$(ROOM); rooms: $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py)))))" >&2; exit 1; }
 
 check: $(VENV)/installed-test ## check the style (ruff) and the types (pyright)
 	$(BIN)/python -m ruff check .

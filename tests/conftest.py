@@ -1,6 +1,7 @@
-"""Set-up of every test: one CPU, a compilation cache on disk, and no silent broadcasting between ranks.
+"""Set-up of every test: one CPU, code that is compiled quickly or not at all, no silent broadcasting between ranks.
 
-Everything is said in environment variables, before jax is imported, so that what tests start hears it too.
+Everything is said in environment variables, before jax and numba are imported, so that processes that tests start
+inherit it.
 """
 
 import os
@@ -11,9 +12,6 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-import tasks
-from nar.algorithms import table
-
 _ROOT = pathlib.Path(__file__).parents[1]
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -22,24 +20,37 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", os.environ.get("NAR_TEST_CACHE", str(_ROOT / ".cache" / "jax"))
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# Nothing here is about the speed of compiled programs, and most of the time would go into optimizing them.
+_QUICKLY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+os.environ["XLA_FLAGS"] = f"{_QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
+# numba takes 5 to 30 seconds for an algorithm, plain Python milliseconds for its traces; see the marker `jit`.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 os.environ["NAR_CACHE"] = ""  # canonical splits are made anew: what is tested is how they are made
 
 # The first example of a test may compile; examples are the same in every run.
-hypothesis.settings.register_profile("nar", deadline=None, max_examples=200, derandomize=True, database=None)
-hypothesis.settings.load_profile("nar")
+hypothesis.settings.register_profile("nar", deadline=None, max_examples=30, derandomize=True, database=None)
+hypothesis.settings.register_profile("all", parent=hypothesis.settings.get_profile("nar"), max_examples=200)
+hypothesis.settings.load_profile(os.environ.get("NAR_TEST_EXAMPLES", "nar"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what compiles a network for one algorithm more than `tasks.COVERING`."""
+    """Marks as slow what compiles networks of algorithms outside `tasks.COVERING`; skips `jit` without numba."""
+    import tasks
+    from numba import config
+
     for item in items:
         task = getattr(item, "callspec", None) and item.callspec.params.get("task")
         if task in tasks.ALL and task not in tasks.COVERING:
             item.add_marker(pytest.mark.slow)
+        if config.DISABLE_JIT and item.get_closest_marker("jit"):
+            item.add_marker(pytest.mark.skip(reason="needs NUMBA_DISABLE_JIT=0"))
 
 
 @pytest.fixture(autouse=True)
 def _restore_algorithms() -> Iterator[None]:
-    """What a test registers is gone after it."""
+    """Unregisters the algorithms that a test has registered."""
+    from nar.algorithms import table
+
     before = dict(table.ALGORITHMS)
     yield
     table._TABLE.clear()
@@ -47,13 +58,13 @@ def _restore_algorithms() -> Iterator[None]:
 
 
 _MAPS = pathlib.Path("/proc/self/maps")
-_MANY_MAPS = 10_000
+_MANY_MAPS = 20_000
 
 
 def pytest_runtest_teardown() -> None:
-    """Forgets compiled code before a process has as many memory maps as Linux allows (65,530).
+    """Drops compiled programs before a process has as many memory maps as Linux allows (65,530).
 
-    Each compiled function holds several until it is forgotten; at the limit the compiler crashes.
+    Each program holds several for as long as jax caches it; at the limit the compiler crashes.
     """
     if "jax" in sys.modules and _MAPS.exists():
         with _MAPS.open("rb") as maps:

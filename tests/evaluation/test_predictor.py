@@ -1,0 +1,186 @@
+"""Predictions for unlabelled problems: the same as those for traces, in the form of a trace."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import networkx
+import numpy as np
+import pytest
+import tasks
+
+import nar
+from nar import ALGORITHMS
+from nar.batches import Transforms
+from nar.evaluation import Evaluator, Predictor, compiling
+from nar.model import Budget, FromTrace, Learned, NetConfig, make_model
+from nar.processors import PGN
+from nar.specs import Kind
+from nar.traces import begin, collect
+
+HIDDEN = 8
+RULES = {"trace": FromTrace(), "budget": Budget(2, 0.5), "learned": Learned(Budget(1, 1.0), prior=0.3)}
+
+
+@functools.cache
+def network(task, rule="trace", **options):
+    model = make_model(
+        NetConfig(PGN, HIDDEN, termination=RULES[rule], **options),
+        {task: Transforms().spec(ALGORITHMS[task])},
+    )
+    batch = Transforms().apply(ALGORITHMS[task], nar.sample_traces(task, 5, 2, 0))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), {task: batch})
+    random = np.random.default_rng(0)
+    params = jax.tree.map(
+        lambda leaf: (random.standard_normal(leaf.shape) / leaf.shape[0] ** 0.5).astype(np.float32), shapes
+    )
+    return model, params
+
+
+@functools.cache
+def predictor(task, rule="trace", **options):
+    return Predictor(*network(task, rule, **options))
+
+
+def instance_of(task, seed=1):
+    problem = ALGORITHMS[task].problem
+    return problem.sample(np.random.RandomState(seed), max(5, problem.min_size))
+
+
+@pytest.mark.parametrize("task", tasks.ALL)
+def test_what_is_known_before_a_run(task):
+    """Inputs and first hints are those of the whole trace."""
+    instances = [instance_of(task)]
+    known, whole = begin(ALGORITHMS[task], instances), collect(ALGORITHMS[task], instances)
+    assert known.outputs == {}
+    assert (known.lengths == 1).all()
+    for name, value in whole.inputs.items():
+        np.testing.assert_array_equal(known.inputs[name], value)
+    assert set(known.hints) == set(whole.hints)
+    for name, value in whole.hints.items():
+        np.testing.assert_array_equal(known.hints[name], value[:1])
+        assert known.hints[name].dtype == value.dtype
+
+
+@pytest.mark.parametrize("task", tasks.COVERING)
+def test_predictions_have_the_form_of_a_trace(task):
+    """Outputs are those of the evaluator; hints are shaped, typed and one-hot as those of the trace."""
+    arguments = instance_of(task)
+    prediction = predictor(task)(task, *arguments)
+    trace = nar.run_algorithm(task, *arguments)
+    assert prediction.steps == max(1, trace.length - 1)
+    model, params = network(task)
+    batch = Transforms().apply(ALGORITHMS[task], collect(ALGORITHMS[task], [arguments]))
+    expected = Evaluator(model, Transforms()).decide(params, task, batch).outputs
+    assert set(prediction.outputs) == set(trace.outputs)
+    for name, value in trace.outputs.items():
+        found = prediction.outputs[name]
+        assert (found.shape, found.dtype) == (value.shape, value.dtype)
+        np.testing.assert_array_equal(found, expected[name][0])
+    assert set(prediction.hints) == {probe.name for probe in model.specs[task].hints}
+    for name, found in prediction.hints.items():
+        value, kind = trace.hints[name], model.specs[task][name].kind
+        assert (found.shape, found.dtype) == ((prediction.steps + 1, *value.shape[1:]), value.dtype), name
+        np.testing.assert_array_equal(found[0], value[0])
+        if kind in (Kind.MASK_ONE, Kind.CATEGORICAL):
+            np.testing.assert_array_equal(found[1:].sum(axis=-1), 1)
+        if kind is Kind.MASK:
+            assert set(np.unique(found[1:])) <= {0, 1}
+
+
+def test_forms_of_input():
+    predict = predictor("bfs")
+    matrix = np.zeros((5, 5), int)
+    edges = [(0, 1), (1, 2), (2, 3), (3, 4), (1, 4)]
+    for i, j in edges:
+        matrix[i, j] = matrix[j, i] = 1
+    forms = [matrix, matrix.tolist(), edges, networkx.Graph(edges)]
+    found = [predict("bfs", A=form, s=0).outputs["pi"] for form in forms]
+    found.append(predict("bfs", matrix, 0).outputs["pi"])
+    for value in found[1:]:
+        np.testing.assert_array_equal(value, found[0])
+
+
+@pytest.mark.parametrize("rule", ["budget", "learned"])
+def test_labels_are_not_needed(rule):
+    """Only if the trace decides does the algorithm run to its end."""
+    arguments = instance_of("bfs")
+    expected = predictor("bfs", rule)("bfs", *arguments)
+
+    @functools.wraps(ALGORITHMS["bfs"].steps)
+    def stopped(*arguments):
+        yield next(ALGORITHMS["bfs"].steps(*arguments))
+        raise AssertionError("the algorithm must not be run to its end")
+
+    algorithm = dataclasses.replace(ALGORITHMS["bfs"], steps=stopped)
+    found = predictor("bfs", rule)(algorithm, *arguments)
+    assert found.steps == expected.steps
+    np.testing.assert_array_equal(found.outputs["pi"], expected.outputs["pi"])
+    if rule == "budget":
+        assert found.steps == 5
+    else:
+        assert 1 <= found.steps <= 6
+    with pytest.raises(AssertionError, match="to its end"):
+        list(stopped(*arguments, np.zeros(5, int)))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_number_of_steps_may_be_given(rule):
+    """It counts whatever the rule; with the number of steps of the trace all is as by the trace."""
+    arguments = instance_of("bfs")
+    for num_steps in (1, 4, 11):
+        prediction = predictor("bfs", rule)("bfs", *arguments, num_steps=num_steps)
+        assert prediction.steps == num_steps
+        assert prediction.hints["reach_h"].shape == (num_steps + 1, 5)
+    by_trace = predictor("bfs")("bfs", *arguments)
+    given = predictor("bfs")("bfs", *arguments, num_steps=by_trace.steps)
+    np.testing.assert_array_equal(given.hints["pi_h"], by_trace.hints["pi_h"])
+
+
+def test_a_network_without_hints():
+    prediction = predictor("bfs", hint_mode="none")("bfs", *instance_of("bfs"))
+    assert prediction.hints == {}
+    assert prediction.outputs["pi"].shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("dfs", {"A": [(0, 1)]}, "this network was not made for 'dfs'; known: bfs"),
+        ("bsf", {}, "unknown algorithm 'bsf'"),
+        ("bfs", {"A": [(0, 1)]}, "bfs: missing argument 's'"),
+        ("bfs", {"A": [(0, 1)], "s": 7}, "bfs: s must"),
+        ("bfs", {"A": [(0, 1)], "s": 0, "num_steps": 0}, "num_steps must be an integer of at least 1, got 0"),
+        ("bfs", {"A": [(0, 1)], "s": 0, "num_steps": 1.5}, "num_steps must be .*, got 1.5"),
+    ],
+)
+def test_errors(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        predictor("bfs")(name, **arguments)
+
+
+def chain(x, w):
+    """The products of messages: nothing between them is asked for."""
+    return jnp.max(jax.nn.relu(jax.nn.relu(x @ w) @ w) @ w, axis=0)
+
+
+def test_on_a_cpu_chains_of_products_stay_products():
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(64, 32)).astype("f"), rng.normal(size=(32, 32)).astype("f")
+    usual, ours = (
+        jax.jit(chain, compiler_options=options).lower(x, w).compile()
+        for options in (None, compiling.options_for("cpu"))
+    )
+    assert "__ynn_fusion" not in str(ours.as_text())
+    np.testing.assert_allclose(ours(x, w), usual(x, w), rtol=1e-4)
+    assert compiling.options_for("gpu") is None
+
+
+def test_a_jax_without_the_option_predicts_all_the_same(monkeypatch):
+    monkeypatch.setattr(compiling, "EIGEN", {"xla_cpu_of_another_version": ""})
+    compiling._is_known.cache_clear()
+    try:
+        assert compiling.options_for("cpu") is None
+    finally:
+        compiling._is_known.cache_clear()

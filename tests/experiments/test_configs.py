@@ -1,0 +1,87 @@
+"""Configs as records: each can be run, says what it costs and gives, and refuses values of other types."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from configs import base, clrs30_2022
+from experiments.assembly import assemble
+from experiments.config_types import check_type
+from experiments.kinds import assemble_kind
+from experiments.trials import hyper
+from experiments.trials.definition import make_trials, read_sweep
+from nar.training import Devices
+
+ROOT = pathlib.Path(__file__).parents[2]
+CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "__init__")
+SWEEPS = sorted(path for path in (ROOT / "configs" / "sweeps").glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_is_a_record_that_can_be_run(name):
+    module = importlib.import_module(f"configs.{name}")
+    said = module.__doc__
+    assert f"--config=configs/{name}.py" in said
+    assert "\nCost: " in said and "\nExpected score: " in said
+    assemble_kind(module.get_config().to_dict(), Devices.one())
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_sweep_is_a_record_of_trials(path):
+    said = path.read_text()
+    assert f"--sweep=configs/sweeps/{path.name}" in said
+    assert "\nCost: " in said and "\nExpected score: " in said
+    trials = make_trials(base.get_config(), read_sweep(str(path)), pathlib.Path("nowhere"))
+    assert len(trials) > 1
+
+
+@pytest.mark.parametrize("processor", clrs30_2022.PROCESSORS)
+def test_every_baseline_of_2022_can_be_trained(processor):
+    config = clrs30_2022.get_config(processor)
+    config.algorithms = ("articulation_points", "insertion_sort", "kmp_matcher")
+    parts = assemble(config.to_dict(), Devices.one())
+    assert [task.sizes for task in parts.tasks] == [(16,)] * 3
+    # As CLRS-30 draws them: nothing of the later recipe is left.
+    assert [set(task.problem_options) - {"family"} for task in parts.tasks] == [set()] * 3
+    assert {probe.name for probe in parts.model.specs["insertion_sort"].hints} >= {"pred_h"}
+
+
+def test_a_baseline_that_was_none_is_refused():
+    with pytest.raises(ValueError, match="unknown baseline 'triplet_gmpnn'; known: deepsets, gat"):
+        clrs30_2022.get_config("triplet_gmpnn")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("training.steps", 1.5, "config key training.steps must be an integer, such as 10000; got 1.5"),
+        ("training.steps", True, "must be an integer"),
+        ("training.learning_rate", "fast", "must be a number, such as 0.001; got 'fast'"),
+        ("training.learning_rate", True, "must be a number"),
+        ("model.lstm", 1, "must be True or False"),
+        ("model.processor", 3, "must be a string"),
+        ("data.sizes", 16, "must be a tuple"),
+        ("model.budget.steps", "few", "config key model.budget.steps must be an integer"),
+    ],
+)
+def test_values_of_another_type_are_refused(key, value, words):
+    config = base.get_config().to_dict()
+    node = config
+    *path, last = key.split(".")
+    for part in path:
+        node = node[part]
+    node[last] = value
+    with pytest.raises(ValueError, match=words):
+        assemble(config, Devices.one())
+
+
+def test_numbers_and_lists_may_be_written_as_json_has_them():
+    for value, usual in ((1, 0.5), ([4, 5], (4,)), ("bfs", ("bfs",)), (0.5, 0.5), (None, None), ({}, {})):
+        check_type("key", value, usual)
+
+
+def test_a_sweep_over_types_is_refused_before_it_starts():
+    trials = hyper.sweep("training.steps", [10, "many"])
+    with pytest.raises(ValueError, match=r"trial 1: config key training\.steps: .*int"):
+        make_trials(base.get_config(), trials, pathlib.Path("nowhere"))

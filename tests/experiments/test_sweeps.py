@@ -1,0 +1,623 @@
+"""Sweeps: what a list of trials is, how they are named and checked, who runs them, what the table says."""
+
+import collections
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from configs import base, text_small, tiny
+from configs.sweeps import bfs_processors
+from experiments.trials import hyper
+from experiments.trials.definition import check_trials, make_trials, override, read_sweep
+from experiments.trials.local import Accelerators, divide, find_accelerators
+from experiments.trials.sharing import results_of_seeds, share_seeds, without_seed
+from experiments.trials.supervision import State, Supervision
+from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
+from nar.spread import spread
+from nar.training import Devices, read_json, write_json
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def test_hyper_makes_lists_of_trials():
+    rates = hyper.sweep("training.learning_rate", [1, 2])
+    seeds = hyper.sweep("training.seed", range(3))
+    assert rates == [{"training.learning_rate": 1}, {"training.learning_rate": 2}]
+    product = hyper.product([rates, seeds])
+    assert [(one["training.learning_rate"], one["training.seed"]) for one in product] == [
+        (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2),
+    ]  # fmt: skip
+    assert hyper.zipit([rates, seeds[1:]]) == [
+        {"training.learning_rate": 1, "training.seed": 1},
+        {"training.learning_rate": 2, "training.seed": 2},
+    ]
+    assert hyper.chainit([rates, seeds]) == rates + seeds
+    assert hyper.product([]) == [{}]
+    with pytest.raises(ValueError, match="one length, got 2, 3"):
+        hyper.zipit([rates, seeds])
+    for join in (hyper.product, hyper.zipit):
+        with pytest.raises(ValueError, match=r"training\.seed is set by two"):
+            join([seeds, seeds])
+
+
+def trials_of(sweep, root=pathlib.Path("nowhere"), config=None):
+    return make_trials(config or tiny.get_config(), sweep, root)
+
+
+def test_trials_are_named_after_what_they_override_and_keep_their_names_when_a_sweep_grows():
+    sweep = bfs_processors.get_sweep(hyper)
+    names = [trial.name for trial in trials_of(sweep)]
+    assert names[:2] == [f"processor=mpnn,learning_rate=0.001,seed={seed}" for seed in range(2)]
+    assert len(set(names)) == len(sweep) == 8
+    larger = hyper.chainit([hyper.sweep("training.seed", [7]), sweep])
+    assert [trial.name for trial in trials_of(larger)][1:] == names
+    assert trials_of([{}])[0].name == "as_configured"
+    odd = trials_of(
+        [{"data.sizes": (4, 5)}, {"data.sizes": (4, 5, 6)}, {"algorithms": ("dir/mine:A",)},
+         {"model.processor_options": {"a": "x" * 300}}, {"model.processor_options": {"a": "x" * 301}}]
+    )  # fmt: skip
+    names = [trial.name for trial in odd]
+    assert len(set(names)) == 5
+    assert all(re.fullmatch(r"[\w.,=+-]{1,120}", name, re.ASCII) for name in names)
+
+
+def test_overrides_change_the_config_and_nothing_else():
+    config = tiny.get_config()
+    before = config.to_dict()
+    values = {"training.learning_rate": 1, "data.sizes": (5,), "training.loss_weights": {"hint": 0.5}}
+    changed = override(config, values)
+    assert changed["training"]["learning_rate"] == 1.0
+    assert isinstance(changed["training"]["learning_rate"], float)
+    assert changed["data"]["sizes"] == (5,)
+    assert changed["training"]["loss_weights"] == {"hint": 0.5}
+    assert config.to_dict() == before
+    del changed["training"], before["training"]
+    changed["data"]["sizes"] = before["data"]["sizes"]
+    assert changed == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"training.learning_rat": 1.0}, r"trial 0: config key training\.learning_rat: .*learning_rate"),
+        ({"trainin.seed": 1}, r"training"),
+        ({"training": 1}, r"config key training"),
+        ({"training.steps": "many"}, r"config key training\.steps: .*int"),
+        ({"training.steps.more": 1}, r"config key training\.steps\.more"),
+    ],
+)
+def test_wrong_keys_and_types_are_refused(overrides, words):
+    with pytest.raises(ValueError, match=words):
+        trials_of([overrides])
+
+
+def test_a_trial_that_is_there_twice_is_refused():
+    with pytest.raises(ValueError, match="trial 1 is a trial that the sweep has already"):
+        trials_of([{"training.seed": 1}, {"training.seed": 1}])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"model.processor": "mpn"}, "trial processor=mpn: .*mpnn"),
+        ({"training.steps": 0}, r"trial steps=0: training\.steps must be"),
+        ({"data.problem": {"width": 2}}, "trial problem=.*no.* such an option"),
+    ],
+)
+def test_configs_are_checked_before_any_trial_starts(tmp_path, overrides, words):
+    trials = trials_of([{"training.seed": 1}, overrides], tmp_path)
+    with pytest.raises(ValueError, match=words):
+        check_trials(trials, Devices.one())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_another_config_is_refused(tmp_path):
+    (trial,) = trials_of([{"training.seed": 1}], tmp_path)
+    with trial.workdir.lock():
+        trial.workdir.claim(trial.config)
+    check_trials([trial], Devices.one())
+    config = tiny.get_config()
+    config.model.hidden_size = 9
+    with pytest.raises(ValueError, match=r"seed=1: .*another config(?s:.*)hidden_size: 8 there, 9 now"):
+        check_trials(trials_of([{"training.seed": 1}], tmp_path, config), Devices.one())
+    config = tiny.get_config()
+    config.training.steps = 1000  # prolonged
+    check_trials(trials_of([{"training.seed": 1}], tmp_path, config), Devices.one())
+
+
+def test_the_config_of_a_trial_is_a_file_that_says_the_same(tmp_path):
+    config = base.get_config()
+    overrides = {"algorithms": ("bfs", "dfs"), "model.processor_options": {"x": [1]}}
+    (trial,) = trials_of([overrides], tmp_path, config)
+    trial.prepare()
+    (file,) = (tmp_path / "configs").iterdir()
+    scope = {}
+    exec(file.read_text(), scope)
+    assert scope["get_config"]().to_dict() == trial.config
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "is no file"),
+        ("def get_sweep(hyper):\n    return []", "has no trials"),
+        ("def get_sweep(hyper):\n    return [1]", "a trial is a dict"),
+        ("def get_sweep(hyper):\n    return hyper.sweeep('a', [1])", "AttributeError: .*sweeep"),
+        ("def get_swep(hyper):\n    return []", "get_sweep"),
+        ("def get_sweep(hyper:", "SyntaxError"),
+    ],
+)
+def test_a_file_that_is_no_sweep_is_refused(tmp_path, text, words):
+    path = tmp_path / "mine.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        read_sweep(str(path))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Shares of a machine
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_cores_are_divided_evenly_and_none_is_left_out(count):
+    cores = list(range(3, 9))
+    shares = [share.cores for share in divide(cores, None, parallel=count)]
+    assert len(shares) == count
+    assert {core for share in shares for core in share} == set(cores)
+    sizes = [len(share) for share in shares]
+    assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
+
+
+def test_devices_are_divided_and_named_as_drivers_want():
+    gpus = Accelerators("gpu", ("0", "1", "2", "3", "4"))
+    two = divide(range(8), gpus, trial_devices=2)
+    assert [share.accelerators.variables() for share in two] == [
+        {"CUDA_VISIBLE_DEVICES": "0,1"},
+        {"CUDA_VISIBLE_DEVICES": "2,3"},
+    ]
+    assert [share.cores for share in two] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    (chips, _) = divide(range(8), Accelerators("tpu", tuple("0123")), trial_devices=2)
+    assert chips.accelerators.variables()["TPU_VISIBLE_CHIPS"] == "0,1"
+    assert chips.accelerators.variables()["TPU_CHIPS_PER_PROCESS_BOUNDS"] == "1,2,1"
+    with pytest.raises(ValueError, match="this machine has 5"):
+        divide(range(8), gpus, parallel=6)
+    with pytest.raises(ValueError, match="must be 1, 2, 4, 8 on TPUs"):
+        divide(range(8), Accelerators("tpu", tuple("0123")), trial_devices=3)
+    assert len(divide(range(9), None)) == 2  # four cores each
+
+
+def test_accelerators_are_found_without_starting_them(tmp_path):
+    assert find_accelerators({}, tmp_path) is None
+    (tmp_path / "vfio").mkdir()
+    for name in ("vfio/17", "vfio/18", "vfio/vfio"):
+        (tmp_path / name).touch()
+    assert find_accelerators({}, tmp_path) == Accelerators("tpu", ("0", "1"))
+    for name in ("nvidia0", "nvidia1", "nvidia10", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert find_accelerators({}, tmp_path) == Accelerators("gpu", ("0", "1", "10"))
+    some = {"CUDA_VISIBLE_DEVICES": "1,10"}
+    assert find_accelerators(some, tmp_path) == Accelerators("gpu", ("1", "10"))
+    assert find_accelerators({"JAX_PLATFORMS": "cpu"}, tmp_path) is None
+
+
+# ---------------------------------------------------------------------------------------------------
+# Supervision, with a launcher whose trials do as they are told
+
+
+class Scripted:
+    """Trials whose lives end as a script says: an exit code, and the step that was saved."""
+
+    def __init__(self, lives, room=1):
+        self.lives, self.room, self.started, self.running = lives, room, [], []
+
+    def has_room(self):
+        return len(self.running) < self.room
+
+    def start(self, trial):
+        self.started.append(trial.name)
+        handle = Life(self, trial, self.lives[trial.name].pop(0))
+        self.running.append(handle)
+        return handle
+
+
+class Life:
+    def __init__(self, launcher, trial, script):
+        self.launcher, self.trial, self.script, self.is_stopped = launcher, trial, script, False
+
+    def poll(self):
+        code, saved = self.script
+        if code is None and not self.is_stopped:
+            return None
+        folder = self.trial.workdir.checkpoints
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"step_{saved}.npz").touch()
+        if code == 0:
+            write_json(self.trial.workdir.result, {"steps": saved})
+        if self in self.launcher.running:
+            self.launcher.running.remove(self)
+        return 1 if code is None else code
+
+    def is_running(self):
+        return True
+
+    def stop(self):
+        self.is_stopped = True
+
+
+def supervise(tmp_path, lives, retries=1, room=1, turns=20):
+    trials = trials_of(hyper.sweep("training.seed", range(len(lives))), tmp_path)
+    launcher = Scripted({f"seed={i}": list(one) for i, one in enumerate(lives)}, room)
+    lines = []
+    supervision = Supervision(trials, launcher, retries, lines.append)
+    for _ in range(turns):
+        if supervision.is_over():
+            break
+        supervision.turn()
+    return supervision, launcher, lines
+
+
+def test_a_trial_that_dies_is_started_again_until_it_gets_no_further(tmp_path):
+    lives = [
+        [(0, 400)],
+        [(-9, 20), (1, 40), (-9, 60), (0, 400)],
+        [(-9, 20), (1, 40), (1, 40)],
+    ]
+    supervision, launcher, lines = supervise(tmp_path, lives)
+    assert [entry.state for entry in supervision.entries] == [State.DONE, State.DONE, State.FAILED]
+    assert collections.Counter(launcher.started) == {"seed=0": 1, "seed=1": 4, "seed=2": 3}
+    assert any("seed=1: goes on from step 20" in line for line in lines)
+    assert any("seed=1: was killed by signal 9, to be started again" in line for line in lines)
+    assert lines[-1].startswith("seed=2: ended with 1, given up")
+
+
+def test_started_again_only_what_is_missing_runs(tmp_path):
+    supervise(tmp_path, [[(0, 400)], [(1, 20)]], retries=0)
+    supervision, launcher, _ = supervise(tmp_path, [[], [(0, 400)], [(0, 400)]])
+    assert launcher.started == ["seed=1", "seed=2"]
+    assert supervision.counts() == {State.DONE: 3}
+
+
+def test_no_more_trials_run_side_by_side_than_there_is_room_for(tmp_path):
+    supervision, launcher, _ = supervise(tmp_path, [[(None, 0)]] * 3, room=2, turns=3)
+    assert len(launcher.running) == 2
+    assert supervision.counts() == {State.RUNNING: 2, State.WAITING: 1}
+
+
+def test_what_is_told_to_stop_saves_and_waits_for_the_next_time(tmp_path):
+    supervision, launcher, _ = supervise(tmp_path, [[(None, 20)], [(None, 20)]], turns=2)
+    supervision.stop()
+    supervision.turn()
+    assert supervision.is_over() and launcher.started == ["seed=0"]
+    assert supervision.counts() == {State.WAITING: 2}
+
+
+def test_a_trial_of_another_process_is_waited_for(tmp_path):
+    trials = trials_of(hyper.sweep("training.seed", range(1)), tmp_path)
+    launcher, lines = Scripted({"seed=0": [(0, 400)]}), []
+    supervision = Supervision(trials, launcher, 0, lines.append)
+    with trials[0].workdir.lock():
+        for _ in range(3):
+            supervision.turn()
+        assert supervision.counts() == {State.ELSEWHERE: 1} and not launcher.started
+    for _ in range(3):
+        supervision.turn()
+    assert supervision.is_over() and launcher.started == ["seed=0"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Tables
+
+
+def result(validation, test):
+    def split(scores):
+        return {task: {"16": {"pi": score, "score": score}} for task, score in scores.items()}
+
+    return {"scores": {"validation": split(validation), "test": split(test)}}
+
+
+def test_spread_is_that_of_textbooks():
+    values = np.random.default_rng(0).normal(size=5)
+    found = spread(list(values))
+    low, high = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
+    assert (found.count, found.mean) == (5, pytest.approx(values.mean()))
+    assert found.deviation == pytest.approx(scipy.stats.tstd(values))
+    assert found.interval == pytest.approx((high - low) / 2)
+    assert spread([0.5]).deviation is None and str(spread([0.5])) == "50.00"
+    with pytest.raises(ValueError, match="no values"):
+        spread([])
+
+
+def test_the_table_has_a_row_a_setting_the_best_on_validation_first():
+    outcomes = [
+        Outcome({"model.processor": "mpnn"}, result({"bfs": 0.8}, {"bfs": 0.9})),
+        Outcome({"model.processor": "mpnn"}, result({"bfs": 0.9}, {"bfs": 0.7})),
+        Outcome({"model.processor": "gat"}, result({"bfs": 0.95}, {"bfs": 0.5})),
+        Outcome({"model.processor": "gat"}, None),
+        Outcome({"model.processor": "pgn"}, None),
+    ]
+    settings = summarise(outcomes)
+    assert [setting.overrides["model.processor"] for setting in settings] == ["gat", "mpnn", "pgn"]
+    lines = sweep_text(settings).splitlines()
+    assert lines[0].split() == ["processor", "trials", "seeds", "validation", "test"]
+    assert lines[2].split() == ["gat", "1", "of", "2", "1", "95.00", "50.00"]
+    assert lines[3].split() == ["mpnn", "2", "of", "2", "2", "85.00", "±", "7.07", "80.00", "±", "14.14"]
+    assert lines[4].split() == ["pgn", "0", "of", "1", "–", "–", "–"]
+    assert "| mpnn | 2 of 2 | 2 | 85.00 ± 7.07 | 80.00 ± 14.14 |" in sweep_markdown(settings)
+    content = json.loads(json.dumps(sweep_json(settings)))
+    assert content["settings"][1]["tasks"]["bfs"]["mean"] == pytest.approx(0.8)
+
+
+def test_several_algorithms_have_rows_of_their_own():
+    scores = [{"bfs": 0.9, "dfs": 0.5}, {"bfs": 0.7, "dfs": 0.5}]
+    settings = summarise([Outcome({}, result(one, one)) for one in scores])
+    text = sweep_markdown(settings)
+    assert "| bfs | 80.00 ± 14.14 |" in text and "| dfs | 50.00 ± 0.00 |" in text
+    assert "| 2 of 2 | 2 | 65.00 ± 7.07 | 65.00 ± 7.07 |" in text
+
+
+def test_seeds_that_share_a_program_count_as_those_that_do_not():
+    each = [result({"bfs": one}, {"bfs": one}) for one in (0.5, 0.6, 0.7)]
+    apart = summarise([Outcome({}, one) for one in each])
+    together = summarise([Outcome({}, {**result({"bfs": 0.6}, {"bfs": 0.6}), "replicas": each})])
+    assert (apart[0].finished, together[0].finished) == (3, 1)
+    assert apart[0].test == together[0].test and apart[0].tasks == together[0].tasks
+
+
+def test_settings_without_a_result_keep_their_order():
+    settings = summarise([Outcome({"x": name}, None) for name in "abc"])
+    assert [setting.overrides["x"] for setting in settings] == ["a", "b", "c"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Real processes
+
+SWEEP = """
+def get_sweep(hyper):
+    return hyper.product([hyper.sweep("model.processor", ["mpnn"]), hyper.sweep("training.seed", range(3))])
+"""
+
+
+def sweep(root, *arguments):
+    (root.parent / "seeds.py").write_text(SWEEP)
+    words = ["--config=configs/tiny.py", f"--sweep={root.parent / 'seeds.py'}", f"--workdir={root}"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.sweep", *words, "--config.training.steps=120", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def end(process, seconds=300):
+    output, _ = process.communicate(timeout=seconds)
+    return process.returncode, output
+
+
+def wait_for(happens, process, seconds=400):
+    limit = time.monotonic() + seconds
+    while not happens():
+        assert process.poll() is None and time.monotonic() < limit, process.communicate()
+        time.sleep(0.05)
+
+
+def trial_processes(root):
+    """Processes that train a trial of a sweep."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"experiments.train" in words and any(str(root).encode() in word for word in words):
+            found.append(int(path.parent.name))
+    return found
+
+
+def results(root):
+    return {path.parent.name: read_json(path) for path in root.glob("trials/*/result.json")}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep of three trials: killed, then ended by a signal, then started once more. And what it said."""
+    root = tmp_path_factory.mktemp("sweep") / "root"
+    said = []
+    killed = sweep(root, "--parallel=2")
+    wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")), killed)
+    os.kill(trial_processes(root)[0], signal.SIGKILL)
+    killed.kill()
+    said.append(killed.communicate()[0])
+    wait_until = time.monotonic() + 60
+    while trial_processes(root):
+        assert time.monotonic() < wait_until, "a trial trains on behind the sweep"
+        time.sleep(0.05)
+    before = [len(list(path.glob("checkpoints/step_*"))) for path in (root / "trials").iterdir()]
+    ended = sweep(root, "--parallel=1")
+    wait_for(lambda: len(results(root)) == 1, ended)
+    wait_for(lambda: trial_processes(root), ended)
+    ended.send_signal(signal.SIGINT)
+    code, output = end(ended)
+    assert code == 1, output
+    said.append(output)
+    code, output = end(sweep(root))
+    assert code == 0, output
+    said.append(output)
+    return root, before, said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux alone")
+def test_a_sweep_that_was_killed_and_interrupted_ends_as_its_trials_would_alone(swept):
+    root, before, (_, interrupted, last) = swept
+    assert max(before) > 1
+    assert "goes on from step" in interrupted + last
+    assert "Interrupted; the same command goes on" in interrupted
+    assert len(results(root)) == 3 and "3 of 3" in last
+    # What was done is not done again.
+    (done,) = re.findall(r"(seed=\d|processor=mpnn,seed=\d): done", interrupted)
+    assert f"{done}: starts" not in last and f"{done}: goes on" not in last
+    alone = root.parent / "alone"
+    config = root / "configs" / "processor=mpnn,seed=1.py"
+    subprocess.run(
+        [sys.executable, "-m", "experiments.train", f"--config={config}", f"--workdir={alone}"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    keys = ("parameters_sha256", "scores", "best_step")
+    of_sweep, of_one = results(root)["processor=mpnn,seed=1"], read_json(alone / "result.json")
+    assert [of_sweep[key] for key in keys] == [of_one[key] for key in keys]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux alone")
+def test_a_finished_sweep_only_shows_its_table(swept):
+    root, _, _ = swept
+    scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in results(root).values()]
+    table = read_json(root / "table.json")["settings"]
+    assert table[0]["test"]["mean"] == pytest.approx(np.mean(scores))
+    assert table[0]["test"]["deviation"] == pytest.approx(np.std(scores, ddof=1))
+    code, output = end(sweep(root, "--launcher=status"))
+    assert code == 0 and output.startswith("3 done, best ") and f"{np.mean(scores):.2%}"[:-1] in output
+    code, output = end(sweep(root, "--launcher=print"))
+    assert (code, output) == (0, "")
+    assert read_json(root / "sweep.json")["trials"][2]["overrides"]["training.seed"] == 2
+
+
+@pytest.mark.slow
+def test_commands_are_printed_and_each_runs_its_trial(tmp_path):
+    root = tmp_path / "root"
+    code, output = end(sweep(root, "--launcher=print", "--config.training.checkpoint_every=100"))
+    assert code == 0, output
+    lines = output.splitlines()
+    assert len(lines) == 3 and all(line.endswith(f"--sweep_index={i}") for i, line in enumerate(lines))
+    assert "--launcher" not in output
+    done = subprocess.run(["sh", "-c", lines[1]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(results(root)) == ["processor=mpnn,seed=1"]
+    code, output = end(sweep(root, "--sweep_index=3"))
+    assert code == 1 and "error: --sweep_index must be below 3" in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--config.model.hidden_size=0", "error: trial processor=mpnn,seed=0: model.hidden_size"),
+        ("--config.training.stepz=5", "error: --config: .*steps"),
+        ("--launcher=screen", "error: .*local"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(tmp_path, argument, words):
+    root = tmp_path / "root"
+    code, output = end(sweep(root, argument))
+    assert code == 1 and re.search(words, output, re.DOTALL) and "Traceback" not in output
+    assert not root.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["ray", "slurm"])
+def test_clusters_run_a_sweep(tmp_path, launcher):
+    pytest.importorskip({"ray": "ray", "slurm": "submitit"}[launcher])
+    root = tmp_path / "root"
+    options = ["--options={'cluster': 'local'}"] if launcher == "slurm" else []
+    process = sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options)
+    wait_for(lambda: list(root.glob("trials/*/checkpoints/step_40.npz")), process)
+    os.kill(trial_processes(root)[0], signal.SIGKILL)
+    wait_for(lambda: results(root), process)
+    process.send_signal(signal.SIGTERM)
+    code, output = end(process)
+    assert code == 1 and "Interrupted; the same command goes on" in output, output
+    assert "was killed by signal 9, to be started again" in output
+    code, output = end(sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options))
+    assert code == 0 and "3 of 3" in output, output
+
+
+# ---------------------------------------------------------------------------------------------------
+# Seeds that share a program
+
+
+def shared(sweep, **training):
+    return share_seeds(sweep, {"training": {"replicas": 1, **training}})
+
+
+def test_trials_that_differ_in_consecutive_seeds_are_one_program():
+    rates = hyper.sweep("training.learning_rate", [1, 2])
+    sweep = hyper.product([hyper.sweep("training.seed", [3, 0, 1, 4, 8]), rates])
+    assert shared(sweep) == [
+        {"training.learning_rate": rate, "training.seed": seed, **replicas}
+        for rate in (1, 2)
+        for seed, replicas in (
+            (0, {"training.replicas": 2}),
+            (3, {"training.replicas": 2}),
+            (8, {}),
+        )
+    ]
+    assert shared(rates) == rates  # there is no seed to share
+    (trial,) = trials_of(shared(hyper.sweep("training.seed", range(3))))
+    assert trial.name == "seed=0,replicas=3"
+    assert (trial.config["training"]["seed"], trial.config["training"]["replicas"]) == (0, 3)
+
+
+def test_what_cannot_share_a_program_is_refused():
+    seeds = hyper.sweep("training.seed", range(2))
+    for sweep, replicas in (
+        (hyper.product([seeds, hyper.sweep("training.replicas", [1, 2])]), 1),
+        (seeds, 2),
+    ):
+        with pytest.raises(ValueError, match=r"--share_seeds sets training\.replicas"):
+            shared(sweep, replicas=replicas)
+    with pytest.raises(ValueError, match="seed by seed"):
+        share_seeds(seeds, text_small.get_config().to_dict())
+
+
+def test_results_are_taken_apart_again():
+    one, two = {"seed": 0}, {"seed": 1}
+    together = {"training.learning_rate": 1, "training.seed": 0, "training.replicas": 2}
+    assert results_of_seeds(together, {"replicas": [one, two], "scores": {}}) == [one, two]
+    assert results_of_seeds(together, None) == [None, None]
+    assert results_of_seeds({"training.seed": 0}, one) == [one]
+    assert without_seed(together) == {"training.learning_rate": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux alone")
+def test_a_sweep_of_shared_seeds_is_killed_and_ends_with_the_table_of_one_that_was_not(tmp_path):
+    root, usual = (
+        tmp_path / "root",
+        ["--share_seeds", "--parallel=1", "--config.training.checkpoint_every=20"],
+    )
+    process = sweep(root, *usual)
+    wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")), process)
+    process.kill()
+    process.communicate()
+    wait_until = time.monotonic() + 60
+    while trial_processes(root):
+        assert time.monotonic() < wait_until
+        time.sleep(0.05)
+    code, output = end(sweep(root, "--launcher=print", *usual))
+    (line,) = output.splitlines()
+    assert line.endswith("--share_seeds --sweep_index=0")
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Going on from step" in done.stdout, done.stdout + done.stderr
+    code, output = end(sweep(root, "--launcher=status", *usual))
+    assert code == 0 and "3 of 3" in output, output
+    (name,) = results(root)
+    assert name == "processor=mpnn,seed=0,replicas=3"
+    scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in results(root)[name]["replicas"]]
+    (setting,) = read_json(root / "table.json")["settings"]
+    assert setting["overrides"] == {"model.processor": "mpnn"}
+    assert (setting["trials"], setting["finished"], setting["test"]["count"]) == (3, 3, 3)
+    assert setting["test"]["mean"] == pytest.approx(np.mean(scores))
+    assert setting["test"]["deviation"] == pytest.approx(np.std(scores, ddof=1))

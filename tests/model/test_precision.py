@@ -1,0 +1,164 @@
+"""Precision and memory: bfloat16 inside, float32 around it; steps that gradients compute anew."""
+
+import math
+
+import jax
+import jax.extend
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nar
+from nar.batches import Task, TrainingStream
+from nar.losses import losses_by_probe, total_loss
+from nar.model import FromTrace, Learned, NetConfig, make_model
+from nar.processors import PROCESSORS, Linear
+from nar.training import init_state, make_optimiser, make_step
+
+BATCH, NODES, HIDDEN = 2, 6, 16
+
+
+class Network:
+    """A network for one task, with a batch of it."""
+
+    def __init__(self, task, processor="mpnn", *, nodes=NODES, batch_size=BATCH, hidden=HIDDEN, **knobs):
+        self.task = Task(nar.ALGORITHMS[task], (nodes,))
+        self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
+        self.model = make_model(NetConfig(PROCESSORS[processor], hidden, **knobs), {task: self.task.spec})
+
+    def init(self):
+        return jax.jit(self.model.init)(jax.random.key(0), {self.task.name: self.batch})
+
+    def loss(self, params):
+        predictions = self.model.apply(params, jax.random.key(1), self.task.name, self.batch, True)
+        return total_loss(losses_by_probe(self.task.spec, self.batch, predictions))
+
+    def value_and_gradient(self, params):
+        return jax.jit(jax.value_and_grad(self.loss))(params)
+
+
+def operations(jaxpr):
+    """All operations, in whatever they are nested."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in jax.extend.core.jaxprs_in_params(equation.params):
+            yield from operations(inner)
+
+
+# ---------------------------------------------------------------------------------------------------
+# bfloat16
+
+
+@pytest.mark.parametrize("processor", ["mpnn", "triplet_gmpnn", "g_forgetnet", "relational_transformer"])
+@pytest.mark.parametrize("task", ["bfs", "matrix_chain_order"])
+def test_in_bfloat16_no_large_product_is_in_float32(task, processor):
+    """Of forward and backward pass; large is what has all pairs of nodes, and features or classes."""
+    network = Network(task, processor, precision="bfloat16")
+    params = jax.eval_shape(network.model.init, jax.random.key(0), {task: network.batch})
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    found = operations(jax.make_jaxpr(jax.value_and_grad(network.loss))(params).jaxpr)
+    products = [e for e in found if e.primitive.name == "dot_general"]
+    large = BATCH * NODES * NODES * HIDDEN
+    sizes = [max(math.prod(v.aval.shape) for v in (*e.invars, *e.outvars)) for e in products]
+    in_pairs = [e for e, size in zip(products, sizes, strict=True) if size >= large]
+    assert in_pairs
+    for equation in in_pairs:
+        assert {v.aval.dtype for v in equation.invars} == {jnp.dtype("bfloat16")}, equation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_every_processor_predicts_in_bfloat16(processor):
+    """Nothing of what it hands to the next step changes its type, and what it predicts is float32."""
+    network = Network("bfs", processor, precision="bfloat16")
+    params = jax.eval_shape(network.model.init, jax.random.key(0), {"bfs": network.batch})
+    predict = jax.jit(network.model.apply, static_argnums=(2, 4))
+    for is_training in (True, False):
+        predictions = predict.eval_shape(params, jax.random.key(1), "bfs", network.batch, is_training)
+        assert all(leaf.dtype != jnp.bfloat16 for leaf in jax.tree.leaves(predictions))
+
+
+@pytest.mark.parametrize("termination", [FromTrace(), Learned()])
+def test_logits_losses_and_all_that_trains_are_float32(termination):
+    network = Network(
+        "insertion_sort", "g_forgetnet", precision="bfloat16", lstm=True, termination=termination
+    )
+    optimiser = make_optimiser(1e-3, 1.0)
+    batches = {network.task.name: network.batch}
+    state = jax.eval_shape(lambda: init_state(network.model, optimiser, batches, 0, averaged=True))
+    gradients = jax.eval_shape(jax.grad(network.loss), state.params)
+    step = make_step(network.model, optimiser, average_decay=0.9)
+    new, metrics = jax.eval_shape(lambda state: step(state, network.batch, network.task.name), state)
+    predictions = jax.eval_shape(
+        lambda params: network.model.apply(params, jax.random.key(1), network.task.name, network.batch, True),
+        state.params,
+    )
+    for leaf in jax.tree.leaves((gradients, new, metrics, predictions)):
+        assert leaf.dtype == jnp.float32 or not jnp.issubdtype(leaf.dtype, jnp.floating), leaf
+
+
+@pytest.mark.parametrize("task", ["bfs", pytest.param("matrix_chain_order", marks=pytest.mark.slow)])
+def test_bfloat16_is_near_float32(task):
+    """The loss within a hundredth, and the gradient in nearly the same direction."""
+    networks = [Network(task, "triplet_gmpnn", precision=name) for name in ("float32", "bfloat16")]
+    params = networks[0].init()
+    (exact, wide), (near, narrow) = [network.value_and_gradient(params) for network in networks]
+    assert float(near) == pytest.approx(float(exact), rel=1e-2) and near != exact
+    wide, narrow = (np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(x)]) for x in (wide, narrow))
+    assert wide @ narrow > 0.99 * np.linalg.norm(wide) * np.linalg.norm(narrow)
+
+
+def test_wide_products_do_not_round_their_sums():
+    """1 + 1/512 is no number of bfloat16, but a sum of two."""
+    import haiku as hk
+
+    network = hk.without_apply_rng(hk.transform(lambda x: Linear(1, name="sum").wide(x)))
+    x = jnp.asarray([[1.0, 1 / 512]], jnp.bfloat16)
+    params = {"sum": {"w": jnp.ones((2, 1)), "b": jnp.zeros(1)}}
+    np.testing.assert_array_equal(network.apply(params, x), [[1 + 1 / 512]])
+    gradient = jax.grad(lambda params: network.apply(params, x).sum())(params)["sum"]
+    np.testing.assert_array_equal(gradient["w"], [[1.0], [1 / 512]])
+    assert gradient["w"].dtype == jnp.float32
+
+
+def test_unknown_precision():
+    with pytest.raises(ValueError, match="unknown precision 'float16'; known: float32, bfloat16"):
+        NetConfig(PROCESSORS["mpnn"], precision="float16")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Steps computed anew
+
+
+@pytest.mark.parametrize(
+    ("task", "knobs"),
+    [
+        ("bfs", {}),
+        pytest.param(
+            "minimum", {"dropout": 0.2, "lstm": True, "teacher_forcing": 0.5}, marks=pytest.mark.slow
+        ),
+        pytest.param("bfs", {"termination": Learned()}, marks=pytest.mark.slow),
+    ],
+)
+def test_remat_leaves_gradients_as_they_are(task, knobs):
+    """Random numbers too: those of the second time are those of the first."""
+    plain, anew = (Network(task, "g_forgetnet", remat=remat, **knobs) for remat in (False, True))
+    params = plain.init()
+    jax.tree.map(np.testing.assert_array_equal, params, anew.init())
+    (loss, expected), (same, gradients) = (network.value_and_gradient(params) for network in (plain, anew))
+    assert float(same) == pytest.approx(float(loss), rel=1e-6)
+    for name, leaves in expected.items():
+        for key, leaf in leaves.items():
+            np.testing.assert_allclose(gradients[name][key], leaf, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_remat_takes_the_memory_of_few_steps():
+    """Of a rollout of many steps; what the compiler sets aside, which is the same each time."""
+
+    def memory(remat):
+        network = Network("minimum", nodes=16, remat=remat)
+        params = jax.eval_shape(network.model.init, jax.random.key(0), {network.task.name: network.batch})
+        compiled = jax.jit(jax.grad(network.loss)).lower(params).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert memory(remat=True) < memory(remat=False) / 3

@@ -1,0 +1,364 @@
+"""When a rollout ends: with the trace, after a budget, or when the network says so."""
+
+import dataclasses
+import functools
+import math
+
+import every_kind
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nar
+from nar import ALGORITHMS
+from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
+from nar.evaluation import Evaluator, score_outputs
+from nar.losses import losses_by_probe, total_loss
+from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
+from nar.model.rollout import unroll
+from nar.model.step import Step
+from nar.model.termination import divergence_from_prior, log_halting
+from nar.processors import PGN
+from nar.reports import scores_table
+from nar.specs import Kind, Location
+from nar.traces import sample_traces
+from nar.training import Devices, init_state, make_optimiser, make_step
+
+HIDDEN = 8
+BATCH = 3
+
+
+# ---------------------------------------------------------------------------------------------------
+# The objective, against a plain loop
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def plain_halting(logits, limit):
+    """p_1 ... p_limit of one sample."""
+    left, result = 1.0, []
+    for step in range(1, limit + 1):
+        stop = 1.0 if step == limit else sigmoid(logits[step - 1])
+        result.append(left * stop)
+        left *= 1 - stop
+    return result
+
+
+def plain_prior(prior, limit):
+    weights = [prior * (1 - prior) ** step for step in range(limit)]
+    return [weight / sum(weights) for weight in weights]
+
+
+def plain_objective(logits, limits, losses, prior, weight):
+    """Expected loss plus weighted divergence, mean over samples: arXiv 2107.05407, section 2, in a loop."""
+    total = 0.0
+    for sample, limit in enumerate(limits):
+        p, q = plain_halting(logits[:, sample], limit), plain_prior(prior, limit)
+        total += sum(chance * losses[step, sample] for step, chance in enumerate(p))
+        total += weight * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+    return total / len(limits)
+
+
+LIMITS = np.array([5, 1, 3, 4])
+
+
+def random_logits(num_steps=6):
+    return 2 * np.random.default_rng(0).standard_normal((num_steps, len(LIMITS)))
+
+
+def test_halting_probabilities():
+    p = np.exp(log_halting(jnp.asarray(random_logits(), jnp.float32), jnp.asarray(LIMITS)))
+    np.testing.assert_allclose(p.sum(axis=0), 1, rtol=1e-5)
+    for sample, limit in enumerate(LIMITS):
+        np.testing.assert_allclose(
+            p[:limit, sample], plain_halting(random_logits()[:, sample], limit), rtol=1e-5
+        )
+        assert not p[limit:, sample].any()
+
+
+def test_objective_and_its_gradients():
+    """A made-up output whose loss at each step is known: the square of a prediction, the truth being 0."""
+    prior, weight = 0.3, 0.7
+    spec = every_kind.small_spec(Location.GRAPH, Kind.SCALAR)
+    name = spec.outputs[0].name
+    batch = every_kind.random_batch(0, spec, batch_size=len(LIMITS))
+    batch = dataclasses.replace(batch, outputs={name: np.zeros(len(LIMITS), np.float32)})
+    guesses = np.random.default_rng(1).standard_normal((6, len(LIMITS)))
+
+    def objective(logits, guesses):
+        log_p = log_halting(logits, jnp.asarray(LIMITS))
+        divergence = divergence_from_prior(log_p, jnp.asarray(LIMITS), prior).mean()
+        predictions = Predictions(
+            outputs={},
+            hints={},
+            losses={"halting": weight * divergence},
+            steps=jnp.asarray(LIMITS),
+            halting=Halting(log_p, {name: guesses}),
+        )
+        losses = losses_by_probe(spec, batch, predictions)
+        assert set(losses) == {name, "auxiliary/halting"}
+        return total_loss(losses)
+
+    def plain(logits, guesses):
+        return plain_objective(logits, LIMITS, guesses**2, prior, weight)
+
+    arguments = random_logits(), guesses
+    value, gradients = jax.value_and_grad(objective, argnums=(0, 1))(
+        *(jnp.asarray(x, jnp.float32) for x in arguments)
+    )
+    assert float(value) == pytest.approx(plain(*arguments), rel=1e-5)
+    for index, gradient in enumerate(gradients):
+        for place in np.ndindex(gradient.shape):
+            moved = [[x.copy() for x in arguments] for _ in range(2)]
+            moved[0][index][place] += 1e-5
+            moved[1][index][place] -= 1e-5
+            expected = (plain(*moved[0]) - plain(*moved[1])) / 2e-5
+            assert float(gradient[place]) == pytest.approx(expected, rel=1e-3, abs=1e-5), (index, place)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Networks
+
+
+@functools.cache
+def batch_of(task, size=5):
+    traces = sample_traces(task, size, 10, seed=0)
+    batch = Transforms().apply(ALGORITHMS[task], traces)
+    return take(batch, np.argsort(-batch.lengths, kind="stable")[[0, 4, 9]])
+
+
+@functools.cache
+def network(task, termination):
+    model = make_model(
+        NetConfig(PGN, HIDDEN, termination=termination), {task: Transforms().spec(ALGORITHMS[task])}
+    )
+    shapes = jax.eval_shape(model.init, jax.random.key(0), {task: batch_of(task)})
+    random = np.random.default_rng(0)
+    params = jax.tree.map(
+        lambda leaf: (random.standard_normal(leaf.shape) / leaf.shape[0] ** 0.5).astype(np.float32), shapes
+    )
+    apply = jax.jit(model.apply, static_argnums=(2, 4, 5))
+    return model, params, apply
+
+
+def predict(task, termination, batch, is_training=False, num_steps=None):
+    _, params, apply = network(task, termination)
+    return apply(params, jax.random.key(0), task, batch, is_training, num_steps)
+
+
+LEARNED = Learned(Budget(steps=2, steps_per_node=1.4), prior=0.15)
+BUDGET = Budget(steps=1, steps_per_node=0.7)
+every_rule = pytest.mark.parametrize("termination", [FromTrace(), BUDGET, LEARNED], ids=repr)
+
+
+def test_rules_name_their_numbers():
+    assert [Budget(1, 0.7).of(n) for n in (0, 1, 5, 10)] == [1, 2, 5, 8]
+    assert Budget(0, 1.1).of(10) == 11  # though 1.1 * 10 > 11 in floating point
+    batch = batch_of("bfs")
+    padded = pad_nodes(batch, Transforms().spec(ALGORITHMS["bfs"]), 9)
+    assert BUDGET.capacity(batch, 5) == 5
+    assert BUDGET.capacity(padded, 9) == 8
+    for rule in (BUDGET, LEARNED.largest):
+        np.testing.assert_array_equal(rule.limits(padded, 9), rule.limits(batch, 5))
+    np.testing.assert_array_equal(FromTrace().limits(batch, 5), np.maximum(batch.lengths - 1, 1))
+
+
+def test_steps_of_trace_and_budget():
+    batch = batch_of("bfs")
+    np.testing.assert_array_equal(predict("bfs", FromTrace(), batch).steps, np.maximum(batch.lengths - 1, 1))
+    predictions = predict("bfs", Budget(steps=7, steps_per_node=0), batch)
+    np.testing.assert_array_equal(predictions.steps, 7)
+    assert predictions.hints["reach_h"].shape == (7, BATCH, 5)
+
+
+def test_a_budget_equals_a_trace_of_that_length():
+    longest = take(batch_of("bfs"), slice(0, 1))
+    num_steps = int(longest.lengths[0]) - 1
+    assert num_steps > 1
+    by_trace = predict("bfs", FromTrace(), longest)
+    by_budget = predict("bfs", Budget(steps=num_steps, steps_per_node=0), longest)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), by_trace, by_budget)
+
+
+def test_it_stops_where_it_has_probably_stopped():
+    """Evaluation stops where p_1 + ... + p_n first reaches the threshold; training tells where that is."""
+    batch, seen = batch_of("bfs", 7), set()
+    for threshold in (0.2, 0.5, 0.8):
+        rule = dataclasses.replace(LEARNED, threshold=threshold)
+        trained, evaluated = (predict("bfs", rule, batch, is_training) for is_training in (True, False))
+        reached = np.exp(trained.halting.log_probabilities).cumsum(axis=0) >= threshold
+        steps = np.where(reached.any(axis=0), reached.argmax(axis=0), len(reached) - 1) + 1
+        np.testing.assert_array_equal(evaluated.steps, steps)
+        np.testing.assert_array_equal(trained.steps, steps)
+        assert evaluated.halting is None
+        at_each_step = np.asarray(trained.halting.outputs["pi"])
+        for predictions in (trained, evaluated):
+            np.testing.assert_allclose(
+                predictions.outputs["pi"], at_each_step[steps - 1, range(BATCH)], rtol=1e-4, atol=1e-4
+            )
+        seen |= set(steps)
+    assert len(seen) > 1
+    assert min(seen) < LEARNED.largest.of(7)
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+@pytest.mark.parametrize("task", ["bfs", "minimum"])
+@every_rule
+def test_padding_changes_nothing(task, termination, is_training):
+    batch, (model, _, _) = batch_of(task), network(task, termination)
+    padded = pad_nodes(pad_steps(batch, batch.num_steps + 3), model.specs[task], 8)
+    padded = pad_batch(padded, BATCH + 2)
+    before, after = (predict(task, termination, x, is_training) for x in (batch, padded))
+    np.testing.assert_array_equal(after.steps[:BATCH], before.steps)
+    alone = predict(task, termination, pad_batch(take(padded, slice(2, 3)), BATCH + 2), is_training)
+    np.testing.assert_array_equal(alone.steps, before.steps[2])
+    for name, value in before.outputs.items():
+        real = tuple(slice(length) for length in value.shape)
+        np.testing.assert_allclose(after.outputs[name][real], value, rtol=1e-4, atol=1e-4)
+    losses, losses_after = (
+        losses_by_probe(model.specs[task], x, predict(task, termination, x, is_training))
+        for x in (batch, pad_nodes(pad_steps(batch, batch.num_steps + 3), model.specs[task], 8))
+    )
+    assert set(losses) == set(losses_after)
+    for name, loss in losses.items():
+        assert float(losses_after[name]) == pytest.approx(float(loss), rel=1e-4, abs=1e-5), name
+
+
+def test_a_rollout_goes_on_from_its_carry():
+    """Taken in two parts, steps give the same outcomes: all that they hand on is in the carry."""
+    task, rule = "bfs", Budget(steps=6, steps_per_node=0)
+    config = NetConfig(PGN, HIDDEN, lstm=True, termination=rule)
+    spec, batch = Transforms().spec(ALGORITHMS[task]), batch_of(task)
+
+    def in_parts(*parts):
+        step = Step(config, task, spec, batch, is_training=False, training_step=0)
+        carry, outcomes = step.start(), []
+        for part in parts:
+            carry, outcome = unroll(step, carry, jnp.asarray(part))
+            outcomes.append(outcome.hints)
+        return carry, jax.tree.map(lambda *x: jnp.concatenate(x), *outcomes)
+
+    transformed = hk.transform(in_parts)
+    whole, parts = [[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4, 5]]
+    params = transformed.init(jax.random.key(0), *whole)
+    results = [transformed.apply(params, None, *way) for way in (whole, parts)]
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), *results)
+    np.testing.assert_array_equal(results[1][0].steps, 6)
+
+
+@pytest.mark.parametrize("termination", [BUDGET, LEARNED], ids=repr)
+def test_the_trace_is_not_read(termination):
+    """Neither lengths nor later hints nor outputs: predictions are a function of inputs and first hints."""
+    batch = batch_of("bfs")
+    unlabelled = dataclasses.replace(
+        batch,
+        hints={name: value[:1] for name, value in batch.hints.items()},
+        outputs={},
+        lengths=np.ones_like(batch.lengths),
+    )
+    before, after = (predict("bfs", termination, x) for x in (batch, unlabelled))
+    jax.tree.map(np.testing.assert_array_equal, before, after)
+
+
+def test_the_evaluator_honours_every_rule():
+    """Whatever the batch size, steps are those of the rule and outputs those of the model."""
+    batch = batch_of("bfs", 7)
+    for rule in (FromTrace(), BUDGET, LEARNED):
+        model, params, _ = network("bfs", rule)
+        decided = Evaluator(model, Transforms(), batch_size=2).decide(params, "bfs", batch)
+        expected = predict("bfs", rule, batch)
+        np.testing.assert_array_equal(decided.steps, expected.steps)
+        np.testing.assert_array_equal(decided.outputs["pi"], expected.outputs["pi"].argmax(axis=-1))
+    scores = {"bfs": {"7": {"pi": 0.5, "score": 0.5, "steps": 3.25}}}
+    assert "pi 50.00%, in 3.2 steps" in scores_table({"test": scores})
+
+
+def test_hints_count_as_long_as_there_are_any():
+    """With more or fewer steps than the trace, hint losses are means over the steps that both have."""
+    batch, task = batch_of("bfs"), "bfs"
+    whole = predict(task, FromTrace(), batch)
+    for num_steps in (1, batch.num_steps + 4):
+        model, _, _ = network(task, rule := Budget(steps=num_steps, steps_per_node=0))
+        predictions = predict(task, rule, batch)
+        common = min(num_steps, batch.num_steps - 1)
+        cut = dataclasses.replace(
+            batch,
+            hints={name: value[: common + 1] for name, value in batch.hints.items()},
+            lengths=np.minimum(batch.lengths, common + 1),
+        )
+        expected = losses_by_probe(
+            model.specs[task],
+            cut,
+            dataclasses.replace(whole, hints={k: v[:common] for k, v in whole.hints.items()}),
+        )
+        found = losses_by_probe(model.specs[task], batch, predictions)
+        for name in ("reach_h", "pi_h"):
+            assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-4), (num_steps, name)
+
+
+def test_a_trace_keeps_its_parameters():
+    with_head, without = (set(network("bfs", rule)[1]) for rule in (LEARNED, BUDGET))
+    assert with_head - without == {"bfs/halt/nodes", "bfs/halt/out"}
+    assert without == set(network("bfs", FromTrace())[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Budget(-1, 1.0), "steps of a budget must be a number of at least 0, got -1"),
+        (lambda: Budget(1, float("nan")), "steps_per_node of a budget must be .*, got nan"),
+        (lambda: Budget(0, 0.0), "a budget needs steps or steps_per_node"),
+        (lambda: Learned(prior=1.0), "prior of halting must lie between 0 and 1, got 1.0"),
+        (lambda: Learned(threshold=0.0), "threshold of halting must lie between 0 and 1, got 0.0"),
+        (lambda: Learned(weight=-0.1), "weight of halting must be a number of at least 0, got -0.1"),
+    ],
+)
+def test_bad_numbers(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Learning
+
+
+@pytest.mark.slow
+def test_it_learns_when_to_stop():
+    """On paths of eight nodes a source is four to seven steps from the furthest one."""
+    options = {"family": "path"}
+    task = Task(ALGORITHMS["bfs"], (8,), options)
+    stream = TrainingStream([task], batch_size=16, seed=0)
+    rule = Learned(Budget(steps=12, steps_per_node=0), prior=0.2)
+    model = make_model(NetConfig(PGN, 16, termination=rule), {"bfs": task.spec})
+    optimiser, devices = make_optimiser(5e-3, 1.0), Devices.all()
+    state = devices.make_state(lambda: init_state(model, optimiser, {"bfs": stream.batch(0)}, 0))
+    before = jax.tree.map(np.array, state.params)
+    step, rows = make_step(model, optimiser), []
+    for index in range(300):
+        state, metrics = step(state, devices.put_batch(stream.batch(index)), "bfs")
+        rows.append(jax.device_get(metrics))
+    for module, leaves in before.items():
+        for name, value in leaves.items():
+            offset = name == "b" and module.endswith("/out") and "halt" not in module
+            graph = module.endswith("/graph")  # bfs shows nothing at the graph
+            assert offset or graph or not np.array_equal(value, state.params[module][name]), (module, name)
+    assert set(rows[0]) >= {"loss/bfs/auxiliary/halting", "steps/bfs"}
+    assert np.mean([row["loss"] for row in rows[-10:]]) < 0.1 < rows[0]["loss"]
+
+    traces = nar.sample_traces("bfs", 8, 64, seed=9, **options)
+    batch = Transforms().apply(task.algorithm, traces)
+    evaluator = Evaluator(model, Transforms())
+    decided = evaluator.decide(state.params, "bfs", batch)
+    scores = evaluator.score(state.params, "bfs", traces)
+    assert scores["score"] > 0.99
+    assert scores["steps"] == pytest.approx(decided.steps.mean())
+    assert 4 <= decided.steps.min() <= decided.steps.max() <= 10
+    # After one step a node knows its neighbours only. One that is no neighbour of the source nor of an end of
+    # the path, nor an end, must guess on which side the source is, which is wrong for 3 in 32 nodes at best.
+    at_each_step = model.apply(state.params, jax.random.key(0), "bfs", batch, True).halting.outputs
+    at_once = score_outputs(model.specs["bfs"], batch, {name: x[0] for name, x in at_each_step.items()})
+    assert at_once["score"] < scores["score"] - 0.08

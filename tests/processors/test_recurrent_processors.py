@@ -1,0 +1,179 @@
+"""Processors with a memory, a loss of their own or the step's number: in whole networks and rollouts."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import nar
+from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
+from nar.losses import losses_by_probe, total_loss
+from nar.model import NetConfig, make_model
+from nar.processors import PROCESSORS
+from nar.traces import sample_traces
+from nar.training import TrainState, make_step
+
+WITH_MEMORY = ("relational_transformer", "edge_transformer", "floydnet")
+NAMES = (*WITH_MEMORY, "forgetnet", "g_forgetnet", "stepwise_mpnn")
+every_name = pytest.mark.parametrize("name", NAMES)
+MAKERS = {name: PROCESSORS[name] for name in NAMES} | {
+    "relational_transformer": functools.partial(PROCESSORS["relational_transformer"], num_layers=1)
+}
+HIDDEN, BATCH, NODES = 8, 3, 5
+SPEC = Transforms().spec(nar.ALGORITHMS["bfs"])
+
+
+@functools.cache
+def batch():
+    """Traces of breadth-first search, of several lengths."""
+    traces = sample_traces("bfs", NODES, 10, seed=0)
+    uniforms = np.random.default_rng(0).random(traces.inputs["pos"].shape)
+    transformed = Transforms().apply(nar.ALGORITHMS["bfs"], traces, uniforms)
+    return take(transformed, np.argsort(-transformed.lengths, kind="stable")[[0, 4, 9]])
+
+
+@functools.cache
+def network(name):
+    """Parameters, and a compiled function of predictions and losses."""
+    model = make_model(NetConfig(MAKERS[name], HIDDEN), {"bfs": SPEC})
+    random = np.random.default_rng(0)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch()})
+    params = jax.tree.map(lambda leaf: random.standard_normal(leaf.shape).astype("f") * 0.3, shapes)
+
+    @jax.jit
+    def predict(params, batch):
+        predictions = model.apply(params, None, "bfs", batch, False)
+        return predictions, losses_by_probe(SPEC, batch, predictions)
+
+    return model, params, predict
+
+
+def predict(name, batch):
+    _, params, apply = network(name)
+    return apply(params, batch)
+
+
+def assert_close(first, second):
+    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-4)
+
+
+@every_name
+def test_padding_of_steps_and_nodes_changes_nothing(name):
+    """Neither what is predicted nor any loss, that of the gate included."""
+    assert len(set(batch().lengths)) > 1
+    padded = pad_nodes(pad_steps(batch(), batch().num_steps + 2), SPEC, NODES + 2)
+    (before, losses), (after, losses_after) = predict(name, batch()), predict(name, padded)
+    assert ("auxiliary/gate" in losses) == (name == "g_forgetnet")
+    jax.tree.map(assert_close, losses_after, losses)
+    assert_close(after.outputs["pi"][:, :NODES, :NODES], before.outputs["pi"])
+    hints = after.hints["reach_h"][: batch().num_steps - 1]
+    assert_close(hints[..., :NODES], before.hints["reach_h"])
+
+
+@every_name
+def test_a_sample_depends_on_itself_alone(name):
+    """Each trace alone, and among others that go on for longer."""
+    together, losses = predict(name, batch())
+    of_samples = []
+    for index, length in enumerate(batch().lengths):
+        alone = pad_batch(pad_steps(take(batch(), slice(index, index + 1)), batch().num_steps), BATCH)
+        predictions, own = predict(name, alone)
+        assert_close(predictions.outputs["pi"][0], together.outputs["pi"][index])
+        steps = max(length - 1, 1)
+        assert_close(predictions.hints["pi_h"][: length - 1, 0], together.hints["pi_h"][: length - 1, index])
+        of_samples += [float(own.get("auxiliary/gate", 0))] * steps
+    assert_close(losses.get("auxiliary/gate", 0), np.mean(of_samples))
+
+
+@pytest.mark.parametrize("name", WITH_MEMORY)
+def test_the_memory_goes_from_step_to_step(name):
+    """The second step's hints change with how the first reads its edges, though it is fed the same hints."""
+    model, params, _ = network(name)
+
+    class Forgetful:
+        def __init__(self, processor):
+            self._processor, self.initial_memory = processor, processor.initial_memory
+
+        def __call__(self, features, hidden, memory, context):
+            processed = self._processor(features, hidden, (), context)
+            return processed._replace(memory=memory)
+
+    other = make_model(NetConfig(lambda size: Forgetful(MAKERS[name](size)), HIDDEN), {"bfs": SPEC})
+    with_memory, without = (
+        jax.jit(m.apply, static_argnums=(2, 4))(params, None, "bfs", batch(), False).hints["reach_h"]
+        for m in (model, other)
+    )
+    assert_close(with_memory[0], without[0])
+    assert np.abs(with_memory[1] - without[1]).max() > 1e-3
+
+
+@every_name
+def test_gradients_reach_every_parameter(name):
+    """Of the processor, in a new network for an algorithm with features and pointers of all kinds."""
+    task = Task(nar.ALGORITHMS["heapsort"], (4,))
+    stream = TrainingStream([task], batch_size=2, seed=0)
+    model = make_model(NetConfig(MAKERS[name], HIDDEN), {task.name: task.spec})
+
+    def loss(params, batch):
+        predictions = model.apply(params, jax.random.key(0), task.name, batch, True)
+        return total_loss(losses_by_probe(task.spec, batch, predictions))
+
+    init, gradient = (jax.jit(f) for f in (model.init, jax.grad(loss)))
+    gradients = gradient(init(jax.random.key(0), {task.name: stream.batch(0)}), stream.batch(0))
+    for module, leaves in gradients.items():
+        for leaf, value in leaves.items():
+            assert not module.startswith("processor") or np.abs(value).max() > 0, (module, leaf)
+
+
+def test_weight_and_annealing_of_the_loss_of_a_gate():
+    """Both are in the total of a training step: the loss as the metrics have it, times its weight."""
+    task = Task(nar.ALGORITHMS["bfs"], (4,))
+    stream = TrainingStream([task], batch_size=2, seed=0)
+    processor = functools.partial(PROCESSORS["g_forgetnet"], annealing_steps=4)
+    model = make_model(NetConfig(processor, 4), {"bfs": task.spec})
+    optimiser = optax.sgd(0.0)
+    step = make_step(model, optimiser, {"auxiliary/gate": 0.25})
+    params = jax.jit(model.init)(jax.random.key(0), {"bfs": stream.batch(0)})
+    state = TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
+    gates = []
+    for _ in range(6):
+        state, metrics = step(state, stream.batch(0), "bfs")
+        own = {name: float(value) for name, value in metrics.items() if name.startswith("loss/bfs/")}
+        gates.append(own.pop("loss/bfs/auxiliary/gate"))
+        assert float(metrics["loss"]) == pytest.approx(sum(own.values()) + 0.25 * gates[-1], rel=1e-5)
+    np.testing.assert_allclose(np.array(gates) / gates[-1], [0, 0.25, 0.5, 0.75, 1, 1], rtol=1e-5)
+
+
+@pytest.mark.slow
+@every_name
+@pytest.mark.parametrize("task", ["bfs", "minimum", "task_scheduling"])
+def test_losses_fall(name, task):
+    """Over steps on small problems, the total and the size of the gate."""
+    algorithm = nar.ALGORITHMS[task]
+    stream = TrainingStream([Task(algorithm, (4,))], batch_size=8, seed=0)
+    spec = stream.task(0).spec
+    model = make_model(NetConfig(MAKERS[name], HIDDEN), {task: spec})
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(5e-3))
+
+    @jax.jit
+    def step(params, state, batch, key):
+        def loss(params):
+            losses = losses_by_probe(spec, batch, model.apply(params, key, task, batch, True))
+            return total_loss(losses), losses
+
+        (total, losses), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+        updates, state = optimiser.update(gradients, state)
+        return optax.apply_updates(params, updates), state, total, losses
+
+    init = jax.jit(model.init)
+    params = init(jax.random.key(0), {task: stream.batch(0)})
+    state, totals, gates = optimiser.init(params), [], []
+    for index in range(150):
+        params, state, total, losses = step(params, state, stream.batch(index), jax.random.key(index))
+        totals.append(float(total))
+        gates.append(float(losses.get("auxiliary/gate", 0)))
+    assert np.mean(totals[-25:]) < 0.75 * np.mean(totals[:25])
+    assert name != "g_forgetnet" or gates[-1] < 0.8 * gates[0]

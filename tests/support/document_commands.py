@@ -1,0 +1,68 @@
+"""Checks commands of one script as the script itself would.
+
+    python tests/support/document_commands.py experiments.train < commands.json
+
+Each is a list of words. Flags are parsed, and what `--config` and `--sweep` resolve to is assembled. Nothing
+is run, and what is wrong is printed.
+"""
+
+import importlib
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+from absl import flags, logging
+
+
+def check(words):
+    """Parses a command, and assembles what it would train."""
+    flags.FLAGS(words)
+    config = flags.FLAGS["config"].value if "config" in flags.FLAGS else None
+    if config is None:
+        return
+    from experiments.kinds import assemble_kind
+    from experiments.trials.definition import check_trials, make_trials, read_sweep
+    from nar.training import Devices, check_trackers
+
+    training = config.to_dict()["training"]
+    options = training["tracker_options"]
+    own = [name for name in training["trackers"] if name not in ("wandb", "mlflow")]
+    check_trackers(own, {name: value for name, value in options.items() if name in own})
+    if "sweep" in flags.FLAGS:
+        with tempfile.TemporaryDirectory() as folder:
+            check_trials(
+                make_trials(config, read_sweep(flags.FLAGS["sweep"].value), pathlib.Path(folder) / "sweep"),
+                Devices.one(),
+            )
+    else:
+        assemble_kind(config.to_dict(), Devices.one())
+
+
+def main(script):
+    """Checks each command in a process of its own: flags are parsed once in a process."""
+    commands = json.load(sys.stdin)
+    module = importlib.import_module(script)
+    # A script is known to its flags by its name.
+    assert module
+    failed = False
+    for words in commands:
+        child = os.fork()
+        if child == 0:
+            code = 0
+            try:
+                sys.argv = [script, *words]  # where flags of configs look for their overrides
+                check(sys.argv)
+            except BaseException as error:
+                print(f"{script} {' '.join(words)}\n    {type(error).__name__}: {error}", flush=True)
+                code = 1
+            os._exit(code)
+        failed |= os.waitpid(child, 0)[1] != 0
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.getcwd())
+    logging.set_verbosity(logging.ERROR)
+    main(sys.argv[1])

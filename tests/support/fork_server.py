@@ -1,0 +1,73 @@
+"""Runs modules as `python -m MODULE ARGUMENTS` does, in forks of a process that has imported the libraries.
+
+It reads a request a line, as JSON, and answers each with the exit code of the fork. Nothing here may start a
+thread or a backend of jax before the fork.
+"""
+
+import json
+import os
+import runpy
+import signal
+import sys
+import time
+import traceback
+
+sys.path[0] = os.getcwd()  # as `python -m` has it
+
+# Libraries, and modules of ours without flags: each script defines its flags when it is run.
+import nar.evaluation  # noqa: E402
+import nar.reports  # noqa: E402
+import nar.traces  # noqa: E402
+import nar.training  # noqa: E402, F401
+
+
+def run(request: dict) -> int:
+    """Exit code of a module run in this process, as Python finds it at the end of a program."""
+    for name, number in (("output", 1), ("errors", 2)):
+        file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(file, number)
+        os.close(file)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.chdir(request["cwd"])
+    os.environ.update(request["environment"])
+    sys.path[0] = request["cwd"]
+    sys.argv = [request["module"], *request["arguments"]]
+    code = 0
+    try:
+        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def wait(child: int, timeout: float) -> int:
+    """Exit code of the child, which is killed when its time is over; -N if signal N ended it."""
+    end = time.monotonic() + timeout
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            try:
+                code = run(request)
+            finally:
+                os._exit(code)
+        print(wait(child, request["timeout"]), flush=True)

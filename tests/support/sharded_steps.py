@@ -1,0 +1,65 @@
+"""A few steps of training on all devices that jax sees, for `test_devices.py`.
+
+    python tests/support/sharded_steps.py FILE
+
+The file gets losses, gradients, parameters and predictions by name, and the number of devices.
+"""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nar.algorithms import ALGORITHMS
+from nar.batches import Task, TrainingStream, Transforms
+from nar.evaluation import Evaluator
+from nar.model import NetConfig, make_model
+from nar.processors import PROCESSORS
+from nar.traces import sample_traces
+from nar.training import Devices, init_state, make_step
+
+TASKS = ("bfs", "insertion_sort")
+NUM_STEPS = 3
+BATCH_SIZE = 8
+NUM_SCORED = 11
+"""No multiple of the devices."""
+
+keep_gradients = optax.GradientTransformation(
+    lambda params: jax.tree.map(jnp.zeros_like, params),
+    lambda gradients, state, params: (jax.tree.map(lambda leaf: -0.1 * leaf, gradients), gradients),
+)
+"""Gradient descent, whose state is the gradients themselves: a factor on them cannot hide."""
+
+
+def stream_of(name: str) -> TrainingStream:
+    """Training data of one task."""
+    return TrainingStream([Task(ALGORITHMS[name], (5,))], BATCH_SIZE, seed=0)
+
+
+def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
+    """All that training and evaluation on the devices say, by name."""
+    stream = stream_of(name)
+    task = stream.task(0)
+    # Every kind of noise: dropout, teacher forcing, and Gumbel noise on permutations.
+    config = NetConfig(PROCESSORS["mpnn"], hidden_size=8, dropout=0.3, teacher_forcing=0.5)
+    model = make_model(config, {name: task.spec})
+    step = make_step(model, keep_gradients)
+    state = devices.make_state(lambda: init_state(model, keep_gradients, {name: stream.batch(0)}, seed=1))
+    found = {}
+    for index in range(NUM_STEPS):
+        state, metrics = step(state, devices.put_batch(stream.batch(index)), name)
+        trees = {"metrics": metrics, "gradients": state.optimiser, "params": state.params}
+        for path, leaf in jax.tree_util.tree_leaves_with_path(jax.block_until_ready(trees)):
+            found[f"{name}/{index}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
+    traces = task.transforms.apply(task.algorithm, sample_traces(name, 6, NUM_SCORED, 5))
+    decided = Evaluator(model, Transforms(), 4, devices).decide(state.params, name, traces)
+    found |= {f"{name}/decided/{key}": value for key, value in decided.outputs.items()}
+    return found
+
+
+if __name__ == "__main__":
+    all_devices = Devices.all()
+    values = {key: value for name in TASKS for key, value in steps_of(name, all_devices).items()}
+    np.savez(sys.argv[1], num_devices=all_devices.mesh.size, **values)

@@ -1,0 +1,537 @@
+"""Trackers: who is shown what of a run, how a session goes on with the one before, and what failing costs."""
+
+import importlib.util
+import json
+import math
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import time
+import types
+from typing import ClassVar
+
+import pytest
+
+from nar.training import Session, check_trackers, open_trackers, read_json
+
+ROOT = pathlib.Path(__file__).parents[2]
+CONFIG = {"algorithms": ["bfs"], "training": {"steps": 4, "learning_rate": 0.5}, "data": {}}
+VERSIONS = {"nar": "1.2.3", "jax": "4.5.6"}
+RESULT = {"steps": 4, "scores": {"test": {"bfs": {"64": {"score": 0.5}}}}, "best_step": 2, "name": "x"}
+
+
+def opened(workdir, name, start=0, **options):
+    workdir.mkdir(exist_ok=True)
+    (tracker,) = open_trackers(name, {name: options} if options else {}, workdir, start, CONFIG, VERSIONS)
+    return tracker
+
+
+def files_of(workdir):
+    path = workdir / "result.json"
+    path.write_text("{}")
+    return [path]
+
+
+# ---------------------------------------------------------------------------------------------------
+# What a config may say
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "words"),
+    [
+        ("tensorbord", {}, "unknown tracker 'tensorbord'; known: tensorboard, wandb, mlflow, or module:ATTR"),
+        (("tensorboard", 3), {}, "unknown tracker 3; known: tensorboard"),
+        (("tensorboard", "tensorboard"), {}, "must name each tracker once"),
+        ("no_such_module:Tracker", {}, "tracker 'no_such_module:Tracker' cannot be imported"),
+        ("nar.training.clock:Clok", {}, "has no tracker 'Clok'; it has: .*Clock"),
+        ("tensorboard", {"wandb": {}}, "none of the trackers takes options as 'wandb'; those that do: none"),
+        ("tensorboard", {"tensorboard": {}}, "takes options as 'tensorboard'"),
+        ("nar.training.clock:Clock", {"Clock": 3}, r"tracker_options\.Clock must be a dict, got 3"),
+    ],
+)
+def test_what_is_wrong_in_a_config_is_said(names, options, words):
+    with pytest.raises(ValueError, match=words):
+        check_trackers(names, options)
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_a_missing_package_is_named_by_its_extra(name, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, name, None)  # importing it fails
+    with pytest.raises(ValueError, match=f"tracker '{name}' needs the extra `{name}`: pip install"):
+        check_trackers(("tensorboard", name), {})
+    # A folder of that name, as wandb writes one beside its runs, is no package.
+    monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    with pytest.raises(ValueError, match=f"needs the extra `{name}`"):
+        open_trackers(name, {}, tmp_path, 0, CONFIG, VERSIONS)
+
+
+def test_no_tracker_is_a_choice():
+    check_trackers((), {})
+    assert open_trackers((), {}, pathlib.Path("nowhere"), 0, CONFIG, VERSIONS) == []
+
+
+# ---------------------------------------------------------------------------------------------------
+# Failing
+
+
+class Failing:
+    """Keeps what it is handed, and fails where its options say."""
+
+    made: ClassVar[list["Failing"]] = []
+
+    def __init__(self, session):
+        self.session, self.calls = session, []
+        self.made.append(self)
+        self._fail("open")
+
+    def _fail(self, call):
+        self.calls.append(call)
+        if call == self.session.options.get("at"):
+            raise self.session.options["error"]("the network\n is down")
+
+    def add(self, step, values, seconds):
+        self._fail("add")
+
+    def finish(self, result, files):
+        self._fail("finish")
+
+    def close(self):
+        self._fail("close")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    module = types.ModuleType("failing_trackers")
+    module.Failing = Failing
+    monkeypatch.setitem(sys.modules, "failing_trackers", module)
+    monkeypatch.setattr(Failing, "made", [])
+    return "failing_trackers:Failing"
+
+
+@pytest.mark.parametrize("at", ["open", "add", "finish", "close"])
+@pytest.mark.parametrize("error", [ConnectionError, RuntimeError])
+def test_a_tracker_that_fails_is_left_out_with_one_warning(failing, tmp_path, caplog, at, error):
+    options = {"Failing": {"at": at, "error": error}}
+    check_trackers((failing, "tensorboard"), options)
+    trackers = open_trackers((failing, "tensorboard"), options, tmp_path, 3, CONFIG, VERSIONS)
+    for tracker in trackers:
+        tracker.add(4, {"loss": 0.5}, 100.0)
+        tracker.add(5, {"loss": 0.5}, 100.0)
+        tracker.finish(RESULT, [])
+        tracker.close()
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"tracker '{failing}' has failed, and training goes on without it: "
+        f"{error.__name__}: the network is down"
+    )
+    whole = ["open", "add", "add", "finish", "close"]
+    before = whole[: whole.index(at) + 1]
+    assert Failing.made[0].calls == (before if at == "open" else [*before, "close"])
+    assert Failing.made[0].session == Session(tmp_path, 3, CONFIG, VERSIONS, options["Failing"])
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError])
+def test_what_a_user_got_wrong_is_no_failure_of_the_network(failing, tmp_path, error):
+    options = {"Failing": {"at": "open", "error": error}}
+    with pytest.raises(ValueError, match="cannot be opened: the network"):
+        open_trackers((failing, "tensorboard"), options, tmp_path, 0, CONFIG, VERSIONS)
+
+
+def test_a_full_disk_is_not_passed_over_by_tensorboard(tmp_path):
+    (tmp_path / "tensorboard").write_text("no folder")
+    with pytest.raises(OSError, match="tensorboard"):
+        opened(tmp_path, "tensorboard")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Weights & Biases and MLflow, as their packages are called
+
+
+class FakeWandb(types.ModuleType):
+    """Runs by id, each with the steps it was sent, as a server would have them."""
+
+    def __init__(self):
+        super().__init__("wandb")
+        self.runs, self.inits = {}, []
+        self.errors = types.SimpleNamespace(UsageError=type("UsageError", (Exception,), {}))
+
+    def init(self, *, settings, **arguments):
+        if arguments.get("mode") == "nobody":
+            raise self.errors.UsageError("not logged in")
+        self.inits.append({**arguments, "settings": settings})
+        run = self.runs.setdefault(
+            arguments["id"], types.SimpleNamespace(step=0, history=[], files=[], summary={})
+        )
+        run.id, run.log_artifact = arguments["id"], lambda artefact: run.files.extend(artefact.files)
+
+        def log(values, step):
+            run.history.append((step, values))
+            run.step = step + 1
+
+        def finish(exit_code):
+            run.code = exit_code
+
+        run.log, run.finish = log, finish
+        return run
+
+    class Artifact:
+        """Names of files."""
+
+        def __init__(self, name, type):
+            self.files = []
+
+        def add_file(self, path):
+            self.files.append(pathlib.Path(path).name)
+
+
+@pytest.fixture
+def wandb(monkeypatch):
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    return fake
+
+
+def test_wandb_goes_on_with_the_run_of_the_session_before(wandb, tmp_path):
+    workdir = tmp_path / "here"
+    first = opened(workdir, "wandb", project="mine", settings={"silent": True})
+    first.add(2, {"loss": 1.0}, 100.0)
+    first.add(3, {"loss": 0.9}, 101.0)  # behind the checkpoint of step 2
+    first.close()
+    (run,) = wandb.runs.values()
+    assert run.code == 255
+    second = opened(workdir, "wandb", start=2)
+    second.add(3, {"loss": 0.9}, 102.0)
+    second.add(4, {"loss": 0.8}, 103.0)
+    second.finish(RESULT, files_of(workdir))
+    second.close()
+    (run,) = wandb.runs.values()
+    assert [(step, values["loss"]) for step, values in run.history] == [(2, 1.0), (3, 0.9), (4, 0.8)]
+    assert run.summary["result/scores/test/bfs/64/score"] == 0.5
+    assert (run.files, run.code) == (["result.json"], 0)
+    begun, gone_on = wandb.inits
+    assert begun["id"] == gone_on["id"] == read_json(workdir / "trackers" / "wandb.json")["id"]
+    assert (begun["project"], gone_on["project"], begun["name"]) == ("mine", "nar", "here")
+    assert begun["config"] == {**CONFIG, "versions": VERSIONS}
+    assert begun["settings"]["silent"] and begun["settings"]["console"] == "off"
+    opened(tmp_path / "there", "wandb")
+    assert len(wandb.runs) == 2
+
+
+def test_wandb_without_a_login_ends_before_training(wandb, tmp_path):
+    with pytest.raises(ValueError, match="tracker 'wandb' cannot be opened: not logged in"):
+        opened(tmp_path, "wandb", mode="nobody")
+
+
+def test_a_damaged_id_begins_a_new_run_with_a_warning(wandb, tmp_path, caplog):
+    opened(tmp_path, "wandb").close()
+    path = tmp_path / "trackers" / "wandb.json"
+    path.write_text(path.read_text()[:-8])
+    opened(tmp_path, "wandb").close()
+    assert len(wandb.runs) == 2
+    assert "wandb.json is damaged" in caplog.text and "a new run is begun at wandb" in caplog.text
+    assert read_json(path)["id"] == wandb.inits[1]["id"]
+
+
+class FakeMLflow(types.ModuleType):
+    """A store of runs, in which parameters cannot be changed, as in MLflow's."""
+
+    def __init__(self):
+        super().__init__("mlflow")
+
+        class MlflowException(Exception):
+            def __init__(self, words, error_code="INTERNAL_ERROR"):
+                super().__init__(words)
+                self.error_code = error_code
+
+        self.exceptions = types.SimpleNamespace(MlflowException=MlflowException)
+        self.entities = types.SimpleNamespace(
+            Param=lambda key, value: (key, value),
+            Metric=lambda key, value, moment, step: types.SimpleNamespace(
+                key=key, value=value, timestamp=moment, step=step
+            ),
+        )
+        self.runs, self.experiments = {}, {}
+
+    def MlflowClient(self, uri):
+        if uri == "nonsense://":
+            raise self.exceptions.MlflowException("unsupported", "INVALID_PARAMETER_VALUE")
+        if uri == "http://down":
+            raise self.exceptions.MlflowException("unreachable")
+        return self
+
+    def get_experiment_by_name(self, name):
+        number = self.experiments.get(name)
+        return number and types.SimpleNamespace(experiment_id=number)
+
+    def create_experiment(self, name):
+        return self.experiments.setdefault(name, f"e{len(self.experiments)}")
+
+    def create_run(self, experiment, run_name, tags):
+        number = f"r{len(self.runs)}"
+        self.runs[number] = types.SimpleNamespace(
+            experiment=experiment, name=run_name, tags=tags, params={}, metrics=[], files=[], status="RUNNING"
+        )
+        return types.SimpleNamespace(info=types.SimpleNamespace(run_id=number))
+
+    def get_run(self, run):
+        return types.SimpleNamespace(data=types.SimpleNamespace(params=self.runs[run].params))
+
+    def update_run(self, run, status):
+        self.runs[run].status = status
+
+    set_terminated = update_run
+
+    def log_batch(self, run, metrics=(), params=()):
+        assert len(params) <= 100
+        for key, value in params:
+            assert self.runs[run].params.setdefault(key, value) == value
+        self.runs[run].metrics.extend(metrics)
+
+    def get_metric_history(self, run, key):
+        return [metric for metric in self.runs[run].metrics if metric.key == key]
+
+    def set_tag(self, run, key, value):
+        self.runs[run].tags[key] = value
+
+    def log_dict(self, run, content, name):
+        json.dumps(content)
+        self.runs[run].files.append(name)
+
+    def log_artifact(self, run, path):
+        self.runs[run].files.append(pathlib.Path(path).name)
+
+
+@pytest.fixture
+def mlflow(monkeypatch):
+    fake = FakeMLflow()
+    monkeypatch.setitem(sys.modules, "mlflow", fake)
+    return fake
+
+
+def test_mlflow_goes_on_with_the_run_of_the_session_before(mlflow, tmp_path, monkeypatch):
+    workdir = tmp_path / "here"
+    first = opened(workdir, "mlflow", experiment="mine", tags={"a": "b"})
+    for step in (2, 3):
+        first.add(step, {"loss": 1 / step, "steps_per_second": 7.0}, 100.0)
+    first.close()
+    (run,) = mlflow.runs.values()
+    assert (run.status, run.name, run.params["training.learning_rate"]) == ("KILLED", "here", "0.5")
+    # A run may be prolonged: what MLflow cannot change it is not asked to.
+    monkeypatch.setitem(CONFIG["training"], "steps", 5)
+    second = opened(workdir, "mlflow", start=2)
+    assert run.status == "RUNNING"
+    for step in (3, 4):
+        second.add(step, {"loss": 1 / step, "steps_per_second": 7.0}, 100.5)
+    second.finish(RESULT, files_of(workdir))
+    second.close()
+    (run,) = mlflow.runs.values()
+    losses = [(metric.step, metric.value, metric.timestamp) for metric in run.metrics if metric.key == "loss"]
+    assert losses == [(2, 1 / 2, 100_000), (3, 1 / 3, 100_000), (4, 1 / 4, 100_500)]
+    results = {metric.key: metric.value for metric in run.metrics if metric.key.startswith("result/")}
+    assert results == {"result/scores/test/bfs/64/score": 0.5, "result/best_step": 2.0, "result/steps": 4.0}
+    assert run.status == "FINISHED"
+    assert run.tags == {"a": "b", "version.nar": "1.2.3", "version.jax": "4.5.6"}
+    assert run.files == ["config.json", "config.json", "result.json"]
+    assert mlflow.experiments == {"mine": run.experiment}
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_has_each_step_once(mlflow, tmp_path):
+    for last in (3, 5):
+        tracker = opened(tmp_path, "mlflow")
+        for step in range(1, last + 1):
+            tracker.add(step, {"loss": 1.0, "steps_per_second": 7.0}, 100.0)
+    (run,) = mlflow.runs.values()
+    assert [metric.step for metric in run.metrics if metric.key == "loss"] == [1, 2, 3, 4, 5]
+
+
+def test_mlflow_that_is_down_is_a_warning_and_a_wrong_address_an_error(mlflow, tmp_path, caplog):
+    tracker = opened(tmp_path, "mlflow", tracking_uri="http://down")
+    tracker.add(1, {"loss": 1.0}, 100.0)
+    assert "MlflowException: unreachable" in caplog.text
+    assert not mlflow.runs
+    # The next session, in which it is up again, begins the run.
+    opened(tmp_path, "mlflow").close()
+    assert list(mlflow.runs) == ["r0"]
+    for wrong in ({"tracking_uri": "nonsense://"}, {"tracking_url": "http://up"}):
+        with pytest.raises(
+            ValueError, match="tracker 'mlflow' cannot be opened: .*(unsupported|tracking_url)"
+        ):
+            opened(tmp_path, "mlflow", **wrong)
+
+
+# ---------------------------------------------------------------------------------------------------
+# A run
+
+OWN = '''
+import json, pathlib
+
+class Own:
+    """Writes all it is handed to a file, and fails behind step 12 if it is the first session."""
+
+    def __init__(self, session):
+        self._path = session.workdir / "own.jsonl"
+        self._is_first = session.start == 0
+        self._write("open", session.start, session.config["model"]["hidden_size"], sorted(session.versions))
+
+    def _write(self, *words):
+        with self._path.open("a") as file:
+            file.write(json.dumps(words) + "\\n")
+
+    def add(self, step, values, seconds):
+        if self._is_first and step > 12:
+            raise ConnectionError("the network is down")
+        self._write("add", step, values)
+
+    def finish(self, result, files):
+        self._write("finish", result["steps"], [path.name for path in files])
+
+    def close(self):
+        self._write("close")
+'''
+
+SHORT = (
+    "--config=configs/tiny.py",
+    "--config.training.log_every=4",
+    "--config.training.checkpoint_every=8",
+)
+
+
+def train(workdir, *arguments, module="", **environment):
+    command = [sys.executable, "-m", "experiments.train", *SHORT, f"--workdir={workdir}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": module, **environment}
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.slow
+def test_a_tracker_of_ones_own_is_shown_a_run_and_may_fail(tmp_path):
+    (tmp_path / "own_tracker.py").write_text(OWN)
+    workdir = tmp_path / "run"
+    chosen = "--config.training.trackers=('own_tracker:Own',)"
+    for steps in (16, 24):
+        process = train(workdir, chosen, f"--config.training.steps={steps}", module=str(tmp_path))
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        assert errors.count("training goes on without it: ConnectionError") == (steps == 16), errors
+    said = [json.loads(line) for line in (workdir / "own.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    shown = [{"step": words[1], **words[2]} for words in said if words[0] == "add"]
+    assert shown == [line for line in lines if line["step"] != 16]
+    assert [words[0] for words in said] == [
+        "open",
+        *["add"] * 3,
+        "close",
+        "open",
+        *["add"] * 2,
+        "finish",
+        "close",
+    ]
+    assert said[0][:3] == ["open", 0, 8] and "nar" in said[0][3]
+    assert said[5][1] == 16
+    kept = ["config.json", "versions.json", "metrics.jsonl", "result.json", "curves.png"]
+    assert [name for name in kept if (workdir / name).exists()] == said[-2][2]
+    assert not (workdir / "tensorboard").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # theirs
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_the_real_ones_offline(tmp_path, name):
+    """Stopped half-way and started again: one run, with every step once, config, versions, result, files."""
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    workdir, store = tmp_path / "run", f"sqlite:///{tmp_path}/mlflow.db"
+    options = {"wandb": {"mode": "offline"}, "mlflow": {"tracking_uri": store}}
+    arguments = (
+        f"--config.training.trackers={name}",
+        f"--config.training.tracker_options={ {name: options[name]} }",
+        "--config.training.steps=600",
+    )
+    process = train(workdir, *arguments)
+    deadline = time.monotonic() + 300
+    while not (workdir / "metrics.jsonl").exists() or len((workdir / "metrics.jsonl").read_text()) < 9000:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1, errors
+    identity = read_json(workdir / "trackers" / f"{name}.json")["id"]
+    process = train(workdir, *arguments)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "training goes on without it" not in errors
+    assert read_json(workdir / "trackers" / f"{name}.json")["id"] == identity
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    CHECKS[name](workdir, identity, lines, store)
+
+
+def records_of(path):
+    """Of a file of wandb: blocks of 32 KiB of pieces, each behind 7 bytes: checksum, length and type."""
+    content, position, record = path.read_bytes(), 7, b""
+    while position + 7 <= len(content):
+        if 32768 - position % 32768 < 7:
+            position += 32768 - position % 32768
+            continue
+        length, kind = struct.unpack("<HB", content[position + 4 : position + 7])
+        record += content[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # whole, or the last piece
+            yield record
+            record = b""
+
+
+def check_wandb(workdir, identity, lines, store):
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    steps, files, config = [], set(), set()
+    folders = sorted((workdir / "wandb").glob(f"offline-run-*-{identity}*"))
+    assert len(folders) == 2
+    for folder in folders:
+        (path,) = folder.glob("*.wandb")
+        for content in records_of(path):
+            record = Record()
+            record.ParseFromString(content)
+            if record.run.run_id:
+                assert record.run.run_id == identity
+                config |= {item.key for item in record.run.config.update}
+            if record.HasField("history"):
+                steps.append(record.history.step.num)
+            files |= {entry.path for entry in record.artifact.manifest.contents}
+            files |= {entry.path for entry in record.request.log_artifact.artifact.manifest.contents}
+    assert steps == [line["step"] for line in lines]
+    assert {"training", "versions"} <= config
+    assert {"result.json", "metrics.jsonl"} <= files
+
+
+def check_mlflow(workdir, identity, lines, store):
+    import mlflow
+
+    client = mlflow.MlflowClient(store)
+    (experiment,) = [one for one in client.search_experiments() if one.name == "nar"]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.run_id, run.info.status) == (identity, "FINISHED")
+    assert run.data.params["training.steps"] == "600"
+    assert run.data.tags["version.nar"]
+    losses = [(metric.step, metric.value) for metric in client.get_metric_history(identity, "loss")]
+    assert losses == [(line["step"], pytest.approx(line["loss"])) for line in lines]
+    result = json.loads((workdir / "result.json").read_text())
+    score = result["scores"]["test"]["bfs"]["64"]["score"]
+    assert math.isclose(run.data.metrics["result/scores/test/bfs/64/score"], score)
+    files = {one.path for one in client.list_artifacts(identity)}
+    assert {"config.json", "result.json", "metrics.jsonl", "versions.json"} <= files
+
+
+CHECKS = {"wandb": check_wandb, "mlflow": check_mlflow}
+
+
+@pytest.mark.slow
+def test_an_unknown_tracker_ends_the_command_before_any_work(tmp_path):
+    process = train(tmp_path / "run", "--config.training.trackers=tensorbord")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "unknown tracker 'tensorbord'; known: tensorboard, wandb, mlflow" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "run").exists()
