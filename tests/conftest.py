@@ -1,7 +1,7 @@
 """Set-up of every test: one CPU, code that is compiled quickly or not at all, no silent broadcasting between ranks.
 
-Everything is said in environment variables, before jax and numba are imported, so that processes that tests start
-inherit it.
+Everything is said in environment variables, before jax and numba are imported, so that processes that tests
+start inherit it.
 """
 
 import os
@@ -23,7 +23,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Nothing here is about the speed of compiled programs, and most of the time would go into optimizing them.
 _QUICKLY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ["XLA_FLAGS"] = f"{_QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
-# numba takes 5 to 30 seconds for an algorithm, plain Python milliseconds for its traces; see the marker `jit`.
+# numba takes 5 to 30 seconds for an algorithm, plain Python milliseconds for its traces: see marker `jit`.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 os.environ["NAR_CACHE"] = ""  # canonical splits are made anew: what is tested is how they are made
 
@@ -34,7 +34,7 @@ hypothesis.settings.load_profile(os.environ.get("NAR_TEST_EXAMPLES", "nar"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what compiles networks of algorithms outside `tasks.COVERING`; skips `jit` without numba."""
+    """Marks as slow what compiles a network for more algorithms than `COVERING`; skips `jit` without numba."""
     import tasks
     from numba import config
 

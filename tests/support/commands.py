@@ -1,7 +1,7 @@
 """The scripts of `experiments`, called as their users call them: in a process of their own.
 
-Most of what such a process does is to import jax, Haiku, optax and nar. `run` has it forked from a process that
-has imported them already (`fork_server.py`), which is the same but for the seconds.
+Most of what such a process does is to import jax, Haiku, optax and nar. `run` has it forked from a process
+that has imported them already (`fork_server.py`), which is the same but for the seconds.
 """
 
 import json
