@@ -1,59 +1,25 @@
 """Whatever happens to the files of a run: it goes on to the same end, or says in a line what is wrong."""
 
-import dataclasses
 import errno
 import json
 import os
 import pathlib
 import shutil
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
 from test_checkpoints import DAMAGES, truncated
 
-from configs import tiny
-from experiments import restore, scoring, train, transfer
-from experiments.assembly import Parts, assemble, new_state
+from experiments import restore, train
 from nar.training import Workdir, digest, read_json
-
-STEPS, EVERY = 12, 4
-
-
-def config_of(**training):
-    config = tiny.get_config()
-    config.training.update({"steps": STEPS, "checkpoint_every": EVERY, "log_every": 2, **training})
-    return config.to_dict()
-
 
 CONFIG = config_of()
 
 
 @pytest.fixture(scope="module")
 def quick():
-    """Runs in a fraction of a second: what is compiled is shared, and scores are made of the parameters."""
-    parts = assemble(CONFIG)
-    state = new_state(parts, 0)
-    host = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
-    step = parts.make_step()
-
-    def begin(parts, seed):
-        fresh = jax.tree.map(jnp.array, host)
-        return dataclasses.replace(fresh, key=jax.random.wrap_key_data(fresh.key))
-
-    def score(parts, evaluator, params, split):
-        value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(params)) % 1
-        return {"bfs": {16: {"pi": value, "score": value}}}
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (train, restore):
-            patch.setattr(module, "assemble_kind", lambda *arguments: parts)
-        for module in (transfer, restore):
-            patch.setattr(module, "new_state", begin)
-        patch.setattr(Parts, "make_step", lambda parts: step)
-        patch.setattr(Parts, "score_split", score)
-        patch.setattr(scoring, "draw_curves", lambda metrics, picture: True)
+    with quick_runs():
         yield
 
 
@@ -81,18 +47,6 @@ def unfinished(quick, tmp_path_factory):
     return workdir
 
 
-def metrics_of(workdir):
-    if not workdir.metrics.exists():
-        return []
-    lines = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
-    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
-
-
-def outcome(workdir):
-    result = read_json(workdir.result)
-    return {name: value for name, value in result.items() if name != "seconds"}
-
-
 def problem_of(workdir):
     """What ends the program with a line: anything else would be a traceback."""
     try:
@@ -113,16 +67,22 @@ def files_of(workdir):
     return sorted(path.relative_to(workdir.path) for path in workdir.path.rglob("*") if path.is_file())
 
 
+ANY_DAMAGE = [*DAMAGES, deleted]
+
+
 @pytest.mark.parametrize("which", ["finished", "unfinished"])
-@pytest.mark.parametrize("damage", [*DAMAGES, deleted], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize(
+    "shift", [0, *(pytest.param(shift, marks=pytest.mark.slow) for shift in range(1, len(ANY_DAMAGE)))]
+)
 def test_a_run_with_any_file_damaged_ends_as_an_undisturbed_one_or_says_why_not(
-    finished, unfinished, tmp_path, caplog, which, damage
+    finished, unfinished, tmp_path, caplog, which, shift
 ):
+    """The files have their kinds of damage in turn; with all shifts each file has each."""
     source = {"finished": finished, "unfinished": unfinished}[which]
     random = np.random.default_rng(0)
-    for name in files_of(source):
+    for number, name in enumerate(files_of(source)):
         workdir = Workdir(shutil.copytree(source.path, tmp_path / str(name).replace("/", "_")))
-        damage(workdir.path / name, random)
+        ANY_DAMAGE[(number + shift) % len(ANY_DAMAGE)](workdir.path / name, random)
         if name.name != "result.json":
             workdir.result.unlink(missing_ok=True)
         caplog.clear()
@@ -157,7 +117,9 @@ def test_with_every_file_damaged_it_says_so_and_does_not_train(finished, unfinis
     assert outcome(workdir) == outcome(finished)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage", [*DAMAGES[:2], *(pytest.param(one, marks=pytest.mark.slow) for one in DAMAGES[2:])]
+)
 def test_readers_of_a_damaged_run_get_a_whole_state_or_a_line(finished, tmp_path, damage):
     random = np.random.default_rng(2)
     whole = {digest(restore.restore(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
@@ -184,6 +146,16 @@ def test_a_run_of_an_older_version_goes_on_with_the_defaults_of_new_keys(
     assert "training.on_nonfinite='stop'" in caplog.text and "of an older version" in caplog.text
     train.run(CONFIG, workdir)
     assert outcome(workdir) == outcome(finished)
+
+
+def test_a_finished_run_can_be_prolonged(quick, finished, tmp_path, capsys):
+    workdir = Workdir(tmp_path / "run")
+    train.run(config_of(steps=6), workdir)
+    assert outcome(workdir)["steps"] == 6
+    train.run(CONFIG, workdir)
+    assert "Going on from step 6." in capsys.readouterr().out
+    assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"]
+    assert metrics_of(workdir)[-1] == metrics_of(finished)[-1]
 
 
 def test_a_run_that_did_not_know_parts_took_batches_whole(unfinished, tmp_path):
@@ -245,11 +217,14 @@ class Disk:
         return write
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize(
+    ("number", "first", "every"),
+    [(errno.ENOSPC, 0, 5), (errno.EDQUOT, 3, 17), pytest.param(errno.ENOSPC, 0, 1, marks=pytest.mark.slow)],
+)
 def test_a_disk_that_is_full_at_any_write_stops_with_its_file_and_loses_nothing(
-    finished, tmp_path, monkeypatch, number
+    finished, tmp_path, monkeypatch, number, first, every
 ):
-    writes = 0
+    writes = first
     while True:
         workdir = Workdir(tmp_path / str(writes))
         with monkeypatch.context() as patch:
@@ -267,4 +242,4 @@ def test_a_disk_that_is_full_at_any_write_stops_with_its_file_and_loses_nothing(
         assert outcome(workdir) == outcome(finished)
         assert metrics_of(workdir) == metrics_of(finished)
         assert not list(workdir.path.rglob("*.part"))
-        writes += 1 if number == errno.ENOSPC else 7
+        writes += every

@@ -1,0 +1,86 @@
+"""Runs of `experiments.train` in this process that take a fraction of a second.
+
+Programs are compiled once for all of them, and scores are made of the parameters: what is tested is what
+becomes of the files of a run.
+"""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import tiny
+from experiments import restore, scoring, train, transfer
+from experiments.assembly import Config, Parts, assemble, new_state
+from nar.training import Workdir, read_json
+
+STEPS, EVERY = 12, 4
+
+
+def config_of(**training: Any) -> Config:
+    """The config of these runs; what is said of training must not change a program."""
+    config = tiny.get_config()
+    config.model.hidden_size = 4
+    config.training.update({"steps": STEPS, "checkpoint_every": EVERY, "log_every": 2, **training})
+    return config.to_dict()
+
+
+class Step:
+    """A step of training that is compiled when it is first called, and once for all runs."""
+
+    def __init__(self, step: Any) -> None:
+        self._step = step
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._step(*arguments)
+
+    def programs(self, *arguments: Any) -> dict[Any, Any]:
+        """None: nothing is compiled ahead."""
+        return {}
+
+
+@contextlib.contextmanager
+def quick_runs() -> Iterator[None]:
+    """While it is open, runs are quick."""
+    parts = assemble(config_of())
+    state = new_state(parts, 0)
+    host = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
+    step = Step(parts.make_step())
+
+    def begin(parts: Parts, seed: int) -> Any:
+        fresh = jax.tree.map(jnp.array, host)
+        return dataclasses.replace(fresh, key=jax.random.wrap_key_data(fresh.key))
+
+    def score(parts: Parts, evaluator: Any, params: Any, split: str) -> Any:
+        value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(jax.device_get(params))) % 1
+        return {"bfs": {16: {"pi": value, "score": value}}}
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (train, restore):
+            patch.setattr(module, "assemble_kind", lambda *arguments: parts)
+        for module in (transfer, restore):
+            patch.setattr(module, "new_state", begin)
+        patch.setattr(train, "shapes_of_state", lambda parts: None)
+        patch.setattr(Parts, "make_step", lambda parts: step)
+        patch.setattr(Parts, "score_split", score)
+        patch.setattr(scoring, "draw_curves", lambda metrics, picture: True)
+        yield
+
+
+def metrics_of(workdir: Workdir) -> list[dict[str, float]]:
+    """Lines of metrics, but for the time that was taken."""
+    if not workdir.metrics.exists():
+        return []
+    lines = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
+    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
+
+
+def outcome(workdir: Workdir) -> dict[str, Any]:
+    """The result, but for the time that it took."""
+    return {name: value for name, value in read_json(workdir.result).items() if name != "seconds"}
