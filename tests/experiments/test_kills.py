@@ -4,34 +4,31 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import jax
+import numpy as np
 import pytest
+from commands import ROOT, command, run
+from lives import Life
 
-ROOT = pathlib.Path(__file__).parents[2]
-SHORT = ("--config.training.steps=80", "--config.training.checkpoint_every=10")
+from experiments.differences import differences
+from nar.training import Checkpoints, TrainState, Workdir, read_json, write_json
 
-
-def start(script, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", f"experiments.{script}", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+SMALL = ("--config.model.hidden_size=4", "--config.training.steps=40", "--config.training.checkpoint_every=5")
 
 
-def end(process, seconds=500):
-    output, _ = process.communicate(timeout=seconds)
-    return process.returncode, output
+def words_of(workdir):
+    return "--config=configs/tiny.py", f"--workdir={workdir}", *SMALL
 
 
-def train(workdir, *arguments):
-    return start("train", "--config=configs/tiny.py", f"--workdir={workdir}", *SHORT, *arguments)
+def train(workdir):
+    code, output, errors = run("train", *words_of(workdir))
+    return code, output + errors
 
 
 def parameters(workdir):
@@ -41,32 +38,41 @@ def parameters(workdir):
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path):
     """`experiments.kill_test`, with fewer kills than by hand."""
-    code, output = end(start("kill_test", f"--workdir={tmp_path / 'kills'}", *SHORT, "--kills=4", "--seed=2"))
-    assert code == 0, output
-    assert "4 kills in" in output and "bit for bit" in output
+    code, output, errors = run(
+        "kill_test", f"--workdir={tmp_path / 'kills'}", *SMALL, "--kills=3", "--seed=2", timeout=550
+    )
+    assert code == 0, output + errors
+    assert "3 kills in" in output and "bit for bit" in output
 
 
-@pytest.mark.slow
-def test_kill_test_notices_a_difference(tmp_path, monkeypatch):
+def saved_run(path, weight):
+    """What a run leaves: its result, lines of metrics, and checkpoints with a weight in their last array."""
+    workdir = Workdir(path)
+    checkpoints = Checkpoints(workdir.checkpoints)
+    for step, score in ((2, 0.9), (4, 0.5)):
+        params = {"a": {"w": np.arange(3.0)}, "b": {"w": np.array([step, weight])}}
+        checkpoints.save(TrainState(params, (), np.int32(step), jax.random.key(0)), score, {})
+    result = {"steps": 4, "best_step": 2, "scores": {"test": 0.5}, "seconds": time.monotonic()}
+    write_json(workdir.result, result)
+    line = json.dumps({"step": 4, "loss": 0.5, "steps_per_second": time.monotonic()})
+    workdir.metrics.write_text(f"{line}\n")
+    return workdir
+
+
+def test_kill_test_notices_a_difference(tmp_path):
     """Two runs that differ in a bit of one array, or in one score, are not equal."""
-    from experiments.differences import differences
-    from nar.training import Workdir, read_json, write_json
-
-    code, output = end(train(tmp_path / "a", "--config.training.steps=10"))
-    assert code == 0, output
-    code, output = end(train(tmp_path / "b", "--config.training.steps=10"))
-    assert code == 0, output
-    a, b = Workdir(tmp_path / "a"), Workdir(tmp_path / "b")
+    a, b = (saved_run(tmp_path / name, 1.0) for name in "ab")
     assert differences(a, b) == []
     result = read_json(b.result)
-    write_json(b.result, {**result, "best_step": result["best_step"], "examples": 7})
+    write_json(b.result, {**result, "scores": {"test": 0.25}})
     assert differences(a, b) == ["parameters and scores in result.json"]
     write_json(b.result, result)
-    b.metrics.write_text(b.metrics.read_text().replace("loss", "lost", 1))
+    b.metrics.write_text(b.metrics.read_text().replace("0.5", "0.25", 1))
     assert differences(a, b) == ["metrics.jsonl"]
-    code, output = end(train(tmp_path / "c", "--config.training.steps=10", "--config.training.seed=1"))
-    assert code == 0, output
-    assert set(differences(a, Workdir(tmp_path / "c"))) >= {"states", "metrics.jsonl"}
+    assert differences(a, saved_run(tmp_path / "c", np.nextafter(1.0, 2.0))) == ["states"]
+    best_differs = saved_run(tmp_path / "d", 1.0)
+    shutil.copy(tmp_path / "c" / "checkpoints" / "step_2.npz", best_differs.checkpoints)  # the best one alone
+    assert differences(a, best_differs) == ["states"]
 
 
 def listens(process):
@@ -78,31 +84,42 @@ def listens(process):
     return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.5])
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [
+        (signal.SIGTERM, 0.0),
+        (signal.SIGINT, 0.5),
+        pytest.param(signal.SIGTERM, 1.5, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 3.0, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_while_it_starts_ends_it_with_a_line(tmp_path, number, seconds):
-    process = train(tmp_path / "run")
+    process = subprocess.Popen(
+        command("train", *words_of(tmp_path / "run")),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     while not listens(process):
         time.sleep(0.01)
     time.sleep(seconds)
     process.send_signal(number)
-    code, output = end(process, 60)
-    assert code in (1, 128 + number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode in (1, 128 + number)
     assert re.search(r"^Interrupted\b.*the same command goes on", output, re.MULTILINE)
     assert "Traceback" not in output
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path):
-    process = train(tmp_path / "run")
-    while not (tmp_path / "run" / "checkpoints" / "step_0.npz").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    life = Life("train", *words_of(tmp_path / "run"))
+    life.wait_for((tmp_path / "run" / "checkpoints" / "step_0.npz").exists)
     for _ in range(2):
-        process.send_signal(signal.SIGTERM)
+        life.signal(signal.SIGTERM)
         time.sleep(0.05)
-    code, output = end(process, 60)
+    code, output, errors = life.end()
     assert code in (1, 128 + signal.SIGTERM)
-    assert "Interrupted" in output and "Traceback" not in output
+    assert "Interrupted" in errors and "Traceback" not in output + errors
 
 
 @pytest.fixture
@@ -126,7 +143,7 @@ def small_disk(tmp_path):
 @pytest.mark.slow
 def test_a_real_disk_that_is_full_and_grows_again(small_disk, tmp_path):
     folder, mount = small_disk
-    code, output = end(train(folder / "run"))
+    code, output = train(folder / "run")
     assert code == 1
     assert re.search(
         r"^error: \S+/disk/run/\S+: No space left on device; what was saved", output, re.MULTILINE
@@ -136,13 +153,13 @@ def test_a_real_disk_that_is_full_and_grows_again(small_disk, tmp_path):
     assert len(saved) >= 2
     # While it is full, nothing changes.
     before = {path: path.read_bytes() for path in saved}
-    code, output = end(train(folder / "run"))
+    code, output = train(folder / "run")
     assert code == 1 and "No space left" in output and "Traceback" not in output
     assert {path: path.read_bytes() for path in before} == before
     assert mount("remount,size=8m")
-    code, output = end(train(folder / "run"))
+    code, output = train(folder / "run")
     assert code == 0, output
     assert "Going on from step" in output
-    code, output = end(train(tmp_path / "undisturbed"))
+    code, output = train(tmp_path / "undisturbed")
     assert code == 0, output
     assert parameters(folder / "run") == parameters(tmp_path / "undisturbed")

@@ -34,9 +34,9 @@ class Life:
             time.sleep(0.005)
 
     def signal(self, number: int) -> None:
-        """Sends a signal to the process, and to it alone."""
-        (pid,) = children_of(commands._SERVERS[-1].pid)
-        os.kill(pid, number)
+        """Sends a signal to the process, and to it alone; to none if it has ended."""
+        for pid in children_of(commands._SERVERS[-1].pid):
+            os.kill(pid, number)
 
     def end(self) -> tuple[int, str, str]:
         """Exit code (-N if signal N killed it), output and errors, once it has ended."""
