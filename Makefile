@@ -23,8 +23,8 @@ test: check-room $(VENV)/installed-test $(if $(ROOM),,check) ## check style and 
 	$(PYTEST) -m "not slow and not jit" $(if $(ROOM),$(OR_NONE))
 	NUMBA_DISABLE_JIT=0 $(PYTEST) -m "jit and not slow" $(if $(ROOM),$(OR_NONE))
 
-test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out
-	NUMBA_DISABLE_JIT=0 NAR_TEST_EXAMPLES=all $(PYTEST) -m slow $(if $(ROOM),$(OR_NONE))
+test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out, and more examples of others
+	NUMBA_DISABLE_JIT=0 NAR_TEST_EXAMPLES=200 $(PYTEST) -m "slow or examples" $(if $(ROOM),$(OR_NONE))
 
 test-all: ## run every test (25 minutes)
 	$(MAKE) test

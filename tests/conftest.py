@@ -1,4 +1,4 @@
-"""Set-up of every test: one CPU, code that is compiled quickly or not at all, no silent broadcasting between ranks.
+"""Set-up of every test: one CPU, code compiled quickly or not at all, no silent broadcasting between ranks.
 
 Everything is said in environment variables, before jax and numba are imported, so that processes that tests
 start inherit it.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from examples import NUM_EXAMPLES
 
 _ROOT = pathlib.Path(__file__).parents[1]
 
@@ -28,17 +29,20 @@ os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 os.environ["NAR_CACHE"] = ""  # canonical splits are made anew: what is tested is how they are made
 
 # The first example of a test may compile; examples are the same in every run.
-hypothesis.settings.register_profile("nar", deadline=None, max_examples=30, derandomize=True, database=None)
-hypothesis.settings.register_profile("all", parent=hypothesis.settings.get_profile("nar"), max_examples=200)
-hypothesis.settings.load_profile(os.environ.get("NAR_TEST_EXAMPLES", "nar"))
+hypothesis.settings.register_profile(
+    "nar", deadline=None, max_examples=NUM_EXAMPLES, derandomize=True, database=None
+)
+hypothesis.settings.load_profile("nar")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what compiles a network for more algorithms than `COVERING`; skips `jit` without numba."""
+    """Marks what `make test` leaves out or does in part; skips what needs numba where it is turned off."""
     import tasks
     from numba import config
 
     for item in items:
+        if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.examples)
         task = getattr(item, "callspec", None) and item.callspec.params.get("task")
         if task in tasks.ALL and task not in tasks.COVERING:
             item.add_marker(pytest.mark.slow)

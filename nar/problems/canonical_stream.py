@@ -203,8 +203,6 @@ def _draw_binomial(stream, n, p, size=None):
     def binomials(stream, n, p, size=None):
         assert n == 1
         result = np.zeros(size, np.int64)
-        if p == 0:
-            return result
         flat = result.reshape(-1)
         stream.place = _fill_trials(stream.state, stream.place, flat, 1 - p if p > 0.5 else p)
         if p > 0.5:

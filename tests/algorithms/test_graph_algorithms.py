@@ -6,12 +6,14 @@ import networkx
 import numpy as np
 import oracle
 import pytest
+from examples import NUM_EXAMPLES
 from scipy.sparse import csgraph
 
 import nar
 from nar.specs import MASKED
 
-COUNT = 1000
+pytestmark = pytest.mark.examples
+COUNT = 4 * NUM_EXAMPLES
 
 
 def graphs(seed, *, symmetric=False, acyclic=False, weights=(1,)):

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from examples import NUM_EXAMPLES
 from hypothesis import given
 from hypothesis import strategies as st
 from test_algorithms import keys, order_of, strings
@@ -274,10 +275,10 @@ def test_hull_of_grid_points(name, points):
 
 
 @every_hull
-@pytest.mark.parametrize("size", [3, 4, 7, 16, 64])
+@pytest.mark.parametrize("size", [3, 4, 7, 16, pytest.param(64, marks=pytest.mark.slow)])
 def test_hull_of_drawn_points(name, size):
     spatial = pytest.importorskip("scipy.spatial")
-    batch = nar.sample_traces(name, size, 100, seed=0)
+    batch = nar.sample_traces(name, size, NUM_EXAMPLES, seed=0)
     for x, y, in_hull in zip(batch.inputs["x"], batch.inputs["y"], batch.outputs["in_hull"], strict=True):
         hull = spatial.ConvexHull(np.stack([x, y], axis=1))
         assert np.flatnonzero(in_hull).tolist() == sorted(hull.vertices.tolist())

@@ -2,7 +2,6 @@
 
 import dataclasses
 import gc
-import subprocess
 import sys
 import types
 import weakref
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import networkx
 import numpy as np
 import pytest
-from commands import ROOT, TINY, command
+from commands import TINY, run
 from hypothesis import given
 from hypothesis import strategies as st
 from numba.core.errors import NumbaError
@@ -109,6 +108,19 @@ def test_one_algorithm_under_two_names_is_trained_once():
 
 @pytest.mark.parametrize("algorithm", [*BUILT_IN, TARJAN_SCC], ids=repr)
 def test_contract(algorithm):
+    check_algorithm(algorithm, sizes=(2, 6))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        pytest.param(algorithm, marks=pytest.mark.slow if algorithm is not BFS else ())
+        for algorithm in (*BUILT_IN, TARJAN_SCC)
+    ],
+    ids=repr,
+)
+def test_contract_of_compiled_algorithms(algorithm):
     check_algorithm(algorithm)
 
 
@@ -204,7 +216,11 @@ def test_a_sound_stand_in():
             "stand_in: options given as their defaults: key differs",
         ),
         (stand_in(problem=_own_problem(check=_writing)), "size 1: drawn and given arguments: key differs"),
-        (stand_in(steps=steps_unlike_compiled), "size 1: compiled and plain Python: number differs"),
+        pytest.param(
+            stand_in(steps=steps_unlike_compiled),
+            "size 1: compiled and plain Python: number differs",
+            marks=pytest.mark.jit,
+        ),
     ],
 )
 def test_broken_contracts(wrong, message):
@@ -273,11 +289,9 @@ def test_training_by_name(tmp_path):
         "--config.model.processor=mpnn",
         "--config.training.steps=10",
     )
-    done = subprocess.run(
-        command("train", *arguments), cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "tarjan_scc" in done.stdout
+    code, output, errors = run("train", *arguments)
+    assert code == 0, errors
+    assert "tarjan_scc" in output
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -304,6 +318,8 @@ class Search(NamedTuple):
     pi_h: np.ndarray
 
 
+@pytest.mark.jit
+@pytest.mark.slow
 def test_generators_of_other_forms():
     """Yields of a name are inlined too, as are returns; a parameter more is not, nor what has no source."""
     assert inlined(with_a_default, "function", __file__) is None
@@ -319,6 +335,7 @@ def test_generators_of_other_forms():
         np.testing.assert_array_equal(compiled.hints["pi_h"], plain.hints["pi_h"])
 
 
+@pytest.mark.jit
 def test_the_generator_itself_is_compiled_where_its_inlined_form_cannot_be(monkeypatch):
     expected = nar.sample_traces(BFS, 7, 3, 0)
     own = dataclasses.replace(BFS)
@@ -337,6 +354,7 @@ def names_what_is_not_there(A, s, pi):
     A.no_such_attribute()
 
 
+@pytest.mark.jit
 def test_an_error_of_the_compiler_shows_the_line():
     with pytest.raises(NumbaError, match=r"no_such_attribute(.|\n)*test_register\.py"):
         nar.sample_traces(dataclasses.replace(BFS, name="broken", steps=names_what_is_not_there), 7, 3, 0)

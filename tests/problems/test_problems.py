@@ -336,10 +336,10 @@ def test_targets_and_keys_are_alike():
 
 
 def test_points_fill_their_disk():
-    xs, ys = problems.POINTS.sample(stream(), 400, origin_x=10.0, origin_y=-5.0, radius=3.0)
+    xs, ys = problems.POINTS.sample(stream(), 100, origin_x=10.0, origin_y=-5.0, radius=3.0)
     distances = np.hypot(xs - 10, ys + 5)
     assert distances.max() < 3
-    assert np.median(distances) == pytest.approx(3 * np.sqrt(0.5), abs=0.15)
+    assert np.median(distances) == pytest.approx(3 * np.sqrt(0.5), abs=0.3)
 
 
 def test_points_are_drawn_until_no_three_are_collinear():

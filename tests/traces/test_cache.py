@@ -38,7 +38,13 @@ def files(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("name", [name for name in nar.ALGORITHMS if nar.ALGORITHMS[name].in_clrs30])
+CLRS30 = [name for name, algorithm in nar.ALGORITHMS.items() if algorithm.in_clrs30]
+LARGE = [name for name in CLRS30 if nar.ALGORITHMS[name].clrs30_multiplier > 1 and name != "minimum"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in CLRS30]
+)
 def test_the_second_time_it_is_read(folder, made, name):
     first, second = clrs30_split(name, "val"), clrs30_split(name, "val")
     assert made == [name]

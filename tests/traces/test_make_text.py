@@ -2,27 +2,24 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
+from commands import ROOT, command, run
 
 from nar.traces import sample_texts
 from nar.traces.text import files
 from nar.traces.text.files import TextRequest, claim_folder
 
-ROOT = pathlib.Path(__file__).parents[2]
 SMALL = ("--algorithms=minimum,insertion_sort", "--lengths=4,6", "--samples=30", "--seeds=3,14")
 
 
 def make(folder, *options, code=0):
-    command = [sys.executable, "-m", "experiments.make_text", f"--output={folder}", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
+    found, output, errors = run("make_text", f"--output={folder}", *options)
+    assert found == code, errors
+    return output if code == 0 else errors
 
 
 def lines_of(folder):
@@ -85,8 +82,12 @@ def test_first_lines_of_the_published_sets(tmp_path):
 def test_killed_and_started_again(tmp_path, number):
     folder = tmp_path / "killed"
     options = ("--split=val", "--algorithms=minimum,binary_search", "--samples=1000", "--workers=2")
-    command = [sys.executable, "-m", "experiments.make_text", f"--output={folder}", *options]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command("make_text", f"--output={folder}", *options),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     while process.poll() is None and len(list(folder.glob("*.jsonl"))) < 3:
         time.sleep(0.02)
     os.kill(process.pid, number)

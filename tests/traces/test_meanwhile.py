@@ -19,6 +19,14 @@ from nar.traces.compiling import with_compiled
 
 SUMS_OR_SINES = ("graham_scan", "jarvis_march", "optimal_bst")
 SAME_IN_PYTHON = [name for name in nar.ALGORITHMS if name not in SUMS_OR_SINES]
+COMPILED_FIRST = ("bfs", "insertion_sort")
+"""Those that `make test` compiles."""
+
+
+def compiled_in_part(names):
+    """Cases that numba compiles, most of them slow."""
+    slow = (pytest.mark.jit, pytest.mark.slow)
+    return [pytest.param(name, marks=pytest.mark.jit if name in COMPILED_FIRST else slow) for name in names]
 
 
 def bytes_of(batch):
@@ -71,7 +79,7 @@ def wait_for_compilations():
 # The same
 
 
-@pytest.mark.parametrize("name", SAME_IN_PYTHON)
+@pytest.mark.parametrize("name", compiled_in_part(SAME_IN_PYTHON))
 def test_plain_and_compiled_traces_are_the_same_to_the_last_bit(name, monkeypatch):
     monkeypatch.setattr(record, "is_compiled", lambda what, compile: False)
     for size in (4, 7, 16):
@@ -80,7 +88,7 @@ def test_plain_and_compiled_traces_are_the_same_to_the_last_bit(name, monkeypatc
             assert drawn(name, size, first=first) == expected
 
 
-@pytest.mark.parametrize("name", SAME_IN_PYTHON)
+@pytest.mark.parametrize("name", compiled_in_part(SAME_IN_PYTHON))
 def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
     expected = bytes_of(clrs30_sample(name, 16, 4, 2))
     monkeypatch.setattr(record, "is_compiled", lambda what, compile: False)
@@ -88,6 +96,8 @@ def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
     assert bytes_of(clrs30_sample(name, 16, 4, 2, patient=False)) == expected
 
 
+@pytest.mark.jit
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -210,7 +220,7 @@ def test_algorithms_of_a_user_are_waited_for(algorithm, compiles):
 
 @pytest.mark.parametrize(
     ("name", "size", "options"),
-    [("minimum", 33, {}), ("lcs_length", 16, {"length_2": 100}), *((name, 5, {}) for name in SUMS_OR_SINES)],
+    [("minimum", 33, {}), ("lcs_length", 4, {"length_2": 33}), *((name, 5, {}) for name in SUMS_OR_SINES)],
 )
 def test_what_is_large_or_not_the_same_is_waited_for(name, size, options, compiles):
     drawn(name, size, **options)

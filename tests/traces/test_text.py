@@ -9,7 +9,7 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_traces import assert_same, run_python
+from test_traces import assert_same, plain_and_compiled, run_python
 
 import nar
 from experiments.examples.tarjan import TARJAN_SCC
@@ -102,6 +102,8 @@ def test_text_and_answer_together():
     "name", ["bellman_ford", "kmp_matcher", "strongly_connected_components", "task_scheduling"]
 )
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
+@pytest.mark.jit
+@pytest.mark.slow
 def test_compiled_draws_are_those_of_numpy(name, seed):
     series = Series(name, 11, seed)
     assert series._is_compiled
@@ -133,6 +135,8 @@ for name in ("insertion_sort", "dijkstra", "lcs_length", "graham_scan"):
 """
 
 
+@pytest.mark.jit
+@pytest.mark.slow
 def test_without_a_compiler_and_without_jax():
     code = PLAIN + "import sys\nassert 'jax' not in sys.modules"
     assert run_python(code, NUMBA_DISABLE_JIT="1") == run_python(code)
@@ -171,7 +175,8 @@ def test_floats_as_python_writes_them(numbers):
     assert written(numbers) == [repr(number) for number in numbers]
 
 
-def test_many_floats_as_python_writes_them():
+@plain_and_compiled
+def test_many_floats_as_python_writes_them(mode):
     random = np.random.RandomState(0)
     bits = random.randint(1, 2047 << 52, size=30_000, dtype=np.int64).view(np.float64)
     powers = [2.0**k for k in range(-1074, 1024)] + [10.0**k for k in range(-300, 300)]

@@ -1,0 +1,61 @@
+"""The compiled stream that defines CLRS-30 draws what numpy's `RandomState` draws."""
+
+import numba
+import numpy as np
+import pytest
+
+from nar.problems.canonical_stream import canonical_stream, stream_at
+
+pytestmark = pytest.mark.jit
+SEEDS = (0, 5, 2**32 - 1)
+
+
+def draw(stream):
+    """Every method with every form of its arguments that samplers use."""
+    return (
+        stream.uniform(),
+        stream.uniform(-2.0, 3.0),
+        stream.uniform(low=1.0, high=2.0, size=(3,)),
+        stream.uniform(0.0, 1.0, (5, 41)),
+        stream.binomial(1, 0.5),
+        stream.binomial(1, 0.3, size=(7, 7)),
+        stream.binomial(1, 0.9, size=(7, 7)),
+        stream.binomial(1, 0.0, size=(2, 2)),
+        stream.randint(-3, 4),
+        stream.randint(0, high=4, size=(9,)),
+        stream.randint(1, high=2**31),
+        stream.randint(2, 3),
+        stream.choice(7),
+        stream.choice(np.array([0.1, 0.5, 0.9])),
+        stream.permutation(6),
+        stream.permutation(1),
+    )
+
+
+draw_compiled = numba.njit(draw)
+
+
+@numba.njit
+def draw_sample(stream, index):
+    return draw_compiled(stream_at(stream, index))
+
+
+def assert_same(found, expected):
+    for ours, numpys in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, numpys)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_draws_are_those_of_numpy(seed):
+    """Word for word, past the end of its 624 words several times."""
+    stream, numpys = canonical_stream(seed), np.random.RandomState(seed)
+    for index in range(10):
+        assert_same(draw_sample(stream, np.uint64(index)), draw(numpys))
+
+
+def test_a_sample_that_is_asked_for_again_is_drawn_again():
+    stream, numpys = canonical_stream(3), np.random.RandomState(3)
+    for index in range(4):
+        first = draw_sample(stream, np.uint64(index))
+        assert_same(draw_sample(stream, np.uint64(index)), first)
+        assert_same(first, draw(numpys))
