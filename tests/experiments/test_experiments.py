@@ -15,7 +15,7 @@ from experiments import train as training
 from experiments.assembly import Parts
 from nar.training import Workdir
 
-TRAIN = ("--config=configs/bfs.py", *TINY, "--config.model.processor=mpnn", "--config.model.hidden_size=4")
+TRAIN = ("--config=configs/tiny.py", *TINY, "--config.model.hidden_size=4")
 
 
 def train(workdir, *overrides):

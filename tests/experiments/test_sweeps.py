@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 
+import lives
 import numpy as np
 import pytest
 import scipy.stats
+from commands import ROOT, run
 
 from configs import base, text_small, tiny
 from configs.sweeps import bfs_processors
@@ -24,8 +26,6 @@ from experiments.trials.supervision import State, Supervision
 from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
 from nar.spread import spread
 from nar.training import Devices, read_json, write_json
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 def test_hyper_makes_lists_of_trials():
@@ -383,32 +383,31 @@ def test_settings_without_a_result_keep_their_order():
 
 SWEEP = """
 def get_sweep(hyper):
-    return hyper.product([hyper.sweep("model.processor", ["mpnn"]), hyper.sweep("training.seed", range(3))])
+    seeds = hyper.sweep("training.seed", range({number}))
+    return hyper.product([hyper.sweep("model.processor", ["mpnn"]), seeds])
 """
 
 
-def sweep(root, *arguments):
-    (root.parent / "seeds.py").write_text(SWEEP)
-    words = ["--config=configs/tiny.py", f"--sweep={root.parent / 'seeds.py'}", f"--workdir={root}"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments.sweep", *words, "--config.training.steps=120", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def words_of(root, *arguments, number=3):
+    path = root.parent / "seeds.py"
+    path.write_text(SWEEP.format(number=number))
+    words = ["--config=configs/tiny.py", f"--sweep={path}", f"--workdir={root}"]
+    return *words, "--config.model.hidden_size=4", "--config.training.steps=120", *arguments
 
 
-def end(process, seconds=300):
-    output, _ = process.communicate(timeout=seconds)
-    return process.returncode, output
+def sweep(root, *arguments, **options):
+    """Exit code of a sweep, and all that it said."""
+    code, output, errors = run("sweep", *words_of(root, *arguments, **options))
+    return code, output + errors
 
 
-def wait_for(happens, process, seconds=400):
-    limit = time.monotonic() + seconds
-    while not happens():
-        assert process.poll() is None and time.monotonic() < limit, process.communicate()
-        time.sleep(0.05)
+def start(root, *arguments):
+    return lives.Life("sweep", *words_of(root, *arguments))
+
+
+def end(life):
+    code, output, errors = life.end()
+    return code, output + errors
 
 
 def trial_processes(root):
@@ -428,29 +427,58 @@ def results(root):
     return {path.parent.name: read_json(path) for path in root.glob("trials/*/result.json")}
 
 
+def wait_until_none_trains(root):
+    """Trials end with the sweep that has started them."""
+    limit = time.monotonic() + 60
+    while trial_processes(root):
+        assert time.monotonic() < limit, "a trial trains on behind the sweep"
+        time.sleep(0.05)
+
+
+def test_a_sweep_runs_its_trials_and_makes_a_table(tmp_path):
+    root, few = tmp_path / "root", ("--config.training.steps=6", "--config.training.checkpoint_every=6")
+    code, output = sweep(root, "--parallel=1", *few, number=2)
+    assert code == 0 and "2 of 2" in output, output
+    names = ["processor=mpnn,seed=0", "processor=mpnn,seed=1"]
+    assert sorted(results(root)) == names and all(f"{name}: done" in output for name in names)
+    scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in results(root).values()]
+    (setting,) = read_json(root / "table.json")["settings"]
+    assert setting["overrides"] == {"model.processor": "mpnn"}
+    assert setting["test"]["mean"] == pytest.approx(np.mean(scores))
+    assert setting["test"]["deviation"] == pytest.approx(np.std(scores, ddof=1))
+    assert len({one["parameters_sha256"] for one in results(root).values()}) == 2
+    code, output = sweep(root, "--launcher=status", *few, number=2)
+    assert code == 0 and output.startswith("2 done, best ") and f"{np.mean(scores):.2%}"[:-1] in output
+    # What is done is not done again; of what is new there is a command.
+    assert sweep(root, "--launcher=print", *few, number=2) == (0, "")
+    code, output = sweep(root, "--launcher=print", *few)
+    (line,) = output.splitlines()
+    assert code == 0 and line.endswith("--sweep_index=2") and "--launcher" not in line
+    assert read_json(root / "sweep.json")["trials"][2]["overrides"]["training.seed"] == 2
+    code, output = sweep(root, "--sweep_index=3")
+    assert code == 1 and "error: --sweep_index must be below 3" in output
+
+
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """A sweep of three trials: killed, then ended by a signal, then started once more. And what it said."""
     root = tmp_path_factory.mktemp("sweep") / "root"
     said = []
-    killed = sweep(root, "--parallel=2")
-    wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")), killed)
+    killed = start(root, "--parallel=2")
+    killed.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
     os.kill(trial_processes(root)[0], signal.SIGKILL)
-    killed.kill()
-    said.append(killed.communicate()[0])
-    wait_until = time.monotonic() + 60
-    while trial_processes(root):
-        assert time.monotonic() < wait_until, "a trial trains on behind the sweep"
-        time.sleep(0.05)
+    killed.signal(signal.SIGKILL)
+    said.append(end(killed)[1])
+    wait_until_none_trains(root)
     before = [len(list(path.glob("checkpoints/step_*"))) for path in (root / "trials").iterdir()]
-    ended = sweep(root, "--parallel=1")
-    wait_for(lambda: len(results(root)) == 1, ended)
-    wait_for(lambda: trial_processes(root), ended)
-    ended.send_signal(signal.SIGINT)
+    ended = start(root, "--parallel=1")
+    ended.wait_for(lambda: len(results(root)) == 1)
+    ended.wait_for(lambda: trial_processes(root))
+    ended.signal(signal.SIGINT)
     code, output = end(ended)
     assert code == 1, output
     said.append(output)
-    code, output = end(sweep(root))
+    code, output = sweep(root)
     assert code == 0, output
     said.append(output)
     return root, before, said
@@ -469,12 +497,8 @@ def test_a_sweep_that_was_killed_and_interrupted_ends_as_its_trials_would_alone(
     assert f"{done}: starts" not in last and f"{done}: goes on" not in last
     alone = root.parent / "alone"
     config = root / "configs" / "processor=mpnn,seed=1.py"
-    subprocess.run(
-        [sys.executable, "-m", "experiments.train", f"--config={config}", f"--workdir={alone}"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    code, _, errors = run("train", f"--config={config}", f"--workdir={alone}")
+    assert code == 0, errors
     keys = ("parameters_sha256", "scores", "best_step")
     of_sweep, of_one = results(root)["processor=mpnn,seed=1"], read_json(alone / "result.json")
     assert [of_sweep[key] for key in keys] == [of_one[key] for key in keys]
@@ -488,17 +512,12 @@ def test_a_finished_sweep_only_shows_its_table(swept):
     table = read_json(root / "table.json")["settings"]
     assert table[0]["test"]["mean"] == pytest.approx(np.mean(scores))
     assert table[0]["test"]["deviation"] == pytest.approx(np.std(scores, ddof=1))
-    code, output = end(sweep(root, "--launcher=status"))
-    assert code == 0 and output.startswith("3 done, best ") and f"{np.mean(scores):.2%}"[:-1] in output
-    code, output = end(sweep(root, "--launcher=print"))
-    assert (code, output) == (0, "")
-    assert read_json(root / "sweep.json")["trials"][2]["overrides"]["training.seed"] == 2
 
 
 @pytest.mark.slow
 def test_commands_are_printed_and_each_runs_its_trial(tmp_path):
     root = tmp_path / "root"
-    code, output = end(sweep(root, "--launcher=print", "--config.training.checkpoint_every=100"))
+    code, output = sweep(root, "--launcher=print", "--config.training.checkpoint_every=100")
     assert code == 0, output
     lines = output.splitlines()
     assert len(lines) == 3 and all(line.endswith(f"--sweep_index={i}") for i, line in enumerate(lines))
@@ -506,11 +525,8 @@ def test_commands_are_printed_and_each_runs_its_trial(tmp_path):
     done = subprocess.run(["sh", "-c", lines[1]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(results(root)) == ["processor=mpnn,seed=1"]
-    code, output = end(sweep(root, "--sweep_index=3"))
-    assert code == 1 and "error: --sweep_index must be below 3" in output
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
@@ -521,7 +537,7 @@ def test_commands_are_printed_and_each_runs_its_trial(tmp_path):
 )
 def test_what_is_wrong_is_said_in_a_line(tmp_path, argument, words):
     root = tmp_path / "root"
-    code, output = end(sweep(root, argument))
+    code, output = sweep(root, argument)
     assert code == 1 and re.search(words, output, re.DOTALL) and "Traceback" not in output
     assert not root.exists()
 
@@ -532,15 +548,15 @@ def test_clusters_run_a_sweep(tmp_path, launcher):
     pytest.importorskip({"ray": "ray", "slurm": "submitit"}[launcher])
     root = tmp_path / "root"
     options = ["--options={'cluster': 'local'}"] if launcher == "slurm" else []
-    process = sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options)
-    wait_for(lambda: list(root.glob("trials/*/checkpoints/step_40.npz")), process)
+    life = start(root, f"--launcher={launcher}", "--trial_cores=1", *options)
+    life.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_40.npz")))
     os.kill(trial_processes(root)[0], signal.SIGKILL)
-    wait_for(lambda: results(root), process)
-    process.send_signal(signal.SIGTERM)
-    code, output = end(process)
+    life.wait_for(lambda: results(root))
+    life.signal(signal.SIGTERM)
+    code, output = end(life)
     assert code == 1 and "Interrupted; the same command goes on" in output, output
     assert "was killed by signal 9, to be started again" in output
-    code, output = end(sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options))
+    code, output = sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options)
     assert code == 0 and "3 of 3" in output, output
 
 
@@ -598,20 +614,17 @@ def test_a_sweep_of_shared_seeds_is_killed_and_ends_with_the_table_of_one_that_w
         tmp_path / "root",
         ["--share_seeds", "--parallel=1", "--config.training.checkpoint_every=20"],
     )
-    process = sweep(root, *usual)
-    wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")), process)
-    process.kill()
-    process.communicate()
-    wait_until = time.monotonic() + 60
-    while trial_processes(root):
-        assert time.monotonic() < wait_until
-        time.sleep(0.05)
-    code, output = end(sweep(root, "--launcher=print", *usual))
+    life = start(root, *usual)
+    life.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
+    life.signal(signal.SIGKILL)
+    life.end()
+    wait_until_none_trains(root)
+    code, output = sweep(root, "--launcher=print", *usual)
     (line,) = output.splitlines()
     assert line.endswith("--share_seeds --sweep_index=0")
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "Going on from step" in done.stdout, done.stdout + done.stderr
-    code, output = end(sweep(root, "--launcher=status", *usual))
+    code, output = sweep(root, "--launcher=status", *usual)
     assert code == 0 and "3 of 3" in output, output
     (name,) = results(root)
     assert name == "processor=mpnn,seed=0,replicas=3"
