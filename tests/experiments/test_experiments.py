@@ -229,12 +229,12 @@ def test_evaluate_folder_that_is_no_run(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["insertion_sort", "bellman_ford", "find_maximum_subarray"])
+@pytest.mark.parametrize("name", ["insertion_sort", "bellman_ford", "minimum"])
 def test_other_algorithms_train_by_config_alone(tmp_path, monkeypatch, name):
     monkeypatch.setattr(Parts, "score_split", lambda *arguments: {name: {"16": {"score": 0.5}}})
     config, workdir = tiny.get_config(), Workdir(tmp_path / "run")
     config.algorithms, config.model.hidden_size = (name,), 16
-    changes = {"steps": 100, "log_every": 20, "checkpoint_every": 100, "batch_size": 8, "learning_rate": 1e-2}
+    changes = {"steps": 60, "log_every": 20, "checkpoint_every": 60, "batch_size": 8, "learning_rate": 1e-2}
     config.training.update(changes)
     training.run(config.to_dict(), workdir)
     lines = lines_of(workdir.metrics)

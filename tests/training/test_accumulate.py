@@ -31,57 +31,59 @@ class Case:
         self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
         self.model = make_model(NetConfig(PROCESSORS[processor], 8, **knobs), {task: self.task.spec})
 
-    def lowered(self, num_parts):
+    @functools.cached_property
+    def state(self):
         make_state = functools.partial(init_state, self.model, SGD, {self.task.name: self.batch}, 0)
-        state = jax.jit(make_state)()
+        return jax.jit(make_state)()
+
+    def lowered(self, num_parts):
         step = make_step(self.model, SGD, num_parts=num_parts)
         whole = jax.jit(lambda state, batch: step(state, batch, self.task.name))
-        return whole.lower(state, self.batch), state
+        return whole.lower(self.state, self.batch)
 
     def step(self, num_parts):
-        lowered, state = self.lowered(num_parts)
-        before = jax.tree.map(np.array, state.params)
-        new, metrics = lowered.compile({"xla_backend_optimization_level": 0})(state, self.batch)
+        new, metrics = self.lowered(num_parts).compile()(self.state, self.batch)
         scalars = {name: float(value) for name, value in metrics.items() if value.ndim == 0}
-        return jax.tree.map(np.subtract, before, jax.device_get(new.params)), scalars
+        before, after = jax.device_get((self.state.params, new.params))
+        return jax.tree.map(np.subtract, before, after), scalars
 
     def counts(self, part):
         return loss_counts(self.model.config, self.task.spec, part)
 
 
+def assert_same(found, expected):
+    gradients, scalars = found
+    assert expected[1] == pytest.approx(scalars, rel=1e-5)
+    for module, leaves in expected[0].items():
+        for name, leaf in leaves.items():
+            np.testing.assert_allclose(gradients[module][name], leaf, rtol=1e-3, atol=1e-5, err_msg=module)
+
+
+def test_parts_have_the_gradient_of_the_whole():
+    """Under plain gradient descent a step is the gradient; the loss of the processor's gate is among them.
+
+    Parts by shape are those of a batch whose traces are dealt so that they take different numbers of steps.
+    """
+    case = Case("bfs", "g_forgetnet", batch_size=32, size=16, remat=True)
+    expected = case.step(1)
+    assert_same(case.step(4), expected)
+    case.batch = deal(case.batch, BY_SHAPE)
+    assert num_parts_of(case.batch, BY_SHAPE) == 4
+    assert_same(case.step(BY_SHAPE), expected)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "knobs"),
     [
-        ("bfs", {"processor": "g_forgetnet"}),
-        pytest.param(
-            "bridges", {"processor": "g_forgetnet", "termination": Learned()}, marks=pytest.mark.slow
-        ),
-        pytest.param("dfs", {"termination": Budget(steps=4)}, marks=pytest.mark.slow),
-        pytest.param("quickselect", {"hint_mode": "none"}, marks=pytest.mark.slow),
+        ("bridges", {"processor": "g_forgetnet", "termination": Learned()}),
+        ("dfs", {"termination": Budget(steps=4)}),
+        ("quickselect", {"hint_mode": "none"}),
     ],
 )
-def test_parts_have_the_gradient_of_the_whole(task, knobs):
-    """Under plain gradient descent a step is the gradient; the loss of the processor's gate is among them."""
+def test_other_networks_have_the_gradient_of_the_whole(task, knobs):
     case = Case(task, **knobs)
-    expected, whole = case.step(1)
-    gradients, parts = case.step(3)
-    assert whole == pytest.approx(parts, rel=1e-5)
-    for module, leaves in expected.items():
-        for name, leaf in leaves.items():
-            np.testing.assert_allclose(gradients[module][name], leaf, rtol=1e-3, atol=1e-5, err_msg=module)
-
-
-def test_parts_by_shape_have_the_gradient_of_the_whole():
-    """Of a batch whose traces are dealt so that its parts take different numbers of steps."""
-    case = Case("bfs", batch_size=32, size=16)
-    expected, whole = case.step(1)
-    case.batch = deal(case.batch, BY_SHAPE)
-    assert num_parts_of(case.batch, BY_SHAPE) == 4
-    gradients, parts = case.step(BY_SHAPE)
-    assert whole == pytest.approx(parts, rel=1e-5)
-    for module, leaves in expected.items():
-        for name, leaf in leaves.items():
-            np.testing.assert_allclose(gradients[module][name], leaf, rtol=1e-3, atol=1e-5, err_msg=module)
+    assert_same(case.step(3), case.step(1))
 
 
 def test_the_parts_tested_are_not_alike():
@@ -137,8 +139,7 @@ def test_memory_is_that_of_a_part():
     """What the compiler sets aside, which is the same each time."""
 
     def memory(num_parts):
-        lowered, _ = Case("bfs", batch_size=16).lowered(num_parts)
-        return lowered.compile().memory_analysis().temp_size_in_bytes
+        return Case("bfs", batch_size=16).lowered(num_parts).compile().memory_analysis().temp_size_in_bytes
 
     assert memory(8) < memory(1) / 3
 
