@@ -358,17 +358,18 @@ def network(task, **options):
 
 
 def test_what_is_observed_is_what_is_predicted():
-    model, params = network("heapsort")
-    traces = nar.sample_traces("heapsort", 5, 5, seed=1)
-    batch = Transforms().apply(ALGORITHMS["heapsort"], traces)
-    decided = Evaluator(model, Transforms(), 2).decide(params, "heapsort", batch)
+    task = "insertion_sort"
+    model, params = network(task)
+    traces = nar.sample_traces(task, 5, 5, seed=1)
+    batch = Transforms().apply(ALGORITHMS[task], traces)
+    decided = Evaluator(model, Transforms(), 2).decide(params, task, batch)
     for kind in ("outputs", "hints", "states"):
-        seen = Observer(model, Transforms(), 2, kind=kind).observe(params, "heapsort", traces)
+        seen = Observer(model, Transforms(), 2, kind=kind).observe(params, task, traces)
         for name, value in decided.outputs.items():
             np.testing.assert_array_equal(seen.outputs[name], value)
         np.testing.assert_array_equal(seen.steps, decided.steps)
         assert (seen.states is not None) == (kind == "states") and bool(seen.hints) == (kind != "outputs")
-    predicted = nar.evaluation.Predictor(model, params)("heapsort", traces.inputs["key"][3])
+    predicted = nar.evaluation.Predictor(model, params)(task, traces.inputs["key"][3])
     steps = predicted.steps
     assert seen.steps[3] == steps and seen.states.shape == (seen.steps.max(), 5, 5, 8)
     for name, value in predicted.hints.items():

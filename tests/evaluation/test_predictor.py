@@ -63,7 +63,13 @@ def test_what_is_known_before_a_run(task):
         assert known.hints[name].dtype == value.dtype
 
 
-@pytest.mark.parametrize("task", tasks.COVERING)
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param(task, marks=() if task in ("bfs", "insertion_sort", "lcs_length") else pytest.mark.slow)
+        for task in tasks.COVERING
+    ],
+)
 def test_predictions_have_the_form_of_a_trace(task):
     """Outputs are those of the evaluator; hints are shaped, typed and one-hot as those of the trace."""
     arguments = instance_of(task)

@@ -181,7 +181,9 @@ def network():
     return model, params
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, marks=pytest.mark.slow if task != TASKS[0] else ()) for task in TASKS]
+)
 def test_results_do_not_depend_on_the_size_of_batches(network, task):
     model, params = network
     traces = sample_traces(task, 5, 7, seed=0)

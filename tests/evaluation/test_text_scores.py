@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from commands import ROOT
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -263,17 +263,13 @@ def test_a_table_and_a_plot(tmp_path):
 
 
 def test_the_command(tmp_path):
-    import subprocess
-    import sys
-
     path = write(tmp_path / "answers.jsonl", [row("3"), b"junk"])
-    command = [sys.executable, "-m", "experiments.score_text", f"--answers={path}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "line 2 is unreadable: no JSON" in done.stdout
+    code, output, errors = run("score_text", f"--answers={path}")
+    assert code == 0, errors
+    assert "line 2 is unreadable: no JSON" in output
     written = json.loads((tmp_path / "answers.scores" / "scores.json").read_text())
     assert written["all"]["exact"] == 0.5
     path.write_text("junk")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1
-    assert "holds no answers; line 1: no JSON" in done.stderr
+    code, _, errors = run("score_text", f"--answers={path}")
+    assert code == 1
+    assert "holds no answers; line 1: no JSON" in errors

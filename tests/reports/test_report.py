@@ -2,7 +2,6 @@
 
 import html.parser
 import json
-import pathlib
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from commands import ROOT, run
 
 from configs import base
 from experiments.defaults import filled
@@ -32,7 +32,6 @@ from nar.reports.comparison.panels import learning_curves, published_bars, size_
 from nar.reports.comparison.quantities import clrs30_tasks
 from nar.reports.comparison.tables import Table, config_table, run_table, size_table
 
-ROOT = pathlib.Path(__file__).parents[2]
 CLRS30 = sorted(clrs30_tasks())
 
 
@@ -289,8 +288,8 @@ def test_scores_by_size_are_those_of_the_evaluation_or_else_of_the_result(tmp_pa
 
 def test_evaluations_of_several_runs_vary_over_the_runs(tmp_path):
     runs = [make_run(tmp_path / f"s{k}", {"bfs": 0.6}, seed=k) for k in range(2)]
-    for run, value in zip(runs, (0.5, 0.7), strict=True):
-        evaluated(run, n32_clrs30=value)
+    for folder, value in zip(runs, (0.5, 0.7), strict=True):
+        evaluated(folder, n32_clrs30=value)
     rows = size_table(make_settings(read(*runs).runs)).rows
     assert rows[1][2:] == ["32", "60.00 ± 14.14", "60.00 ± 14.14", "–", "2 runs"]
 
@@ -560,15 +559,9 @@ def test_markdown_has_a_line_for_each_row():
     assert text == "Caption.\n\n|  | a\\|b |\n| --- | --- |\n| x | 1 |\n| y | 2 |\n\nNote.\n"
 
 
-def run_script(*arguments, python=()):
-    command = [sys.executable, *python, "-m", "experiments.report", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_the_command_writes_all_files_and_prints_the_table(tmp_path):
     runs = [make_run(tmp_path / "runs" / f"s{k}", {"bfs": 0.5}, seed=k) for k in range(2)]
-    code, output, errors = run_script(*runs, f"--output={tmp_path / 'deep' / 'mine.html'}")
+    code, output, errors = run("report", *runs, f"--output={tmp_path / 'deep' / 'mine.html'}")
     assert code == 0, errors
     assert "50.00 ± 0.00" in output and f"Written: {tmp_path / 'deep' / 'mine.html'}" in output
     names = {path.name for path in (tmp_path / "deep").iterdir()}
@@ -578,13 +571,13 @@ def test_the_command_writes_all_files_and_prints_the_table(tmp_path):
 
 def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path):
     good = make_run(tmp_path / "good", {"bfs": 0.5})
-    code, _, errors = run_script(good, tmp_path / "missing", f"--output={tmp_path / 'report'}")
+    code, _, errors = run("report", good, tmp_path / "missing", f"--output={tmp_path / 'report'}")
     assert code == 1 and errors.strip() == f"error: {tmp_path / 'missing'} does not exist"
     assert not (tmp_path / "report").exists()
     (tmp_path / "file").touch()
-    code, _, errors = run_script(good, f"--output={tmp_path / 'file'}")
+    code, _, errors = run("report", good, f"--output={tmp_path / 'file'}")
     assert code == 1 and str(tmp_path / "file") in errors and "Traceback" not in errors
-    code, _, errors = run_script()
+    code, _, errors = run("report")
     assert code == 1 and "name at least one folder" in errors
 
 

@@ -1,9 +1,7 @@
 """The benchmark of what a step costs as things grow, and its plot."""
 
-import subprocess
-import sys
-
 import pytest
+from commands import run
 
 from nar.reports import check_picture, draw_scaling
 
@@ -13,24 +11,14 @@ LINES = {
 }
 
 
-def benchmark(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.benchmark", "scaling", *words],
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-
-
 @pytest.mark.slow
 def test_a_row_for_each_case_and_a_plot(tmp_path):
     picture = tmp_path / "scaling.svg"
     words = ["--sizes=4", "--batch_sizes=2,4", "--hidden_sizes=8", "--replicas=1,2", "--processors=mpnn"]
     words += ["--size=4", "--batch_size=2", "--hidden_size=8", "--repeats=1", f"--picture={picture}"]
-    done = benchmark(*words)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("mpnn")]
+    code, output, errors = run("benchmark", "scaling", *words)
+    assert code == 0, errors
+    rows = [line.split() for line in output.splitlines() if line.startswith("mpnn")]
     assert [row[-5] for row in rows] == ["4", "2", "4", "8", "1", "2"]
     assert all(float(number) >= 0 for row in rows for number in row[-4:])
     # The same case is measured once.
@@ -49,10 +37,10 @@ def test_a_row_for_each_case_and_a_plot(tmp_path):
     ],
 )
 def test_nonsense(words, message):
-    done = benchmark(*words)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "measuring" not in done.stderr
+    code, _, errors = run("benchmark", "scaling", *words)
+    assert code == 1
+    assert message in errors
+    assert "measuring" not in errors
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

@@ -81,7 +81,13 @@ def shown_changes(document):
     return {name: int(count) for name, count in found}
 
 
-@pytest.mark.parametrize("name", nar.ALGORITHMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("bfs", "lcs_length", "heapsort") else pytest.mark.slow)
+        for name in nar.ALGORITHMS
+    ],
+)
 def test_a_step_shows_what_changed_in_it(name, tmp_path):
     trace, page = page_of(name)
     step = trace.length - 1

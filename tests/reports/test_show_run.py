@@ -3,12 +3,11 @@
 import json
 import pathlib
 import re
-import subprocess
-import sys
 
 import every_kind
 import numpy as np
 import pytest
+from commands import run
 
 import nar
 from nar.evaluation.exactness import RIGHT
@@ -29,12 +28,6 @@ TINY = (
     "--config.training.log_every=5",
     "--config.training.checkpoint_every=10",
 )
-
-
-def run(script, *arguments):
-    command = [sys.executable, "-m", f"experiments.{script}", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def pair(steps=(4, 4)):

@@ -1,22 +1,19 @@
 """Language models by the same commands as graph networks: trained, stopped, resumed, asked."""
 
 import json
-import pathlib
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
+from commands import ROOT, command, run
 
 from configs import text_small
 from experiments.kinds import assemble_kind, graph_parts, text_parts
 from experiments.language_models import open_model
 from experiments.restore import load
 from nar.training import Devices
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 TINY = (
     "--config.model.hidden_size=8",
@@ -37,17 +34,6 @@ TINY = (
     "--config.evaluation.test_lengths=(2,3)",
     "--config.evaluation.test_samples=4",
 )
-
-
-def command(script, *arguments):
-    return [sys.executable, "-m", f"experiments.{script}", *map(str, arguments)]
-
-
-def run(script, *arguments):
-    done = subprocess.run(
-        command(script, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def train(workdir):
