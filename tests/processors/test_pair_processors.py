@@ -25,31 +25,42 @@ every_maker = pytest.mark.parametrize("make", MAKERS)
 
 
 def normal(seed, *shape):
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def random_step(num_nodes=NODES):
     """Features, states and a memory."""
     pairs = (BATCH, num_nodes, num_nodes)
     edges = FactoredFeatures(normal(0, *pairs, 2), normal(1, 2, SIZE), normal(2, SIZE))
-    adjacency = jnp.broadcast_to(jnp.eye(num_nodes, dtype=bool), pairs)
+    adjacency = np.tile(np.eye(num_nodes, dtype=bool), (BATCH, 1, 1))
     features = Features(normal(3, BATCH, num_nodes, SIZE), edges, normal(4, BATCH, SIZE), adjacency)
     return features, normal(5, BATCH, num_nodes, HIDDEN), normal(6, *pairs, HIDDEN)
 
 
-def processed(make, features, hidden, memory, **options):
-    """Parameters of a processor, off their initial 0 and 1, as numpy arrays by name, and what it returns."""
+@functools.cache
+def network(make, **options):
+    """Parameters of a processor, off their initial 0 and 1, as numpy arrays, and its compiled function."""
 
     def forward(features, hidden, memory):
         return make(HIDDEN, num_heads=HEADS, **options)(features, hidden, memory)
 
     pure = hk.without_apply_rng(hk.transform(forward))
-    shapes = jax.eval_shape(pure.init, jax.random.key(0), features, hidden, memory)
+    shapes = jax.eval_shape(pure.init, jax.random.key(0), *random_step())
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: 0.5 * random.standard_normal(leaf.shape).astype("f"), shapes)
-    apply = jax.jit(pure.apply)
-    by_name = {module.split("/", 1)[1]: leaves for module, leaves in params.items() if "/" in module}
-    return by_name, apply(params, features, hidden, memory)
+    return params, jax.jit(pure.apply)
+
+
+def parameters(make, **options):
+    """The parameters by name."""
+    params, _ = network(make, **options)
+    return {module.split("/", 1)[1]: leaves for module, leaves in params.items() if "/" in module}
+
+
+def processed(make, features, hidden, memory, **options):
+    """The parameters by name, and what the processor returns."""
+    params, apply = network(make, **options)
+    return parameters(make, **options), apply(params, features, hidden, memory)
 
 
 def assert_close(first, second, tolerance=1e-4):
@@ -230,11 +241,12 @@ def test_attention_skips_padding_nodes(name):
     ours, loop, num_arguments = ATTENTIONS[name]
     arrays = [normal(seed, 2, 3, 3, 2, 4) for seed in range(num_arguments)]
     mask = np.array([[True] * 3, [True, True, False]])
-    masked = ours(*arrays, mask=jnp.asarray(mask))
+    attend = jax.jit(ours)
+    masked = attend(*arrays, mask=mask)
     for index in range(2):
         real = np.flatnonzero(mask[index])
         assert_close(masked[index], loop(*(np.asarray(array[index]) for array in arrays), real))
-    assert_close(masked[0], ours(*arrays)[0])
+    assert_close(masked[0], attend(*arrays)[0])
 
 
 def test_gradients_of_triangular_attention():
@@ -248,7 +260,7 @@ def test_gradients_of_triangular_attention():
 
     weights = normal(9, 1, 3, 3, 2, 2)
     ours, theirs = (
-        jax.grad(lambda *x, f=f: (f(*x) * weights).sum(), argnums=(0, 1, 2, 3))(*arrays)
+        jax.jit(jax.grad(lambda *x, f=f: (f(*x) * weights).sum(), argnums=(0, 1, 2, 3)))(*arrays)
         for f in (triangular_attention, plain)
     )
     jax.tree.map(functools.partial(assert_close, tolerance=1e-5), ours, theirs)
@@ -270,12 +282,19 @@ def test_no_array_of_triples_and_features(name):
 # Memory and options
 
 
+def masked_step():
+    """That of `random_step`, with the last node of the second sample for padding."""
+    features, hidden, memory = random_step()
+    return features._replace(mask=np.array([[True] * 4, [True, True, True, False]])), hidden, memory
+
+
 @every_maker
 def test_the_memory_is_read_and_may_be_absent(make):
-    features, hidden, memory = random_step()
-    _, with_memory = processed(make, features, hidden, memory)
-    _, with_zeros = processed(make, features, hidden, jnp.zeros_like(memory))
-    _, with_none = processed(make, features, hidden, ())
+    features, hidden, memory = masked_step()
+    with_memory, with_zeros, with_none = (
+        processed(make, features, hidden, each, num_layers=1)[1]
+        for each in (memory, np.zeros_like(memory), ())
+    )
     assert np.abs(with_memory.nodes - with_zeros.nodes).max() > 1e-2
     jax.tree.map(assert_close, with_none, with_zeros)
     assert with_memory.memory.shape == memory.shape
@@ -286,15 +305,13 @@ def test_initial_memory(make):
     def initial():
         return make(HIDDEN, num_heads=HEADS).initial_memory(BATCH, NODES)
 
-    memory = hk.transform(initial).apply({}, None)
+    memory = jax.jit(hk.transform(initial).apply)({}, None)
     np.testing.assert_array_equal(memory, np.zeros((BATCH, NODES, NODES, HIDDEN)))
 
 
 @every_maker
 def test_memory_of_padding_pairs_is_zero(make):
-    features, hidden, memory = random_step()
-    masked = features._replace(mask=jnp.asarray([[True] * 4, [True, True, True, False]]))
-    _, result = processed(make, masked, hidden, memory)
+    _, result = processed(make, *masked_step(), num_layers=1)
     assert not result.memory[1, 3].any() and not result.memory[1, :, 3].any()
     assert result.memory[1, :3, :3].all() and result.memory[0].all()
 
@@ -309,7 +326,7 @@ def test_wrong_shape_of_memory(make):
 @every_maker
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_layers_have_parameters_of_their_own(make, num_layers):
-    params, _ = processed(make, *random_step(), num_layers=num_layers)
+    params = parameters(make, num_layers=num_layers)
     assert {name.split("/")[0] for name in params if name.startswith("layer")} == {
         f"layer_{layer}" for layer in range(num_layers)
     }

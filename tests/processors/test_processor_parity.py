@@ -7,13 +7,16 @@ import jax
 import numpy as np
 import oracle
 import pytest
+from processor_contract import initial_params
 
 from nar.model.dm_clrs import convert_parameters
 from nar.model.dm_clrs.layouts import LAYOUTS
+from nar.model.initial import find_wanted, nested
 from nar.processors import PROCESSORS, Features
 
 HIDDEN = 8
 BATCH = 2
+NODES = 4
 
 
 def arrays(num_nodes, seed=0):
@@ -27,23 +30,41 @@ def arrays(num_nodes, seed=0):
     return nodes, np.clip(edges, -HIDDEN, HIDDEN - 1), graph, adjacency, hidden
 
 
-def theirs(name, num_heads=1, layer_norm=True):
-    """Their processor: a function that makes parameters, moved off their initial values, and a pure one."""
-    factory = oracle.clrs.get_processor_factory(name, layer_norm, nb_triplet_fts=4, nb_heads=num_heads)
-    pure = hk.without_apply_rng(hk.transform(lambda *arrays: factory(HIDDEN)(*arrays)))
+def off_initial(function):
+    """Parameters moved off their initial values."""
     with oracle.relaxed():
-        params = pure.init(jax.random.key(0), *arrays(4))
+        params = initial_params(function, *arrays(NODES))
     random = np.random.default_rng(1)
-    return jax.tree.map(lambda x: x + 0.3 * random.standard_normal(x.shape).astype("f"), params), pure.apply
+    return jax.tree.map(lambda x: x + 0.3 * random.standard_normal(x.shape).astype("f"), params)
+
+
+def theirs(name, num_heads=1, layer_norm=True):
+    """Their processor: parameters moved off their initial values, and a pure function."""
+    factory = oracle.clrs.get_processor_factory(name, layer_norm, nb_triplet_fts=4, nb_heads=num_heads)
+
+    def function(*arrays):
+        return factory(HIDDEN)(*arrays)
+
+    return off_initial(function), hk.without_apply_rng(hk.transform(function)).apply
+
+
+def their_states(apply, params):
+    with oracle.relaxed():
+        return jax.jit(apply)(params, *arrays(NODES))
+
+
+def our_states(network, params):
+    return jax.jit(network.apply)(params, *arrays(NODES))
+
+
+def our_processor(name, options, nodes, edges, graph, adjacency, hidden):
+    with hk.name_scope("processor"):
+        processor = PROCESSORS[name](HIDDEN, **options)
+    return processor(Features(nodes, edges, graph, adjacency), hidden)
 
 
 def ours(name, **options):
-    def forward(nodes, edges, graph, adjacency, hidden):
-        with hk.name_scope("processor"):
-            processor = PROCESSORS[name](HIDDEN, **options)
-        return processor(Features(nodes, edges, graph, adjacency), hidden)
-
-    return hk.without_apply_rng(hk.transform(forward))
+    return hk.without_apply_rng(hk.transform(functools.partial(our_processor, name, options)))
 
 
 def converted(name, params):
@@ -62,18 +83,27 @@ def options_of(name):
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_same_states(name):
     params, apply = theirs(name)
-    features = arrays(5)
-    with oracle.relaxed():
-        nodes, edges = apply(params, *features)
+    nodes, edges = their_states(apply, params)
     network = ours(name, **options_of(name))
     params = converted(name, params)
-    initial = jax.eval_shape(network.init, jax.random.key(0), *features)
+    initial = jax.eval_shape(network.init, jax.random.key(0), *arrays(NODES))
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, initial)
-    processed = network.apply(params, *features)
+    processed = our_states(network, params)
     assert_close(processed.nodes, nodes, 1e-5)
     assert (processed.edges is None) == (edges is None)
     if edges is not None:
         assert_close(processed.edges, edges, 1e-5)
+
+
+def many_initial_params(function):
+    """Initial parameters for a hundred keys, drawn without a program."""
+
+    def forward():
+        return function(*arrays(NODES))
+
+    random = np.random.default_rng(0)
+    wanted = find_wanted(forward)
+    return nested({name: one.recipe(random, (100, *one.shape)) for name, one in wanted.items()})
 
 
 @pytest.mark.parametrize("name", ["triplet_gpgn", "gat", "gatv2", "memnet_masked"])
@@ -81,25 +111,31 @@ def test_same_initial_parameters(name):
     """Over many keys: every weight has the spread, and every offset the value, that it has in dm-clrs."""
     factory = oracle.clrs.get_processor_factory(name, True, nb_triplet_fts=8, nb_heads=2)
     options = {"num_heads": 2} if name.startswith("gat") else {}
-    keys = jax.random.split(jax.random.key(0), 100)
 
-    def initial(pure):
-        return jax.jit(jax.vmap(lambda key: pure.init(key, *arrays(3))))(keys)
+    def theirs(*arrays):
+        return factory(HIDDEN)(*arrays)
 
     with oracle.relaxed():
-        expected = initial(hk.transform(lambda *arrays: factory(HIDDEN)(*arrays)))
-    found = initial(ours(name, **options))
+        expected = many_initial_params(theirs)
+    found = many_initial_params(functools.partial(our_processor, name, options))
     for module, leaves in converted(name, expected).items():
         for leaf, value in leaves.items():
             assert np.std(found[module][leaf]) == pytest.approx(value.std(), rel=0.1), (module, leaf)
             assert np.mean(found[module][leaf]) == pytest.approx(value.mean(), abs=0.05), (module, leaf)
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+WITH_PARTS_OF_ALL = ("deepsets", "gat", "gatv2_full", "memnet_masked", "triplet_gpgn")
+"""Together they have every part of `LAYOUTS` with a gradient of its own."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in WITH_PARTS_OF_ALL else [pytest.mark.slow]) for name in LAYOUTS],
+)
 def test_same_gradients(name):
     """Of the parameters and of all features."""
     params, apply = theirs(name)
-    *features, adjacency, hidden = arrays(5, seed=2)
+    *features, adjacency, hidden = arrays(NODES, seed=2)
 
     def loss(apply, params, nodes, edges, graph, hidden):
         new, edges, *_ = apply(params, nodes, edges, graph, adjacency, hidden)
@@ -109,10 +145,12 @@ def test_same_gradients(name):
         processed = ours(name, **options_of(name)).apply(*arguments)
         return processed.nodes, processed.edges
 
-    gradient = functools.partial(jax.grad, argnums=(0, 1, 2, 3, 4))
+    def gradient(apply):
+        return jax.jit(jax.grad(functools.partial(loss, apply), argnums=(0, 1, 2, 3, 4)))
+
     with oracle.relaxed():
-        expected = gradient(functools.partial(loss, apply))(params, *features, hidden)
-    found = gradient(functools.partial(loss, read))(converted(name, params), *features, hidden)
+        expected = gradient(apply)(params, *features, hidden)
+    found = gradient(read)(converted(name, params), *features, hidden)
     wanted = converted(name, expected[0])
     assert jax.tree.structure(found[0]) == jax.tree.structure(wanted)
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(wanted))
@@ -121,22 +159,36 @@ def test_same_gradients(name):
         assert np.abs(np.asarray(value) - leaf).max() <= 1e-4 * max(np.abs(leaf).max(), 1e-2 * largest)
 
 
-@pytest.mark.parametrize("name", ["gat", "gatv2", "gat_full", "gatv2_full"])
-@pytest.mark.parametrize("num_heads", [2, 4])
+@pytest.mark.parametrize(
+    ("name", "num_heads"),
+    [
+        ("gat", 2),
+        ("gatv2", 4),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("gat", 4),
+                ("gatv2", 2),
+                ("gat_full", 2),
+                ("gat_full", 4),
+                ("gatv2_full", 2),
+                ("gatv2_full", 4),
+            )
+        ),
+    ],
+)
 def test_same_heads(name, num_heads):
     params, apply = theirs(name, num_heads)
-    with oracle.relaxed():
-        nodes, _ = apply(params, *arrays(4))
-    found = ours(name, num_heads=num_heads).apply(converted(name, params), *arrays(4))
+    nodes, _ = their_states(apply, params)
+    found = our_states(ours(name, num_heads=num_heads), converted(name, params))
     assert_close(found.nodes, nodes, 1e-5)
 
 
 @pytest.mark.parametrize("name", ["pgn", "deepsets", "gat", "gatv2"])
 def test_without_layer_norm(name):
     params, apply = theirs(name, layer_norm=False)
-    with oracle.relaxed():
-        nodes, _ = apply(params, *arrays(4))
-    found = ours(name, layer_norm=False).apply(converted(name, params), *arrays(4))
+    nodes, _ = their_states(apply, params)
+    found = our_states(ours(name, layer_norm=False), converted(name, params))
     assert_close(found.nodes, nodes, 1e-5)
 
 
@@ -144,10 +196,15 @@ def test_memory_networks_of_dm_clrs_do_not_train():
     """As the docstring of `nar.processors.memnet` says: no state and no gradient leaves their initial 0."""
     factory = oracle.clrs.get_processor_factory("memnet_full", True, nb_triplet_fts=4)
     pure = hk.without_apply_rng(hk.transform(lambda *arrays: factory(HIDDEN)(*arrays)[0]))
+
+    def loss(params):
+        states = pure.apply(params, *arrays(NODES))
+        return (states - 1.0).sum() ** 2, states
+
     with oracle.relaxed():
-        params = pure.init(jax.random.key(0), *arrays(4))
-        assert not np.asarray(pure.apply(params, *arrays(4))).any()
-        gradients = jax.grad(lambda params: (pure.apply(params, *arrays(4)) - 1.0).sum() ** 2)(params)
+        params = jax.jit(pure.init)(jax.random.key(0), *arrays(NODES))
+        gradients, states = jax.jit(jax.grad(loss, has_aux=True))(params)
+    assert not np.asarray(states).any()
     assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradients))
 
 
@@ -163,19 +220,19 @@ def test_every_processor_of_dm_clrs_has_a_layout():
 # Options that no published name has
 
 
-def with_options(name, make, features, **options):
+def with_options(name, make, **options):
     """States of their class and of ours, with the same parameters."""
-    pure = hk.without_apply_rng(hk.transform(lambda *arrays: make()(*arrays)))
-    random = np.random.default_rng(1)
-    with oracle.relaxed():
-        params = pure.init(jax.random.key(0), *features)
-        params = jax.tree.map(lambda x: x + 0.3 * random.standard_normal(x.shape).astype("f"), params)
-        nodes, _ = pure.apply(params, *features)
+
+    def function(*arrays):
+        return make()(*arrays)
+
+    params = off_initial(function)
+    nodes, _ = their_states(hk.without_apply_rng(hk.transform(function)).apply, params)
     between = params.pop("memnet_clrs_processor/~_apply/linear", None)
     own = converted(name, params)
     if between is not None:
         own["processor/memnet/between"] = between
-    return nodes, ours(name, **options).apply(own, *features).nodes
+    return nodes, our_states(ours(name, **options), own).nodes
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
@@ -191,7 +248,7 @@ def test_aggregations_are_their_reductions(name, reduction):
             gated=name == "gmpnn",
         )
 
-    nodes, found = with_options(name, make, arrays(5), aggregation=reduction, layer_norm=False)
+    nodes, found = with_options(name, make, aggregation=reduction, layer_norm=False)
     assert_close(found, nodes, 1e-5)
 
 
@@ -199,7 +256,7 @@ def test_attention_size_is_their_mid_size():
     def make():
         return oracle.baselines.processors.GATv2(HIDDEN, nb_heads=2, mid_size=6, use_ln=True)
 
-    nodes, found = with_options("gatv2", make, arrays(4), num_heads=2, attention_size=6)
+    nodes, found = with_options("gatv2", make, num_heads=2, attention_size=6)
     assert_close(found, nodes, 1e-5)
 
 
@@ -211,7 +268,7 @@ def test_memory_networks_of_several_hops(num_hops, memory_size):
         )
 
     options = {"num_hops": num_hops, "memory_size": memory_size, "embedding_size": 4, "layer_norm": True}
-    nodes, found = with_options("memnet_masked", make, arrays(4), **options)
+    nodes, found = with_options("memnet_masked", make, **options)
     assert_close(found, nodes, 1e-5)
 
 
@@ -221,5 +278,5 @@ def test_memory_networks_without_words():
     def make():
         return oracle.baselines.processors.MemNetFull(HIDDEN, HIDDEN, HIDDEN, apply_embeddings=False)
 
-    nodes, found = with_options("memnet_full", make, arrays(4), embed=False)
+    nodes, found = with_options("memnet_full", make, embed=False)
     assert_close(found, nodes, 1e-5)

@@ -36,8 +36,7 @@ def test_losses_fall(index, name):
         updates, state = optimiser.update(gradients, state)
         return optax.apply_updates(params, updates), state, total
 
-    init = jax.jit(model.init)
-    params = init(jax.random.key(0), {task.name: stream.batch(0)})
+    params = model.init(jax.random.key(0), {task.name: stream.batch(0)})
     state, totals = optimiser.init(params), []
     for number in range(NUM_STEPS):
         params, state, total = step(params, state, stream.batch(number), jax.random.key(number))

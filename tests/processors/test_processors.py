@@ -1,6 +1,5 @@
 """Processors: one contract for all of `PROCESSORS`, and each part against a plain definition."""
 
-import dataclasses
 import functools
 import inspect
 import pathlib
@@ -12,6 +11,25 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+from processor_contract import (
+    BATCH,
+    HIDDEN,
+    NODES,
+    SIZE,
+    Compiled,
+    assert_close,
+    assert_gradients_reach_every_parameter,
+    assert_half_precision,
+    assert_order_does_not_matter,
+    assert_padding_and_form_of_edges_do_not_matter,
+    half_of,
+    in_type,
+    initial_params,
+    padded,
+    plain_features,
+    random_features,
+    transformed,
+)
 
 import nar
 from nar.model.dm_clrs.layouts import LAYOUTS
@@ -23,10 +41,8 @@ from nar.processors import (
     PGN,
     PROCESSORS,
     Apart,
-    Context,
     DeepSets,
     FactoredFeatures,
-    Features,
     FullGraph,
     Gated,
     GATv2,
@@ -36,6 +52,7 @@ from nar.processors import (
     Processed,
     TripletGMPNN,
     Triplets,
+    check_shapes,
     dense,
     find_aggregation,
     find_processor,
@@ -47,24 +64,27 @@ from nar.processors.memnet import position_encoding, read_words
 from nar.processors.triplets import max_plus
 
 every_processor = pytest.mark.parametrize("name", PROCESSORS)
+OF_OTHERS = (
+    "gat_full",
+    "gatv2",
+    "gmpnn",
+    "gpgn",
+    "gpgn_mask",
+    "memnet_full",
+    "mpnn",
+    "pgn",
+    "triplet_gpgn_mask",
+    "triplet_mpnn",
+    "triplet_pgn",
+    "triplet_pgn_mask",
+)
+"""Made of parts that other processors are made of too, in the same way."""
+every_kind_of_processor = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in OF_OTHERS else []) for name in PROCESSORS],
+)
 OF_MEMORY = ("memnet_full", "memnet_masked")
 """Those that know their nodes apart, take features for words, and do not read hidden states."""
-BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
-
-
-def random_features(seed=0, num_nodes=NODES):
-    """Features with factored edges, and states."""
-    random = np.random.default_rng(seed)
-
-    def normal(*shape):
-        return jnp.asarray(random.standard_normal(shape), jnp.float32)
-
-    adjacency = (random.random((BATCH, num_nodes, num_nodes)) < 0.5) | np.eye(num_nodes, dtype=bool)
-    edges = FactoredFeatures(
-        normal(BATCH, num_nodes, num_nodes, CHANNELS), normal(CHANNELS, SIZE), normal(SIZE)
-    )
-    nodes, graph = normal(BATCH, num_nodes, SIZE), normal(BATCH, SIZE)
-    return Features(nodes, edges, graph, jnp.asarray(adjacency)), normal(BATCH, num_nodes, HIDDEN)
 
 
 def reads_history(name):
@@ -72,43 +92,9 @@ def reads_history(name):
     return name not in (*OF_MEMORY, "forgetnet")
 
 
-def in_type(dtype, tree):
-    return jax.tree.map(lambda leaf: leaf if leaf.dtype == bool else leaf.astype(dtype), tree)
-
-
-def with_dense_edges(features):
-    return features._replace(edges=dense(features.edges))
-
-
 @functools.cache
 def network(name):
-    """Parameters of a processor, moved off their initial 0 and 1, and its pure function."""
-
-    def forward(features, hidden):
-        processor = PROCESSORS[name](HIDDEN)
-        memory = processor.initial_memory(BATCH, features.nodes.shape[1])
-        return processor(features, hidden, memory, Context())
-
-    transformed = hk.without_apply_rng(hk.transform(forward))
-    random = np.random.default_rng(0)
-    params = jax.tree.map(
-        lambda leaf: leaf + 0.1 * random.standard_normal(leaf.shape).astype(np.float32),
-        transformed.init(jax.random.key(0), *random_features()),
-    )
-    return params, transformed.apply
-
-
-@functools.cache
-def compiled(name):
-    return jax.jit(network(name)[1])
-
-
-def run(name, features, hidden):
-    return compiled(name)(network(name)[0], features, hidden)
-
-
-def assert_close(first, second, tolerance=1e-5):
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), first, second)
+    return Compiled(lambda: PROCESSORS[name](hidden_size=HIDDEN))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -117,7 +103,7 @@ def assert_close(first, second, tolerance=1e-5):
 
 @every_processor
 def test_shapes(name):
-    processed = run(name, *random_features())
+    processed = network(name)(*plain_features())
     assert isinstance(processed, Processed)
     assert processed.nodes.shape == (BATCH, NODES, HIDDEN)
     assert processed.messages is None or processed.messages.shape == (BATCH, NODES, HIDDEN)
@@ -127,123 +113,51 @@ def test_shapes(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(processed))
 
 
-def assert_order_does_not_matter(call):
-    features, hidden = random_features()
-    order = np.array([3, 1, 4, 0, 2])
-
-    def nodes(value):
-        return value[:, order]
-
-    def pairs(value):
-        return value[:, order][:, :, order]
-
-    factored = features.edges
-    permuted = features._replace(
-        nodes=nodes(features.nodes),
-        edges=FactoredFeatures(pairs(factored.values), factored.vectors, factored.bias),
-        adjacency=pairs(features.adjacency),
-    )
-    before, after = call(features, hidden), call(permuted, nodes(hidden))
-    assert_close(after.nodes, nodes(before.nodes))
-    assert_close(after.messages, None if before.messages is None else nodes(before.messages))
-    assert_close(after.edges, None if before.edges is None else pairs(before.edges))
-    assert_close(after.graph, before.graph)
-    assert_close(after.pointable, None if before.pointable is None else pairs(before.pointable))
-    assert_close(after.losses, before.losses)
-
-
 @pytest.mark.parametrize("name", sorted(set(PROCESSORS) - set(OF_MEMORY)))
 def test_order_of_nodes_does_not_matter(name):
-    assert_order_does_not_matter(functools.partial(run, name))
+    assert_order_does_not_matter(network(name))
 
 
 @pytest.mark.parametrize("name", OF_MEMORY)
 def test_order_of_nodes_matters_to_memory_networks(name):
     """The offsets of the places in their memory are all that tells nodes apart."""
-    params, _ = network(name)
+    params = network(name).params
     assert params["memnet"]["places"].any()
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_order_does_not_matter(functools.partial(run, name))
+        assert_order_does_not_matter(network(name))
     alike = {**params, "memnet": {**params["memnet"], "places": 0 * params["memnet"]["places"]}}
-    assert_order_does_not_matter(functools.partial(compiled(name), alike))
+    assert_order_does_not_matter(functools.partial(network(name).alone, alike))
 
 
-def padded(features, hidden, more, garbage):
-    """`more` nodes of garbage that are connected with nothing."""
-
-    def fill(value, axes):
-        width = [(0, 0), *[(0, more)] * axes] + [(0, 0)] * (value.ndim - 1 - axes)
-        return jnp.pad(value, width, constant_values=garbage)
-
-    num_nodes = features.nodes.shape[1]
-    adjacency = np.zeros((BATCH, num_nodes + more, num_nodes + more), bool)
-    adjacency[:, :num_nodes, :num_nodes] = features.adjacency
-    adjacency |= np.eye(num_nodes + more, dtype=bool)
-    edges = features.edges
-    new = Features(
-        nodes=fill(features.nodes, 1),
-        edges=FactoredFeatures(fill(edges.values, 2), edges.vectors, edges.bias),
-        graph=features.graph,
-        adjacency=jnp.asarray(adjacency),
-        mask=jnp.broadcast_to(jnp.arange(num_nodes + more)[None] < num_nodes, (BATCH, num_nodes + more)),
-    )
-    return new, fill(hidden, 1)
-
-
-@every_processor
+@every_kind_of_processor
 @pytest.mark.parametrize("garbage", [0.0, 50.0])
-def test_padding_nodes_change_nothing(name, garbage):
-    features, hidden = random_features()
-    before, after = run(name, features, hidden), run(name, *padded(features, hidden, 3, garbage))
-    assert_close(after.nodes[:, :NODES], before.nodes)
-    if before.messages is not None:
-        assert_close(after.messages[:, :NODES], before.messages)
-    if before.edges is not None:
-        assert_close(after.edges[:, :NODES, :NODES], before.edges)
-    assert_close(after.graph, before.graph)
-    assert_close(after.losses, before.losses)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+def test_padding_nodes_and_the_form_of_edges_change_nothing(name, garbage):
+    """What works alone on plain arrays, and with all that a network gives it, computes the same."""
+    assert_padding_and_form_of_edges_do_not_matter(network(name), garbage)
 
 
-@every_processor
+@every_kind_of_processor
 def test_padding_nodes_get_no_gradient(name):
-    features, hidden = padded(*random_features(), 2, 1.0)
-    params, apply = network(name)
-
-    def of_real_nodes(params, nodes, hidden):
-        processed = apply(params, features._replace(nodes=nodes), hidden)
-        edges = 0 if processed.edges is None else processed.edges[:, :NODES, :NODES].sum()
-        return processed.nodes[:, :NODES].sum() + edges
-
-    gradient = jax.jit(jax.grad(of_real_nodes, argnums=(0, 1, 2)))
-    gradients = gradient(params, features.nodes, hidden)
+    _, gradients = network(name).padded(network(name).params, *padded(*random_features(), 2, 1.0))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
     for gradient, is_read in zip(gradients[1:], (name not in OF_MEMORY, reads_history(name)), strict=True):
         assert not gradient[:, NODES:].any()
         assert gradient[:, :NODES].any() == is_read
 
 
-@every_processor
-def test_edges_may_be_factored_or_not(name):
-    features, hidden = random_features()
-    assert_close(run(name, features, hidden), run(name, with_dense_edges(features), hidden), 1e-4)
+@every_kind_of_processor
+def test_gradients_reach_every_parameter(name):
+    assert_gradients_reach_every_parameter(network(name))
 
 
 @every_processor
 def test_every_feature_is_read(name):
-    features, hidden = random_features()
-    before = run(name, features, hidden)
-    factored = features.edges
-    changed = {
-        "nodes": features._replace(nodes=features.nodes + 1),
-        "edges": features._replace(
-            edges=FactoredFeatures(factored.values + 1, factored.vectors, factored.bias)
-        ),
-        "graph": features._replace(graph=features.graph + 1),
-    }
-    for field, value in changed.items():
-        assert np.abs(run(name, value, hidden).nodes - before.nodes).max() > 1e-3, field
-    change = np.abs(run(name, features, hidden + 1).nodes - before.nodes).max()
+    features, hidden = plain_features()
+    before = network(name)(features, hidden)
+    for field in ("nodes", "edges", "graph"):
+        changed = features._replace(**{field: getattr(features, field) + 1})
+        assert np.abs(network(name)(changed, hidden).nodes - before.nodes).max() > 1e-3, field
+    change = np.abs(network(name)(features, hidden + 1).nodes - before.nodes).max()
     assert (change > 1e-3) == reads_history(name)
 
 
@@ -252,16 +166,18 @@ READ_THE_GRAPH = {"gat", "gatv2", "memnet_masked", *(name for name in LAYOUTS if
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_which_read_the_graph(name):
-    features, hidden = random_features()
-    alone = jnp.broadcast_to(jnp.eye(NODES, dtype=bool), features.adjacency.shape)
-    before, after = (run(name, f, hidden).nodes for f in (features, features._replace(adjacency=alone)))
+    features, hidden = plain_features()
+    alone = np.tile(np.eye(NODES, dtype=bool), (BATCH, 1, 1))
+    before, after = (
+        network(name)(each, hidden).nodes for each in (features, features._replace(adjacency=alone))
+    )
     assert (np.abs(after - before).max() > 1e-3) == (name in READ_THE_GRAPH)
 
 
 @every_processor
 def test_which_mask_predictions(name):
-    features, hidden = random_features()
-    pointable = run(name, features, hidden).pointable
+    features, hidden = plain_features()
+    pointable = network(name)(features, hidden).pointable
     assert (pointable is not None) == name.endswith("pgn_mask")
     if pointable is not None:
         np.testing.assert_array_equal(pointable, features.adjacency)
@@ -269,107 +185,66 @@ def test_which_mask_predictions(name):
 
 @every_processor
 def test_samples_are_apart(name):
-    features, hidden = random_features()
-    before = run(name, features, hidden)
-    other = features._replace(nodes=features.nodes.at[1].add(1), graph=features.graph.at[1].add(1))
-    after = run(name, other, hidden.at[1].add(1))
-    assert_close(jax.tree.map(lambda leaf: leaf[0], after), jax.tree.map(lambda leaf: leaf[0], before))
+    features, hidden = plain_features()
+    second = np.arange(BATCH)[:, None, None] == 1
+    other = features._replace(nodes=features.nodes + second, graph=features.graph + second[:, 0])
+    before, after = (
+        jax.tree.map(lambda leaf: leaf[0], network(name)(*each))
+        for each in ((features, hidden), in_type(np.float32, (other, hidden + second)))
+    )
+    assert_close(after, before)
 
 
-@every_processor
-@pytest.mark.parametrize("factored", [False, True])
-def test_half_precision(name, factored):
-    """Of features in bfloat16 everything that is made is in bfloat16, and near; parameters stay float32."""
-    features, hidden = random_features()
-    if not factored:
-        features = with_dense_edges(features)
-    half = in_type(jnp.bfloat16, (features, hidden))
-    expected = run(name, *in_type(jnp.float32, half))
-    if factored:  # the vectors are parameters, too
-        half = (
-            half[0]._replace(edges=dataclasses.replace(features.edges, values=half[0].edges.values)),
-            half[1],
-        )
-    found = run(name, *half)
-    for leaf, wanted in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        if wanted.dtype == bool:
-            continue
-        assert (leaf.dtype, wanted.dtype) == (jnp.bfloat16, jnp.float32)
-        leaf = np.asarray(leaf, np.float32)
-        assert np.isfinite(leaf).all()
-        assert np.abs(leaf - wanted).max() < 0.1 * np.abs(wanted).max()
+@every_kind_of_processor
+@pytest.mark.parametrize("edges", ["factored", pytest.param("dense", marks=pytest.mark.slow)])
+def test_half_precision(name, edges):
+    """Of features in bfloat16 everything that is made is in bfloat16, and near."""
+    features = random_features() if edges == "factored" else plain_features()
+    assert_half_precision(network(name), *features)
 
 
-@every_processor
-def test_parameters_are_float32_whatever_the_features(name):
-    def forward(features, hidden):
-        return PROCESSORS[name](HIDDEN)(features, hidden)
-
-    for dtype in (jnp.bfloat16, jnp.float32):
-        features, hidden = in_type(dtype, random_features())
-        params = jax.eval_shape(hk.transform(forward).init, jax.random.key(0), features, hidden)
-        assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
-
-
-@every_processor
-def test_gradients_reach_every_parameter(name):
-    features, hidden = random_features()
-    params, apply = network(name)
-
-    def loss(params):
-        processed = apply(params, features, hidden)
-        return (processed.nodes**2).sum() + (0 if processed.edges is None else (processed.edges**2).sum())
-
-    gradients = jax.jit(jax.grad(loss))(params)
-    for module, leaves in gradients.items():
-        for leaf, gradient in leaves.items():
-            assert np.abs(gradient).max() > 0, (module, leaf)
+@every_kind_of_processor
+def test_types(name):
+    """Dense features in bfloat16 make states in bfloat16, of parameters that are float32 in any case."""
+    half = half_of(*plain_features())
+    forward = hk.without_apply_rng(hk.transform(lambda f, h: PROCESSORS[name](HIDDEN)(f, h)))
+    params = jax.eval_shape(forward.init, jax.random.key(0), *half)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), params) == jax.tree.map(
+        lambda leaf: (leaf.shape, np.dtype(np.float32)), network(name).params
+    )
+    assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(network(name).params))
+    processed = jax.eval_shape(forward.apply, params, *half)
+    assert {leaf.dtype for leaf in jax.tree.leaves(processed)} - {np.dtype(bool)} == {jnp.dtype(jnp.bfloat16)}
 
 
-@every_processor
-@pytest.mark.parametrize(
-    ("field", "shape", "message"),
-    [
-        ("nodes", (BATCH, NODES), "nodes must have shape (B, N, F), got (2, 5)"),
-        ("nodes", (BATCH, NODES + 1, SIZE), "edges must have shape (2, 6, 6, F), got (2, 5, 5, 6)"),
-        ("edges", (BATCH, NODES, NODES), "edges must have shape (2, 5, 5, F), got (2, 5, 5)"),
-        ("edges", (BATCH, NODES, NODES + 1, SIZE), "edges must have shape (2, 5, 5, F), got (2, 5, 6, 6)"),
-        ("graph", (BATCH + 1, SIZE), "graph must have shape (2, F), got (3, 6)"),
-        ("graph", (BATCH, 1, SIZE), "graph must have shape (2, F), got (2, 1, 6)"),
-        ("adjacency", (BATCH, NODES, NODES + 1), "adjacency must have shape (2, 5, 5), got (2, 5, 6)"),
-        ("mask", (BATCH, NODES + 1), "mask must have shape (2, 5), got (2, 6)"),
-    ],
-)
-def test_wrong_shapes(name, field, shape, message):
+WRONG_SHAPES = [
+    ("nodes", (BATCH, NODES), "nodes must have shape (B, N, F), got (2, 5)"),
+    ("nodes", (BATCH, NODES + 1, SIZE), "edges must have shape (2, 6, 6, F), got (2, 5, 5, 6)"),
+    ("edges", (BATCH, NODES, NODES), "edges must have shape (2, 5, 5, F), got (2, 5, 5)"),
+    ("edges", (BATCH, NODES, NODES + 1, SIZE), "edges must have shape (2, 5, 5, F), got (2, 5, 6, 6)"),
+    ("graph", (BATCH + 1, SIZE), "graph must have shape (2, F), got (3, 6)"),
+    ("graph", (BATCH, 1, SIZE), "graph must have shape (2, F), got (2, 1, 6)"),
+    ("adjacency", (BATCH, NODES, NODES + 1), "adjacency must have shape (2, 5, 5), got (2, 5, 6)"),
+    ("mask", (BATCH, NODES + 1), "mask must have shape (2, 5), got (2, 6)"),
+]
+
+
+@pytest.mark.parametrize(("field", "shape", "message"), WRONG_SHAPES)
+def test_wrong_shapes(field, shape, message):
     features, hidden = random_features()
     dtype = bool if field in ("adjacency", "mask") else np.float32
-    wrong = features._replace(**{field: jnp.ones(shape, dtype)})
     with pytest.raises(ValueError, match=re.escape(message)):
-        run(name, wrong, hidden)
+        check_shapes(features._replace(**{field: np.ones(shape, dtype)}), hidden)
 
 
 @every_processor
-def test_wrong_shape_of_hidden(name):
+def test_every_processor_checks_shapes(name):
     features, hidden = random_features()
+    call = functools.partial(jax.eval_shape, network(name).alone, network(name).params)
     with pytest.raises(ValueError, match=r"hidden must have shape \(2, 5, H\), got \(2, 4, 8\)"):
-        run(name, features, hidden[:, 1:])
-
-
-@every_processor
-def test_works_alone_on_plain_arrays(name):
-    """As in the docstring of the room: inside `hk.transform`, on numpy arrays, without memory or context."""
-
-    def forward(nodes, edges, graph, adjacency, hidden):
-        features = Features(nodes, edges, graph, adjacency)
-        return PROCESSORS[name](hidden_size=HIDDEN)(features, hidden).nodes
-
-    features, hidden = jax.tree.map(np.asarray, random_features())
-    arrays = (features.nodes, dense(features.edges), features.graph, features.adjacency, hidden)
-    transformed = hk.transform(forward)
-    params = transformed.init(jax.random.key(0), *arrays)
-    assert_close(jax.tree.map(jnp.shape, params), jax.tree.map(jnp.shape, network(name)[0]))
-    nodes = transformed.apply(network(name)[0], None, *arrays)
-    assert_close(nodes, run(name, with_dense_edges(features), hidden).nodes)
+        call(features, hidden[:, 1:])
+    with pytest.raises(ValueError, match=r"graph must have shape \(2, F\), got \(2, 1, 6\)"):
+        call(features._replace(graph=features.graph[:, None]), hidden)
 
 
 @pytest.mark.parametrize("name", ["gta", "", None, 3, ["mpnn"], {}, PGN, float("nan")])
@@ -401,18 +276,12 @@ def test_every_processor_is_documented():
 # Options of the parts
 
 
-def transformed(function, *arguments, seed=0):
-    """Parameters of a function that uses Haiku modules, and what it returns."""
-    pure = hk.without_apply_rng(hk.transform(function))
-    params = pure.init(jax.random.key(seed), *arguments)
-    return params, pure.apply(params, *arguments)
-
-
 @pytest.mark.parametrize("make", [PGN, MPNN])
 @pytest.mark.parametrize("message_layers", [0, 1, 3])
 def test_message_layers(make, message_layers):
-    features, hidden = random_features()
-    params, _ = transformed(lambda f, h: make(HIDDEN, message_layers=message_layers)(f, h), features, hidden)
+    params = initial_params(
+        lambda f, h: make(HIDDEN, message_layers=message_layers)(f, h), *random_features()
+    )
     assert sum("message_" in module for module in params) == message_layers
 
 
@@ -427,14 +296,13 @@ def test_layer_norm(layer_norm):
 
 def test_options_pass_through_compositions():
     """Options of the innermost part can be given to every processor of the table, as a config does."""
-    features, hidden = random_features()
     for name in [name for name in LAYOUTS if LAYOUTS[name].num_messages]:
         factory = PROCESSORS[name]
         options = {"message_layers": 1, "aggregation": "sum", "layer_norm": False}
         if "triplet" in name:
             options["num_triplet_features"] = 2
-        params, _ = transformed(
-            lambda f, h, make=factory, kw=options: make(HIDDEN, **kw)(f, h), features, hidden
+        params = initial_params(
+            lambda f, h, make=factory, kw=options: make(HIDDEN, **kw)(f, h), *random_features()
         )
         assert not any("norm" in module or "message_1" in module for module in params)
         if "triplet" in name:
@@ -527,31 +395,30 @@ COMPOSED = {
 }
 
 
-@pytest.mark.parametrize("kind", COMPOSED)
+QUICK = ("gates apart", "a gated memory of numbers", "an LSTM behind")
+"""Those with a wrapper or an option that no processor of the table has."""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[] if kind in QUICK else [pytest.mark.slow]) for kind in COMPOSED],
+)
 def test_compositions_keep_the_contract(kind):
-    features, hidden = random_features()
-    pure = hk.without_apply_rng(hk.transform(lambda f, h: COMPOSED[kind]()(f, h)))
-    params = jax.tree.map(lambda leaf: leaf + 0.05, pure.init(jax.random.key(0), features, hidden))
-    apply = functools.partial(jax.jit(pure.apply), params)
-    before, after = apply(features, hidden), apply(*padded(features, hidden, 2, 7.0))
-    assert before.nodes.shape == (BATCH, NODES, HIDDEN)
-    assert_close(after.nodes[:, :NODES], before.nodes)
-    assert_order_does_not_matter(apply)
-    assert apply(*in_type(jnp.bfloat16, (features, hidden))).nodes.dtype == jnp.bfloat16
-
-    def loss(params):
-        processed = pure.apply(params, features, hidden)
-        return (processed.nodes**2).sum() + (0 if processed.edges is None else (processed.edges**2).sum())
-
-    gradients = jax.jit(jax.grad(loss))(params)
-    assert all(np.isfinite(leaf).all() and np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradients))
+    composed = Compiled(COMPOSED[kind])
+    assert composed(*plain_features()).nodes.shape == (BATCH, NODES, HIDDEN)
+    assert_order_does_not_matter(composed)
+    assert_padding_and_form_of_edges_do_not_matter(composed, 7.0)
+    assert_gradients_reach_every_parameter(composed)
+    half = jax.eval_shape(composed.alone, composed.params, *half_of(*random_features()))
+    assert half.nodes.dtype == jnp.bfloat16
 
 
 def test_nodes_that_are_apart_hear_nothing_of_each_other():
     features, hidden = random_features()
     _, before = transformed(lambda f, h: Apart(MPNN(HIDDEN))(f, h), features, hidden)
-    others = features._replace(nodes=features.nodes.at[:, 1:].add(1.0))
-    _, after = transformed(lambda f, h: Apart(MPNN(HIDDEN))(f, h), others, hidden.at[:, 1:].add(1.0))
+    change = (np.arange(NODES)[None, :, None] > 0).astype(np.float32)
+    others = features._replace(nodes=features.nodes + change)
+    _, after = transformed(lambda f, h: Apart(MPNN(HIDDEN))(f, h), others, hidden + change)
     assert_close(after.nodes[:, 0], before.nodes[:, 0])
     assert np.abs(after.nodes[:, 1:] - before.nodes[:, 1:]).max() > 1e-2
 
@@ -588,25 +455,26 @@ def test_heads_divide_sizes(make, num_heads):
         hk.transform(lambda: GATv2(HIDDEN, num_heads=4, attention_size=6)).init(None)
 
 
-def test_attention_reads_edges_of_its_own_node():
+@pytest.mark.parametrize("make", [GAT, GATv2])
+def test_attention_reads_edges_of_its_own_node(make):
     """Node i weighs j by edge (i, j), as in dm-clrs."""
-    features, hidden = random_features()
-    features = features._replace(adjacency=jnp.ones_like(features.adjacency), edges=dense(features.edges))
-    changed = features._replace(edges=features.edges.at[:, 2, 3].add(3.0))
-    for make in (GAT, GATv2):
-        before, after = (
-            transformed(lambda f, h, make=make: make(HIDDEN)(f, h), each, hidden)[1].nodes
-            for each in (features, changed)
-        )
-        differs = np.abs(after - before).max(axis=(0, 2)) > 1e-6
-        assert differs.tolist() == [False, False, True, False, False]
+    attention = Compiled(lambda: make(HIDDEN))
+    features, hidden = plain_features()
+    features = features._replace(adjacency=np.ones_like(features.adjacency))
+    edges = features.edges.copy()
+    edges[:, 2, 3] += 3.0
+    before, after = (
+        np.asarray(attention(each, hidden).nodes) for each in (features, features._replace(edges=edges))
+    )
+    differs = np.abs(after - before).max(axis=(0, 2)) > 1e-6
+    assert differs.tolist() == [False, False, True, False, False]
 
 
 def test_limits_of_memory_networks():
     features, hidden = random_features()
     with pytest.raises(ValueError, match="memory_size 5 is for at most 4 nodes, got 5"):
         transformed(lambda f, h: MemNet(HIDDEN, memory_size=5)(f, h), features, hidden)
-    wide = features._replace(graph=jnp.ones((BATCH, SIZE + 1)))
+    wide = features._replace(graph=np.ones((BATCH, SIZE + 1)))
     with pytest.raises(ValueError, match=r"nodes, edges and graph must have as many features, got .*7"):
         transformed(lambda f, h: MemNet(HIDDEN)(f, h), wide, hidden)
     for option in ("embedding_size", "memory_size", "num_hops"):
@@ -617,11 +485,11 @@ def test_limits_of_memory_networks():
 def test_words_are_looked_up():
     """Whole numbers from -H to H - 1 count from either end of the table; all others are its last row."""
     table = np.random.default_rng(0).standard_normal((4, 3)).astype("f")
-    x = jnp.asarray([[0.0, 0.9, -0.9, 1.0, 3.2], [-1.0, -4.0, -5.0, 4.0, 1e9]])
+    x = np.array([[0.0, 0.9, -0.9, 1.0, 3.2], [-1.0, -4.0, -5.0, 4.0, 1e9]], np.float32)
     weights = position_encoding(5, 3)
     rows = np.array([[0, 0, 0, 1, 3], [3, 0, 3, 3, 3]])
     expected = (table[rows] * weights).sum(axis=1)
-    assert_close(read_words(x, jnp.asarray(table), weights), expected)
+    assert_close(jax.jit(read_words)(x, table, weights), expected)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -683,7 +551,7 @@ def random_messages():
 @pytest.mark.parametrize("name", PLAIN)
 def test_aggregations_are_loops(name):
     messages, adjacency = random_messages()
-    received = AGGREGATIONS[name](jnp.asarray(messages), jnp.asarray(adjacency))
+    received = jax.jit(AGGREGATIONS[name])(messages, adjacency)
     for b in range(BATCH):
         for j in range(NODES):
             expected = PLAIN[name](messages[b, adjacency[b, :, j], j], axis=0)
@@ -693,48 +561,46 @@ def test_aggregations_are_loops(name):
 def test_recurrent_aggregation_is_an_lstm():
     """That of Haiku, over the neighbours alone, in the order of the nodes."""
     messages, adjacency = random_messages()
-    params, received = transformed(AGGREGATIONS["recurrent"], jnp.asarray(messages), jnp.asarray(adjacency))
-    params = {"lstm/linear": params["recurrent"]}
+    params, received = transformed(AGGREGATIONS["recurrent"], messages, adjacency)
+    heard = [messages[b, adjacency[b, :, j], j] for b, j in np.ndindex(BATCH, NODES)]
+    sequences = np.stack([np.pad(each, ((0, NODES - len(each)), (0, 0))) for each in heard], axis=1)
 
-    def read(messages):
-        lstm = hk.LSTM(HIDDEN)
-        state = lstm.initial_state(None)
-        for message in messages:
-            hidden, state = lstm(message, state)
-        return hidden
+    def read(sequences):
+        lstm, states = hk.LSTM(HIDDEN), []
+        state = lstm.initial_state(len(heard))
+        for step in sequences:
+            hidden, state = lstm(step, state)
+            states.append(hidden)
+        return jnp.stack(states)
 
-    theirs = hk.without_apply_rng(hk.transform(read))
+    theirs = jax.jit(hk.without_apply_rng(hk.transform(read)).apply)
     with oracle.relaxed():
-        for b in range(BATCH):
-            for j in range(NODES):
-                expected = theirs.apply(params, jnp.asarray(messages[b, adjacency[b, :, j], j]))
-                assert_close(received[b, j], expected)
+        states = np.asarray(theirs({"lstm/linear": params["recurrent"]}, sequences))
+    for index, (b, j) in enumerate(np.ndindex(BATCH, NODES)):
+        assert_close(received[b, j], states[len(heard[index]) - 1, index])
 
 
 @pytest.mark.parametrize("name", AGGREGATIONS)
-@pytest.mark.parametrize("make", [PGN, MPNN, TripletGMPNN])
+@pytest.mark.parametrize(
+    "make", [PGN, *(pytest.param(make, marks=pytest.mark.slow) for make in (MPNN, TripletGMPNN))]
+)
 def test_aggregation_by_name_or_callable(name, make):
-    """Both are the same; what is padding is not aggregated; what is in bfloat16 stays so."""
-    features, hidden = random_features()
-
-    def by(aggregation):
-        return hk.without_apply_rng(hk.transform(lambda f, h: make(HIDDEN, aggregation=aggregation)(f, h)))
-
-    network = by(name)
-    params = network.init(jax.random.key(0), features, hidden)
-    apply = jax.jit(network.apply)
-    before = apply(params, features, hidden)
-    assert_close(by(AGGREGATIONS[name]).apply(params, features, hidden), before, 1e-4)
-    assert_close(apply(params, *padded(features, hidden, 2, 3.0)).nodes[:, :NODES], before.nodes)
-    half = apply(params, *in_type(jnp.bfloat16, (features, hidden))).nodes
-    assert half.dtype == jnp.bfloat16
-    assert np.abs(np.asarray(half, np.float32) - before.nodes).max() < 0.1 * np.abs(before.nodes).max()
-    equivariance = functools.partial(assert_order_does_not_matter, functools.partial(apply, params))
+    """Both are the same; what is padding is not aggregated; gradients are finite."""
+    named, given = (Compiled(lambda by=by: make(HIDDEN, aggregation=by)) for by in (name, AGGREGATIONS[name]))
+    assert_close(named(*plain_features()), given(*plain_features()), 1e-4)
+    assert_padding_and_form_of_edges_do_not_matter(named, 3.0)
+    assert_gradients_reach_every_parameter(named)
     if name == "recurrent":
         with pytest.raises(AssertionError, match="Not equal to tolerance"):
-            equivariance()
+            assert_order_does_not_matter(named)
     else:
-        equivariance()
+        assert_order_does_not_matter(named)
+
+
+@pytest.mark.parametrize("name", AGGREGATIONS)
+def test_aggregations_of_bfloat16(name):
+    """What is in bfloat16 stays so, and near."""
+    assert_half_precision(Compiled(lambda: PGN(HIDDEN, aggregation=name)), *random_features())
 
 
 @pytest.mark.parametrize("name", ["min", "", None, 3, ["max"]])
@@ -743,27 +609,16 @@ def test_unknown_aggregation(name):
         find_aggregation(name)
 
 
-@pytest.mark.parametrize("name", AGGREGATIONS)
-def test_gradients_of_aggregations(name):
-    features, hidden = random_features()
-    network = hk.without_apply_rng(hk.transform(lambda f, h: PGN(HIDDEN, aggregation=name)(f, h).nodes))
-    params = network.init(jax.random.key(0), features, hidden)
-    params = jax.tree.map(lambda leaf: leaf + 0.1, params)
-    gradient = jax.grad(lambda params: (network.apply(params, features, hidden) ** 2).sum())
-    for leaf in jax.tree.leaves(jax.jit(gradient)(params)):
-        assert np.isfinite(leaf).all() and leaf.any()
-
-
 def test_the_largest_of_no_messages():
-    messages, adjacency = jnp.ones((1, 2, 2, 3)), jnp.zeros((1, 2, 2), bool)
-    assert (AGGREGATIONS["max"](messages, adjacency) == NO_MESSAGE).all()
+    messages, adjacency = np.ones((1, 2, 2, 3), np.float32), np.zeros((1, 2, 2), bool)
+    assert (jax.jit(AGGREGATIONS["max"])(messages, adjacency) == NO_MESSAGE).all()
 
 
 def test_largest_shares_its_derivative():
-    values = jnp.asarray([[[1.0], [3.0], [3.0], [-jnp.inf]]])
-    value, pull_back = jax.vjp(largest, values)
-    np.testing.assert_array_equal(value, [[3.0]])
-    np.testing.assert_array_equal(pull_back(jnp.ones((1, 1)))[0][0, :, 0], [0, 0.5, 0.5, 0])
+    values = np.array([[[1.0], [3.0], [3.0], [-np.inf]]], np.float32)
+    value, gradient = jax.jit(jax.value_and_grad(lambda values: largest(values)[0, 0]))(values)
+    assert value == 3.0
+    np.testing.assert_array_equal(gradient[0, :, 0], [0, 0.5, 0.5, 0])
 
 
 def test_gradients_are_finite_however_they_are_compiled():
@@ -771,14 +626,16 @@ def test_gradients_are_finite_however_they_are_compiled():
     features, hidden = random_features()
     edges = features.edges
     features = features._replace(edges=FactoredFeatures(edges.values[..., :1], edges.vectors[:1], edges.bias))
-    params, apply = network("triplet_mpnn")
+    apply = network("triplet_mpnn").alone
 
     def loss(params):
         processed = apply(params, features, hidden)
         return (processed.nodes**2).sum() + (processed.edges**2).sum()
 
     quickly, well = (
-        jax.jit(jax.grad(loss), compiler_options={"xla_backend_optimization_level": level})(params)
+        jax.jit(jax.grad(loss), compiler_options={"xla_backend_optimization_level": level})(
+            network("triplet_mpnn").params
+        )
         for level in (0, 3)
     )
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(quickly))
@@ -791,21 +648,23 @@ def test_gradients_are_finite_however_they_are_compiled():
 
 def test_linear_is_haikus_on_the_concatenation():
     random = np.random.default_rng(0)
-    parts = [jnp.asarray(random.standard_normal((2, 3, size)), jnp.float32) for size in (4, 1, 5)]
-    ours, value = transformed(lambda *inputs: Linear(HIDDEN, name="map")(*inputs), *parts)
+    parts = [random.standard_normal((2, 3, size)).astype(np.float32) for size in (4, 1, 5)]
+    whole = np.concatenate(parts, axis=-1)
+    ours = hk.without_apply_rng(hk.transform(lambda *inputs: Linear(HIDDEN, name="map")(*inputs)))
+    theirs = hk.without_apply_rng(hk.transform(lambda x: hk.Linear(HIDDEN, name="map")(x)))
+    params = jax.jit(ours.init)(jax.random.key(0), *parts)
     with oracle.relaxed():
-        theirs, _ = transformed(lambda x: hk.Linear(HIDDEN, name="map")(x), jnp.concatenate(parts, axis=-1))
-    assert_close(ours, theirs)  # the same key, the same numbers: initialisation is the same
-    w, b = np.asarray(ours["map"]["w"]), random.standard_normal(HIDDEN).astype(np.float32)
-    pure = hk.without_apply_rng(hk.transform(lambda *inputs: Linear(HIDDEN, name="map")(*inputs)))
-    assert_close(value, np.concatenate(parts, axis=-1) @ w)
-    shifted = pure.apply({"map": {"w": w, "b": b}}, *parts)
-    assert_close(shifted, np.concatenate(parts, axis=-1) @ w + b)
+        expected = jax.jit(theirs.init)(jax.random.key(0), whole)
+    assert_close(params, expected)  # the same key, the same numbers: initialisation is the same
+    w, b = np.asarray(params["map"]["w"]), random.standard_normal(HIDDEN).astype(np.float32)
+    apply = jax.jit(ours.apply)
+    assert_close(apply(params, *parts), whole @ w)
+    assert_close(apply({"map": {"w": w, "b": b}}, *parts), whole @ w + b)
 
 
 def test_linear_of_factored_features():
     features, _ = random_features()
-    extra = jnp.ones((BATCH, NODES, NODES, 2))
+    extra = np.ones((BATCH, NODES, NODES, 2), np.float32)
 
     def both(edges, extra):
         linear = Linear(HIDDEN, bias=0.5, name="map")
@@ -818,7 +677,7 @@ def test_linear_of_factored_features():
 
 @pytest.mark.parametrize("bias", [0.0, -3.0])
 def test_offset_of_linear(bias):
-    params, _ = transformed(lambda x: Linear(HIDDEN, bias=bias, name="map")(x), jnp.ones((1, 2)))
+    params = initial_params(lambda x: Linear(HIDDEN, bias=bias, name="map")(x), np.ones((1, 2), np.float32))
     np.testing.assert_array_equal(params["map"]["b"], np.full(HIDDEN, bias))
 
 
@@ -829,13 +688,13 @@ def test_offset_of_linear(bias):
 def test_triplets_have_edges():
     for name in PROCESSORS:
         if name.startswith("triplet"):
-            assert run(name, *random_features()).edges.shape == (BATCH, NODES, NODES, HIDDEN)
+            assert network(name)(*plain_features()).edges.shape == (BATCH, NODES, NODES, HIDDEN)
 
 
 def test_max_plus_is_a_loop():
     random = np.random.default_rng(0)
     a, b = random.standard_normal((2, BATCH, NODES, NODES, 3)).astype(np.float32)
-    product = max_plus(jnp.asarray(a), jnp.asarray(b))
+    product = jax.jit(max_plus)(a, b)
     for j in range(NODES):
         for k in range(NODES):
             assert_close(product[:, j, k], np.max(a[:, :, j] + b[:, :, k], axis=1))
@@ -845,21 +704,23 @@ def test_triplets_are_those_of_dm_clrs():
     """Largest of all messages t_ijk over i, then mapped to edges: the plain way, with N**3 messages."""
     features, hidden = random_features()
     order = ("node_i", "node_j", "node_k", "edge_ij", "edge_ik", "edge_jk", "graph")
-    params, processed = transformed(
-        lambda f, h: Triplets(Fixed(h, h), HIDDEN, num_features=4)(f, h), features, hidden
-    )
+
+    def ours(features, hidden):
+        return Triplets(Fixed(hidden, hidden), HIDDEN, num_features=4)(features, hidden)
+
     random = np.random.default_rng(1)
-    params = jax.tree.map(lambda leaf: leaf + random.standard_normal(leaf.shape).astype("f"), params)
-    pure = hk.without_apply_rng(
-        hk.transform(lambda f, h: Triplets(Fixed(h, h), HIDDEN, num_features=4)(f, h))
+    params = jax.tree.map(
+        lambda leaf: leaf + random.standard_normal(leaf.shape).astype("f"),
+        initial_params(ours, features, hidden),
     )
-    processed = pure.apply(params, features, hidden)
+    processed = jax.jit(hk.without_apply_rng(hk.transform(ours)).apply)(params, features, hidden)
     theirs = hk.without_apply_rng(hk.transform(oracle.baselines.processors.get_triplet_msgs))
     names = ["linear", *[f"linear_{k}" for k in range(1, 7)]]
     converted = {theirs: params[f"triplets/{ours}"] for ours, theirs in zip(order, names, strict=True)}
-    z = jnp.concatenate([features.nodes, hidden], axis=-1)
+    z = np.concatenate([features.nodes, hidden], axis=-1)
     with oracle.relaxed():
-        messages = theirs.apply(converted, z, dense(features.edges), features.graph, 4)
+        apply = jax.jit(theirs.apply, static_argnums=4)
+        messages = apply(converted, z, plain_features()[0].edges, features.graph, 4)
     out = params["triplets/out"]
     expected = np.maximum(
         np.max(np.asarray(messages), axis=1) @ np.asarray(out["w"]) + np.asarray(out["b"]), 0
@@ -867,30 +728,50 @@ def test_triplets_are_those_of_dm_clrs():
     assert_close(processed.edges, expected, 1e-4)
 
 
+def plain_max_plus(a, b):
+    return largest(a[:, :, :, None] + b[:, :, None])
+
+
+@functools.cache
+def compiled_max_plus(function):
+    """`(a, b, da, db, g) -> value, derivative forwards, gradients`."""
+
+    def call(a, b, da, db, g):
+        value, pull_back = jax.vjp(function, a, b)
+        return value, jax.jvp(function, (a, b), (da, db))[1], pull_back(g)
+
+    return jax.jit(call)
+
+
 @pytest.mark.parametrize("num_nodes", [1, 2, 7, 9, 16])
 @pytest.mark.parametrize("how", ["any", "ties", "masked"])
 def test_max_plus_is_its_plain_form(num_nodes, how):
-    def plain(a, b):
-        return largest(a[:, :, :, None] + b[:, :, None])
-
     random = np.random.default_rng(num_nodes)
     shape = (2, num_nodes, num_nodes, 3)
-    draw = random.normal if how == "any" else lambda size: random.integers(-1, 2, size).astype(float)
-    a, b, da, db, g = (jnp.asarray(draw(size=shape), jnp.float32) for _ in range(5))
+    draw = random.normal if how == "any" else lambda size: random.integers(-1, 2, size)
+    arrays = [draw(size=shape).astype(np.float32) for _ in range(5)]
     if how == "masked":
-        a = a.at[:, num_nodes // 2 + 1 :].set(-jnp.inf)
-    for function in (lambda f: f, jax.jit):
-        both = [function(f) for f in (max_plus, plain)]
-        np.testing.assert_array_equal(*(f(a, b) for f in both))
-        forward = [jax.jvp(f, (a, b), (da, db))[1] for f in both]
-        np.testing.assert_allclose(*forward, rtol=1e-5, atol=1e-6)
-        backward = [jax.vjp(f, a, b)[1](g) for f in both]
-        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), *backward)
+        arrays[0][:, num_nodes // 2 + 1 :] = -np.inf
+    found, expected = (compiled_max_plus(function)(*arrays) for function in (max_plus, plain_max_plus))
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), found[2], expected[2])
+
+
+@pytest.mark.slow
+def test_max_plus_may_be_called_outside_a_program():
+    random = np.random.default_rng(0)
+    a, b, g = random.standard_normal((3, 2, 7, 7, 3)).astype(np.float32)
+    values, pulled = zip(*(jax.vjp(function, a, b) for function in (max_plus, plain_max_plus)), strict=True)
+    np.testing.assert_array_equal(*values)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), *(back(g) for back in pulled)
+    )
 
 
 def test_max_plus_makes_no_array_of_all_triplets():
     shape = (2, 12, 12, 3)
-    arguments = jnp.zeros(shape), jnp.zeros(shape)
+    arguments = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
     def gradient(a, b):
         return jax.grad(lambda a, b: max_plus(a, b).sum(), (0, 1))(a, b)

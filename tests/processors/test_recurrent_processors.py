@@ -2,6 +2,7 @@
 
 import functools
 
+import every_kind
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,12 +14,17 @@ from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, 
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
+from nar.specs import Kind, Location, Spec, Stage
 from nar.traces import sample_traces
 from nar.training import TrainState, make_step
 
 WITH_MEMORY = ("relational_transformer", "edge_transformer", "floydnet")
 NAMES = (*WITH_MEMORY, "forgetnet", "g_forgetnet", "stepwise_mpnn")
-every_name = pytest.mark.parametrize("name", NAMES)
+# The others have a memory as one of those with it, or are a part of the one with a gate over its history.
+OF_OTHERS = ("edge_transformer", "forgetnet", "relational_transformer")
+every_name = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in OF_OTHERS else []) for name in NAMES]
+)
 MAKERS = {name: PROCESSORS[name] for name in NAMES} | {
     "relational_transformer": functools.partial(PROCESSORS["relational_transformer"], num_layers=1)
 }
@@ -91,7 +97,7 @@ def test_a_sample_depends_on_itself_alone(name):
 @pytest.mark.parametrize("name", WITH_MEMORY)
 def test_the_memory_goes_from_step_to_step(name):
     """The second step's hints change with how the first reads its edges, though it is fed the same hints."""
-    model, params, _ = network(name)
+    _, params, _ = network(name)
 
     class Forgetful:
         def __init__(self, processor):
@@ -102,27 +108,32 @@ def test_the_memory_goes_from_step_to_step(name):
             return processed._replace(memory=memory)
 
     other = make_model(NetConfig(lambda size: Forgetful(MAKERS[name](size)), HIDDEN), {"bfs": SPEC})
-    with_memory, without = (
-        jax.jit(m.apply, static_argnums=(2, 4))(params, None, "bfs", batch(), False).hints["reach_h"]
-        for m in (model, other)
-    )
+    with_memory = predict(name, batch())[0].hints["reach_h"]
+    forgetful = jax.jit(lambda params: other.apply(params, None, "bfs", batch(), False).hints["reach_h"])
+    without = forgetful(params)
     assert_close(with_memory[0], without[0])
     assert np.abs(with_memory[1] - without[1]).max() > 1e-3
 
 
 @every_name
 def test_gradients_reach_every_parameter(name):
-    """Of the processor, in a new network for an algorithm with features and pointers of all kinds."""
-    task = Task(nar.ALGORITHMS["heapsort"], (4,))
-    stream = TrainingStream([task], batch_size=2, seed=0)
-    model = make_model(NetConfig(MAKERS[name], HIDDEN), {task.name: task.spec})
+    """Of the processor, in a new network that is shown something at every location."""
+    places = [
+        (Stage.INPUT, Location.NODE, Kind.SCALAR),
+        (Stage.INPUT, Location.EDGE, Kind.SCALAR),
+        (Stage.INPUT, Location.GRAPH, Kind.SCALAR),
+        (Stage.HINT, Location.NODE, Kind.MASK),
+        (Stage.OUTPUT, Location.NODE, Kind.POINTER),
+    ]
+    spec = Spec(every_kind.make_probe(*place) for place in places)
+    batch = every_kind.random_batch(0, spec, batch_size=2)
+    model = make_model(NetConfig(MAKERS[name], HIDDEN), {"places": spec})
 
-    def loss(params, batch):
-        predictions = model.apply(params, jax.random.key(0), task.name, batch, True)
-        return total_loss(losses_by_probe(task.spec, batch, predictions))
+    def loss(params):
+        predictions = model.apply(params, jax.random.key(0), "places", batch, True)
+        return total_loss(losses_by_probe(spec, batch, predictions))
 
-    init, gradient = (jax.jit(f) for f in (model.init, jax.grad(loss)))
-    gradients = gradient(init(jax.random.key(0), {task.name: stream.batch(0)}), stream.batch(0))
+    gradients = jax.jit(jax.grad(loss))(model.init(jax.random.key(0), {"places": batch}))
     for module, leaves in gradients.items():
         for leaf, value in leaves.items():
             assert not module.startswith("processor") or np.abs(value).max() > 0, (module, leaf)
@@ -136,7 +147,7 @@ def test_weight_and_annealing_of_the_loss_of_a_gate():
     model = make_model(NetConfig(processor, 4), {"bfs": task.spec})
     optimiser = optax.sgd(0.0)
     step = make_step(model, optimiser, {"auxiliary/gate": 0.25})
-    params = jax.jit(model.init)(jax.random.key(0), {"bfs": stream.batch(0)})
+    params = model.init(jax.random.key(0), {"bfs": stream.batch(0)})
     state = TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
     gates = []
     for _ in range(6):
@@ -168,8 +179,7 @@ def test_losses_fall(name, task):
         updates, state = optimiser.update(gradients, state)
         return optax.apply_updates(params, updates), state, total, losses
 
-    init = jax.jit(model.init)
-    params = init(jax.random.key(0), {task: stream.batch(0)})
+    params = model.init(jax.random.key(0), {task: stream.batch(0)})
     state, totals, gates = optimiser.init(params), [], []
     for index in range(150):
         params, state, total, losses = step(params, state, stream.batch(index), jax.random.key(index))

@@ -1,0 +1,227 @@
+"""Checks of what every processor promises, with as few compiled programs as possible.
+
+A processor has three: `alone`, `padded` and, of the first, one in bfloat16. Tests share them, and differ in
+what they give them.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nar.model.initial import draw_params, find_wanted, nested
+from nar.processors import Context, FactoredFeatures, Features, Processed, Processor
+
+BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
+
+
+# ---------------------------------------------------------------------------------------------------
+# Arrays, of numpy
+
+
+def random_features(seed: int = 0, num_nodes: int = NODES) -> tuple[Features, np.ndarray]:
+    """Features with factored edges, and states."""
+    random = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> np.ndarray:
+        return random.standard_normal(shape).astype(np.float32)
+
+    adjacency = (random.random((BATCH, num_nodes, num_nodes)) < 0.5) | np.eye(num_nodes, dtype=bool)
+    edges: Any = FactoredFeatures(
+        normal(BATCH, num_nodes, num_nodes, CHANNELS), normal(CHANNELS, SIZE), normal(SIZE)
+    )
+    nodes, graph = normal(BATCH, num_nodes, SIZE), normal(BATCH, SIZE)
+    return Features(nodes, edges, graph, adjacency), normal(BATCH, num_nodes, HIDDEN)
+
+
+def with_dense_edges(features: Features) -> Features:
+    """Features with edges as one array."""
+    factored = features.edges
+    return features._replace(edges=factored.values @ factored.vectors + factored.bias)
+
+
+def plain_features(seed: int = 0) -> tuple[Features, np.ndarray]:
+    """Those of `random_features`, with edges as one array."""
+    features, hidden = random_features(seed)
+    return with_dense_edges(features), hidden
+
+
+def in_type(dtype: Any, tree: Any) -> Any:
+    """Arrays of numbers in another type."""
+    return jax.tree.map(lambda leaf: leaf if leaf.dtype == bool else leaf.astype(dtype), tree)
+
+
+def padded(features: Features, hidden: np.ndarray, more: int, garbage: float) -> tuple[Features, np.ndarray]:
+    """`more` nodes of garbage that are connected with nothing."""
+
+    def fill(value: np.ndarray, axes: int) -> np.ndarray:
+        width = [(0, 0), *[(0, more)] * axes] + [(0, 0)] * (value.ndim - 1 - axes)
+        return np.pad(value, width, constant_values=garbage)
+
+    num_nodes = features.nodes.shape[1]
+    adjacency = np.zeros((BATCH, num_nodes + more, num_nodes + more), bool)
+    adjacency[:, :num_nodes, :num_nodes] = features.adjacency
+    adjacency |= np.eye(num_nodes + more, dtype=bool)
+    edges = features.edges
+    new = Features(
+        nodes=fill(features.nodes, 1),
+        edges=FactoredFeatures(fill(edges.values, 2), edges.vectors, edges.bias),
+        graph=features.graph,
+        adjacency=adjacency,
+        mask=np.tile(np.arange(num_nodes + more) < num_nodes, (BATCH, 1)),
+    )
+    return new, fill(hidden, 1)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Programs
+
+
+def initial_params(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Parameters of a function that uses Haiku modules, drawn without a program."""
+
+    def forward() -> Any:
+        return function(*arguments)
+
+    return jax.tree.map(np.asarray, nested(draw_params(find_wanted(forward), forward, jax.random.key(0))))
+
+
+def transformed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:
+    """Parameters of a function that uses Haiku modules, and what it returns."""
+    params = initial_params(function, *arguments)
+    return params, jax.jit(hk.without_apply_rng(hk.transform(function)).apply)(params, *arguments)
+
+
+class Compiled:
+    """A processor with parameters off their initial 0 and 1.
+
+    Attributes:
+      params: of it.
+      alone: `(params, features, hidden) -> Processed`, as in the docstring of `nar.processors`: without
+        memory and context.
+      padded: `(params, features, hidden) -> (Processed, gradients)` of features with a mask, with memory and
+        context; the gradients, by parameters, nodes and hidden states, are those of what the first `NODES`
+        nodes come to.
+    """
+
+    def __init__(self, make: Callable[[], Processor]) -> None:
+        def forward(features: Features, hidden: jax.Array) -> Processed:
+            return make()(features, hidden)
+
+        def forward_with_memory(features: Features, hidden: jax.Array) -> Processed:
+            processor = make()
+            memory = processor.initial_memory(*hidden.shape[:2])
+            return processor(features, hidden, memory, Context())
+
+        def padded(params: Any, features: Features, hidden: jax.Array) -> Any:
+            apply = hk.without_apply_rng(hk.transform(forward_with_memory)).apply
+
+            def size(params: Any, nodes: jax.Array, hidden: jax.Array) -> Any:
+                processed = apply(params, features._replace(nodes=nodes), hidden)
+                edges = 0.0 if processed.edges is None else processed.edges[:, :NODES, :NODES]
+                return (processed.nodes[:, :NODES] ** 2).sum() + jnp.sum(edges**2), processed
+
+            gradients, processed = jax.grad(size, argnums=(0, 1, 2), has_aux=True)(
+                params, features.nodes, hidden
+            )
+            return processed, gradients
+
+        random = np.random.default_rng(0)
+        self.params = jax.tree.map(
+            lambda leaf: leaf + 0.1 * random.standard_normal(leaf.shape).astype(np.float32),
+            initial_params(forward, *plain_features()),
+        )
+        self.alone = jax.jit(hk.without_apply_rng(hk.transform(forward)).apply)
+        self.padded = jax.jit(padded)
+
+    def __call__(self, features: Features, hidden: Any) -> Processed:
+        """What it makes of features with dense edges and without padding."""
+        return self.alone(self.params, features, hidden)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Checks
+
+
+def assert_close(first: Any, second: Any, tolerance: float = 1e-5) -> None:
+    """Raises AssertionError unless all leaves are nearly equal."""
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), first, second)
+
+
+def _like(value: Any, change: Callable[[Any], Any]) -> Any:
+    return None if value is None else change(np.asarray(value))
+
+
+def assert_order_does_not_matter(call: Callable[..., Processed]) -> None:
+    """Raises AssertionError unless what is said of each node is the same in another order of nodes."""
+    features, hidden = plain_features()
+    order = np.array([3, 1, 4, 0, 2])
+
+    def nodes(value: Any) -> Any:
+        return value[:, order]
+
+    def pairs(value: Any) -> Any:
+        return value[:, order][:, :, order]
+
+    permuted = features._replace(
+        nodes=nodes(features.nodes), edges=pairs(features.edges), adjacency=pairs(features.adjacency)
+    )
+    before, after = call(features, hidden), call(permuted, nodes(hidden))
+    assert_close(after.nodes, nodes(np.asarray(before.nodes)))
+    assert_close(after.messages, _like(before.messages, nodes))
+    assert_close(after.edges, _like(before.edges, pairs))
+    assert_close(after.graph, before.graph)
+    assert_close(after.pointable, _like(before.pointable, pairs))
+    assert_close(after.losses, before.losses)
+
+
+def assert_padding_and_form_of_edges_do_not_matter(processor: Compiled, garbage: float) -> None:
+    """Raises AssertionError if padding, factored edges, a memory of zeros or a context make a difference."""
+    before = processor(*plain_features())
+    after, _ = processor.padded(processor.params, *padded(*random_features(), 2, garbage))
+    assert_close(after.nodes[:, :NODES], before.nodes)
+    assert_close(_like(after.messages, lambda value: value[:, :NODES]), before.messages)
+    assert_close(_like(after.edges, lambda value: value[:, :NODES, :NODES]), before.edges)
+    assert_close(after.graph, before.graph)
+    assert_close(after.losses, before.losses)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+
+
+def assert_gradients_reach_every_parameter(processor: Compiled) -> None:
+    """Raises AssertionError if the gradient of a parameter is not finite, or zero."""
+    _, gradients = processor.padded(processor.params, *padded(*random_features(), 2, 1.0))
+    for module, leaves in gradients[0].items():
+        for leaf, gradient in leaves.items():
+            assert np.isfinite(gradient).all()
+            # An offset of all logits of a softmax changes nothing: its gradient is zero but for rounding.
+            is_offset_of_logits = leaf == "b" and "/head_" in module
+            assert is_offset_of_logits or np.abs(gradient).max() > 0, (module, leaf)
+
+
+def half_of(features: Features, hidden: np.ndarray) -> Any:
+    """Features and states in bfloat16; vectors of factored edges, which are parameters, as they are."""
+    half, half_hidden = in_type(jnp.bfloat16, (features, hidden))
+    if isinstance(features.edges, FactoredFeatures):
+        edges: Any = FactoredFeatures(half.edges.values, features.edges.vectors, features.edges.bias)
+        half = half._replace(edges=edges)
+    return half, half_hidden
+
+
+def assert_half_precision(processor: Compiled, features: Features, hidden: np.ndarray) -> None:
+    """Raises AssertionError unless all that is made of bfloat16 is in bfloat16, and near."""
+    half = half_of(features, hidden)
+    rounded = in_type(np.float32, half)
+    if isinstance(features.edges, FactoredFeatures):
+        rounded = with_dense_edges(rounded[0]), rounded[1]
+    expected, found = processor(*rounded), processor(*half)
+    for leaf, wanted in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        if wanted.dtype == bool:
+            continue
+        assert (leaf.dtype, wanted.dtype) == (jnp.bfloat16, jnp.float32)
+        leaf = np.asarray(leaf, np.float32)
+        assert np.isfinite(leaf).all()
+        assert np.abs(leaf - wanted).max() < 0.1 * np.abs(wanted).max()
