@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+import tasks
 
 import nar
 from nar import specs
@@ -39,8 +40,19 @@ from nar.training import Compilations, Devices, TrainState, make_optimiser, make
 HIDDEN = 16
 BATCH = 3
 TASKS = [*nar.ALGORITHMS, every_kind.NAME]
-every_task = pytest.mark.parametrize("task", TASKS)
-every_algorithm = pytest.mark.parametrize("task", nar.ALGORITHMS)
+QUICK = ("bfs", every_kind.NAME)
+"""One of the algorithms, and what has every kind at every location; tests of all others are marked slow."""
+slow = pytest.mark.slow
+
+
+def mark_slow(cases):
+    """Cases `(task, ...)`, of which those for tasks that are not in `QUICK` are slow."""
+    return [pytest.param(*case, marks=[] if case[0] in QUICK else [slow]) for case in cases]
+
+
+every_task = pytest.mark.parametrize("task", mark_slow((task,) for task in TASKS))
+covering_tasks = pytest.mark.parametrize("task", mark_slow((task,) for task in tasks.COVERING))
+every_algorithm = pytest.mark.parametrize("algorithm", nar.ALGORITHMS)
 every_kind_of_probe = pytest.mark.parametrize("kind", Kind)
 
 POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)
@@ -134,8 +146,8 @@ def test_every_table_covers_every_place(table):
 
 
 @every_algorithm
-def test_every_probe_can_be_shown_and_decoded(task):
-    for probe in spec_of(task).values():
+def test_every_probe_can_be_shown_and_decoded(algorithm):
+    for probe in spec_of(algorithm).values():
         if probe.stage is not Stage.OUTPUT:
             assert (probe.location, probe.kind) in VIEWS
         if probe.stage is not Stage.INPUT:
@@ -195,9 +207,10 @@ def with_garbage(batch, first, last):
 @pytest.mark.parametrize(
     ("task", "is_training", "processor"),
     [
-        *((task, False, "triplet_gpgn") for task in TASKS),
-        *((task, True, "triplet_gpgn") for task in ("bfs", "insertion_sort")),
-        *((task, False, "pgn_mask") for task in ("bfs", "insertion_sort", every_kind.NAME)),
+        *mark_slow((task, False, "triplet_gpgn") for task in TASKS),
+        *mark_slow((task, True, "triplet_gpgn") for task in ("bfs", "insertion_sort")),
+        *mark_slow((task, False, "pgn_mask") for task in ("bfs", "insertion_sort")),
+        pytest.param(every_kind.NAME, False, "pgn_mask", marks=slow),
     ],
 )
 def test_predictions_do_not_read_later_hints_or_outputs(task, is_training, processor):
@@ -212,7 +225,13 @@ def test_predictions_do_not_read_later_hints_or_outputs(task, is_training, proce
     assert differ(first_step.outputs, before.outputs)
 
 
-@every_task
+@pytest.mark.parametrize(
+    "task",
+    [
+        "bfs",
+        *(pytest.param(task, marks=slow) for task in (*tasks.COVERING, every_kind.NAME) if task != "bfs"),
+    ],
+)
 def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
     """Exactly zero, whatever is asked; that of the first hints shows that it would be seen."""
     batch, spec, (model, params, _) = batch_of(task), spec_of(task), network(task, "pgn")
@@ -250,7 +269,7 @@ def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
         assert not np.any(value), name
 
 
-@every_algorithm
+@covering_tasks
 def test_a_teacher_shows_true_hints(task):
     """Hints of all steps but the last are read, in training only."""
     batch = batch_of(task)
@@ -305,9 +324,13 @@ def real_part(probe, value, leading, num_nodes):
 @pytest.mark.parametrize(
     ("task", "processor"),
     [
-        *((task, "triplet_gpgn") for task in TASKS),
-        *(("bfs", name) for name in ("triplet_gmpnn", "gatv2", "deepsets", "memnet_full")),
-        *((task, "pgn_mask") for task in ("bfs", "insertion_sort", every_kind.NAME)),
+        *mark_slow((task, "triplet_gpgn") for task in TASKS),
+        *(
+            pytest.param("bfs", name, marks=slow)
+            for name in ("triplet_gmpnn", "gatv2", "deepsets", "memnet_full")
+        ),
+        *mark_slow((task, "pgn_mask") for task in ("bfs", "insertion_sort")),
+        pytest.param(every_kind.NAME, "pgn_mask", marks=slow),
     ],
 )
 def test_padding_of_steps_and_nodes_changes_nothing(task, processor):
@@ -341,12 +364,9 @@ def test_a_sample_depends_on_its_own_length_alone(task):
             assert_close(predictions.hints[name][: length - 1, 0], value[: length - 1, index], names=name)
 
 
-def test_there_are_different_lengths():
-    assert {task for task in TASKS if len(set(batch_of(task).lengths)) > 1} >= {
-        "bfs",
-        "heapsort",
-        "lcs_length",
-    }
+@pytest.mark.parametrize("task", ["bfs", "heapsort", "lcs_length", every_kind.NAME])
+def test_there_are_different_lengths(task):
+    assert len(set(batch_of(task).lengths)) > 1
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -422,80 +442,144 @@ def test_outputs_have_a_derivative_by_soft_hints_only(feedback):
 # Values
 
 
-def random_logits(probe, num_nodes=5):
-    random = np.random.default_rng(0)
-    return jnp.asarray(3 * random.standard_normal((2, *logits_shape(probe, num_nodes))), jnp.float32)
+NODES = 5
+every_place = pytest.mark.parametrize(("location", "kind"), every_kind.PLACES)
+HINTS = {place: every_kind.make_probe(Stage.HINT, *place) for place in every_kind.PLACES}
 
 
 def their_type(kind):
     return oracle.specs.Type.POINTER if kind is Kind.SHOULD_BE_PERMUTATION else kind.value
 
 
-@pytest.mark.parametrize(("location", "kind"), every_kind.PLACES)
+def their_decision(probe, logits, hard):
+    rows = {probe.name: (probe.stage.value, probe.location.value, their_type(probe.kind))}
+    value = oracle.decoders.postprocess(rows, {probe.name: logits}, 0.1, 7, hard)[probe.name].data
+    if hard and probe.kind in INDICES:
+        return jax.nn.one_hot(value.astype(int), logits.shape[-1])
+    return value
+
+
+@functools.cache
+def decisions():
+    """By place, random logits decided upon softly and hard, by us and by dm-clrs."""
+    random = np.random.default_rng(0)
+    logits = {
+        place: (3 * random.standard_normal((2, *logits_shape(probe, NODES)))).astype(np.float32)
+        for place, probe in HINTS.items()
+    }
+
+    def decide(logits):
+        return {
+            place: (
+                [decide(probe, logits[place], 7) for decide in (decode_soft, decode_hard)],
+                [their_decision(probe, logits[place], hard) for hard in (False, True)],
+            )
+            for place, probe in HINTS.items()
+        }
+
+    with oracle.relaxed():
+        return in_order(decide, logits)
+
+
+def in_order(function, by_place):
+    """Calls a function of dictionaries by place, which jax cannot sort, with dictionaries by index."""
+    places = list(by_place)
+
+    def call(values):
+        found = function({place: values[index] for index, place in enumerate(places)})
+        return [found[place] for place in places]
+
+    found = jax.jit(call)([by_place[place] for place in places])
+    return dict(zip(places, found, strict=True))
+
+
+@every_place
 def test_decisions_are_those_of_dm_clrs(location, kind):
-    probe = every_kind.make_probe(Stage.HINT, location, kind)
-    logits = random_logits(probe)
-    rows = {probe.name: (probe.stage.value, probe.location.value, their_type(kind))}
-    for decide, hard in ((decode_soft, False), (decode_hard, True)):
-        with oracle.relaxed():
-            theirs = oracle.decoders.postprocess(rows, {probe.name: logits}, 0.1, 7, hard)[probe.name].data
-        if hard and kind in INDICES:
-            theirs = jax.nn.one_hot(theirs.astype(int), logits.shape[-1])
-        assert_close(decide(probe, logits, 7), theirs)
+    ours, theirs = decisions()[location, kind]
+    for value, expected in zip(ours, theirs, strict=True):
+        assert_close(value, expected)
 
 
-@pytest.mark.parametrize(("location", "kind"), every_kind.PLACES)
+@functools.cache
+def shown():
+    """By place, random truth in dense form, and sure predictions of it decided upon hard and softly."""
+    truth = {
+        place: every_kind.random_truth(np.random.default_rng(0), probe, (2,), NODES)
+        for place, probe in HINTS.items()
+    }
+
+    def show(truth):
+        result = {}
+        for place, probe in HINTS.items():
+            dense = densify(probe, truth[place], NODES)
+            logits = dense if probe.kind is Kind.SCALAR else 100 * (dense - 0.5)
+            result[place] = dense, decode_hard(probe, logits), decode_soft(probe, logits)
+        return result
+
+    return in_order(show, truth)
+
+
+@every_place
 def test_truth_is_shown_as_a_decision(location, kind):
     """The network cannot tell whether it is fed truth or a sure prediction."""
-    probe = every_kind.make_probe(Stage.HINT, location, kind)
-    truth = every_kind.random_truth(np.random.default_rng(0), probe, (2,), 5)
-    dense = densify(probe, truth, 5)
+    dense, hard, soft = shown()[location, kind]
     assert dense.dtype == jnp.float32
-    assert dense.shape == (2, *logits_shape(probe, 5))
-    logits = dense if kind is Kind.SCALAR else 100 * (dense - 0.5)
-    assert_close(decode_hard(probe, logits), dense)
-    assert_close(decode_soft(probe, logits), dense, 1e-4)
+    assert dense.shape == (2, *logits_shape(HINTS[location, kind], NODES))
+    assert_close(hard, dense)
+    assert_close(soft, dense, 1e-4)
 
 
 # ---------------------------------------------------------------------------------------------------
 # Permutations
 
 
+def random_square(count, num_nodes):
+    return np.random.default_rng(0).standard_normal((count, num_nodes, num_nodes)).astype(np.float32)
+
+
+def sinkhorn(logits, iterations, **options):
+    return np.asarray(jax.jit(lambda logits: jnp.exp(log_sinkhorn(logits, iterations, **options)))(logits))
+
+
 @pytest.mark.parametrize("num_nodes", [2, 5])
 def test_sinkhorn_is_doubly_stochastic_without_diagonal(num_nodes):
-    logits = jnp.asarray(np.random.default_rng(0).standard_normal((3, num_nodes, num_nodes)), jnp.float32)
-    matrix = np.exp(log_sinkhorn(logits, 60, temperature=1.0))
+    ten_times = jax.jit(lambda logits: log_sinkhorn(logits, 10, temperature=1.0))
+    found = random_square(3, num_nodes)
+    for _ in range(6):
+        found = ten_times(found)
+    matrix = np.exp(found)
     np.testing.assert_allclose(matrix.sum(axis=-1), 1, atol=1e-4)
     np.testing.assert_allclose(matrix.sum(axis=-2), 1, atol=1e-5)
     assert not matrix[:, range(num_nodes), range(num_nodes)].any()
 
 
-@pytest.mark.parametrize("noise_key", [None, jax.random.key(3)], ids=["exact", "noise"])
+@pytest.mark.parametrize("has_noise", [False, True], ids=["exact", "noise"])
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
-def test_sinkhorn_is_that_of_dm_clrs(noise_key, temperature):
-    logits = jnp.asarray(np.random.default_rng(0).standard_normal((2, 4, 4)), jnp.float32)
-    ours = log_sinkhorn(logits, 5, temperature=temperature, noise_key=noise_key)
+def test_sinkhorn_is_that_of_dm_clrs(has_noise, temperature):
+    @jax.jit
+    def both(logits, key):
+        key = key if has_noise else None
+        ours = log_sinkhorn(logits, 5, temperature=temperature, noise_key=key)
+        return ours, oracle.decoders.log_sinkhorn(logits, 5, temperature, True, key)
+
     with oracle.relaxed():
-        theirs = oracle.decoders.log_sinkhorn(logits, 5, temperature, True, noise_key)
-    assert_close(ours, theirs)
+        assert_close(*both(random_square(2, 4), jax.random.key(3)))
 
 
 def test_sinkhorn_of_padding_nodes():
-    random = np.random.default_rng(0)
-    logits = jnp.asarray(random.standard_normal((2, 6, 6)), jnp.float32)
-    mask = jnp.asarray([[True] * 4 + [False] * 2, [True] * 6])
-    matrix = np.exp(log_sinkhorn(logits, 8, mask=mask))
-    assert_close(matrix[0, :4, :4], np.exp(log_sinkhorn(logits[0, :4, :4], 8)))
+    logits = random_square(2, 6)
+    matrix = sinkhorn(logits, 8, mask=np.array([[True] * 4 + [False] * 2, [True] * 6]))
+    assert_close(matrix[0, :4, :4], sinkhorn(logits[0, :4, :4], 8))
     np.testing.assert_array_equal(matrix[0, 4:], np.eye(6)[4:])
     np.testing.assert_array_equal(matrix[0, :, 4:], np.eye(6)[:, 4:])
-    assert_close(matrix[1], np.exp(log_sinkhorn(logits[1], 8)))
+    assert_close(matrix[1], sinkhorn(logits[1], 8))
 
 
 def test_sinkhorn_finds_a_cycle():
     order = np.array([2, 0, 3, 1, 4])
     truth = np.zeros((5, 5), np.float32)
     truth[order, np.roll(order, 1)] = 1
-    np.testing.assert_allclose(np.exp(log_sinkhorn(jnp.asarray(truth), 30)), truth, atol=1e-3)
+    np.testing.assert_allclose(sinkhorn(truth, 10), truth, atol=1e-3)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -507,19 +591,21 @@ def test_max_dot_is_its_formula_and_so_are_its_gradients(decimals):
     """Also where features are equal, as many are when they are rounded to whole numbers."""
     random = np.random.default_rng(0)
     pair, target, w = (
-        jnp.asarray(random.standard_normal(shape).round(decimals), jnp.float32)
+        random.standard_normal(shape).round(decimals).astype(np.float32)
         for shape in ((2, 3, 3, 4), (2, 3, 4), (4,))
     )
-    cotangent = jnp.asarray(random.standard_normal((2, 3, 3, 3)), jnp.float32)
+    cotangent = random.standard_normal((2, 3, 3, 3)).astype(np.float32)
 
     def plain(pair, target, w):
         return jnp.einsum("bijkh,h->bijk", jnp.maximum(pair[:, :, :, None], target[:, None, None]), w)
 
-    value, pull_back = jax.vjp(max_dot, pair, target, w)
-    expected, pull_back_plain = jax.vjp(plain, pair, target, w)
-    assert_close(value, expected)
-    for gradient, gradient_plain in zip(pull_back(cotangent), pull_back_plain(cotangent), strict=True):
-        assert_close(gradient, gradient_plain)
+    @jax.jit
+    def both(*arguments):
+        (ours, pull_back), (theirs, pull_back_plain) = (jax.vjp(f, *arguments) for f in (max_dot, plain))
+        return (ours, *pull_back(cotangent)), (theirs, *pull_back_plain(cotangent))
+
+    for value, expected in zip(*both(pair, target, w), strict=True):
+        assert_close(value, expected)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -550,7 +636,8 @@ def test_initial_parameters_have_the_statistics_of_dm_clrs():
     our_spec = spec_of(task)
     model = make_model(NetConfig(PROCESSORS[processor], HIDDEN), {task: our_spec})
     batch = Transforms().apply(nar.ALGORITHMS[task], clrs30_sample(task, size, 2, 0))
-    ours = jax.jit(jax.vmap(lambda key: model.init(key, {task: batch})))(keys)
+    draws = [model.init(key, {task: batch}) for key in keys]
+    ours = jax.tree.map(lambda *leaves: np.stack(leaves), *draws)
     expected = convert_parameters(their_params, processor, model.specs)
     assert jax.tree.map(np.shape, ours) == jax.tree.map(np.shape, expected)
     for module, leaves in expected.items():
@@ -566,11 +653,10 @@ def test_initial_parameters_have_the_statistics_of_dm_clrs():
 
 @functools.cache
 def several(*tasks):
-    """A network for some tasks, and its compiled initialisation."""
+    """A network for some tasks, and its initialisation."""
     model = make_model(NetConfig(MPNN, HIDDEN), {task: spec_of(task) for task in tasks})
-    init = jax.jit(model.init)
     batches = {task: batch_of(task) for task in tasks}
-    return model, functools.cache(lambda key: dict(init(jax.random.key(key), batches)))
+    return model, functools.cache(lambda key: dict(model.init(jax.random.key(key), batches)))
 
 
 def test_order_of_tasks_does_not_matter():
@@ -595,7 +681,7 @@ def test_tasks_with_alike_names_begin_differently():
     spec = every_kind.small_spec(Location.NODE, Kind.MASK)
     model = make_model(NetConfig(MPNN, HIDDEN), dict.fromkeys(names, spec))
     batches = dict.fromkeys(names, every_kind.random_batch(0, spec))
-    params = jax.jit(model.init)(jax.random.key(0), batches)
+    params = model.init(jax.random.key(0), batches)
     first, second = (params[f"{name}/decode/hint_node_mask/node"]["w"] for name in names)
     assert differ(first, second, 1e-2)
 
@@ -632,7 +718,7 @@ def test_memory_and_auxiliary_losses():
     counts = np.concatenate([np.arange(1, max(length, 2)) for length in batch.lengths])
     assert len(set(batch.lengths)) > 1
     assert float(predictions.losses["count"]) == pytest.approx(counts.mean())
-    losses = losses_by_probe(model.specs["bfs"], padded, predictions)
+    losses = jax.jit(losses_by_probe, static_argnums=0)(model.specs["bfs"], padded, predictions)
     assert losses["auxiliary/count"] == predictions.losses["count"]
 
 
@@ -657,9 +743,9 @@ def test_bad_configs(options, message):
 
 def test_one_compilation_for_each_task_and_bucket():
     """Two tasks in turn, lengths that differ within a bucket: many steps, two compilations."""
-    tasks = [Task(nar.ALGORITHMS["bfs"], (8,), {"p": (0.1, 0.2, 0.5)}), Task(nar.ALGORITHMS["minimum"], (6,))]
-    stream = TrainingStream(tasks, batch_size=2, seed=0)
-    model = make_model(NetConfig(PGN, 4), {task.name: task.spec for task in tasks})
+    both = [Task(nar.ALGORITHMS["bfs"], (8,), {"p": (0.1, 0.2, 0.5)}), Task(nar.ALGORITHMS["minimum"], (6,))]
+    stream = TrainingStream(both, batch_size=2, seed=0)
+    model = make_model(NetConfig(PGN, 4), {task.name: task.spec for task in both})
     optimiser, devices = make_optimiser(1e-3, gradient_clip=1.0), Devices.all()
     step = make_step(model, optimiser)
     params = jax.eval_shape(
