@@ -55,7 +55,9 @@ def quick_runs() -> Iterator[None]:
 
     def begin(parts: Parts, seed: int) -> Any:
         fresh = jax.tree.map(jnp.array, host)
-        return dataclasses.replace(fresh, key=jax.random.wrap_key_data(fresh.key))
+        return parts.devices.make_state(
+            lambda: dataclasses.replace(fresh, key=jax.random.wrap_key_data(fresh.key))
+        )
 
     def score(parts: Parts, evaluator: Any, params: Any, split: str) -> Any:
         value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(jax.device_get(params))) % 1

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick_runs import config_of
 
+from experiments.assembly import assemble
 from nar.algorithms import ALGORITHMS
 from nar.batches import Task, TrainingStream
 from nar.model import NetConfig, make_model
@@ -29,17 +31,29 @@ from nar.training import (
 )
 
 DEVICES = Devices.all()
+MODEL = assemble(config_of()).model
 BAD = (3, 4, 8)
-"""Steps, from 1, in which the processor below returns nan."""
+"""Steps, from 1, whose batches are not finite."""
 
 
-class Poisoned(hk.Module):
-    """A processor that is not finite at some steps of training."""
+class PoisonedStream(TrainingStream):
+    """Batches of one task, which are not finite at some steps."""
 
-    def __init__(self, hidden_size, layer_norm=True, backward=False, name="poisoned"):
+    bad: tuple[int, ...] = BAD
+
+    def batch(self, step):
+        batch = super().batch(step)
+        if step + 1 not in self.bad:
+            return batch
+        return dataclasses.replace(batch, inputs={**batch.inputs, "pos": batch.inputs["pos"] * np.nan})
+
+
+class Steep(hk.Module):
+    """A processor whose gradients are not finite at the bad steps, though all else is."""
+
+    def __init__(self, hidden_size, layer_norm=True, name="steep"):
         super().__init__(name=name)
         self._inner = PROCESSORS["mpnn"](hidden_size, layer_norm=layer_norm)
-        self._backward = backward
 
     def initial_memory(self, batch_size, num_nodes):
         return self._inner.initial_memory(batch_size, num_nodes)
@@ -47,33 +61,33 @@ class Poisoned(hk.Module):
     def __call__(self, features, hidden, memory=(), context=None):
         found = self._inner(features, hidden, memory, context)
         is_bad = jnp.isin(context.training_step + 1, jnp.array(BAD))
-        if self._backward:
-            # The square root of 0 is 0, but its slope is infinite.
-            scale = 1 + jnp.sqrt(jnp.where(is_bad, 0.0, 1.0) * jnp.abs(found.nodes.mean()))
-        else:
-            scale = jnp.where(is_bad, jnp.nan, 1.0)
+        # The square root of 0 is 0, but its slope is infinite.
+        scale = 1 + jnp.sqrt(jnp.where(is_bad, 0.0, 1.0) * jnp.abs(found.nodes.mean()))
         return found._replace(nodes=found.nodes * scale)
 
 
 class Training:
     """A small run that can be interrupted, with a checkpoint each fifth step."""
 
-    def __init__(self, processor=Poisoned, rate=1e-2, backward=False, names=("bfs",), **optimiser):
-        tasks = [Task(ALGORITHMS[name], (4,)) for name in names]
-        self.stream = TrainingStream(tasks, batch_size=4, seed=0)
-        options = {"backward": backward} if processor is Poisoned else {}
-        config = NetConfig(lambda size, **others: processor(size, **options, **others), hidden_size=8)
-        self.model = make_model(config, {task.name: task.spec for task in tasks})
-        self.optimiser = make_optimiser(rate, **optimiser)
+    def __init__(self, model=MODEL, rate=1e-3, gradient_clip=1.0, **optimiser):
+        task = Task(ALGORITHMS["bfs"], (4,))
+        self.stream = PoisonedStream([task], batch_size=4, seed=0)
+        self.model = model
+        self.optimiser = make_optimiser(rate, gradient_clip, **optimiser)
         self.step = make_step(self.model, self.optimiser, average_decay=0.9)
-        self.batches = {task.name: self.stream.batch(index) for index, task in enumerate(tasks)}
+        state = init_state(self.model, self.optimiser, self.stream.examples(), 0, averaged=True)
+        self.start = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
 
     def state(self):
-        init = lambda: init_state(self.model, self.optimiser, self.batches, 0, averaged=True)  # noqa: E731
-        return DEVICES.make_state(init)
+        start = jax.tree.map(jnp.array, self.start)
+        return DEVICES.make_state(lambda: dataclasses.replace(start, key=jax.random.wrap_key_data(start.key)))
 
-    def run(self, folder, policy, stops=(10,), limit=10):
-        """Trains to the last of some steps, in as many sessions; the state, and the last lines of metrics."""
+    def one_step(self, state, index):
+        return self.step(state, DEVICES.put_batch(self.stream.batch(index)), "bfs")
+
+    def run(self, folder, policy, stops=(10,), limit=10, bad=BAD):
+        """Trains to the last of some steps, in as many sessions; the state."""
+        self.stream.bad = bad
         state = self.state()
         for stop in stops:
             checkpoints = Checkpoints(folder)
@@ -109,6 +123,11 @@ class Training:
         return state
 
 
+def place(step):
+    """The number of a step where a state has it, so that nothing is compiled anew."""
+    return DEVICES.make_state(lambda: jnp.int32(step))
+
+
 class ScoreEachFifth:
     def after_step(self, step, state, metrics):
         if step % 5 == 0:
@@ -128,13 +147,20 @@ def poisoned():
     return Training()
 
 
+@pytest.fixture(scope="module")
+def straight(poisoned, tmp_path_factory):
+    """Runs that nothing disturbed, by policy: the folder of each, and its state at the end."""
+    folders = {policy: tmp_path_factory.mktemp(policy) for policy in ("skip", "restore")}
+    return {policy: (folder, digest(poisoned.run(folder, policy))) for policy, folder in folders.items()}
+
+
 def test_a_step_that_is_not_finite_changes_nothing_but_its_number(poisoned):
     state = poisoned.state()
     for index in range(2):
-        state, metrics = poisoned.step(state, poisoned.stream.batch(index), "bfs")
+        state, metrics = poisoned.one_step(state, index)
         assert metrics["finite"].all() and metrics["skipped"] == 0
     before = jax.tree.map(np.array, (state.params, state.optimiser, state.average))
-    state, metrics = poisoned.step(state, poisoned.stream.batch(2), "bfs")
+    state, metrics = poisoned.one_step(state, 2)
     assert int(state.step) == 3
     assert metrics["skipped"] == 1 and not metrics["finite"][0]
     assert np.isnan(metrics["loss"])
@@ -155,14 +181,13 @@ def test_stop_names_step_task_and_probes_and_leaves_the_checkpoint(poisoned, tmp
     assert int(poisoned.run(tmp_path, "skip").step) == 10
 
 
-def test_stop_before_a_checkpoint_is_saved_of_the_bad_step_itself(tmp_path, monkeypatch):
+def test_stop_before_a_checkpoint_is_saved_of_the_bad_step_itself(poisoned, tmp_path):
     """A step is looked at when the next was started, but before a checkpoint at once."""
-    monkeypatch.setattr(f"{__name__}.BAD", (5,))
     with pytest.raises(FloatingPointError, match=r"step 5 \(bfs\)"):
-        Training().run(tmp_path, "stop")
+        poisoned.run(tmp_path, "stop", bad=(5,))
     assert Checkpoints(tmp_path).steps == [0]
     with pytest.raises(FloatingPointError, match=r"step 5 \(bfs\)"):
-        Training().run(tmp_path / "last", "stop", stops=(5,))
+        poisoned.run(tmp_path / "last", "stop", stops=(5,), bad=(5,))
 
 
 def test_skip_is_as_if_the_steps_had_not_been(poisoned, tmp_path, caplog):
@@ -173,9 +198,9 @@ def test_skip_is_as_if_the_steps_had_not_been(poisoned, tmp_path, caplog):
     healthy = poisoned.state()
     for index in range(10):
         if index + 1 in BAD:
-            healthy = dataclasses.replace(healthy, step=jnp.int32(index + 1))
+            healthy = dataclasses.replace(healthy, step=place(index + 1))
         else:
-            healthy, _ = poisoned.step(healthy, poisoned.stream.batch(index), "bfs")
+            healthy, _ = poisoned.one_step(healthy, index)
     assert digest(state) == digest(healthy)
 
 
@@ -193,10 +218,10 @@ def test_restore_goes_back_to_the_scored_checkpoint_and_on_with_later_data(poiso
     five = Checkpoints(tmp_path).restore_scored(state)
     assert int(five.state.step) == 10
     # From step 5's state, at step 8, two more steps: those of the batches behind the bad one.
-    again = Training().run(tmp_path / "again", "restore", stops=(5,))
-    again = dataclasses.replace(again, step=jnp.int32(8))
+    again = poisoned.run(tmp_path / "again", "restore", stops=(5,))
+    again = dataclasses.replace(again, step=place(8))
     for index in (8, 9):
-        again, _ = poisoned.step(again, poisoned.stream.batch(index), "bfs")
+        again, _ = poisoned.one_step(again, index)
     assert digest(again) == digest(state)
 
 
@@ -205,20 +230,18 @@ def test_too_many_returns_to_one_checkpoint_stop(poisoned, tmp_path):
         poisoned.run(tmp_path, "restore", limit=1)
 
 
-def test_checkpoints_of_restored_states_do_not_begin_the_count_anew(tmp_path, monkeypatch):
+def test_checkpoints_of_restored_states_do_not_begin_the_count_anew(poisoned, tmp_path):
     """The state of step 5 is that of step 0 again: training has not got there by itself."""
-    monkeypatch.setattr(f"{__name__}.BAD", (2, 4, 5, 7, 9))
     with pytest.raises(FloatingPointError, match=r"step 7 .*training went back 3 times already"):
-        Training().run(tmp_path, "restore", limit=3)
+        poisoned.run(tmp_path, "restore", limit=3, bad=(2, 4, 5, 7, 9))
 
 
 @pytest.mark.parametrize("policy", ["skip", "restore"])
 @pytest.mark.parametrize("stops", [(3, 10), (4, 10), (2, 3, 6, 7, 9, 10)])
-def test_an_interrupted_run_equals_an_undisturbed_one(poisoned, tmp_path, policy, stops):
-    straight = poisoned.run(tmp_path / "straight", policy)
-    disturbed = poisoned.run(tmp_path / "disturbed", policy, stops)
-    assert digest(disturbed) == digest(straight)
-    assert lines(tmp_path / "disturbed") == lines(tmp_path / "straight")
+def test_an_interrupted_run_equals_an_undisturbed_one(poisoned, straight, tmp_path, policy, stops):
+    folder, expected = straight[policy]
+    assert digest(poisoned.run(tmp_path, policy, stops)) == expected
+    assert lines(tmp_path) == lines(folder)
 
 
 def test_the_limit_counts_over_interruptions(poisoned, tmp_path):
@@ -228,25 +251,26 @@ def test_the_limit_counts_over_interruptions(poisoned, tmp_path):
 
 
 def test_gradients_are_named_where_losses_are_finite(tmp_path):
-    training = Training(backward=True)
+    config = NetConfig(Steep, hidden_size=4, hint_mode="none")
+    training = Training(make_model(config, {"bfs": ALGORITHMS["bfs"].spec}), name="sgd")
     message = r"^step 3 \(bfs\): all losses are finite, but not the gradients of bfs/"
     with pytest.raises(FloatingPointError, match=message):
-        training.run(tmp_path, "stop")
+        training.run(tmp_path, "stop", bad=())
 
 
 def test_a_learning_rate_that_is_too_large(tmp_path):
     """Finite gradients, and parameters that would be infinite: they never are."""
-    training = Training(PROCESSORS["mpnn"], rate=1e30, name="sgd", gradient_clip=0.0)
+    training = Training(rate=1e30, name="sgd", gradient_clip=0.0)
     with pytest.raises(FloatingPointError, match=r"^step \d+ \(bfs\): "):
         training.run(tmp_path, "stop")
     state = training.run(tmp_path, "skip", limit=100)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.average)))
 
 
-def test_new_parameters_are_named():
+def test_new_parameters_are_named(poisoned):
     from nar.training.guard import _Seen, describe
 
-    state = Training(PROCESSORS["mpnn"]).state()
+    state = poisoned.state()
     names = parameter_names(state.params)
     flags = np.ones(1 + 2 * len(names), bool)
     flags[-2:] = False

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick_runs import config_of
 from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import masked_crc32c
 
+from experiments.network import make_net_config
 from nar.algorithms import ALGORITHMS
 from nar.batches import Task, TrainingStream
-from nar.model import NetConfig, make_model
-from nar.processors import PROCESSORS
+from nar.model import make_model
 from nar.training import (
     Checkpoints,
     Clock,
@@ -36,11 +37,11 @@ DEVICES = Devices.all()
 class Run:
     """A small run of some tasks."""
 
-    def __init__(self, *names, freeze=(), processor="mpnn", sizes=(4, 5)):
-        self.tasks = tuple(Task(ALGORITHMS[name], sizes) for name in names)
+    def __init__(self, *names, freeze=(), **model):
+        self.tasks = tuple(Task(ALGORITHMS[name], (4,)) for name in names)
         self.stream = TrainingStream(self.tasks, batch_size=4, seed=0)
         specs = {task.name: task.spec for task in self.tasks}
-        self.model = make_model(NetConfig(PROCESSORS[processor], hidden_size=8), specs)
+        self.model = make_model(make_net_config({**config_of()["model"], **model}), specs)
         self.optimiser = make_optimiser(1e-2, 1.0, freeze)
         self.step = make_step(self.model, self.optimiser)
 
@@ -89,8 +90,8 @@ def test_seed_decides(bfs):
     assert digest(bfs.state(seed=0)) == digest(bfs.state(seed=0)) != digest(bfs.state(seed=1))
 
 
-def test_metrics_name_every_probe_and_losses_fall():
-    run, keep = Run("bfs", sizes=(4,)), Keep()
+def test_metrics_name_every_probe_and_losses_fall(bfs):
+    run, keep = bfs, Keep()
     run.fit(run.state(), 60, keep)
     names = {f"loss/bfs/{p.name}" for p in (*run.tasks[0].spec.outputs, *run.tasks[0].spec.hints)}
     waits = {"seconds_waiting_for_data", "seconds_waiting_for_programs"}
@@ -104,7 +105,7 @@ def test_metrics_name_every_probe_and_losses_fall():
 
 
 def test_a_task_leaves_the_codecs_of_others_untouched():
-    run = Run("bfs", "minimum")
+    run = Run("bfs", "minimum", hint_mode="none")
     before = run.state()
     params = jax.tree.map(np.array, before.params)
     state = run.fit(before, 1)
@@ -133,8 +134,12 @@ def test_frozen_parameters_do_not_train():
             assert np.array_equal(value, after[module][name]) == module.startswith("processor/")
 
 
-def test_every_parameter_trains_unless_frozen():
-    run = Run("heapsort", processor="triplet_gmpnn")
+@pytest.mark.parametrize(
+    ("task", "processor"),
+    [("bfs", "mpnn"), pytest.param("heapsort", "triplet_gmpnn", marks=pytest.mark.slow)],
+)
+def test_every_parameter_trains_unless_frozen(task, processor):
+    run = Run(task, processor=processor)
     state = run.state()
     before = jax.tree.map(np.array, state.params)
     after = run.fit(state, 3).params
@@ -143,6 +148,8 @@ def test_every_parameter_trains_unless_frozen():
             # Offsets of pointer logits shift all targets alike, so that their gradient is zero by nature.
             if name == "b" and module.endswith(("/out", "/node")):
                 continue
+            if task == "bfs" and (module, name) == ("processor/mpnn/graph", "w"):
+                continue  # nothing in bfs is of the whole graph
             assert not np.array_equal(value, after[module][name]), (module, name)
 
 
