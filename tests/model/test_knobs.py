@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
 
 import haiku as hk
 import jax
@@ -11,174 +10,83 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+from twins import (
+    BATCH,
+    HIDDEN,
+    SIZE,
+    assert_same_loss_and_gradients,
+    assert_same_predictions,
+    make_twins,
+)
 
 from nar import ALGORITHMS
 from nar.batches import Task, TrainingStream, Transforms
-from nar.losses import check_loss_weights, loss_factors, losses_by_probe, total_loss
+from nar.losses import check_loss_weights, loss_factors, total_loss
 from nar.model import ENCODER_INITS, HINT_MODES, SHAPES, Budget, Learned, NetConfig, Schedule, make_model
-from nar.model.dm_clrs import convert_parameters
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, Processed, Repeated
-from nar.specs import Kind
 from nar.traces import clrs30_sample
 from nar.training import Compilations, Devices, init_state, make_optimiser, make_step
-
-HIDDEN = 8
-SIZE = 5
-BATCH = 4
-
 
 # ---------------------------------------------------------------------------------------------------
 # Parity
 
-HINT_OPTIONS = {
-    "encoded_decoded": {"encode_hints": True, "decode_hints": True},
-    "decoded_only": {"encode_hints": False, "decode_hints": True},
-    "none": {"encode_hints": False, "decode_hints": False},
-}
-"""Options of dm-clrs for our hint modes."""
 
-THEIR_NAMES = {
-    "hint_feedback": "hint_repred_mode",
-    "teacher_forcing": "hint_teacher_forcing",
-    "message_passing_steps": "nb_msg_passing_steps",
-    "lstm": "use_lstm",
-    "dropout": "dropout_prob",
-    "encoder_init": "encoder_init",
-}
-"""Our knobs under the names of dm-clrs."""
+def cases(*quick, slow):
+    """Cases (task, knobs), of which those behind `slow` are marked so."""
 
+    def name(value):
+        return value if isinstance(value, str) else "-".join(str(option) for option in value.values())
 
-@dataclasses.dataclass(frozen=True)
-class Twins:
-    """The same network and the same batch, of dm-clrs and ours."""
-
-    theirs: object
-    feedback: object
-    model: object
-    params: dict
-    processor: str
-    batch: object
-
-    def converted(self, params):
-        return convert_parameters(params, self.processor, self.model.specs)
-
-
-def make_twins(task, processor="pgn", hint_mode="encoded_decoded", seed=3, **options):
-    algorithm = ALGORITHMS[task]
-    sampler, spec = oracle.clrs.build_sampler(task, BATCH, length=SIZE, seed=seed)
-    stream = itertools.repeat(sampler.next())
-    if algorithm.fixed_hints:
-        spec, stream = oracle.clrs.process_pred_as_input(spec, stream)
-    spec, stream = oracle.clrs.process_permutations(spec, stream, True)
-    feedback = next(stream)
-    theirs = oracle.clrs.models.BaselineModel(
-        spec=[spec],
-        dummy_trajectory=[feedback],
-        processor_factory=oracle.clrs.get_processor_factory(processor, use_ln=True, nb_triplet_fts=8),
-        hidden_dim=HIDDEN,
-        **HINT_OPTIONS[hint_mode],
-        **{THEIR_NAMES[name]: value for name, value in options.items()},
+    return pytest.mark.parametrize(
+        ("task", "options"),
+        [*quick, *(pytest.param(*case, marks=pytest.mark.slow) for case in slow)],
+        ids=name,
     )
-    theirs.init([feedback.features], 1)
-    random = np.random.default_rng(0)
-    theirs.params = jax.tree.map(
-        lambda x: x + 0.1 * random.standard_normal(x.shape).astype("f"), theirs.params
-    )
-    our_spec = Transforms().spec(algorithm)
-    model = make_model(
-        NetConfig(PROCESSORS[processor], HIDDEN, hint_mode=hint_mode, **options), {task: our_spec}
-    )
-    batch = Transforms().apply(algorithm, clrs30_sample(task, SIZE, BATCH, seed))
-    params = convert_parameters(theirs.params, processor, model.specs)
-    return Twins(theirs, feedback, model, params, processor, batch)
 
 
-def close(ours, theirs, tolerance):
-    theirs = np.asarray(theirs)
-    scale = max(np.abs(theirs).max(), 1e-3)
-    assert np.abs(np.asarray(ours) - theirs).max() <= tolerance * scale
-
-
-def check_predictions(twins, task):
-    """In evaluation."""
-
-    def predict(params, features):
-        return twins.theirs.net_fn.apply(params, jax.random.key(0), [features], True, 0, True, False)
-
-    with oracle.relaxed():
-        outputs, hints = jax.jit(predict)(twins.theirs.params, twins.feedback.features)
-    ours = jax.jit(twins.model.apply, static_argnums=(2, 4))(twins.params, None, task, twins.batch, False)
-    assert set(ours.outputs) == set(outputs)
-    assert set(ours.hints) == set(hints[0] if hints else ())
-    for name, value in outputs.items():
-        close(ours.outputs[name], value, 1e-4)
-    for name, value in ours.hints.items():
-        close(value, np.stack([step[name] for step in hints]), 1e-4)
-
-
-def check_loss_and_gradients(twins, task):
-    """In training."""
-    with oracle.relaxed():
-        compute = jax.jit(jax.value_and_grad(twins.theirs._loss), static_argnums=3)
-        their_loss, gradients = compute(twins.theirs.params, jax.random.PRNGKey(0), twins.feedback, 0)
-
-    def loss(params):
-        predictions = twins.model.apply(params, jax.random.key(0), task, twins.batch, True)
-        return total_loss(losses_by_probe(twins.model.specs[task], twins.batch, predictions))
-
-    our_loss, our_gradients = jax.jit(jax.value_and_grad(loss))(twins.params)
-    assert float(our_loss) == pytest.approx(float(their_loss), rel=1e-4)
-    expected = twins.converted(gradients)
-    assert set(our_gradients) == set(expected)
-    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
-    for module, leaves in expected.items():
-        for name, value in leaves.items():
-            error = np.abs(np.asarray(our_gradients[module][name]) - value).max()
-            assert error <= 1e-3 * max(np.abs(value).max(), 1e-2 * largest), (module, name)
-
-
-CASES = [
-    ("bfs", {"hint_mode": "decoded_only"}),
-    ("bfs", {"hint_mode": "none"}),
-    ("bfs", {"hint_feedback": "hard"}),
-    ("bfs", {"lstm": True}),
-    ("bellman_ford", {"hint_mode": "none", "lstm": True, "message_passing_steps": 2}),
-    ("bellman_ford", {"hint_mode": "decoded_only", "processor": "triplet_gmpnn"}),
-    ("bellman_ford", {"hint_feedback": "hard_on_eval"}),
-    ("bellman_ford", {"teacher_forcing": 1.0, "message_passing_steps": 3}),
-    ("minimum", {"message_passing_steps": 3, "processor": "gmpnn"}),
-    ("insertion_sort", {"hint_mode": "decoded_only"}),
-    ("insertion_sort", {"hint_mode": "none", "lstm": True}),
-    ("insertion_sort", {"hint_feedback": "hard"}),
-]
-MORE_CASES = [
-    ("matrix_chain_order", {"hint_mode": "decoded_only"}),
-    ("segments_intersect", {"hint_feedback": "hard", "lstm": True}),
-    ("segments_intersect", {"hint_mode": "none", "message_passing_steps": 2}),
-    ("kmp_matcher", {"hint_mode": "decoded_only", "lstm": True}),
-    ("heapsort", {"hint_mode": "none"}),
-    ("heapsort", {"hint_mode": "decoded_only"}),
-    ("activity_selector", {"hint_mode": "none"}),
-]
-
-
-def case_name(value):
-    return value if isinstance(value, str) else "-".join(str(option) for option in value.values())
-
-
-@pytest.mark.parametrize(
-    ("task", "options"),
-    [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE_CASES)],
-    ids=case_name,
+@cases(
+    ("bfs", {"hint_mode": "decoded_only", "lstm": True}),
+    ("bfs", {"hint_feedback": "hard_on_eval"}),
+    slow=[
+        ("bfs", {"hint_feedback": "hard"}),
+        ("bellman_ford", {"teacher_forcing": 1.0, "message_passing_steps": 3}),
+        ("insertion_sort", {"hint_mode": "decoded_only"}),
+        ("insertion_sort", {"hint_mode": "none", "lstm": True}),
+        ("insertion_sort", {"hint_feedback": "hard"}),
+        ("heapsort", {"hint_mode": "none"}),
+        ("heapsort", {"hint_mode": "decoded_only"}),
+    ],
 )
-def test_knobs_compute_what_they_compute_in_dm_clrs(task, options):
-    """Losses of permutations have random noise in training: there, predictions alone are compared."""
-    with oracle.relaxed():
-        twins = make_twins(task, **options)
-    check_predictions(twins, task)
-    kinds = {probe.kind for probe in twins.model.specs[task].outputs}
-    if Kind.PERMUTATION_POINTER not in kinds:
-        check_loss_and_gradients(twins, task)
+def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
+    """In evaluation."""
+    twins = make_twins(task, **{"processor": "pgn", **options})
+    assert_same_predictions(twins.our_evaluation, twins.their_evaluation)
+
+
+@cases(
+    ("bfs", {"hint_mode": "none", "message_passing_steps": 2}),
+    ("bfs", {"teacher_forcing": 1.0, "processor": "gmpnn"}),
+    slow=[
+        ("bfs", {"hint_mode": "decoded_only"}),
+        ("bfs", {"hint_feedback": "hard"}),
+        ("bfs", {"lstm": True}),
+        ("bellman_ford", {"hint_mode": "none", "lstm": True, "message_passing_steps": 2}),
+        ("bellman_ford", {"hint_mode": "decoded_only", "processor": "triplet_gmpnn"}),
+        ("bellman_ford", {"hint_feedback": "hard_on_eval"}),
+        ("bellman_ford", {"teacher_forcing": 1.0, "message_passing_steps": 3}),
+        ("minimum", {"message_passing_steps": 3, "processor": "gmpnn"}),
+        ("matrix_chain_order", {"hint_mode": "decoded_only"}),
+        ("segments_intersect", {"hint_feedback": "hard", "lstm": True}),
+        ("segments_intersect", {"hint_mode": "none", "message_passing_steps": 2}),
+        ("kmp_matcher", {"hint_mode": "decoded_only", "lstm": True}),
+        ("activity_selector", {"hint_mode": "none"}),
+    ],
+)
+def test_training_with_knobs_is_that_of_dm_clrs(task, options):
+    """Predictions, loss and gradients; not of permutations, which have random noise in training."""
+    twins = make_twins(task, **{"processor": "pgn", **options})
+    assert_same_predictions(twins.our_training.predicted, twins.their_training.predicted)
+    assert_same_loss_and_gradients(twins)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -240,40 +148,30 @@ def test_every_parameter_trains_with_every_knob(hint_mode):
             assert not np.array_equal(value, state.params[module][name]), (module, name)
 
 
-def test_encoder_inits_have_the_statistics_of_dm_clrs():
+@pytest.mark.parametrize("init", ENCODER_INITS)
+def test_encoder_inits_have_the_statistics_of_dm_clrs(init):
     """Over many keys: a scalar hint, which begins smaller with xavier_on_scalars, a mask and an input."""
-    task, num_keys = "bellman_ford", 200
+    task, num_keys = "bellman_ford", 100
+    probes = {
+        "d": ("hint", "node", "scalar"),
+        "msk": ("hint", "node", "mask"),
+        "A": ("input", "edge", "scalar"),
+    }
+
+    def encode():
+        for name, row in probes.items():
+            (encoder,) = oracle.encoders.construct_encoders(*row, HIDDEN, init, name)
+            encoder(np.ones((1, 1), np.float32))
+
     with oracle.relaxed():
-        sampler, spec = oracle.clrs.build_sampler(task, 2, length=SIZE, seed=0)
-        feedback = sampler.next()
-    for init in ENCODER_INITS:
-        with oracle.relaxed():
-            theirs = oracle.clrs.models.BaselineModel(
-                spec=[spec],
-                dummy_trajectory=[feedback],
-                processor_factory=oracle.clrs.get_processor_factory("pgn", use_ln=True, nb_triplet_fts=8),
-                hidden_dim=HIDDEN,
-                encode_hints=True,
-                encoder_init=init,
-            )
-            init_theirs = functools.partial(
-                theirs.net_fn.init,
-                features_list=[feedback.features],
-                repred=True,
-                algorithm_index=-1,
-                return_hints=False,
-                return_all_outputs=False,
-            )
-            keys = jax.random.split(jax.random.key(0), num_keys)
-            their_params = jax.jit(jax.vmap(init_theirs))(keys)
-        model = model_of(task, encoder_init=init)
-        ours = jax.jit(
-            jax.vmap(functools.partial(model.init, batches={task: batch_of(task)})),
-        )(keys)
-        for probe in ("d", "msk", "A"):
-            name = f"net/~_construct_encoders_decoders/algo_0_{probe}_enc_linear"
-            found, expected = ours[f"{task}/encode/{probe}_0"]["w"], their_params[name]["w"]
-            assert np.std(found) == pytest.approx(float(np.std(expected)), rel=0.1), (init, probe)
+        many = jax.jit(jax.vmap(hk.transform(encode).init))
+        theirs = many(jax.random.split(jax.random.key(0), num_keys))
+    model = model_of(task, encoder_init=init)
+    draws = [model.init(jax.random.key(seed), {task: batch_of(task)}) for seed in range(num_keys)]
+    for probe in probes:
+        expected = theirs[f"{probe}_enc_linear"]["w"]
+        found = np.stack([draw[f"{task}/encode/{probe}_0"]["w"] for draw in draws])
+        assert np.std(found) == pytest.approx(float(np.std(expected)), rel=0.1), probe
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -339,10 +237,11 @@ def test_bad_knobs(options, message):
 )
 def test_schedules(shape, halfway):
     schedule = Schedule(shape, start=0.8, end=0.2, steps=10)
-    values = [float(schedule(step)) for step in (0, 5, 10, 1000)]
+    compiled = jax.jit(schedule)
+    values = [float(compiled(step)) for step in (0, 5, 10, 1000)]
     last = 0.8 if shape == "constant" else 0.2
     assert values == pytest.approx([0.8, halfway, last, last], rel=1e-5)
-    falls = np.diff([float(schedule(step)) for step in range(11)])
+    falls = np.diff([float(compiled(step)) for step in range(11)])
     assert (falls < 0).all() or shape == "constant"
     if shape == "cosine":
         assert abs(falls[0]) < abs(falls[4])
@@ -430,9 +329,9 @@ def call(processor, hidden, *, is_training=False, memory=None, key=0):
     batch_size, num_nodes, _ = hidden.shape
     features = Features(
         hidden,
-        jnp.zeros((batch_size, num_nodes, num_nodes, 1)),
-        jnp.zeros((batch_size, 1)),
-        jnp.ones((batch_size, num_nodes, num_nodes), bool),
+        np.zeros((batch_size, num_nodes, num_nodes, 1), np.float32),
+        np.zeros((batch_size, 1), np.float32),
+        np.ones((batch_size, num_nodes, num_nodes), bool),
     )
 
     def forward():
@@ -441,12 +340,12 @@ def call(processor, hidden, *, is_training=False, memory=None, key=0):
         return wrapped(features, hidden, before, Context(is_training=is_training))
 
     transformed = hk.transform(forward)
-    params = transformed.init(jax.random.key(0))
-    return params, transformed.apply(params, jax.random.key(key))
+    params = jax.jit(transformed.init)(jax.random.key(0))
+    return params, jax.jit(transformed.apply)(params, jax.random.key(key))
 
 
 def test_repetition():
-    _, processed = call(lambda: Repeated(Count(), 3), jnp.zeros((2, 4, 5)))
+    _, processed = call(lambda: Repeated(Count(), 3), np.zeros((2, 4, 5), np.float32))
     assert (processed.nodes == 3).all()
     assert (processed.memory == 3).all()
     np.testing.assert_allclose(processed.losses["calls"], 2.0)
@@ -455,7 +354,7 @@ def test_repetition():
 
 
 def test_dropout():
-    hidden = jnp.ones((4, 50, 20))
+    hidden = np.ones((4, 50, 20), np.float32)
     _, before = call(lambda: Dropout(Count(), 0.25), hidden)
     assert (before.nodes == 2).all()
     _, processed = call(lambda: Dropout(Count(), 0.25), hidden, is_training=True)
@@ -470,7 +369,7 @@ def test_dropout():
 
 def test_lstm_is_that_of_haiku():
     random = np.random.default_rng(0)
-    hidden = jnp.asarray(random.standard_normal((2, 4, 5)), jnp.float32)
+    hidden = random.standard_normal((2, 4, 5)).astype(np.float32)
     params, first = call(lambda: LSTM(Count(), 5), hidden)
     _, second = call(lambda: LSTM(Count(), 5), first.nodes, memory=first.memory)
 
@@ -480,13 +379,20 @@ def test_lstm_is_that_of_haiku():
         one, state = jax.vmap(cell)(hidden + 1, state)
         return one, jax.vmap(cell)(one + 1, state)[0]
 
-    expected = hk.transform(theirs).apply({"lstm/linear": params["lstm/gates"]}, None)
+    expected = jax.jit(hk.transform(theirs).apply)({"lstm/linear": params["lstm/gates"]}, None)
     for ours, value in zip((first.nodes, second.nodes), expected, strict=True):
         np.testing.assert_allclose(ours, value, rtol=1e-5, atol=1e-6)
     assert (second.memory[0] == 2).all()
 
 
-@pytest.mark.parametrize("processor", PROCESSORS)
+OF_A_KIND = ("floydnet", "g_forgetnet", "gat", "memnet_masked", "pgn_mask", "stepwise_mpnn", "triplet_gmpnn")
+"""With a memory of pairs, a loss, attention, words, masked pointers, the number of the step, edge states."""
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [pytest.param(name, marks=[] if name in OF_A_KIND else [pytest.mark.slow]) for name in PROCESSORS],
+)
 def test_every_processor_takes_every_knob(processor):
     """Parameters, memory and losses fit together, whatever the processor; only shapes are computed."""
     model = model_of(

@@ -1,0 +1,218 @@
+"""The same network twice, of dm-clrs and ours: with the same parameters, and on the same batch."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import oracle
+
+from nar import ALGORITHMS
+from nar.batches import Transforms
+from nar.losses import losses_by_probe, total_loss
+from nar.model import NetConfig, make_model
+from nar.model.dm_clrs import convert_parameters
+from nar.processors import PROCESSORS
+from nar.specs import Kind
+from nar.traces import clrs30_sample
+
+HIDDEN, SIZE, BATCH = 8, 5, 4
+
+HINT_OPTIONS = {
+    "encoded_decoded": {"encode_hints": True, "decode_hints": True},
+    "decoded_only": {"encode_hints": False, "decode_hints": True},
+    "none": {"encode_hints": False, "decode_hints": False},
+}
+"""Options of dm-clrs for our hint modes."""
+
+THEIR_NAMES = {
+    "hint_feedback": "hint_repred_mode",
+    "teacher_forcing": "hint_teacher_forcing",
+    "message_passing_steps": "nb_msg_passing_steps",
+    "lstm": "use_lstm",
+    "dropout": "dropout_prob",
+    "encoder_init": "encoder_init",
+}
+"""Our knobs under the names of dm-clrs."""
+
+
+class Predicted(NamedTuple):
+    """Logits by name; those of hints are [S, B, ...]."""
+
+    outputs: Mapping[str, Any]
+    hints: Mapping[str, Any]
+
+
+class Trained(NamedTuple):
+    """What a step of training finds."""
+
+    loss: Any
+    gradients: Any
+    predicted: Predicted
+
+
+@dataclasses.dataclass(frozen=True)
+class Twins:
+    """Both networks, and what each makes of the batch.
+
+    What is compared twice is compiled once: predictions in training come with the gradients.
+    """
+
+    theirs: Any
+    their_params: Any
+    feedback: Any
+    model: Any
+    params: Any
+    task: str
+    processor: str
+    batch: Any
+
+    def converted(self, params: Any) -> Any:
+        """Their parameters, or gradients by them, as ours."""
+        return convert_parameters(params, self.processor, self.model.specs)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether predictions in training are random: those of permutations are."""
+        return any(probe.kind is Kind.PERMUTATION_POINTER for probe in self.model.specs[self.task].outputs)
+
+    @functools.cached_property
+    def their_evaluation(self) -> Predicted:
+        """What theirs predicts in evaluation."""
+
+        def predict(params: Any, features: Any) -> Any:
+            return self.theirs.net_fn.apply(params, jax.random.key(0), [features], True, 0, True, False)
+
+        with oracle.relaxed():
+            return _stacked(*jax.jit(predict)(self.their_params, self.feedback.features))
+
+    @functools.cached_property
+    def our_evaluation(self) -> Predicted:
+        """What ours predicts in evaluation."""
+
+        def predict(params: Any) -> Any:
+            found = self.model.apply(params, None, self.task, self.batch, False)
+            return found.outputs, found.hints
+
+        return Predicted(*jax.jit(predict)(self.params))
+
+    @functools.cached_property
+    def their_training(self) -> Trained:
+        """Loss, gradients and predictions of theirs."""
+        kept = []
+
+        def apply(*arguments: Any, **options: Any) -> Any:
+            kept.append(pure.apply(*arguments, **options))
+            return kept[-1]
+
+        def loss(params: Any) -> Any:
+            return self.theirs._loss(params, jax.random.PRNGKey(0), self.feedback, 0), kept.pop()
+
+        pure, self.theirs.net_fn = self.theirs.net_fn, self.theirs.net_fn._replace(apply=apply)
+        with oracle.relaxed():
+            (value, found), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(self.their_params)
+        self.theirs.net_fn = pure
+        return Trained(value, gradients, _stacked(*found))
+
+    @functools.cached_property
+    def our_training(self) -> Trained:
+        """Loss, gradients and predictions of ours."""
+
+        def loss(params: Any) -> Any:
+            found = self.model.apply(params, jax.random.key(0), self.task, self.batch, True)
+            losses = losses_by_probe(self.model.specs[self.task], self.batch, found)
+            return total_loss(losses), (found.outputs, found.hints)
+
+        (value, found), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(self.params)
+        return Trained(value, gradients, Predicted(*found))
+
+
+def _stacked(outputs: Any, hints: Any) -> Predicted:
+    names = hints[0] if hints else ()
+    return Predicted(outputs, {name: np.stack([step[name] for step in hints]) for name in names})
+
+
+@functools.cache
+def make_twins(task: str, processor: str, hint_mode: str = "encoded_decoded", **options: Any) -> Twins:
+    """Twins for a task; options are knobs under our names."""
+    algorithm, seed = ALGORITHMS[task], 3
+    options = {"encoder_init": "xavier_on_scalars", **options}
+    with oracle.relaxed():
+        sampler, spec = oracle.clrs.build_sampler(task, BATCH, length=SIZE, seed=seed)
+        stream = itertools.repeat(sampler.next())
+        if algorithm.fixed_hints:
+            spec, stream = oracle.clrs.process_pred_as_input(spec, stream)
+        spec, stream = oracle.clrs.process_permutations(spec, stream, True)
+        feedback = next(stream)
+        theirs = oracle.clrs.models.BaselineModel(
+            spec=[spec],
+            dummy_trajectory=[feedback],
+            processor_factory=oracle.clrs.get_processor_factory(
+                processor, use_ln=True, nb_triplet_fts=8, nb_heads=1
+            ),
+            hidden_dim=HIDDEN,
+            **HINT_OPTIONS[hint_mode],
+            **{THEIR_NAMES[name]: value for name, value in options.items()},
+        )
+        shapes = jax.eval_shape(
+            lambda key: theirs.net_fn.init(key, [feedback.features], True, -1, False, False),
+            jax.random.PRNGKey(1),
+        )
+    model = make_model(
+        NetConfig(PROCESSORS[processor], HIDDEN, hint_mode=hint_mode, **options),
+        {task: Transforms().spec(algorithm)},
+    )
+    their_params = _random_params(shapes)
+    params = convert_parameters(their_params, processor, model.specs)
+    batch = Transforms().apply(algorithm, clrs30_sample(task, SIZE, BATCH, seed))
+    return Twins(theirs, their_params, feedback, model, params, task, processor, batch)
+
+
+def _random_params(shapes: Any) -> Any:
+    """Parameters about as large as initial ones, none of which hides behind a 0 or 1."""
+    random = np.random.default_rng(0)
+
+    def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        noise = random.standard_normal(shape)
+        value = noise / shape[0] ** 0.5 if len(shape) > 1 else (name == "scale") + 0.1 * noise
+        return value.astype(np.float32)
+
+    return {
+        module: {name: draw(name, leaf.shape) for name, leaf in leaves.items()}
+        for module, leaves in shapes.items()
+    }
+
+
+# ---------------------------------------------------------------------------------------------------
+# Comparisons
+
+
+def assert_close(ours: Any, theirs: Any, tolerance: float = 1e-4) -> None:
+    """Raises AssertionError unless both are equal up to a share of the largest value."""
+    theirs = np.asarray(theirs)
+    scale = max(np.abs(theirs).max(), 1e-3)
+    assert np.abs(np.asarray(ours) - theirs).max() <= tolerance * scale
+
+
+def assert_same_predictions(ours: Predicted, theirs: Predicted) -> None:
+    """Raises AssertionError unless outputs and hints are the same."""
+    for our_logits, their_logits in zip(ours, theirs, strict=True):
+        assert set(our_logits) == set(their_logits)
+        for name, value in their_logits.items():
+            assert_close(our_logits[name], value)
+
+
+def assert_same_loss_and_gradients(twins: Twins) -> None:
+    """Raises AssertionError unless loss and gradients in training are the same."""
+    ours, theirs = twins.our_training, twins.their_training
+    np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-4)
+    expected = twins.converted(theirs.gradients)
+    assert set(ours.gradients) == set(expected)
+    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
+    for module, leaves in expected.items():
+        for name, value in leaves.items():
+            error = np.abs(np.asarray(ours.gradients[module][name]) - value).max()
+            assert error <= 1e-3 * max(np.abs(value).max(), 1e-2 * largest), (module, name)
