@@ -1,7 +1,7 @@
 """Set-up of every test: one CPU, code compiled quickly or not at all, no silent broadcasting between ranks.
 
-Everything is said in environment variables, before jax and numba are imported, so that processes that tests
-start inherit it.
+Everything is said in environment variables, before jax is imported, so that processes that tests start
+inherit it.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import hypothesis
+import numba
 import pytest
 from examples import NUM_EXAMPLES
 
@@ -24,8 +25,6 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Nothing here is about the speed of compiled programs, and most of the time would go into optimizing them.
 _QUICKLY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ["XLA_FLAGS"] = f"{_QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
-# numba takes 5 to 30 seconds for an algorithm, plain Python milliseconds for its traces: see marker `jit`.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 os.environ["NAR_CACHE"] = ""  # canonical splits are made anew: what is tested is how they are made
 
 # The first example of a test may compile; examples are the same in every run.
@@ -36,9 +35,8 @@ hypothesis.settings.load_profile("nar")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what `make test` leaves out or does in part; skips what needs numba where it is turned off."""
+    """Marks what `make test` leaves out or does in part."""
     import tasks
-    from numba import config
 
     for item in items:
         if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
@@ -46,8 +44,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         task = getattr(item, "callspec", None) and item.callspec.params.get("task")
         if task in tasks.ALL and task not in tasks.COVERING:
             item.add_marker(pytest.mark.slow)
-        if config.DISABLE_JIT and item.get_closest_marker("jit"):
-            item.add_marker(pytest.mark.skip(reason="needs NUMBA_DISABLE_JIT=0"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves algorithms to plain Python, except in tests of compiled code.
+
+    numba takes 5 to 30 seconds for an algorithm, plain Python milliseconds for its traces.
+    """
+    numba.config.DISABLE_JIT = int(item.get_closest_marker("jit") is None)
+    # The compiler reads it again, and so do processes that the test starts.
+    os.environ["NUMBA_DISABLE_JIT"] = str(numba.config.DISABLE_JIT)
 
 
 @pytest.fixture(autouse=True)

@@ -88,20 +88,22 @@ def with_compiled(algorithm: Algorithm, call: Callable[[Loops], TraceBatch]) -> 
 
     Where both cannot be compiled, the second error is the one that points to the user's own lines.
     """
+    disabled = _is_disabled()
     if algorithm not in _NOT_INLINED:
         try:
-            return call(_compiled(algorithm, True))
+            return call(_compiled(algorithm, True, disabled))
         except NumbaError:
             _NOT_INLINED.add(algorithm)
-    return call(_compiled(algorithm, False))
+    return call(_compiled(algorithm, False, disabled))
 
 
 _NOT_INLINED: set[Algorithm] = set()
 
 
 @functools.cache
-def _compiled(algorithm: Algorithm, inline: bool) -> Loops:
-    """Compiled at their first call and cached on disk."""
+def _compiled(algorithm: Algorithm, inline: bool, disabled: bool) -> Loops:
+    """Compiled at their first call and cached on disk; plain Python if numba is `disabled`."""
+    del disabled  # numba sees for itself; the loops of one mode are not those of the other
     problem = algorithm.problem
     digest = _digest(algorithm.steps, problem.sample, problem.probes)
     inner = numba.njit(nogil=True)
@@ -121,7 +123,13 @@ def _compiled(algorithm: Algorithm, inline: bool) -> Loops:
 def compiled_with(function: Callable[..., Any], *others: Callable[..., Any]) -> Callable[..., Any]:
     """A function compiled, and cached on disk under a digest of its file and those of the others it calls."""
     name = f"{function.__name__}_{_digest(function, *others)}"
-    return numba.njit(cache=True, nogil=True)(_renamed(function, name, function.__globals__))
+    compiled = numba.njit(cache=True, nogil=True)(_renamed(function, name, function.__globals__))
+    return lambda *arguments: (function if _is_disabled() else compiled)(*arguments)
+
+
+def _is_disabled() -> bool:
+    """Whether functions are to run as plain Python (`NUMBA_DISABLE_JIT`)."""
+    return bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
 def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> Loops:

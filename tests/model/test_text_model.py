@@ -331,7 +331,7 @@ class Run:
     """A small run."""
 
     def __init__(self, model, **options):
-        self.stream = stream("minimum", "insertion_sort", **options)
+        self.stream = stream("minimum", "insertion_sort", lengths=(2,), **options)
         self.model = model
         self.optimiser = make_optimiser(1e-2, 1.0)
         self.step = make_text_step(model, self.optimiser, average_decay=0.9)

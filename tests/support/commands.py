@@ -5,6 +5,7 @@ that has imported them already (`fork_server.py`), which is the same but for the
 """
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -46,6 +47,7 @@ def run(
             subprocess.Popen(
                 [sys.executable, str(ROOT / "tests" / "support" / "fork_server.py")],
                 cwd=ROOT,
+                env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

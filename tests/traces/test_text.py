@@ -60,16 +60,18 @@ def test_the_texts_of_dm_clrs(name):
 
 COVERING = ("activity_selector", "bfs", "dijkstra", "graham_scan", "kmp_matcher", "optimal_bst", "quicksort")
 """Each kind of problem, with ties and without."""
+SLOW = (pytest.mark.jit, pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in COVERING else pytest.mark.slow) for name in NAMES]
+    "name", [pytest.param(name, marks=() if name in COVERING else SLOW) for name in NAMES]
 )
 def test_the_texts_of_dm_clrs_from_a_seed(name):
     for size, seed, decimals in REQUESTS:
         compare(name, size, seed, decimals, count=4)
 
 
+@pytest.mark.jit
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 25])
 @every_algorithm
@@ -79,6 +81,7 @@ def test_more_texts_of_dm_clrs_from_a_seed(name, size):
         compare(name, size, seed, decimals, count=2 if name in HULLS else 4)
 
 
+@pytest.mark.jit
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["activity_selector", "dijkstra", "mst_kruskal", "mst_prim", "task_scheduling"]

@@ -61,7 +61,8 @@ SMALLEST_OF_DM_CLRS = {"find_maximum_subarray": 2, "quicksort": 2, "strongly_con
 def marked_if_slow(name, split):
     """Validation splits are quick, but for those of thousands of traces, of which two will do."""
     large = nar.ALGORITHMS[name].clrs30_multiplier > 1 and name not in ("minimum", "segments_intersect")
-    return pytest.param(name, split, marks=pytest.mark.slow if split != "val" or large else ())
+    marks = [pytest.mark.slow, pytest.mark.jit] if split != "val" or large else []
+    return pytest.param(name, split, marks=marks)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,7 @@ def test_samples_of_other_sizes(name):
     compare_samples(name, (1, 2, 3, 5, 12), (2, 2**32 - 1), count=4)
 
 
+@pytest.mark.jit
 @pytest.mark.slow
 @every_official_algorithm
 def test_samples_of_all_sizes(name):
