@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from commands import run
 
 from experiments import end_to_end_benchmark, multiply_adds, train_benchmark, waste_benchmark
 from experiments.pair import Case, Ours
@@ -72,28 +73,23 @@ def test_ratios_and_their_summary():
     assert timed._replace(times=5).ratios == [15.0, 10.0]
 
 
-def run(*arguments):
-    command = [sys.executable, "-m", "experiments.benchmark", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-
-
 @pytest.mark.slow
 def test_train_runs():
-    done = run("train", "--algorithms=minimum", *TINY)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    code, output, errors = run("benchmark", "train", "--algorithms=minimum", *TINY)
+    assert code == 0, errors
+    lines = output.splitlines()
     assert re.fullmatch(r"geometric mean: [\d.]+×, lowest: [\d.]+× \(minimum, mpnn, n = 4\)", lines[-1])
-    assert re.search(r"minimum, mpnn, n = 4 .* ms .*×  [\d.]+ to [\d.]+  .* s  [\d.]+×", done.stdout)
+    assert re.search(r"minimum, mpnn, n = 4 .* ms .*×  [\d.]+ to [\d.]+  .* s  [\d.]+×", output)
 
 
 @pytest.mark.slow
 def test_train_runs_with_replicas_in_bfloat16(tmp_path):
     options = ["--replicas=1,2", "--precision=bfloat16", f"--profile={tmp_path}"]
-    done = run("train", "--algorithms=minimum", *TINY, *options)
-    assert done.returncode == 0, done.stderr
-    assert "minimum, mpnn, n = 4, bfloat16 " in done.stdout
-    assert "minimum, mpnn, n = 4, bfloat16, 2 seeds " in done.stdout
-    assert done.stdout.startswith("on ") and done.stdout.splitlines()[-1].startswith("profiles: ")
+    code, output, errors = run("benchmark", "train", "--algorithms=minimum", *TINY, *options)
+    assert code == 0, errors
+    assert "minimum, mpnn, n = 4, bfloat16 " in output
+    assert "minimum, mpnn, n = 4, bfloat16, 2 seeds " in output
+    assert output.startswith("on ") and output.splitlines()[-1].startswith("profiles: ")
     folders = sorted(path.name for path in tmp_path.iterdir())
     assert folders == ["minimum-mpnn-n=4-bfloat16", "minimum-mpnn-n=4-bfloat16-2seeds"]
     for folder in folders:
@@ -102,16 +98,16 @@ def test_train_runs_with_replicas_in_bfloat16(tmp_path):
 
 @pytest.mark.slow
 def test_evaluate_runs():
-    done = run("evaluate", "--algorithms=minimum", *TINY)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r" s  [\d.]+×  [\d,]+ and [\d,]+ MiB", done.stdout)
-    assert re.search(r"memory, .*: geometric mean: [\d.]+×", done.stdout)
-    assert done.stdout.splitlines()[-1].startswith("time: geometric mean")
+    code, output, errors = run("benchmark", "evaluate", "--algorithms=minimum", *TINY)
+    assert code == 0, errors
+    assert re.search(r" s  [\d.]+×  [\d,]+ and [\d,]+ MiB", output)
+    assert re.search(r"memory, .*: geometric mean: [\d.]+×", output)
+    assert output.splitlines()[-1].startswith("time: geometric mean")
 
 
 def test_what_dm_clrs_does_not_have():
-    done = run("train", "--processors=floydnet")
-    assert done.returncode == 1 and "dm-clrs has no processor 'floydnet'" in done.stderr
+    code, _, errors = run("benchmark", "train", "--processors=floydnet")
+    assert code == 1 and "dm-clrs has no processor 'floydnet'" in errors
 
 
 def test_waste_of_a_stream():

@@ -16,13 +16,13 @@ from nar.training.optimisers import _LEAFWISE, OPTIMISERS, Leafwise
 from nar.training.own import OwnPart
 from nar.training.patterns import parameter_names
 from nar.training.state import TrainState
-from nar.training.update import Update
+from nar.training.update import Found, TwoPrograms, Update
 
 NAMES = ("bfs", "minimum")
 TREE = {
-    "bfs/encode": {"w": jnp.ones(2), "b": jnp.zeros(3)},
-    "minimum/encode": {"w": jnp.ones(2)},
-    "processor/mpnn": {"w": jnp.ones((2, 2))},
+    "bfs/encode": {"w": np.ones(2, np.float32), "b": np.zeros(3, np.float32)},
+    "minimum/encode": {"w": np.ones(2, np.float32)},
+    "processor/mpnn": {"w": np.ones((2, 2), np.float32)},
 }
 
 
@@ -43,33 +43,43 @@ def test_what_is_taken_is_put_back():
     assert part.take(TREE, "another")["processor/mpnn"] == TREE["processor/mpnn"]
 
 
-@pytest.mark.parametrize("name", sorted(_LEAFWISE))
+FEW = ("adam", "adan", "lamb", "sgd")
+
+
+@pytest.mark.parametrize(
+    "name", [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(_LEAFWISE - {*FEW}))]
+)
 def test_each_array_is_updated_by_itself(name):
     """With gradients that are zero for the other task, as they are in a step."""
     optimiser = make_optimiser(1e-2, gradient_clip=0.5, name=name)
     assert isinstance(optimiser, Leafwise)
-    tasks = frozenset(NAMES)
-    part, update = OwnPart(tasks), jax.jit(Update(optimiser, tasks=tasks), static_argnums=3)
-    state = TrainState(TREE, optimiser.init(TREE), jnp.zeros((), jnp.int32), jax.random.key(0))
-    others = state
-    for step, task in enumerate(("bfs", "minimum", "bfs")):
-        key = jax.random.key(step)
-        gradients = jax.tree.map(lambda leaf, key=key: jax.random.normal(key, leaf.shape), TREE)
-        other = NAMES[1 - NAMES.index(task)]
-        gradients[f"{other}/encode"] = jax.tree.map(jnp.zeros_like, TREE[f"{other}/encode"])
-        state, metrics = update(state, gradients, jnp.ones(()), task, {})
-        own = [part.take(tree, task) for tree in (others.params, others.optimiser, gradients)]
-        new, own_metrics = update(
-            TrainState(own[0], own[1], others.step, others.key), own[2], jnp.ones(()), task, {}
-        )
-        put_back = [
-            part.put_back(tree, changed, task)
-            for tree, changed in ((others.params, new.params), (others.optimiser, new.optimiser))
-        ]
-        others = TrainState(put_back[0], put_back[1], new.step, new.key)
-        for one, another in zip(jax.tree.leaves(state), jax.tree.leaves(others), strict=True):
-            if not jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
-                np.testing.assert_allclose(one, another, rtol=1e-6, atol=1e-8)
+    part, update = OwnPart(frozenset(NAMES)), Update(optimiser, tasks=frozenset(NAMES))
+    turns = (NAMES, NAMES[::-1])
+
+    @jax.jit
+    def train(params, gradients):
+        """States and metrics of steps on all arrays, and of the same steps on those of a task alone."""
+        whole = own = TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
+        rows = []
+        for (task, _), gradient in zip(turns, gradients, strict=True):
+            whole, metrics = update(whole, gradient, jnp.ones(()), task, {})
+            taken = [part.take(tree, task) for tree in (own.params, own.optimiser, gradient)]
+            given = TrainState(taken[0], taken[1], own.step, own.key)
+            new, own_metrics = update(given, taken[2], jnp.ones(()), task, {})
+            params = part.put_back(own.params, new.params, task)
+            own = TrainState(params, part.put_back(own.optimiser, new.optimiser, task), new.step, new.key)
+            rows.append(((whole.params, whole.optimiser, metrics), (own.params, own.optimiser, own_metrics)))
+        return rows
+
+    random, gradients = np.random.default_rng(0), []
+    for _, other in turns:
+        gradient = jax.tree.map(lambda leaf: random.standard_normal(leaf.shape).astype(np.float32), TREE)
+        gradient[f"{other}/encode"] = jax.tree.map(np.zeros_like, TREE[f"{other}/encode"])
+        gradients.append(gradient)
+    for expected, found in jax.device_get(train(TREE, gradients)):
+        metrics, own_metrics = expected[2], found[2]
+        for one, another in zip(*map(jax.tree.leaves, (expected[:2], found[:2])), strict=True):
+            np.testing.assert_allclose(one, another, rtol=1e-6, atol=1e-8)
         np.testing.assert_allclose(metrics["gradient_norm"], own_metrics["gradient_norm"], rtol=1e-6)
         assert metrics[FINITE].shape == own_metrics[FINITE].shape and own_metrics[FINITE].all()
 
@@ -81,33 +91,55 @@ def test_optimisers_that_look_at_all_arrays_are_given_all():
     assert not isinstance(make_optimiser(1e-2, freeze=("encode",)), Leafwise)
 
 
-@pytest.fixture(scope="module")
-def stream():
-    return TrainingStream([Task(ALGORITHMS[name], (4,)) for name in NAMES], batch_size=2, seed=0)
-
-
-def trained(stream, optimiser, num_steps=4, average_decay=0.0):
-    """The state after some steps of both tasks, and the metrics of the last one."""
-    model = make_model(NetConfig(MPNN, hidden_size=4), {task.name: task.spec for task in stream.tasks})
-    devices = Devices.all()
+def of_a_network(optimiser, average_decay):
+    """A step, its first state, and the batches of both tasks, of a small network."""
+    stream = TrainingStream([Task(ALGORITHMS[name], (4,)) for name in NAMES], batch_size=2, seed=0)
+    specs = {task.name: task.spec for task in stream.tasks}
+    model, devices = make_model(NetConfig(MPNN, hidden_size=4), specs), Devices.all()
     state = devices.make_state(
         lambda: init_state(model, optimiser, stream.examples(), 0, averaged=average_decay > 0)
     )
-    step, metrics = make_step(model, optimiser, average_decay=average_decay), {}
-    for index in range(num_steps):
-        batch = devices.put_batch(stream.batch(index))
-        state, metrics = step(state, batch, stream.task(index).name)
+    step = make_step(model, optimiser, average_decay=average_decay)
+    return step, state, [devices.put_batch(stream.batch(index)) for index in range(4)]
+
+
+def of_a_tree(optimiser, average_decay):
+    """The same of nothing but arrays, which are to come near the numbers of a batch."""
+
+    def gradients(state, batch, task, lane):
+        def distance(params):
+            own = [leaves for module, leaves in params.items() if module.startswith((task, "processor"))]
+            return sum(jnp.sum((leaf - batch) ** 2) for leaf in jax.tree.leaves(own))
+
+        loss, found = jax.value_and_grad(distance)(state.params)
+        return Found(found, {"loss": loss})
+
+    step = TwoPrograms(gradients, Update(optimiser, average_decay, frozenset(NAMES)))
+    params = jax.tree.map(jnp.asarray, TREE)
+    average = jax.tree.map(jnp.asarray, TREE) if average_decay else None
+    state = TrainState(params, optimiser.init(params), jnp.int32(0), jax.random.key(0), average)
+    return step, state, [np.float32(number) for number in (0.5, -0.5, 2.0, 3.0)]
+
+
+def trained(make, optimiser, average_decay=0.0):
+    """The state after some steps of both tasks, and the metrics of the last one."""
+    step, state, batches = make(optimiser, average_decay)
+    metrics = {}
+    for index, batch in enumerate(batches):
+        state, metrics = step(state, batch, NAMES[index % 2])
     return state, metrics
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"freeze": ("minimum/encode",), "weight_decay": 0.1, "learning_rate_factors": (("bfs", 0.5),)}],
-)
-def test_training_is_the_same(stream, options):
+MAKERS = [of_a_tree, pytest.param(of_a_network, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_training_is_the_same(make):
+    options = {"weight_decay": 0.1, "learning_rate_factors": (("bfs", 0.5),)}
     optimiser = make_optimiser(1e-2, 1.0, **options)
+    assert isinstance(optimiser, Leafwise)
     (state, metrics), (expected, expected_metrics) = (
-        trained(stream, one) for one in (optimiser, whole(optimiser))
+        trained(make, one) for one in (optimiser, whole(optimiser))
     )
     assert jax.tree.structure(state) == jax.tree.structure(expected)
     for one, another in zip(*(jax.tree.leaves(s.params) for s in (state, expected)), strict=True):
@@ -118,7 +150,8 @@ def test_training_is_the_same(stream, options):
         np.testing.assert_allclose(value, expected_metrics[name], rtol=1e-5, err_msg=name)
 
 
-def test_an_average_moves_in_each_step_whatever_its_task(stream):
+@pytest.mark.parametrize("make", MAKERS)
+def test_an_average_moves_in_each_step_whatever_its_task(make):
     optimiser = make_optimiser(1e-2)
-    states = [trained(stream, one, 3, 0.9)[0] for one in (optimiser, whole(optimiser))]
+    states = [trained(make, one, 0.9)[0] for one in (optimiser, whole(optimiser))]
     assert digest(states[0].average) == digest(states[1].average)
