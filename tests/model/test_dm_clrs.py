@@ -13,6 +13,7 @@ import optax
 import oracle
 import pytest
 from commands import run
+from twins import random_params
 
 from nar import ALGORITHMS
 from nar.batches import Transforms
@@ -48,13 +49,11 @@ def their_network(tasks, folder, **options):
         **options,
     )
     features = [batch.features for batch in batches]
-    init = jax.jit(network.net_fn.init, static_argnums=(2, 3, 4, 5))
-    random = np.random.default_rng(0)
-    network.params = jax.tree.map(
-        lambda x: x + 0.1 * random.standard_normal(x.shape).astype("f"),
-        init(jax.random.PRNGKey(1), features, True, -1, False, False),
+    shapes = jax.eval_shape(
+        lambda key: network.net_fn.init(key, features, True, -1, False, False), jax.random.PRNGKey(1)
     )
-    network.opt_state = network.opt.init(network.params)
+    network.params = random_params(shapes)
+    network.opt_state = jax.jit(network.opt.init)(network.params)
     return network, batches
 
 

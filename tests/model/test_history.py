@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from processor_contract import initial_params
 
 from nar.processors import Context, Features, Forgetting, GatedHistory, Processed, Stepwise, dense
 from nar.processors.stepwise import encode_step
@@ -13,12 +14,12 @@ BATCH, NODES, SIZE, HIDDEN = 2, 4, 3, 5
 
 
 def normal(seed, *shape):
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def random_features(mask=None):
     edges = normal(0, BATCH, NODES, NODES, SIZE)
-    adjacency = jnp.ones((BATCH, NODES, NODES), bool)
+    adjacency = np.ones((BATCH, NODES, NODES), bool)
     return Features(normal(1, BATCH, NODES, SIZE), edges, normal(2, BATCH, SIZE), adjacency, mask)
 
 
@@ -41,11 +42,11 @@ class Echo(hk.Module):
 def apply(wrap, features, hidden, memory, context=Context(), seed=None):
     """Parameters, random if there is a seed, and what the wrapped `Echo` returns."""
     pure = hk.without_apply_rng(hk.transform(lambda f, h, m: wrap(Echo())(f, h, m, context)))
-    params = pure.init(jax.random.key(0), features, hidden, memory)
+    params = initial_params(lambda *arguments: wrap(Echo())(*arguments, context), features, hidden, memory)
     if seed is not None:
         random = np.random.default_rng(seed)
         params = jax.tree.map(lambda leaf: random.standard_normal(leaf.shape).astype("f"), params)
-    return params, pure.apply(params, features, hidden, memory)
+    return params, jax.jit(pure.apply)(params, features, hidden, memory)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -74,8 +75,8 @@ def test_what_forgets_has_no_memory():
 @pytest.mark.parametrize("masked", [False, True])
 def test_gated_history_is_its_formula(masked):
     mask = np.array([[True] * 4, [True, True, False, False]])
-    features, hidden = random_features(jnp.asarray(mask) if masked else None), normal(3, BATCH, NODES, HIDDEN)
-    memory = jnp.full((BATCH, NODES), 7.0)
+    features, hidden = random_features(mask if masked else None), normal(3, BATCH, NODES, HIDDEN)
+    memory = np.full((BATCH, NODES), 7.0, np.float32)
     params, processed = apply(GatedHistory, features, hidden, memory, seed=0)
     z = np.concatenate([features.nodes, hidden], axis=-1)
     nodes, graph = params["history/nodes"], params["history/graph"]
@@ -98,7 +99,7 @@ def test_a_gate_may_be_open_or_closed(bias, share):
     def wrap(processor):
         return GatedHistory(processor, bias=bias)
 
-    _, processed = apply(wrap, features, hidden, jnp.zeros((BATCH, NODES)))
+    _, processed = apply(wrap, features, hidden, np.zeros((BATCH, NODES), np.float32))
     np.testing.assert_allclose(processed.nodes, share * hidden, atol=1e-6)
     np.testing.assert_allclose(processed.losses["gate"], share, atol=1e-6)
 
@@ -106,7 +107,7 @@ def test_a_gate_may_be_open_or_closed(bias, share):
 @pytest.mark.parametrize(("training_step", "share"), [(0, 0), (5, 0.5), (10, 1), (99, 1)])
 def test_the_loss_grows_over_training(training_step, share):
     features, hidden = random_features(), normal(3, BATCH, NODES, HIDDEN)
-    memory = jnp.zeros((BATCH, NODES))
+    memory = np.zeros((BATCH, NODES), np.float32)
 
     def wrap(processor):
         return GatedHistory(processor, annealing_steps=10)
@@ -124,13 +125,16 @@ def test_bad_number_of_annealing_steps():
 
 def test_the_loss_closes_the_gate():
     features, hidden = random_features(), normal(3, BATCH, NODES, HIDDEN)
-    pure = hk.without_apply_rng(hk.transform(lambda: GatedHistory(Echo())(features, hidden, hidden[..., 0])))
-    params = pure.init(jax.random.key(0))
+
+    def forward():
+        return GatedHistory(Echo())(features, hidden, hidden[..., 0])
+
+    pure, params = hk.without_apply_rng(hk.transform(forward)), initial_params(forward)
     gate_loss = jax.jit(jax.value_and_grad(lambda params: pure.apply(params).losses["gate"].mean()))
     sizes = []
     for _ in range(30):
         size, gradients = gate_loss(params)
-        params = jax.tree.map(lambda leaf, gradient: leaf - 2 * gradient, params, gradients)
+        params = jax.tree.map(lambda leaf, gradient: leaf - 2 * np.asarray(gradient), params, gradients)
         sizes.append(float(size))
     assert sizes[0] > 0.4 and sizes[-1] < 0.1
 
@@ -147,7 +151,9 @@ def test_stepwise_is_its_formula():
 
     for step in (0, 3, jnp.asarray(41)):
         context = Context(step=step)
-        params, processed = apply(wrap, features, hidden, jnp.zeros((BATCH, NODES)), context, seed=0)
+        params, processed = apply(
+            wrap, features, hidden, np.zeros((BATCH, NODES), np.float32), context, seed=0
+        )
         encoded = [function(float(step) * f) for f in (1, 0.01) for function in (np.sin, np.cos)]
         expected = features.graph + (np.array(encoded) @ params["stepwise/step"]["w"])[None]
         np.testing.assert_allclose(processed.graph, expected, rtol=1e-4, atol=1e-4)
@@ -156,7 +162,7 @@ def test_stepwise_is_its_formula():
 
 def test_steps_differ():
     """No two of a thousand steps look alike."""
-    encoded = np.asarray(jax.vmap(lambda step: encode_step(step, 8))(jnp.arange(1000)))
+    encoded = np.asarray(jax.jit(jax.vmap(lambda step: encode_step(step, 8)))(np.arange(1000)))
     distances = np.linalg.norm(encoded[:, None] - encoded[None], axis=-1)
     assert distances[~np.eye(1000, dtype=bool)].min() > 0.1
 

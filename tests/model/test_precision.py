@@ -1,7 +1,9 @@
 """Precision and memory: bfloat16 inside, float32 around it; steps that gradients compute anew."""
 
+import functools
 import math
 
+import haiku as hk
 import jax
 import jax.extend
 import jax.numpy as jnp
@@ -27,7 +29,7 @@ class Network:
         self.model = make_model(NetConfig(PROCESSORS[processor], hidden, **knobs), {task: self.task.spec})
 
     def init(self):
-        return jax.jit(self.model.init)(jax.random.key(0), {self.task.name: self.batch})
+        return self.model.init(jax.random.key(0), {self.task.name: self.batch})
 
     def loss(self, params):
         predictions = self.model.apply(params, jax.random.key(1), self.task.name, self.batch, True)
@@ -35,6 +37,14 @@ class Network:
 
     def value_and_gradient(self, params):
         return jax.jit(jax.value_and_grad(self.loss))(params)
+
+
+@functools.cache
+def network(task, processor="mpnn", **knobs):
+    """A network, its initial parameters, and the loss and the gradient there."""
+    made = Network(task, processor, **knobs)
+    params = made.init()
+    return made, params, made.value_and_gradient(params)
 
 
 def operations(jaxpr):
@@ -49,8 +59,24 @@ def operations(jaxpr):
 # bfloat16
 
 
-@pytest.mark.parametrize("processor", ["mpnn", "triplet_gmpnn", "g_forgetnet", "relational_transformer"])
-@pytest.mark.parametrize("task", ["bfs", "matrix_chain_order"])
+@pytest.mark.parametrize(
+    ("task", "processor"),
+    [
+        ("matrix_chain_order", "mpnn"),
+        ("bfs", "triplet_gmpnn"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("bfs", "mpnn"),
+                ("bfs", "g_forgetnet"),
+                ("bfs", "relational_transformer"),
+                ("matrix_chain_order", "triplet_gmpnn"),
+                ("matrix_chain_order", "g_forgetnet"),
+                ("matrix_chain_order", "relational_transformer"),
+            )
+        ),
+    ],
+)
 def test_in_bfloat16_no_large_product_is_in_float32(task, processor):
     """Of forward and backward pass; large is what has all pairs of nodes, and features or classes."""
     network = Network(task, processor, precision="bfloat16")
@@ -78,7 +104,7 @@ def test_every_processor_predicts_in_bfloat16(processor):
         assert all(leaf.dtype != jnp.bfloat16 for leaf in jax.tree.leaves(predictions))
 
 
-@pytest.mark.parametrize("termination", [FromTrace(), Learned()])
+@pytest.mark.parametrize("termination", [pytest.param(FromTrace(), marks=pytest.mark.slow), Learned()])
 def test_logits_losses_and_all_that_trains_are_float32(termination):
     network = Network(
         "insertion_sort", "g_forgetnet", precision="bfloat16", lstm=True, termination=termination
@@ -97,12 +123,18 @@ def test_logits_losses_and_all_that_trains_are_float32(termination):
         assert leaf.dtype == jnp.float32 or not jnp.issubdtype(leaf.dtype, jnp.floating), leaf
 
 
-@pytest.mark.parametrize("task", ["bfs", pytest.param("matrix_chain_order", marks=pytest.mark.slow)])
-def test_bfloat16_is_near_float32(task):
+@pytest.mark.parametrize(
+    ("task", "processor"),
+    [
+        ("bfs", "mpnn"),
+        pytest.param("bfs", "triplet_gmpnn", marks=pytest.mark.slow),
+        pytest.param("matrix_chain_order", "triplet_gmpnn", marks=pytest.mark.slow),
+    ],
+)
+def test_bfloat16_is_near_float32(task, processor):
     """The loss within a hundredth, and the gradient in nearly the same direction."""
-    networks = [Network(task, "triplet_gmpnn", precision=name) for name in ("float32", "bfloat16")]
-    params = networks[0].init()
-    (exact, wide), (near, narrow) = [network.value_and_gradient(params) for network in networks]
+    _, params, (exact, wide) = network(task, processor)
+    near, narrow = Network(task, processor, precision="bfloat16").value_and_gradient(params)
     assert float(near) == pytest.approx(float(exact), rel=1e-2) and near != exact
     wide, narrow = (np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(x)]) for x in (wide, narrow))
     assert wide @ narrow > 0.99 * np.linalg.norm(wide) * np.linalg.norm(narrow)
@@ -110,13 +142,13 @@ def test_bfloat16_is_near_float32(task):
 
 def test_wide_products_do_not_round_their_sums():
     """1 + 1/512 is no number of bfloat16, but a sum of two."""
-    import haiku as hk
-
     network = hk.without_apply_rng(hk.transform(lambda x: Linear(1, name="sum").wide(x)))
-    x = jnp.asarray([[1.0, 1 / 512]], jnp.bfloat16)
-    params = {"sum": {"w": jnp.ones((2, 1)), "b": jnp.zeros(1)}}
-    np.testing.assert_array_equal(network.apply(params, x), [[1 + 1 / 512]])
-    gradient = jax.grad(lambda params: network.apply(params, x).sum())(params)["sum"]
+    x = np.array([[1.0, 1 / 512]], jnp.bfloat16)
+    params = {"sum": {"w": np.ones((2, 1), np.float32), "b": np.zeros(1, np.float32)}}
+    find = jax.jit(jax.value_and_grad(lambda params: network.apply(params, x)[0, 0]))
+    value, gradient = find(params)
+    assert value == 1 + 1 / 512
+    gradient = gradient["sum"]
     np.testing.assert_array_equal(gradient["w"], [[1.0], [1 / 512]])
     assert gradient["w"].dtype == jnp.float32
 
@@ -131,21 +163,26 @@ def test_unknown_precision():
 
 
 @pytest.mark.parametrize(
-    ("task", "knobs"),
+    ("task", "processor", "knobs"),
     [
-        ("bfs", {}),
+        ("bfs", "mpnn", {}),
+        pytest.param("bfs", "g_forgetnet", {}, marks=pytest.mark.slow),
         pytest.param(
-            "minimum", {"dropout": 0.2, "lstm": True, "teacher_forcing": 0.5}, marks=pytest.mark.slow
+            "minimum",
+            "g_forgetnet",
+            {"dropout": 0.2, "lstm": True, "teacher_forcing": 0.5},
+            marks=pytest.mark.slow,
         ),
-        pytest.param("bfs", {"termination": Learned()}, marks=pytest.mark.slow),
+        pytest.param("bfs", "g_forgetnet", {"termination": Learned()}, marks=pytest.mark.slow),
     ],
 )
-def test_remat_leaves_gradients_as_they_are(task, knobs):
+def test_remat_leaves_gradients_as_they_are(task, processor, knobs):
     """Random numbers too: those of the second time are those of the first."""
-    plain, anew = (Network(task, "g_forgetnet", remat=remat, **knobs) for remat in (False, True))
-    params = plain.init()
-    jax.tree.map(np.testing.assert_array_equal, params, anew.init())
-    (loss, expected), (same, gradients) = (network.value_and_gradient(params) for network in (plain, anew))
+    anew, params, (same, gradients) = network(task, processor, **knobs)
+    assert anew.model.config.remat
+    plain = Network(task, processor, remat=False, **knobs)
+    jax.tree.map(np.testing.assert_array_equal, params, plain.init())
+    loss, expected = plain.value_and_gradient(params)
     assert float(same) == pytest.approx(float(loss), rel=1e-6)
     for name, leaves in expected.items():
         for key, leaf in leaves.items():

@@ -165,13 +165,13 @@ def make_twins(task: str, processor: str, hint_mode: str = "encoded_decoded", **
         NetConfig(PROCESSORS[processor], HIDDEN, hint_mode=hint_mode, **options),
         {task: Transforms().spec(algorithm)},
     )
-    their_params = _random_params(shapes)
+    their_params = random_params(shapes)
     params = convert_parameters(their_params, processor, model.specs)
     batch = Transforms().apply(algorithm, clrs30_sample(task, SIZE, BATCH, seed))
     return Twins(theirs, their_params, feedback, model, params, task, processor, batch)
 
 
-def _random_params(shapes: Any) -> Any:
+def random_params(shapes: Any) -> Any:
     """Parameters about as large as initial ones, none of which hides behind a 0 or 1."""
     random = np.random.default_rng(0)
 
