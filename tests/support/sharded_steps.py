@@ -1,6 +1,6 @@
 """A few steps of training on all devices that jax sees, for `test_devices.py`.
 
-    python tests/support/sharded_steps.py FILE
+    python tests/support/sharded_steps.py FILE TASK...
 
 The file gets losses, gradients, parameters and predictions by name, and the number of devices.
 """
@@ -61,5 +61,5 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     all_devices = Devices.all()
-    values = {key: value for name in TASKS for key, value in steps_of(name, all_devices).items()}
+    values = {key: value for name in sys.argv[2:] for key, value in steps_of(name, all_devices).items()}
     np.savez(sys.argv[1], num_devices=all_devices.mesh.size, **values)

@@ -19,6 +19,7 @@ import pytest
 import sharded_steps
 from absl import flags
 from absl.testing import flagsaver
+from commands import run
 
 from experiments import distributed
 from experiments.restore import restore
@@ -30,28 +31,23 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Eight devices in one process
 
 
-@pytest.fixture(scope="module")
-def eight(tmp_path_factory):
+def on_eight(name, file):
     """What `sharded_steps.py` finds on eight devices."""
-    file = tmp_path_factory.mktemp("eight") / "found.npz"
+    flags_of_eight = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     subprocess.run(
-        [sys.executable, "tests/support/sharded_steps.py", str(file)],
+        [sys.executable, "tests/support/sharded_steps.py", str(file), name],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        },
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags_of_eight},
         timeout=300,
         check=True,
     )
     return dict(np.load(file))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sharded_steps.TASKS)
-def test_eight_devices_compute_what_one_computes(eight, name):
+@pytest.mark.parametrize("name", ["bfs", pytest.param("insertion_sort", marks=pytest.mark.slow)])
+def test_eight_devices_compute_what_one_computes(tmp_path, name):
     """Loss, gradients and parameters of each step under noise, and what is decided at the end."""
+    eight = on_eight(name, tmp_path / "found.npz")
     assert eight["num_devices"] == 8
     one = sharded_steps.steps_of(name, Devices.one())
     found = {key: value for key, value in eight.items() if key.startswith(f"{name}/")}
@@ -155,7 +151,7 @@ def test_one_process_needs_no_others():
 TRAIN = (
     "--config=configs/bfs.py",
     "--config.model.processor=mpnn",
-    "--config.model.hidden_size=8",
+    "--config.model.hidden_size=4",
     "--config.data.sizes=(4,)",
     "--config.training.batch_size=4",
     "--config.training.steps=50",
@@ -236,9 +232,8 @@ def together(tmp_path_factory):
 def alone(tmp_path_factory):
     """The same run of one process."""
     workdir = tmp_path_factory.mktemp("runs") / "alone"
-    process = start("train", *TRAIN, f"--workdir={workdir}")
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    code, _, errors = run("train", *TRAIN, f"--workdir={workdir}")
+    assert code == 0, errors
     return workdir
 
 
@@ -335,8 +330,7 @@ def test_a_process_that_finds_no_other_says_so(tmp_path, number, message):
 
 
 def test_flags_are_in_the_help():
-    process = start("train", "--help")
-    output, _ = process.communicate(timeout=400)
+    _, output, _ = run("train", "--help")
     for flag in (
         "--[no]distributed",
         "--coordinator",
@@ -347,9 +341,7 @@ def test_flags_are_in_the_help():
         assert f"  {flag}:" in output
 
 
-@pytest.mark.slow
 def test_nothing_to_find_processes_by(tmp_path):
-    process = start("train", *TRAIN, "--distributed", f"--workdir={tmp_path / 'run'}")
-    _, errors = process.communicate(timeout=400)
-    assert process.returncode == 1
+    code, _, errors = run("train", *TRAIN, "--distributed", f"--workdir={tmp_path / 'run'}")
+    assert code == 1
     assert "neither a TPU pod slice nor Slurm nor Open MPI" in errors and "--coordinator" in errors

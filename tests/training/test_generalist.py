@@ -25,6 +25,7 @@ TASKS = {
 
 def config_of(algorithms=("bfs", "minimum", "insertion_sort"), tasks=None, **training):
     config = tiny.get_config()
+    config.model.hidden_size = 4
     config.algorithms = algorithms
     with config.unlocked():
         config.tasks.update(TASKS if tasks is None else tasks)

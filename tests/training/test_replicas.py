@@ -42,24 +42,18 @@ SEEDS = (3, 4)
 TASKS = tuple(Task(ALGORITHMS[name], (4,)) for name in ("quickselect", "bfs"))
 
 
-def stream_of(seed, chunk_length):
-    return TrainingStream(TASKS, 4, seed, chunk_length=chunk_length)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+def stream_of(seed, chunk_length, tasks=TASKS):
+    return TrainingStream(tasks, 4, seed, chunk_length=chunk_length)
 
 
 class Network:
     """A small network, and states of one seed or of several."""
 
-    def __init__(self, chunk_length, **options):
+    def __init__(self, chunk_length, tasks=TASKS, hint_mode="encoded_decoded", **options):
         self.chunk_length = chunk_length
-        specs = {task.name: task.spec for task in TASKS}
-        self.model = make_model(NetConfig(MPNN, hidden_size=8, teacher_forcing=0.3), specs)
+        specs = {task.name: task.spec for task in tasks}
+        config = NetConfig(MPNN, hidden_size=4, teacher_forcing=0.3, hint_mode=hint_mode)
+        self.model = make_model(config, specs)
         # Without Adam, which divides by gradients that are next to nothing, so that rounding shows.
         self.optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9))
         self.make_step = functools.partial(
@@ -81,12 +75,19 @@ class Network:
         return state, rows
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("over_replicas", [at_once, in_turn])
-@pytest.mark.parametrize(("chunk_length", "options"), [(0, {}), (3, {"num_parts": 2})])
-def test_each_replica_is_the_run_with_its_seed(chunk_length, options, over_replicas):
-    network = Network(chunk_length, **options)
-    streams = [stream_of(seed, chunk_length) for seed in SEEDS]
+@pytest.mark.parametrize(
+    ("chunk_length", "options", "over_replicas", "tasks"),
+    [
+        (0, {"hint_mode": "none"}, in_turn, TASKS[1:]),
+        pytest.param(0, {}, in_turn, TASKS, marks=pytest.mark.slow),
+        pytest.param(0, {}, at_once, TASKS, marks=pytest.mark.slow),
+        pytest.param(3, {"num_parts": 2}, in_turn, TASKS, marks=pytest.mark.slow),
+        pytest.param(3, {"num_parts": 2}, at_once, TASKS, marks=pytest.mark.slow),
+    ],
+)
+def test_each_replica_is_the_run_with_its_seed(chunk_length, options, over_replicas, tasks):
+    network = Network(chunk_length, tasks, **options)
+    streams = [stream_of(seed, chunk_length, tasks) for seed in SEEDS]
     together, rows = network.trained(
         ReplicatedStream(streams), SEEDS, network.make_step(replicas=over_replicas), num_steps=4
     )
@@ -109,8 +110,8 @@ def test_each_replica_is_the_run_with_its_seed(chunk_length, options, over_repli
 @pytest.mark.parametrize("over_replicas", [at_once, in_turn])
 def test_steps_behind_the_longest_trace_are_still_skipped(over_replicas):
     """At once replicas decide together: a condition of each its own would compute both branches."""
-    network = Network(0)
-    stream = ReplicatedStream([stream_of(seed, 0) for seed in SEEDS])
+    network = Network(0, TASKS[:1], hint_mode="none")
+    stream = ReplicatedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
     state = network.state(stream, SEEDS)
     traced = jax.make_jaxpr(network.make_step(replicas=over_replicas), static_argnums=2)(
         state, stream.batch(0), "quickselect"
@@ -120,8 +121,8 @@ def test_steps_behind_the_longest_trace_are_still_skipped(over_replicas):
 
 @pytest.mark.parametrize("over_replicas", [at_once, in_turn])
 def test_one_that_is_not_finite_leaves_the_others_alone(over_replicas):
-    network = Network(0)
-    stream = ReplicatedStream([stream_of(seed, 0) for seed in SEEDS])
+    network = Network(0, TASKS[:1], hint_mode="none")
+    stream = ReplicatedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
     step = network.make_step(replicas=over_replicas)
     state = network.state(stream, SEEDS)
     before = jax.tree.map(np.array, state.params)
@@ -166,6 +167,7 @@ def test_means_and_deviations():
 
 def config_of(**training):
     config = tiny.get_config()
+    config.model.hidden_size = 4
     config.training.update({"steps": 24, "checkpoint_every": 6, "log_every": 3, **training})
     return config.to_dict()
 
@@ -237,10 +239,17 @@ def test_bad_replicas(training, message):
         assemble(config_of(**training))
 
 
-@pytest.mark.parametrize("chunk_length", [0, 3])
-@pytest.mark.parametrize("seeds", [SEEDS[:1], SEEDS])
+@pytest.mark.parametrize(
+    ("seeds", "chunk_length"),
+    [
+        (SEEDS[:1], 3),
+        (SEEDS, 0),
+        pytest.param(SEEDS[:1], 0, marks=pytest.mark.slow),
+        pytest.param(SEEDS, 3, marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
-    network = Network(chunk_length)
+    network = Network(chunk_length, hint_mode="none")
     stream = ReplicatedStream([stream_of(seed, chunk_length) for seed in seeds])
     if len(seeds) == 1:
         stream = stream_of(*seeds, chunk_length)

@@ -3,21 +3,21 @@
 import importlib.util
 import json
 import math
-import os
 import pathlib
 import signal
 import struct
-import subprocess
 import sys
-import time
 import types
 from typing import ClassVar
 
 import pytest
+from commands import run
+from lives import Life
+from quick_runs import config_of, quick_runs
 
-from nar.training import Session, check_trackers, open_trackers, read_json
+from experiments import train as training
+from nar.training import Session, Workdir, check_trackers, open_trackers, read_json
 
-ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = {"algorithms": ["bfs"], "training": {"steps": 4, "learning_rate": 0.5}, "data": {}}
 VERSIONS = {"nar": "1.2.3", "jax": "4.5.6"}
 RESULT = {"steps": 4, "scores": {"test": {"bfs": {"64": {"score": 0.5}}}}, "best_step": 2, "name": "x"}
@@ -393,29 +393,18 @@ class Own:
         self._write("close")
 '''
 
-SHORT = (
-    "--config=configs/tiny.py",
-    "--config.training.log_every=4",
-    "--config.training.checkpoint_every=8",
-)
 
-
-def train(workdir, *arguments, module="", **environment):
-    command = [sys.executable, "-m", "experiments.train", *SHORT, f"--workdir={workdir}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": module, **environment}
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-@pytest.mark.slow
-def test_a_tracker_of_ones_own_is_shown_a_run_and_may_fail(tmp_path):
+def test_a_tracker_of_ones_own_is_shown_a_run_and_may_fail(tmp_path, monkeypatch, caplog):
     (tmp_path / "own_tracker.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
     workdir = tmp_path / "run"
-    chosen = "--config.training.trackers=('own_tracker:Own',)"
-    for steps in (16, 24):
-        process = train(workdir, chosen, f"--config.training.steps={steps}", module=str(tmp_path))
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
-        assert errors.count("training goes on without it: ConnectionError") == (steps == 16), errors
+    options = {"trackers": ("own_tracker:Own",), "log_every": 4, "checkpoint_every": 8}
+    with quick_runs():
+        for steps in (16, 24):
+            caplog.clear()
+            training.run(config_of(steps=steps, **options), Workdir(workdir))
+            failures = caplog.text.count("training goes on without it: ConnectionError")
+            assert failures == (steps == 16), caplog.text
     said = [json.loads(line) for line in (workdir / "own.jsonl").read_text().splitlines()]
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     shown = [{"step": words[1], **words[2]} for words in said if words[0] == "add"]
@@ -429,11 +418,19 @@ def test_a_tracker_of_ones_own_is_shown_a_run_and_may_fail(tmp_path):
         "finish",
         "close",
     ]
-    assert said[0][:3] == ["open", 0, 8] and "nar" in said[0][3]
+    assert said[0][:3] == ["open", 0, 4] and "nar" in said[0][3]
     assert said[5][1] == 16
-    kept = ["config.json", "versions.json", "metrics.jsonl", "result.json", "curves.png"]
+    kept = ["config.json", "versions.json", "metrics.jsonl", "result.json"]
     assert [name for name in kept if (workdir / name).exists()] == said[-2][2]
     assert not (workdir / "tensorboard").exists()
+
+
+SHORT = (
+    "--config=configs/tiny.py",
+    "--config.model.hidden_size=4",
+    "--config.training.log_every=4",
+    "--config.training.checkpoint_every=8",
+)
 
 
 @pytest.mark.slow
@@ -450,18 +447,15 @@ def test_the_real_ones_offline(tmp_path, name):
         f"--config.training.tracker_options={ {name: options[name]} }",
         "--config.training.steps=600",
     )
-    process = train(workdir, *arguments)
-    deadline = time.monotonic() + 300
-    while not (workdir / "metrics.jsonl").exists() or len((workdir / "metrics.jsonl").read_text()) < 9000:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 1, errors
+    metrics = workdir / "metrics.jsonl"
+    life = Life("train", *SHORT, f"--workdir={workdir}", *arguments)
+    life.wait_for(lambda: metrics.exists() and len(metrics.read_text()) > 9000)
+    life.signal(signal.SIGTERM)
+    code, _, errors = life.end()
+    assert code == 1, errors
     identity = read_json(workdir / "trackers" / f"{name}.json")["id"]
-    process = train(workdir, *arguments)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    code, _, errors = run("train", *SHORT, f"--workdir={workdir}", *arguments)
+    assert code == 0, errors
     assert "training goes on without it" not in errors
     assert read_json(workdir / "trackers" / f"{name}.json")["id"] == identity
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
@@ -527,11 +521,10 @@ def check_mlflow(workdir, identity, lines, store):
 CHECKS = {"wandb": check_wandb, "mlflow": check_mlflow}
 
 
-@pytest.mark.slow
 def test_an_unknown_tracker_ends_the_command_before_any_work(tmp_path):
-    process = train(tmp_path / "run", "--config.training.trackers=tensorbord")
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 1
+    wrong = "--config.training.trackers=tensorbord"
+    code, _, errors = run("train", *SHORT, f"--workdir={tmp_path / 'run'}", wrong)
+    assert code == 1
     assert "unknown tracker 'tensorbord'; known: tensorboard, wandb, mlflow" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "run").exists()
