@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -25,12 +26,14 @@ class Life:
         """Waits until something happens.
 
         Raises:
-          AssertionError: if it ends before, or takes too long.
+          AssertionError: if it ends before, or takes too long; then it is killed.
         """
         limit = time.monotonic() + seconds
         while not happens():
             assert self._thread.is_alive(), self._found
-            assert time.monotonic() < limit, "it has not happened"
+            if time.monotonic() > limit:
+                self.signal(signal.SIGKILL)
+                raise AssertionError(f"it has not happened: {self.end()}")
             time.sleep(0.005)
 
     def signal(self, number: int) -> None:
