@@ -39,7 +39,7 @@ def run(
 ) -> tuple[int, str, str]:
     """Exit code, output and errors of `python -m experiments.SCRIPT ARGUMENTS`.
 
-    `environment` is added to that of this process. Variables that libraries read when they are imported
+    `environment` is added to the variables of this process. Those that libraries read when they are imported
     (JAX_*, NUMBA_*) come too late: for these, start `command(...)` with `subprocess`.
     """
     if not _SERVERS or _SERVERS[-1].poll() is not None:
@@ -61,7 +61,7 @@ def run(
             "module": f"experiments.{script}",
             "arguments": [*map(str, arguments)],
             "cwd": str(cwd),
-            "environment": environment or {},
+            "environment": {**os.environ, "NUMBA_DISABLE_JIT": "1", **(environment or {})},
             "output": str(output),
             "errors": str(errors),
             "timeout": timeout,

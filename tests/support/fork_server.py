@@ -31,8 +31,9 @@ def run(request: dict) -> int:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.chdir(request["cwd"])
+    os.environ.clear()
     os.environ.update(request["environment"])
-    sys.path[0] = request["cwd"]
+    sys.path[:1] = [request["cwd"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = [request["module"], *request["arguments"]]
     code = 0
     try:
@@ -66,6 +67,7 @@ if __name__ == "__main__":
         request = json.loads(line)
         child = os.fork()
         if child == 0:
+            code = 1
             try:
                 code = run(request)
             finally:
