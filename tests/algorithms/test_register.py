@@ -112,14 +112,8 @@ def test_contract(algorithm):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize(
-    "algorithm",
-    [
-        pytest.param(algorithm, marks=pytest.mark.slow if algorithm is not BFS else ())
-        for algorithm in (*BUILT_IN, TARJAN_SCC)
-    ],
-    ids=repr,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", [*BUILT_IN, TARJAN_SCC], ids=repr)
 def test_contract_of_compiled_algorithms(algorithm):
     check_algorithm(algorithm)
 
@@ -355,6 +349,7 @@ def names_what_is_not_there(A, s, pi):
 
 
 @pytest.mark.jit
+@pytest.mark.slow
 def test_an_error_of_the_compiler_shows_the_line():
     with pytest.raises(NumbaError, match=r"no_such_attribute(.|\n)*test_register\.py"):
         nar.sample_traces(dataclasses.replace(BFS, name="broken", steps=names_what_is_not_there), 7, 3, 0)

@@ -358,7 +358,7 @@ def network(task, **options):
 
 
 def test_what_is_observed_is_what_is_predicted():
-    task = "insertion_sort"
+    task = "minimum"
     model, params = network(task)
     traces = nar.sample_traces(task, 5, 5, seed=1)
     batch = Transforms().apply(ALGORITHMS[task], traces)

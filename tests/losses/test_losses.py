@@ -295,7 +295,10 @@ def test_entries_are_apart(kind):
     assert counts.dtype == bool
 
 
-@pytest.mark.parametrize("termination", [FromTrace(), Budget(steps=2, steps_per_node=0)])
+@pytest.mark.parametrize(
+    "termination",
+    [FromTrace(), pytest.param(Budget(steps=2, steps_per_node=0), marks=pytest.mark.slow)],
+)
 def test_parts_of_a_batch_have_the_losses_of_the_whole(termination):
     """Each part's mean, weighed by how many entries it is over, with masked entries and padding."""
     config, spec = NetConfig(MPNN, 4, termination=termination), every_kind.SPEC

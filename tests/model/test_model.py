@@ -737,6 +737,7 @@ def test_bad_configs(options, message):
 # Compilation
 
 
+@slow
 def test_one_compilation_for_each_task_and_bucket():
     """Two tasks in turn, lengths that differ within a bucket: many steps, two compilations."""
     both = [Task(nar.ALGORITHMS["bfs"], (8,), {"p": (0.1, 0.2, 0.5)}), Task(nar.ALGORITHMS["minimum"], (6,))]

@@ -6,7 +6,7 @@ import pytest
 
 from nar.problems.canonical_stream import canonical_stream, stream_at
 
-pytestmark = pytest.mark.jit
+pytestmark = [pytest.mark.jit, pytest.mark.slow]
 SEEDS = (0, 5, 2**32 - 1)
 
 

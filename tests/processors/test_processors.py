@@ -83,6 +83,8 @@ every_kind_of_processor = pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in OF_OTHERS else []) for name in PROCESSORS],
 )
+HALF_QUICKLY = {("triplet_gmpnn", "factored"), ("gat", "factored"), ("deepsets", "dense")}
+"""Types alone are tested of all; how near numbers in bfloat16 are, of these quickly."""
 OF_MEMORY = ("memnet_full", "memnet_masked")
 """Those that know their nodes apart, take features for words, and do not read hidden states."""
 
@@ -195,8 +197,14 @@ def test_samples_are_apart(name):
     assert_close(after, before)
 
 
-@every_kind_of_processor
-@pytest.mark.parametrize("edges", ["factored", pytest.param("dense", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "edges"),
+    [
+        pytest.param(name, edges, marks=[] if (name, edges) in HALF_QUICKLY else [pytest.mark.slow])
+        for name in PROCESSORS
+        for edges in ("factored", "dense")
+    ],
+)
 def test_half_precision(name, edges):
     """Of features in bfloat16 everything that is made is in bfloat16, and near."""
     features = random_features() if edges == "factored" else plain_features()
@@ -597,6 +605,7 @@ def test_aggregation_by_name_or_callable(name, make):
         assert_order_does_not_matter(named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AGGREGATIONS)
 def test_aggregations_of_bfloat16(name):
     """What is in bfloat16 stays so, and near."""
@@ -621,6 +630,7 @@ def test_largest_shares_its_derivative():
     np.testing.assert_array_equal(gradient[0, :, 0], [0, 0.5, 0.5, 0])
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_however_they_are_compiled():
     """Without optimisation, XLA rounds what is below a maximum in two ways if edges have one channel."""
     features, hidden = random_features()

@@ -516,7 +516,9 @@ def test_steps_that_do_not_fit_the_spec(wrong, message):
         collect(own_algorithm(wrong), [(np.arange(3.0),)])
 
 
-@plain_and_compiled
+@pytest.mark.parametrize(
+    "mode", ["plain", pytest.param("compiled", marks=[pytest.mark.jit, pytest.mark.slow])]
+)
 def test_a_hint_that_changes_its_shape(mode):
     with pytest.raises(ValueError, match="own: categories must keep its shape"):
         collect(own_algorithm(steps_that_grow), [(np.arange(3.0),)])

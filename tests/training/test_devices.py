@@ -152,6 +152,7 @@ TRAIN = (
     "--config=configs/bfs.py",
     "--config.model.processor=mpnn",
     "--config.model.hidden_size=4",
+    "--config.model.hint_mode=none",
     "--config.data.sizes=(4,)",
     "--config.training.batch_size=4",
     "--config.training.steps=50",
