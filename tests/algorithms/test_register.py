@@ -213,7 +213,7 @@ def test_a_sound_stand_in():
         pytest.param(
             stand_in(steps=steps_unlike_compiled),
             "size 1: compiled and plain Python: number differs",
-            marks=pytest.mark.jit,
+            marks=[pytest.mark.jit, pytest.mark.slow],
         ),
     ],
 )
@@ -330,6 +330,7 @@ def test_generators_of_other_forms():
 
 
 @pytest.mark.jit
+@pytest.mark.slow
 def test_the_generator_itself_is_compiled_where_its_inlined_form_cannot_be(monkeypatch):
     expected = nar.sample_traces(BFS, 7, 3, 0)
     own = dataclasses.replace(BFS)
