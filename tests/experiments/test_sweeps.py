@@ -435,6 +435,7 @@ def wait_until_none_trains(root):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_sweep_runs_its_trials_and_makes_a_table(tmp_path):
     root, few = tmp_path / "root", ("--config.training.steps=6", "--config.training.checkpoint_every=6")
     code, output = sweep(root, "--parallel=1", *few, number=2)

@@ -608,6 +608,7 @@ def test_max_dot_is_its_formula_and_so_are_its_gradients(decimals):
 # Parameters
 
 
+@slow
 def test_initial_parameters_have_the_statistics_of_dm_clrs():
     """Over many keys: every weight has the spread, and every offset the value, that it has in dm-clrs."""
     task, processor, size, num_keys = "bellman_ford", "triplet_gmpnn", 5, 40

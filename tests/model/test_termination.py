@@ -220,7 +220,7 @@ def test_it_stops_where_it_has_probably_stopped():
     assert min(seen) < LEARNED.largest.of(7)
 
 
-@pytest.mark.parametrize("is_training", [False, True])
+@pytest.mark.parametrize("is_training", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("task", ["bfs", pytest.param("minimum", marks=pytest.mark.slow)])
 @every_rule
 def test_padding_changes_nothing(task, termination, is_training):

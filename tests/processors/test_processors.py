@@ -103,7 +103,7 @@ def network(name):
 # The contract
 
 
-@every_processor
+@every_kind_of_processor
 def test_shapes(name):
     processed = network(name)(*plain_features())
     assert isinstance(processed, Processed)
@@ -132,7 +132,7 @@ def test_order_of_nodes_matters_to_memory_networks(name):
 
 
 @every_kind_of_processor
-@pytest.mark.parametrize("garbage", [0.0, 50.0])
+@pytest.mark.parametrize("garbage", [pytest.param(0.0, marks=pytest.mark.slow), 50.0])
 def test_padding_nodes_and_the_form_of_edges_change_nothing(name, garbage):
     """What works alone on plain arrays, and with all that a network gives it, computes the same."""
     assert_padding_and_form_of_edges_do_not_matter(network(name), garbage)

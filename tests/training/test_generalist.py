@@ -150,12 +150,19 @@ def quick():
         yield
 
 
+def run_config(**options):
+    """The config of a run: without hints, programs are half as large."""
+    config = config_of(optimiser="sgd", learning_rate=0.1, **options)
+    config["model"]["hint_mode"] = "none"
+    return config
+
+
 @pytest.fixture(scope="module", params=["weighted", "test_generalist:weakest_first"])
 def finished(request, tmp_path_factory):
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "finished")
     tasks = TASKS if request.param == "weighted" else {"bfs": TASKS["bfs"]}
     options = {"tasks": tasks, "sampling": request.param}
-    train.run(config_of(**options), workdir)
+    train.run(run_config(**options), workdir)
     return workdir, options
 
 
@@ -189,9 +196,9 @@ def test_a_run_in_two_parts_equals_one_without_a_break(finished, tmp_path):
     """What lanes handed on, turns and weights that were changed are all as they were."""
     workdir, options = finished
     again = Workdir(tmp_path / "run")
-    train.run(config_of(**options, steps=16), again)
+    train.run(run_config(**options, steps=16), again)
     assert read_json(again.result)["parameters_sha256"] != read_json(workdir.result)["parameters_sha256"]
-    train.run(config_of(**options), again)
+    train.run(run_config(**options), again)
     first, second = (
         {key: value for key, value in read_json(one.result).items() if key != "seconds"}
         for one in (workdir, again)
