@@ -17,13 +17,13 @@ help: ## list the targets
 train: $(VENV)/installed-plots ## train the default config (bfs, 2 minutes on two cores), print its scores
 	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
 
-test: check-room $(VENV)/installed-test $(if $(ROOM),,check) ## check style and types, run the tests that cover everything (6 minutes); ROOM=processors: the tests of one room
+test: check-room $(VENV)/installed-test $(if $(ROOM),,check) ## check style and types, run tests of every room; ROOM=processors: of one room
 	$(PYTEST) -m "not slow"
 
-test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out, and more examples of others
+test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out
 	NAR_TEST_EXAMPLES=200 $(PYTEST) -m "slow or examples" $(if $(ROOM),|| test $$? = 5) # 5: the room has no such test
 
-test-all: ## run every test (25 minutes)
+test-all: ## run every test
 	$(MAKE) test
 	$(MAKE) test-rest
 

@@ -139,6 +139,7 @@ def test_gradients_reach_every_parameter(name):
             assert not module.startswith("processor") or np.abs(value).max() > 0, (module, leaf)
 
 
+@pytest.mark.slow
 def test_weight_and_annealing_of_the_loss_of_a_gate():
     """Both are in the total of a training step: the loss as the metrics have it, times its weight."""
     task = Task(nar.ALGORITHMS["bfs"], (4,))

@@ -144,6 +144,7 @@ def test_memory_is_that_of_a_part():
     assert memory(8) < memory(1) / 3
 
 
+@pytest.mark.slow
 def test_parts_stay_on_their_devices():
     """A batch that is split over two devices is taken in parts without any communication between them."""
     code = """

@@ -58,6 +58,7 @@ class Run:
         return fit(state, self.step, self.stream, **options)[0]
 
 
+@pytest.mark.slow
 def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucket():
     """Ahead or when they are needed; and what is learned does not depend on that."""
     learned = []
