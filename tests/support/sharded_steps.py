@@ -1,8 +1,9 @@
-"""A few steps of training on all devices that jax sees, for `test_devices.py`.
+"""A few steps of training on all devices that jax sees, and on one of them, for `test_devices.py`.
 
     python tests/support/sharded_steps.py FILE TASK...
 
-The file gets losses, gradients, parameters and predictions by name, and the number of devices.
+The file gets losses, gradients, parameters and predictions by name, behind `all/` or `one/`, and the number
+of devices.
 """
 
 import sys
@@ -60,6 +61,11 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    all_devices = Devices.all()
-    values = {key: value for name in sys.argv[2:] for key, value in steps_of(name, all_devices).items()}
-    np.savez(sys.argv[1], num_devices=all_devices.mesh.size, **values)
+    places = {"all": Devices.all(), "one": Devices.one()}
+    values = {
+        f"{place}/{key}": value
+        for name in sys.argv[2:]
+        for place, devices in places.items()
+        for key, value in steps_of(name, devices).items()
+    }
+    np.savez(sys.argv[1], num_devices=places["all"].mesh.size, **values)
