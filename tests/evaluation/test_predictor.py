@@ -66,7 +66,7 @@ def test_what_is_known_before_a_run(task):
 @pytest.mark.parametrize(
     "task",
     [
-        pytest.param(task, marks=() if task in ("bfs", "insertion_sort", "lcs_length") else pytest.mark.slow)
+        pytest.param(task, marks=() if task in ("bfs", "lcs_length") else pytest.mark.slow)
         for task in tasks.COVERING
     ],
 )

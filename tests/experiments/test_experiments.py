@@ -99,11 +99,19 @@ def test_started_again_it_says_that_it_is_finished(finished):
     assert (finished[0] / "result.json").read_bytes() == before
 
 
-def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_path):
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ((signal.SIGTERM, 15),),
+        pytest.param(((signal.SIGTERM, 15), (signal.SIGKILL, 30)), marks=pytest.mark.slow),
+    ],
+    ids=["SIGTERM", "SIGTERM, SIGKILL"],
+)
+def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_path, ends):
     """Ended by SIGTERM, killed when it was gone on with, and then left alone."""
     workdir = tmp_path / "run"
     metrics, saved = workdir / "metrics.jsonl", workdir / "checkpoints" / "step_10.npz"
-    for number, step in ((signal.SIGTERM, 15), (signal.SIGKILL, 30)):
+    for number, step in ends:
         life = Life("train", *TRAIN, f"--workdir={workdir}")
         life.wait_for(lambda: saved.exists() and metrics.exists())
         life.wait_for(lambda step=step: f'"step": {step}' in metrics.read_text())

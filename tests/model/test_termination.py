@@ -222,7 +222,9 @@ def test_it_stops_where_it_has_probably_stopped():
 
 @pytest.mark.parametrize("is_training", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("task", ["bfs", pytest.param("minimum", marks=pytest.mark.slow)])
-@every_rule
+@pytest.mark.parametrize(
+    "termination", [pytest.param(FromTrace(), marks=pytest.mark.slow), BUDGET, LEARNED], ids=repr
+)
 def test_padding_changes_nothing(task, termination, is_training):
     batch, (model, _, _) = batch_of(task), network(task, termination)
     padded = pad_nodes(pad_steps(batch, batch.num_steps + 3), model.specs[task], 8)

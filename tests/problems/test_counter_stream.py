@@ -44,6 +44,7 @@ def compiled(key, index):
 draw_all_compiled = numba.njit(draw_all)
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 @pytest.mark.parametrize("index", [0, 1, 2**63, 2**64 - 1])
 @pytest.mark.parametrize("key", [0, KEY, 2**64 - 1])

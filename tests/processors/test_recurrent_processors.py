@@ -94,7 +94,9 @@ def test_a_sample_depends_on_itself_alone(name):
     assert_close(losses.get("auxiliary/gate", 0), np.mean(of_samples))
 
 
-@pytest.mark.parametrize("name", WITH_MEMORY)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in OF_OTHERS)) for name in WITH_MEMORY]
+)
 def test_the_memory_goes_from_step_to_step(name):
     """The second step's hints change with how the first reads its edges, though it is fed the same hints."""
     _, params, _ = network(name)

@@ -24,7 +24,7 @@ from nar.traces import CLRS30_SPLITS, clrs30_sample, clrs30_split, collect, run_
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
 CLRS30 = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
 plain_and_compiled = pytest.mark.parametrize(
-    "mode", ["plain", pytest.param("compiled", marks=pytest.mark.jit)]
+    "mode", ["plain", pytest.param("compiled", marks=[pytest.mark.jit, pytest.mark.slow])]
 )
 every_official_algorithm = pytest.mark.parametrize("name", CLRS30)
 NOT_IN_CLRS30 = [name for name in CLRS30 if name not in oracle.specs.CLRS_30_ALGS]

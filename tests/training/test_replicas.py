@@ -119,7 +119,7 @@ def test_steps_behind_the_longest_trace_are_still_skipped(over_replicas):
     assert " cond[" in str(traced)
 
 
-@pytest.mark.parametrize("over_replicas", [at_once, in_turn])
+@pytest.mark.parametrize("over_replicas", [at_once, pytest.param(in_turn, marks=pytest.mark.slow)])
 def test_one_that_is_not_finite_leaves_the_others_alone(over_replicas):
     network = Network(0, TASKS[:1], hint_mode="none")
     stream = ReplicatedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
@@ -243,7 +243,7 @@ def test_bad_replicas(training, message):
     ("seeds", "chunk_length"),
     [
         (SEEDS[:1], 3),
-        (SEEDS, 0),
+        pytest.param(SEEDS, 0, marks=pytest.mark.slow),
         pytest.param(SEEDS[:1], 0, marks=pytest.mark.slow),
         pytest.param(SEEDS, 3, marks=pytest.mark.slow),
     ],
