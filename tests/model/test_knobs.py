@@ -66,7 +66,10 @@ def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
 @cases(
     ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "gmpnn"}),
     slow=[
-        ("bfs", {"hint_mode": "none", "message_passing_steps": 2}),
+        ("bfs", {"hint_mode": "decoded_only"}),
+        ("bfs", {"hint_mode": "none"}),
+        ("bfs", {"hint_feedback": "hard"}),
+        ("bfs", {"lstm": True}),
         ("bellman_ford", {"hint_mode": "none", "lstm": True, "message_passing_steps": 2}),
         ("bellman_ford", {"hint_mode": "decoded_only", "processor": "triplet_gmpnn"}),
         ("bellman_ford", {"hint_feedback": "hard_on_eval"}),
@@ -74,6 +77,8 @@ def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
         ("minimum", {"message_passing_steps": 3, "processor": "gmpnn"}),
         ("matrix_chain_order", {"hint_mode": "decoded_only"}),
         ("segments_intersect", {"hint_feedback": "hard", "lstm": True}),
+        ("segments_intersect", {"hint_mode": "none", "message_passing_steps": 2}),
+        ("activity_selector", {"hint_mode": "none"}),
         ("kmp_matcher", {"hint_mode": "decoded_only", "lstm": True}),
     ],
 )

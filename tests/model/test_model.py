@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
-import tasks
 
 import nar
 from nar import specs
@@ -51,7 +50,6 @@ def mark_slow(cases):
 
 
 every_task = pytest.mark.parametrize("task", mark_slow((task,) for task in TASKS))
-covering_tasks = pytest.mark.parametrize("task", mark_slow((task,) for task in tasks.COVERING))
 every_algorithm = pytest.mark.parametrize("algorithm", nar.ALGORITHMS)
 every_kind_of_probe = pytest.mark.parametrize("kind", Kind)
 
@@ -225,9 +223,7 @@ def test_predictions_do_not_read_later_hints_or_outputs(task, is_training, proce
     assert differ(first_step.outputs, before.outputs)
 
 
-@pytest.mark.parametrize(
-    "task", ["bfs", *(pytest.param(task, marks=slow) for task in ("heapsort", "lcs_length", every_kind.NAME))]
-)
+@pytest.mark.parametrize("task", [pytest.param(task, marks=[slow] * (task != "bfs")) for task in TASKS])
 def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
     """Exactly zero, whatever is asked; that of the first hints shows that it would be seen."""
     batch, spec, (model, params, _) = batch_of(task), spec_of(task), network(task, "pgn")
@@ -265,7 +261,7 @@ def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
         assert not np.any(value), name
 
 
-@covering_tasks
+@pytest.mark.parametrize("task", mark_slow((task,) for task in nar.ALGORITHMS))
 def test_a_teacher_shows_true_hints(task):
     """Hints of all steps but the last are read, in training only."""
     batch = batch_of(task)
@@ -320,7 +316,7 @@ def real_part(probe, value, leading, num_nodes):
 @pytest.mark.parametrize(
     ("task", "processor"),
     [
-        *mark_slow((task, "triplet_gpgn") for task in (*tasks.COVERING, every_kind.NAME)),
+        *mark_slow((task, "triplet_gpgn") for task in TASKS),
         *(
             pytest.param("bfs", name, marks=slow)
             for name in ("triplet_gmpnn", "gatv2", "deepsets", "memnet_full")

@@ -11,12 +11,18 @@ from nar import ALGORITHMS
 from nar.evaluation import score_outputs
 from nar.losses import losses_by_probe
 from nar.model import Predictions
+from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.specs import Kind
+
+
+def in_turn(processors, algorithms, start):
+    """Each processor with one of the algorithms, which are taken in turn."""
+    return [(algorithms[k % len(algorithms)], name) for k, name in enumerate(processors, start)]
 
 
 def quick_first(quick, others):
     """Pairs (task, processor) as parameters; all but the quick ones are marked slow."""
-    rest = [pair for pair in others if pair not in quick]
+    rest = [pair for pair in dict.fromkeys(others) if pair not in quick]
     pairs = [*quick, *(pytest.param(pair, marks=pytest.mark.slow) for pair in rest)]
     return pytest.mark.parametrize("pair", pairs, ids="-".join)
 
@@ -38,10 +44,8 @@ QUICK = [
 ]
 OTHERS = [
     *((task, "triplet_gmpnn") for task in ALGORITHMS),
-    ("minimum", "gatv2_full"),
-    ("insertion_sort", "memnet_masked"),
-    ("bfs", "memnet_full"),
-    ("heapsort", "triplet_pgn"),
+    *in_turn(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=0),
+    *in_turn(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=4),
     # Permutations and edge masks that are masked.
     ("insertion_sort", "triplet_gpgn_mask"),
     ("mst_kruskal", "gpgn_mask"),
@@ -63,8 +67,12 @@ def test_same_predictions_and_scores(pair):
 @quick_first(
     [("bellman_ford", "triplet_gmpnn")],
     [
-        *((task, "triplet_gmpnn") for task in tasks.COVERING if task not in ORDERING),
-        ("minimum", "memnet_masked"),
+        *((task, "triplet_gmpnn") for task in ALGORITHMS if task not in ORDERING),
+        *in_turn(
+            ("deepsets", "gat", "gatv2_full", "memnet_masked", "triplet_mpnn"),
+            [task for task in tasks.COVERING if task not in ORDERING],
+            start=0,
+        ),
         ("bfs", "pgn_mask"),
         ("mst_kruskal", "triplet_pgn_mask"),
     ],

@@ -199,10 +199,11 @@ def test_a_budget_equals_a_trace_of_that_length():
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), by_trace, by_budget)
 
 
-def test_it_stops_where_it_has_probably_stopped():
+@pytest.mark.parametrize("thresholds", [(0.2, 0.5), pytest.param((0.2, 0.8), marks=pytest.mark.slow)])
+def test_it_stops_where_it_has_probably_stopped(thresholds):
     """Evaluation stops where p_1 + ... + p_n first reaches the threshold; training tells where that is."""
     batch, seen = batch_of("bfs", 7), set()
-    for threshold in (0.2, 0.5):
+    for threshold in thresholds:
         rule = dataclasses.replace(LEARNED, threshold=threshold)
         trained, evaluated = (predict("bfs", rule, batch, is_training) for is_training in (True, False))
         reached = np.exp(trained.halting.log_probabilities).cumsum(axis=0) >= threshold

@@ -9,12 +9,13 @@ import nar
 from nar.batches import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
+from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.processors import PROCESSORS
 
 HIDDEN = 8
 NUM_STEPS = 120
-NAMES = ("deepsets", "gat", "gatv2_full", "memnet_masked", "pgn_mask", "triplet_gmpnn", "triplet_gpgn")
-"""Of their parts the other published ones are made; `test_recurrent_processors` has those with a memory."""
+NAMES = tuple(LAYOUTS)
+"""Those of dm-clrs; `test_recurrent_processors` has the others."""
 TASKS = ("bfs", "minimum", "task_scheduling")
 
 

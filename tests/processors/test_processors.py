@@ -246,13 +246,18 @@ def test_wrong_shapes(field, shape, message):
 
 
 @every_processor
-def test_every_processor_checks_shapes(name):
+@pytest.mark.parametrize(
+    "cases", [WRONG_SHAPES[5:6], pytest.param(WRONG_SHAPES, marks=pytest.mark.slow)], ids=["graph", "all"]
+)
+def test_every_processor_checks_shapes(name, cases):
     features, hidden = random_features()
     call = functools.partial(jax.eval_shape, network(name).alone, network(name).params)
     with pytest.raises(ValueError, match=r"hidden must have shape \(2, 5, H\), got \(2, 4, 8\)"):
         call(features, hidden[:, 1:])
-    with pytest.raises(ValueError, match=r"graph must have shape \(2, F\), got \(2, 1, 6\)"):
-        call(features._replace(graph=features.graph[:, None]), hidden)
+    for field, shape, message in cases:
+        wrong = np.ones(shape, bool if field in ("adjacency", "mask") else np.float32)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            call(features._replace(**{field: wrong}), hidden)
 
 
 @pytest.mark.parametrize("name", ["gta", "", None, 3, ["mpnn"], {}, PGN, float("nan")])

@@ -162,9 +162,8 @@ def test_weight_and_annealing_of_the_loss_of_a_gate():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "task"), [*zip(NAMES, 2 * ("bfs", "minimum", "task_scheduling"), strict=True)]
-)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("task", ["bfs", "minimum", "task_scheduling"])
 def test_losses_fall(name, task):
     """Over steps on small problems, the total and the size of the gate."""
     algorithm = nar.ALGORITHMS[task]
