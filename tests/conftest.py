@@ -4,6 +4,7 @@ Everything is said in environment variables, before jax is imported, so that pro
 inherit it.
 """
 
+import gc
 import os
 import pathlib
 import sys
@@ -71,17 +72,36 @@ def _restore_algorithms() -> Iterator[None]:
     table._TABLE.update(before)
 
 
-_MAPS = pathlib.Path("/proc/self/maps")
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what stays to the end: modules and tests."""
+    gc.collect()
+    gc.freeze()
+
+
+_MAPS, _STATM = pathlib.Path("/proc/self/maps"), pathlib.Path("/proc/self/statm")
 _MANY_MAPS = 20_000
+_MANY_PAGES = 2**30 // os.sysconf("SC_PAGE_SIZE")
+_pages_without_programs = 0
 
 
 def pytest_runtest_teardown() -> None:
-    """Drops compiled programs before a process has as many memory maps as Linux allows (65,530).
+    """Drops compiled programs once they hold 1 GiB, or as many memory maps as Linux soon does not allow.
 
-    Each program holds several for as long as jax caches it; at the limit the compiler crashes.
+    Each program holds several maps for as long as jax caches it; at 65,530 the compiler crashes.
     """
-    if "jax" in sys.modules and _MAPS.exists():
-        with _MAPS.open("rb") as maps:
-            num_maps = sum(1 for _ in maps)
-        if num_maps > _MANY_MAPS:
-            sys.modules["jax"].clear_caches()
+    global _pages_without_programs
+    if "jax" not in sys.modules or not _STATM.exists():
+        return
+    if not _pages_without_programs:
+        _pages_without_programs = _num_pages()
+    with _MAPS.open("rb") as maps:
+        num_maps = sum(1 for _ in maps)
+    if num_maps > _MANY_MAPS or _num_pages() > _pages_without_programs + _MANY_PAGES:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+        _pages_without_programs = _num_pages()
+
+
+def _num_pages() -> int:
+    """Resident memory of this process, in pages."""
+    return int(_STATM.read_text().split()[1])

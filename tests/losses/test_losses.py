@@ -295,6 +295,7 @@ def test_entries_are_apart(kind):
     assert counts.dtype == bool
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "termination",
     [FromTrace(), pytest.param(Budget(steps=2, steps_per_node=0), marks=pytest.mark.slow)],

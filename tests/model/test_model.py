@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+import tasks
 
 import nar
 from nar import specs
@@ -223,7 +224,10 @@ def test_predictions_do_not_read_later_hints_or_outputs(task, is_training, proce
     assert differ(first_step.outputs, before.outputs)
 
 
-@pytest.mark.parametrize("task", [pytest.param(task, marks=[slow] * (task != "bfs")) for task in TASKS])
+@pytest.mark.parametrize(
+    "task",
+    [pytest.param(task, marks=[slow] * (task != "bfs")) for task in (*tasks.COVERING, every_kind.NAME)],
+)
 def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
     """Exactly zero, whatever is asked; that of the first hints shows that it would be seen."""
     batch, spec, (model, params, _) = batch_of(task), spec_of(task), network(task, "pgn")
@@ -645,10 +649,10 @@ def test_initial_parameters_have_the_statistics_of_dm_clrs():
 
 
 @functools.cache
-def several(*tasks):
+def several(*names):
     """A network for some tasks, and its initialisation."""
-    model = make_model(NetConfig(MPNN, HIDDEN), {task: spec_of(task) for task in tasks})
-    batches = {task: batch_of(task) for task in tasks}
+    model = make_model(NetConfig(MPNN, HIDDEN), {task: spec_of(task) for task in names})
+    batches = {task: batch_of(task) for task in names}
     return model, functools.cache(lambda key: dict(model.init(jax.random.key(key), batches)))
 
 

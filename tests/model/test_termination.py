@@ -190,6 +190,7 @@ def test_steps_of_trace_and_budget():
     assert predictions.hints["reach_h"].shape == (7, BATCH, 5)
 
 
+@pytest.mark.slow
 def test_a_budget_equals_a_trace_of_that_length():
     longest = take(batch_of("bfs"), slice(0, 1))
     num_steps = int(longest.lengths[0]) - 1

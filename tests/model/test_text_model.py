@@ -343,6 +343,7 @@ class Run:
         return fit(state, self.step, self.stream, num_steps=num_steps, devices=DEVICES, hooks=hooks)[0]
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(model, tmp_path):
     run = Run(model, positions=Positions(128, 64))
     straight = digest(run.fit(run.state(), 6))

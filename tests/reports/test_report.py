@@ -15,6 +15,7 @@ from configs import base
 from experiments.defaults import filled
 from nar import ALGORITHMS, __version__
 from nar.files import write_json
+from nar.reports.comparison import report as report_module
 from nar.reports.comparison import (
     all_published,
     as_latex,
@@ -33,6 +34,12 @@ from nar.reports.comparison.quantities import clrs30_tasks
 from nar.reports.comparison.tables import Table, config_table, run_table, size_table
 
 CLRS30 = sorted(clrs30_tasks())
+
+
+@pytest.fixture
+def without_image_files(monkeypatch):
+    """Files of plots are left empty, as drawing them takes most of the time."""
+    monkeypatch.setattr(report_module, "as_image", lambda figure, form: b"")
 
 
 def scores_of(test, split="test"):
@@ -167,6 +174,7 @@ def test_a_seed_that_is_there_twice_counts_once(tmp_path):
     assert note == "Finished more than once, of which the first run counts, seeds of a and 1 more: 0."
 
 
+@pytest.mark.usefixtures("without_image_files")
 def test_an_unfinished_run_is_reported_and_in_no_table(tmp_path):
     done = make_run(tmp_path / "done", {"bfs": 0.5})
     half = make_run(tmp_path / "half", None, lines=1, overrides={"model.hidden_size": 64})
@@ -190,6 +198,7 @@ def test_a_run_that_was_prolonged_is_unfinished_until_it_has_the_new_result(tmp_
     assert read(early).runs[0].status == "stopped early"
 
 
+@pytest.mark.usefixtures("without_image_files")
 def test_only_unfinished_runs_have_a_report_without_scores(tmp_path):
     files = make_report(read(make_run(tmp_path / "half")))
     assert "No run is finished" in files["table.md"].decode()
@@ -217,6 +226,7 @@ def test_published_means_of_classes_follow_from_the_rows_of_algorithms(method):
         assert find_published("class", family)[method].score == pytest.approx(mean, abs=0.0101)
 
 
+@pytest.mark.usefixtures("without_image_files")
 def test_what_is_not_sourced_is_marked_wherever_it_stands(tmp_path):
     run = make_run(tmp_path / "run", {"minimum": 0.5})
     cells = table_of(run)
@@ -417,6 +427,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     assert lines[4].startswith(f"{damaged / 'result.json'} is damaged")
 
 
+@pytest.mark.usefixtures("without_image_files")
 def test_a_run_of_another_version_is_a_setting_of_its_own_and_noted(tmp_path):
     new = make_run(tmp_path / "new", {"bfs": 0.5}, seed=0)
     old = make_run(tmp_path / "old", {"bfs": 0.7}, seed=1, versions={"nar": "0.0.9", "git": "fedcba987"})

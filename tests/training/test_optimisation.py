@@ -360,6 +360,7 @@ class Keep:
         pass
 
 
+@pytest.mark.slow
 def test_average_in_training_and_resumption_with_every_option(tmp_path):
     run, keep = Run(), Keep()
     straight = run.fit(run.state(), 6, keep)

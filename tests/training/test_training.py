@@ -104,6 +104,7 @@ def test_metrics_name_every_probe_and_losses_fall(bfs):
         assert row["loss"] == pytest.approx(sum(row[name] for name in names), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_task_leaves_the_codecs_of_others_untouched():
     run = Run("bfs", "minimum", hint_mode="none")
     before = run.state()
