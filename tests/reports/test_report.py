@@ -15,7 +15,6 @@ from configs import base
 from experiments.defaults import filled
 from nar import ALGORITHMS, __version__
 from nar.files import write_json
-from nar.reports.comparison import report as report_module
 from nar.reports.comparison import (
     all_published,
     as_latex,
@@ -27,6 +26,7 @@ from nar.reports.comparison import (
     report_notes,
     score_table,
 )
+from nar.reports.comparison import report as report_module
 from nar.reports.comparison.formats import latex_text
 from nar.reports.comparison.palette import light, series
 from nar.reports.comparison.panels import learning_curves, published_bars, size_curves
