@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import oracle
 import pytest
+import tasks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,10 @@ from nar.specs import Kind, Location, Spec
 from nar.traces import TraceBatch, clrs30_sample, sample_traces
 
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
+quickly_of_each_kind = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in tasks.COVERING)) for name in nar.ALGORITHMS],
+)
 every_official_algorithm = pytest.mark.parametrize(
     "name", [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
 )
@@ -333,7 +338,7 @@ def test_batches_of_other_steps_and_seeds_differ():
 
 
 @pytest.mark.parametrize("num_processes", [2, 4])
-@every_algorithm
+@quickly_of_each_kind
 def test_shares_of_processes_are_the_batch(name, num_processes):
     task = task_of(name, sizes=[7])
 
@@ -475,7 +480,7 @@ def steps_in_vain(batches):
     return 1 - needed / sum(max(batch.lengths.max() - 1, 1) * batch.batch_size for batch in batches)
 
 
-@every_algorithm
+@quickly_of_each_kind
 def test_a_pool_has_the_traces_of_its_batches(name):
     apart = [pooled(name, num_pooled=1).batch(step) for step in range(2 * POOLED)]
     dealt = [pooled(name).batch(step) for step in range(2 * POOLED)]

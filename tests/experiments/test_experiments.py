@@ -190,7 +190,13 @@ BAD_CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("override", BAD_CONFIGS)
+QUICK = list(BAD_CONFIGS)[:5] + list(BAD_CONFIGS)[-2:]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [pytest.param(one, marks=[] if one in QUICK else [pytest.mark.slow]) for one in BAD_CONFIGS],
+)
 def test_bad_config_is_refused_before_any_work(tmp_path, override):
     code, output, errors = train(tmp_path / "run", override)
     assert code != 0

@@ -385,8 +385,8 @@ def test_lstm_is_that_of_haiku():
     assert (second.memory[0] == 2).all()
 
 
-OF_A_KIND = ("floydnet", "g_forgetnet", "gat", "memnet_masked", "pgn_mask", "stepwise_mpnn", "triplet_gmpnn")
-"""With a memory of pairs, a loss, attention, words, masked pointers, the number of the step, edge states."""
+OF_A_KIND = ("floydnet", "g_forgetnet", "pgn_mask", "stepwise_mpnn")
+"""With a memory of pairs, a loss, masked pointers, the number of the step."""
 
 
 @pytest.mark.parametrize(

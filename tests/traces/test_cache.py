@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import tasks
 from test_storage import assert_identical
 from test_traces import run_python
 
@@ -43,7 +44,11 @@ LARGE = [name for name in CLRS30 if nar.ALGORITHMS[name].clrs30_multiplier > 1 a
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in CLRS30]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LARGE or name not in tasks.COVERING else ())
+        for name in CLRS30
+    ],
 )
 def test_the_second_time_it_is_read(folder, made, name):
     first, second = clrs30_split(name, "val"), clrs30_split(name, "val")

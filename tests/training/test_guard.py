@@ -237,7 +237,10 @@ def test_checkpoints_of_restored_states_do_not_begin_the_count_anew(poisoned, tm
 
 
 @pytest.mark.parametrize("policy", ["skip", "restore"])
-@pytest.mark.parametrize("stops", [(3, 10), (4, 10), (2, 3, 6, 7, 9, 10)])
+@pytest.mark.parametrize(
+    "stops",
+    [(3, 10), *(pytest.param(stops, marks=pytest.mark.slow) for stops in ((4, 10), (2, 3, 6, 7, 9, 10)))],
+)
 def test_an_interrupted_run_equals_an_undisturbed_one(poisoned, straight, tmp_path, policy, stops):
     folder, expected = straight[policy]
     assert digest(poisoned.run(tmp_path, policy, stops)) == expected

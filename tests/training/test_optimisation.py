@@ -95,7 +95,12 @@ def test_all_optimisers_of_optax_are_known():
     assert set(documented.split()) <= set(OPTIMISERS)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+USUAL = ("adam", "adamw", "lamb", "lion", "noisy_sgd", "sgd")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in USUAL else [pytest.mark.slow]) for name in OPTIMISERS]
+)
 def test_every_optimiser_goes_down_and_moves_all_parameters(name):
     needed = {"noisy_sgd": {"key": 0}, "adadelta": {"eps": 1e-2}}
     rate = {"adadelta": 1.0, "rprop": 0.01}.get(name, 0.02)
