@@ -76,6 +76,7 @@ def pytest_collection_finish() -> None:
     """Spares the garbage collector what stays to the end: modules and tests."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # tracing makes many objects, and few cycles
 
 
 _MAPS, _STATM = pathlib.Path("/proc/self/maps"), pathlib.Path("/proc/self/statm")

@@ -65,10 +65,7 @@ def test_what_is_known_before_a_run(task):
 
 @pytest.mark.parametrize(
     "task",
-    [
-        pytest.param(task, marks=() if task in ("bfs", "lcs_length") else pytest.mark.slow)
-        for task in tasks.COVERING
-    ],
+    [pytest.param(task, marks=() if task in ("bfs",) else pytest.mark.slow) for task in tasks.COVERING],
 )
 def test_predictions_have_the_form_of_a_trace(task):
     """Outputs are those of the evaluator; hints are shaped, typed and one-hot as those of the trace."""

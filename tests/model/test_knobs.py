@@ -46,8 +46,8 @@ def cases(*quick, slow):
 
 @cases(
     ("bfs", {"hint_mode": "decoded_only", "lstm": True}),
-    ("bfs", {"hint_feedback": "hard_on_eval"}),
     slow=[
+        ("bfs", {"hint_feedback": "hard_on_eval"}),
         ("bfs", {"hint_feedback": "hard"}),
         ("bellman_ford", {"teacher_forcing": 1.0, "message_passing_steps": 3}),
         ("insertion_sort", {"hint_mode": "decoded_only"}),

@@ -63,7 +63,6 @@ from nar.processors.aggregation import NO_MESSAGE
 from nar.processors.memnet import position_encoding, read_words
 from nar.processors.triplets import max_plus
 
-every_processor = pytest.mark.parametrize("name", PROCESSORS)
 OF_OTHERS = (
     "gat_full",
     "gatv2",
@@ -79,7 +78,7 @@ OF_OTHERS = (
     "triplet_pgn_mask",
 )
 """Made of parts that other processors are made of too, in the same way."""
-every_kind_of_processor = pytest.mark.parametrize(
+every_processor = pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in OF_OTHERS else []) for name in PROCESSORS],
 )
@@ -103,7 +102,7 @@ def network(name):
 # The contract
 
 
-@every_kind_of_processor
+@every_processor
 def test_shapes(name):
     processed = network(name)(*plain_features())
     assert isinstance(processed, Processed)
@@ -131,14 +130,14 @@ def test_order_of_nodes_matters_to_memory_networks(name):
     assert_order_does_not_matter(functools.partial(network(name).alone, alike))
 
 
-@every_kind_of_processor
+@every_processor
 @pytest.mark.parametrize("garbage", [pytest.param(0.0, marks=pytest.mark.slow), 50.0])
 def test_padding_nodes_and_the_form_of_edges_change_nothing(name, garbage):
     """What works alone on plain arrays, and with all that a network gives it, computes the same."""
     assert_padding_and_form_of_edges_do_not_matter(network(name), garbage)
 
 
-@every_kind_of_processor
+@every_processor
 def test_padding_nodes_get_no_gradient(name):
     _, gradients = network(name).padded(network(name).params, *padded(*random_features(), 2, 1.0))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
@@ -147,7 +146,7 @@ def test_padding_nodes_get_no_gradient(name):
         assert gradient[:, :NODES].any() == is_read
 
 
-@every_kind_of_processor
+@every_processor
 def test_gradients_reach_every_parameter(name):
     assert_gradients_reach_every_parameter(network(name))
 
@@ -211,7 +210,7 @@ def test_half_precision(name, edges):
     assert_half_precision(network(name), *features)
 
 
-@every_kind_of_processor
+@every_processor
 def test_types(name):
     """Dense features in bfloat16 make states in bfloat16, of parameters that are float32 in any case."""
     half = half_of(*plain_features())

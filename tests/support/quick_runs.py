@@ -6,6 +6,7 @@ becomes of the files of a run.
 
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -45,13 +46,19 @@ class Step:
         return {}
 
 
-@contextlib.contextmanager
-def quick_runs() -> Iterator[None]:
-    """While it is open, runs are quick."""
+@functools.cache
+def _prepared() -> tuple[Parts, Any, Step]:
+    """Parts of a run, its first state on the host, and its step."""
     parts = assemble(config_of())
     state = new_state(parts, 0)
     host = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
-    step = Step(parts.make_step())
+    return parts, host, Step(parts.make_step())
+
+
+@contextlib.contextmanager
+def quick_runs() -> Iterator[None]:
+    """While it is open, runs are quick."""
+    parts, host, step = _prepared()
 
     def begin(parts: Parts, seed: int) -> Any:
         fresh = jax.tree.map(jnp.array, host)
