@@ -60,7 +60,7 @@ def _model() -> ConfigDict:
     # probability to have stopped at which it stops in evaluation.
     config.halting = ConfigDict({"prior": 0.1, "weight": 0.01, "threshold": 0.5})
     # In what the processor and the linear maps of decoders compute: float32 or bfloat16. Parameters, logits,
-    # losses and the state of the optimiser are float32 in any case.
+    # losses and the state of the optimizer are float32 in any case.
     config.precision = "float32"
     # Whether the gradient computes each step of the algorithm anew instead of keeping all that it computed:
     # much less memory for one more forward pass. On CPUs it is faster, too, since memory is what takes time.
@@ -90,7 +90,7 @@ def _data() -> ConfigDict:
             "kmp_matcher": any_needle,
         }
     )
-    # The transforms of nar.batches.Transforms.
+    # The transforms of nar.data.Transforms.
     config.random_positions = True
     config.fixed_hints_as_inputs = True
     config.cyclic_permutations = True
@@ -104,7 +104,7 @@ def _training() -> ConfigDict:
     config.batch_size = 32
     # In how many parts a batch is taken, one after another, short traces first: the gradient is that of the
     # whole batch, the memory that of a part. 0 for what suits: on one CPU as many as fit its caches, else 1.
-    config.accumulate = 0
+    config.grad_accumulation_steps = 0
     # How many steps of the algorithm are in a batch, whose traces later batches go on with from the states in
     # which they left them: memory and time of a training step do not grow with traces. 0 for whole traces.
     config.chunk_length = 0
@@ -119,11 +119,11 @@ def _training() -> ConfigDict:
     config.seed = 0
     # How many seeds are trained as one program: seed, seed + 1, ... Each has its own initialisation and data,
     # and the result has means and standard deviations.
-    config.replicas = 1
-    # Any optimiser of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE of a function alike, and
+    config.num_seeds = 1
+    # Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE of a function alike, and
     # arguments for it.
-    config.optimiser = "adam"
-    config.optimiser_options = ConfigDict()
+    config.optimizer = "adam"
+    config.optimizer_options = ConfigDict()
     # The peak of the learning rate; and how it changes over training: constant, linear, polynomial, cosine,
     # exponential, piecewise_constant, piecewise_interpolate, one_cycle_linear, one_cycle_cosine,
     # warmup_constant, warmup_cosine or warmup_exponential, with the arguments of optax's function (such as
@@ -132,32 +132,32 @@ def _training() -> ConfigDict:
     config.schedule = "constant"
     config.schedule_options = ConfigDict()
     # Pairs of a regular expression and a factor of the learning rate of the parameters whose name it finds.
-    config.learning_rate_factors = ()
+    config.learning_rate_multipliers = ()
     # Times the learning rate, what is taken from each parameter in a step, in proportion to it; and regular
-    # expressions of parameters that are spared. Optimisers with a decay of their own have it as an option.
+    # expressions of parameters that are spared. Optimizers with a decay of their own have it as an option.
     config.weight_decay = 0.0
-    config.weight_decay_except = ()
+    config.weight_decay_exclude = ()
     # Factors of losses by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss
     # (auxiliary/gate); where several are meant for one loss they multiply. On the command line:
     # --config.training.loss_weights="{'hint': 0.5, 'bfs/pi_h': 2.0}"
     config.loss_weights = ConfigDict()
     # Largest global norm of the gradients; 0 for none.
-    config.gradient_clip = 1.0
+    config.grad_clip_norm = 1.0
     # Regular expressions; parameters whose name one of them finds are not trained.
-    config.freeze = ()
+    config.frozen_params = ()
     # The workdir of another run, from whose best checkpoint this one starts; and regular expressions of the
     # parameters that are loaded: all that both runs have and one of them finds. The rest is new, as are the
-    # step and the state of the optimiser.
-    config.start_from = ""
-    config.start_parts = ("^processor/",)
+    # step and the state of the optimizer.
+    config.init_from = ""
+    config.init_params = ("^processor/",)
     # Pairs of a regular expression and what takes its place in names of the other run before they are looked
     # for: (("^bfs/", "dijkstra/"),) loads encoders and decoders of bfs there as those of dijkstra here.
-    config.start_renames = ()
+    config.init_renames = ()
     # Decay of an exponential moving average of the parameters, which is then what is scored, e.g. 0.999; 0
     # for none.
-    config.average_decay = 0.0
+    config.ema_decay = 0.0
     # Training ends early after so many validations without a better score; 0 for never.
-    config.patience = 0
+    config.early_stopping_patience = 0
     # What is done when a loss, a gradient or a new parameter is not finite: stop; skip (the step changes
     # nothing, and counts as `skipped` in metrics.jsonl); or restore (back to the parameters of the last
     # checkpoint that was scored, and on with the data behind the step). And after how many skips in a row, or
@@ -172,7 +172,7 @@ def _training() -> ConfigDict:
     # Steps between two lines of metrics.jsonl.
     config.log_every = 50
     # Steps between two checkpoints, each with a whole validation.
-    config.checkpoint_every = 500
+    config.eval_every = 500
     return config
 
 

@@ -14,5 +14,5 @@ def get_config() -> ConfigDict:
     """The config."""
     config = base.get_config()
     config.training.steps = 1000
-    config.training.checkpoint_every = 100
+    config.training.eval_every = 100
     return config

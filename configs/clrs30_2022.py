@@ -42,6 +42,6 @@ def get_config(processor: str = "mpnn") -> ConfigDict:
     config.data.cyclic_permutations = False
     config.training.steps = 5_000
     config.training.learning_rate = 3e-3
-    config.training.gradient_clip = 0.0
-    config.training.checkpoint_every = 100
+    config.training.grad_clip_norm = 0.0
+    config.training.eval_every = 100
     return config

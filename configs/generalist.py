@@ -19,5 +19,5 @@ def get_config() -> ConfigDict:
     config.training.chunk_length = 16
     config.training.steps = 300_000
     config.training.log_every = 300
-    config.training.checkpoint_every = 6_000
+    config.training.eval_every = 6_000
     return config

@@ -28,5 +28,5 @@ def get_config() -> ConfigDict:
     config.training.batch_size = 16
     config.training.chunk_length = 8
     config.training.steps = 1_800
-    config.training.checkpoint_every = 300
+    config.training.eval_every = 300
     return config

@@ -62,17 +62,24 @@ def _training() -> ConfigDict:
     """How it is trained; `configs/base.py` says what each key means."""
     config = base.get_config().training
     # These are of graph networks.
-    for key in ("accumulate", "chunk_length", "loss_weights", "pooled_batches", "replicas", "sampling"):
+    for key in (
+        "grad_accumulation_steps",
+        "chunk_length",
+        "loss_weights",
+        "pooled_batches",
+        "num_seeds",
+        "sampling",
+    ):
         del config[key]
     config.steps = 3000
     config.batch_size = 64
-    config.optimiser_options = ConfigDict({"b2": 0.98})
+    config.optimizer_options = ConfigDict({"b2": 0.98})
     config.learning_rate = 3e-3
     config.schedule = "warmup_cosine"
     config.schedule_options = ConfigDict({"warmup_steps": 200, "end_value": 3e-5})
-    config.start_parts = ("^transformer/",)
+    config.init_params = ("^transformer/",)
     config.log_every = 100
-    config.checkpoint_every = 500
+    config.eval_every = 500
     return config
 
 

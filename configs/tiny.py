@@ -1,4 +1,4 @@
-"""A network of 3,000 parameters for some hundred steps: what experiments.kill_test kills, and a quick trial.
+"""A network of 3,000 parameters for some hundred steps: what experiments.crash_test kills, and a quick trial.
 
 Command: python -m experiments.train --config=configs/tiny.py --workdir=runs/tiny
 Cost: 400 steps; less than half a minute on two CPU cores, most of it compilation.
@@ -19,6 +19,6 @@ def get_config() -> ConfigDict:
     config.training.batch_size = 4
     config.training.steps = 400
     config.training.log_every = 8
-    config.training.checkpoint_every = 20
-    config.training.average_decay = 0.9
+    config.training.eval_every = 20
+    config.training.ema_decay = 0.9
     return config

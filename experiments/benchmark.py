@@ -7,13 +7,14 @@
     python -m experiments.benchmark memory --algorithms=insertion_sort --sizes=16 --parts=4 --run=
     python -m experiments.benchmark train
     python -m experiments.benchmark train --algorithms=bfs --processors=mpnn --repeats=21
-    python -m experiments.benchmark train --replicas=1,5,10 --precision=bfloat16 --profile=profiles
+    python -m experiments.benchmark train --num_seeds=1,5,10 --precision=bfloat16 --profile=profiles
     python -m experiments.benchmark evaluate
-    python -m experiments.benchmark end_to_end
-    python -m experiments.benchmark end_to_end --algorithms=bfs --repeats=1 --seed=4
-    python -m experiments.benchmark waste
+    python -m experiments.benchmark time_to_score
+    python -m experiments.benchmark time_to_score --algorithms=bfs --repeats=1 --seed=4
+    python -m experiments.benchmark padding
     python -m experiments.benchmark scaling --picture=scaling.png
-    python -m experiments.benchmark scaling --sizes=16 --batch_sizes=32 --hidden_sizes=128 --replicas=1,5,10 \
+    python -m experiments.benchmark scaling --sizes=16 --batch_sizes=32 --hidden_sizes=128 --num_seeds=1,5,10
+    \
         --precision=bfloat16
 
 `traces` measures traces per second in a single thread against dm-clrs 2.0.3, problem sampling and batching
@@ -36,7 +37,7 @@ process with the same parameters and the same batch, float32: the median ratio, 
 best turn; the seconds of the first call of each, which compiles; and over the limit, that is over the time
 that the multiply-adds of our matrix products alone would take at the rate of one such product, measured
 beside it. That the losses of both are the same is checked where they are not random. dm-clrs is spared its
-padding: both get traces padded to the longest of the batch. With --precision and --replicas ours computes in
+padding: both get traces padded to the longest of the batch. With --precision and --num_seeds ours computes in
 bfloat16, or trains several seeds at once, and the ratio is that of the time for one; dm-clrs stays as it is.
 --profile keeps what jax's profiler says. All runs on what jax finds, which is named.
 
@@ -44,7 +45,7 @@ bfloat16, or trains several seeds at once, and the ratio is that of the time for
 a cache, and of no step for a trace that has ended. The largest resident set of a process of its own for each
 is by the account of the operating system.
 
-`end_to_end` measures whole processes: from the start of the training command to 99 % of validation of bfs,
+`time_to_score` measures whole processes: from the start of the training command to 99 % of validation of bfs,
 and 95 % of minimum and bellman_ford, making data, compiling and validating every 50 steps included, with
 nothing kept on disk from before. The other process goes through the flow of the training script of dm-clrs,
 but for the download of a test set with which that begins; its validation is drawn, as there, ours is that of
@@ -52,7 +53,7 @@ CLRS-30. How many steps it takes to a score is luck of the seed, so both have se
 after each there is a summary of all until then. Before that it prints our start-up: seconds of an import, and
 from the start of a process to the end of its first training step, without and with compiled code on disk.
 
-`waste` counts, for batches of the default recipe, the programs that are compiled (one for each shape), the
+`padding` counts, for batches of the default recipe, the programs that are compiled (one for each shape), the
 steps that are computed for traces that have ended before the longest of their batch, and the nodes that are
 padding. Steps of a bucket behind the longest trace are skipped.
 
@@ -71,7 +72,8 @@ from typing import Any
 
 from absl import app, flags
 
-from experiments import text_benchmark, trace_benchmark
+from experiments.benchmarks import text as text_benchmark
+from experiments.benchmarks import traces as trace_benchmark
 from nar.algorithms import ALGORITHMS, find_algorithm
 
 _ALGORITHMS = flags.DEFINE_list(
@@ -110,8 +112,8 @@ _PRECISION = flags.DEFINE_enum(
 _SIZE = flags.DEFINE_integer("size", 16, "Scaling: of problems, where something else grows.", lower_bound=1)
 _BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["4", "8", "16", "32", "64"], "Scaling: which.")
 _HIDDEN_SIZES = flags.DEFINE_list("hidden_sizes", ["32", "64", "128", "256"], "Scaling: which.")
-_REPLICAS = flags.DEFINE_list(
-    "replicas", None, "How many seeds at once; by default 1 for train, 1,2,5,10 for scaling."
+_NUM_SEEDS = flags.DEFINE_list(
+    "num_seeds", None, "How many seeds at once; by default 1 for train, 1,2,5,10 for scaling."
 )
 _PROFILE = flags.DEFINE_string(
     "profile", None, "Train: folder for what jax's profiler says of three steps of each case."
@@ -139,9 +141,9 @@ def text() -> None:
 
 def memory() -> None:
     """Memory by size, processor, precision and whether steps are computed anew."""
-    from experiments import memory_benchmark
+    from experiments.benchmarks import memory as memory_benchmark
     from nar.processors import find_processor
-    from nar.training import check_parts
+    from nar.training import check_grad_accumulation_steps
 
     names, sizes, run = _names(["bfs"]), _sizes([16, 64, 128, 256]), [_number(word) for word in _RUN.value]
     for name in names:
@@ -149,46 +151,46 @@ def memory() -> None:
             ALGORITHMS[name].problem.check_request(size, {})
     for name in _PROCESSORS.value:
         find_processor(name)
-    check_parts(_BATCH_SIZE.value, _PARTS.value)
+    check_grad_accumulation_steps(_BATCH_SIZE.value, _PARTS.value)
     print(memory_benchmark.memory(names, sizes, _PROCESSORS.value, _BATCH_SIZE.value, _PARTS.value, run))
 
 
 def train() -> None:
     """Training steps against dm-clrs."""
-    from experiments import train_benchmark
-    from experiments.pair import Variant
+    from experiments.benchmarks import train as train_benchmark
+    from experiments.benchmarks.lib.matched_networks import Variant
 
-    variants = [Variant(_PRECISION.value, number) for number in _numbers(_REPLICAS.value or ["1"])]
+    variants = [Variant(_PRECISION.value, number) for number in _numbers(_NUM_SEEDS.value or ["1"])]
     profile = None if _PROFILE.value is None else pathlib.Path(_PROFILE.value)
     train_benchmark.train(_cases(train_benchmark.ALGORITHMS, 16), variants, _REPEATS.value or 11, profile)
 
 
 def evaluate() -> None:
     """Time and memory of evaluation against dm-clrs."""
-    from experiments import train_benchmark
+    from experiments.benchmarks import train as train_benchmark
 
     train_benchmark.evaluate(_cases(train_benchmark.EVALUATED, 64), _REPEATS.value or 3)
 
 
-def end_to_end() -> None:
+def time_to_score() -> None:
     """Time from the start of a process to a score, against dm-clrs."""
-    from experiments import end_to_end_benchmark
+    from experiments.benchmarks import time_to_score as time_to_score_benchmark
 
-    names = _names(list(end_to_end_benchmark.GOALS))
+    names = _names(list(time_to_score_benchmark.GOALS))
     seeds = range(_SEED.value, _SEED.value + (_REPEATS.value or 3))
-    end_to_end_benchmark.end_to_end(names, _STEPS.value, seeds, _HIDDEN_SIZE.value)
+    time_to_score_benchmark.time_to_score(names, _STEPS.value, seeds, _HIDDEN_SIZE.value)
 
 
-def waste() -> None:
+def padding() -> None:
     """Padding of training, and compiled programs."""
-    from experiments import waste_benchmark
+    from experiments.benchmarks import padding as padding_benchmark
 
-    waste_benchmark.waste(_names(CLRS30), _BATCHES.value)
+    padding_benchmark.padding(_names(CLRS30), _BATCHES.value)
 
 
 def scaling() -> None:
     """What a training step costs as things grow."""
-    from experiments import scaling_benchmark
+    from experiments.benchmarks import scaling as scaling_benchmark
     from nar.processors import find_processor
 
     (name,) = _names(["bfs"])[:1]
@@ -196,7 +198,7 @@ def scaling() -> None:
         "size": _sizes([16, 32, 64, 128, 256]),
         "batch_size": _numbers(_BATCH_SIZES.value),
         "hidden_size": _numbers(_HIDDEN_SIZES.value),
-        "replicas": _numbers(_REPLICAS.value or ["1", "2", "5", "10"]),
+        "num_seeds": _numbers(_NUM_SEEDS.value or ["1", "2", "5", "10"]),
     }
     for size in values["size"]:
         ALGORITHMS[name].problem.check_request(size, {})
@@ -212,7 +214,7 @@ def scaling() -> None:
 
 def _cases(usual: Sequence[str], size: int) -> list[Any]:
     """A case for each algorithm, processor and size."""
-    from experiments.pair import Case
+    from experiments.benchmarks.lib.matched_networks import Case
     from nar.model.dm_clrs.layouts import LAYOUTS
 
     names, sizes = _names(list(usual)), _sizes([size])
@@ -251,8 +253,8 @@ BENCHMARKS = {
     "memory": memory,
     "train": train,
     "evaluate": evaluate,
-    "end_to_end": end_to_end,
-    "waste": waste,
+    "time_to_score": time_to_score,
+    "padding": padding,
     "scaling": scaling,
 }
 

@@ -6,7 +6,7 @@
 
 The config says what the network is: its tasks in the order in which dm-clrs was given them, its processor and
 size. `experiments.evaluate` scores such a run, and `experiments.train` goes on with it from step 0, with the
-optimiser in its initial state. The file is read without running code that it may hold.
+optimizer in its initial state. The file is read without running code that it may hold.
 """
 
 import pathlib
@@ -14,11 +14,12 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from experiments.assembly import assemble, new_state
-from experiments.command_line import launch
-from experiments.defaults import complete
+from experiments.cli.build import assemble, new_state
+from experiments.cli.config_defaults import complete
+from experiments.cli.launch import launch
 from nar.model.dm_clrs import check_fits, convert_parameters, read_checkpoint
-from nar.training import Checkpoints, Workdir, count_parameters, parameter_names, write_json
+from nar.runs.workdir import Workdir
+from nar.training import Checkpoints, count_parameters, parameter_names, write_json
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "File that dm-clrs wrote.", required=True)

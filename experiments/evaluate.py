@@ -17,18 +17,18 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments import distributed
-from experiments.assembly import Parts
-from experiments.by_task import parse_by_task, parse_numbers
-from experiments.command_line import launch
-from experiments.kinds import assemble_kind, graph_parts
-from experiments.restore import open_workdir, restore
+from experiments.cli import distributed
+from experiments.cli.build import Parts
+from experiments.cli.by_task import parse_by_task, parse_numbers
+from experiments.cli.launch import launch
+from experiments.cli.load_run import open_workdir, restore
+from experiments.cli.run_kinds import assemble_kind, graph_parts
 from nar.evaluation import (
     CLRS30,
     Case,
+    Inference,
+    InferenceResult,
     Measurement,
-    Observation,
-    Observer,
     Scores,
     as_json,
     check_cases,
@@ -68,7 +68,7 @@ _DUMP = flags.DEFINE_enum(
 )
 _NAME = flags.DEFINE_string("name", "evaluation", "Of what the workdir gets: NAME.json, NAME.csv and NAME/.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to score.")
-_REPLICA = flags.DEFINE_integer("replica", 0, "Which of the seeds of the run, if it has several.")
+_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Which of the seeds of the run, if it has several.")
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Traces predicted at once; by default that of the run's config.", lower_bound=1
 )
@@ -85,14 +85,14 @@ def main() -> None:
     cases = on_all(lambda: find_cases(parts, own))
     seeds = on_all(lambda: parse_numbers("seeds", _SEEDS.value))
     params, step = on_first(_read)
-    observers = make_observers(parts, own, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
+    inferences = make_inferences(parts, own, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
     root = pathlib.Path(_WORKDIR.value)
 
-    def keep(case: Case, seed: int, seen: Observation) -> None:
+    def keep(case: Case, seed: int, seen: InferenceResult) -> None:
         if _DUMP.value != "none":
             on_first(lambda: str(dump(root / _NAME.value, case, seed, seen)))
 
-    found = list(measure_cases(observers, params, parts.model.specs, cases, seeds, keep))
+    found = list(measure_cases(inferences, params, parts.model.specs, cases, seeds, keep))
     content = {
         "scores": scores_by_size(found),
         "step": step,
@@ -141,13 +141,13 @@ def find_cases(parts: Parts, own: bool) -> list[Case]:
         raise ValueError(f"--sizes, --families: {error}") from None
 
 
-def make_observers(parts: Parts, own: bool, batch_size: int) -> dict[str, Observer]:
+def make_inferences(parts: Parts, own: bool, batch_size: int) -> dict[str, Inference]:
     """What looks at the network, by the lengths that it takes."""
     kind = _OBSERVED[_DUMP.value]
     if _HINTS.value and kind == "outputs":
         kind = "hints"
     return {
-        lengths: Observer(
+        lengths: Inference(
             parts.model,
             parts.transforms,
             batch_size,
@@ -162,7 +162,7 @@ def make_observers(parts: Parts, own: bool, batch_size: int) -> dict[str, Observ
 
 def _read() -> tuple[Params, int]:
     """Parameters of the checkpoint, and its step."""
-    state = restore(_WORKDIR.value, _CHECKPOINT.value, _REPLICA.value).state
+    state = restore(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value).state
     return jax.tree.map(np.asarray, state.evaluated), int(state.step)
 
 

@@ -22,15 +22,16 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from experiments.command_line import launch
-from experiments.language_models import FORMS, LanguageModel, open_model
+from experiments.cli.language_models import FORMS, LanguageModel, open_model
+from experiments.cli.launch import launch
 from nar.algorithms import find_algorithm
-from nar.evaluation import score_file
-from nar.evaluation.text import ANSWERS, answer_questions
 from nar.problems.options import OPTION_CHECKS
 from nar.reports import answers_table, draw_accuracies, draw_accuracy
-from nar.traces.text.files import TextRequest
-from nar.training import Lock, write_json
+from nar.runs.lock import Lock
+from nar.text.rendering.text_files import TextRequest
+from nar.text.scoring import ANSWERS, answer_questions
+from nar.text.scoring.answer_files import score_file
+from nar.training import write_json
 
 _MODELS = flags.DEFINE_list("model", None, f"One or several models: each {FORMS}.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder of what is written, made if missing.", required=True)

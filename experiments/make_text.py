@@ -7,7 +7,7 @@
 Without options a set is the published one: `train` has 10,000 texts for each algorithm and length, `val` 625,
 at lengths up to 64. The same command on the same folder makes what is missing, however it was stopped; the
 files do not depend on the number of workers. One such command at a time may write to a folder.
-`nar.traces.text.files` says what a file holds.
+`nar.text.rendering.text_files` says what a file holds.
 """
 
 import concurrent.futures
@@ -23,11 +23,11 @@ from collections.abc import Iterator, Sequence
 from absl import flags
 from tqdm import tqdm
 
-from experiments.command_line import launch
+from experiments.cli.launch import launch
 from nar.algorithms import find_algorithm
 from nar.problems.options import OPTION_CHECKS
-from nar.traces import TEXT_SETS, TextSet
-from nar.traces.text.files import TextFile, TextRequest, claim_folder, write_manifest
+from nar.text import TEXT_SETS, TextSet
+from nar.text.rendering.text_files import TextFile, TextRequest, claim_folder, write_manifest
 
 _SPLIT = flags.DEFINE_enum("split", None, list(TEXT_SETS), "Which published set the options default to.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder of the set, made if missing.", required=True)

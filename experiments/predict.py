@@ -10,9 +10,9 @@ import json
 
 from absl import flags
 
-from experiments.command_line import launch
-from experiments.own_input import parse_input
-from experiments.restore import load
+from experiments.cli.json_input import parse_input
+from experiments.cli.launch import launch
+from experiments.cli.load_run import load
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)
@@ -21,13 +21,13 @@ _STEPS = flags.DEFINE_integer(
     "steps", None, "Steps to take; by default as the run's config says.", lower_bound=1
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to ask.")
-_REPLICA = flags.DEFINE_integer("replica", 0, "Which of the seeds of the run, if it has several.")
+_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Which of the seeds of the run, if it has several.")
 
 
 def main() -> None:
     """Checks the input, then predicts."""
     arguments = parse_input(_INPUT.value)
-    predict = load(_WORKDIR.value, _CHECKPOINT.value, _REPLICA.value)
+    predict = load(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value)
     if _ALGORITHM.value is None and len(predict.names) > 1:
         raise ValueError(f"--algorithm must be one of {', '.join(predict.names)}")
     prediction = predict(_ALGORITHM.value or predict.names[0], num_steps=_STEPS.value, **arguments)

@@ -13,11 +13,11 @@ import pathlib
 
 from absl import flags
 
-from experiments.command_line import launch
-from experiments.defaults import filled
-from nar.files import naming, replacing
+from experiments.cli.config_defaults import filled
+from experiments.cli.launch import launch
+from nar.atomic_io import naming, replacing
 from nar.reports import format_table
-from nar.reports.comparison import make_report, make_settings, read_records, report_notes, score_table
+from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 
 _OUTPUT = flags.DEFINE_string("output", "report", "Folder of the report, or its page if it ends in .html.")
 _EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "Which evaluation to report: its --name.")

@@ -4,9 +4,9 @@
     python -m experiments.score_text --answers=answers.jsonl --references=texts/val/00000-minimum-4.jsonl
 
 A line of answers is one of a set of texts (`experiments.make_text`) with a `completion` beside it; or, with
---references, a `completion` and the `index` of its line there. `nar.evaluation.answer_files` says what
-counts, `nar.evaluation.text_scores` how an answer is read. It prints a table, and writes scores.json and, if
-matplotlib is installed, accuracy.png to --output.
+--references, a `completion` and the `index` of its line there. `nar.text.scoring.answer_files` says what
+counts, `nar.text.scoring.answer_scores` how an answer is read. It prints a table, and writes scores.json and,
+if matplotlib is installed, accuracy.png to --output.
 """
 
 import json
@@ -14,10 +14,10 @@ import pathlib
 
 from absl import flags
 
-from experiments.command_line import launch
-from nar.evaluation import score_file
+from experiments.cli.launch import launch
 from nar.reports import answers_table, draw_accuracy
-from nar.traces import TEXT_SETS
+from nar.text import TEXT_SETS
+from nar.text.scoring.answer_files import score_file
 
 _ANSWERS = flags.DEFINE_string("answers", None, "File of JSON lines.", required=True)
 _REFERENCES = flags.DEFINE_string("references", None, "File of a set, if answers have the index of a line.")

@@ -4,7 +4,7 @@
     python -m experiments.show --algorithm=bfs --size=8 --seed=1 --p=0.3 --output=trace.html
 
 The run is trace `index` of the series of this algorithm, size and seed (`nar.sample_traces`). Options of the
-problem are flags. What changed in a step is coloured on a terminal, and else marked by a star.
+problem are flags. What changed in a step is colored on a terminal, and else marked by a star.
 
     python -m experiments.show --workdir=runs/bfs --index=3
     python -m experiments.show --workdir=runs/bfs --size=8 --p=0.3 --output=beside.html
@@ -26,8 +26,8 @@ from typing import Any
 
 from absl import flags
 
-from experiments.command_line import launch
-from experiments.own_input import parse_input
+from experiments.cli.json_input import parse_input
+from experiments.cli.launch import launch
 from nar import ALGORITHMS, sample_traces
 from nar.algorithms import Algorithm, find_algorithm
 from nar.reports import Layout, Run, beside_text, trace_page, trace_text, write_page
@@ -47,7 +47,9 @@ _LENGTHS = flags.DEFINE_enum(
     "With --workdir: the network's own number of steps, or the algorithm's.",
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "With --workdir: which checkpoint.")
-_REPLICA = flags.DEFINE_integer("replica", 0, "With --workdir: which of the run's seeds, if it has several.")
+_SEED_INDEX = flags.DEFINE_integer(
+    "seed_index", 0, "With --workdir: which of the run's seeds, if it has several."
+)
 _SIZE = flags.DEFINE_integer("size", 8, "Number of nodes.")
 _SEED = flags.DEFINE_integer("seed", 1, "Seed of the series of traces.")
 _INDEX = flags.DEFINE_integer("index", 0, "Which trace of the series.", lower_bound=0)
@@ -69,7 +71,7 @@ def _define_options() -> dict[str, flags.FlagHolder[str | None]]:
 _OPTIONS = _define_options()
 
 
-_OF_NETWORKS = ("input", "lengths", "checkpoint", "replica")
+_OF_NETWORKS = ("input", "lengths", "checkpoint", "seed_index")
 """Flags that mean nothing without --workdir."""
 
 
@@ -103,17 +105,17 @@ def sampled(algorithm: Algorithm) -> tuple[TraceBatch, str]:
 def show_beside(workdir: str) -> None:
     """Shows the network of a run beside the algorithm."""
     # Here begins what needs jax.
-    from experiments.observed import open_network
+    from experiments.cli.shown_instance import open_network
     from nar.training import use_compilation_cache
 
     use_compilation_cache()
     drawn = [name for name in ("size", "seed", *_OPTIONS) if flags.FLAGS[name].present]
     if _INPUT.value is not None and (drawn or flags.FLAGS["index"].present):
         raise ValueError(f"--input is the instance: leave out --{[*drawn, 'index'][0]}")
-    network = open_network(workdir, _CHECKPOINT.value, _REPLICA.value, _LENGTHS.value)
+    network = open_network(workdir, _CHECKPOINT.value, _SEED_INDEX.value, _LENGTHS.value)
     algorithm = network.task(_ALGORITHM.value)
     batch, origin = instance(algorithm, bool(drawn))
-    seen = network.observe(algorithm, batch)
+    seen = network.run(algorithm, batch)
     facts = f"{origin} · {workdir}, step {network.step}"
     if _OUTPUT.value is None:
         print_text(
@@ -131,7 +133,7 @@ def show_beside(workdir: str) -> None:
 
 def instance(algorithm: Algorithm, is_drawn: bool) -> tuple[TraceBatch, str]:
     """The instance that the flags name, and where it comes from."""
-    from experiments.observed import of_own, of_test_split
+    from experiments.cli.shown_instance import of_own, of_test_split
 
     if _INPUT.value is not None:
         return of_own(algorithm, parse_input(_INPUT.value)), "own input"
@@ -156,9 +158,9 @@ def write(file: str, page: str) -> None:
 
 
 def print_text(algorithm: Algorithm, facts: str, text: Callable[[Layout], str]) -> None:
-    """Prints a text as wide as the terminal, in colours if it is one and NO_COLOR is not set."""
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    layout = Layout(shutil.get_terminal_size((100, 24)).columns, colour)
+    """Prints a text as wide as the terminal, in colors if it is one and NO_COLOR is not set."""
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    layout = Layout(shutil.get_terminal_size((100, 24)).columns, color)
     title = layout.title(algorithm.name) + layout.faint(f" · {facts}\n{algorithm.source}")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

@@ -22,15 +22,15 @@ import jax
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import distributed
-from experiments.command_line import launch
-from experiments.trials.definition import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
-from experiments.trials.local import LocalLauncher, cores_of_machine, divide, find_accelerators
-from experiments.trials.sharing import results_of_seeds, share_seeds, without_seed
-from experiments.trials.status import Status, describe
-from experiments.trials.supervision import Entry, Launcher, State, Supervision
-from nar.files import write_text
-from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
+from experiments.cli import distributed
+from experiments.cli.launch import launch
+from experiments.sweeps.launchers.local import LocalLauncher, cores_of_machine, divide, find_accelerators
+from experiments.sweeps.live_status import Status, describe
+from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
+from experiments.sweeps.supervisor import Entry, Launcher, State, Supervision
+from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
+from nar.atomic_io import write_text
+from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
 from nar.training import Devices, check_trackers, write_json
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "What the trials have in common.")
@@ -207,11 +207,11 @@ def make_launcher(root: pathlib.Path) -> Launcher:
     """
     cores, devices, options = _CORES.value, _DEVICES.value, parse_options(_OPTIONS.value)
     if _LAUNCHER.value == "ray":
-        from experiments.trials.ray_cluster import RayLauncher
+        from experiments.sweeps.launchers.ray_cluster import RayLauncher
 
         return RayLauncher(_ADDRESS.value, cores, devices or 0, options)
     if _LAUNCHER.value == "slurm":
-        from experiments.trials.slurm import SlurmLauncher
+        from experiments.sweeps.launchers.slurm import SlurmLauncher
 
         return SlurmLauncher(root, cores, devices or 0, options)
     accelerators = find_accelerators() if devices != 0 else None
@@ -244,7 +244,7 @@ def outcomes_of(entry: Entry) -> list[Outcome]:
 def write_table(entries: Sequence[Entry], root: pathlib.Path) -> None:
     """Writes `table.txt`, `table.md` and `table.json`, and prints the first."""
     outcomes = [outcome for entry in entries for outcome in outcomes_of(entry)]
-    settings = summarise(outcomes)
+    settings = summarize(outcomes)
     text = sweep_text(settings)
     write_text(root / "table.txt", f"{text}\n")
     write_text(root / "table.md", sweep_markdown(settings))

@@ -17,43 +17,42 @@ from collections.abc import Sequence
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import distributed
-from experiments.assembly import Config, shapes_of_state
-from experiments.command_line import launch
-from experiments.finished import check_workdir, is_finished
-from experiments.kinds import assemble_kind
-from experiments.parts import RunParts
-from experiments.restore import Run
-from experiments.scoring import finish, summary, validate
-from experiments.transfer import describe, open_source, start_state
-from nar.batches import drawing_first
+from experiments.cli import distributed
+from experiments.cli.build import Config, shapes_of_state
+from experiments.cli.launch import launch
+from experiments.cli.load_run import Run
+from experiments.cli.results import finish, summary, validate
+from experiments.cli.run_kinds import assemble_kind
+from experiments.cli.status import check_workdir, is_finished
+from experiments.cli.warm_start import describe, open_source, start_state
+from nar.data import drawing_first
+from nar.runs.run_parts import RunParts
+from nar.runs.workdir import Workdir, versions
 from nar.training import (
-    Ahead,
+    BackgroundCompilation,
+    Callback,
     Checkpoints,
     Clock,
     Compilations,
-    Guard,
-    Hook,
-    Patience,
+    EarlyStopping,
+    NonFinitePolicy,
     Reweigh,
     Save,
     ShowProgress,
     Tracker,
     TrainState,
     Validate,
-    Workdir,
     WriteMetrics,
     check_same,
     check_trackers,
     fit,
     is_first,
-    make_ready,
     on_all,
     on_first,
     open_trackers,
+    prepare_batch,
     read_json,
     restore_on_all,
-    versions,
 )
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
@@ -110,35 +109,42 @@ def train(
     compilations = held.enter_context(contextlib.closing(Compilations()))
     evaluator = parts.make_evaluator()
     checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
-    step, ahead = parts.make_step(), None
+    step, background_compilation = parts.make_step(), None
     if parts.devices.num_processes == 1:  # Several must compile the same in the same order.
-        ahead = held.enter_context(Ahead(step, shapes_of_state(parts)))
-    with drawing_first(parts.stream, functools.partial(make_ready, parts.stream, parts.devices, ahead)):
+        background_compilation = held.enter_context(BackgroundCompilation(step, shapes_of_state(parts)))
+    with drawing_first(
+        parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
+    ):
         state, notes = start_state(config, parts, checkpoints, workdir, source)
     on_first(lambda: describe(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     trackers = list[Tracker]()
-    clock, patience = Clock(notes["seconds"], compilations), Patience(training["patience"], notes)
-    guard = Guard(
+    clock, early_stopping = (
+        Clock(notes["seconds"], compilations),
+        EarlyStopping(training["early_stopping_patience"], notes),
+    )
+    non_finite_policy = NonFinitePolicy(
         training["on_nonfinite"],
         training["nonfinite_limit"],
         functools.partial(restore_scored, parts, checkpoints),
         notes,
     )
-    hooks: list[Hook] = [
+    callbacks: list[Callback] = [
         Validate(
             functools.partial(validate, parts, evaluator),
-            training["checkpoint_every"],
+            training["eval_every"],
             steps,
-            patience,
+            early_stopping,
             clock,
         )
     ]
-    parts.stream.turns.resume(notes)
+    parts.stream.task_schedule.resume(notes)
     if parts.weigh:
-        hooks.append(Reweigh(parts.stream.turns, [task.name for task in parts.tasks], parts.weigh))
+        callbacks.append(
+            Reweigh(parts.stream.task_schedule, [task.name for task in parts.tasks], parts.weigh)
+        )
 
-    def write_and_show() -> list[Hook]:
+    def write_and_show() -> list[Callback]:
         """What the first process alone does."""
         if checkpoints is None:
             return []
@@ -147,25 +153,25 @@ def train(
             workdir.metrics,
             trackers,
             training["log_every"],
-            lambda step: parts.num_replicas * parts.stream.batch_size_of(parts.stream.task(step)),
+            lambda step: parts.num_seeds * parts.stream.batch_size_of(parts.stream.task(step)),
             start,
             clock,
             notes,
         )
-        memories = (clock, patience, metrics, guard, parts.stream.turns)
+        memories = (clock, early_stopping, metrics, non_finite_policy, parts.stream.task_schedule)
         return [metrics, Save(checkpoints, memories, clock), ShowProgress(start, steps)]
 
-    hooks += on_all(write_and_show)
+    callbacks += on_all(write_and_show)
     state, interrupted = fit(
         state,
         step,
         parts.stream,
         num_steps=steps,
         devices=parts.devices,
-        hooks=hooks,
-        is_over=patience.is_over,
-        guard=guard,
-        ahead=ahead,
+        callbacks=callbacks,
+        is_over=early_stopping.is_over,
+        non_finite_policy=non_finite_policy,
+        background_compilation=background_compilation,
     )
     if interrupted:
         return False

@@ -2,7 +2,7 @@
 
 The rooms, in the order in which data flow through them; each imports only those before it:
 
-    specs → problems → algorithms → traces → batches → processors → model → losses → training
+    specs → problems → algorithms → traces → data → processors → model → losses → training
           → evaluation → reports
 
 Traces need no jax, so what does is loaded when it is first used.

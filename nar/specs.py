@@ -36,7 +36,7 @@ class Kind(enum.Enum):
 
     `SHOULD_BE_PERMUTATION` is what sorting algorithms return: predecessor pointers that form one chain.
     Before training it becomes a `PERMUTATION_POINTER` (a cyclic one, as a one-hot matrix) and a
-    `MASK_ONE` that marks the first node; see `nar.batches.transforms`.
+    `MASK_ONE` that marks the first node; see `nar.data.transforms`.
     """
 
     SCALAR = "scalar"

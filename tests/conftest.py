@@ -64,12 +64,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def _restore_algorithms() -> Iterator[None]:
     """Unregisters the algorithms that a test has registered."""
-    from nar.algorithms import table
+    from nar.algorithms import registry
 
-    before = dict(table.ALGORITHMS)
+    before = dict(registry.ALGORITHMS)
     yield
-    table._TABLE.clear()
-    table._TABLE.update(before)
+    registry._TABLE.clear()
+    registry._TABLE.update(before)
 
 
 def pytest_collection_finish() -> None:

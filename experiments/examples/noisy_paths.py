@@ -12,11 +12,11 @@ is frozen, and 1,024 parameters of the new encoder alone are trained:
 
     python -m experiments.train --config=configs/base.py --workdir=runs/noisy_paths $MODEL \
         --config.algorithms=experiments.examples.noisy_paths:NOISY_PATHS --config.training.steps=300 \
-        --config.training.learning_rate=0.01 --config.training.checkpoint_every=100 \
-        --config.training.start_from=runs/bellman_ford \
-        --config.training.start_renames="(('^bellman_ford/','noisy_paths/'),)" \
-        --config.training.start_parts="('^processor/','^noisy_paths/')" \
-        --config.training.freeze="('^processor/','/decode/','/encode/(pos|s|adj|pi_h|d|msk)_')"
+        --config.training.learning_rate=0.01 --config.training.eval_every=100 \
+        --config.training.init_from=runs/bellman_ford \
+        --config.training.init_renames="(('^bellman_ford/','noisy_paths/'),)" \
+        --config.training.init_params="('^processor/','^noisy_paths/')" \
+        --config.training.frozen_params="('^processor/','/decode/','/encode/(pos|s|adj|pi_h|d|msk)_')"
 
 Cost: four minutes and one and a half, on two CPU cores that other work shares; most of the latter compiles.
 Measured, seed 0, right predecessors at n = 16 (validation) and n = 64 (test); Bellman-Ford itself, with the
@@ -38,8 +38,8 @@ import numpy as np
 from numba.extending import register_jitable
 
 from nar.algorithms import Algorithm
-from nar.algorithms.bellman_ford import SPEC as BELLMAN_FORD_SPEC
-from nar.algorithms.bellman_ford import bellman_ford
+from nar.algorithms.graphs.bellman_ford import SPEC as BELLMAN_FORD_SPEC
+from nar.algorithms.graphs.bellman_ford import bellman_ford
 from nar.problems import WEIGHTED_GRAPH_AND_SOURCE, Problem
 from nar.specs import Kind, Location, make_spec
 

@@ -19,7 +19,15 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors import Context, Features, LayerNorm, Linear, Processed, check_shapes, find_aggregation
+from nar.processors import (
+    Context,
+    Features,
+    LayerNorm,
+    Linear,
+    ProcessorOutput,
+    check_shapes,
+    find_aggregation,
+)
 
 
 class PNA(hk.Module):
@@ -53,7 +61,7 @@ class PNA(hk.Module):
 
     def __call__(
         self, features: Features, hidden: jax.Array, memory: Any = (), context: Context = Context()
-    ) -> Processed:
+    ) -> ProcessorOutput:
         """One step: hidden states [B, N, H] to new ones."""
         del context
         check_shapes(features, hidden)
@@ -66,4 +74,4 @@ class PNA(hk.Module):
         nodes = jax.nn.relu(Linear(size, name="new")(z, *received))
         if self._layer_norm:
             nodes = LayerNorm(name="norm")(nodes)
-        return Processed(nodes=nodes, memory=memory)
+        return ProcessorOutput(nodes=nodes, memory=memory)

@@ -14,7 +14,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors import MPNN, Context, Features, Processed, Processor
+from nar.processors import MPNN, Context, Features, Processor, ProcessorOutput
 
 
 class Quiet(hk.Module):
@@ -31,8 +31,8 @@ class Quiet(hk.Module):
 
     def __call__(
         self, features: Features, hidden: jax.Array, memory: Any = (), context: Context = Context()
-    ) -> Processed:
-        """One step; see `nar.processors.contract.Processor`."""
+    ) -> ProcessorOutput:
+        """One step; see `nar.processors.base.Processor`."""
         processed = self._processor(features, hidden, memory, context)
         squares = jnp.square(processed.nodes).mean(axis=-1)
         real = jnp.ones(squares.shape, bool) if features.mask is None else features.mask

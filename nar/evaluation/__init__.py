@@ -1,34 +1,27 @@
-"""Evaluation: scores per kind, rollouts, the suite, right answers, predictions without labels, text.
+"""Evaluation: scores per kind, rollouts, the suite, right answers, predictions without labels."""
 
-`nar.evaluation.text` asks language models.
-"""
-
-from nar.evaluation.answer_files import AnswerScores, score_file
 from nar.evaluation.averages import Scores, mean_and_deviation, mean_score, scores_of_classes
-from nar.evaluation.exactness import RIGHT, exact_matches
-from nar.evaluation.observer import Observation, Observer
+from nar.evaluation.correctness.checkers import CHECKERS, valid_answers
+from nar.evaluation.correctness.exact_match import RIGHT, exact_matches
+from nar.evaluation.evaluator import Decided, Evaluator, score_sizes, score_split
+from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.predictor import Prediction, Predictor
-from nar.evaluation.rollouts import Decided, Evaluator, score_sizes, score_split
 from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs
 from nar.evaluation.suite import CLRS30, Case, Measurement, check_cases, measure_cases, spreads
 from nar.evaluation.suite_files import as_json, dump, write_csv
-from nar.evaluation.text_scores import AnswerScore, score_answer
-from nar.evaluation.validity import CHECKERS, valid_answers
-from nar.spread import Spread, spread
+from nar.statistics import Spread, spread
 
 __all__ = [
     "CHECKERS",
     "CLRS30",
     "RIGHT",
     "SCORES",
-    "AnswerScore",
-    "AnswerScores",
     "Case",
     "Decided",
     "Evaluator",
+    "Inference",
+    "InferenceResult",
     "Measurement",
-    "Observation",
-    "Observer",
     "Prediction",
     "Predictor",
     "Scores",
@@ -41,9 +34,7 @@ __all__ = [
     "mean_and_deviation",
     "mean_score",
     "measure_cases",
-    "score_answer",
     "score_decided",
-    "score_file",
     "score_outputs",
     "score_sizes",
     "score_split",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import FAMILIES, find_algorithm
-from nar.spread import spread
+from nar.statistics import spread
 
 Scores = dict[str, dict[str, dict[str, float]]]
 """task -> size -> output or "score" -> score; "steps", if it is there, is no score."""

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.batches import Transforms, bucket_length
-from nar.evaluation.compiling import options_for
+from nar.data import Transforms, bucket_length
+from nar.evaluation.compiler_options import options_for
 from nar.evaluation.scores import decide, decide_hint
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.problems import Arguments
@@ -108,15 +108,15 @@ class Predictor:
     def _predictions(
         self, algorithm: Algorithm, instance: Arguments, batch: TraceBatch, num_steps: int | None
     ) -> Predictions:
-        apply, room = self._apply, None
+        apply, max_steps = self._apply, None
         if num_steps is not None:
             apply = self._apply_given
         elif isinstance(self._model.config.termination, FromTrace):
             num_steps = max(1, int(collect(algorithm, [instance]).lengths[0]) - 1)
         if num_steps is not None:
             batch = dataclasses.replace(batch, lengths=np.array([num_steps + 1], np.int32))
-            room = bucket_length(num_steps)
-        arguments = {"task": algorithm.name, "batch": batch, "is_training": False, "num_steps": room}
+            max_steps = bucket_length(num_steps)
+        arguments = {"task": algorithm.name, "batch": batch, "is_training": False, "num_steps": max_steps}
         return apply(self._params, jax.random.key(0), **arguments)
 
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import jax
 import numpy as np
 
-from nar.batches import FIRST_SUFFIX
+from nar.data import FIRST_SUFFIX
 from nar.model import SINKHORN_ITERATIONS_OF_OUTPUT, Values, decode_hard
 from nar.specs import MASKED, Kind, Probe, Spec
 from nar.traces import TraceBatch

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.evaluation.exactness import exact_matches
-from nar.evaluation.observer import Observation, Observer
-from nar.evaluation.rollouts import SAMPLES_OF_OTHER_SIZES
+from nar.evaluation.correctness.checkers import valid_answers
+from nar.evaluation.correctness.exact_match import exact_matches
+from nar.evaluation.evaluator import SAMPLES_OF_OTHER_SIZES
+from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.scores import SCORES, score_decided
-from nar.evaluation.validity import valid_answers
 from nar.model import Params
 from nar.specs import Spec
-from nar.spread import Spread, spread
+from nar.statistics import Spread, spread
 from nar.traces import clrs30_sample
 
 CLRS30 = "clrs30"
@@ -115,17 +115,17 @@ def check_cases(
 
 
 def measure_cases(
-    observers: Mapping[str, Observer],
+    inferences: Mapping[str, Inference],
     params: Params,
     specs: Mapping[str, Spec],
     cases: Sequence[Case],
     seeds: Sequence[int],
-    keep: Callable[[Case, int, Observation], None] = lambda case, seed, seen: None,
+    keep: Callable[[Case, int, InferenceResult], None] = lambda case, seed, seen: None,
 ) -> Iterator[Measurement]:
     """Measures a network.
 
     Args:
-      observers: of the network, by the lengths that cases ask for.
+      inferences: of the network, by the lengths that cases ask for.
       params: of it.
       specs: by task, after transforms.
       cases: what to measure.
@@ -139,7 +139,7 @@ def measure_cases(
         algorithm = find_algorithm(case.task)
         for seed in seeds:
             traces = _draw(algorithm, case, seed)
-            seen = observers[case.lengths].observe(params, case.task, traces)
+            seen = inferences[case.lengths].run(params, case.task, traces)
             keep(case, seed, seen)
             yield measure(case, seed, specs[case.task], seen)
 
@@ -153,7 +153,7 @@ def _options(family: str) -> dict[str, Any]:
     return {} if family == CLRS30 else {"family": family}
 
 
-def measure(case: Case, seed: int, spec: Spec, seen: Observation) -> Measurement:
+def measure(case: Case, seed: int, spec: Spec, seen: InferenceResult) -> Measurement:
     """All that is measured of what was seen."""
     truth = seen.batch.outputs
     valid = valid_answers(case.task, spec, seen.batch.inputs, truth, seen.outputs)
@@ -169,7 +169,7 @@ def measure(case: Case, seed: int, spec: Spec, seen: Observation) -> Measurement
     )
 
 
-def hint_scores(spec: Spec, seen: Observation) -> dict[str, list[float]]:
+def hint_scores(spec: Spec, seen: InferenceResult) -> dict[str, list[float]]:
     """By hint: the score at step 1, 2, ..., each over the traces and predictions that go so far."""
     last = np.minimum(seen.batch.lengths - 1, seen.steps)
     scores = {}

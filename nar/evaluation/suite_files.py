@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nar.evaluation.observer import Observation
+from nar.atomic_io import replacing, write_text
+from nar.evaluation.inference import InferenceResult
 from nar.evaluation.suite import Case, Measurement, spreads
-from nar.files import replacing, write_text
 
 COLUMNS = ("task", "size", "family", "lengths", "seed", "instances", "quantity", "step", "value")
 """Of the CSV: a line for each number. `step` is empty but for `hint/NAME`."""
@@ -60,12 +60,12 @@ def _numbers(one: Measurement) -> Iterator[tuple[str, int | str, float]]:
             yield f"hint/{name}", step, value
 
 
-def dump(folder: pathlib.Path, case: Case, seed: int, seen: Observation) -> pathlib.Path:
+def dump(folder: pathlib.Path, case: Case, seed: int, seen: InferenceResult) -> pathlib.Path:
     """Writes all that was seen as one file of arrays, and returns its path.
 
     Names are `input/NAME`, `output/NAME` and `hint/NAME` (the truth), `predicted_output/NAME` and
     `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were observed; shapes are those of
-    `Observation`.
+    `InferenceResult`.
     """
     batch = seen.batch
     groups = {

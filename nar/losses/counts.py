@@ -87,11 +87,11 @@ def loss_counts(config: NetConfig, spec: Spec, batch: TraceBatch) -> dict[str, A
     """
     num_nodes = count_nodes(spec, batch)
     limits = config.termination.limits(batch, num_nodes)
-    room = config.termination.capacity(batch, num_nodes)
+    max_steps = config.termination.capacity(batch, num_nodes)
     if batch.offsets is not None:
-        limits = jnp.clip(limits - batch.offsets, 0, room)
+        limits = jnp.clip(limits - batch.offsets, 0, max_steps)
     learned = isinstance(config.termination, Learned)
-    weighed = weighed_steps(None if learned else limits, batch.batch_size, room)
+    weighed = weighed_steps(None if learned else limits, batch.batch_size, max_steps)
     counted = {probe.name: counted_outputs(probe, batch) for probe in spec.outputs}
     if config.hints.decoded:
         counted |= {probe.name: counted_hints(probe, batch, weighed) for probe in spec.hints}

@@ -1,20 +1,13 @@
 """The encode-process-decode network (Veličković et al. 2022, arXiv 2205.15659; Ibarz et al., 2209.11142).
 
-`nar.model.text` is the language model.
+`nar.text.transformer` is the language model.
 """
 
 from nar.model.config import HINT_FEEDBACKS, HINT_MODES, PRECISIONS, HintMode, NetConfig
 from nar.model.decoders import DECODERS
 from nar.model.encoders import ENCODER_INITS, VIEWS
-from nar.model.features import count_nodes
-from nar.model.initial import Params
-from nar.model.net import Model, make_model
-from nar.model.rollout import Halting, Predictions
-from nar.model.schedules import SHAPES, Schedule
-from nar.model.states import make_recorder
-from nar.model.step import Recurrent
-from nar.model.termination import Budget, FromTrace, Learned, Termination
-from nar.model.values import (
+from nar.model.hidden_states import make_recorder
+from nar.model.hints import (
     SINKHORN_ITERATIONS_OF_OUTPUT,
     Values,
     decode_hard,
@@ -22,6 +15,13 @@ from nar.model.values import (
     densify,
     log_sinkhorn,
 )
+from nar.model.init import Params
+from nar.model.model import Model, make_model
+from nar.model.rollout import Halting, Predictions
+from nar.model.schedules import SHAPES, Schedule
+from nar.model.step import ChunkCarry
+from nar.model.step_features import count_nodes
+from nar.model.termination import Budget, FromTrace, Learned, Termination
 
 __all__ = [
     "DECODERS",
@@ -33,6 +33,7 @@ __all__ = [
     "SINKHORN_ITERATIONS_OF_OUTPUT",
     "VIEWS",
     "Budget",
+    "ChunkCarry",
     "FromTrace",
     "Halting",
     "HintMode",
@@ -41,7 +42,6 @@ __all__ = [
     "NetConfig",
     "Params",
     "Predictions",
-    "Recurrent",
     "Schedule",
     "Termination",
     "Values",

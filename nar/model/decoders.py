@@ -11,8 +11,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.model.values import SINKHORN_ITERATIONS_OF_DECODER, log_sinkhorn
-from nar.processors import FactoredFeatures, Linear, largest
+from nar.model.hints import SINKHORN_ITERATIONS_OF_DECODER, log_sinkhorn
+from nar.processors import FactoredFeatures, Linear, max_with_ties
 from nar.specs import Kind, Location, Probe
 
 Array = jax.Array
@@ -21,7 +21,7 @@ NO_LOGIT = -1e9
 """Logit of a padding node."""
 
 
-class Readout(NamedTuple):
+class DecoderInputs(NamedTuple):
     """What decoders read.
 
     Attributes:
@@ -29,17 +29,17 @@ class Readout(NamedTuple):
       edges: [B, N, N, F] each: edge features and, if the processor has them, edge states.
       graph: [B, F] each, likewise.
       mask: [B, N] bool, the real nodes, or None.
-      pointable: [B, N, N] bool, where nodes may point and edge masks may mark, or None for everywhere.
+      pointer_mask: [B, N, N] bool, where nodes may point and edge masks may mark, or None for everywhere.
     """
 
     nodes: Array
     edges: tuple[Array | FactoredFeatures, ...]
     graph: tuple[Array, ...]
     mask: Array | None
-    pointable: Array | None = None
+    pointer_mask: Array | None = None
 
 
-Decoder = Callable[[Readout, int, int, bool], Array]
+Decoder = Callable[[DecoderInputs, int, int, bool], Array]
 """(what is read, H, number of classes, whether in training) -> logits [B, ...]."""
 
 
@@ -52,52 +52,60 @@ class Decoders(hk.Module):
         self._hidden_size = hidden_size
         self._is_training = is_training
 
-    def __call__(self, probes: Sequence[Probe], readout: Readout) -> dict[str, Array]:
+    def __call__(self, probes: Sequence[Probe], decoder_inputs: DecoderInputs) -> dict[str, Array]:
         """Logits of some probes by name: [B, ...], shaped as their dense form (pointers have N logits)."""
-        return {probe.name: self._decode(probe, readout) for probe in probes}
+        return {probe.name: self._decode(probe, decoder_inputs) for probe in probes}
 
     @hk.transparent
-    def _decode(self, probe: Probe, readout: Readout) -> Array:
+    def _decode(self, probe: Probe, decoder_inputs: DecoderInputs) -> Array:
         decoder = DECODERS[probe.location, probe.kind]
         with hk.name_scope(probe.name):
-            return decoder(readout, self._hidden_size, probe.num_classes or 1, self._is_training)
+            return decoder(decoder_inputs, self._hidden_size, probe.num_classes or 1, self._is_training)
 
 
 # ---------------------------------------------------------------------------------------------------
 # Nodes
 
 
-def _node_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+def _node_classes(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
     del hidden_size, is_training
-    return Linear(num_classes, name="node").wide(readout.nodes)
+    return Linear(num_classes, name="node").wide(decoder_inputs.nodes)
 
 
-def _node_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    return _node_classes(readout, hidden_size, num_classes, is_training)[..., 0]
+def _node_number(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
+    return _node_classes(decoder_inputs, hidden_size, num_classes, is_training)[..., 0]
 
 
-def _node_one(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    logits = _node_number(readout, hidden_size, num_classes, is_training)
-    return _only_real(logits, readout.mask)
+def _node_one(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    logits = _node_number(decoder_inputs, hidden_size, num_classes, is_training)
+    return _only_real(logits, decoder_inputs.mask)
 
 
-def _node_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+def _node_pointer(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
     """i points to j with logit v · max(A h_i, B h_j + C edges_ji)."""
     del num_classes, is_training
-    source = Linear(hidden_size, name="source")(readout.nodes)
-    target = Linear(hidden_size, name="target")(readout.nodes)
-    edge = Linear(hidden_size, name="edge")(*readout.edges)
+    source = Linear(hidden_size, name="source")(decoder_inputs.nodes)
+    target = Linear(hidden_size, name="target")(decoder_inputs.nodes)
+    edge = Linear(hidden_size, name="edge")(*decoder_inputs.edges)
     largest = jnp.maximum(source[:, None], target[:, :, None] + edge)
-    logits = _only_pointable(Linear(1, name="out").wide(largest)[..., 0].swapaxes(1, 2), readout)
-    return _only_real(logits, None if readout.mask is None else readout.mask[:, None])
+    logits = _mask_pointers(Linear(1, name="out").wide(largest)[..., 0].swapaxes(1, 2), decoder_inputs)
+    return _only_real(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
 
 
-def _node_permutation(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    logits = _node_pointer(readout, hidden_size, num_classes, is_training)
+def _node_permutation(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
+    logits = _node_pointer(decoder_inputs, hidden_size, num_classes, is_training)
     return log_sinkhorn(
         logits,
         SINKHORN_ITERATIONS_OF_DECODER,
-        mask=readout.mask,
+        mask=decoder_inputs.mask,
         noise_key=hk.next_rng_key() if is_training else None,
     )
 
@@ -106,40 +114,46 @@ def _node_permutation(readout: Readout, hidden_size: int, num_classes: int, is_t
 # Edges
 
 
-def _edge_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+def _edge_classes(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
     del hidden_size, is_training
-    first = Linear(num_classes, name="first").wide(readout.nodes)
-    second = Linear(num_classes, name="second").wide(readout.nodes)
-    edge = Linear(num_classes, name="edge").wide(*readout.edges)
+    first = Linear(num_classes, name="first").wide(decoder_inputs.nodes)
+    second = Linear(num_classes, name="second").wide(decoder_inputs.nodes)
+    edge = Linear(num_classes, name="edge").wide(*decoder_inputs.edges)
     return first[:, :, None] + second[:, None] + edge
 
 
-def _edge_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    return _edge_classes(readout, hidden_size, num_classes, is_training)[..., 0]
+def _edge_number(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
+    return _edge_classes(decoder_inputs, hidden_size, num_classes, is_training)[..., 0]
 
 
-def _edge_mask(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    return _only_pointable(_edge_number(readout, hidden_size, num_classes, is_training), readout)
+def _edge_mask(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+    return _mask_pointers(_edge_number(decoder_inputs, hidden_size, num_classes, is_training), decoder_inputs)
 
 
-def _edge_one(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+def _edge_one(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     """Of each node's edges, one."""
-    logits = _edge_mask(readout, hidden_size, num_classes, is_training)
-    return _only_real(logits, None if readout.mask is None else readout.mask[:, None])
+    logits = _edge_mask(decoder_inputs, hidden_size, num_classes, is_training)
+    return _only_real(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
 
 
-def _edge_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+def _edge_pointer(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
     """Pair (i, j) points to k with logit v · max(A h_i + B h_j + C edges_ij, D h_k)."""
     del num_classes, is_training
-    first = Linear(hidden_size, name="first")(readout.nodes)
-    second = Linear(hidden_size, name="second")(readout.nodes)
-    edge = Linear(hidden_size, name="edge")(*readout.edges)
+    first = Linear(hidden_size, name="first")(decoder_inputs.nodes)
+    second = Linear(hidden_size, name="second")(decoder_inputs.nodes)
+    edge = Linear(hidden_size, name="edge")(*decoder_inputs.edges)
     pair = first[:, :, None] + second[:, None] + edge
-    target = Linear(hidden_size, name="target")(readout.nodes)
+    target = Linear(hidden_size, name="target")(decoder_inputs.nodes)
     out = Linear(1, name="out")
     w, b = out.parameters([target])
     logits = max_dot(pair, target, w[:, 0]) + b[0]
-    return _only_real(logits, None if readout.mask is None else readout.mask[:, None, None])
+    return _only_real(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None, None])
 
 
 @jax.custom_vjp
@@ -189,35 +203,41 @@ max_dot.defvjp(_max_dot_and_factors, _gradients_of_max_dot)
 # Graph
 
 
-def _graph_classes(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
+def _graph_classes(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
     del hidden_size, is_training
-    nodes = readout.nodes
-    if readout.mask is not None:
-        nodes = jnp.where(readout.mask[..., None], nodes, -jnp.inf)
-    from_nodes = Linear(num_classes, name="nodes").wide(largest(nodes))
-    return from_nodes + Linear(num_classes, name="graph").wide(*readout.graph)
+    nodes = decoder_inputs.nodes
+    if decoder_inputs.mask is not None:
+        nodes = jnp.where(decoder_inputs.mask[..., None], nodes, -jnp.inf)
+    from_nodes = Linear(num_classes, name="nodes").wide(max_with_ties(nodes))
+    return from_nodes + Linear(num_classes, name="graph").wide(*decoder_inputs.graph)
 
 
-def _graph_number(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    return _graph_classes(readout, hidden_size, num_classes, is_training)[..., 0]
+def _graph_number(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
+    return _graph_classes(decoder_inputs, hidden_size, num_classes, is_training)[..., 0]
 
 
-def _graph_pointer(readout: Readout, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    graph = _graph_classes(readout, hidden_size, 1, is_training)
-    target = Linear(1, name="target").wide(readout.nodes)[..., 0]
-    return _only_real(graph + target, readout.mask)
+def _graph_pointer(
+    decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
+) -> Array:
+    graph = _graph_classes(decoder_inputs, hidden_size, 1, is_training)
+    target = Linear(1, name="target").wide(decoder_inputs.nodes)[..., 0]
+    return _only_real(graph + target, decoder_inputs.mask)
 
 
-def _only_pointable(logits: Array, readout: Readout) -> Array:
+def _mask_pointers(logits: Array, decoder_inputs: DecoderInputs) -> Array:
     """Logits [B, N, N], elsewhere 1 less than the least of a sample, and at most -1, as in dm-clrs."""
-    if readout.pointable is None:
+    if decoder_inputs.pointer_mask is None:
         return logits
     counted = logits
-    if readout.mask is not None:
-        counted = jnp.where(readout.mask[:, :, None] & readout.mask[:, None], logits, jnp.inf)
-    least = -largest(-counted.reshape(logits.shape[0], -1))
+    if decoder_inputs.mask is not None:
+        counted = jnp.where(decoder_inputs.mask[:, :, None] & decoder_inputs.mask[:, None], logits, jnp.inf)
+    least = -max_with_ties(-counted.reshape(logits.shape[0], -1))
     nowhere = jnp.minimum(-1.0, least - 1.0)[:, None, None]
-    return jnp.where(readout.pointable, logits, jnp.broadcast_to(nowhere, logits.shape))
+    return jnp.where(decoder_inputs.pointer_mask, logits, jnp.broadcast_to(nowhere, logits.shape))
 
 
 def _only_real(logits: Array, mask: Array | None) -> Array:

@@ -15,7 +15,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.model.values import Values
+from nar.model.hints import Values
 from nar.processors import FactoredFeatures
 from nar.specs import Kind, Location, Probe, Stage
 

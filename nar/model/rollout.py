@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 
 from nar.model.config import NetConfig
-from nar.model.features import count_nodes
-from nar.model.step import Carry, Outcome, Recurrent, Step, before_the_first
+from nar.model.hints import Values, densify
+from nar.model.step import Carry, ChunkCarry, Outcome, Step, first_chunk_carry
+from nar.model.step_features import count_nodes
 from nar.model.termination import FromTrace, Learned, divergence_from_prior, log_halting, log_survivals
-from nar.model.values import Values, densify
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -63,7 +63,7 @@ class Predictions:
     losses: Values
     steps: Array
     halting: Halting | None = None
-    recurrent: Recurrent | None = None
+    recurrent: ChunkCarry | None = None
 
 
 def rollout(
@@ -74,7 +74,7 @@ def rollout(
     is_training: bool,
     num_steps: int | None = None,
     training_step: Array | int = 0,
-    recurrent: Recurrent | None = None,
+    recurrent: ChunkCarry | None = None,
 ) -> Predictions:
     """Predictions of a batch, to be called inside a Haiku transform.
 
@@ -98,26 +98,26 @@ def rollout(
         raise ValueError("time chunks need a network that takes the steps of the trace (termination)")
     step = Step(config, task, spec, batch, is_training, training_step)
     start = step.start(recurrent)
-    final, outcome = unroll(step, start, jnp.arange(step.room if num_steps is None else num_steps))
+    final, outcome = unroll(step, start, jnp.arange(step.max_steps if num_steps is None else num_steps))
     num_taken = jnp.maximum(final.steps.sum(), 1)
     losses = {name: value.sum() / num_taken for name, value in outcome.losses.items()}
     if is_training and outcome.halt is not None:
         return _halted(config, step, outcome, losses)
-    outputs = step.decoders(spec.outputs, step.readout(final.last))
-    handed_on = None
+    outputs = step.decoders(spec.outputs, step.decoder_inputs(final.last_decoder_inputs))
+    chunk_carry = None
     if batch.offsets is not None:
-        handed_on = Recurrent(final.hints, final.hidden, final.memory)
-    return Predictions(outputs, outcome.hints, losses, final.steps, recurrent=handed_on)
+        chunk_carry = ChunkCarry(final.hints, final.hidden, final.memory)
+    return Predictions(outputs, outcome.hints, losses, final.steps, recurrent=chunk_carry)
 
 
-def blank(config: NetConfig, spec: Spec, batch: TraceBatch) -> Recurrent:
+def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
     """What stands for the chunk before the first one, to be called inside a Haiku transform; zeros."""
     num_nodes = count_nodes(spec, batch)
     hints = {
         probe.name: jnp.zeros_like(densify(probe, jnp.asarray(batch.hints[probe.name])[0], num_nodes))
         for probe in (spec.hints if config.hints.encoded else ())
     }
-    return before_the_first(config, config.make_processor(), hints, batch.batch_size, num_nodes)
+    return first_chunk_carry(config, config.make_processor(), hints, batch.batch_size, num_nodes)
 
 
 def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
@@ -132,29 +132,29 @@ def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
 
     def rest(carry: Carry, index: Array) -> tuple[Carry, Any]:
         del index
-        return carry, step.nothing
+        return carry, step.zero_outcome
 
     def body(carry: Carry, index: Array) -> tuple[Carry, Any]:
         if hk.running_init():
             return step.advance(carry, index)
-        return hk.cond(_any(carry.running), advance, rest, carry, index)
+        return hk.cond(_any(carry.active), advance, rest, carry, index)
 
     return hk.scan(hk.remat(body, prevent_cse=False) if step.recomputes else body, carry, indices)
 
 
 @jax.custom_batching.custom_vmap
-def _any(running: Array) -> Array:
+def _any(active: Array) -> Array:
     """Whether any sample takes the next step; under `vmap`, any sample at all.
 
     So the condition on it stays one, while `vmap` would make of it a selection between both of its branches.
     """
-    return running.any()
+    return active.any()
 
 
 @_any.def_vmap
-def _any_at_all(axis_size: int, is_batched: list[bool], running: Array) -> tuple[Array, bool]:
+def _any_at_all(axis_size: int, is_batched: list[bool], active: Array) -> tuple[Array, bool]:
     del axis_size, is_batched
-    return _any(running.reshape(-1)), False
+    return _any(active.reshape(-1)), False
 
 
 def _halted(config: NetConfig, step: Step, outcome: Outcome, losses: Values) -> Predictions:

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nar.model.decoders import Readout
-from nar.processors import Linear, largest
+from nar.model.decoders import DecoderInputs
+from nar.processors import Linear, max_with_ties
 from nar.traces import TraceBatch
 
 Array = jax.Array
@@ -136,12 +136,14 @@ class HaltingHead(hk.Module):
         self._hidden_size = hidden_size
         self._bias = math.log(prior / (1 - prior))
 
-    def __call__(self, readout: Readout) -> Array:
+    def __call__(self, decoder_inputs: DecoderInputs) -> Array:
         """[B]."""
-        states = jax.nn.relu(Linear(self._hidden_size, name="nodes")(readout.nodes))
-        if readout.mask is not None:
-            states = jnp.where(readout.mask[..., None], states, 0.0)
-        return Linear(1, bias=self._bias, name="out").wide(largest(states), *readout.graph)[..., 0]
+        states = jax.nn.relu(Linear(self._hidden_size, name="nodes")(decoder_inputs.nodes))
+        if decoder_inputs.mask is not None:
+            states = jnp.where(decoder_inputs.mask[..., None], states, 0.0)
+        return Linear(1, bias=self._bias, name="out").wide(max_with_ties(states), *decoder_inputs.graph)[
+            ..., 0
+        ]
 
 
 def log_survivals(logits: Array) -> Array:

@@ -10,7 +10,6 @@ Note that its undirected graph keeps the edge {i, j} only if both of two indepen
 say so: an undirected edge exists with probability p².
 """
 
-from nar.problems.definition import Arguments, Array, Problem, Random
 from nar.problems.families import GRAPH_FAMILIES, draw_graph
 from nar.problems.graphs import (
     ACYCLIC_GRAPH,
@@ -28,6 +27,7 @@ from nar.problems.graphs import (
 )
 from nar.problems.options import NUM_CHARACTERS
 from nar.problems.points import POINTS, SEGMENTS
+from nar.problems.problem import Arguments, Array, Problem, Random
 from nar.problems.random_graphs import communities, erdos_renyi, flow_network, random_graph
 from nar.problems.sequences import (
     ACTIVITIES,

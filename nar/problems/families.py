@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from nar.problems.regular import caveman, complete, cycle, grid, joined, ladder, path
+from nar.problems.regular_graphs import caveman, complete, cycle, grid, joined, ladder, path
 
 Array = np.ndarray
 Random = np.random.RandomState
@@ -181,5 +181,5 @@ watts_strogatz: a ring in which each node is joined to the next two; each edge i
 barabasi_albert: each node is joined to two earlier ones, chosen in proportion to their degrees (1999).
 tree: all labelled trees are equally likely.
 delaunay: the triangulation of random points in a square.
-The others, which have no p, are those of `nar.problems.regular`.
+The others, which have no p, are those of `nar.problems.regular_graphs`.
 """

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from nar.problems.arrays import node_index, square_matrix
-from nar.problems.definition import Arguments, Array
+from nar.problems.array_checks import node_index, square_matrix
+from nar.problems.problem import Arguments, Array
 
 
 def _unweighted(A: Any) -> Array:

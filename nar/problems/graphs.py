@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from nar.problems.arrays import integer, node_index, positions, square_matrix
-from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.array_checks import integer, node_index, positions, square_matrix
 from nar.problems.graph_checks import (
     check_acyclic_graph,
     check_acyclic_weights_and_source,
@@ -20,6 +19,7 @@ from nar.problems.graph_checks import (
     check_weights_without_negative_cycle,
 )
 from nar.problems.options import Probabilities
+from nar.problems.problem import Arguments, Array, Problem, Random
 from nar.problems.random_graphs import (
     between_source_and_sink,
     communities,
@@ -60,24 +60,24 @@ class FlowNetworkInput(NamedTuple):
 
 
 @register_jitable
-def _neighbours(A: Array) -> Array:
+def _neighbors(A: Array) -> Array:
     """Whether there is an edge from u to v or they are one; [N, N] bool."""
-    neighbours = A != 0
+    neighbors = A != 0
     for u in range(len(A)):
-        neighbours[u, u] = True
-    return neighbours
+        neighbors[u, u] = True
+    return neighbors
 
 
 def _graph_probes(A: Array) -> GraphInput:
-    return GraphInput(positions(len(A)), A, _neighbours(A))
+    return GraphInput(positions(len(A)), A, _neighbors(A))
 
 
 def _graph_and_source_probes(A: Array, s: int) -> GraphAndSourceInput:
-    return GraphAndSourceInput(positions(len(A)), A, _neighbours(A), s)
+    return GraphAndSourceInput(positions(len(A)), A, _neighbors(A), s)
 
 
 def _flow_network_probes(A: Array, n: int, m: int, s: int, t: int) -> FlowNetworkInput:
-    return FlowNetworkInput(positions(len(A)), A, _neighbours(A), s, t)
+    return FlowNetworkInput(positions(len(A)), A, _neighbors(A), s, t)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
-from nar.problems.arrays import positions, real_array, same_length
-from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.array_checks import positions, real_array, same_length
 from nar.problems.options import SMALLEST
+from nar.problems.problem import Arguments, Array, Problem, Random
 from nar.problems.truncation import cut
 
 

@@ -6,9 +6,9 @@ All is in the subset of Python that numba compiles, but for the families of `ran
 import numpy as np
 from numba.extending import register_jitable
 
-from nar.problems.definition import Array, Random
 from nar.problems.families import draw_graph
 from nar.problems.options import Probabilities
+from nar.problems.problem import Array, Random
 
 
 @register_jitable
@@ -167,9 +167,9 @@ def shuffled(random: Random, matrix: Array) -> Array:
     order = random.permutation(len(matrix))
     result = np.empty_like(matrix)
     for u in range(len(matrix)):
-        neighbours = matrix[order[u]]
+        neighbors = matrix[order[u]]
         for v in range(len(matrix)):
-            result[u, v] = neighbours[order[v]]
+            result[u, v] = neighbors[order[v]]
     return result
 
 

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nar.problems.arrays import integer_array, positions, real_array, real_number, same_length
-from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.array_checks import integer_array, positions, real_array, real_number, same_length
 from nar.problems.options import NO_BOUND
+from nar.problems.problem import Arguments, Array, Problem, Random
 
 
 class KeysInput(NamedTuple):

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nar.problems.arrays import integer_array, positions
-from nar.problems.definition import Arguments, Array, Problem, Random
+from nar.problems.array_checks import integer_array, positions
 from nar.problems.options import NUM_CHARACTERS
+from nar.problems.problem import Arguments, Array, Problem, Random
 
 
 def _check_strings(**strings: Any) -> tuple[Array, ...]:

@@ -6,8 +6,8 @@ import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from nar.problems.definition import Arguments
 from nar.problems.options import MOST_DECIMALS
+from nar.problems.problem import Arguments
 
 POWERS_OF_TEN = np.array([float(10**k) for k in range(MOST_DECIMALS + 1)])
 """Those up to 10**22 are exact."""

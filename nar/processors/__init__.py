@@ -9,43 +9,32 @@ Each works alone inside `hk.transform`:
         return TripletGMPNN(hidden_size=128)(features, hidden).nodes
 
 Variants are compositions: a triplet-GMPNN is `Triplets(Gated(MPNN))`. To add a processor, write its file and
-its line in `table.py`. README.md in this folder has all side by side: equation, source, cost, options.
+its line in `registry.py`. README.md in this folder has all side by side: equation, source, cost, options.
 """
 
-from nar.processors.aggregation import AGGREGATIONS, Aggregation, find_aggregation, largest
-from nar.processors.contract import (
+from nar.processors.base import (
     Context,
     FactoredFeatures,
     Features,
-    Processed,
     Processor,
+    ProcessorOutput,
+    cast_floating,
     check_shapes,
     dense,
     full_adjacency,
-    in_type,
 )
 from nar.processors.deep_sets import DeepSets
-from nar.processors.dropout import Dropout
 from nar.processors.edge_transformer import EdgeTransformer
 from nar.processors.floydnet import FloydNet
-from nar.processors.forgetting import Forgetting, GatedHistory
 from nar.processors.gat import GAT
-from nar.processors.gating import Gated
 from nar.processors.gatv2 import GATv2
-from nar.processors.linear import Linear
-from nar.processors.lstm import LSTM
-from nar.processors.masked import Masked
+from nar.processors.layers.aggregation import AGGREGATIONS, Aggregation, find_aggregation, max_with_ties
+from nar.processors.layers.linear import Linear
+from nar.processors.layers.norm import LayerNorm
 from nar.processors.memnet import MemNet
 from nar.processors.mpnn import MPNN
-from nar.processors.neighbourhoods import Apart, FullGraph
-from nar.processors.norm import LayerNorm
 from nar.processors.pgn import PGN
-from nar.processors.relational_transformer import RelationalTransformer
-from nar.processors.repetition import Repeated
-from nar.processors.stepwise import Stepwise
-from nar.processors.table import PROCESSORS, ProcessorFactory, check_processor, find_processor
-from nar.processors.triplets import Triplets
-from nar.processors.variants import (
+from nar.processors.presets import (
     GMPNN,
     GPGN,
     ForgetNet,
@@ -63,6 +52,17 @@ from nar.processors.variants import (
     TripletPGN,
     TripletPGNMask,
 )
+from nar.processors.registry import PROCESSORS, ProcessorFactory, check_processor, find_processor
+from nar.processors.relational_transformer import RelationalTransformer
+from nar.processors.wrappers.dropout import Dropout
+from nar.processors.wrappers.gated import Gated
+from nar.processors.wrappers.lstm import LSTM
+from nar.processors.wrappers.masked import Masked
+from nar.processors.wrappers.neighborhoods import Apart, FullGraph
+from nar.processors.wrappers.no_history import Forgetting, GatedHistory
+from nar.processors.wrappers.repeated import Repeated
+from nar.processors.wrappers.step_encoding import Stepwise
+from nar.processors.wrappers.triplets import Triplets
 
 __all__ = [
     "AGGREGATIONS",
@@ -98,9 +98,9 @@ __all__ = [
     "MemNet",
     "MemNetFull",
     "PGNMask",
-    "Processed",
     "Processor",
     "ProcessorFactory",
+    "ProcessorOutput",
     "RelationalTransformer",
     "Repeated",
     "Stepwise",
@@ -112,12 +112,12 @@ __all__ = [
     "TripletPGN",
     "TripletPGNMask",
     "Triplets",
+    "cast_floating",
     "check_processor",
     "check_shapes",
     "dense",
     "find_aggregation",
     "find_processor",
     "full_adjacency",
-    "in_type",
-    "largest",
+    "max_with_ties",
 ]

@@ -1,9 +1,9 @@
 """Deep Sets (Zaheer et al. 2017, arXiv 1703.06114), as CLRS-30 has it (arXiv 2205.15659)."""
 
-from nar.processors.aggregation import Aggregation
-from nar.processors.contract import Processor
-from nar.processors.neighbourhoods import Apart
+from nar.processors.base import Processor
+from nar.processors.layers.aggregation import Aggregation
 from nar.processors.pgn import PGN
+from nar.processors.wrappers.neighborhoods import Apart
 
 
 def DeepSets(

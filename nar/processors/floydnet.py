@@ -13,13 +13,12 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.aggregation import Aggregation, find_aggregation
-from nar.processors.attention import check_heads
-from nar.processors.contract import Array, Context, Features, Processed, check_shapes
-from nar.processors.linear import Linear
-from nar.processors.norm import LayerNorm
-from nar.processors.options import check_counts
-from nar.processors.pairs import (
+from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
+from nar.processors.layers.aggregation import Aggregation, find_aggregation
+from nar.processors.layers.attention import check_heads
+from nar.processors.layers.linear import Linear
+from nar.processors.layers.norm import LayerNorm
+from nar.processors.layers.pairs import (
     FeedForward,
     embed_pairs,
     masked_softmax,
@@ -28,6 +27,7 @@ from nar.processors.pairs import (
     remembered_pairs,
     split_heads,
 )
+from nar.processors.option_checks import check_counts
 
 
 class FloydNet(hk.Module):
@@ -89,8 +89,8 @@ class FloydNet(hk.Module):
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
-    ) -> Processed:
-        """One step; see `nar.processors.contract.Processor`."""
+    ) -> ProcessorOutput:
+        """One step; see `nar.processors.base.Processor`."""
         del context
         check_shapes(features, hidden)
         size = self._hidden_size
@@ -102,7 +102,7 @@ class FloydNet(hk.Module):
         pairs = only_real_pairs(LayerNorm(name="pair_norm")(pairs), features)
         messages = pool_pairs(pairs, features, self._aggregation)
         nodes = LayerNorm(name="node_norm")(Linear(size, name="node")(jax.nn.relu(messages)))
-        return Processed(nodes=nodes, messages=messages, edges=pairs, memory=pairs)
+        return ProcessorOutput(nodes=nodes, messages=messages, edges=pairs, memory=pairs)
 
     @hk.transparent
     def _layer(self, pairs: Array, features: Features) -> Array:

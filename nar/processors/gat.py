@@ -6,9 +6,9 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.attention import check_heads, update
-from nar.processors.contract import Array, Context, Features, Processed, check_shapes
-from nar.processors.linear import Linear
+from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
+from nar.processors.layers.attention import check_heads, update
+from nar.processors.layers.linear import Linear
 
 
 class GAT(hk.Module):
@@ -52,14 +52,14 @@ class GAT(hk.Module):
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
-    ) -> Processed:
-        """One step; see `nar.processors.contract.Processor`."""
+    ) -> ProcessorOutput:
+        """One step; see `nar.processors.base.Processor`."""
         del context
         check_shapes(features, hidden)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         logits = self._logits(z, features)
         nodes, messages = update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
-        return Processed(nodes=nodes, messages=messages, memory=memory)
+        return ProcessorOutput(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent
     def _logits(self, z: Array, features: Features) -> Array:

@@ -22,9 +22,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nar.processors.contract import Array, Context, Features, Processed, check_shapes, dense
-from nar.processors.linear import Linear
-from nar.processors.norm import LayerNorm
+from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes, dense
+from nar.processors.layers.linear import Linear
+from nar.processors.layers.norm import LayerNorm
 
 
 class Reading(NamedTuple):
@@ -105,8 +105,8 @@ class MemNet(hk.Module):
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
-    ) -> Processed:
-        """One step; see `nar.processors.contract.Processor`. Real nodes must come before padding.
+    ) -> ProcessorOutput:
+        """One step; see `nar.processors.base.Processor`. Real nodes must come before padding.
 
         Raises:
           ValueError: if nodes, edges and graph have not the same number of features, or if there are too
@@ -124,7 +124,7 @@ class MemNet(hk.Module):
         if self._layer_norm:
             answers = LayerNorm(name="norm")(answers)
         nodes = answers[:, :-1] + answers[:, -1:]
-        return Processed(nodes=nodes, messages=nodes, memory=memory)
+        return ProcessorOutput(nodes=nodes, messages=nodes, memory=memory)
 
     @hk.transparent
     def _ask(self, reading: Reading) -> Array:

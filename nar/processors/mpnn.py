@@ -1,9 +1,9 @@
 """Message-passing neural network (Gilmer et al. 2017, arXiv 1704.01212)."""
 
-from nar.processors.aggregation import Aggregation
-from nar.processors.contract import Processor
-from nar.processors.neighbourhoods import FullGraph
+from nar.processors.base import Processor
+from nar.processors.layers.aggregation import Aggregation
 from nar.processors.pgn import PGN
+from nar.processors.wrappers.neighborhoods import FullGraph
 
 
 def MPNN(

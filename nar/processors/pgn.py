@@ -6,10 +6,10 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.aggregation import Aggregation, find_aggregation
-from nar.processors.contract import Array, Context, Features, Processed, check_shapes
-from nar.processors.linear import Linear
-from nar.processors.norm import LayerNorm
+from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
+from nar.processors.layers.aggregation import Aggregation, find_aggregation
+from nar.processors.layers.linear import Linear
+from nar.processors.layers.norm import LayerNorm
 
 
 class PGN(hk.Module):
@@ -58,8 +58,8 @@ class PGN(hk.Module):
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
-    ) -> Processed:
-        """One step; see `nar.processors.contract.Processor`."""
+    ) -> ProcessorOutput:
+        """One step; see `nar.processors.base.Processor`."""
         del context
         check_shapes(features, hidden)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
@@ -69,7 +69,7 @@ class PGN(hk.Module):
         nodes = jax.nn.relu(own + received)
         if self._layer_norm:
             nodes = LayerNorm(name="norm")(nodes)
-        return Processed(nodes=nodes, messages=messages, memory=memory)
+        return ProcessorOutput(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent
     def _messages(self, z: Array, features: Features) -> Array:

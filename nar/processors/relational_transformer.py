@@ -12,18 +12,18 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.attention import check_heads
-from nar.processors.contract import Array, Context, Features, Processed, check_shapes, full_adjacency
-from nar.processors.linear import Linear
-from nar.processors.norm import LayerNorm
-from nar.processors.options import check_counts
-from nar.processors.pairs import (
+from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes, full_adjacency
+from nar.processors.layers.attention import check_heads
+from nar.processors.layers.linear import Linear
+from nar.processors.layers.norm import LayerNorm
+from nar.processors.layers.pairs import (
     FeedForward,
     masked_softmax,
     only_real_pairs,
     remembered_pairs,
     split_heads,
 )
+from nar.processors.option_checks import check_counts
 
 
 class RelationalTransformer(hk.Module):
@@ -91,8 +91,8 @@ class RelationalTransformer(hk.Module):
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
-    ) -> Processed:
-        """One step; see `nar.processors.contract.Processor`."""
+    ) -> ProcessorOutput:
+        """One step; see `nar.processors.base.Processor`."""
         del context
         check_shapes(features, hidden)
         size = self._hidden_size
@@ -108,7 +108,7 @@ class RelationalTransformer(hk.Module):
                 nodes = self._update_nodes(nodes, messages)
                 edges = self._update_edges(nodes, edges) if self._edge_updates else edges
         edges = only_real_pairs(edges, features)
-        return Processed(nodes=nodes, messages=messages, edges=edges, memory=edges)
+        return ProcessorOutput(nodes=nodes, messages=messages, edges=edges, memory=edges)
 
     @hk.transparent
     def _attend(self, nodes: Array, edges: Array, adjacency: Array) -> Array:

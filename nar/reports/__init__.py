@@ -1,18 +1,18 @@
 """Reports: tables and curves from the files that a run wrote; traces as text and as pages.
 
-`nar.reports.comparison` puts many runs side by side.
+`nar.reports.run_report` puts many runs side by side.
 """
 
-from nar.reports.answers import answers_table, draw_accuracies, draw_accuracy
-from nar.reports.curves import draw_curves
 from nar.reports.evaluation_table import evaluation_table
-from nar.reports.scaling import check_picture, draw_scaling
-from nar.reports.sweep_table import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
+from nar.reports.learning_curves import draw_curves
+from nar.reports.scaling_plot import check_picture, draw_scaling
+from nar.reports.sweep_table import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
-from nar.reports.text_layout import Layout
-from nar.reports.trace_beside import beside_text
-from nar.reports.trace_page import Run, trace_page, write_page
-from nar.reports.trace_text import trace_text
+from nar.reports.text_accuracy import answers_table, draw_accuracies, draw_accuracy
+from nar.reports.trace_viewer.diff_text import beside_text
+from nar.reports.trace_viewer.page import Run, trace_page, write_page
+from nar.reports.trace_viewer.text_layout import Layout
+from nar.reports.trace_viewer.trace_text import trace_text
 
 __all__ = [
     "Layout",
@@ -29,7 +29,7 @@ __all__ = [
     "format_table",
     "result_summary",
     "scores_table",
-    "summarise",
+    "summarize",
     "sweep_json",
     "sweep_markdown",
     "sweep_text",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nar.reports.tables import format_table
-from nar.spread import Spread
+from nar.statistics import Spread
 
 if TYPE_CHECKING:
     from nar.evaluation import Case

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nar.reports.tables import format_table
-from nar.spread import Spread, spread
+from nar.statistics import Spread, spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Outcome:
     Attributes:
       overrides: of the setting, without the seed.
       result: as `result.json` has it; None of a trial without one. A trial of several seeds has a list
-        `replicas` in it, each with scores of its own.
+        `seeds` in it, each with scores of its own.
     """
 
     overrides: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Setting:
     tasks: Mapping[str, Spread]
 
 
-def summarise(outcomes: Sequence[Outcome]) -> list[Setting]:
+def summarize(outcomes: Sequence[Outcome]) -> list[Setting]:
     """The settings, the best on validation first, and those without a result last."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -56,7 +56,7 @@ def summarise(outcomes: Sequence[Outcome]) -> list[Setting]:
 
 def _setting(group: Sequence[Outcome]) -> Setting:
     results = [outcome.result for outcome in group if outcome.result is not None]
-    scores = [one["scores"] for result in results for one in result.get("replicas", [result])]
+    scores = [one["scores"] for result in results for one in result.get("seeds", [result])]
     validation = [_by_task(score["validation"]) for score in scores]
     test = [_by_task(score["test"]) for score in scores]
     tasks = {task: spread([by_task[task] for by_task in test]) for task in (test[0] if test else ())}

@@ -56,7 +56,7 @@ def _cell(value: float, deviation: float | None) -> str:
 
 def result_summary(result: Mapping[str, Any]) -> str:
     """The scores of a finished run, their averages over several algorithms, and a line of what it took."""
-    replicas, deviations = result.get("replicas"), result.get("deviations", {})
+    replicas, deviations = result.get("seeds"), result.get("deviations", {})
     rows = _rows(result["scores"], deviations.get("scores"))
     for split, averages in result.get("averages", {}).items():
         tasks, classes = len(result["scores"][split]), len(averages) - 2

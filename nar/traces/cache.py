@@ -17,10 +17,10 @@ import numba
 import numpy as np
 
 from nar.algorithms import BUILT_IN, Algorithm
-from nar.traces.storage import load_traces, save_traces
+from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
-_ROOMS = ("names", "specs", "problems", "algorithms", "traces")
+_ROOMS = ("plugins", "specs", "problems", "algorithms", "traces")
 """All sources that decide on a trace; what one registers may come from anywhere, and is not kept."""
 
 

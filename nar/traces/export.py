@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import find_algorithm
-from nar.traces.storage import write_whole
+from nar.traces.io import write_whole
 from nar.traces.trace import TraceBatch
 
 

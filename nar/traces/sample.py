@@ -11,8 +11,8 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.problems import Arguments, Random
 from nar.traces.cache import keep_traces
-from nar.traces.forms import Rows, form_of_samples
-from nar.traces.record import can_compile_samples, collect, collect_samples
+from nar.traces.recorder.array_shapes import Rows, form_of_samples
+from nar.traces.recorder.record import can_compile_samples, collect, collect_samples
 from nar.traces.trace import Probes, Trace, TraceBatch
 
 

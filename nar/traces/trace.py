@@ -2,7 +2,7 @@
 
 Legend of shapes: B batch, T steps, N nodes, C classes. Values are those of CLRS-30: pointers are indices,
 `MASK_ONE` and categoricals one-hot vectors, -1 marks what is not to be predicted. Types per kind are in
-`nar.specs.DTYPES`. `nar.batches` registers both classes as pytrees; here nothing imports jax.
+`nar.specs.DTYPES`. `nar.data` registers both classes as pytrees; here nothing imports jax.
 """
 
 import dataclasses

@@ -1,21 +1,10 @@
-"""Training: state, step, optimiser, loop, hooks, checkpoints, devices and the folder of a run."""
+"""Training: state, step, optimizer, loop, callbacks, checkpoints, devices and the folder of a run."""
 
-from nar.files import read_json, write_json
-from nar.training.accumulate import Part, check_parts, value_and_gradient
-from nar.training.ahead import Ahead, shapes_of
-from nar.training.checkpoints import Checkpoints, Restored
-from nar.training.clock import Clock
-from nar.training.compilations import Compilations
-from nar.training.devices import Devices, use_compilation_cache
-from nar.training.fit import Hook, fit, make_ready
-from nar.training.guard import Guard, check_policy
-from nar.training.hooks import Reweigh, Save, ShowProgress, Validate, Weigh
-from nar.training.lock import Lock
-from nar.training.metrics import DECIDING, OF_REPLICA, WriteMetrics
-from nar.training.optimisers import OPTIMISERS, frozen_names, make_optimiser
-from nar.training.patience import Patience, check_patience
-from nar.training.patterns import names_found, parameter_names
-from nar.training.processes import (
+from nar.atomic_io import read_json, write_json
+from nar.training.checkpointing.checkpoints import Checkpoints, Restored
+from nar.training.checkpointing.partial_loading import Transfer, describe_parts, load_parts
+from nar.training.devices.mesh import Devices, use_compilation_cache
+from nar.training.devices.processes import (
     StoppedTogetherError,
     check_same,
     is_first,
@@ -24,40 +13,51 @@ from nar.training.processes import (
     restore_on_all,
     say,
 )
-from nar.training.replicas import OverReplicas, at_once, in_turn, split, stack
-from nar.training.schedules import SCHEDULES, depends_on_length, make_schedule
+from nar.training.loop.background_compilation import BackgroundCompilation, shapes_of
+from nar.training.loop.callbacks import Reweigh, Save, ShowProgress, Validate, Weigh
+from nar.training.loop.compilations import Compilations
+from nar.training.loop.early_stopping import EarlyStopping, check_early_stopping_patience
+from nar.training.loop.loop import Callback, fit, prepare_batch
+from nar.training.loop.metrics import DECIDING, PER_SEED, WriteMetrics
+from nar.training.loop.non_finite import NonFinitePolicy, check_policy
+from nar.training.loop.timing import Clock
+from nar.training.optim.optimizers import OPTIMIZERS, frozen_names, make_optimizer
+from nar.training.optim.parameter_patterns import names_found, parameter_names
+from nar.training.optim.schedules import SCHEDULES, depends_on_length, make_schedule
 from nar.training.state import (
     TrainState,
-    check_average_decay,
+    check_ema_decay,
     count_parameters,
     digest,
     init_state,
-    move_average,
+    update_ema,
 )
-from nar.training.step import make_step
-from nar.training.text_step import make_text_step
 from nar.training.trackers import TRACKERS, Session, Tracker, check_trackers, open_trackers
-from nar.training.transfer import Transfer, describe_parts, load_parts
-from nar.training.update import StepFunction, TwoPrograms
-from nar.training.workdir import Workdir, versions
+from nar.training.train_step.gradient_accumulation import (
+    MicroBatch,
+    check_grad_accumulation_steps,
+    value_and_gradient,
+)
+from nar.training.train_step.multi_seed import OverSeeds, at_once, in_turn, split, stack
+from nar.training.train_step.train_step import make_step
+from nar.training.train_step.update import StepFunction, TwoPrograms
 
 __all__ = [
     "DECIDING",
-    "OF_REPLICA",
-    "OPTIMISERS",
+    "OPTIMIZERS",
+    "PER_SEED",
     "SCHEDULES",
     "TRACKERS",
-    "Ahead",
+    "BackgroundCompilation",
+    "Callback",
     "Checkpoints",
     "Clock",
     "Compilations",
     "Devices",
-    "Guard",
-    "Hook",
-    "Lock",
-    "OverReplicas",
-    "Part",
-    "Patience",
+    "EarlyStopping",
+    "MicroBatch",
+    "NonFinitePolicy",
+    "OverSeeds",
     "Restored",
     "Reweigh",
     "Save",
@@ -71,12 +71,11 @@ __all__ = [
     "TwoPrograms",
     "Validate",
     "Weigh",
-    "Workdir",
     "WriteMetrics",
     "at_once",
-    "check_average_decay",
-    "check_parts",
-    "check_patience",
+    "check_early_stopping_patience",
+    "check_ema_decay",
+    "check_grad_accumulation_steps",
     "check_policy",
     "check_same",
     "check_trackers",
@@ -90,25 +89,23 @@ __all__ = [
     "init_state",
     "is_first",
     "load_parts",
-    "make_optimiser",
-    "make_ready",
+    "make_optimizer",
     "make_schedule",
     "make_step",
-    "make_text_step",
-    "move_average",
     "names_found",
     "on_all",
     "on_first",
     "open_trackers",
     "parameter_names",
+    "prepare_batch",
     "read_json",
     "restore_on_all",
     "say",
     "shapes_of",
     "split",
     "stack",
+    "update_ema",
     "use_compilation_cache",
     "value_and_gradient",
-    "versions",
     "write_json",
 ]

@@ -1,4 +1,4 @@
-"""What training changes: parameters, optimiser state, step and random key."""
+"""What training changes: parameters, optimizer state, step and random key."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nar.model import Model, Params, Recurrent
+from nar.model import ChunkCarry, Model, Params
 from nar.traces import TraceBatch
 
 
@@ -22,34 +22,34 @@ class TrainState:
 
     Attributes:
       params: of the network.
-      optimiser: state of the optimiser.
+      optimizer: state of the optimizer.
       step: number of steps taken, int32 scalar.
       key: random key of the run; step t uses `fold_in(key, t)`.
-      average: exponential moving average of the parameters, if the run keeps one; None otherwise.
+      ema_params: exponential moving average of the parameters, if the run keeps one; None otherwise.
       recurrent: of training with time chunks, what the last chunk of each lane handed on, by its name.
     """
 
     params: Params
-    optimiser: Any
+    optimizer: Any
     step: jax.Array
     key: jax.Array
-    average: Params | None = None
-    recurrent: dict[str, Recurrent] = dataclasses.field(default_factory=dict)
+    ema_params: Params | None = None
+    recurrent: dict[str, ChunkCarry] = dataclasses.field(default_factory=dict)
 
     @property
     def evaluated(self) -> Params:
         """The parameters that are scored: the average, if there is one."""
-        return self.params if self.average is None else self.average
+        return self.params if self.ema_params is None else self.ema_params
 
     def with_params(self, params: Params) -> "TrainState":
         """The state with other parameters at its start."""
-        average = None if self.average is None else jax.tree.map(jnp.copy, params)
-        return dataclasses.replace(self, params=params, average=average)
+        ema_params = None if self.ema_params is None else jax.tree.map(jnp.copy, params)
+        return dataclasses.replace(self, params=params, ema_params=ema_params)
 
 
 def init_state(
     model: Model,
-    optimiser: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation,
     batches: Mapping[str, TraceBatch],
     seed: int | Sequence[int],
     averaged: bool = False,
@@ -59,19 +59,22 @@ def init_state(
 
     Args:
       model: the network.
-      optimiser: of the run.
+      optimizer: of the run.
       batches: any batch of each task.
       seed: of initialisation and of the noise in training; or those of replicas, in a sequence: then all
-        but the step has an axis of replicas before all others (see `nar.training.replicas`).
+        but the step has an axis of replicas before all others (see `nar.training.train_step.multi_seed`).
       averaged: whether a moving average of the parameters is kept.
       chunks: a chunk of each lane, by its name, if training is by time chunks.
     """
 
     def complete(params: Params, key: jax.Array) -> TrainState:
-        average = jax.tree.map(jnp.copy, params) if averaged else None
-        recurrent = {lane: model.blank(lane.split("/")[0], chunk) for lane, chunk in (chunks or {}).items()}
+        ema_params = jax.tree.map(jnp.copy, params) if averaged else None
+        recurrent = {
+            lane: model.initial_chunk_carry(lane.split("/")[0], chunk)
+            for lane, chunk in (chunks or {}).items()
+        }
         step = jnp.zeros((), jnp.int32)
-        return TrainState(params, optimiser.init(params), step, key, average, recurrent)
+        return TrainState(params, optimizer.init(params), step, key, ema_params, recurrent)
 
     def begin(seed: int) -> tuple[Params, jax.Array]:
         init_key, run_key = jax.random.split(jax.random.key(seed))
@@ -86,27 +89,27 @@ def init_state(
     return dataclasses.replace(state, step=jnp.zeros((), jnp.int32))
 
 
-def move_average(average: Params, params: Params, step: jax.Array, decay: float) -> Params:
+def update_ema(ema_params: Params, params: Params, step: jax.Array, decay: float) -> Params:
     """The exponential moving average after one more step.
 
     After t steps the parameters of step s have the weight decay^(t - s), over the sum of all weights: those
     before the first step have none (the correction of Kingma and Ba 2015, arXiv 1412.6980, section 3).
 
     Args:
-      average: so far.
+      ema_params: so far.
       params: after the step.
       step: its number, from 1.
       decay: at least 0 and less than 1.
     """
     # (1 - decay) / (1 - decay^t), exact for small t too.
     weight = -(1 - decay) / jnp.expm1(step * math.log(decay)) if decay else 1.0
-    return jax.tree.map(lambda old, new: old + weight * (new - old), average, params)
+    return jax.tree.map(lambda old, new: old + weight * (new - old), ema_params, params)
 
 
-def check_average_decay(decay: float) -> None:
+def check_ema_decay(decay: float) -> None:
     """Raises ValueError unless an average can decay like this; 0 stands for none."""
     if not 0 <= decay < 1:
-        raise ValueError(f"average_decay must be at least 0 and less than 1, got {decay}")
+        raise ValueError(f"ema_decay must be at least 0 and less than 1, got {decay}")
 
 
 def count_parameters(params: Params) -> int:

@@ -18,7 +18,7 @@ from scipy.sparse import csgraph
 
 import nar
 from nar.algorithms import FAMILIES, find_algorithm
-from nar.algorithms.lcs_length import LEFT, UP, UP_LEFT
+from nar.algorithms.dynamic_programming.lcs_length import LEFT, UP, UP_LEFT
 from nar.specs import Kind, Location, Probe, Spec, Stage
 
 every_algorithm = pytest.mark.parametrize("algorithm", nar.ALGORITHMS.values(), ids=nar.ALGORITHMS)

@@ -179,7 +179,7 @@ PREAMBLES = {
     "docs/text.md": "import nar\ntrace = nar.run_algorithm('bfs', A=[(0, 1), (1, 2)], s=0)\n",
     "CONTRIBUTING.md": (
         "import haiku as hk\nimport jax\nimport jax.numpy as jnp\n"
-        "from nar.processors import Context, Linear, Processed\n"
+        "from nar.processors import Context, Linear, ProcessorOutput\n"
     ),
 }
 """What a page takes as known."""

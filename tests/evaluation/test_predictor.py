@@ -12,8 +12,8 @@ import tasks
 
 import nar
 from nar import ALGORITHMS
-from nar.batches import Transforms
-from nar.evaluation import Evaluator, Predictor, compiling
+from nar.data import Transforms
+from nar.evaluation import Evaluator, Predictor, compiler_options
 from nar.model import Budget, FromTrace, Learned, NetConfig, make_model
 from nar.processors import PGN
 from nar.specs import Kind
@@ -173,17 +173,17 @@ def test_on_a_cpu_chains_of_products_stay_products():
     x, w = rng.normal(size=(64, 32)).astype("f"), rng.normal(size=(32, 32)).astype("f")
     usual, ours = (
         jax.jit(chain, compiler_options=options).lower(x, w).compile()
-        for options in (None, compiling.options_for("cpu"))
+        for options in (None, compiler_options.options_for("cpu"))
     )
     assert "__ynn_fusion" not in str(ours.as_text())
     np.testing.assert_allclose(ours(x, w), usual(x, w), rtol=1e-4)
-    assert compiling.options_for("gpu") is None
+    assert compiler_options.options_for("gpu") is None
 
 
 def test_a_jax_without_the_option_predicts_all_the_same(monkeypatch):
-    monkeypatch.setattr(compiling, "EIGEN", {"xla_cpu_of_another_version": ""})
-    compiling._is_known.cache_clear()
+    monkeypatch.setattr(compiler_options, "EIGEN", {"xla_cpu_of_another_version": ""})
+    compiler_options._is_known.cache_clear()
     try:
-        assert compiling.options_for("cpu") is None
+        assert compiler_options.options_for("cpu") is None
     finally:
-        compiling._is_known.cache_clear()
+        compiler_options._is_known.cache_clear()

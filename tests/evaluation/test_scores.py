@@ -9,7 +9,7 @@ import oracle
 import pytest
 
 import nar
-from nar.batches import FIRST_SUFFIX, Transforms, cyclic_predecessors, take
+from nar.data import FIRST_SUFFIX, Transforms, cyclic_predecessors, take
 from nar.evaluation import (
     SCORES,
     Evaluator,

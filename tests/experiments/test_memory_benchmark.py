@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from commands import run
 
-from experiments import memory_benchmark
-from experiments.memory_benchmark import GIB, LARGEST, Case, Subject, kept_bytes
+from experiments.benchmarks import memory as memory_benchmark
+from experiments.benchmarks.memory import GIB, LARGEST, Case, Subject, kept_bytes
 
 TINY = {"batch_size": 2, "hidden_size": 4}
 
@@ -61,7 +61,7 @@ def test_table(monkeypatch, capsys):
     [
         (["speed"], "name one benchmark: traces, text, memory"),
         (["memory", "--sizes=big"], "sizes must be whole numbers from 1, separated by commas, got 'big'"),
-        (["memory", "--parts=5"], "accumulate must divide the batch_size 32, got 5"),
+        (["memory", "--parts=5"], "grad_accumulation_steps must divide the batch_size 32, got 5"),
     ],
 )
 def test_errors(arguments, message):

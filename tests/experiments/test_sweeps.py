@@ -18,13 +18,13 @@ from commands import ROOT, run
 
 from configs import base, text_small, tiny
 from configs.sweeps import bfs_processors
-from experiments.trials import hyper
-from experiments.trials.definition import check_trials, make_trials, override, read_sweep
-from experiments.trials.local import Accelerators, divide, find_accelerators
-from experiments.trials.sharing import results_of_seeds, share_seeds, without_seed
-from experiments.trials.supervision import State, Supervision
-from nar.reports import Outcome, summarise, sweep_json, sweep_markdown, sweep_text
-from nar.spread import spread
+from experiments.sweeps import hyper
+from experiments.sweeps.launchers.local import Accelerators, divide, find_accelerators
+from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
+from experiments.sweeps.supervisor import State, Supervision
+from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep
+from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
+from nar.statistics import spread
 from nar.training import Devices, read_json, write_json
 
 
@@ -345,7 +345,7 @@ def test_the_table_has_a_row_a_setting_the_best_on_validation_first():
         Outcome({"model.processor": "gat"}, None),
         Outcome({"model.processor": "pgn"}, None),
     ]
-    settings = summarise(outcomes)
+    settings = summarize(outcomes)
     assert [setting.overrides["model.processor"] for setting in settings] == ["gat", "mpnn", "pgn"]
     lines = sweep_text(settings).splitlines()
     assert lines[0].split() == ["processor", "trials", "seeds", "validation", "test"]
@@ -359,7 +359,7 @@ def test_the_table_has_a_row_a_setting_the_best_on_validation_first():
 
 def test_several_algorithms_have_rows_of_their_own():
     scores = [{"bfs": 0.9, "dfs": 0.5}, {"bfs": 0.7, "dfs": 0.5}]
-    settings = summarise([Outcome({}, result(one, one)) for one in scores])
+    settings = summarize([Outcome({}, result(one, one)) for one in scores])
     text = sweep_markdown(settings)
     assert "| bfs | 80.00 ± 14.14 |" in text and "| dfs | 50.00 ± 0.00 |" in text
     assert "| 2 of 2 | 2 | 65.00 ± 7.07 | 65.00 ± 7.07 |" in text
@@ -367,14 +367,14 @@ def test_several_algorithms_have_rows_of_their_own():
 
 def test_seeds_that_share_a_program_count_as_those_that_do_not():
     each = [result({"bfs": one}, {"bfs": one}) for one in (0.5, 0.6, 0.7)]
-    apart = summarise([Outcome({}, one) for one in each])
-    together = summarise([Outcome({}, {**result({"bfs": 0.6}, {"bfs": 0.6}), "replicas": each})])
+    apart = summarize([Outcome({}, one) for one in each])
+    together = summarize([Outcome({}, {**result({"bfs": 0.6}, {"bfs": 0.6}), "seeds": each})])
     assert (apart[0].finished, together[0].finished) == (3, 1)
     assert apart[0].test == together[0].test and apart[0].tasks == together[0].tasks
 
 
 def test_settings_without_a_result_keep_their_order():
-    settings = summarise([Outcome({"x": name}, None) for name in "abc"])
+    settings = summarize([Outcome({"x": name}, None) for name in "abc"])
     assert [setting.overrides["x"] for setting in settings] == ["a", "b", "c"]
 
 
@@ -437,7 +437,7 @@ def wait_until_none_trains(root):
 
 @pytest.mark.slow
 def test_a_sweep_runs_its_trials_and_makes_a_table(tmp_path):
-    root, few = tmp_path / "root", ("--config.training.steps=6", "--config.training.checkpoint_every=6")
+    root, few = tmp_path / "root", ("--config.training.steps=6", "--config.training.eval_every=6")
     code, output = sweep(root, "--parallel=1", *few, number=2)
     assert code == 0 and "2 of 2" in output, output
     names = ["processor=mpnn,seed=0", "processor=mpnn,seed=1"]
@@ -518,7 +518,7 @@ def test_a_finished_sweep_only_shows_its_table(swept):
 @pytest.mark.slow
 def test_commands_are_printed_and_each_runs_its_trial(tmp_path):
     root = tmp_path / "root"
-    code, output = sweep(root, "--launcher=print", "--config.training.checkpoint_every=100")
+    code, output = sweep(root, "--launcher=print", "--config.training.eval_every=100")
     assert code == 0, output
     lines = output.splitlines()
     assert len(lines) == 3 and all(line.endswith(f"--sweep_index={i}") for i, line in enumerate(lines))
@@ -566,7 +566,7 @@ def test_clusters_run_a_sweep(tmp_path, launcher):
 
 
 def shared(sweep, **training):
-    return share_seeds(sweep, {"training": {"replicas": 1, **training}})
+    return share_seeds(sweep, {"training": {"num_seeds": 1, **training}})
 
 
 def test_trials_that_differ_in_consecutive_seeds_are_one_program():
@@ -576,33 +576,33 @@ def test_trials_that_differ_in_consecutive_seeds_are_one_program():
         {"training.learning_rate": rate, "training.seed": seed, **replicas}
         for rate in (1, 2)
         for seed, replicas in (
-            (0, {"training.replicas": 2}),
-            (3, {"training.replicas": 2}),
+            (0, {"training.num_seeds": 2}),
+            (3, {"training.num_seeds": 2}),
             (8, {}),
         )
     ]
     assert shared(rates) == rates  # there is no seed to share
     (trial,) = trials_of(shared(hyper.sweep("training.seed", range(3))))
-    assert trial.name == "seed=0,replicas=3"
-    assert (trial.config["training"]["seed"], trial.config["training"]["replicas"]) == (0, 3)
+    assert trial.name == "seed=0,num_seeds=3"
+    assert (trial.config["training"]["seed"], trial.config["training"]["num_seeds"]) == (0, 3)
 
 
 def test_what_cannot_share_a_program_is_refused():
     seeds = hyper.sweep("training.seed", range(2))
     for sweep, replicas in (
-        (hyper.product([seeds, hyper.sweep("training.replicas", [1, 2])]), 1),
+        (hyper.product([seeds, hyper.sweep("training.num_seeds", [1, 2])]), 1),
         (seeds, 2),
     ):
-        with pytest.raises(ValueError, match=r"--share_seeds sets training\.replicas"):
-            shared(sweep, replicas=replicas)
+        with pytest.raises(ValueError, match=r"--share_seeds sets training\.num_seeds"):
+            shared(sweep, num_seeds=replicas)
     with pytest.raises(ValueError, match="seed by seed"):
         share_seeds(seeds, text_small.get_config().to_dict())
 
 
 def test_results_are_taken_apart_again():
     one, two = {"seed": 0}, {"seed": 1}
-    together = {"training.learning_rate": 1, "training.seed": 0, "training.replicas": 2}
-    assert results_of_seeds(together, {"replicas": [one, two], "scores": {}}) == [one, two]
+    together = {"training.learning_rate": 1, "training.seed": 0, "training.num_seeds": 2}
+    assert results_of_seeds(together, {"seeds": [one, two], "scores": {}}) == [one, two]
     assert results_of_seeds(together, None) == [None, None]
     assert results_of_seeds({"training.seed": 0}, one) == [one]
     assert without_seed(together) == {"training.learning_rate": 1}
@@ -613,7 +613,7 @@ def test_results_are_taken_apart_again():
 def test_a_sweep_of_shared_seeds_is_killed_and_ends_with_the_table_of_one_that_was_not(tmp_path):
     root, usual = (
         tmp_path / "root",
-        ["--share_seeds", "--parallel=1", "--config.training.checkpoint_every=20"],
+        ["--share_seeds", "--parallel=1", "--config.training.eval_every=20"],
     )
     life = start(root, *usual)
     life.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
@@ -628,8 +628,8 @@ def test_a_sweep_of_shared_seeds_is_killed_and_ends_with_the_table_of_one_that_w
     code, output = sweep(root, "--launcher=status", *usual)
     assert code == 0 and "3 of 3" in output, output
     (name,) = results(root)
-    assert name == "processor=mpnn,seed=0,replicas=3"
-    scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in results(root)[name]["replicas"]]
+    assert name == "processor=mpnn,seed=0,num_seeds=3"
+    scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in results(root)[name]["seeds"]]
     (setting,) = read_json(root / "table.json")["settings"]
     assert setting["overrides"] == {"model.processor": "mpnn"}
     assert (setting["trials"], setting["finished"], setting["test"]["count"]) == (3, 3, 3)

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from commands import run
 
-from experiments import end_to_end_benchmark, multiply_adds, train_benchmark, waste_benchmark
-from experiments.pair import Case, Ours
-from experiments.side_by_side import summary
-from experiments.train_benchmark import Timed, Turn
+from experiments.benchmarks import padding as padding_benchmark
+from experiments.benchmarks import time_to_score as time_to_score_benchmark
+from experiments.benchmarks import train as train_benchmark
+from experiments.benchmarks.lib import multiply_adds
+from experiments.benchmarks.lib.interleaved_timing import summary
+from experiments.benchmarks.lib.matched_networks import Case, Ours
+from experiments.benchmarks.train import ScheduledStep, Timed
 from nar.algorithms import ALGORITHMS
-from nar.batches import Task, TrainingStream
-from nar.batches.padding import SHORTEST_BUCKET
+from nar.data import Task, TrainingStream
+from nar.data.padding import SHORTEST_BUCKET
 
 TINY = ["--processors=mpnn", "--sizes=4", "--batch_size=2", "--hidden_size=4", "--repeats=2"]
 
@@ -64,7 +67,7 @@ def test_turns_alternate_after_a_first_call_of_each():
 
 
 def test_ratios_and_their_summary():
-    timed = Timed([1.0, 2.0], [3.0, 4.0], (Turn(1.0, 5.0), Turn(1.0, 5.1)))
+    timed = Timed([1.0, 2.0], [3.0, 4.0], (ScheduledStep(1.0, 5.0), ScheduledStep(1.0, 5.1)))
     assert timed.ratios == [3.0, 2.0]
     assert summary({"one": 8.0, "other": 2.0}) == "geometric mean: 4×, lowest: 2× (other)"
     with pytest.raises(ValueError, match="the networks are not the same, for their losses are 5.0 and 5.1"):
@@ -84,7 +87,7 @@ def test_train_runs():
 
 @pytest.mark.slow
 def test_train_runs_with_replicas_in_bfloat16(tmp_path):
-    options = ["--replicas=1,2", "--precision=bfloat16", f"--profile={tmp_path}"]
+    options = ["--num_seeds=1,2", "--precision=bfloat16", f"--profile={tmp_path}"]
     code, output, errors = run("benchmark", "train", "--algorithms=minimum", *TINY, *options)
     assert code == 0, errors
     assert "minimum, mpnn, n = 4, bfloat16 " in output
@@ -113,7 +116,7 @@ def test_what_dm_clrs_does_not_have():
 def test_waste_of_a_stream():
     """All traces of one size are equally long here: only buckets pad, and their steps are skipped."""
     stream = TrainingStream([Task(ALGORITHMS["bubble_sort"], (2, 3))], batch_size=4, seed=0)
-    found = waste_benchmark.of_stream(stream, 4)
+    found = padding_benchmark.of_stream(stream, 4)
     assert found.programs == 2 and found.nodes == 0 and found.steps == 0
     lengths = [stream.batch(step).lengths.max() - 1 for step in range(4)]
     assert found.skipped == pytest.approx(1 - np.sum(lengths) / (4 * (SHORTEST_BUCKET - 1)))
@@ -123,7 +126,7 @@ def test_steps_behind_the_end_of_a_trace_are_waste():
     stream = TrainingStream([Task(ALGORITHMS["bfs"], (8,), {"p": (0.3,)})], batch_size=8, seed=0)
     steps = np.maximum(stream.batch(0).lengths - 1, 1)
     assert steps.min() < steps.max()
-    assert waste_benchmark.of_stream(stream, 1).steps == pytest.approx(1 - steps.mean() / steps.max())
+    assert padding_benchmark.of_stream(stream, 1).steps == pytest.approx(1 - steps.mean() / steps.max())
 
 
 def test_a_run_is_watched_until_it_reaches_its_goal(tmp_path):
@@ -135,9 +138,9 @@ def test_a_run_is_watched_until_it_reaches_its_goal(tmp_path):
     ]
     path.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 15')
     with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
-        reached = end_to_end_benchmark.watch(child, path, "validation/score", 0.9, 0.0)
-        missed = end_to_end_benchmark.watch(child, path, "validation/score", 0.95, 0.0)
-        unscored = end_to_end_benchmark.watch(child, tmp_path / "none.jsonl", "validation/score", 0.9, 0.0)
+        reached = time_to_score_benchmark.watch(child, path, "validation/score", 0.9, 0.0)
+        missed = time_to_score_benchmark.watch(child, path, "validation/score", 0.95, 0.0)
+        unscored = time_to_score_benchmark.watch(child, tmp_path / "none.jsonl", "validation/score", 0.9, 0.0)
     assert (reached.steps, reached.score, reached.done) == (100, 0.9, True)
     assert (missed.steps, missed.done) == (100, False) and "missed the goal" in str(missed)
     assert unscored is None
@@ -147,7 +150,7 @@ def test_a_run_is_watched_until_it_reaches_its_goal(tmp_path):
 def test_their_flow_reaches_a_score(tmp_path):
     """In a process of its own, as it is measured: dm-clrs broadcasts between ranks."""
     arguments = ("minimum", 0.0, 3, 0, str(tmp_path), True, 4)
-    code = f"from experiments.their_training import train; train(*{arguments!r})"
+    code = f"from experiments.benchmarks.lib.dm_clrs_training import train; train(*{arguments!r})"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600
     )
@@ -158,35 +161,35 @@ def test_their_flow_reaches_a_score(tmp_path):
 
 @pytest.mark.slow
 def test_end_to_end_runs_our_command(monkeypatch, capsys):
-    monkeypatch.setattr(end_to_end_benchmark, "GOALS", {"minimum": 0.0})
-    monkeypatch.setattr(end_to_end_benchmark, "start_up", lambda name: None)
-    monkeypatch.setattr(end_to_end_benchmark, "without_caches", lambda folder: dict(os.environ))
-    theirs = end_to_end_benchmark.Reached(1000.0, 1, 0.5, done=True)
-    monkeypatch.setattr(end_to_end_benchmark, "their_run", lambda *arguments: theirs)
-    end_to_end_benchmark.end_to_end(["minimum"], 50, [7], 4)
+    monkeypatch.setattr(time_to_score_benchmark, "GOALS", {"minimum": 0.0})
+    monkeypatch.setattr(time_to_score_benchmark, "start_up", lambda name: None)
+    monkeypatch.setattr(time_to_score_benchmark, "without_caches", lambda folder: dict(os.environ))
+    theirs = time_to_score_benchmark.Reached(1000.0, 1, 0.5, done=True)
+    monkeypatch.setattr(time_to_score_benchmark, "their_run", lambda *arguments: theirs)
+    time_to_score_benchmark.time_to_score(["minimum"], 50, [7], 4)
     text = capsys.readouterr().out
     assert re.search(
         r"minimum to 0% of validation, seed 7: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 ", text
     )
     assert text.splitlines()[-1].startswith("geometric mean: ")
     with pytest.raises(ValueError, match="no goal is set for 'bfs'; there are goals for minimum"):
-        end_to_end_benchmark.end_to_end(["bfs"], 50, [0], 4)
+        time_to_score_benchmark.time_to_score(["bfs"], 50, [0], 4)
 
 
 def test_end_to_end_takes_the_median_of_seeds(monkeypatch, capsys):
     """A run that misses its goal has no part in it, and is named."""
-    monkeypatch.setattr(end_to_end_benchmark, "start_up", lambda name: None)
+    monkeypatch.setattr(time_to_score_benchmark, "start_up", lambda name: None)
     seconds = {0: 30.0, 1: 10.0, 2: 20.0, 3: 999.0}
 
     def theirs(name, num_steps, seed, hidden_size):
-        return end_to_end_benchmark.Reached(seconds[seed], 51, 0.99, done=seed != 3)
+        return time_to_score_benchmark.Reached(seconds[seed], 51, 0.99, done=seed != 3)
 
     def ours(*arguments):
-        return end_to_end_benchmark.Reached(10.0, 50, 0.99, done=True)
+        return time_to_score_benchmark.Reached(10.0, 50, 0.99, done=True)
 
-    monkeypatch.setattr(end_to_end_benchmark, "our_run", ours)
-    monkeypatch.setattr(end_to_end_benchmark, "their_run", theirs)
-    end_to_end_benchmark.end_to_end(["bfs", "minimum"], 2000, range(4), 128)
+    monkeypatch.setattr(time_to_score_benchmark, "our_run", ours)
+    monkeypatch.setattr(time_to_score_benchmark, "their_run", theirs)
+    time_to_score_benchmark.time_to_score(["bfs", "minimum"], 2000, range(4), 128)
     *lines, bfs, minimum, missed, last = capsys.readouterr().out.splitlines()
     assert [line.count("×") for line in lines if "seed 3:" in line] == [0, 0]
     assert bfs == "bfs: 2.00×, 1.00 to 3.00 in 3 runs" and minimum.startswith("minimum: 2.00×")

@@ -10,7 +10,7 @@ import oracle
 import pytest
 
 from nar import losses
-from nar.batches import pad_nodes, pad_steps, take
+from nar.data import pad_nodes, pad_steps, take
 from nar.losses import COUNTED, LOSSES, total_loss
 from nar.model import Budget, FromTrace, NetConfig, Predictions, log_sinkhorn
 from nar.processors import MPNN

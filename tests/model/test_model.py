@@ -15,7 +15,7 @@ import tasks
 
 import nar
 from nar import specs
-from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
+from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.evaluation import SCORES
 from nar.losses import COUNTED, LOSSES, losses_by_probe
 from nar.model import (
@@ -28,14 +28,14 @@ from nar.model import (
     densify,
     log_sinkhorn,
     make_model,
-    values,
 )
+from nar.model import hints as values
 from nar.model.decoders import max_dot
 from nar.model.dm_clrs import convert_parameters
-from nar.processors import MPNN, PGN, PROCESSORS, Processed
+from nar.processors import MPNN, PGN, PROCESSORS, ProcessorOutput
 from nar.specs import Kind, Location, Stage
 from nar.traces import clrs30_sample, sample_traces
-from nar.training import Compilations, Devices, TrainState, make_optimiser, make_step
+from nar.training import Compilations, Devices, TrainState, make_optimizer, make_step
 
 HIDDEN = 16
 BATCH = 3
@@ -701,7 +701,7 @@ class WithLoss(hk.Module):
 
     def __call__(self, features, hidden, memory=(), context=None):
         counted = memory + 1
-        return Processed(features.nodes, memory=counted, losses={"count": counted.mean(axis=1)})
+        return ProcessorOutput(features.nodes, memory=counted, losses={"count": counted.mean(axis=1)})
 
 
 def test_memory_and_auxiliary_losses():
@@ -744,14 +744,14 @@ def test_one_compilation_for_each_task_and_bucket():
     both = [Task(nar.ALGORITHMS["bfs"], (8,), {"p": (0.1, 0.2, 0.5)}), Task(nar.ALGORITHMS["minimum"], (6,))]
     stream = TrainingStream(both, batch_size=2, seed=0)
     model = make_model(NetConfig(PGN, 4), {task.name: task.spec for task in both})
-    optimiser, devices = make_optimiser(1e-3, gradient_clip=1.0), Devices.all()
-    step = make_step(model, optimiser)
+    optimizer, devices = make_optimizer(1e-3, grad_clip_norm=1.0), Devices.all()
+    step = make_step(model, optimizer)
     params = jax.eval_shape(
         model.init, jax.random.key(0), {"bfs": stream.batch(0), "minimum": stream.batch(1)}
     )
     params = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), params)
     state = devices.make_state(
-        lambda: TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
+        lambda: TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
     )
     longest = set()
     with contextlib.closing(Compilations()) as compilations:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import nar
-from nar.batches import Task, TrainingStream
+from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import FromTrace, Learned, NetConfig, make_model
 from nar.processors import PROCESSORS, Linear
-from nar.training import init_state, make_optimiser, make_step
+from nar.training import init_state, make_optimizer, make_step
 
 BATCH, NODES, HIDDEN = 2, 6, 16
 
@@ -109,11 +109,11 @@ def test_logits_losses_and_all_that_trains_are_float32(termination):
     network = Network(
         "insertion_sort", "g_forgetnet", precision="bfloat16", lstm=True, termination=termination
     )
-    optimiser = make_optimiser(1e-3, 1.0)
+    optimizer = make_optimizer(1e-3, 1.0)
     batches = {network.task.name: network.batch}
-    state = jax.eval_shape(lambda: init_state(network.model, optimiser, batches, 0, averaged=True))
+    state = jax.eval_shape(lambda: init_state(network.model, optimizer, batches, 0, averaged=True))
     gradients = jax.eval_shape(jax.grad(network.loss), state.params)
-    step = make_step(network.model, optimiser, average_decay=0.9)
+    step = make_step(network.model, optimizer, ema_decay=0.9)
     new, metrics = jax.eval_shape(lambda state: step(state, network.batch, network.task.name), state)
     predictions = jax.eval_shape(
         lambda params: network.model.apply(params, jax.random.key(1), network.task.name, network.batch, True),

@@ -13,7 +13,7 @@ import pytest
 
 import nar
 from nar import ALGORITHMS
-from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
+from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.evaluation import Evaluator, score_outputs
 from nar.losses import losses_by_probe, total_loss
 from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
@@ -24,7 +24,7 @@ from nar.processors import PGN
 from nar.reports import scores_table
 from nar.specs import Kind, Location
 from nar.traces import sample_traces
-from nar.training import Devices, init_state, make_optimiser, make_step
+from nar.training import Devices, init_state, make_optimizer, make_step
 
 HIDDEN = 8
 BATCH = 3
@@ -351,10 +351,10 @@ def test_it_learns_when_to_stop():
     stream = TrainingStream([task], batch_size=16, seed=0)
     rule = Learned(Budget(steps=12, steps_per_node=0), prior=0.2)
     model = make_model(NetConfig(PGN, 16, termination=rule), {"bfs": task.spec})
-    optimiser, devices = make_optimiser(5e-3, 1.0), Devices.all()
-    state = devices.make_state(lambda: init_state(model, optimiser, {"bfs": stream.batch(0)}, 0))
+    optimizer, devices = make_optimizer(5e-3, 1.0), Devices.all()
+    state = devices.make_state(lambda: init_state(model, optimizer, {"bfs": stream.batch(0)}, 0))
     before = jax.tree.map(np.array, state.params)
-    step, rows = make_step(model, optimiser), []
+    step, rows = make_step(model, optimizer), []
     for index in range(300):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), "bfs")
         rows.append(jax.device_get(metrics))

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from nar.problems.canonical_stream import canonical_stream, stream_at
+from nar.problems.rng.canonical_stream import canonical_stream, stream_at
 
 pytestmark = [pytest.mark.jit, pytest.mark.slow]
 SEEDS = (0, 5, 2**32 - 1)

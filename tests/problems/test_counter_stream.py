@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 import nar
-from nar.problems.counter_stream import start_stream
+from nar.problems.rng.counter_stream import start_stream
 
 KEY = 0x0123456789ABCDEF
 

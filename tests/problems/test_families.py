@@ -7,8 +7,8 @@ from scipy.spatial import Delaunay
 
 import nar
 from configs import base
-from experiments.tasks import make_tasks
-from nar.batches import Transforms
+from experiments.cli.build_tasks import make_tasks
+from nar.data import Transforms
 from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE, draw_graph, random_graph
 
 every_family = pytest.mark.parametrize("family", GRAPH_FAMILIES)

@@ -6,7 +6,7 @@ import optax
 import pytest
 
 import nar
-from nar.batches import Task, TrainingStream
+from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
 from nar.model.dm_clrs.layouts import LAYOUTS
@@ -26,7 +26,7 @@ def test_losses_fall(index, name):
     task = Task(nar.ALGORITHMS[TASKS[index % len(TASKS)]], (4,))
     stream = TrainingStream([task], batch_size=8, seed=0)
     model = make_model(NetConfig(PROCESSORS[name], HIDDEN), {task.name: task.spec})
-    optimiser = optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(5e-3)))
+    optimizer = optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(5e-3)))
 
     def loss(params, batch, key):
         predictions = model.apply(params, key, task.name, batch, True)
@@ -35,11 +35,11 @@ def test_losses_fall(index, name):
     @jax.jit
     def step(params, state, batch, key):
         total, gradients = jax.value_and_grad(loss)(params, batch, key)
-        updates, state = optimiser.update(gradients, state)
+        updates, state = optimizer.update(gradients, state)
         return optax.apply_updates(params, updates), state, total
 
     params = model.init(jax.random.key(0), {task.name: stream.batch(0)})
-    state, totals = optimiser.init(params), []
+    state, totals = optimizer.init(params), []
     for number in range(NUM_STEPS):
         params, state, total = step(params, state, stream.batch(number), jax.random.key(number))
         totals.append(float(total))

@@ -22,8 +22,8 @@ from processor_contract import (
     assert_half_precision,
     assert_order_does_not_matter,
     assert_padding_and_form_of_edges_do_not_matter,
+    cast_floating,
     half_of,
-    in_type,
     initial_params,
     padded,
     plain_features,
@@ -49,7 +49,7 @@ from nar.processors import (
     Linear,
     Masked,
     MemNet,
-    Processed,
+    ProcessorOutput,
     TripletGMPNN,
     Triplets,
     check_shapes,
@@ -57,11 +57,11 @@ from nar.processors import (
     find_aggregation,
     find_processor,
     full_adjacency,
-    largest,
+    max_with_ties,
 )
-from nar.processors.aggregation import NO_MESSAGE
+from nar.processors.layers.aggregation import NO_MESSAGE
 from nar.processors.memnet import position_encoding, read_words
-from nar.processors.triplets import max_plus
+from nar.processors.wrappers.triplets import max_plus
 
 OF_OTHERS = (
     "gat_full",
@@ -105,7 +105,7 @@ def network(name):
 @every_processor
 def test_shapes(name):
     processed = network(name)(*plain_features())
-    assert isinstance(processed, Processed)
+    assert isinstance(processed, ProcessorOutput)
     assert processed.nodes.shape == (BATCH, NODES, HIDDEN)
     assert processed.messages is None or processed.messages.shape == (BATCH, NODES, HIDDEN)
     assert processed.edges is None or processed.edges.shape == (BATCH, NODES, NODES, HIDDEN)
@@ -178,10 +178,10 @@ def test_which_read_the_graph(name):
 @every_processor
 def test_which_mask_predictions(name):
     features, hidden = plain_features()
-    pointable = network(name)(features, hidden).pointable
-    assert (pointable is not None) == name.endswith("pgn_mask")
-    if pointable is not None:
-        np.testing.assert_array_equal(pointable, features.adjacency)
+    pointer_mask = network(name)(features, hidden).pointer_mask
+    assert (pointer_mask is not None) == name.endswith("pgn_mask")
+    if pointer_mask is not None:
+        np.testing.assert_array_equal(pointer_mask, features.adjacency)
 
 
 @every_processor
@@ -191,7 +191,7 @@ def test_samples_are_apart(name):
     other = features._replace(nodes=features.nodes + second, graph=features.graph + second[:, 0])
     before, after = (
         jax.tree.map(lambda leaf: leaf[0], network(name)(*each))
-        for each in ((features, hidden), in_type(np.float32, (other, hidden + second)))
+        for each in ((features, hidden), cast_floating(np.float32, (other, hidden + second)))
     )
     assert_close(after, before)
 
@@ -362,14 +362,14 @@ def test_full_graph(masked):
             assert adjacency[:, i, j].any() == adjacency[:, i, j].all()
 
 
-class Recurrent(hk.Module):
+class ChunkCarry(hk.Module):
     """A processor with memory: it counts its steps."""
 
     def initial_memory(self, batch_size, num_nodes):
         return jnp.zeros((batch_size, num_nodes))
 
     def __call__(self, features, hidden, memory=(), context=None):
-        return Processed(
+        return ProcessorOutput(
             hidden + 1, messages=hidden, memory=memory + 1, losses={"own": jnp.ones(len(hidden))}
         )
 
@@ -381,7 +381,7 @@ def test_wrappers_hand_on_memory_and_losses(wrap):
     features, hidden = random_features()
 
     def forward(features, hidden):
-        processor = wrap(Recurrent())
+        processor = wrap(ChunkCarry())
         memory = processor.initial_memory(BATCH, NODES)
         for _ in range(2):
             processed = processor(features, hidden, memory)
@@ -442,7 +442,7 @@ def test_nodes_that_are_apart_have_no_edges():
 
 
 def test_apart_averages_losses_and_keeps_memory_of_real_nodes():
-    class Loud(Recurrent):
+    class Loud(ChunkCarry):
         def __call__(self, features, hidden, memory=(), context=None):
             loss = {"own": features.nodes[:, 0, 0]}
             return super().__call__(features, hidden, memory)._replace(losses=loss)
@@ -513,7 +513,7 @@ class Fixed(hk.Module):
 
     def __init__(self, nodes, messages):
         super().__init__()
-        self._processed = Processed(nodes, messages)
+        self._processed = ProcessorOutput(nodes, messages)
 
     def __call__(self, features, hidden, memory=(), context=None):
         return self._processed
@@ -629,7 +629,7 @@ def test_the_largest_of_no_messages():
 
 def test_largest_shares_its_derivative():
     values = np.array([[[1.0], [3.0], [3.0], [-np.inf]]], np.float32)
-    value, gradient = jax.jit(jax.value_and_grad(lambda values: largest(values)[0, 0]))(values)
+    value, gradient = jax.jit(jax.value_and_grad(lambda values: max_with_ties(values)[0, 0]))(values)
     assert value == 3.0
     np.testing.assert_array_equal(gradient[0, :, 0], [0, 0.5, 0.5, 0])
 
@@ -743,7 +743,7 @@ def test_triplets_are_those_of_dm_clrs():
 
 
 def plain_max_plus(a, b):
-    return largest(a[:, :, :, None] + b[:, :, None])
+    return max_with_ties(a[:, :, :, None] + b[:, :, None])
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import nar
-from nar.batches import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
+from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
@@ -148,10 +148,10 @@ def test_weight_and_annealing_of_the_loss_of_a_gate():
     stream = TrainingStream([task], batch_size=2, seed=0)
     processor = functools.partial(PROCESSORS["g_forgetnet"], annealing_steps=4)
     model = make_model(NetConfig(processor, 4), {"bfs": task.spec})
-    optimiser = optax.sgd(0.0)
-    step = make_step(model, optimiser, {"auxiliary/gate": 0.25})
+    optimizer = optax.sgd(0.0)
+    step = make_step(model, optimizer, {"auxiliary/gate": 0.25})
     params = model.init(jax.random.key(0), {"bfs": stream.batch(0)})
-    state = TrainState(params, optimiser.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
+    state = TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
     gates = []
     for _ in range(6):
         state, metrics = step(state, stream.batch(0), "bfs")
@@ -170,7 +170,7 @@ def test_losses_fall(name, task):
     stream = TrainingStream([Task(algorithm, (4,))], batch_size=8, seed=0)
     spec = stream.task(0).spec
     model = make_model(NetConfig(MAKERS[name], HIDDEN), {task: spec})
-    optimiser = optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(5e-3)))
+    optimizer = optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(5e-3)))
 
     @jax.jit
     def step(params, state, batch, key):
@@ -179,11 +179,11 @@ def test_losses_fall(name, task):
             return total_loss(losses), losses
 
         (total, losses), gradients = jax.value_and_grad(loss, has_aux=True)(params)
-        updates, state = optimiser.update(gradients, state)
+        updates, state = optimizer.update(gradients, state)
         return optax.apply_updates(params, updates), state, total, losses
 
     params = model.init(jax.random.key(0), {task: stream.batch(0)})
-    state, totals, gates = optimiser.init(params), [], []
+    state, totals, gates = optimizer.init(params), [], []
     for index in range(150):
         params, state, total, losses = step(params, state, stream.batch(index), jax.random.key(index))
         totals.append(float(total))

@@ -8,7 +8,7 @@ import pytest
 import nar
 from nar import specs
 from nar.specs import Kind, Location, Probe, Spec, Stage, make_spec
-from nar.traces import forms
+from nar.traces.recorder import array_shapes
 
 LOCATION_SHAPES = {Location.NODE: (5,), Location.EDGE: (5, 5), Location.GRAPH: ()}
 
@@ -19,7 +19,7 @@ def probe_of(location, kind, name="x", stage=Stage.HINT):
 
 @pytest.mark.parametrize(
     ("table", "keys"),
-    [(specs.DTYPES, Kind), (specs._LOCATION_SHAPES, Location), (forms._NODE_AXES, Location)],
+    [(specs.DTYPES, Kind), (specs._LOCATION_SHAPES, Location), (array_shapes._NODE_AXES, Location)],
 )
 def test_tables_cover_everything(table, keys):
     assert set(table) == set(keys)

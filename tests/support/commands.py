@@ -19,7 +19,7 @@ TINY = (
     "--config.training.batch_size=4",
     "--config.training.steps=40",
     "--config.training.log_every=5",
-    "--config.training.checkpoint_every=10",
+    "--config.training.eval_every=10",
 )
 
 _SERVERS: list[subprocess.Popen[str]] = []

@@ -22,8 +22,8 @@ def check(words):
     config = flags.FLAGS["config"].value if "config" in flags.FLAGS else None
     if config is None:
         return
-    from experiments.kinds import assemble_kind
-    from experiments.trials.definition import check_trials, make_trials, read_sweep
+    from experiments.cli.run_kinds import assemble_kind
+    from experiments.sweeps.trial import check_trials, make_trials, read_sweep
     from nar.training import Devices, check_trackers
 
     training = config.to_dict()["training"]

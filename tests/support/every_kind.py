@@ -5,7 +5,7 @@ The algorithms do not use all of them, and what none uses would go untested.
 
 import numpy as np
 
-from nar.batches import FIRST_SUFFIX
+from nar.data import FIRST_SUFFIX
 from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import jax
 
-from experiments.peer import import_clrs
+from experiments.benchmarks.lib.import_dm_clrs import import_clrs
 from nar import ALGORITHMS
 from nar.traces import TraceBatch
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nar.model.initial import draw_params, find_wanted, nested
-from nar.processors import Context, FactoredFeatures, Features, Processed, Processor
+from nar.model.init import draw_params, find_parameter_specs, nested
+from nar.processors import Context, FactoredFeatures, Features, Processor, ProcessorOutput
 
 BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
 
@@ -50,7 +50,7 @@ def plain_features(seed: int = 0) -> tuple[Features, np.ndarray]:
     return with_dense_edges(features), hidden
 
 
-def in_type(dtype: Any, tree: Any) -> Any:
+def cast_floating(dtype: Any, tree: Any) -> Any:
     """Arrays of numbers in another type."""
     return jax.tree.map(lambda leaf: leaf if leaf.dtype == bool else leaf.astype(dtype), tree)
 
@@ -87,7 +87,9 @@ def initial_params(function: Callable[..., Any], *arguments: Any) -> Any:
     def forward() -> Any:
         return function(*arguments)
 
-    return jax.tree.map(np.asarray, nested(draw_params(find_wanted(forward), forward, jax.random.key(0))))
+    return jax.tree.map(
+        np.asarray, nested(draw_params(find_parameter_specs(forward), forward, jax.random.key(0)))
+    )
 
 
 def transformed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:
@@ -101,18 +103,18 @@ class Compiled:
 
     Attributes:
       params: of it.
-      alone: `(params, features, hidden) -> Processed`, as in the docstring of `nar.processors`: without
+      alone: `(params, features, hidden) -> ProcessorOutput`, as in the docstring of `nar.processors`: without
         memory and context.
-      padded: `(params, features, hidden) -> (Processed, gradients)` of features with a mask, with memory and
-        context; the gradients, by parameters, nodes and hidden states, are those of what the first `NODES`
-        nodes come to.
+      padded: `(params, features, hidden) -> (ProcessorOutput, gradients)` of features with a mask, with
+        memory and context; the gradients, by parameters, nodes and hidden states, are those of what the first
+        `NODES` nodes come to.
     """
 
     def __init__(self, make: Callable[[], Processor]) -> None:
-        def forward(features: Features, hidden: jax.Array) -> Processed:
+        def forward(features: Features, hidden: jax.Array) -> ProcessorOutput:
             return make()(features, hidden)
 
-        def forward_with_memory(features: Features, hidden: jax.Array) -> Processed:
+        def forward_with_memory(features: Features, hidden: jax.Array) -> ProcessorOutput:
             processor = make()
             memory = processor.initial_memory(*hidden.shape[:2])
             return processor(features, hidden, memory, Context())
@@ -138,7 +140,7 @@ class Compiled:
         self.alone = jax.jit(hk.without_apply_rng(hk.transform(forward)).apply)
         self.padded = jax.jit(padded)
 
-    def __call__(self, features: Features, hidden: Any) -> Processed:
+    def __call__(self, features: Features, hidden: Any) -> ProcessorOutput:
         """What it makes of features with dense edges and without padding."""
         return self.alone(self.params, features, hidden)
 
@@ -156,7 +158,7 @@ def _like(value: Any, change: Callable[[Any], Any]) -> Any:
     return None if value is None else change(np.asarray(value))
 
 
-def assert_order_does_not_matter(call: Callable[..., Processed]) -> None:
+def assert_order_does_not_matter(call: Callable[..., ProcessorOutput]) -> None:
     """Raises AssertionError unless what is said of each node is the same in another order of nodes."""
     features, hidden = plain_features()
     order = np.array([3, 1, 4, 0, 2])
@@ -175,7 +177,7 @@ def assert_order_does_not_matter(call: Callable[..., Processed]) -> None:
     assert_close(after.messages, _like(before.messages, nodes))
     assert_close(after.edges, _like(before.edges, pairs))
     assert_close(after.graph, before.graph)
-    assert_close(after.pointable, _like(before.pointable, pairs))
+    assert_close(after.pointer_mask, _like(before.pointer_mask, pairs))
     assert_close(after.losses, before.losses)
 
 
@@ -204,7 +206,7 @@ def assert_gradients_reach_every_parameter(processor: Compiled) -> None:
 
 def half_of(features: Features, hidden: np.ndarray) -> Any:
     """Features and states in bfloat16; vectors of factored edges, which are parameters, as they are."""
-    half, half_hidden = in_type(jnp.bfloat16, (features, hidden))
+    half, half_hidden = cast_floating(jnp.bfloat16, (features, hidden))
     if isinstance(features.edges, FactoredFeatures):
         edges: Any = FactoredFeatures(half.edges.values, features.edges.vectors, features.edges.bias)
         half = half._replace(edges=edges)
@@ -214,7 +216,7 @@ def half_of(features: Features, hidden: np.ndarray) -> Any:
 def assert_half_precision(processor: Compiled, features: Features, hidden: np.ndarray) -> None:
     """Raises AssertionError unless all that is made of bfloat16 is in bfloat16, and near."""
     half = half_of(features, hidden)
-    rounded = in_type(np.float32, half)
+    rounded = cast_floating(np.float32, half)
     if isinstance(features.edges, FactoredFeatures):
         rounded = with_dense_edges(rounded[0]), rounded[1]
     expected, found = processor(*rounded), processor(*half)

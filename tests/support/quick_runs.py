@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 from configs import tiny
-from experiments import restore, scoring, train, transfer
-from experiments.assembly import Config, Parts, assemble, new_state
-from nar.training import Workdir, read_json
+from experiments import train
+from experiments.cli import load_run, results, warm_start
+from experiments.cli.build import Config, Parts, assemble, new_state
+from nar.runs.workdir import Workdir
+from nar.training import read_json
 
 STEPS, EVERY = 12, 4
 
@@ -28,7 +30,7 @@ def config_of(**training: Any) -> Config:
     """The config of these runs; what is said of training must not change a program."""
     config = tiny.get_config()
     config.model.hidden_size = 4
-    config.training.update({"steps": STEPS, "checkpoint_every": EVERY, "log_every": 2, **training})
+    config.training.update({"steps": STEPS, "eval_every": EVERY, "log_every": 2, **training})
     return config.to_dict()
 
 
@@ -71,14 +73,14 @@ def quick_runs() -> Iterator[None]:
         return {"bfs": {16: {"pi": value, "score": value}}}
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (train, restore):
+        for module in (train, load_run):
             patch.setattr(module, "assemble_kind", lambda *arguments: parts)
-        for module in (transfer, restore):
+        for module in (warm_start, load_run):
             patch.setattr(module, "new_state", begin)
         patch.setattr(train, "shapes_of_state", lambda parts: None)
         patch.setattr(Parts, "make_step", lambda parts: step)
         patch.setattr(Parts, "score_split", score)
-        patch.setattr(scoring, "draw_curves", lambda metrics, picture: True)
+        patch.setattr(results, "draw_curves", lambda metrics, picture: True)
         yield
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from nar.algorithms import ALGORITHMS
-from nar.batches import Task, TrainingStream, Transforms
+from nar.data import Task, TrainingStream, Transforms
 from nar.evaluation import Evaluator
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
@@ -51,7 +51,7 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
     found = {}
     for index in range(NUM_STEPS):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), name)
-        trees = {"metrics": metrics, "gradients": state.optimiser, "params": state.params}
+        trees = {"metrics": metrics, "gradients": state.optimizer, "params": state.params}
         for path, leaf in jax.tree_util.tree_leaves_with_path(jax.block_until_ready(trees)):
             found[f"{name}/{index}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
     traces = task.transforms.apply(task.algorithm, sample_traces(name, 6, NUM_SCORED, 5))

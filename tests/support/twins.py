@@ -11,7 +11,7 @@ import numpy as np
 import oracle
 
 from nar import ALGORITHMS
-from nar.batches import Transforms
+from nar.data import Transforms
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
 from nar.model.dm_clrs import convert_parameters

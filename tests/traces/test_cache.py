@@ -8,8 +8,8 @@ import pathlib
 import numpy as np
 import pytest
 import tasks
-from test_storage import assert_identical
-from test_traces import run_python
+from test_io import assert_identical
+from trace_checks import run_python
 
 import nar
 from experiments.examples.tarjan import TARJAN_SCC

@@ -1,10 +1,6 @@
 """Traces: equal to dm-clrs's, functions of their index, padded with zeros, the same without a compiler."""
 
 import functools
-import os
-import pathlib
-import subprocess
-import sys
 from typing import NamedTuple
 
 import hypothesis
@@ -14,6 +10,7 @@ import pytest
 from examples import EXAMPLES_OF_EACH
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trace_checks import assert_same, plain_and_compiled, run_python
 
 import nar
 from nar.algorithms import Algorithm
@@ -23,27 +20,8 @@ from nar.traces import CLRS30_SPLITS, clrs30_sample, clrs30_split, collect, run_
 
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
 CLRS30 = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
-plain_and_compiled = pytest.mark.parametrize(
-    "mode", ["plain", pytest.param("compiled", marks=[pytest.mark.jit, pytest.mark.slow])]
-)
 every_official_algorithm = pytest.mark.parametrize("name", CLRS30)
 NOT_IN_CLRS30 = [name for name in CLRS30 if name not in oracle.specs.CLRS_30_ALGS]
-STAGES = ("inputs", "hints", "outputs")
-
-
-def assert_same(ours, theirs, tolerance=0.0):
-    """Two traces or batches hold the same probes with the same values; scalars up to `tolerance`."""
-    for stage in STAGES:
-        mine, other = getattr(ours, stage), getattr(theirs, stage)
-        assert set(mine) == set(other)
-        for name, value in mine.items():
-            assert value.shape == other[name].shape, name
-            if value.dtype.kind == "f":
-                np.testing.assert_allclose(value, other[name], rtol=tolerance, atol=tolerance, err_msg=name)
-            else:
-                np.testing.assert_array_equal(value, other[name], err_msg=name)
-    if hasattr(theirs, "lengths"):
-        np.testing.assert_array_equal(ours.lengths, theirs.lengths)
 
 
 def smallest(name):
@@ -365,21 +343,6 @@ def test_numpy_integers_will_do(name):
 
 # ---------------------------------------------------------------------------------------------------
 # Without a compiler, and without jax
-
-
-def run_python(code, *arguments, **environment):
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=root,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 PLAIN = """

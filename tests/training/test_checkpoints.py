@@ -9,17 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from damage import DAMAGES, flipped, lengthened, truncated
 
-from nar.training import Checkpoints, TrainState, digest, make_optimiser
-from nar.training.checkpoint_file import write_checkpoint
+from nar.training import Checkpoints, TrainState, digest, make_optimizer
+from nar.training.checkpointing.checkpoint_file import write_checkpoint
 
-ADAM = make_optimiser(1e-3)
+ADAM = make_optimizer(1e-3)
 
 
 @functools.cache
-def small_state(step: int, dtype=jnp.float32, optimiser=None) -> TrainState:
+def small_state(step: int, dtype=jnp.float32, optimizer=None) -> TrainState:
     params = {"a": {"w": np.arange(5, dtype=dtype) + dtype(step)}, "b": {"w": np.ones((3, 4), dtype)}}
-    state = jax.jit((optimiser or ADAM).init)(params)
+    state = jax.jit((optimizer or ADAM).init)(params)
     return TrainState(jax.tree.map(jnp.asarray, params), state, jnp.array(step, jnp.int32), jax.random.key(7))
 
 
@@ -70,8 +71,8 @@ def test_a_step_that_was_scored_is_not_saved_again_without_its_score(tmp_path):
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("name", ["adam", "lion", "sgd"])
-def test_states_of_any_optimiser_and_type(tmp_path, dtype, name):
-    state = small_state(3, dtype, make_optimiser(1e-3, 1.0, ("^b/",), name=name))
+def test_states_of_any_optimizer_and_type(tmp_path, dtype, name):
+    state = small_state(3, dtype, make_optimizer(1e-3, 1.0, ("^b/",), name=name))
     Checkpoints(tmp_path).save(state, 0.5, {})
     restored = Checkpoints(tmp_path).restore(state).state
     assert digest(restored) == digest(state)
@@ -87,41 +88,6 @@ def test_numpy_alone_reads_a_checkpoint(saved):
 
 # ---------------------------------------------------------------------------------------------------
 # Damage
-
-
-def truncated(path, random):
-    path.write_bytes(path.read_bytes()[: random.integers(path.stat().st_size)])
-
-
-def flipped(path, random):
-    content = bytearray(path.read_bytes())
-    for place in random.integers(len(content), size=random.integers(1, 4)):
-        content[place] ^= 1 << random.integers(8)
-    path.write_bytes(content)
-
-
-def overwritten(path, random):
-    content = bytearray(path.read_bytes())
-    start = int(random.integers(len(content)))
-    noise = random.bytes(int(random.integers(1, 200)))
-    content[start : start + len(noise)] = noise[: len(content) - start]
-    path.write_bytes(content)
-
-
-def emptied(path, random):
-    path.write_bytes(b"")
-
-
-def replaced_by_a_folder(path, random):
-    path.unlink()
-    (path / "inside").mkdir(parents=True)
-
-
-def lengthened(path, random):
-    path.write_bytes(path.read_bytes() + random.bytes(100))
-
-
-DAMAGES = (truncated, flipped, overwritten, emptied, replaced_by_a_folder, lengthened)
 
 
 @pytest.mark.parametrize("number", [10, pytest.param(40, marks=pytest.mark.slow)])
@@ -159,7 +125,7 @@ def test_a_damaged_best_is_not_taken_for_the_best(copy, caplog):
 
 def test_parameters_that_do_not_match_their_checksum(copy, monkeypatch):
     """An archive may be valid and yet not be what was written."""
-    monkeypatch.setattr("nar.training.checkpoint_file.digest", lambda content: "0" * 64)
+    monkeypatch.setattr("nar.training.checkpointing.checkpoint_file.digest", lambda content: "0" * 64)
     write_checkpoint(copy / "step_5.npz", {"params/a/w": np.zeros(5)}, {"notes": {}, "score": None})
     monkeypatch.undo()
     assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 4
@@ -175,8 +141,8 @@ def test_all_checkpoints_damaged(copy):
 
 
 def test_a_checkpoint_of_another_network_is_refused_and_stays(copy):
-    other = small_state(0, optimiser=optax.sgd(0.1))
-    with pytest.raises(ValueError, match=r"step_5.npz does not fit the run's config.*optimiser/"):
+    other = small_state(0, optimizer=optax.sgd(0.1))
+    with pytest.raises(ValueError, match=r"step_5.npz does not fit the run's config.*optimizer/"):
         Checkpoints(copy).restore(other)
     assert Checkpoints(copy).steps == [2, 4, 5]
 
@@ -206,7 +172,7 @@ def test_checkpoints_of_orbax_are_still_read(tmp_path):
     ocp = pytest.importorskip("orbax.checkpoint")
     for step, score in ((1, 0.9), (2, -1.0)):
         state = small_state(step)
-        fields = {"params": state.params, "optimiser": state.optimiser, "step": state.step}
+        fields = {"params": state.params, "optimizer": state.optimizer, "step": state.step}
         plain = jax.tree.map(np.array, {**fields, "key": jax.random.key_data(state.key)})
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(plain),

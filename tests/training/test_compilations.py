@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import pytest
 
 from nar.algorithms import ALGORITHMS
-from nar.batches import Task, TrainingStream
+from nar.data import Task, TrainingStream
 from nar.evaluation import Evaluator
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.training import (
-    Ahead,
+    BackgroundCompilation,
     Clock,
     Compilations,
     Devices,
@@ -22,7 +22,7 @@ from nar.training import (
     digest,
     fit,
     init_state,
-    make_optimiser,
+    make_optimizer,
     make_step,
 )
 
@@ -48,13 +48,17 @@ class Run:
         self.stream = TrainingStream(self.tasks, batch_size=2, seed=0, pooled_batches=4)
         specs = {task.name: task.spec for task in self.tasks}
         self.model = make_model(NetConfig(PROCESSORS["mpnn"], hidden_size=4, hint_mode="none"), specs)
-        self.devices, optimiser = Devices.all(), make_optimiser(1e-3, name="sgd")
-        self.init = lambda: init_state(self.model, optimiser, self.stream.examples(), 0)
-        self.step = make_step(self.model, optimiser)
+        self.devices, optimizer = Devices.all(), make_optimizer(1e-3, name="sgd")
+        self.init = lambda: init_state(self.model, optimizer, self.stream.examples(), 0)
+        self.step = make_step(self.model, optimizer)
 
-    def fit(self, ahead=None):
+    def fit(self, background_compilation=None):
         state = self.devices.make_state(self.init)
-        options = {"num_steps": NUM_STEPS, "devices": self.devices, "ahead": ahead}
+        options = {
+            "num_steps": NUM_STEPS,
+            "devices": self.devices,
+            "background_compilation": background_compilation,
+        }
         return fit(state, self.step, self.stream, **options)[0]
 
 
@@ -70,7 +74,7 @@ def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucke
         evaluator = Evaluator(run.model, tasks[0].transforms, batch_size=2)
         with counted() as compilations, contextlib.ExitStack() as held:
             shapes = devices.shapes_of_state(run.init)
-            state = run.fit(held.enter_context(Ahead(run.step, shapes)) if is_ahead else None)
+            state = run.fit(held.enter_context(BackgroundCompilation(run.step, shapes)) if is_ahead else None)
             for seed in range(2):
                 evaluator.score(state.params, "minimum", tasks[1].draw(4, seed, 0, 3))
         assert compilations.programs["find_gradients"] == len(buckets)
@@ -101,8 +105,18 @@ def test_an_error_in_compiling_ends_training_at_that_step():
         return dataclasses.replace(state, step=state.step + 1), {"loss": jnp.zeros(())}
 
     state = TrainState({}, (), jnp.zeros((), jnp.int32), jax.random.key(0))
-    with Ahead(Broken(), None) as ahead, pytest.raises(ValueError, match="no program for minimum"):
-        fit(state, count, stream, num_steps=4, devices=Devices.all(), ahead=ahead)
+    with (
+        BackgroundCompilation(Broken(), None) as background_compilation,
+        pytest.raises(ValueError, match="no program for minimum"),
+    ):
+        fit(
+            state,
+            count,
+            stream,
+            num_steps=4,
+            devices=Devices.all(),
+            background_compilation=background_compilation,
+        )
     assert taken == ["bfs"]
 
 

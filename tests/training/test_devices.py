@@ -21,8 +21,8 @@ from absl import flags
 from absl.testing import flagsaver
 from commands import run
 
-from experiments import distributed
-from experiments.restore import restore
+from experiments.cli import distributed
+from experiments.cli.load_run import restore
 from nar.training import Devices, check_same, on_all, on_first
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -169,8 +169,8 @@ TRAIN = (
     "--config.training.batch_size=4",
     "--config.training.steps=50",
     "--config.training.log_every=5",
-    "--config.training.checkpoint_every=10",
-    "--config.training.optimiser=sgd",
+    "--config.training.eval_every=10",
+    "--config.training.optimizer=sgd",
     "--config.training.learning_rate=0.1",
     "--config.training.trackers=('tensorboard','experiments.examples.spreadsheet:Spreadsheet')",
 )

@@ -16,7 +16,8 @@ from lives import Life
 from quick_runs import config_of, quick_runs
 
 from experiments import train as training
-from nar.training import Session, Workdir, check_trackers, open_trackers, read_json
+from nar.runs.workdir import Workdir
+from nar.training import Session, check_trackers, open_trackers, read_json
 
 CONFIG = {"algorithms": ["bfs"], "training": {"steps": 4, "learning_rate": 0.5}, "data": {}}
 VERSIONS = {"nar": "1.2.3", "jax": "4.5.6"}
@@ -46,10 +47,10 @@ def files_of(workdir):
         (("tensorboard", 3), {}, "unknown tracker 3; known: tensorboard"),
         (("tensorboard", "tensorboard"), {}, "must name each tracker once"),
         ("no_such_module:Tracker", {}, "tracker 'no_such_module:Tracker' cannot be imported"),
-        ("nar.training.clock:Clok", {}, "has no tracker 'Clok'; it has: .*Clock"),
+        ("nar.training.loop.timing:Clok", {}, "has no tracker 'Clok'; it has: .*Clock"),
         ("tensorboard", {"wandb": {}}, "none of the trackers takes options as 'wandb'; those that do: none"),
         ("tensorboard", {"tensorboard": {}}, "takes options as 'tensorboard'"),
-        ("nar.training.clock:Clock", {"Clock": 3}, r"tracker_options\.Clock must be a dict, got 3"),
+        ("nar.training.loop.timing:Clock", {"Clock": 3}, r"tracker_options\.Clock must be a dict, got 3"),
     ],
 )
 def test_what_is_wrong_in_a_config_is_said(names, options, words):
@@ -398,7 +399,7 @@ def test_a_tracker_of_ones_own_is_shown_a_run_and_may_fail(tmp_path, monkeypatch
     (tmp_path / "own_tracker.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     workdir = tmp_path / "run"
-    options = {"trackers": ("own_tracker:Own",), "log_every": 4, "checkpoint_every": 8}
+    options = {"trackers": ("own_tracker:Own",), "log_every": 4, "eval_every": 8}
     with quick_runs():
         for steps in (16, 24):
             caplog.clear()
@@ -429,7 +430,7 @@ SHORT = (
     "--config=configs/tiny.py",
     "--config.model.hidden_size=4",
     "--config.training.log_every=4",
-    "--config.training.checkpoint_every=8",
+    "--config.training.eval_every=8",
 )
 
 

@@ -1,4 +1,4 @@
-"""Training: the step, the loop, optimisers, checkpoints, metrics and workdirs."""
+"""Training: the step, the loop, optimizers, checkpoints, metrics and workdirs."""
 
 import json
 import struct
@@ -11,10 +11,10 @@ from quick_runs import config_of
 from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import masked_crc32c
 
-from experiments.network import make_net_config
 from nar.algorithms import ALGORITHMS
-from nar.batches import Task, TrainingStream
+from nar.data import Task, TrainingStream
 from nar.model import make_model
+from nar.runs.build_model import make_net_config
 from nar.training import (
     Checkpoints,
     Clock,
@@ -25,10 +25,10 @@ from nar.training import (
     fit,
     frozen_names,
     init_state,
-    make_optimiser,
+    make_optimizer,
     make_step,
 )
-from nar.training.metrics import keep_lines
+from nar.training.loop.metrics import keep_lines
 from nar.training.trackers.tensorboard import Events
 
 DEVICES = Devices.all()
@@ -37,24 +37,26 @@ DEVICES = Devices.all()
 class Run:
     """A small run of some tasks."""
 
-    def __init__(self, *names, freeze=(), **model):
+    def __init__(self, *names, frozen_params=(), **model):
         self.tasks = tuple(Task(ALGORITHMS[name], (4,)) for name in names)
         self.stream = TrainingStream(self.tasks, batch_size=4, seed=0)
         specs = {task.name: task.spec for task in self.tasks}
         self.model = make_model(make_net_config({**config_of()["model"], **model}), specs)
-        self.optimiser = make_optimiser(1e-2, 1.0, freeze)
-        self.step = make_step(self.model, self.optimiser)
+        self.optimizer = make_optimizer(1e-2, 1.0, frozen_params)
+        self.step = make_step(self.model, self.optimizer)
 
     def state(self, seed=0):
         batches = {task.name: self.stream.batch(index) for index, task in enumerate(self.tasks)}
-        return DEVICES.make_state(lambda: init_state(self.model, self.optimiser, batches, seed))
+        return DEVICES.make_state(lambda: init_state(self.model, self.optimizer, batches, seed))
 
-    def fit(self, state, num_steps, *hooks):
-        return fit(state, self.step, self.stream, num_steps=num_steps, devices=DEVICES, hooks=hooks)[0]
+    def fit(self, state, num_steps, *callbacks):
+        return fit(state, self.step, self.stream, num_steps=num_steps, devices=DEVICES, callbacks=callbacks)[
+            0
+        ]
 
 
 class Keep:
-    """A hook that keeps all metrics."""
+    """A callback that keeps all metrics."""
 
     def __init__(self):
         self.rows = []
@@ -110,7 +112,7 @@ def test_a_task_leaves_the_codecs_of_others_untouched():
     before = run.state()
     params = jax.tree.map(np.array, before.params)
     state = run.fit(before, 1)
-    moments = state.optimiser[1][0].mu["minimum/decode/min/node"]
+    moments = state.optimizer[1][0].mu["minimum/decode/min/node"]
     for module, leaves in params.items():
         same = all(np.array_equal(leaves[k], state.params[module][k]) for k in leaves)
         assert same == module.startswith("minimum/"), module
@@ -124,7 +126,7 @@ def test_a_task_leaves_the_codecs_of_others_untouched():
 
 
 def test_frozen_parameters_do_not_train():
-    run = Run("bfs", freeze=("^processor/",))
+    run = Run("bfs", frozen_params=("^processor/",))
     state = run.state()
     before = jax.tree.map(np.array, state.params)
     frozen = frozen_names(before, ("^processor/",))
@@ -158,13 +160,13 @@ def test_every_parameter_trains_unless_frozen(task, processor):
     ("arguments", "message"),
     [
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"learning_rate": 1e-3, "gradient_clip": -1.0}, "gradient_clip must not be negative"),
-        ({"learning_rate": 1e-3, "freeze": ("(",)}, "no regular expression"),
+        ({"learning_rate": 1e-3, "grad_clip_norm": -1.0}, "grad_clip_norm must not be negative"),
+        ({"learning_rate": 1e-3, "frozen_params": ("(",)}, "no regular expression"),
     ],
 )
-def test_optimiser_errors(arguments, message):
+def test_optimizer_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
-        make_optimiser(**arguments)
+        make_optimizer(**arguments)
 
 
 def test_freeze_pattern_that_finds_nothing():
@@ -199,19 +201,19 @@ def test_digest_sees_names_types_shapes_and_bytes():
 # Metrics
 
 
-def metrics_hook(folder, start=0, every=2, notes=None, trackers=()):
+def metrics_callback(folder, start=0, every=2, notes=None, trackers=()):
     return WriteMetrics(folder / "metrics.jsonl", trackers, every, lambda step: 8, start, Clock(100.0), notes)
 
 
 def test_metrics_are_means_over_an_interval(tmp_path):
     events = Events(tmp_path / "events", start=0)
-    hook = metrics_hook(tmp_path, trackers=[events])
+    callback = metrics_callback(tmp_path, trackers=[events])
     for step in range(1, 5):
         metrics = {"loss": jnp.asarray(float(step))}
         if step == 3:
             metrics["validation/score"] = np.float64(0.5)
-        hook.after_step(step, None, metrics)
-    hook.at_end(None, False)
+        callback.after_step(step, None, metrics)
+    callback.at_end(None, False)
     events.close()
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(line["step"], line["loss"]) for line in lines] == [(2, 1.5), (3, 3.0), (4, 4.0)]
@@ -232,31 +234,31 @@ def test_interrupted_metrics_have_the_lines_of_undisturbed_ones(tmp_path):
 
     for name, stops in (("straight", ()), ("disturbed", (1, 2, 5, 6, 7))):
         (tmp_path / name).mkdir()
-        hook = metrics_hook(tmp_path / name, every=4)
+        callback = metrics_callback(tmp_path / name, every=4)
         for step, row in enumerate(rows, start=1):
-            hook.after_step(step, None, row)
+            callback.after_step(step, None, row)
             if step in stops:
-                notes = json.loads(json.dumps(hook.notes()))
+                notes = json.loads(json.dumps(callback.notes()))
                 # These lines are behind the checkpoint and must not stay.
-                hook.after_step(step + 1, None, {"validation/score": np.float64(0)})
-                hook.at_end(None, True)
-                hook = metrics_hook(tmp_path / name, start=step, every=4, notes=notes)
-        hook.at_end(None, False)
+                callback.after_step(step + 1, None, {"validation/score": np.float64(0)})
+                callback.at_end(None, True)
+                callback = metrics_callback(tmp_path / name, start=step, every=4, notes=notes)
+        callback.at_end(None, False)
     assert values(tmp_path / "straight") == values(tmp_path / "disturbed")
     assert [line["step"] for line in values(tmp_path / "straight")] == [4, 8]
 
 
 @pytest.mark.parametrize("change", [lambda text: text.replace("1.5", "1.6"), lambda text: text[:9], None])
 def test_changed_metrics_are_noticed(tmp_path, caplog, change):
-    hook = metrics_hook(tmp_path)
+    callback = metrics_callback(tmp_path)
     for step in (1, 2):
-        hook.after_step(step, None, {"loss": jnp.asarray(float(step))})
-    hook.at_end(None, True)
+        callback.after_step(step, None, {"loss": jnp.asarray(float(step))})
+    callback.at_end(None, True)
     path = tmp_path / "metrics.jsonl"
-    metrics_hook(tmp_path, start=2, notes=hook.notes()).at_end(None, True)
+    metrics_callback(tmp_path, start=2, notes=callback.notes()).at_end(None, True)
     assert not caplog.records
     path.unlink() if change is None else path.write_text(change(path.read_text()))
-    metrics_hook(tmp_path, start=2, notes=hook.notes()).at_end(None, True)
+    metrics_callback(tmp_path, start=2, notes=callback.notes()).at_end(None, True)
     assert f"{path} is not as it was written up to step 2" in caplog.text
 
 

@@ -1,6 +1,6 @@
 """Checkpoint files of dm-clrs 2.0.3, read without running what a pickle may hold.
 
-`BaselineModel.save_model` pickles a dictionary of parameters and of the optimiser's state. A pickle can name
+`BaselineModel.save_model` pickles a dictionary of parameters and of the optimizer's state. A pickle can name
 any function to be called. Here it can name those that build an array, for which functions of this file stand,
 and types of optax, for which stands what holds nothing; at any other name reading ends.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 
 class _Nothing(tuple):
-    """Stands for a part of the optimiser's state: takes anything, keeps nothing."""
+    """Stands for a part of the optimizer's state: takes anything, keeps nothing."""
 
     def __new__(cls, *arguments: Any) -> "_Nothing":
         return super().__new__(cls)
@@ -83,7 +83,7 @@ def read_checkpoint(path: str | pathlib.Path) -> dict[str, dict[str, np.ndarray]
     """Parameters from a file that `BaselineModel.save_model` of dm-clrs wrote.
 
     Returns:
-      Module path -> parameter name -> array, under their names; see `convert_parameters`. The optimiser's
+      Module path -> parameter name -> array, under their names; see `convert_parameters`. The optimizer's
       state is left out.
 
     Raises:

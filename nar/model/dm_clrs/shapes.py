@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nar.model.initial import Params
+from nar.model.init import Params
 
 
 def check_fits(found: Params, expected: Params) -> None:

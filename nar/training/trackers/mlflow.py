@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nar.training.nested import flatten
-from nar.training.trackers.contract import Session
+from nar.training.trackers.base import Session
+from nar.training.trackers.nested import flatten
 
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 """Unless the environment says more: training waits for MLflow, and should not for many minutes."""

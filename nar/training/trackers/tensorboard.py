@@ -12,8 +12,8 @@ from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
-from nar.files import naming
-from nar.training.trackers.contract import Session
+from nar.atomic_io import naming
+from nar.training.trackers.base import Session
 
 _EVENT: Any = vars(event_pb2)["Event"]
 _SESSION: Any = vars(event_pb2)["SessionLog"]

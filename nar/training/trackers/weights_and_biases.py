@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nar.training.nested import flatten
-from nar.training.trackers.contract import Session
+from nar.training.trackers.base import Session
+from nar.training.trackers.nested import flatten
 
 _SETTINGS = {"console": "off", "finish_timeout": 300.0}
 """The bar of training is no log; and without a network a run ends after so many seconds, not never."""

@@ -1,0 +1,150 @@
+"""What a training step costs as problems, batches, networks and seeds grow."""
+
+import dataclasses
+import itertools
+import pathlib
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+from tqdm import tqdm
+
+from configs import base
+from experiments.benchmarks.memory import GIB, needed_bytes
+from experiments.cli.build import assemble, new_state
+from nar.reports import check_picture, draw_scaling, format_table
+
+AXES: Mapping[str, str] = {
+    "size": "problem size n",
+    "batch_size": "batch size",
+    "hidden_size": "hidden size",
+    "num_seeds": "num_seeds",
+}
+"""What grows, by the name of its field in `Case`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A training step of the default recipe."""
+
+    algorithm: str
+    processor: str
+    precision: str
+    size: int
+    batch_size: int
+    hidden_size: int
+    num_seeds: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Of a training step.
+
+    Attributes:
+      num_steps: of the algorithm in the batch, which the network takes.
+      gibibytes: what the compiled program needs.
+      seconds: that it takes, the median; None if it needs more memory than there may be.
+    """
+
+    num_steps: int
+    gibibytes: float
+    seconds: float | None
+
+
+def scaling(
+    base_case: Case,
+    values: Mapping[str, Sequence[int]],
+    processors: Sequence[str],
+    repeats: int,
+    limit: float,
+    picture: pathlib.Path | None,
+) -> None:
+    """Prints a row for each case as soon as it is measured, and draws them all.
+
+    Args:
+      base_case: what is the same in all cases, but for what grows.
+      values: by name of `AXES`, the values that it takes.
+      processors: by name.
+      repeats: how many steps are timed.
+      limit: GiB; what needs more is not run.
+      picture: PNG or SVG file, or None for no plot.
+    """
+    if picture is not None:
+        check_picture(picture)
+    print(
+        f"{jax.devices()[0].device_kind}, {base_case.precision}; where it does not grow: {_base(base_case)}"
+    )
+    header = ["processor", f"{'grows':14}", "value", "steps", "ms a step", "µs a trace and step", "GiB"]
+    print(format_table(header, []), flush=True)
+    known: dict[Case, Cost] = {}
+    lines: dict[str, dict[str, dict[int, float]]] = {}
+    ways = [
+        (processor, axis, value)
+        for processor, axis in itertools.product(processors, AXES)
+        for value in values[axis]
+    ]
+    for processor, axis, value in tqdm(ways, "measuring", leave=False):
+        case = dataclasses.replace(base_case, processor=processor, **{axis: value})
+        if case not in known:
+            known[case] = measure(case, repeats, limit)
+        cost = known[case]
+        tqdm.write(row(processor, axis, value, case, cost))
+        if cost.seconds is not None:
+            lines.setdefault(AXES[axis], {}).setdefault(processor, {})[value] = 1e3 * cost.seconds
+    if picture is not None and not draw_scaling(lines, "ms a training step", picture):
+        print("no plot: matplotlib is not installed (extra `plots`)")
+    elif picture is not None:
+        print(f"plot: {picture}")
+
+
+def _base(case: Case) -> str:
+    return ", ".join(f"{what} {getattr(case, axis)}" for axis, what in AXES.items())
+
+
+def row(processor: str, axis: str, value: int, case: Case, cost: Cost) -> str:
+    """Of the table."""
+    first = f"{processor:9}  {AXES[axis]:14}  {value:5}  {cost.num_steps:5}"
+    if cost.seconds is None:
+        return f"{first}  more than the limit of memory: {cost.gibibytes:.1f} GiB"
+    of_trace = cost.seconds / (case.batch_size * case.num_seeds * cost.num_steps)
+    return f"{first}  {1e3 * cost.seconds:9.0f}  {1e6 * of_trace:19.0f}  {cost.gibibytes:.2f}"
+
+
+def measure(case: Case, repeats: int, limit: float) -> Cost:
+    """Compiles a step, and runs it unless it needs more memory than `limit`, GiB."""
+    parts = assemble(_config(case))
+    batch = parts.stream.batch(0)
+    # The longest of all replicas: they take its steps together.
+    num_steps = max(int(batch.lengths.max()) - 1, 1)
+    state = new_state(parts, 0)
+    on_devices = parts.devices.put_batch(batch, parts.stream.leading_axes)
+    step = parts.make_step()
+    program = jax.jit(lambda state, batch: step(state, batch, case.algorithm), donate_argnums=0)
+    compiled = program.lower(state, on_devices).compile()
+    gibibytes = needed_bytes(compiled) / GIB
+    if gibibytes > limit:
+        return Cost(num_steps, gibibytes, None)
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        state, _ = jax.block_until_ready(compiled(state, on_devices))
+        seconds.append(time.perf_counter() - start)
+    return Cost(num_steps, gibibytes, statistics.median(seconds[1:]))
+
+
+def _config(case: Case) -> dict[str, Any]:
+    config = base.get_config().to_dict()
+    config["algorithms"] = (case.algorithm,)
+    config["data"]["sizes"] = (case.size,)
+    config["model"] |= {
+        "processor": case.processor,
+        "hidden_size": case.hidden_size,
+        "precision": case.precision,
+    }
+    config["training"] |= {
+        "batch_size": case.batch_size,
+        "num_seeds": case.num_seeds,
+    }
+    return config

@@ -1,0 +1,1 @@
+"""Flags, signals and configs: what the scripts share."""

@@ -1,0 +1,232 @@
+"""From a config to the parts of the library; all of a config is checked here, before any work starts."""
+
+import dataclasses
+import difflib
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optax
+
+from configs import base
+from experiments.cli.build_tasks import find_weigh, loss_weights, make_task_schedule, make_tasks
+from nar.data import BY_SHAPE, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
+from nar.evaluation import Evaluator, Scores, score_split
+from nar.model import Model, Params, make_model
+from nar.runs.build_model import Config, check_weights, make_net_config
+from nar.runs.build_optimizer import check_patterns, optimizer_of
+from nar.runs.config_types import check_type
+from nar.runs.run_parts import RunParts
+from nar.training import (
+    Devices,
+    TrainState,
+    TwoPrograms,
+    Weigh,
+    at_once,
+    check_grad_accumulation_steps,
+    in_turn,
+    init_state,
+    make_step,
+    split,
+)
+
+FREE = (
+    "tasks",
+    "data.problem",
+    "data.exceptions",
+    "model.processor_options",
+    "training.loss_weights",
+    "training.optimizer_options",
+    "training.schedule_options",
+    "training.tracker_options",
+)
+"""Parts of a config whose keys the problem, the algorithm, the processor or the optimizer decides upon."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What a config stands for.
+
+    Attributes:
+      tasks: what is trained.
+      transforms: of all tasks.
+      model: the network.
+      optimizer: of training.
+      loss_weights: of training, by name.
+      ema_decay: of the moving average of the parameters; 0 for none.
+      grad_accumulation_steps: in how many parts a batch is taken, or `nar.data.BY_SHAPE`.
+      stream: the training data.
+      devices: where to train.
+      evaluation_batch_size: traces that are predicted at once.
+      num_seeds: how many seeds are trained; if more than one, states have an axis of replicas.
+      weigh: decides by scores whose turn it is; None if that does not depend on them.
+    """
+
+    tasks: tuple[Task, ...]
+    transforms: Transforms
+    model: Model
+    optimizer: optax.GradientTransformation
+    loss_weights: Mapping[str, float]
+    ema_decay: float
+    grad_accumulation_steps: int
+    stream: TraceStream
+    devices: Devices
+    evaluation_batch_size: int
+    num_seeds: int
+    weigh: Weigh | None
+
+    def make_step(self) -> TwoPrograms:
+        """The compiled step of training."""
+        over_seeds = in_turn if self.devices.is_one_cpu else at_once
+        return make_step(
+            self.model,
+            self.optimizer,
+            self.loss_weights,
+            self.ema_decay,
+            self.grad_accumulation_steps,
+            self.devices if self.devices.mesh.size > 1 else None,
+            over_seeds=over_seeds if self.num_seeds > 1 else None,
+        )
+
+    def each(self, tree: Any) -> list[Any]:
+        """Parameters, or a whole tree alike, of each replica."""
+        return split(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
+
+    def make_evaluator(self) -> Evaluator:
+        """What the functions of scoring need."""
+        return Evaluator(self.model, self.transforms, self.evaluation_batch_size, self.devices)
+
+    def score_split(self, evaluator: Evaluator, params: Params, split: str) -> Scores:
+        """Scores on a whole split: "val" while training, "test" at its end."""
+        return score_split(evaluator, params, split)
+
+
+def assemble(config: Config, devices: Devices | None = None) -> Parts:
+    """The parts of a run.
+
+    Args:
+      config: of the run.
+      devices: where it is to run; by default on all there are.
+
+    Raises:
+      ValueError: if anything in the config is not valid.
+    """
+    check_keys(config, base.get_config().to_dict())
+    data, training = config["data"], config["training"]
+    for key in ("steps", "batch_size", "log_every", "eval_every"):
+        check_positive(f"training.{key}", training[key])
+    check_positive("evaluation.batch_size", config["evaluation"]["batch_size"])
+    for key in ("hidden_size", "message_passing_steps"):
+        check_positive(f"model.{key}", config["model"][key])
+    transforms = Transforms(
+        random_positions=data["random_positions"],
+        fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
+        cyclic_permutations=data["cyclic_permutations"],
+    )
+    tasks = make_tasks(config, transforms)
+    devices = devices or Devices.all()
+    own_sizes = {task.batch_size for task in tasks if task.batch_size is not None}
+    for batch_size in {training["batch_size"], *own_sizes}:
+        devices.check_batch_size(batch_size)
+        check_grad_accumulation_steps(batch_size, training["grad_accumulation_steps"], devices.mesh.size)
+    model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
+    stream = make_stream(config, tasks, devices)
+    weights = loss_weights(config)
+    check_weights(weights, model, stream)
+    optimizer = optimizer_of(training)
+    check_patterns(training, model, stream)
+    return Parts(
+        tasks=tasks,
+        transforms=transforms,
+        model=model,
+        optimizer=optimizer,
+        loss_weights=weights,
+        ema_decay=training["ema_decay"],
+        grad_accumulation_steps=stream.num_microbatches,
+        stream=stream,
+        devices=devices,
+        evaluation_batch_size=config["evaluation"]["batch_size"],
+        num_seeds=training["num_seeds"],
+        weigh=find_weigh(training["sampling"]),
+    )
+
+
+def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> TraceStream:
+    """The training data.
+
+    Raises:
+      ValueError: if the length of chunks, the sampling of tasks or the number of replicas is not valid.
+    """
+    training, task_schedule = config["training"], make_task_schedule(config, tasks)
+    check_positive("training.num_seeds", training["num_seeds"])
+    if find_weigh(training["sampling"]) and training["num_seeds"] > 1:
+        raise ValueError(
+            f"training.sampling {training['sampling']!r} goes by scores, which differ between replicas; "
+            "train them one by one (training.num_seeds=1)"
+        )
+    if training["chunk_length"] and config["model"]["termination"] != "trace":
+        raise ValueError(
+            f"training.chunk_length {training['chunk_length']} needs model.termination=trace, "
+            f"got {config['model']['termination']!r}"
+        )
+    # A CPU is quickest where parts fit its caches, other devices where much is done at once. Chunks all take
+    # the same steps.
+    suits = BY_SHAPE if devices.is_one_cpu and not training["chunk_length"] else 1
+    num_microbatches = training["grad_accumulation_steps"] or suits
+    streams = [
+        TrainingStream(
+            tasks,
+            training["batch_size"],
+            training["seed"] + number,
+            devices.process,
+            devices.num_processes,
+            chunk_length=training["chunk_length"],
+            pooled_batches=training["pooled_batches"],
+            num_microbatches=num_microbatches,
+            task_schedule=task_schedule,
+        )
+        for number in range(training["num_seeds"])
+    ]
+    return streams[0] if len(streams) == 1 else MultiSeedStream(streams)
+
+
+def new_state(parts: RunParts, seed: int) -> TrainState:
+    """The state before the first step, on all devices."""
+    return parts.devices.make_state(_init(parts, seed))
+
+
+def shapes_of_state(parts: RunParts) -> TrainState:
+    """The shapes of a state, with their places."""
+    return parts.devices.shapes_of_state(_init(parts, 0))
+
+
+def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
+    # They are zeros, so that all processes trace the same function.
+    batches, chunks = parts.stream.examples(), parts.stream.examples_of_lanes()
+    seeds = seed if parts.num_seeds == 1 else [seed + number for number in range(parts.num_seeds)]
+    averaged = parts.ema_decay > 0
+    return functools.partial(init_state, parts.model, parts.optimizer, batches, seeds, averaged, chunks)
+
+
+def check_keys(config: Config, known: Config, prefix: str = "") -> None:
+    """Raises ValueError on a key that the base config does not have, naming the nearest one that it has."""
+    for key, value in config.items():
+        path = f"{prefix}{key}"
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"unknown config key {path}; {hint}")
+        if isinstance(known[key], Mapping) != isinstance(value, Mapping):
+            raise ValueError(f"config key {path} has the wrong type: {value!r}")
+        check_type(path, value, known[key])
+        if isinstance(value, Mapping) and path not in FREE:
+            check_keys(value, known[key], f"{path}.")
+    missing = [f"{prefix}{key}" for key in known if key not in config]
+    if missing:
+        raise ValueError(f"config key {missing[0]} is missing")
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raises ValueError unless the value of a key is a positive integer."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")

@@ -1,0 +1,131 @@
+"""Language models by name: a run of this house, a function of one's own, a folder of Hugging Face."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from experiments.cli.load_run import restore
+from experiments.cli.run_kinds import text_parts
+from nar.plugins import load_attribute
+from nar.text import TEXT_SETS
+from nar.text.rendering.text_files import TextRequest
+from nar.text.scoring import Answer, HuggingFaceModel, is_checkpoint
+from nar.training import digest
+
+FORMS = "the workdir of a run, module:FUNCTION, or a folder of transformers"
+
+
+@dataclasses.dataclass(frozen=True)
+class LanguageModel:
+    """A model that can be asked.
+
+    Attributes:
+      label: what tables and plots call it; a name of a folder, too.
+      identity: says which model it is, in values that JSON knows.
+      make_answer: loads it.
+      batch_size: how many questions it is asked at once.
+      usual: the questions that it is asked by default, if it has such.
+      trained: algorithm -> lengths that it was trained on; by default the published ones.
+      check: raises ValueError if it cannot be asked some questions.
+    """
+
+    label: str
+    identity: Mapping[str, Any]
+    make_answer: Callable[[], Answer]
+    batch_size: int
+    usual: TextRequest | None = None
+    trained: Mapping[str, Sequence[int]] = dataclasses.field(
+        default_factory=lambda: TEXT_SETS["train"].lengths
+    )
+    check: Callable[[Sequence[str]], Any] = lambda questions: None
+
+
+def open_model(
+    name: str, *, batch_size: int | None = None, most: int | None = None, checkpoint: str = "best"
+) -> LanguageModel:
+    """The model of a name, found to be there.
+
+    Args:
+      name: one of `FORMS`.
+      batch_size: questions at once; by default that of the run's config, 1 for a function, 8 for a folder.
+      most: characters of a run's answers, or tokens of a folder's; by default as the config of the run says,
+        or 512.
+      checkpoint: "best" or "last", of a run.
+
+    Raises:
+      ValueError: if there is no such model.
+    """
+    for is_one, open_one in OPENERS.items():
+        if is_one(name):
+            return open_one(name, batch_size, most, checkpoint)
+    raise ValueError(f"model {name!r} must be {FORMS}")
+
+
+def _is_workdir(name: str) -> bool:
+    return (pathlib.Path(name) / "checkpoints").is_dir()
+
+
+def _open_run(name: str, batch_size: int | None, most: int | None, checkpoint: str) -> LanguageModel:
+    run = restore(name, checkpoint)
+    parts = text_parts(run.parts, name)
+    writer = dataclasses.replace(
+        parts.writer, batch_size=batch_size or parts.writer.batch_size, most=most or parts.writer.most
+    )
+    params = run.state.evaluated
+    return LanguageModel(
+        label=pathlib.Path(name).resolve().name,
+        identity={
+            "checkpoint": checkpoint,
+            "step": int(run.state.step),
+            "parameters_sha256": digest(params),
+            "most": writer.most,
+        },
+        make_answer=lambda: functools.partial(writer, params),
+        batch_size=writer.batch_size,
+        usual=parts.splits["test"],
+        trained={task.name: task.lengths for task in parts.tasks},
+        check=writer.check,
+    )
+
+
+def _is_function(name: str) -> bool:
+    return ":" in name and not pathlib.Path(name).exists()
+
+
+def _open_function(name: str, batch_size: int | None, most: int | None, checkpoint: str) -> LanguageModel:
+    del most, checkpoint
+    function = load_attribute(name, "model", callable)
+
+    def one_by_one(questions: Sequence[str]) -> list[Any]:
+        return [function(question) for question in questions]
+
+    return LanguageModel(
+        label=name.replace(":", "."),
+        identity={"function": name},
+        make_answer=lambda: function if batch_size else one_by_one,
+        batch_size=batch_size or 1,
+    )
+
+
+def _open_folder(name: str, batch_size: int | None, most: int | None, checkpoint: str) -> LanguageModel:
+    del checkpoint
+    folder = pathlib.Path(name).resolve()
+    return LanguageModel(
+        label=folder.name,
+        identity={"folder": str(folder), "most": most or 512},
+        make_answer=lambda: HuggingFaceModel(folder, most or 512),
+        batch_size=batch_size or 8,
+    )
+
+
+OPENERS: Mapping[Callable[[str], bool], Callable[..., LanguageModel]] = MappingProxyType(
+    {
+        _is_workdir: _open_run,
+        lambda name: is_checkpoint(pathlib.Path(name)): _open_folder,
+        _is_function: _open_function,
+    }
+)
+"""What a name may be -> how it is opened; the first that it is."""

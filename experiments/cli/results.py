@@ -1,0 +1,121 @@
+"""Scores of a run: on validation while it trains, and its result at the end."""
+
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from experiments.cli.build import Config
+from nar.evaluation import Scores, mean_and_deviation, mean_score, scores_of_classes
+from nar.model import Params
+from nar.reports import draw_curves, result_summary
+from nar.runs.run_parts import RunParts
+from nar.runs.workdir import Workdir
+from nar.training import (
+    DECIDING,
+    PER_SEED,
+    Checkpoints,
+    Clock,
+    TrainState,
+    count_parameters,
+    digest,
+    is_first,
+    on_first,
+    read_json,
+    restore_on_all,
+    write_json,
+)
+
+SPLITS = {"validation": "val", "test": "test"}
+"""What a result calls the splits on which the best checkpoint is scored."""
+
+
+def validate(parts: RunParts, evaluator: Any, params: Params) -> dict[str, float]:
+    """Scores of the whole validation split by name: of outputs, tasks and classes, and the mean of tasks.
+
+    That mean decides. Of replicas all are means, and beside them are the deciding score of each replica and
+    their standard deviation.
+    """
+    per_seed = [_named(parts.score_split(evaluator, one, "val")) for one in parts.each(params)]
+    if len(per_seed) == 1:
+        return per_seed[0]
+    means, deviations = mean_and_deviation(per_seed)
+    own = {f"{PER_SEED}{number}": scores[DECIDING] for number, scores in enumerate(per_seed)}
+    return {**means, f"{DECIDING}/deviation": deviations[DECIDING], **own}
+
+
+def _named(scores: Scores) -> dict[str, float]:
+    named = {
+        f"validation/{task}/{output}": value
+        for task, sizes in scores.items()
+        for values in sizes.values()
+        for output, value in values.items()
+    }
+    if len(scores) > 1:
+        classes = scores_of_classes(scores)
+        named |= {f"validation/class/{name}": value for name, value in classes.items()}
+        named["validation/score_of_classes"] = float(np.mean(list(classes.values())))
+    return {**named, DECIDING: mean_score(scores)}
+
+
+def finish(
+    config: Config,
+    parts: RunParts,
+    state: TrainState,
+    checkpoints: Checkpoints | None,
+    evaluator: Any,
+    clock: Clock,
+    workdir: Workdir,
+) -> None:
+    """Scores the best checkpoint, of each replica its own; the first process writes the result and curves."""
+    evaluator.show_progress = is_first()
+    per_seed = []
+    for number in range(parts.num_seeds):
+        restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state, number))  # noqa: B023
+        assert restored is not None
+        best = parts.each(restored.state.evaluated)[number]
+        scores = {name: parts.score_split(evaluator, best, split) for name, split in SPLITS.items()}
+        per_seed.append({"best_step": int(restored.state.step), "scores": scores})
+    facts = {
+        "steps": int(state.step),
+        "stopped_early": int(state.step) < config["training"]["steps"],
+        "examples": parts.stream.num_examples(int(state.step)) * parts.num_seeds,
+        "parameters": count_parameters(state.params) // parts.num_seeds,
+        "parameters_sha256": digest(state.params),
+    }
+    result = {**_over_seeds(per_seed, config["training"]["seed"]), **facts}
+    on_first(lambda: _write(result, clock, workdir))
+
+
+def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """Scores of a run; of replicas their means and standard deviations, and those of each."""
+    with_averages = [{**one, "averages": _averages(one["scores"])} for one in per_seed]
+    if len(per_seed) == 1:
+        return with_averages[0]
+    numbers = [{key: one[key] for key in ("scores", "averages")} for one in with_averages]
+    means, deviations = mean_and_deviation(numbers)
+    seeds = [{"seed": seed + number, **one} for number, one in enumerate(with_averages)]
+    best_steps = [one["best_step"] for one in per_seed]
+    return {**means, "best_step": best_steps, "deviations": deviations, "seeds": seeds}
+
+
+def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
+    """Of each split the mean score of algorithms, that of classes, and that of each class."""
+    result = {}
+    for split, of_tasks in scores.items():
+        classes = scores_of_classes(of_tasks)
+        means = {"algorithms": mean_score(of_tasks), "classes": float(np.mean(list(classes.values())))}
+        result[split] = {**means, **classes}
+    return result
+
+
+def _write(result: dict[str, Any], clock: Clock, workdir: Workdir) -> None:
+    """Writes `result.json` and `curves.png`."""
+    if not draw_curves(workdir.metrics, workdir.path / "curves.png"):
+        logging.info("matplotlib is not installed (extra `plots`): no curves.png")
+    write_json(workdir.result, {**result, "seconds": clock.seconds()})
+
+
+def summary(workdir: Workdir) -> str:
+    """The result as text."""
+    return result_summary(read_json(workdir.result))

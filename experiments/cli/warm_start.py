@@ -1,0 +1,135 @@
+"""The start of a run: from its own checkpoint, from another run's parameters, or from nothing."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from experiments.cli.build import Config, new_state
+from experiments.cli.load_run import Run, restore
+from nar.model import Params
+from nar.runs.build_optimizer import parameter_shapes
+from nar.runs.run_parts import RunParts
+from nar.runs.workdir import Workdir
+from nar.training import (
+    Checkpoints,
+    TrainState,
+    Transfer,
+    count_parameters,
+    describe_parts,
+    digest,
+    frozen_names,
+    load_parts,
+    on_first,
+    read_json,
+    restore_on_all,
+    say,
+    stack,
+    write_json,
+)
+
+
+def open_source(config: Config, parts: RunParts, workdir: Workdir) -> Run | None:
+    """The run that this one is to start from, checked to fit; None if there is none or this one has started.
+
+    Raises:
+      ValueError: if it is not a run, or is this one, or what it has does not fit.
+    """
+    training = config["training"]
+    if not training["init_from"] or _has_started(workdir):
+        return None
+    if not training["init_params"]:
+        raise ValueError("training.init_params must have a pattern, since training.init_from names a run")
+    if pathlib.Path(training["init_from"]).resolve() == workdir.path.resolve():
+        raise ValueError(f"training.init_from: {workdir.path} is the workdir of this run itself")
+    try:
+        source = restore(training["init_from"])
+        _load(parameter_shapes(parts.model, parts.stream), source, config)
+    except ValueError as error:
+        raise ValueError(f"training.init_from: {error}") from None
+    return source
+
+
+def start_state(
+    config: Config, parts: RunParts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
+) -> tuple[TrainState, Mapping[str, Any]]:
+    """The state of the latest whole checkpoint, or a new one, and the notes beside it.
+
+    A new state is saved as the checkpoint of step 0, so that another run's parameters are loaded once. Of
+    several processes the first one has the checkpoints and the other run, and all get the same state.
+    """
+    state = new_state(parts, config["training"]["seed"])
+    restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
+    if restored is not None:
+        say(f"Going on from step {int(restored.state.step)}.")
+        return parts.devices.put_state(restored.state), restored.notes
+    notes = {"seconds": 0.0}
+    params = on_first(lambda: _source_params(parts, state.params, source, config, workdir))
+    if params is not None:
+        state = parts.devices.put_state(state.with_params(params))
+    on_first(lambda: checkpoints and checkpoints.save(state, None, notes))
+    return state, notes
+
+
+def _source_params(
+    parts: RunParts, params: Params, source: Run | None, config: Config, workdir: Workdir
+) -> Params | None:
+    """New parameters on the host, some of them those of the other run; None if there is none."""
+    if source is not None:
+        transfers = [_load(one, source, config) for one in parts.each(params)]
+        write_json(workdir.start, _record(source, transfers[0]))
+        loaded = [transfer.params for transfer in transfers]
+        return jax.tree.map(np.asarray, stack(loaded) if len(loaded) > 1 else loaded[0])
+    if workdir.start.exists():
+        raise ValueError(
+            f"{workdir.path} has lost the checkpoint that it started from (see {workdir.start}); "
+            "start anew in another workdir"
+        )
+    return None
+
+
+def _load(params: Params, source: Run, config: Config) -> Transfer:
+    training = config["training"]
+    return load_parts(
+        params, source.state.evaluated, tuple(training["init_params"]), tuple(training["init_renames"])
+    )
+
+
+def _has_started(workdir: Workdir) -> bool:
+    return bool(Checkpoints(workdir.checkpoints, read_only=True).steps)
+
+
+def _record(source: Run, transfer: Transfer) -> dict[str, Any]:
+    return {
+        "run": str(source.workdir.path),
+        "step": int(source.state.step),
+        "parameters_sha256": digest(source.state.evaluated),
+        "loaded": list(transfer.loaded),
+    }
+
+
+def describe(parts: RunParts, state: TrainState, training: Config, workdir: Workdir) -> None:
+    """Says how much is trained and what is not; and what was loaded and what is new, if anything was."""
+    params = parts.each(state.params)[0]
+    frozen = frozen_names(params, training["frozen_params"])
+    loaded = None
+    if training["init_from"]:
+        loaded = _loaded(workdir)
+    replicas = f" in each of {parts.num_seeds} replicas" if parts.num_seeds > 1 else ""
+    print(f"{count_parameters(params)} parameters{replicas}, {len(frozen)} arrays frozen")
+    if frozen or loaded is not None:
+        print(*(f"  {line}" for line in describe_parts(params, loaded, frozen)), sep="\n")
+
+
+def _loaded(workdir: Workdir) -> list[str] | None:
+    """Names of what was loaded from another run; None, with a warning, if that is not known any more."""
+    try:
+        start = read_json(workdir.start)
+    except (OSError, ValueError) as error:
+        logging.warning("what this run started from is not known any more: %s", error)
+        return None
+    print(f"Started from {start['run']}, step {start['step']}: {len(start['loaded'])} arrays loaded.")
+    return start["loaded"]

@@ -1,0 +1,1 @@
+"""Killing runs at chosen points, and comparing what they leave behind."""

@@ -1,0 +1,1 @@
+"""Launchers of trials: this machine, Slurm, a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Computational geometry."""

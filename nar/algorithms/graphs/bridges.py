@@ -1,0 +1,89 @@
+"""Bridges: the edges without which their component falls apart."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nar.algorithms.algorithm import Algorithm
+from nar.algorithms.shared.depth_first_search import CLOSE, FIND, LOOK, OPEN, STACK, TICK, search
+from nar.algorithms.shared.edges import adjacency
+from nar.problems import SPARSE_GRAPH
+from nar.specs import MASKED, Kind, Location, make_spec
+
+SPEC = make_spec(
+    inputs={
+        "pos": (Location.NODE, Kind.SCALAR),
+        "A": (Location.EDGE, Kind.SCALAR),
+        "adj": (Location.EDGE, Kind.MASK),
+    },
+    hints={
+        "is_bridge_h": (Location.EDGE, Kind.MASK),
+        "pi_h": (Location.NODE, Kind.POINTER),
+        "color": (Location.NODE, Kind.CATEGORICAL, 3),
+        "d": (Location.NODE, Kind.SCALAR),
+        "f": (Location.NODE, Kind.SCALAR),
+        "low": (Location.NODE, Kind.SCALAR),
+        **STACK,
+        "time": (Location.GRAPH, Kind.SCALAR),
+    },
+    outputs={"is_bridge": (Location.EDGE, Kind.MASK)},
+)
+
+
+class Hints(NamedTuple):
+    is_bridge_h: np.ndarray
+    pi_h: np.ndarray
+    color: np.ndarray
+    d: np.ndarray
+    f: np.ndarray
+    low: np.ndarray
+    s_prev: np.ndarray
+    s: int
+    u: int
+    v: int
+    s_last: int
+    time: float
+
+
+def bridges(A, is_bridge):
+    """The edge from u to a child is one if no back edge leads from below the child to u or past it.
+
+    low[u] is the least d to which u, or a node below it once it is done, has an edge. Pairs of nodes without
+    an edge are not to be predicted; those of a node with itself are.
+    """
+    n = len(A)
+    is_bridge[:] = MASKED + adjacency(A)
+    pi = np.arange(n)
+    d, f, low = np.zeros(n), np.zeros(n), np.zeros(n)
+    time = 0.0
+    color, s_prev = np.zeros(n, np.int64), np.arange(n)
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev, looks=True):
+        if event == OPEN:
+            time += TICK
+            d[u] = low[u] = time
+        elif event == FIND:
+            pi[v] = u
+        elif event == LOOK:
+            if v == pi[u]:
+                continue
+            low[u] = min(low[u], d[v])
+        elif event == CLOSE:
+            time += TICK
+            f[u] = time
+            for child in range(n):
+                if pi[child] == u and child != u:
+                    low[u] = min(low[u], low[child])
+                    if low[child] > d[u]:
+                        is_bridge[u, child] = is_bridge[child, u] = 1
+        yield Hints(is_bridge, pi, color, d, f, low, s_prev, s, u, v, s_last, time)
+
+
+BRIDGES = Algorithm(
+    name="bridges",
+    family="graphs",
+    spec=SPEC,
+    problem=SPARSE_GRAPH,
+    steps=bridges,
+    source="Tarjan 1974; Cormen et al., Introduction to Algorithms, 3rd ed., problem 22-2, p. 621",
+    in_clrs30=True,
+)

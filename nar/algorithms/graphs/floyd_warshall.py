@@ -1,0 +1,67 @@
+"""Floyd and Warshall's shortest paths between all pairs of nodes."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nar.algorithms.algorithm import Algorithm
+from nar.algorithms.shared.edges import adjacency
+from nar.problems import WEIGHTED_GRAPH
+from nar.specs import Kind, Location, make_spec
+
+SPEC = make_spec(
+    inputs={
+        "pos": (Location.NODE, Kind.SCALAR),
+        "A": (Location.EDGE, Kind.SCALAR),
+        "adj": (Location.EDGE, Kind.MASK),
+    },
+    hints={
+        "Pi_h": (Location.EDGE, Kind.POINTER),
+        "D": (Location.EDGE, Kind.SCALAR),
+        "msk": (Location.EDGE, Kind.MASK),
+        "k": (Location.NODE, Kind.MASK_ONE),
+    },
+    outputs={"Pi": (Location.EDGE, Kind.POINTER)},
+)
+
+
+class Hints(NamedTuple):
+    Pi_h: np.ndarray
+    D: np.ndarray
+    msk: np.ndarray
+    k: int
+
+
+def floyd_warshall(A, Pi):
+    """Lets paths pass through one more node k a step; Pi[i, j] is the last node before j on the way from i.
+
+    D is 0 and msk is 0 for pairs without a path yet. A node is at distance 0 from itself, unless it has an
+    edge to itself: then that is the path, until a shorter cycle is found.
+    """
+    n = len(A)
+    D = A.copy()
+    msk = adjacency(A)
+    for i in range(n):
+        Pi[i, :] = i
+    for k in range(n):
+        prev_D = D.copy()
+        prev_msk = msk.copy()
+        yield Hints(Pi_h=Pi, D=prev_D, msk=prev_msk, k=k)
+        for i in range(n):
+            for j in range(n):
+                if prev_msk[i, k] and prev_msk[k, j]:
+                    if not msk[i, j] or prev_D[i, k] + prev_D[k, j] < D[i, j]:
+                        D[i, j] = prev_D[i, k] + prev_D[k, j]
+                        Pi[i, j] = Pi[k, j]
+                        msk[i, j] = 1
+
+
+FLOYD_WARSHALL = Algorithm(
+    name="floyd_warshall",
+    family="graphs",
+    spec=SPEC,
+    problem=WEIGHTED_GRAPH,
+    steps=floyd_warshall,
+    source="Floyd 1962; Cormen et al., Introduction to Algorithms, 3rd ed., section 25.2, p. 695",
+    in_clrs30=True,
+)

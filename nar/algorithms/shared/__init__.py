@@ -1,0 +1,1 @@
+"""Sub-steps and notations that several algorithms share."""

@@ -1,0 +1,50 @@
+"""Bubble sort."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nar.algorithms.algorithm import Algorithm
+from nar.algorithms.shared.orders import predecessors, swap, write_predecessors
+from nar.problems import SEQUENCE
+from nar.specs import Kind, Location, make_spec
+
+SPEC = make_spec(
+    inputs={"pos": (Location.NODE, Kind.SCALAR), "key": (Location.NODE, Kind.SCALAR)},
+    hints={
+        "pred_h": (Location.NODE, Kind.POINTER),
+        "i": (Location.NODE, Kind.MASK_ONE),
+        "j": (Location.NODE, Kind.MASK_ONE),
+    },
+    outputs={"pred": (Location.NODE, Kind.SHOULD_BE_PERMUTATION)},
+)
+
+
+class Hints(NamedTuple):
+    pred_h: np.ndarray
+    i: int
+    j: int
+
+
+def bubble_sort(A, pred):
+    """Lets the smallest key behind place i - 1 rise to place i, one comparison a step, for each i in turn."""
+    n = len(A)
+    order = np.arange(n)
+    yield Hints(pred_h=predecessors(order), i=0, j=0)
+    for i in range(n - 1):
+        for j in range(n - 1, i, -1):
+            if A[j] < A[j - 1]:
+                swap(A, order, j, j - 1)
+            yield Hints(pred_h=predecessors(order), i=order[i], j=order[j])
+    write_predecessors(order, pred)
+
+
+BUBBLE_SORT = Algorithm(
+    name="bubble_sort",
+    family="sorting",
+    spec=SPEC,
+    problem=SEQUENCE,
+    steps=bubble_sort,
+    source="Cormen et al., Introduction to Algorithms, 3rd ed., problem 2-2, p. 40",
+    in_clrs30=True,
+)

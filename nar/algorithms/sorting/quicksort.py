@@ -1,0 +1,63 @@
+"""Quicksort."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nar.algorithms.algorithm import Algorithm
+from nar.algorithms.shared.orders import predecessors, write_predecessors
+from nar.algorithms.shared.partition import partition
+from nar.problems import SEQUENCE
+from nar.specs import Kind, Location, make_spec
+
+SPEC = make_spec(
+    inputs={"pos": (Location.NODE, Kind.SCALAR), "key": (Location.NODE, Kind.SCALAR)},
+    hints={
+        "pred_h": (Location.NODE, Kind.POINTER),
+        "p": (Location.NODE, Kind.MASK_ONE),
+        "r": (Location.NODE, Kind.MASK_ONE),
+        "i": (Location.NODE, Kind.MASK_ONE),
+        "j": (Location.NODE, Kind.MASK_ONE),
+    },
+    outputs={"pred": (Location.NODE, Kind.SHOULD_BE_PERMUTATION)},
+)
+
+
+class Hints(NamedTuple):
+    pred_h: np.ndarray
+    p: int
+    r: int
+    i: int
+    j: int
+
+
+def quicksort(A, pred):
+    """Partitions the places p ... r around their last key, then sorts what lies left and right of it.
+
+    A stack holds the ranges that are still to be sorted. The whole is partitioned even if it is one key, so
+    that every trace has a step.
+    """
+    order = np.arange(len(A))
+    ranges = [(0, len(A) - 1)]
+    while ranges:
+        p, r = ranges.pop()
+        pivot = r
+        for i, j in partition(A, order, p, r):
+            yield Hints(pred_h=predecessors(order), p=order[p], r=order[r], i=order[i], j=order[j])
+            pivot = i
+        if pivot + 1 < r:
+            ranges.append((pivot + 1, r))
+        if p < pivot - 1:
+            ranges.append((p, pivot - 1))
+    write_predecessors(order, pred)
+
+
+QUICKSORT = Algorithm(
+    name="quicksort",
+    family="sorting",
+    spec=SPEC,
+    problem=SEQUENCE,
+    steps=quicksort,
+    source="Hoare 1962; Cormen et al., Introduction to Algorithms, 3rd ed., section 7.1, p. 171",
+    in_clrs30=True,
+)

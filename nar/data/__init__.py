@@ -1,0 +1,49 @@
+"""From traces to batches that a network trains on: transforms, padding, turns, chunks, the stream.
+
+Importing this room registers `Trace` and `TraceBatch` as pytrees.
+"""
+
+import jax
+
+from nar.data.chunked_stream import ChunkedStream, chunk_of
+from nar.data.microbatching import BY_SHAPE, count_microbatches, group_by_length
+from nar.data.multi_seed_stream import MultiSeedStream, TraceStream
+from nar.data.padding import bucket_length, pad_batch, pad_nodes, pad_steps, take
+from nar.data.prefetch import Stream, drawing_first, prefetch
+from nar.data.task import Task
+from nar.data.task_schedule import ScheduledStep, TaskSchedule, check_weights
+from nar.data.train_stream import TrainingStream
+from nar.data.transforms import FIRST_SUFFIX, Transforms, cyclic_predecessors, random_positions
+from nar.traces import Trace, TraceBatch
+
+__all__ = [
+    "BY_SHAPE",
+    "FIRST_SUFFIX",
+    "ChunkedStream",
+    "MultiSeedStream",
+    "ScheduledStep",
+    "Stream",
+    "Task",
+    "TaskSchedule",
+    "TraceStream",
+    "TrainingStream",
+    "Transforms",
+    "bucket_length",
+    "check_weights",
+    "chunk_of",
+    "count_microbatches",
+    "cyclic_predecessors",
+    "drawing_first",
+    "group_by_length",
+    "pad_batch",
+    "pad_nodes",
+    "pad_steps",
+    "prefetch",
+    "random_positions",
+    "take",
+]
+
+jax.tree_util.register_dataclass(Trace, ["inputs", "hints", "outputs"], [])
+jax.tree_util.register_dataclass(
+    TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes", "offsets"], []
+)

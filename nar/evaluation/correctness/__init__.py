@@ -1,0 +1,1 @@
+"""Correctness of whole answers: exact match, and checkers for problems with several answers."""

@@ -1,0 +1,1 @@
+"""Building blocks of processors: linear maps, attention, aggregation, layer norm, pair states."""

@@ -1,0 +1,116 @@
+"""The named compositions, from the inside out: a graph, gates, triplets, masks.
+
+Each takes the options of its innermost part, and `num_triplet_features` if there are triplets.
+"""
+
+from typing import Any
+
+from nar.processors.base import Processor
+from nar.processors.gat import GAT
+from nar.processors.gatv2 import GATv2
+from nar.processors.memnet import MemNet
+from nar.processors.mpnn import MPNN
+from nar.processors.pgn import PGN
+from nar.processors.wrappers.gated import Gated
+from nar.processors.wrappers.masked import Masked
+from nar.processors.wrappers.neighborhoods import FullGraph
+from nar.processors.wrappers.no_history import Forgetting, GatedHistory
+from nar.processors.wrappers.step_encoding import Stepwise
+from nar.processors.wrappers.triplets import Triplets
+
+# With gates (Ibarz et al. 2022, arXiv 2209.11142).
+
+
+def GPGN(hidden_size: int, **options: Any) -> Processor:
+    """A gated `PGN`."""
+    return Gated(PGN(hidden_size, **options), hidden_size)
+
+
+def GMPNN(hidden_size: int, **options: Any) -> Processor:
+    """A gated `MPNN`."""
+    return Gated(MPNN(hidden_size, **options), hidden_size)
+
+
+# With messages of triplets (Dudzik and Veličković 2022, arXiv 2203.15544).
+
+
+def TripletPGN(hidden_size: int, *, num_triplet_features: int = 8, **options: Any) -> Processor:
+    """A `PGN` with triplet messages."""
+    return Triplets(PGN(hidden_size, **options), hidden_size, num_features=num_triplet_features)
+
+
+def TripletMPNN(hidden_size: int, *, num_triplet_features: int = 8, **options: Any) -> Processor:
+    """An `MPNN` with triplet messages."""
+    return Triplets(MPNN(hidden_size, **options), hidden_size, num_features=num_triplet_features)
+
+
+def TripletGPGN(hidden_size: int, *, num_triplet_features: int = 8, **options: Any) -> Processor:
+    """A gated `PGN` with triplet messages."""
+    return Triplets(GPGN(hidden_size, **options), hidden_size, num_features=num_triplet_features)
+
+
+def TripletGMPNN(hidden_size: int, *, num_triplet_features: int = 8, **options: Any) -> Processor:
+    """A gated `MPNN` with triplet messages, the processor of Ibarz et al. (arXiv 2209.11142)."""
+    return Triplets(GMPNN(hidden_size, **options), hidden_size, num_features=num_triplet_features)
+
+
+# With decoders that point and mark along edges only.
+
+
+def PGNMask(hidden_size: int, **options: Any) -> Processor:
+    """A `Masked` `PGN`."""
+    return Masked(PGN(hidden_size, **options))
+
+
+def GPGNMask(hidden_size: int, **options: Any) -> Processor:
+    """A `Masked` gated `PGN`."""
+    return Masked(GPGN(hidden_size, **options))
+
+
+def TripletPGNMask(hidden_size: int, **options: Any) -> Processor:
+    """A `Masked` `PGN` with triplet messages."""
+    return Masked(TripletPGN(hidden_size, **options))
+
+
+def TripletGPGNMask(hidden_size: int, **options: Any) -> Processor:
+    """A `Masked` gated `PGN` with triplet messages."""
+    return Masked(TripletGPGN(hidden_size, **options))
+
+
+# Over the full graph.
+
+
+def GATFull(hidden_size: int, **options: Any) -> Processor:
+    """A `GAT` over the full graph."""
+    return FullGraph(GAT(hidden_size, **options))
+
+
+def GATv2Full(hidden_size: int, **options: Any) -> Processor:
+    """A `GATv2` over the full graph."""
+    return FullGraph(GATv2(hidden_size, **options))
+
+
+def MemNetFull(hidden_size: int, **options: Any) -> Processor:
+    """A `MemNet` over the full graph."""
+    return FullGraph(MemNet(hidden_size, **options))
+
+
+# With less of a history, or more.
+
+
+def ForgetNet(hidden_size: int, **options: Any) -> Processor:
+    """A `TripletMPNN` that is given no previous states (Bohde et al. 2024, arXiv 2403.04929)."""
+    return Forgetting(TripletMPNN(hidden_size, **options))
+
+
+def GForgetNet(
+    hidden_size: int, *, gate_bias: float = 0.0, annealing_steps: int = 0, **options: Any
+) -> Processor:
+    """A `TripletMPNN` with a gate over previous states that a loss drives towards zero (arXiv 2403.04929)."""
+    mpnn = TripletMPNN(hidden_size, **options)
+    return GatedHistory(mpnn, bias=gate_bias, annealing_steps=annealing_steps)
+
+
+def StepwiseMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
+    """An `MPNN` that is told which step it is."""
+    return Stepwise(MPNN(hidden_size, **options), num_frequencies=num_frequencies)

@@ -1,0 +1,1 @@
+"""Wrappers that turn one processor into another: gates, triplets, masks, repetition."""

@@ -1,0 +1,113 @@
+// Edge probes as matrices: a row for each first node, a column for each second one.
+
+// Rows and columns that edge hints and outputs ever fill. Where the instance is no graph, what they never fill is
+// left out of their matrices.
+const filled = findFilled();
+
+function findFilled() {
+  const probes = ownProbes(payload.probes).filter((probe) => probe.part === "matrix" && probe.rank === 2);
+  const found = { rows: new Set(), columns: new Set() };
+  for (const run of payload.runs) {
+    for (const probe of probes.filter((each) => has(run, each))) {
+      const values = run.values[probe.name];
+      for (const matrix of probe.stage === "hint" ? values : [values]) noteFilled(matrix, found);
+    }
+  }
+  const all = Array.from({ length: numNodes() }, (_, node) => node);
+  const hasRows = payload.probes.some((probe) => probe.part === "matrix" && probe.rank === 1);
+  const whole = payload.plan.shape === "circle" || hasRows || found.rows.size === 0;
+  if (whole) return { rows: all, columns: all };
+  return { rows: all.filter((i) => found.rows.has(i)), columns: all.filter((j) => found.columns.has(j)) };
+}
+
+function noteFilled(matrix, found) {
+  matrix.forEach((row, i) => row.forEach((value, j) => {
+    if (value === 0 || value === MASKED) return;
+    found.rows.add(i);
+    found.columns.add(j);
+  }));
+}
+
+const greatest = new Map();
+// The largest size of any value of a scalar probe in a run, for shades.
+function greatestOf(run, probe) {
+  const key = `${payload.runs.indexOf(run)} ${probe.name}`;
+  if (!greatest.has(key)) {
+    const sizes = run.values[probe.name].flat(Infinity).filter((value) => typeof value === "number");
+    greatest.set(key, sizes.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1);
+  }
+  return greatest.get(key);
+}
+
+// How an entry is shown: {fill: color class or null, strength, text}.
+const MATRIX_ENTRIES = {
+  scalar: (run, probe, value) => ({
+    fill: value === 0 || typeof value === "string" ? null : color(probe),
+    strength: 0.12 + (0.6 * Math.abs(value)) / greatestOf(run, probe),
+    text: typeof value === "string" || Math.abs(value) >= 100 ? number(value) : number(rounded(value)),
+  }),
+  mask: (run, probe, value) => ({
+    fill: FILLS.mask(probe, value),
+    strength: 0.75,
+    text: value === MASKED ? "–" : "",
+  }),
+  mask_one: (run, probe, value) => ({ fill: value ? color(probe) : null, strength: 0.75, text: "" }),
+  categorical: (run, probe, value) => ({
+    fill: FILLS.categorical(probe, value),
+    strength: 0.55,
+    text: value === MASKED ? "" : value,
+  }),
+  pointer: (run, probe, value) => ({
+    fill: value > 0 ? color(probe) : null,
+    strength: 0.22,
+    text: index(value),
+  }),
+};
+
+// A matrix probe; `span` is which rows and columns are shown.
+function drawMatrix(run, step, probe, span) {
+  const longest = Math.max(span.rows.length, span.columns.length);
+  const size = longest <= 10 ? 38 : longest <= 17 ? 28 : longest <= 32 ? 17 : 11;
+  const head = 24;
+  const values = reading(run, probe, step);
+  const cells = span.rows.map((i, r) => span.columns.map((j, c) => {
+    const one = probe.rank === 1;
+    const place = one ? [i] : [i, j];
+    const value = one ? (values[i] === j ? 1 : 0) : values[i][j];
+    return drawEntry(run, step, probe, value, place, { i, j, x: head + c * size, y: head + r * size, size });
+  }));
+  const across = span.columns.map((j, c) => axis(j, head + (c + 0.5) * size, head - 7, c, size));
+  const down = span.rows.map((i, r) => axis(i, head - 11, head + (r + 0.5) * size + 4, r, size));
+  const [width, height] = [head + span.columns.length * size + 2, head + span.rows.length * size + 2];
+  const box = { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": probe.name };
+  const part = span.rows.length < numNodes() || span.columns.length < numNodes();
+  const swatch = tag("span", { class: `swatch ${color(probe)}` });
+  return tag("figure", { class: "matrix" },
+    tag("figcaption", {}, swatch, tag("b", {}, plain(probe.name)), ` ${probe.kind.replace("_", " ")}`,
+      part ? tag("span", { class: "note" }, " · what is never filled is left out") : ""),
+    tag("svg", box, cells.flat().join(""), across.join(""), down.join("")));
+}
+
+function axis(node, x, y, k, size) {
+  return size >= 17 || k % 5 === 0 ? tag("text", { x, y, class: "axis" }, node) : "";
+}
+
+function drawEntry(run, step, probe, value, place, at) {
+  const shown = MATRIX_ENTRIES[probe.kind](run, probe, value);
+  const [gap, rx] = at.size > 15 ? [1, 3] : [0.5, 1];
+  const inner = at.size - 2 * gap;
+  const box = { x: at.x + gap, y: at.y + gap, width: inner, height: inner, rx };
+  const background = tag("rect", { ...box, class: "cell" });
+  const shade = { class: `fill ${shown.fill}`, "fill-opacity": shown.strength.toFixed(2) };
+  const fill = shown.fill ? tag("rect", { ...box, ...shade }) : "";
+  const middle = { x: at.x + at.size / 2, y: at.y + at.size / 2 + 4 };
+  const zero = probe.kind === "scalar" && value === 0;
+  const style = `entry${zero ? " zero" : ""}${at.size < 38 ? " dense" : ""}`;
+  const words = String(shown.text).replace(/^(-?)0\./, at.size < 38 ? "$1." : "$10.");
+  const fits = words !== "" && at.size >= 28 && words.length * 5.6 <= at.size;
+  const text = fits ? tag("text", { ...middle, class: style }, words) : "";
+  const found = marks(run, probe, step, place);
+  const frame = found ? tag("rect", { ...box, class: `frame${found}${at.size < 18 ? " thin" : ""}` }) : "";
+  const title = tag("title", {}, plain(`${probe.name}[${at.i}, ${at.j}] = ${value}`));
+  return tag("g", {}, background, fill, text, frame, title);
+}

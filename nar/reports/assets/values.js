@@ -1,0 +1,110 @@
+// What the page was told, and how single values are read. Everything else builds on this.
+
+const payload = JSON.parse(document.getElementById("payload").textContent);
+const MASKED = -1;
+const numSteps = Math.max(...payload.runs.map((run) => run.steps));
+const hiddenProbes = new Set(payload.probes.filter((probe) => probe.quiet).map((probe) => probe.name));
+
+// HTML or SVG as text. Attributes that are null are left out; content is markup already.
+function tag(name, attributes = {}, ...content) {
+  const written = Object.entries(attributes)
+    .filter(([, value]) => value !== null && value !== false)
+    .map(([key, value]) => ` ${key}="${plain(value)}"`);
+  return `<${name}${written.join("")}>${content.join("")}</${name}>`;
+}
+
+function plain(text) {
+  return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
+}
+
+function number(value) {
+  if (typeof value === "string" || value === 0) return String(value);
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-4) return value.toExponential(1);
+  return size >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+const rounded = (value) => Number(value.toPrecision(2));
+
+// A number written in so many characters, if it can be.
+function brief(text, most) {
+  if (text.length <= most || !Number.isFinite(Number(text))) return text;
+  return number(Number(Number(text).toPrecision(text.length > most + 1 ? 1 : 2)));
+}
+
+const index = (value) => (value === MASKED ? "–" : String(value));
+const TEXTS = {
+  scalar: number,
+  categorical: index,
+  mask: (value) => ({ 0: "·", 1: "■", [MASKED]: "–" })[value] ?? number(value),
+  mask_one: index,
+  pointer: index,
+  should_be_permutation: index,
+  permutation_pointer: index,
+};
+
+// One entry in words; `node` is the one that it belongs to, if any.
+function entryText(probe, value, node = null) {
+  if (probe.location === "graph" && probe.kind === "mask") return ["no", "yes"][value] ?? "–";
+  const text = TEXTS[probe.kind](value);
+  const points = probe.part === "arrow" && value !== MASKED;
+  return points ? (value === node ? "↺" : `→${text}`) : text;
+}
+
+// Step numSteps is the result: outputs stand in place of hints.
+const isResult = (step) => step >= numSteps;
+
+function probesAt(step, part) {
+  const stage = isResult(step) ? "output" : "hint";
+  return payload.probes.filter(
+    (probe) => (probe.stage === "input" || probe.stage === stage) && (!part || probe.part === part),
+  );
+}
+
+const has = (run, probe) => run.values[probe.name] !== undefined;
+const visibleAt = (run, step, part) =>
+  probesAt(step, part).filter((probe) => has(run, probe) && !hiddenProbes.has(probe.name));
+const ownProbes = (probes) => probes.filter((probe) => probe.stage !== "input");
+
+function reading(run, probe, step) {
+  const value = run.values[probe.name];
+  return probe.stage === "hint" ? value[Math.min(step, run.steps - 1)] : value;
+}
+
+const entry = (value, place) => place.reduce((part, axis) => part[axis], value);
+
+// All places of a reading: [[]], [[0], [1], ...] or [[0, 0], [0, 1], ...].
+function placesOf(value) {
+  if (!Array.isArray(value)) return [[]];
+  return value.flatMap((part, axis) => placesOf(part).map((place) => [axis, ...place]));
+}
+
+function isChanged(run, probe, step, place) {
+  if (probe.stage !== "hint" || !has(run, probe) || step === 0 || step >= run.steps) return false;
+  const values = run.values[probe.name];
+  return entry(values[step], place) !== entry(values[step - 1], place);
+}
+
+// What is said of a probe of a run at a step, in one of its tables; undefined if nothing is.
+function said(table, probe, step) {
+  const about = table[probe.name];
+  return probe.stage === "hint" && about !== undefined ? about[step] : about;
+}
+
+function isWrong(run, probe, step, place) {
+  return (said(run.wrong, probe, step) ?? []).includes(place.join(","));
+}
+
+// Classes of an element that shows this entry.
+function marks(run, probe, step, place) {
+  const changed = isChanged(run, probe, step, place) ? " changed" : "";
+  return changed + (isWrong(run, probe, step, place) ? " wrong" : "");
+}
+
+const color = (probe) => `c${probe.color % 12}`;
+const classColor = (value) => `k${value % 8}`;
+// The color that fills an entry of a mask or categorical; null for none.
+const FILLS = {
+  mask: (probe, value) => (value > 0.5 ? color(probe) : null),
+  categorical: (probe, value) => (value === MASKED ? null : classColor(value)),
+};

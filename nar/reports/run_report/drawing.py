@@ -1,0 +1,207 @@
+"""Panels drawn by matplotlib (extra `plots`), with the colors of the pages."""
+
+import io
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from nar.reports.run_report.palette import NUM_SERIES, color, series
+from nar.reports.run_report.panels import Bars, Curves, Line, Panel, Values
+
+_WIDTH, _HEIGHT = 4.6, 3.0
+"""Of a panel, in inches of 72 points; fonts have 9 points."""
+
+_DASHES = ("solid", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
+_MARKERS = "os^Dv<>p"
+_HATCHES = ("", "//", "..", "xx")
+"""Of bars, once all colors are taken."""
+_MARKS = ("D", "s", "^", "v", "P", "X", "o", "<", ">", "p", "h")
+_ROW = 0.34
+"""Inches of a row of bars, at least."""
+_MOST_POINTS = 400
+_KEY = (0.5, 0.2)
+"""Inches of a key of a legend."""
+_UNFINISHED = "run that is not finished"
+
+
+def check_matplotlib() -> None:
+    """Raises ValueError if there is no matplotlib."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            "plots are drawn by matplotlib, which is not installed: pip install 'nar-jax[plots]'"
+        ) from None
+
+
+def draw(panels: Sequence[Panel], columns: int = 1, *, has_legend: bool = True) -> Any:
+    """Panels side by side in one figure of matplotlib, with one legend below."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    columns = min(columns, len(panels))
+    lines = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    heights = [max(map(_height, line)) for line in lines]
+    with matplotlib.rc_context(_settings()):
+        figure = Figure(figsize=(columns * _WIDTH, sum(heights)), layout="constrained")
+        grid = figure.subplots(len(lines), columns, squeeze=False, height_ratios=heights)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _DRAW[type(panel)](axes, panel)
+            axes.set_title(panel.title.replace("_", " "))
+            axes.spines[["top", "right"]].set_visible(False)
+        if has_legend:
+            _add_legend(figure, sum(heights), 2 if columns == 1 else 3)
+    return figure
+
+
+def draw_keys(panels: Sequence[Panel]) -> dict[str, Any]:
+    """Of each label of some panels, a small figure of its line, bar or mark alone."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    keys = {}
+    with matplotlib.rc_context(_settings()):
+        for label, handle in _handles(draw(panels, has_legend=False)).items():
+            keys[label] = Figure(figsize=_KEY)
+            keys[label].legend([handle], [""], loc="center", borderpad=0, handletextpad=0)
+    return keys
+
+
+def as_image(figure: Any, form: str) -> bytes:
+    """A figure as "png" or "svg"; the same figure gives the same bytes."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_settings()):
+        if form == "svg":
+            figure.savefig(buffer, format=form, transparent=True, metadata={"Date": None, "Creator": None})
+        else:
+            figure.savefig(buffer, format=form, dpi=160, facecolor=color("card"))
+    return buffer.getvalue()
+
+
+def _settings() -> Any:
+    ink, soft = color("ink"), color("soft")
+    return {
+        "font.family": "DejaVu Sans",
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.edgecolor": soft,
+        "axes.labelcolor": soft,
+        "axes.titlecolor": ink,
+        "text.color": ink,
+        "xtick.color": soft,
+        "ytick.color": soft,
+        "xtick.labelcolor": ink,
+        "ytick.labelcolor": ink,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": color("rule"),
+        "legend.frameon": False,
+        "legend.handlelength": 2.6,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "nar",
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+    }
+
+
+def _height(panel: Panel) -> float:
+    if isinstance(panel, Curves):
+        return _HEIGHT
+    return 0.8 + len(panel.rows) * max(_ROW, 0.13 * len(panel.ours) + 0.1)
+
+
+def _add_legend(figure: Any, height: float, columns: int) -> None:
+    handles = _handles(figure)
+    figure.set_figheight(height + 0.2 * math.ceil(len(handles) / columns) + 0.15)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
+
+
+def _handles(figure: Any) -> dict[str, Any]:
+    found = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        for handle, label in zip(handles, labels, strict=True):
+            found.setdefault(label, handle)
+    return found
+
+
+def _draw_curves(axes: Any, panel: Curves) -> None:
+    for line in panel.lines:
+        _draw_line(axes, line)
+    axes.set_xlabel(panel.x_label)
+    if panel.is_percent:
+        axes.set(ylabel="%", ylim=(-3, 103))
+    elif all(point[1] > 0 for line in panel.lines for point in line.points):
+        axes.set_yscale("log")
+
+
+def _draw_line(axes: Any, line: Line) -> None:
+    points = line.points[:: math.ceil(len(line.points) / _MOST_POINTS)]
+    x, y = [point[0] for point in points], [point[1] for point in points]
+    # Where a color comes again, dashes and marker do not.
+    turn = line.style + line.style // NUM_SERIES
+    style = {"color": series(line.style), "linestyle": _DASHES[turn % len(_DASHES)]}
+    if len(points) <= 30:
+        style |= {"marker": _MARKERS[turn % len(_MARKERS)], "markersize": 4}
+    axes.plot(x, y, label=line.label, linewidth=1.4, **style)
+    spread = [(at, value, own) for at, value, own in points if own is not None]
+    if spread:
+        at, middle, around = zip(*spread, strict=True)
+        low, high = (
+            [value + sign * own for value, own in zip(middle, around, strict=True)] for sign in (-1, 1)
+        )
+        axes.fill_between(at, low, high, color=series(line.style), alpha=0.18, linewidth=0)
+    if line.is_open:
+        axes.plot(
+            x[-1:], y[-1:], "X", color=color("wrong"), markersize=8, linestyle="none", label=_UNFINISHED
+        )
+
+
+def _draw_bars(axes: Any, panel: Bars) -> None:
+    middles = [-row for row in range(len(panel.rows))]
+    for row, middle in enumerate(middles):
+        there = [values for values in panel.ours if values.cells[row]]
+        thick = min(0.5, 0.76 / max(1, len(there)))
+        for number, values in enumerate(there):
+            place = middle + thick * ((len(there) - 1) / 2 - number)
+            width, deviation = values.cells[row] or (0.0, None)
+            hatch = _HATCHES[values.style // NUM_SERIES % len(_HATCHES)]
+            fill = {"color": series(values.style), "alpha": 0.85, "hatch": hatch, "edgecolor": color("card")}
+            axes.barh(place, width, thick * 0.92, label=values.label, **fill)
+            if deviation is not None:
+                whisker = {"fmt": "none", "color": color("ink"), "elinewidth": 1.2, "capsize": 2}
+                axes.errorbar(width, place, xerr=deviation, **whisker)
+    for values in panel.others:
+        _draw_marks(axes, middles, values)
+    axes.set_yticks(middles, [_wrapped(row) for row in panel.rows])
+    axes.set(xlim=(0, 103), xlabel="%", ylim=(0.55 - len(panel.rows), 0.55))
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_marks(axes: Any, middles: Sequence[float], values: Values) -> None:
+    found = [(cell[0], middle) for middle, cell in zip(middles, values.cells, strict=True) if cell]
+    x, y = zip(*found, strict=True)
+    axes.plot(
+        x,
+        y,
+        _MARKS[values.style % len(_MARKS)],
+        color=color("ink"),
+        markerfacecolor="none" if values.is_hollow else color("ink"),
+        markeredgewidth=1.1,
+        markersize=6,
+        linestyle="none",
+        label=values.label,
+    )
+
+
+def _wrapped(name: str) -> str:
+    return "\n".join(textwrap.wrap(name.replace("_", " "), 18))
+
+
+_DRAW = {Curves: _draw_curves, Bars: _draw_bars}

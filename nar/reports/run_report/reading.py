@@ -1,0 +1,192 @@
+"""Reads the folders of runs and sweeps; nothing in them is changed."""
+
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from nar.atomic_io import read_json
+from nar.reports.run_report.records import Record, Records
+from nar.statistics import Spread
+
+CONFIG, RESULT, METRICS, VERSIONS = "config.json", "result.json", "metrics.jsonl", "versions.json"
+SWEEP = "sweep.json"
+
+Complete = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], list[str]]]
+"""A config -> the same with what it lacks since an older version wrote it, and what that is."""
+
+
+def as_it_is(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """A config to which nothing is added."""
+    return config, []
+
+
+def read_records(
+    folders: Sequence[pathlib.Path], complete: Complete = as_it_is, evaluation: str = "evaluation"
+) -> Records:
+    """Reads runs, and all runs of sweeps; each once, however often it is named.
+
+    Args:
+      folders: of runs and sweeps.
+      complete: of configs.
+      evaluation: `--name` of the evaluation that is meant.
+
+    Raises:
+      ValueError: if a folder is missing or is neither, or a file is damaged; its lines name all of them.
+    """
+    problems: list[str] = []
+    paths: dict[pathlib.Path, pathlib.Path] = {}
+    waiting = []
+    for folder in folders:
+        for path in _collected(lambda: list(_runs_in(folder)), problems) or []:  # noqa: B023
+            if is_run(path):
+                paths.setdefault(path.resolve(), path)
+            else:
+                waiting.append(path)
+    names = _names(list(paths.values()))
+    found = [
+        _collected(lambda: _read(path, name, complete, evaluation), problems)  # noqa: B023
+        for path, name in zip(paths.values(), names, strict=True)
+    ]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return Records([record for record in found if record is not None], waiting)
+
+
+def _collected(action: Callable[[], Any], problems: list[str]) -> Any:
+    """What an action returns; None if it fails, and then its problem is noted."""
+    try:
+        return action()
+    except OSError as error:
+        problems.append(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        problems.append(str(error))
+    return None
+
+
+def is_run(folder: pathlib.Path) -> bool:
+    """Whether a folder has the config of a run, or the copy of it."""
+    return any((place / CONFIG).exists() for place in (folder, folder / "checkpoints"))
+
+
+def _runs_in(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The folder itself, or those of the trials of a sweep."""
+    if is_run(folder):
+        yield folder
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder" if folder.exists() else f"{folder} does not exist")
+    if not (folder / SWEEP).exists():
+        inside = [path.name for path in sorted(folder.iterdir()) if is_run(path) or (path / SWEEP).exists()]
+        hint = f"; it has runs inside: name {folder / inside[0]} and others, or {folder}/*" if inside else ""
+        raise ValueError(f"{folder} is neither a run (no {CONFIG}) nor a sweep (no {SWEEP}){hint}")
+    trials = read_json(folder / SWEEP).get("trials")
+    if not isinstance(trials, list) or not all(isinstance(one, dict) and "name" in one for one in trials):
+        raise ValueError(f"{folder / SWEEP} is damaged: it has no list of trials with names")
+    for trial in trials:
+        yield folder / "trials" / trial["name"]
+
+
+def _names(paths: Sequence[pathlib.Path]) -> list[str]:
+    """As little of each path as tells them apart: what is common to all is left out."""
+    full = [path.resolve().parts for path in paths]
+    shared = 0
+    while full and all(len(parts) > shared + 1 and parts[shared] == full[0][shared] for parts in full):
+        shared += 1
+    return ["/".join(part for part in parts[shared:] if part != "trials") for parts in full]
+
+
+def _read(path: pathlib.Path, name: str, complete: Complete, evaluation: str) -> Record:
+    config, place = _config(path)
+    try:
+        config, added = complete(config)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    return Record(
+        name=name,
+        path=path,
+        config=config,
+        versions=_optional(path / VERSIONS, lambda content: _check(bool(content), "it is empty")) or {},
+        metrics=_lines(path / METRICS),
+        result=_optional(path / RESULT, _check_result),
+        evaluation=_optional(path / f"{evaluation}.json", _check_evaluation),
+        added=added,
+        has_copied_config=place != path / CONFIG,
+    )
+
+
+def _config(path: pathlib.Path) -> tuple[Mapping[str, Any], pathlib.Path]:
+    """The config, and where it was: of a damaged one the copy beside the checkpoints."""
+    places = [place for place in (path / CONFIG, path / "checkpoints" / CONFIG) if place.exists()]
+    for place in places:
+        try:
+            config = read_json(place)
+            _check(isinstance(config.get("training"), Mapping), "it has no part training")
+            _check({"steps", "seed"} <= set(config["training"]), "training has no steps or no seed")
+            _check("algorithms" in config, "it has no algorithms")
+            return config, place
+        except (OSError, ValueError) as error:
+            if place == places[-1]:
+                raise ValueError(f"{places[0]} cannot be used: {error}") from None
+    raise AssertionError(f"{path} has no config")
+
+
+def _optional(path: pathlib.Path, check: Callable[[Mapping[str, Any]], None]) -> Mapping[str, Any] | None:
+    if not path.exists():
+        return None
+    content = read_json(path)
+    try:
+        check(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or of another version of nar: {error}") from None
+    return content
+
+
+def _check(is_right: bool, problem: str) -> None:
+    if not is_right:
+        raise ValueError(problem)
+
+
+def _check_result(result: Mapping[str, Any]) -> None:
+    """Raises an error unless all is there that a report reads."""
+    for one in result.get("seeds", [result]):
+        for split in ("validation", "test"):
+            check_scores(one["scores"][split])
+    _check(isinstance(result["steps"], int), "steps is no number")
+    _check(all("seed" in one for one in result.get("seeds", [])), "a replica has no seed")
+
+
+def _check_evaluation(evaluation: Mapping[str, Any]) -> None:
+    if "summary" not in evaluation:
+        check_scores(evaluation["scores"])
+    for case in evaluation.get("summary", []):
+        _check(isinstance(case["size"], int), f"the size of {case} is no number")
+        _check({"task", "family", "lengths", "score"} <= set(case), f"{case} is no case")
+        for name in ("score", "exact", "valid"):
+            spread = Spread(**case[name]) if name in case else None
+            _check(spread is None or isinstance(spread.mean, float | int), f"{case} has no mean of {name}")
+
+
+def check_scores(scores: Any) -> None:
+    """Raises ValueError unless it holds numbers by task, size and output, `score` among them."""
+    for task, sizes in scores.items():
+        for size, values in sizes.items():
+            numbers = all(isinstance(value, float | int) for value in values.values())
+            _check(numbers and "score" in values, f"{task}, {size} has no score")
+
+
+def _lines(path: pathlib.Path) -> list[dict[str, float]]:
+    """The lines of a file of metrics. A last one without its end was being written, and does not count."""
+    if not path.exists():
+        return []
+    *whole, _ = path.read_bytes().split(b"\n")
+    lines = []
+    for number, text in enumerate(whole, start=1):
+        try:
+            line = json.loads(text)
+            _check(isinstance(line, dict) and isinstance(line.get("step"), int), "it has no step")
+            _check(all(isinstance(value, float | int) for value in line.values()), "not all are numbers")
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: line {number}: {error}") from None
+        lines.append(line)
+    return lines

@@ -1,0 +1,103 @@
+"""How a trace is drawn: where nodes stand, what is a line between them, the part and color of each probe.
+
+Everything follows from the spec, through tables by location and kind, so that a new algorithm is drawn by
+itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nar.reports.trace_viewer.readable_values import read
+from nar.specs import Kind, Location, Probe, Spec
+from nar.traces import Trace
+
+PARTS: Mapping[tuple[Location, Kind], str] = {
+    (Location.NODE, Kind.SCALAR): "number",
+    (Location.NODE, Kind.CATEGORICAL): "fill",
+    (Location.NODE, Kind.MASK): "fill",
+    (Location.NODE, Kind.MASK_ONE): "ring",
+    (Location.NODE, Kind.POINTER): "arrow",
+    (Location.NODE, Kind.SHOULD_BE_PERMUTATION): "arrow",
+    (Location.NODE, Kind.PERMUTATION_POINTER): "arrow",
+    **{(Location.EDGE, kind): "matrix" for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK)},
+    **{(Location.EDGE, kind): "matrix" for kind in (Kind.MASK_ONE, Kind.POINTER)},
+    **{(Location.GRAPH, kind): "value" for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK, Kind.POINTER)},
+}
+"""What draws a probe: a number beside its node, the node's fill, a ring with its name, an arrow, a matrix of
+its own, or a value of the whole run."""
+
+_LINES: Mapping[str, tuple[tuple[int, int], ...]] = {"segments_intersect": ((0, 1), (2, 3))}
+"""Lines that no probe tells, by algorithm."""
+
+POSITION = "pos"
+"""The input that numbers the nodes: drawn by where they stand."""
+
+
+def draw_plan(algorithm: str, spec: Spec, trace: Trace) -> dict[str, Any]:
+    """Where nodes stand and what lies between them.
+
+    Args:
+      algorithm: its name.
+      spec: the probes of the trace.
+      trace: of which only the inputs are read.
+
+    Returns:
+      `shape`: "circle", "plane", "row" or "rows"; `label`: the input written into the nodes, or None; `used`:
+      inputs that the drawing itself shows; `lines`: [i, j, weight or ""] each; `directed`: whether lines have
+      a head; `row`: the row of each node; `x`, `y`: coordinates, or [].
+    """
+    inputs = {probe.name: probe for probe in spec.inputs}
+    edges = [probe for probe in spec.inputs if PARTS[probe.location, probe.kind] == "matrix"]
+    fixed = [[i, j, ""] for i, j in _LINES.get(algorithm, ())]
+    plan = {"label": None, "lines": fixed, "directed": False, "row": [], "x": [], "y": []}
+    if edges:
+        return plan | {"shape": "circle", "used": []} | _lines(edges, trace)
+    if all(_is(inputs.get(name), Location.NODE, Kind.SCALAR) for name in ("x", "y")):
+        x, y = (trace.inputs[name].tolist() for name in ("x", "y"))
+        return plan | {"shape": "plane", "used": ["x", "y"], "x": x, "y": y}
+    return plan | _cells(spec, trace)
+
+
+def _is(probe: Probe | None, location: Location, *kinds: Kind) -> bool:
+    return probe is not None and probe.location is location and probe.kind in kinds
+
+
+def _lines(edges: list[Probe], trace: Trace) -> dict[str, Any]:
+    """Lines where an edge mask is set, or else where the first edge input is not 0; weights as their text."""
+    mask = next((probe for probe in edges if probe.kind is Kind.MASK), edges[0])
+    present = read(mask, trace.inputs[mask.name]) > 0
+    if present.ndim == 1:
+        present = present[:, None] == np.arange(len(present))
+    weights = next((trace.inputs[p.name] for p in edges if p.kind is Kind.SCALAR), np.ones(present.shape))
+    weighted = len(np.unique(weights[present & ~np.eye(len(present), dtype=bool)])) > 1
+    directed = not (np.array_equal(present, present.T) and np.array_equal(weights, weights.T))
+    pairs = np.argwhere(present if directed else np.triu(present)).tolist()
+    lines = [[i, j, float(weights[i, j]) if weighted else ""] for i, j in pairs if i != j]
+    return {"lines": lines, "directed": directed}
+
+
+def _cells(spec: Spec, trace: Trace) -> dict[str, Any]:
+    """One row of cells, or one for each value of an input mask, with the first other input in them."""
+    mask = next((p for p in spec.inputs if _is(p, Location.NODE, Kind.MASK)), None)
+    label = next(
+        (
+            probe.name
+            for probe in spec.inputs
+            if _is(probe, Location.NODE, Kind.SCALAR, Kind.CATEGORICAL) and probe.name != POSITION
+        ),
+        None,
+    )
+    used = [name for name in (label, mask.name if mask else None) if name]
+    row = trace.inputs[mask.name].tolist() if mask else []
+    return {"shape": "rows" if mask else "row", "label": label, "used": used, "row": row}
+
+
+def colors(spec: Spec) -> dict[str, int]:
+    """A number for each probe; a hint `x_h` has that of the output `x`, as it is on its way there."""
+    names = [probe.name for probe in (*spec.hints, *spec.outputs, *spec.inputs)]
+    numbers: dict[str, int] = {}
+    for name in names:
+        numbers[name] = numbers.get(f"{name}_h", len(set(numbers.values())))
+    return numbers

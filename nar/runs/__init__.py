@@ -1,0 +1,1 @@
+"""Runs: their directory, its lock, and the objects that a config describes."""

@@ -1,0 +1,110 @@
+"""From the `model` part of a config to a network, and the weights of its losses."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from nar.data import TraceStream
+from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
+from nar.model import Budget, FromTrace, Learned, Model, NetConfig, Params, Schedule, Termination
+from nar.processors import check_processor, find_processor
+from nar.traces import TraceBatch
+
+Config = Mapping[str, Any]
+"""A resolved config as plain nested dictionaries."""
+
+
+def make_net_config(model: Config) -> NetConfig:
+    """The network of a config.
+
+    Raises:
+      ValueError: if the processor or one of its options is unknown, or a number is not valid.
+    """
+    factory = find_processor(model["processor"])
+    options = dict(model["processor_options"])
+    if not model["layer_norm"]:
+        options.setdefault("layer_norm", False)
+    try:
+        check_processor(factory, model["hidden_size"], **options)
+    except (TypeError, ValueError) as error:
+        where = "model.processor_options" if model["layer_norm"] else "model.layer_norm or processor_options"
+        raise ValueError(f"{where} of {model['processor']}: {error}") from None
+    return NetConfig(
+        processor=functools.partial(factory, **options),
+        hidden_size=model["hidden_size"],
+        hint_mode=model["hint_mode"],
+        hint_feedback=model["hint_feedback"],
+        teacher_forcing=make_teacher_forcing(model["teacher_forcing"], model["teacher_forcing_schedule"]),
+        message_passing_steps=model["message_passing_steps"],
+        dropout=model["dropout"],
+        lstm=model["lstm"],
+        encoder_init=model["encoder_init"],
+        termination=make_termination(model),
+        precision=model["precision"],
+        remat=model["remat"],
+    )
+
+
+def make_termination(model: Config) -> Termination:
+    """What decides how many steps there are.
+
+    Raises:
+      ValueError: if it is unknown, or a number is not valid.
+    """
+    makers: dict[str, Callable[[], Termination]] = {
+        "trace": FromTrace,
+        "budget": lambda: Budget(**model["budget"]),
+        "learned": lambda: Learned(Budget(**model["budget"]), **model["halting"]),
+    }
+    if model["termination"] not in makers:
+        raise ValueError(f"unknown termination {model['termination']!r}; known: {', '.join(makers)}")
+    return makers[model["termination"]]()
+
+
+def make_teacher_forcing(start: float, schedule: Config) -> float | Schedule:
+    """The probability of teacher forcing: the number itself if it is constant.
+
+    Raises:
+      ValueError: if the schedule is not valid.
+    """
+    if schedule["shape"] == "constant":
+        return start
+    try:
+        return Schedule(start=start, **schedule)
+    except ValueError as error:
+        raise ValueError(f"model.teacher_forcing_schedule: {error}") from None
+
+
+def check_weights(weights: Config, model: Model, stream: TraceStream) -> None:
+    """Raises ValueError unless all of `training.loss_weights` is meant for a loss of the network."""
+    try:
+        check_loss_weights(weights, loss_names(model, stream, weights))
+    except ValueError as error:
+        raise ValueError(f"training.loss_weights: {error}") from None
+
+
+def loss_names(model: Model, stream: TraceStream, weights: Config) -> dict[str, list[str]]:
+    """Names of the losses of each task; those of auxiliary losses only if a weight asks for one by name.
+
+    Only shapes are computed.
+    """
+    if not any(AUXILIARY + "/" in key for key in weights):
+        has_hints = model.config.hints.supervised
+        return {
+            task: [probe.name for probe in (*(spec.hints if has_hints else ()), *spec.outputs)]
+            for task, spec in model.specs.items()
+        }
+    batches = stream.examples()
+    key = jax.random.key(0)
+    params = jax.eval_shape(model.init, key, batches)
+
+    def losses(params: Params, batch: TraceBatch, task: str) -> dict[str, jax.Array]:
+        predictions = model.apply(params, key, task, batch, True)
+        return losses_by_probe(model.specs[task], batch, predictions)
+
+    return {
+        task: list(jax.eval_shape(functools.partial(losses, task=task), params, batch))
+        for task, batch in batches.items()
+    }

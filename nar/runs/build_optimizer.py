@@ -1,0 +1,68 @@
+"""From the training part of a config to an optimizer, checked before any work starts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import optax
+
+from nar.model import Params
+from nar.training import (
+    check_ema_decay,
+    check_early_stopping_patience,
+    check_policy,
+    make_optimizer,
+    make_schedule,
+    names_found,
+    parameter_names,
+)
+
+
+def optimizer_of(training: Mapping[str, Any]) -> optax.GradientTransformation:
+    """The optimizer of a config.
+
+    Raises:
+      ValueError: if a name, a number, an option or a pattern is not valid, be it of the moving average, of
+        early stopping or of what is done where something is not finite; the message names the key.
+    """
+    try:
+        check_ema_decay(training["ema_decay"])
+        check_early_stopping_patience(training["early_stopping_patience"])
+        check_policy(training["on_nonfinite"], training["nonfinite_limit"])
+        rate = make_schedule(
+            training["schedule"], training["learning_rate"], training["steps"], training["schedule_options"]
+        )
+        return make_optimizer(
+            rate,
+            training["grad_clip_norm"],
+            tuple(training["frozen_params"]),
+            name=training["optimizer"],
+            options=training["optimizer_options"],
+            weight_decay=training["weight_decay"],
+            weight_decay_exclude=tuple(training["weight_decay_exclude"]),
+            learning_rate_multipliers=tuple(training["learning_rate_multipliers"]),
+        )
+    except ValueError as error:
+        raise ValueError(f"training: {error}") from None
+
+
+def check_patterns(training: Mapping[str, Any], model: Any, stream: Any) -> None:
+    """Raises ValueError if a pattern finds no parameter.
+
+    Only shapes are computed, and they only if there is a pattern.
+    """
+    patterns = {
+        "frozen_params": tuple(training["frozen_params"]),
+        "weight_decay_exclude": tuple(training["weight_decay_exclude"]),
+        "learning_rate_multipliers": tuple(pattern for pattern, _ in training["learning_rate_multipliers"]),
+    }
+    if not any(patterns.values()):
+        return
+    names = parameter_names(parameter_shapes(model, stream))
+    for what, found in patterns.items():
+        names_found(what, found, names)
+
+
+def parameter_shapes(model: Any, stream: Any) -> Params:
+    """Shapes and types of all parameters, by name; nothing is computed."""
+    return jax.eval_shape(model.init, jax.random.key(0), stream.examples())

@@ -1,0 +1,121 @@
+"""Probes as their text shows them: integers or floats, alone, in a list or in a list of lists."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numba.extending import register_jitable
+
+from nar.algorithms import Algorithm
+from nar.specs import MASKED, Kind, Location, Probe, Stage
+from nar.traces.recorder.compiled_loops import compiled_with
+from nar.traces.trace import TraceBatch
+
+KEYS = "key"
+"""The input whose values are shown in the place of a permutation of the nodes."""
+
+
+def _floats(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.float64)
+
+
+def _integers(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.int64)
+
+
+def _chosen(values: np.ndarray) -> np.ndarray:
+    """The class of each one-hot vector, or MASKED."""
+    return np.where((values == MASKED).any(axis=-1), MASKED, np.asarray(values).argmax(axis=-1))
+
+
+def _orders(values: np.ndarray) -> np.ndarray:
+    """The nodes in order, of predecessor pointers."""
+    pointers = np.ascontiguousarray(values, np.int64)
+    return orders(pointers.reshape(-1, pointers.shape[-1])).reshape(pointers.shape)
+
+
+SHOWN: Mapping[Kind, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+    {
+        Kind.SCALAR: _floats,
+        Kind.CATEGORICAL: _chosen,
+        Kind.MASK: _integers,
+        Kind.MASK_ONE: _chosen,
+        Kind.POINTER: _integers,
+        Kind.SHOULD_BE_PERMUTATION: _orders,
+        Kind.PERMUTATION_POINTER: _chosen,
+    }
+)
+"""By kind: values of a trace -> float64 or int64, without the axis of one-hot vectors."""
+
+
+def _orders_of_chains(pointers):
+    """Nodes from the first to the last of a chain of predecessors, for each row.
+
+    Where the pointers are more than one chain, as on the way to it, what is left over stands in front.
+    """
+    num_rows, n = pointers.shape
+    result = np.zeros((num_rows, n), np.int64)
+    for row in range(num_rows):
+        left, is_end = np.ones(n, np.bool_), np.ones(n, np.bool_)
+        for node in range(n):
+            if pointers[row, node] != node:
+                is_end[pointers[row, node]] = False
+        node = _next_end(left, is_end)
+        for place in range(n - 1, -1, -1):
+            result[row, place] = node
+            left[node] = False
+            node = pointers[row, node]
+            if not left[node]:
+                node = _next_end(left, is_end)
+    return result
+
+
+@register_jitable
+def _next_end(left, is_end):
+    """The first node that is left and no predecessor, or the first that is left."""
+    for node in range(len(left)):
+        if left[node] and is_end[node]:
+            return node
+    for node in range(len(left)):
+        if left[node]:
+            return node
+    return 0
+
+
+orders = compiled_with(_orders_of_chains)
+
+
+def shown(algorithm: Algorithm, batch: TraceBatch, name: str, is_output: str | None = None) -> np.ndarray:
+    """The values of a probe as its text shows them.
+
+    Args:
+      algorithm: whose traces these are.
+      batch: B traces.
+      name: of the probe.
+      is_output: name of the output that a hint is on the way to, if it is.
+
+    Returns:
+      int64 or float64, [B, ...] or, of a hint, [T, B, ...].
+    """
+    probe = algorithm.spec[name]
+    values = np.asarray(getattr(batch, f"{probe.stage.value}s")[name])
+    kind = _kind(probe, algorithm.spec[is_output] if is_output else probe)
+    result = SHOWN[kind](values)
+    if kind is Kind.SHOULD_BE_PERMUTATION and _has_keys(algorithm):
+        keys = shown(algorithm, batch, KEYS)
+        return np.take_along_axis(np.broadcast_to(keys, result.shape), result, axis=-1)
+    if name in algorithm.problem.whole_numbers and (result == np.trunc(result)).all():
+        return _integers(result)
+    return result
+
+
+def _kind(probe: Probe, output: Probe) -> Kind:
+    """As what a probe is shown: predecessors on the way to a permutation as one."""
+    if output.kind is Kind.SHOULD_BE_PERMUTATION and probe.kind is Kind.POINTER:
+        return output.kind
+    return probe.kind
+
+
+def _has_keys(algorithm: Algorithm) -> bool:
+    probe = algorithm.spec.get(KEYS)
+    return probe is not None and (probe.stage, probe.location) == (Stage.INPUT, Location.NODE)

@@ -1,0 +1,140 @@
+"""Texts of problems that are drawn, as dm-clrs draws them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numba
+import numpy as np
+
+from nar.algorithms import Algorithm, find_algorithm
+from nar.problems import Random
+from nar.problems.options import OPTION_CHECKS
+from nar.problems.rng.canonical_stream import canonical_stream
+from nar.problems.truncation import truncated
+from nar.text.rendering.compose import Text
+from nar.text.rendering.ties import as_numpy_decides, tied
+from nar.text.rendering.trace_to_text import to_texts
+from nar.traces.recorder.record import can_compile_samples, collect, collect_canonical
+from nar.traces.sample import check_canonical_seed, check_count
+from nar.traces.trace import TraceBatch
+
+_BYTES_AT_ONCE = 2**22
+"""Of the traces that are held in memory at a time, about."""
+
+_MOST_AT_ONCE = 128
+
+
+def sample_texts(
+    name: str | Algorithm,
+    size: int,
+    count: int | None,
+    seed: int,
+    *,
+    use_hints: bool = False,
+    decimals: int | None = None,
+    first: int = 0,
+    **problem_options: Any,
+) -> Iterator[Text]:
+    """Texts of problems drawn one after the other from one stream.
+
+    Equal, string for string, to those of dm-clrs 2.0.3 with the same seed: `clrs.build_sampler(name,
+    seed=seed, num_samples=-1, length=size, track_max_steps=False, truncate_decimals=decimals)`, one sample at
+    a time.
+
+    Args:
+      name: as for `nar.run_algorithm`; a registered algorithm of your own has texts too.
+      size: of the problems, the `length` of CLRS-Text.
+      count: how many texts; None never ends.
+      seed: one of numpy's `RandomState`.
+      use_hints: whether the steps are shown.
+      decimals: to which inputs are cut before the algorithm runs; None or 0 for all of their digits.
+      first: index of the first text; those before it are drawn and left out, which takes time.
+      **problem_options: as for `nar.sample_traces`.
+
+    Returns:
+      The texts, each made when it is asked for (or a few before).
+
+    Raises:
+      ValueError: at once, if anything asked for is not valid.
+    """
+    if count is not None:
+        check_count("count", count, least=0)
+    check_count("first", first, least=0)
+    series = Series(name, size, seed, decimals=decimals, **problem_options)
+    return _texts(series, count, first, bool(use_hints))
+
+
+def _texts(series: "Series", count: int | None, first: int, use_hints: bool) -> Iterator[Text]:
+    for _ in series.batches(first):
+        pass
+    for batch in series.batches(count):
+        texts = to_texts(series.algorithm, batch, use_hints=use_hints)
+        for index in tied(series.algorithm, batch) if series.decimals else ():
+            again = as_numpy_decides(series.algorithm, batch, index)
+            texts[index] = to_texts(series.algorithm, again, use_hints=use_hints)[0]
+        yield from texts
+
+
+class Series:
+    """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
+
+    Attributes:
+      algorithm: whose traces these are.
+      decimals: to which inputs are cut; 0 for all of their digits.
+    """
+
+    def __init__(
+        self,
+        name: str | Algorithm,
+        size: int,
+        seed: int,
+        *,
+        decimals: int | None = None,
+        **problem_options: Any,
+    ) -> None:
+        """Draws nothing yet; arguments and errors are those of `sample_texts`."""
+        self.algorithm = find_algorithm(name)
+        problem = self.algorithm.problem
+        self.decimals: int = OPTION_CHECKS["decimals"]("decimals", decimals)
+        if "decimals" in problem.options:
+            problem_options = {"decimals": self.decimals, **problem_options}
+        try:
+            self._options = problem.check_request(size, problem_options)
+        except ValueError as error:
+            raise ValueError(f"{self.algorithm.name}: {error}") from None
+        check_canonical_seed(seed)
+        self._size = int(size)
+        self._is_compiled = (
+            problem.canonical
+            and can_compile_samples(self.algorithm, self._options)
+            and not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+        )
+        self._stream: Any = canonical_stream(int(seed)) if self._is_compiled else Random(seed)
+        self._num_drawn = 0
+
+    def next(self, count: int) -> TraceBatch:
+        """The next traces."""
+        first, self._num_drawn = self._num_drawn, self._num_drawn + count
+        if self._is_compiled:
+            request = (self.algorithm, self._size, self._options, self._stream)
+            return collect_canonical(*request, first, count, self.decimals)
+        sample = self.algorithm.problem.sample
+        drawn = (sample(self._stream, self._size, **self._options) for _ in range(count))
+        return collect(self.algorithm, [truncated(arguments, self.decimals) for arguments in drawn])
+
+    def batches(self, count: int | None) -> Iterator[TraceBatch]:
+        """The next `count` traces, or all, in batches of moderate size."""
+        left, at_once = np.inf if count is None else count, 4
+        while left > 0:
+            batch = self.next(int(min(left, at_once)))
+            yield batch
+            left -= batch.batch_size
+            at_once = min(
+                _MOST_AT_ONCE, 4 * at_once, 1 + _BYTES_AT_ONCE * batch.batch_size // _num_bytes(batch)
+            )
+
+
+def _num_bytes(batch: TraceBatch) -> int:
+    return sum(
+        array.nbytes for probes in (batch.inputs, batch.hints, batch.outputs) for array in probes.values()
+    )

@@ -1,0 +1,187 @@
+"""Sets of texts on disk: a folder of files of JSON lines, each whole or not there, and a manifest.
+
+A line has the keys `text` (question and answer together), `question`, `answer`, `algorithm`, `length` and
+`use_hints`. Lines are in the order of the published sets: by algorithm, then length, then seed. All lines of
+one algorithm and length are in one file, or in several if there are many. `manifest.json` says what was asked
+for and, at the end, what is there.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nar.algorithms import find_algorithm
+from nar.text.rendering.compose import Text
+from nar.text.rendering.sample_texts import Series, sample_texts
+from nar.traces.io import write_whole
+
+FORMAT, FORMAT_VERSION = "nar-texts", 1
+MANIFEST = "manifest.json"
+
+LINES_OF_A_FILE = 10_000
+"""At most; what is killed begins with a file anew."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TextRequest:
+    """Which texts to make.
+
+    Attributes:
+      lengths: of each algorithm, in order; algorithms as for `nar.run_algorithm`, by name.
+      samples: for each algorithm, length and seed.
+      seeds: in order.
+      use_hints: whether steps are shown.
+      decimals: to which inputs are cut; 0 for all of their digits.
+    """
+
+    lengths: Mapping[str, tuple[int, ...]]
+    samples: int
+    seeds: tuple[int, ...]
+    use_hints: bool = False
+    decimals: int = 0
+
+    def check(self) -> None:
+        """Raises ValueError if a text of it cannot be made."""
+        for what, value in (("algorithms", self.lengths), ("seeds", self.seeds)):
+            if not value:
+                raise ValueError(f"no {what} are given")
+        for name, lengths in self.lengths.items():
+            if not lengths:
+                raise ValueError(f"no lengths are given for {name}")
+            for what, values in ((f"lengths of {name}", lengths), ("seeds", self.seeds)):
+                if len(set(values)) < len(values):
+                    raise ValueError(f"{what} must differ, got {list(values)}")
+            for length in lengths:
+                Series(name, length, self.seeds[0], decimals=self.decimals)
+        for seed in self.seeds:
+            sample_texts(next(iter(self.lengths)), next(iter(self.lengths.values()))[0], self.samples, seed)
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1, got {self.samples}")
+
+    def files(self) -> list["TextFile"]:
+        """All files of the set, in order."""
+        pairs = [(name, length) for name, lengths in self.lengths.items() for length in lengths]
+        total, most = self.samples * len(self.seeds), LINES_OF_A_FILE
+        places = [
+            (*pair, first, min(most, total - first)) for pair in pairs for first in range(0, total, most)
+        ]
+        digits = max(5, len(str(len(places))))
+        return [
+            TextFile(f"{k:0{digits}}-{find_algorithm(name).name}-{length}.jsonl", name, length, first, count)
+            for k, (name, length, first, count) in enumerate(places)
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """In values that JSON knows."""
+        lengths = {name: list(values) for name, values in self.lengths.items()}
+        return {**dataclasses.asdict(self), "lengths": lengths, "seeds": list(self.seeds)}
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFile:
+    """One file of a set: lines `first` to `first + count - 1` of an algorithm and length, over all seeds."""
+
+    name: str
+    algorithm: str
+    length: int
+    first: int
+    count: int
+
+    def lines(self, request: TextRequest) -> Iterator[str]:
+        """Its lines, with their ends."""
+        algorithm = find_algorithm(self.algorithm)
+        done, end = self.first, self.first + self.count
+        while done < end:
+            number, first = divmod(done, request.samples)
+            count = min(end - done, request.samples - first)
+            options: dict[str, Any] = {"use_hints": request.use_hints, "decimals": request.decimals}
+            seed = request.seeds[number]
+            for text in sample_texts(algorithm, self.length, count, seed, first=first, **options):
+                yield json_line(text, algorithm.name, self.length, request.use_hints)
+            done += count
+
+    def write(self, folder: pathlib.Path, request: TextRequest) -> None:
+        """Makes the file, whole or not at all."""
+
+        def write(part: pathlib.Path) -> None:
+            with part.open("x", encoding="utf-8", newline="\n") as file:
+                file.writelines(self.lines(request))
+
+        write_whole(folder / self.name, write)
+
+
+def json_line(text: Text, algorithm: str, length: int, use_hints: bool) -> str:
+    """A row as a line of JSON, that of `json.dumps`, but nothing is quoted twice."""
+    question, answer = json.dumps(text.question)[1:-1], json.dumps(text.answer)[1:-1]
+    rest = json.dumps({"algorithm": algorithm, "length": length, "use_hints": use_hints})
+    texts = f'"text": "{question}{answer}", "question": "{question}", "answer": "{answer}"'
+    return f"{{{texts}, {rest[1:]}\n"
+
+
+# ---------------------------------------------------------------------------------------------------
+# The folder
+
+
+def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
+    """Makes the folder, or checks that it is one of the same request; removes what was left half-written.
+
+    Raises:
+      ValueError: if it holds anything else; the message says what differs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / MANIFEST
+    if path.exists():
+        _check_same(folder, _read_manifest(path), request)
+    elif any(not _is_part(entry) for entry in folder.iterdir()):
+        raise ValueError(f"{folder} is not empty and holds no set of texts; choose another folder")
+    for entry in folder.iterdir():
+        if _is_part(entry):
+            entry.unlink(missing_ok=True)
+    if not path.exists():
+        write_manifest(folder, request, {})
+
+
+def write_manifest(folder: pathlib.Path, request: TextRequest, counts: Mapping[str, int]) -> None:
+    """Writes what was asked for, and the number of lines of each file if all are there."""
+    manifest = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "request": request.as_json(),
+        "complete": bool(counts),
+        "lines": sum(counts.values()),
+        "files": dict(counts),
+    }
+
+    def write(part: pathlib.Path) -> None:
+        part.write_text(json.dumps(manifest, indent=1) + "\n")
+
+    write_whole(folder / MANIFEST, write)
+
+
+def _is_part(path: pathlib.Path) -> bool:
+    return path.name.startswith(".")
+
+
+def _read_manifest(path: pathlib.Path) -> Mapping[str, Any]:
+    try:
+        manifest = json.loads(path.read_text())
+        if (manifest["format"], manifest["version"]) == (FORMAT, FORMAT_VERSION):
+            return dict(manifest["request"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        pass
+    raise ValueError(f"{path} is no manifest of a set of texts of version {FORMAT_VERSION}")
+
+
+def _check_same(folder: pathlib.Path, found: Mapping[str, Any], request: TextRequest) -> None:
+    asked = request.as_json()
+    differences = [
+        f"  {key}: {json.dumps(found.get(key))} there, {json.dumps(asked.get(key))} asked for"
+        for key in {**asked, **found}
+        if json.dumps(found.get(key)) != json.dumps(asked.get(key))  # the order of algorithms counts too
+    ]
+    if differences:
+        raise ValueError(
+            "\n".join([f"{folder} holds texts of another request; choose another folder:", *differences])
+        )

@@ -1,0 +1,184 @@
+"""Files of answers, one a line, and their scores by algorithm and length.
+
+A line is a JSON object with `completion`, what a model wrote, and the reference: `answer`, `algorithm` and
+`length`, as a set of texts has them; other keys do not matter. Or it has `completion` and `index`, the number
+of the reference (from 0) in a file of references of its own; a reference without a completion scores 0.
+
+A completion that is missing, no string or no answer scores 0. A line that is no such object, or has no
+reference, is counted as unreadable: it belongs to no algorithm and scores 0 in the mean over all. Empty lines
+do not count.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nar.text.scoring.answer_scores import AnswerScore, reference_value, score_answer
+
+LONGEST_LINE = 2**28
+"""Bytes; a longer line is unreadable."""
+
+_LARGEST_LENGTH = 2**31
+_LONGEST_NAME = 100
+
+
+@dataclasses.dataclass
+class Total:
+    """Scores of some answers: their number, and sums over them."""
+
+    count: int = 0
+    exact: float = 0.0
+    elements: float = 0.0
+    parsed: float = 0.0
+
+    def add(self, score: AnswerScore) -> None:
+        """Counts one more answer."""
+        self.count += 1
+        self.exact += score.exact
+        self.elements += score.elements
+        self.parsed += score.parsed
+
+    def means(self) -> dict[str, float]:
+        """Number of answers, and means over them."""
+        shares = {key: getattr(self, key) / max(self.count, 1) for key in ("exact", "elements", "parsed")}
+        return {"answers": self.count, **shares}
+
+
+@dataclasses.dataclass
+class AnswerScores:
+    """Scores of a file.
+
+    Attributes:
+      by_length: (algorithm, length) -> scores.
+      unreadable: (number of the line from 1, what is wrong) of lines that are no answers to any reference.
+      num_unreadable: how many; only the first few are described.
+    """
+
+    by_length: dict[tuple[str, int], Total] = dataclasses.field(default_factory=dict)
+    unreadable: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+    num_unreadable: int = 0
+
+    def add(self, algorithm: str, length: int, score: AnswerScore) -> None:
+        """Counts one more answer."""
+        self.by_length.setdefault((algorithm, length), Total()).add(score)
+
+    def total(self, algorithm: str | None = None) -> Total:
+        """Scores of all answers to one algorithm, or of all lines."""
+        total = Total(count=self.num_unreadable if algorithm is None else 0)
+        for (name, _), part in self.by_length.items():
+            if algorithm in (None, name):
+                total.count += part.count
+                total.exact += part.exact
+                total.elements += part.elements
+                total.parsed += part.parsed
+        return total
+
+    def as_json(self) -> dict[str, Any]:
+        """Means by algorithm and length, sorted, in values that JSON knows."""
+        algorithms = {}
+        for name, length in sorted(self.by_length):
+            scores = algorithms.setdefault(name, {"all": self.total(name).means(), "lengths": {}})
+            scores["lengths"][str(length)] = self.by_length[name, length].means()
+        lines = [{"line": number, "problem": problem} for number, problem in self.unreadable]
+        unreadable = {"count": self.num_unreadable, "first": lines}
+        return {"all": self.total().means(), "algorithms": algorithms, "unreadable": unreadable}
+
+
+def score_file(path: pathlib.Path, references: pathlib.Path | None = None) -> AnswerScores:
+    """The scores of a file of answers.
+
+    Args:
+      path: of the answers.
+      references: a file of a set of texts, if answers only have the numbers of their references.
+
+    Raises:
+      OSError: if a file cannot be read.
+      ValueError: if no line is an answer, or a reference is none; the message has the number of a line.
+    """
+    rows = _read_references(references) if references is not None else {}
+    scores, answered = AnswerScores(), set()
+    for number, line in _lines(path):
+        try:
+            row = _object(line)
+            reference = _reference_of(row, rows) if references is not None else row
+            algorithm, length, answer = _reference(reference)
+            if references is not None and row["index"] in answered:
+                raise ValueError(f"reference {row['index']} is answered twice")
+        except ValueError as error:
+            scores.num_unreadable += 1
+            if len(scores.unreadable) < 10:
+                scores.unreadable.append((number, str(error)))
+            continue
+        if references is not None:
+            answered.add(row["index"])
+        scores.add(algorithm, length, score_answer(row.get("completion"), answer))
+    if not scores.by_length:
+        number, problem = scores.unreadable[0] if scores.unreadable else (1, "the file is empty")
+        raise ValueError(f"{path} holds no answers; line {number}: {problem}")
+    for index in rows.keys() - answered:
+        algorithm, length, _ = rows[index]
+        scores.add(algorithm, length, AnswerScore())
+    return scores
+
+
+def _read_references(path: pathlib.Path) -> dict[int, tuple[str, int, str]]:
+    rows = {}
+    for number, line in _lines(path):
+        try:
+            rows[len(rows)] = _reference(_object(line))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from None
+    if not rows:
+        raise ValueError(f"{path} holds no references")
+    return rows
+
+
+def _reference_of(row: Mapping[str, Any], rows: Mapping[int, tuple[str, int, str]]) -> dict[str, Any]:
+    index = row.get("index")
+    if not isinstance(index, int) or isinstance(index, bool) or index not in rows:
+        raise ValueError(f"`index` must be that of a reference, from 0 to {len(rows) - 1}")
+    return dict(zip(("algorithm", "length", "answer"), rows[index], strict=True))
+
+
+def _reference(row: Mapping[str, Any]) -> tuple[str, int, str]:
+    """Algorithm, length and answer; ValueError if one is missing or nonsense."""
+    algorithm, length, answer = row.get("algorithm"), row.get("length"), row.get("answer")
+    if (
+        not isinstance(algorithm, str)
+        or not 0 < len(algorithm) <= _LONGEST_NAME
+        or not algorithm.isprintable()
+    ):
+        raise ValueError("`algorithm` must be a name")
+    if not isinstance(length, int) or isinstance(length, bool) or not 0 <= length < _LARGEST_LENGTH:
+        raise ValueError("`length` must be an integer of at least 0")
+    if not isinstance(answer, str):
+        raise ValueError("`answer` must be the reference")
+    reference_value(answer)
+    return algorithm, length, answer
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"longer than {LONGEST_LINE} bytes")
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError("no JSON") from None
+    if not isinstance(row, dict):
+        raise ValueError("no JSON object")
+    return row
+
+
+def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not empty, with their numbers from 1; of a line that is too long only the beginning."""
+    number = 0
+    with path.open("rb") as file:
+        while line := file.readline(LONGEST_LINE + 1):
+            number += 1
+            rest = line
+            while len(rest) > LONGEST_LINE and not rest.endswith(b"\n"):
+                rest = file.readline(LONGEST_LINE + 1)
+            if line.strip():
+                yield number, line

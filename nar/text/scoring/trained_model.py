@@ -1,0 +1,97 @@
+"""The language model of this house as a function from questions to answers."""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from nar.model.init import Params
+from nar.text.generation import Generate, make_generate
+from nar.text.positions import Positions
+from nar.text.stream import bucket_width
+from nar.text.tokens import PADDING, decode, encode
+from nar.text.transformer import TextModel
+
+SEED = 0
+"""Of randomised positions."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Writer:
+    """Writes answers, the likeliest character each time. A question's answer depends on nothing but itself.
+
+    Attributes:
+      model: the network.
+      positions: as in its training; if they are random, those of a question follow from its words.
+      batch_size: how many questions are answered at once.
+      most: characters of an answer.
+    """
+
+    model: TextModel
+    positions: Positions
+    batch_size: int = 64
+    most: int = 128
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "most"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+
+    @functools.cached_property
+    def _generate(self) -> Generate:
+        return make_generate(self.model)
+
+    def __call__(self, params: Params, questions: Sequence[str]) -> list[str]:
+        """The answers, in the order of the questions.
+
+        Raises:
+          ValueError: before any work, as `check`.
+        """
+        tokens, widths = self.check(questions)
+        answers = [""] * len(questions)
+        for width in sorted(set(widths)):
+            rows = [row for row, its_width in enumerate(widths) if its_width == width]
+            for first in range(0, len(rows), self.batch_size):
+                some = rows[first : first + self.batch_size]
+                written = self._write(params, [tokens[row] for row in some], width)
+                for row, answer in zip(some, written, strict=True):
+                    answers[row] = answer
+        return answers
+
+    def check(self, questions: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
+        """The tokens of questions, and to how many each is padded.
+
+        Raises:
+          ValueError: if a question is empty, has a character that is not in the alphabet, or is too long for
+            the range of positions.
+        """
+        if not all(questions):
+            raise ValueError("a question must not be empty")
+        tokens = [encode(question) for question in questions]
+        widths = [bucket_width(len(row)) for row in tokens]
+        if self.positions.range and max(widths, default=0) + self.most > self.positions.range:
+            raise ValueError(
+                f"questions of {max(widths)} characters and answers of {self.most} need a larger range of "
+                f"positions than {self.positions.range}"
+            )
+        return tokens, widths
+
+    def _write(self, params: Params, tokens: Sequence[np.ndarray], width: int) -> list[str]:
+        """Answers to questions of one width; a smaller batch is filled up, so that one shape is compiled."""
+        rows = [tokens[min(row, len(tokens) - 1)] for row in range(self.batch_size)]
+        questions = np.full((self.batch_size, width), PADDING, np.int32)
+        for row, question in enumerate(rows):
+            questions[row, : len(question)] = question
+        lengths = np.array([len(row) for row in rows], np.int32)
+        positions = np.concatenate([self._positions(row, width + self.most) for row in rows])
+        written = np.asarray(self._generate(params, questions, lengths, positions))
+        return [decode(row) for row in written[: len(tokens)]]
+
+    def _positions(self, question: np.ndarray, width: int) -> np.ndarray:
+        """[1, width]."""
+        digest = hashlib.blake2b(question.tobytes(), digest_size=8).digest()
+        key = np.array([int.from_bytes(digest, "little"), SEED], np.uint64)
+        return self.positions.draw(np.random.Generator(np.random.Philox(key=key)), 1, width)

@@ -1,0 +1,45 @@
+"""One step of training a language model, whose gradients are compiled once per width of texts."""
+
+import jax
+import optax
+
+from nar.model.init import Params
+from nar.text.loss import answer_loss
+from nar.text.stream import TextBatch
+from nar.text.transformer import TextModel
+from nar.training.state import TrainState
+from nar.training.train_step.update import Metrics, StepGradients, TwoPrograms, Update
+
+
+def make_text_step(
+    model: TextModel, optimizer: optax.GradientTransformation, ema_decay: float = 0.0
+) -> TwoPrograms:
+    """The compiled step.
+
+    Metrics are scalars: `loss`, and by task `loss/<task>`, the same, and `foreseen/<task>`, the share of
+    texts whose whole answer is foreseen, token by token; `gradient_norm`; and those of `keep_finite`, as of
+    `nar.training.make_step`.
+
+    Args:
+      model: the network.
+      optimizer: of the run.
+      ema_decay: of the moving average of the parameters, if the state keeps one.
+    """
+
+    def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
+        return answer_loss(model.apply(params, batch.tokens, batch.positions), batch)
+
+    def gradients(state: TrainState, batch: TextBatch, task: str, lane: str | None) -> StepGradients:
+        del task, lane
+        (loss, foreseen), found = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
+        return StepGradients(found, {"loss": loss, "foreseen": foreseen})
+
+    def named(metrics: Metrics, task: str) -> Metrics:
+        return {
+            "loss": metrics["loss"],
+            f"loss/{task}": metrics["loss"],
+            f"foreseen/{task}": metrics["foreseen"],
+        }
+
+    # Tasks of one width compute the same.
+    return TwoPrograms(gradients, Update(optimizer, ema_decay), named=named)

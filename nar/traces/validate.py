@@ -1,0 +1,204 @@
+"""The contract of an algorithm as a function that says what is broken: for those who write one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nar.algorithms import Algorithm
+from nar.problems import Arguments
+from nar.specs import MASKED, Kind, Probe, Stage
+from nar.traces.recorder.record import collect
+from nar.traces.sample import run_algorithm, sample_traces
+from nar.traces.trace import Trace, TraceBatch
+
+_TOLERANCE = 1e-9
+_COUNT = 8
+"""Traces that are drawn of each size."""
+
+
+def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), seed: int = 0) -> None:
+    """Checks all that nar expects of an algorithm, except that its results are right.
+
+    Samples fit the spec in names, types, shapes and values of each kind; they depend on (size, seed, index)
+    alone, and are the same compiled and as plain Python, in a batch and alone, drawn and given by a user;
+    what is given is left as it was; fixed hints never change; unknown options and sizes that are too small
+    are refused.
+
+    Args:
+      algorithm: what is checked; it need not be registered.
+      sizes: of the problems that are drawn; those below the problem's `min_size` become `min_size`.
+      seed: of the problems.
+
+    Raises:
+      ValueError: if the algorithm cannot run: its parts do not fit together.
+      AssertionError: if it runs, but not as it should; the message says what differs.
+    """
+    _check_requests(algorithm, seed)
+    for size in sorted({max(size, algorithm.problem.min_size) for size in (*sizes, 0)}):
+        where = f"{algorithm.name}, size {size}"
+        batch = sample_traces(algorithm, size, _COUNT, seed)
+        _check_form(where, algorithm, batch)
+        _check_values(where, algorithm, batch)
+        _check_padding(where, batch)
+        _check_fixed_hints(where, algorithm, batch)
+        _check_repeats(where, algorithm, size, seed, batch)
+        _check_own_arguments(where, algorithm, size, seed)
+
+
+def _require(fact: Any, message: str) -> None:
+    if not fact:
+        raise AssertionError(message)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Requests
+
+
+def _check_requests(algorithm: Algorithm, seed: int) -> None:
+    name, problem = algorithm.name, algorithm.problem
+    _require("pos" in algorithm.spec, f"{name}: the spec needs the input 'pos'")
+    _require(algorithm.spec.hints, f"{name}: the spec needs a hint")
+    _require(algorithm.spec.outputs, f"{name}: the spec needs an output")
+    size = max(problem.min_size, 4)
+    plain = sample_traces(algorithm, size, 2, seed)
+    _same(f"{name}: options given as their defaults", plain, algorithm, size, 2, seed, **problem.options)
+    _refused(f"{name}: an unknown option", algorithm, size, no_such_option=1)
+    _refused(f"{name}: size {problem.min_size - 1}, less than min_size,", algorithm, problem.min_size - 1)
+
+
+def _refused(what: str, algorithm: Algorithm, size: int, **options: Any) -> None:
+    try:
+        sample_traces(algorithm, size, 1, 0, **options)
+    except ValueError:
+        return
+    raise AssertionError(f"{what} must raise a ValueError")
+
+
+# ---------------------------------------------------------------------------------------------------
+# What a trace looks like
+
+
+def _values(algorithm: Algorithm, batch: TraceBatch) -> Iterator[tuple[Probe, np.ndarray]]:
+    """Each probe with its values without padding, [M, ...]."""
+    running = np.arange(batch.num_steps)[:, None] < batch.lengths
+    for probe in algorithm.spec.values():
+        value = getattr(batch, f"{probe.stage.value}s")[probe.name]
+        yield probe, value[running] if probe.stage is Stage.HINT else value
+
+
+def _check_form(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
+    num_nodes = batch.inputs["pos"].shape[1]
+    for probe, value in _values(algorithm, batch):
+        shape = probe.shape(num_nodes)
+        _require(
+            value.dtype == probe.dtype and value.shape[1:] == shape,
+            f"{where}: {probe.name} must be {probe.dtype} {shape}, it is {value.dtype} {value.shape[1:]}",
+        )
+
+
+def _check_values(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
+    num_nodes = batch.inputs["pos"].shape[1]
+    for probe, value in _values(algorithm, batch):
+        what, holds = _KIND_RULES[probe.kind]
+        _require(holds(value, num_nodes), f"{where}: {probe.name} is a {probe.kind.value}: {what}")
+
+
+def _is_finite(value: np.ndarray, num_nodes: int) -> bool:
+    del num_nodes
+    return bool(np.isfinite(value).all())
+
+
+def _is_mask(value: np.ndarray, num_nodes: int) -> bool:
+    del num_nodes
+    return bool(np.isin(value, (0, 1, MASKED)).all())
+
+
+def _is_one_hot(value: np.ndarray, num_nodes: int) -> bool:
+    return _is_mask(value, num_nodes) and bool((np.abs(value).sum(axis=-1) == 1).all())
+
+
+def _is_pointer(value: np.ndarray, num_nodes: int) -> bool:
+    return bool(((value >= 0) & (value < num_nodes)).all())
+
+
+def _is_chain(value: np.ndarray, num_nodes: int) -> bool:
+    """Whether each row of pointers leads through all nodes, from a last one to one that points to itself."""
+    return _is_pointer(value, num_nodes) and all(_depths(row) == list(range(num_nodes)) for row in value)
+
+
+def _depths(pointers: np.ndarray) -> list[int]:
+    """How far each node is from one that points to itself, sorted; -1 for those that never get there."""
+    depth = np.where(pointers == np.arange(len(pointers)), 0, -1)
+    for _ in pointers:
+        depth = np.where((depth < 0) & (depth[pointers] >= 0), depth[pointers] + 1, depth)
+    return sorted(depth.tolist())
+
+
+_Rule = tuple[str, Callable[[np.ndarray, int], bool]]
+
+_KIND_RULES: Mapping[Kind, _Rule] = {
+    Kind.SCALAR: ("numbers must be finite", _is_finite),
+    Kind.CATEGORICAL: ("one class each, or -1 for none", _is_one_hot),
+    Kind.MASK: ("each entry must be 0, 1 or -1", _is_mask),
+    Kind.MASK_ONE: ("one node must be marked", _is_one_hot),
+    Kind.POINTER: ("each must be a node, 0 to N - 1", _is_pointer),
+    Kind.SHOULD_BE_PERMUTATION: ("predecessors must form one chain of all nodes", _is_chain),
+    Kind.PERMUTATION_POINTER: ("rows must be one-hot", _is_one_hot),
+}
+
+
+def _check_padding(where: str, batch: TraceBatch) -> None:
+    ended = np.arange(batch.num_steps)[:, None] >= batch.lengths
+    for name, hint in batch.hints.items():
+        _require(not hint[ended].any(), f"{where}: {name} must be 0 behind the end of a trace")
+
+
+def _check_fixed_hints(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
+    for index in range(batch.batch_size):
+        hints = batch.trace(index).hints
+        for name in algorithm.fixed_hints:
+            fixed = (hints[name] == hints[name][:1]).all()
+            _require(fixed, f"{where}: {name} is said to be fixed, but changes in trace {index}")
+
+
+# ---------------------------------------------------------------------------------------------------
+# What a trace depends on
+
+
+def _check_repeats(where: str, algorithm: Algorithm, size: int, seed: int, batch: TraceBatch) -> None:
+    _same(f"{where}: drawn again", batch, algorithm, size, _COUNT, seed)
+    for index in range(_COUNT):
+        alone = sample_traces(algorithm, size, 1, seed, first=index).trace(0)
+        _same_traces(f"{where}: trace {index} alone and in a batch", alone, batch.trace(index))
+
+
+def _same(what: str, batch: TraceBatch, algorithm: Algorithm, *request: Any, **options: Any) -> None:
+    again = sample_traces(algorithm, *request, **options)
+    for index in range(batch.batch_size):
+        _same_traces(what, again.trace(index), batch.trace(index))
+
+
+def _check_own_arguments(where: str, algorithm: Algorithm, size: int, seed: int) -> None:
+    """Runs on drawn arguments as on a user's, and as plain Python; neither may change them."""
+    random = np.random.RandomState(seed % 2**32)
+    for _ in range(_COUNT):
+        arguments: Arguments = algorithm.problem.sample(random, size)
+        before = [np.copy(argument) for argument in arguments]
+        compiled = collect(algorithm, [arguments]).trace(0)
+        given = run_algorithm(algorithm, *arguments)
+        plain = collect(algorithm, [arguments], compiled=False).trace(0)
+        _same_traces(f"{where}: drawn and given arguments", compiled, given)
+        _same_traces(f"{where}: compiled and plain Python", compiled, plain)
+        for name, argument, copy in zip(algorithm.problem.arguments, arguments, before, strict=True):
+            _require(np.array_equal(argument, copy), f"{where}: the run changes the argument {name}")
+
+
+def _same_traces(what: str, one: Trace, other: Trace) -> None:
+    for stage in ("inputs", "hints", "outputs"):
+        for name, value in getattr(one, stage).items():
+            expected = getattr(other, stage)[name]
+            same = value.shape == expected.shape and np.allclose(
+                value, expected, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True
+            )
+            _require(same, f"{what}: {name} differs")

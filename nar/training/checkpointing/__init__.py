@@ -1,0 +1,1 @@
+"""Checkpoints, and loading a part of another run's parameters."""

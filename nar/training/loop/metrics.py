@@ -1,0 +1,167 @@
+"""The lines of `metrics.jsonl`, and the same for trackers."""
+
+import hashlib
+import json
+import math
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from nar.atomic_io import naming, write_text
+from nar.training.loop.timing import COMPILING, Clock
+from nar.training.state import TrainState
+from nar.training.trackers import Tracker
+from nar.training.train_step.finite_updates import SKIPPED
+from nar.training.train_step.update import Metrics
+
+DECIDING = "validation/score"
+PER_SEED = f"{DECIDING}/replica_"
+"""Before the number of a replica: its own score, in the order of the replicas."""
+
+VALIDATION_SECONDS = "validation/seconds"
+
+IN_STEPS = "seconds_in_steps"
+"""Of a line what is left: the time of the steps themselves."""
+
+WAITED = "seconds_waiting_for_data"
+"""Of a step how long it waited for its batch; of a line the sum. What is made ahead in time costs nothing."""
+
+WAITED_FOR_PROGRAMS = "seconds_waiting_for_programs"
+"""Of a step how long it waited for what other threads compile; of a line it is part of `COMPILING`."""
+
+
+class WriteMetrics:
+    """Every so many steps, and whenever there are scores: a line in `metrics.jsonl`, which trackers get too.
+
+    Losses are means over the steps since the last line, and over replicas, as far as they are finite;
+    `skipped` is the number of steps that were not. A line says where its seconds went: to waiting for data,
+    compiling, validating, saving (after the line before), and the steps themselves.
+
+    What was heard since the last line is part of `notes`, so that a resumed run writes the lines of an
+    undisturbed one.
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        trackers: Sequence[Tracker],
+        every: int,
+        batch_size: Callable[[int], int],
+        start: int,
+        clock: Clock,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Drops lines behind the step `start` from which a run goes on.
+
+        Args:
+          path: of the lines.
+          trackers: are handed all lines; whoever opened them closes them.
+          every: steps between two lines.
+          batch_size: step -> examples of it, the first being step 0.
+          start: steps that were taken before.
+          clock: of the run.
+          notes: of the checkpoint that training goes on from.
+        """
+        memory = (notes or {}).get("metrics", {})
+        text = keep_lines(path, start)
+        self._written = hashlib.sha256(text.encode())
+        if memory.get("sha256", self._written.hexdigest()) != self._written.hexdigest():
+            logging.warning(
+                "%s is not as it was written up to step %d: lines were lost or changed", path, start
+            )
+        self._path = path
+        self._trackers = tuple(trackers)
+        self._every = every
+        self._batch_size = batch_size
+        self._clock = clock
+        self._rows: list[Metrics] = list(memory.get("rows", []))
+        self._steps = self._examples = 0
+        self._waited = self._compiled = 0.0
+        self._since = time.perf_counter()
+
+    def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
+        """Keeps the metrics until the next line is due."""
+        self._waited += float(metrics.pop(WAITED, 0.0))
+        self._compiled += float(metrics.pop(WAITED_FOR_PROGRAMS, 0.0))
+        self._rows.append(metrics)
+        self._steps += 1
+        self._examples += self._batch_size(step - 1)
+        if step % self._every and DECIDING not in metrics:
+            return
+        means = _means(jax.device_get(self._rows))
+        now = time.perf_counter()
+        passed = now - self._since
+        seconds = passed - means.get(VALIDATION_SECONDS, 0.0)
+        rates = {"steps_per_second": self._steps / seconds, "examples_per_second": self._examples / seconds}
+        spent = {WAITED: self._waited, **self._clock.spent()}
+        spent[COMPILING] += self._compiled
+        times = {**spent, IN_STEPS: max(passed - sum(spent.values()), 0.0), "seconds": self._clock.seconds()}
+        self._rows, self._steps, self._examples, self._since = [], 0, 0, now
+        self._waited = self._compiled = 0.0
+        values = {**means, **rates, **times}
+        self._write(json.dumps({"step": step, **values}) + "\n")
+        for tracker in self._trackers:
+            tracker.add(step, values, time.time())
+
+    def at_end(self, state: TrainState, interrupted: bool) -> None:
+        """Nothing: all lines are written."""
+
+    def notes(self) -> dict[str, Any]:
+        """To be saved with a checkpoint: what is not yet in a line, and a checksum of all lines."""
+        rows = [
+            {name: np.asarray(value, float).tolist() for name, value in row.items()}
+            for row in jax.device_get(self._rows)
+        ]
+        return {"metrics": {"rows": rows, "sha256": self._written.hexdigest()}}
+
+    def _write(self, line: str) -> None:
+        with naming(self._path), self._path.open("a") as file:
+            file.write(line)
+        self._written.update(line.encode())
+
+
+def read_lines(path: pathlib.Path) -> list[dict[str, float]]:
+    """The lines of a metrics file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def keep_lines(path: pathlib.Path, last_step: int) -> str:
+    """Drops the lines of a metrics file that lie behind a step, or are damaged; returns the rest."""
+    if not path.exists():
+        return ""
+    with naming(path):
+        lines = path.read_bytes().decode(errors="replace").splitlines()
+    kept = [line for line in lines if _step_of(line) <= last_step]
+    text = "".join(f"{line}\n" for line in kept)
+    write_text(path, text)
+    return text
+
+
+def _step_of(line: str) -> float:
+    """The step of a line; infinite if it is damaged."""
+    try:
+        values = json.loads(line)
+        return (
+            values["step"] if all(isinstance(value, int | float) for value in values.values()) else math.inf
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return math.inf
+
+
+def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Means of what is finite, by name; of skipped steps the number."""
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            columns.setdefault(name, []).extend(np.ravel(np.asarray(value, float)).tolist())
+    finite = {name: [value for value in values if math.isfinite(value)] for name, values in columns.items()}
+    return {
+        name: float(np.sum(values) if name == SKIPPED else np.mean(values))
+        for name, values in finite.items()
+        if values
+    }

@@ -1,0 +1,125 @@
+"""Learning rates that change over training: the schedules of optax, by name."""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from nar.plugins import load_attribute
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """A schedule of optax.
+
+    Attributes:
+      make: options, as arguments, to schedule.
+      rate: which argument is the learning rate.
+      length: which argument is, if it is not given, the number of steps of the run; None if there is none.
+      defaults: of arguments for which optax has none, as pairs.
+    """
+
+    make: Callable[..., optax.Schedule]
+    rate: str = "init_value"
+    length: str | None = None
+    defaults: tuple[tuple[str, Any], ...] = ()
+
+
+_TO_ZERO = (("end_value", 0.0),)
+_FROM_ZERO = (("init_value", 0.0),)
+
+SCHEDULES: Mapping[str, _Entry] = MappingProxyType(
+    {
+        "constant": _Entry(optax.constant_schedule, "value"),
+        "linear": _Entry(optax.linear_schedule, length="transition_steps", defaults=_TO_ZERO),
+        "polynomial": _Entry(optax.polynomial_schedule, length="transition_steps", defaults=_TO_ZERO),
+        "cosine": _Entry(optax.cosine_decay_schedule, length="decay_steps"),
+        "exponential": _Entry(optax.exponential_decay, length="transition_steps"),
+        "piecewise_constant": _Entry(optax.piecewise_constant_schedule),
+        "piecewise_interpolate": _Entry(optax.piecewise_interpolate_schedule),
+        "one_cycle_linear": _Entry(optax.linear_onecycle_schedule, "peak_value", "transition_steps"),
+        "one_cycle_cosine": _Entry(optax.cosine_onecycle_schedule, "peak_value", "transition_steps"),
+        "warmup_constant": _Entry(optax.warmup_constant_schedule, "peak_value", defaults=_FROM_ZERO),
+        "warmup_cosine": _Entry(
+            optax.warmup_cosine_decay_schedule, "peak_value", "decay_steps", defaults=_FROM_ZERO
+        ),
+        "warmup_exponential": _Entry(
+            optax.warmup_exponential_decay_schedule, "peak_value", "transition_steps", defaults=_FROM_ZERO
+        ),
+    }
+)
+"""By name. Options are the arguments of optax's function, without the one that is the learning rate."""
+
+_BOUNDARIES = "boundaries_and_scales"
+
+
+def make_schedule(
+    name: str, learning_rate: float, num_steps: int, options: Mapping[str, Any] | None = None
+) -> float | optax.Schedule:
+    """The learning rate of each step; the number itself if it is constant.
+
+    Args:
+      name: one of `SCHEDULES`, or `module:ATTRIBUTE` of a function
+        `(learning_rate, num_steps, **options) -> (number of steps taken -> learning rate)`.
+      learning_rate: the peak.
+      num_steps: of the run; what decays does so within them unless an option says otherwise.
+      options: by the names of optax's arguments; `boundaries_and_scales` may be pairs.
+
+    Raises:
+      ValueError: if the name, the learning rate or an option is not valid, or a rate not finite or negative.
+    """
+    options = dict(options or {})
+    if not learning_rate > 0:
+        raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+    if name in SCHEDULES:
+        entry = SCHEDULES[name]
+        known = [key for key in inspect.signature(entry.make).parameters if key != entry.rate]
+        given = {**dict(entry.defaults), entry.rate: learning_rate}
+        if entry.length:
+            given[entry.length] = num_steps
+    elif ":" in name:
+        entry = _Entry(load_attribute(name, "schedule", callable))
+        known = list(inspect.signature(entry.make).parameters)[2:]
+        given = dict(zip(inspect.signature(entry.make).parameters, (learning_rate, num_steps), strict=False))
+    else:
+        raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}, or module:ATTRIBUTE")
+    for option in options:
+        if option not in known:
+            raise ValueError(
+                f"schedule_options: {name} has no option {option!r}; known: {', '.join(known) or 'none'}"
+            )
+    if name == "constant":
+        return learning_rate
+    return _made(name, entry, {**given, **options}, num_steps)
+
+
+def depends_on_length(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether a schedule would be another one if the run had more steps."""
+    if name not in SCHEDULES:
+        return True
+    length = SCHEDULES[name].length
+    return length is not None and length not in options
+
+
+def _made(name: str, entry: _Entry, arguments: dict[str, Any], num_steps: int) -> optax.Schedule:
+    try:
+        if _BOUNDARIES in arguments:
+            pairs = arguments[_BOUNDARIES]
+            pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
+            arguments[_BOUNDARIES] = {int(step): float(scale) for step, scale in pairs}
+        inspect.signature(entry.make).bind(**arguments)
+        schedule = entry.make(**arguments)
+        steps = jnp.unique(jnp.linspace(0, num_steps - 1, 100).astype(jnp.int32))
+        rates = [float(rate) for rate in jax.vmap(lambda step: jnp.asarray(schedule(step)))(steps)]
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"schedule_options of {name}: {error}") from None
+    wrong = [rate for rate in rates if not math.isfinite(rate) or rate < 0]
+    if wrong:
+        raise ValueError(f"schedule_options of {name}: a learning rate would be {wrong[0]}")
+    return schedule

@@ -1,0 +1,1 @@
+"""The training step: gradients, gradient accumulation, several seeds, the update."""

@@ -1,0 +1,286 @@
+"""The scripts, used as their users use them: from the command line."""
+
+import itertools
+import json
+import os
+import re
+import signal
+
+import pytest
+from commands import TINY, run
+from lives import Life
+
+from configs import tiny
+from experiments import train as training
+from experiments.cli.build import Parts
+from nar.runs.workdir import Workdir
+
+TRAIN = ("--config=configs/tiny.py", *TINY, "--config.model.hidden_size=4")
+
+
+def train(workdir, *overrides):
+    return run("train", *TRAIN, f"--workdir={workdir}", *overrides)
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    code, output, errors = train(workdir)
+    assert code == 0, errors
+    return workdir, output, errors
+
+
+def test_finished_run(finished):
+    workdir, output, errors = finished
+    result = json.loads((workdir / "result.json").read_text())
+    assert result["steps"] == 40
+    assert "Compiled programs: 1 of gradients, 1 of updates, 2 of evaluation, " in output
+    assert result["examples"] == 160
+    assert result["seconds"] > 0
+    assert result["parameters"] > 500
+    assert re.fullmatch("[0-9a-f]{64}", result["parameters_sha256"])
+    assert result["best_step"] in (10, 20, 30, 40)
+    for split, size in (("validation", "16"), ("test", "64")):
+        scores = result["scores"][split]["bfs"][size]
+        assert set(scores) == {"pi", "score"}
+        assert 0 <= scores["score"] <= 1
+        assert f"{scores['score']:.2%}" in output
+    assert str(workdir) in output
+    assert re.search(r"40/40.*loss=.*validation=", errors)
+
+
+def test_best_checkpoint_has_the_best_validation_score(finished):
+    workdir, _, _ = finished
+    lines = [line for line in lines_of(workdir / "metrics.jsonl") if "validation/score" in line]
+    assert [line["step"] for line in lines] == [10, 20, 30, 40]
+    best = max(lines, key=lambda line: (line["validation/score"], line["step"]))
+    result = json.loads((workdir / "result.json").read_text())
+    assert result["best_step"] == best["step"]
+    assert result["scores"]["validation"]["bfs"]["16"]["score"] == pytest.approx(best["validation/score"])
+
+
+def test_metrics_have_a_line_each_log_interval(finished):
+    lines = lines_of(finished[0] / "metrics.jsonl")
+    assert [line["step"] for line in lines] == list(range(5, 41, 5))
+    expected = {"loss", "loss/bfs/pi", "loss/bfs/pi_h", "loss/bfs/reach_h", "gradient_norm"}
+    expected |= {"steps_per_second", "examples_per_second", "seconds"}
+    parts = ("waiting_for_data", "compiling", "validating", "saving", "in_steps")
+    expected |= {f"seconds_{part}" for part in parts}
+    assert all(expected <= set(line) for line in lines)
+    for before, line in itertools.pairwise(lines):
+        passed = sum(line[f"seconds_{part}"] for part in parts)
+        assert passed == pytest.approx(line["seconds"] - before["seconds"], rel=0.05, abs=0.05)
+
+
+def test_everything_is_in_the_workdir(finished):
+    names = {path.name for path in finished[0].iterdir()}
+    assert names == {
+        ".lock",
+        "checkpoints",
+        "config.json",
+        "curves.png",
+        "metrics.jsonl",
+        "result.json",
+        "tensorboard",
+        "versions.json",
+    }
+    assert (finished[0] / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_started_again_it_says_that_it_is_finished(finished):
+    before = (finished[0] / "result.json").read_bytes()
+    code, output, _ = train(finished[0])
+    assert code == 0
+    assert "finished" in output
+    assert (finished[0] / "result.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ((signal.SIGTERM, 15),),
+        pytest.param(((signal.SIGTERM, 15), (signal.SIGKILL, 30)), marks=pytest.mark.slow),
+    ],
+    ids=["SIGTERM", "SIGTERM, SIGKILL"],
+)
+def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_path, ends):
+    """Ended by SIGTERM, killed when it was gone on with, and then left alone."""
+    workdir = tmp_path / "run"
+    metrics, saved = workdir / "metrics.jsonl", workdir / "checkpoints" / "step_10.npz"
+    for number, step in ends:
+        life = Life("train", *TRAIN, f"--workdir={workdir}")
+        life.wait_for(lambda: saved.exists() and metrics.exists())
+        life.wait_for(lambda step=step: f'"step": {step}' in metrics.read_text())
+        life.signal(number)
+        code, output, errors = life.end()
+        assert not (workdir / "result.json").exists()
+        assert ("Going on from step" in output) == (number == signal.SIGKILL)
+        if number == signal.SIGTERM:
+            assert code == 1
+            assert "the same command goes on" in errors
+        else:
+            assert code == -number
+    code, output, errors = train(workdir)
+    assert code == 0, errors
+    assert "Going on from step" in output
+    straight, resumed = (
+        json.loads((folder / "result.json").read_text()) for folder in (finished[0], workdir)
+    )
+    for key in ("parameters_sha256", "scores", "best_step", "steps", "examples"):
+        assert resumed[key] == straight[key], key
+    steps = [line["step"] for line in lines_of(metrics)]
+    assert steps == sorted(set(steps))
+    assert {10, 20, 30, 40} <= set(steps)
+
+
+def test_evaluate_at_any_sizes(finished):
+    workdir, _, _ = finished
+    code, output, errors = run("evaluate", f"--workdir={workdir}", "--sizes=5,64")
+    assert code == 0, errors
+    scores = json.loads((workdir / "evaluation.json").read_text())["scores"]["bfs"]
+    assert list(scores) == ["5", "64"]
+    result = json.loads((workdir / "result.json").read_text())
+    assert scores["64"] == pytest.approx(result["scores"]["test"]["bfs"]["64"])
+    assert f"{scores['5']['score']:.2%}"[:-1] in output
+    for name in ("evaluation.json", "evaluation.csv"):
+        (workdir / name).unlink()
+
+
+@pytest.mark.slow
+def test_evaluate_families_seeds_and_steps(finished):
+    workdir, _, _ = finished
+    arguments = ["--sizes=5", "--families=clrs30,path", "--seeds=3,4", "--dump=states", "--name=mine"]
+    code, output, errors = run("evaluate", f"--workdir={workdir}", *arguments)
+    assert code == 0, errors
+    content = json.loads((workdir / "mine.json").read_text())
+    assert [(row["family"], row["score"]["count"]) for row in content["summary"]] == [
+        ("clrs30", 2),
+        ("path", 2),
+    ]
+    assert set(content["measurements"][0]["hints"]) == {"reach_h", "pi_h"}
+    assert (workdir / "mine.csv").read_text().startswith("task,size,family,lengths,seed,instances,")
+    assert len(list((workdir / "mine").glob("bfs_n5_*.npz"))) == 4
+    assert "95 %" in output and "±" in output
+    for path in (workdir / "mine.json", workdir / "mine.csv", *(workdir / "mine").iterdir()):
+        path.unlink()
+    (workdir / "mine").rmdir()
+
+
+BAD_CONFIGS = {
+    "--config.algorithms=('bsf',)": "unknown algorithm 'bsf'; known: activity_selector, ",
+    "--config.algorithms=('bfs','bfs')": "algorithms must name each algorithm once",
+    "--config.model.processor=mpn": "unknown processor 'mpn'; known: deepsets, ",
+    "--config.model.processor=no_such:MPN": "processor 'no_such:MPN' cannot be imported: No module named",
+    "--config.model.hiden_size=8": 'Did you mean "hidden_size"',
+    "--config.model.hidden_size=big": "hidden_size",
+    "--config.model.hint_feedback=loud": "unknown hint_feedback 'loud'; known: soft, hard, hard_on_eval",
+    "--config.model.teacher_forcing=1.5": "teacher_forcing must lie between 0 and 1",
+    "--config.data.sizes=(4,0)": "bfs: size must be an integer from 1 to",
+    "--config.model.hidden_sizes.x=1": "hidden_size",
+    "--config.data.problem.p=(0.5,1.5)": "p must lie between 0 and 1, got 1.5",
+    "--config.training.steps=0": "training.steps must be an integer of at least 1",
+    "--config.training.learning_rate=-1.0": "learning_rate must be positive",
+    "--config.training.batch_size=0": "training.batch_size must be an integer of at least 1",
+    "--config.training.frozen_params=('nothing',)": "frozen_params pattern 'nothing' finds no parameter",
+    "--nonsense=1": "nonsense",
+}
+
+
+QUICK = list(BAD_CONFIGS)[:5] + list(BAD_CONFIGS)[-2:]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [pytest.param(one, marks=[] if one in QUICK else [pytest.mark.slow]) for one in BAD_CONFIGS],
+)
+def test_bad_config_is_refused_before_any_work(tmp_path, override):
+    code, output, errors = train(tmp_path / "run", override)
+    assert code != 0
+    assert BAD_CONFIGS[override] in output + errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_workdir_of_another_config(finished):
+    code, _, errors = train(finished[0], "--config.training.seed=5")
+    assert code != 0
+    assert "training.seed: 0 there, 5 now" in errors
+
+
+def test_missing_flags():
+    code, output, errors = run("train", "--config=configs/bfs.py")
+    assert code != 0
+    assert "workdir" in output + errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sizes=16,x"], "--sizes must be whole numbers"),
+        (["--sizes=0"], "bfs: size must be an integer from 1 to"),
+        (["--sizes="], "--sizes needs at least one size"),
+        (["--tasks=dfs"], "--tasks: this run has no 'dfs'; it has: bfs"),
+        (["--families=gird"], "--sizes, --families: bfs: "),
+        (["--seeds=x"], "--seeds must be whole numbers"),
+    ],
+)
+def test_evaluate_bad_sizes(finished, arguments, message):
+    code, _, errors = run("evaluate", f"--workdir={finished[0]}", *arguments)
+    assert code != 0
+    assert message in errors
+    assert not (finished[0] / "evaluation.json").exists()
+
+
+def test_evaluate_folder_that_is_no_run(tmp_path):
+    code, _, errors = run("evaluate", f"--workdir={tmp_path}")
+    assert code != 0
+    assert "is not the workdir of a run" in errors
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["insertion_sort", "bellman_ford", "minimum"])
+def test_other_algorithms_train_by_config_alone(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(Parts, "score_split", lambda *arguments: {name: {"16": {"score": 0.5}}})
+    config, workdir = tiny.get_config(), Workdir(tmp_path / "run")
+    config.algorithms, config.model.hidden_size = (name,), 16
+    changes = {"steps": 60, "log_every": 20, "eval_every": 60, "batch_size": 8, "learning_rate": 1e-2}
+    config.training.update(changes)
+    training.run(config.to_dict(), workdir)
+    lines = lines_of(workdir.metrics)
+    probes = [key for key in lines[0] if key.startswith(f"loss/{name}/")]
+    assert len(probes) >= 4
+    for probe in probes:
+        assert lines[-1][probe] < lines[0][probe], probe
+
+
+def test_predict_a_problem_of_ones_own(finished):
+    problem = json.dumps({"edges": [[0, 1], [1, 2], [2, 3]], "s": 0})
+    code, output, errors = run("predict", f"--workdir={finished[0]}", f"--input={problem}", "--steps=4")
+    assert code == 0, errors
+    found = json.loads(output)
+    assert found["steps"] == 4
+    assert len(found["hints"]["reach_h"]) == 5
+    assert found["hints"]["reach_h"][0] == [1, 0, 0, 0]
+    assert all(node in range(4) for node in found["outputs"]["pi"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input={"], "--input is no JSON"),
+        (["--input=[1]"], "--input must be a JSON object"),
+        (['--input={"edges": 5, "s": 0}'], "edges must be a list of lists of nodes, got 5"),
+        (['--input={"A": [[0, 1], [1, 0]], "s": 5}'], "error: bfs: s must"),
+        (['--input={"edges": [[0, 1]], "s": 0}', "--algorithm=dfs"], "not made for 'dfs'; known: bfs"),
+    ],
+)
+def test_predict_bad_input(finished, arguments, message):
+    code, _, errors = run("predict", f"--workdir={finished[0]}", *arguments)
+    assert code != 0
+    assert message in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,616 @@
+"""Batches: transforms equal to dm-clrs's, padding that can be undone, a stream without state."""
+
+import dataclasses
+import itertools
+import threading
+import time
+
+import jax
+import numpy as np
+import oracle
+import pytest
+import tasks
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nar
+from nar.data import (
+    BY_SHAPE,
+    Task,
+    TaskSchedule,
+    TrainingStream,
+    Transforms,
+    bucket_length,
+    count_microbatches,
+    cyclic_predecessors,
+    drawing_first,
+    pad_batch,
+    pad_nodes,
+    pad_steps,
+    prefetch,
+    random_positions,
+    take,
+)
+from nar.data.padding import SHORTEST_BUCKET
+from nar.data.transforms import FIRST_SUFFIX
+from nar.specs import Kind, Location, Spec
+from nar.traces import TraceBatch, clrs30_sample, sample_traces
+
+every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
+quickly_of_each_kind = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in tasks.COVERING)) for name in nar.ALGORITHMS],
+)
+every_official_algorithm = pytest.mark.parametrize(
+    "name", [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
+)
+SIZE = 6
+COUNT = 5
+STAGES = ("inputs", "hints", "outputs")
+
+
+def leaves(batch):
+    """All arrays of a batch, by where they are."""
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(batch)}
+
+
+def assert_same(first, second):
+    first, second = leaves(first), leaves(second)
+    assert list(first) == list(second)
+    for where, value in first.items():
+        assert value.dtype == second[where].dtype, where
+        np.testing.assert_array_equal(value, second[where], err_msg=where)
+
+
+def task_of(name, sizes=(5,), **options):
+    return Task(nar.ALGORITHMS[name], tuple(sizes), **options)
+
+
+def size_of(name):
+    return max(SIZE, nar.ALGORITHMS[name].problem.min_size)
+
+
+def raw(name, count=COUNT, seed=0):
+    return sample_traces(name, size_of(name), count, seed)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Transforms equal to dm-clrs's
+
+
+class Uniforms:
+    """A generator of random numbers that gives what it is told."""
+
+    def __init__(self, numbers):
+        self._numbers = numbers
+
+    def uniform(self, size):
+        assert self._numbers.shape == size
+        return self._numbers
+
+
+def their_transforms(name, uniforms, cyclic):
+    """Spec and batch after all transforms of dm-clrs, as its training example chains them."""
+    with oracle.relaxed():
+        sampler, spec = oracle.samplers.build_sampler(name, COUNT, length=size_of(name), seed=1)
+        stream = iter([sampler.next()])
+        if uniforms is not None:
+            stream = oracle.clrs.process_random_pos(stream, Uniforms(uniforms))
+        if nar.ALGORITHMS[name].fixed_hints:
+            spec, stream = oracle.clrs.process_pred_as_input(spec, stream)
+        spec, stream = oracle.clrs.process_permutations(spec, stream, cyclic)
+        return spec, next(stream)
+
+
+@every_official_algorithm
+@pytest.mark.parametrize(("randomly", "cyclic"), [(True, True), (False, False)])
+def test_transforms_are_those_of_dm_clrs(name, randomly, cyclic):
+    algorithm = nar.ALGORITHMS[name]
+    traces = clrs30_sample(name, size_of(name), COUNT, 1)
+    uniforms = np.random.default_rng(0).random(traces.inputs["pos"].shape) if randomly else None
+    transforms = Transforms(cyclic_permutations=cyclic)
+    spec, feedback = their_transforms(name, uniforms, cyclic)
+
+    rows = {
+        p.name: (p.stage.value, p.location.value, p.kind.value) for p in transforms.spec(algorithm).values()
+    }
+    assert rows == spec
+    ours = transforms.apply(algorithm, traces, uniforms)
+    theirs = {
+        "inputs": feedback.features.inputs,
+        "hints": feedback.features.hints,
+        "outputs": feedback.outputs,
+    }
+    for stage, points in theirs.items():
+        assert set(getattr(ours, stage)) == {point.name for point in points}
+        for point in points:
+            np.testing.assert_allclose(getattr(ours, stage)[point.name], point.data, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(ours.lengths, feedback.features.lengths)
+
+
+@every_algorithm
+def test_a_transformed_batch_fits_the_transformed_spec(name):
+    algorithm, transforms = nar.ALGORITHMS[name], Transforms()
+    spec = transforms.spec(algorithm)
+    batch = transforms.apply(algorithm, raw(name))
+    num_nodes = batch.inputs["pos"].shape[1]
+    for stage, leading in zip(STAGES, [(COUNT,), (batch.num_steps, COUNT), (COUNT,)], strict=True):
+        probes = getattr(spec, stage)
+        assert set(getattr(batch, stage)) == {probe.name for probe in probes}
+        for probe in probes:
+            value = getattr(batch, stage)[probe.name]
+            assert value.shape == leading + probe.shape(num_nodes)
+            assert value.dtype == probe.dtype
+
+
+@every_algorithm
+def test_transforms_can_be_left_out(name):
+    algorithm = nar.ALGORITHMS[name]
+    nothing = Transforms(random_positions=False, fixed_hints_as_inputs=False, cyclic_permutations=False)
+    uniforms = np.random.default_rng(0).random(raw(name).inputs["pos"].shape)
+    assert_same(nothing.apply(algorithm, raw(name), uniforms), raw(name))
+    kinds = {probe.kind for probe in nothing.spec(algorithm).values()}
+    assert not kinds & {Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER}
+    assert list(nothing.spec(algorithm)) == list(algorithm.spec)
+
+
+@every_algorithm
+def test_transforms_leave_the_traces_as_they_are(name):
+    traces = raw(name)
+    Transforms().apply(nar.ALGORITHMS[name], traces, np.zeros(traces.inputs["pos"].shape))
+    assert_same(traces, raw(name))
+
+
+@every_algorithm
+def test_fixed_hints_are_fixed(name):
+    traces = raw(name, count=20)
+    for hint in nar.ALGORITHMS[name].fixed_hints:
+        for index in range(traces.batch_size):
+            shown = traces.trace(index).hints[hint]
+            np.testing.assert_array_equal(shown, np.broadcast_to(shown[0], shown.shape))
+
+
+def test_positions_of_two_strings_are_sorted_apart():
+    traces = raw("lcs_length")
+    second = traces.inputs["string"][0].argmax()
+    uniforms = np.linspace(1, 0, traces.inputs["pos"].size, endpoint=False).reshape(COUNT, -1)
+    pos = random_positions(traces, uniforms).inputs["pos"]
+    assert (np.diff(pos[:, :second]) > 0).all()
+    assert (np.diff(pos[:, second:]) > 0).all()
+    assert (pos[:, second - 1] > pos[:, second]).all()
+    np.testing.assert_array_equal(np.sort(pos), np.sort(uniforms))
+
+
+def test_positions_of_needles_of_several_lengths():
+    traces = sample_traces("kmp_matcher", 20, 40, 0, length_needle=-8)
+    needles = traces.inputs["string"].argmax(axis=1)
+    assert set(needles) == set(range(12, 20))
+    uniforms = np.random.default_rng(0).random(traces.inputs["pos"].shape)
+    for pos, drawn, needle in zip(
+        random_positions(traces, uniforms).inputs["pos"], uniforms, needles, strict=True
+    ):
+        np.testing.assert_array_equal(pos[:needle], np.sort(drawn[:needle]))
+        np.testing.assert_array_equal(pos[needle:], np.sort(drawn[needle:]))
+
+
+@given(st.permutations(range(7)), st.integers(1, 7))
+def test_cyclic_predecessors(order, num_nodes):
+    order = [node for node in order if node < num_nodes]
+    pointers = np.arange(num_nodes)
+    pointers[order[1:]] = order[:-1]
+    cyclic, first = cyclic_predecessors(np.stack([pointers, np.maximum(np.arange(num_nodes) - 1, 0)]))
+    np.testing.assert_array_equal(cyclic.sum(axis=1), 1)
+    np.testing.assert_array_equal(cyclic.sum(axis=2), 1)
+    np.testing.assert_array_equal(np.flatnonzero(first[0]), order[:1])
+    # Walking back from the last node passes all others, in reverse order, and comes back to it.
+    walk = [order[-1]]
+    for _ in range(num_nodes):
+        walk.append(int(cyclic[0, walk[-1]].argmax()))
+    assert walk == [*reversed(order), order[-1]]
+    np.testing.assert_array_equal(np.flatnonzero(first[1]), [0])
+
+
+def test_only_outputs_become_cyclic():
+    """A permutation among the hints is a pointer, in the spec as in the batch."""
+    sorting = nar.ALGORITHMS["insertion_sort"]
+    probes = [
+        dataclasses.replace(probe, kind=Kind.SHOULD_BE_PERMUTATION) if probe.name == "pred_h" else probe
+        for probe in sorting.spec.values()
+    ]
+    algorithm = dataclasses.replace(sorting, spec=Spec(probes))
+    spec = Transforms().spec(algorithm)
+    assert [probe.name for probe in spec.hints] == [probe.name for probe in sorting.spec.hints]
+    batch = Transforms().apply(algorithm, raw("insertion_sort"))
+    assert batch.hints["pred_h"].shape[2:] == spec["pred_h"].shape(SIZE)
+    assert [probe.name for probe in spec.outputs] == ["pred", "pred" + FIRST_SUFFIX]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Padding
+
+
+def test_bucket_lengths():
+    buckets = [bucket_length(num_steps) for num_steps in range(1, 2000)]
+    assert set(buckets) == {16, 32, 64, 128, 256, 512, 1024, 2048}
+    for num_steps, bucket in enumerate(buckets, start=1):
+        assert num_steps <= bucket <= max(SHORTEST_BUCKET, 2 * num_steps - 1)
+        assert bucket_length(bucket) == bucket
+
+
+@every_algorithm
+def test_pad_steps(name):
+    traces = raw(name)
+    longest = traces.num_steps
+    padded = pad_steps(traces, longest + 3)
+    assert padded.num_steps == longest + 3
+    assert not any(value[longest:].any() for value in padded.hints.values())
+    assert_same(take(padded, slice(None)), traces)
+    assert_same(pad_steps(traces, longest), traces)
+    with pytest.raises(ValueError, match=f"cannot pad {longest} steps to {longest - 1}"):
+        pad_steps(traces, longest - 1)
+
+
+@every_algorithm
+def test_pad_nodes(name):
+    algorithm, more = nar.ALGORITHMS[name], 3
+    spec, traces = Transforms().spec(algorithm), Transforms().apply(algorithm, raw(name))
+    real = traces.inputs["pos"].shape[1]
+    padded = pad_nodes(traces, spec, real + more)
+    np.testing.assert_array_equal(padded.num_nodes, [real] * COUNT)
+    np.testing.assert_array_equal(padded.lengths, traces.lengths)
+    for stage, leading in zip(STAGES, [1, 2, 1], strict=True):
+        for probe in getattr(spec, stage):
+            before, after = (getattr(batch, stage)[probe.name] for batch in (traces, padded))
+            assert after.shape[leading:] == probe.shape(real + more)
+            assert after.dtype == before.dtype
+            kept = tuple(slice(size) for size in before.shape)
+            np.testing.assert_array_equal(after[kept], before)
+            if probe.location is Location.GRAPH:
+                continue
+            added = after[(slice(None),) * leading + (slice(real, None),)]
+            expected = np.zeros(added.shape[leading:], added.dtype)
+            if probe.location is Location.NODE and probe.kind in (Kind.POINTER, Kind.PERMUTATION_POINTER):
+                itself = np.arange(real, real + more)
+                expected = np.eye(real + more)[itself] if expected.ndim == 2 else itself
+            np.testing.assert_array_equal(added, np.broadcast_to(expected, added.shape))
+    with pytest.raises(ValueError, match=f"cannot pad {real} nodes to {real - 1}"):
+        pad_nodes(traces, spec, real - 1)
+
+
+@every_algorithm
+@pytest.mark.parametrize("nodes_padded", [False, True])
+def test_pad_batch(name, nodes_padded):
+    traces = raw(name)
+    if nodes_padded:
+        traces = pad_nodes(traces, nar.ALGORITHMS[name].spec, 8)
+    padded = pad_batch(traces, COUNT + 2)
+    assert padded.batch_size == COUNT + 2
+    for index in range(COUNT + 2):
+        assert_same(padded.trace(index), traces.trace(min(index, COUNT - 1)))
+    assert_same(take(padded, slice(COUNT)), traces)
+
+
+def test_pad_batch_to_fewer():
+    with pytest.raises(ValueError, match=f"cannot pad {COUNT} traces to {COUNT - 1}"):
+        pad_batch(raw("bfs"), COUNT - 1)
+
+
+@every_algorithm
+def test_take(name):
+    traces = raw(name, count=9)
+    taken = take(traces, slice(2, 7))
+    assert taken.num_steps == traces.lengths[2:7].max()
+    assert taken.batch_size == 5
+    for index in range(5):
+        assert_same(taken.trace(index), traces.trace(index + 2))
+
+
+def test_batches_are_pytrees():
+    traces = raw("bfs")
+    doubled = jax.tree.map(lambda value: value * 2, traces)
+    assert isinstance(doubled, TraceBatch)
+    np.testing.assert_array_equal(doubled.outputs["pi"], traces.outputs["pi"] * 2)
+    assert len(jax.tree.leaves(traces.trace(0))) == len(nar.ALGORITHMS["bfs"].spec)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The stream
+
+
+@every_algorithm
+def test_a_batch_is_a_function_of_its_step(name):
+    task = task_of(name, sizes=[5, 7])
+    stream = TrainingStream([task], batch_size=4, seed=3)
+    in_order = [stream.batch(step) for step in range(4)]
+    another = TrainingStream([task], batch_size=4, seed=3)
+    for step in (2, 0, 3, 1):
+        assert_same(another.batch(step), in_order[step])
+
+
+def test_batches_of_other_steps_and_seeds_differ():
+    def keys(seed, step):
+        return TrainingStream([task_of("insertion_sort")], 4, seed).batch(step).inputs
+
+    first, next_step, next_seed = keys(0, 0), keys(0, 1), keys(1, 0)
+    for name in ("key", "pos"):
+        rows = np.concatenate([first[name], next_step[name], next_seed[name]])
+        assert len(np.unique(rows, axis=0)) == 12
+
+
+@pytest.mark.parametrize("num_processes", [2, 4])
+@quickly_of_each_kind
+def test_shares_of_processes_are_the_batch(name, num_processes):
+    task = task_of(name, sizes=[7])
+
+    def stream(process, of):
+        return TrainingStream([task], batch_size=8, seed=1, process=process, num_processes=of)
+
+    whole = stream(0, 1).batch(5)
+    shares = [stream(process, num_processes).batch(5) for process in range(num_processes)]
+    # All have the same shape, even where the longest trace of a share would fit a smaller bucket.
+    assert {share.num_steps for share in shares} == {whole.num_steps}
+
+    def concatenate(stage, axis):
+        values = [getattr(share, stage) for share in shares]
+        return {name: np.concatenate([value[name] for value in values], axis) for name in values[0]}
+
+    lengths = np.concatenate([share.lengths for share in shares])
+    joined = TraceBatch(concatenate("inputs", 0), concatenate("hints", 1), concatenate("outputs", 0), lengths)
+    assert_same(joined, whole)
+
+
+def test_tasks_and_sizes_take_turns():
+    tasks = [task_of("bfs", [4, 5, 6]), task_of("minimum", [8, 9])]
+    stream = TrainingStream(tasks, batch_size=2, seed=0)
+    task_schedule = [
+        (stream.task(step).name, stream.batch(step).inputs["pos"].shape[1]) for step in range(12)
+    ]
+    expected = zip(
+        itertools.cycle(["bfs", "minimum"]),
+        itertools.chain.from_iterable(zip([4, 5, 6, 4, 5, 6], [8, 9, 8, 9, 8, 9], strict=True)),
+        strict=False,
+    )
+    assert task_schedule == list(expected)
+
+
+def test_problem_options_and_transforms_reach_the_batch():
+    alone = task_of("bfs", problem_options={"p": 0.0}, transforms=Transforms(random_positions=False))
+    batch = TrainingStream([alone], 4, 0).batch(0)
+    np.testing.assert_array_equal(batch.inputs["adj"], np.broadcast_to(np.eye(5), (4, 5, 5)))
+    np.testing.assert_array_equal(batch.inputs["pos"], np.broadcast_to(np.arange(5) / 5, (4, 5)))
+    assert alone.spec == Transforms().spec(nar.ALGORITHMS["bfs"])
+
+
+@every_algorithm
+def test_batches_are_padded_to_buckets(name):
+    stream = TrainingStream([task_of(name, sizes=[5, 9])], 3, 0)
+    for step in range(4):
+        batch = stream.batch(step)
+        assert batch.num_steps == bucket_length(int(batch.lengths.max()))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Parts: traces of about the same length
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_nodes", "expected"),
+    [(32, 4, 1), (32, 7, 1), (32, 11, 2), (32, 13, 2), (32, 16, 4), (32, 64, 32), (30, 16, 2), (1, 64, 1)],
+)
+def test_parts_by_shape(batch_size, num_nodes, expected):
+    batch = task_of("minimum", sizes=(num_nodes,)).blank(num_nodes, batch_size)
+    assert count_microbatches(batch, BY_SHAPE) == expected
+    assert count_microbatches(batch, 3) == 3
+
+
+@every_algorithm
+def test_a_dealt_batch_has_the_same_traces(name):
+    task = task_of(name, sizes=(5,))
+    plain, dealt = (TrainingStream([task], 12, 0, num_microbatches=parts).batch(0) for parts in (1, 3))
+    rows = [
+        sorted(
+            tuple(
+                np.concatenate(
+                    [np.ravel(value) for value in jax.tree.leaves(take(batch, slice(row, row + 1)))]
+                )
+            )
+            for row in range(12)
+        )
+        for batch in (plain, dealt)
+    ]
+    assert rows[0] == rows[1]
+    for part in range(2):
+        assert dealt.lengths[part::3].max() <= dealt.lengths[part + 1 :: 3].min()
+
+
+def test_shares_of_processes_have_all_parts():
+    task = task_of("bfs", sizes=(16,))
+    whole = TrainingStream([task], 16, 0, num_microbatches=4).batch(0)
+    shares = [TrainingStream([task], 16, 0, process, 2, num_microbatches=4).batch(0) for process in range(2)]
+    np.testing.assert_array_equal(np.concatenate([share.lengths for share in shares]), whole.lengths)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Shapes, and the first batch
+
+
+@every_algorithm
+def test_examples_have_the_shapes_of_batches(name):
+    stream = TrainingStream([task_of(name, sizes=(5,))], batch_size=3, seed=0)
+    example, batch = stream.examples()[name], stream.batch(0)
+    same = pad_steps(example, batch.num_steps)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), same) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), batch
+    )
+
+
+class Drawn:
+    """A stream that notes who asks."""
+
+    def __init__(self, error=None):
+        self.asked, self.error = [], error
+
+    def batch(self, step):
+        time.sleep(0.05)
+        self.asked.append((step, threading.current_thread() is threading.main_thread()))
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no batch")])
+def test_the_first_batch_is_drawn_beside_something_else(error):
+    stream = Drawn(error)
+    with drawing_first(stream):
+        assert not stream.asked
+    assert stream.asked == [(0, False)]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Pools: batches of traces of about the same length
+
+
+POOLED = 4
+
+
+def pooled(name, seed=0, sizes=(5, 7), num_pooled=POOLED, **options):
+    task = task_of(name, sizes=sizes, transforms=Transforms(random_positions=False))
+    return TrainingStream([task], batch_size=4, seed=seed, pooled_batches=num_pooled, **options)
+
+
+def steps_in_vain(batches):
+    needed = sum(np.maximum(batch.lengths - 1, 1).sum() for batch in batches)
+    return 1 - needed / sum(max(batch.lengths.max() - 1, 1) * batch.batch_size for batch in batches)
+
+
+@quickly_of_each_kind
+def test_a_pool_has_the_traces_of_its_batches(name):
+    apart = [pooled(name, num_pooled=1).batch(step) for step in range(2 * POOLED)]
+    dealt = [pooled(name).batch(step) for step in range(2 * POOLED)]
+    for size in range(2):
+        rows = [
+            sorted(
+                tuple(np.concatenate([np.ravel(value[row]) for value in batch.inputs.values()]))
+                for batch in batches[size::2]
+                for row in range(batch.batch_size)
+            )
+            for batches in (apart, dealt)
+        ]
+        np.testing.assert_array_equal(*rows)
+    assert steps_in_vain(dealt) <= steps_in_vain(apart)
+
+
+def test_traces_of_a_pool_are_dealt_by_length():
+    batches = [pooled("mst_kruskal", sizes=(7,)).batch(step) for step in range(3 * POOLED)]
+    orders = []
+    for first in range(0, len(batches), POOLED):
+        pool = sorted(batches[first : first + POOLED], key=lambda batch: batch.lengths.sum())
+        for shorter, longer in itertools.pairwise(pool):
+            assert shorter.lengths.max() <= longer.lengths.min()
+        assert len({batch.num_steps for batch in pool}) == 1
+        orders.append([int(batch.lengths.max()) for batch in batches[first : first + POOLED]])
+    # They come in an order of chance.
+    assert any(order != sorted(order) for order in orders)
+
+
+@pytest.mark.parametrize("name", ["bfs", "insertion_sort", "naive_string_matcher"])
+def test_a_pooled_batch_is_a_function_of_its_step(name):
+    in_order = [pooled(name).batch(step) for step in range(3 * POOLED)]
+    stream = pooled(name)
+    for step in (7, 0, 11, 3, 10, 1):
+        assert_same(stream.batch(step), in_order[step])
+        shares = [pooled(name, process=process, num_processes=2).batch(step) for process in range(2)]
+        assert len({share.num_steps for share in shares}) == 1
+        lengths = np.concatenate([share.lengths for share in shares])
+        np.testing.assert_array_equal(lengths, in_order[step].lengths)
+
+
+def test_one_batch_is_no_pool():
+    stream, task = pooled("insertion_sort", num_pooled=1), task_of("insertion_sort", sizes=(5, 7))
+    for step in range(4):
+        traces = task.draw(task.size(step), 0, step * 4, 4)
+        np.testing.assert_array_equal(stream.batch(step).inputs["key"], traces.inputs["key"])
+
+
+@pytest.mark.parametrize("sizes", [(5,), (5, 7), (5, 5, 7), (7, 5, 7, 4, 5)])
+def test_turns_of_a_size(sizes):
+    task = task_of("bfs", sizes=sizes)
+    for turn in range(12):
+        assert task.turn(task.size(turn), task.turn_within_lane(turn)) == turn
+
+
+@pytest.mark.parametrize("depth", [1, 3, 100])
+def test_prefetch_gives_the_stream_in_order(depth):
+    stream = TrainingStream([task_of("bfs"), task_of("minimum")], 2, 0)
+    batches = list(prefetch(stream, 3, 9, depth))
+    assert len(batches) == 6
+    for step, batch in zip(range(3, 9), batches, strict=True):
+        assert_same(batch, stream.batch(step))
+    assert list(prefetch(stream, 4, 4, depth)) == []
+
+
+class FailsAt:
+    """A stream that breaks at one step."""
+
+    task_schedule = TaskSchedule([1.0])
+
+    def __init__(self, step):
+        self._step = step
+
+    def batch(self, step):
+        if step == self._step:
+            raise RuntimeError(f"broken at step {step}")
+        return step
+
+
+def test_prefetch_raises_at_the_step_that_failed():
+    batches = prefetch(FailsAt(3), 0, 10)
+    assert [next(batches) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(RuntimeError, match="broken at step 3"):
+        next(batches)
+
+
+def test_prefetch_ends_its_thread_when_nobody_listens():
+    before = set(threading.enumerate())
+    batches = prefetch(FailsAt(None), 0, 10**9)
+    assert next(batches) == 0
+    assert set(threading.enumerate()) > before
+    batches.close()
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a positive multiple of the 1 processes, got 0"),
+        ({"batch_size": -2}, "got -2"),
+        ({"num_processes": 3}, "batch_size must be a positive multiple of the 3 processes, got 4"),
+        ({"process": 2, "num_processes": 2}, "process must lie in 0 to 1, got 2"),
+        ({"process": -1}, "process must lie in 0 to 0, got -1"),
+        ({"num_processes": 0}, "num_processes must be at least 1, got 0"),
+        ({"tasks": []}, "at least one task"),
+        ({"pooled_batches": 0}, "pooled_batches must be an integer of at least 1, got 0"),
+        ({"pooled_batches": 2.0}, r"pooled_batches must be an integer of at least 1, got 2\.0"),
+    ],
+)
+def test_bad_streams(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingStream(**{"tasks": [task_of("bfs")], "batch_size": 4, "seed": 0, **options})
+
+
+def test_prefetch_needs_depth():
+    stream = TrainingStream([task_of("bfs")], 2, 0)
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+        next(prefetch(stream, 0, 2, depth=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sizes": ()}, "bfs: at least one size is needed"),
+        ({"sizes": (4, 0)}, "bfs: .*got 0"),
+        ({"sizes": (4,), "problem_options": {"low": 1}}, "bfs: unknown problem option 'low'; known: p"),
+    ],
+)
+def test_bad_tasks(options, message):
+    with pytest.raises(ValueError, match=message):
+        task_of("bfs", **options)

@@ -1,0 +1,205 @@
+"""From configs to tasks, without starting a script."""
+
+import jax
+import pytest
+
+from configs import base
+from experiments.cli.build import assemble, check_keys
+from experiments.cli.build_tasks import make_tasks
+from nar.algorithms import ALGORITHMS
+from nar.data import Transforms
+from nar.model import HINT_MODES, Budget, Learned, Schedule
+
+
+def task_of(name, **changes):
+    data = {**base.get_config().to_dict()["data"], **changes}
+    return make_tasks({**base.get_config().to_dict(), "algorithms": name, "data": data}, Transforms())[0]
+
+
+def test_recipe_of_ibarz_et_al():
+    """arXiv 2209.11142: sizes and edge probabilities, and what is different for some algorithms."""
+    tenths = tuple(round(0.1 * k, 1) for k in range(1, 10))
+    for name, algorithm in ALGORITHMS.items():
+        task = task_of(name)
+        strings = name in ("naive_string_matcher", "kmp_matcher")
+        assert task.sizes == ((20,) if strings else (4, 7, 11, 13, 16)), name
+        few = name in ("articulation_points", "bridges", "mst_kruskal", "bipartite_matching")
+        if "p" in algorithm.problem.options:
+            expected = [p / 2 for p in tenths] if few else list(tenths)
+            assert list(task.problem_options["p"]) == pytest.approx(expected), name
+        assert ("length_needle" in task.problem_options) == strings
+
+
+def test_what_a_user_sets_holds_for_exceptions_too():
+    assert task_of("kmp_matcher", sizes=(32, 40)).sizes == (32, 40)
+    assert task_of("bridges", problem={"p": 0.3}).problem_options == {"p": 0.3}
+    stored = {"p": list(base.get_config().data.problem.p)}
+    assert max(task_of("bridges", problem=stored).problem_options["p"]) == 0.45
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sizes": ()}, "at least one size"),
+        ({"problem": {"q": 1}}, "data.problem.q: none of bfs has such an option; known: .*p"),
+        ({"exceptions": {"bfs": {"size": 1}}}, "data.exceptions.bfs.size: known are sizes and problem"),
+        ({"exceptions": {"bfs": {"sizes": (0,)}}}, "bfs: size must be"),
+    ],
+)
+def test_bad_data(changes, message):
+    with pytest.raises(ValueError, match=message):
+        task_of("bfs", **changes)
+
+
+def test_keys_are_those_of_the_base_config():
+    known = base.get_config().to_dict()
+    check_keys(known, known)
+    with pytest.raises(
+        ValueError, match=r"unknown config key model.hiden_size; did you mean model.hidden_size"
+    ):
+        check_keys({**known, "model": {**known["model"], "hiden_size": 1}}, known)
+    with pytest.raises(ValueError, match=r"config key model has the wrong type: 3"):
+        check_keys({**known, "model": 3}, known)
+    with pytest.raises(ValueError, match=r"config key model.hidden_size is missing"):
+        check_keys({**known, "model": {k: v for k, v in known["model"].items() if k != "hidden_size"}}, known)
+
+
+def test_processor_options():
+    config = base.get_config().to_dict()
+    config["model"]["processor_options"] = {"num_triplet_features": 4}
+    assemble(config)
+    for processor in ("mpnn", "gmpnn"):
+        config["model"]["processor"] = processor
+        with pytest.raises(ValueError, match=f"processor_options of {processor}: .*num_triplet_features"):
+            assemble(config)
+
+
+@pytest.mark.parametrize(
+    ("processor", "options", "message"),
+    [
+        ("gat", {"num_heads": 3}, "processor_options of gat: num_heads must divide hidden_size = 4, got 3"),
+        (
+            "mpnn",
+            {"aggregation": "min"},
+            "processor_options of mpnn: unknown aggregation 'min'; known: max, sum",
+        ),
+        (
+            "memnet_full",
+            {"memory_size": 0},
+            "processor_options of memnet_full: memory_size must be at least 1",
+        ),
+        (
+            "math:sqrt",
+            {},
+            "processor_options of math:sqrt: a processor needs the method __call__, which 2.0 has",
+        ),
+        ("math:pi", {}, "math has no processor 'pi'; it has: acos, "),
+        ("mpn", {}, "unknown processor 'mpn'; known: deepsets, "),
+    ],
+)
+def test_bad_processors(processor, options, message):
+    with pytest.raises(ValueError, match=message):
+        assemble(config_with(model__processor=processor, model__processor_options=options))
+
+
+def test_aggregation_by_name():
+    parts = assemble(config_with(model__processor_options={"aggregation": "recurrent"}))
+    params = jax.eval_shape(parts.model.init, jax.random.key(0), {"bfs": parts.stream.batch(0)})
+    assert params["processor/mpnn/recurrent"]["w"].shape == (8, 16)
+
+
+def config_with(**changes):
+    """The base config, small, with some keys changed; dots are written as double underscores."""
+    config = base.get_config()
+    config.model.processor, config.model.hidden_size = "mpnn", 4
+    with config.unlocked():
+        config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+    return config.to_dict()
+
+
+def test_knobs_reach_the_network():
+    parts = assemble(
+        config_with(
+            model__hint_mode="decoded_only",
+            model__teacher_forcing=1.0,
+            model__teacher_forcing_schedule={"shape": "cosine", "end": 0.1, "steps": 20},
+            model__message_passing_steps=2,
+            model__dropout=0.1,
+            model__lstm=True,
+            model__encoder_init="default",
+            model__precision="bfloat16",
+            model__remat=True,
+            model__termination="learned",
+            model__budget__steps=3,
+        )
+    )
+    config = parts.model.config
+    assert config.hints == HINT_MODES["decoded_only"]
+    assert config.teacher_forcing == Schedule("cosine", 1.0, 0.1, 20)
+    assert (config.message_passing_steps, config.dropout, config.lstm) == (2, 0.1, True)
+    assert (config.encoder_init, config.precision, config.remat) == ("default", "bfloat16", True)
+    assert config.termination == Learned(Budget(steps=3, steps_per_node=1.0))
+
+
+def test_auxiliary_losses_have_weights():
+    weights = {"auxiliary/halting": 2.0, "bfs/auxiliary/halting": 0.5, "hint": 0.1}
+    parts = assemble(config_with(model__termination="learned", training__loss_weights=weights))
+    assert parts.loss_weights == weights
+
+
+def test_without_layer_norm():
+    def names(**changes):
+        parts = assemble(config_with(**changes))
+        batches = {"bfs": parts.stream.batch(0)}
+        return set(jax.eval_shape(parts.model.init, jax.random.key(0), batches))
+
+    assert names() - names(model__layer_norm=False) == {"processor/mpnn/norm"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model__hint_mode": "decoded"}, "unknown hint_mode 'decoded'; known: encoded_decoded, "),
+        ({"model__message_passing_steps": 0}, "model.message_passing_steps must be an integer of at least 1"),
+        ({"model__dropout": 1.0}, "dropout must be at least 0 and less than 1"),
+        (
+            {"model__encoder_init": "xavier"},
+            "unknown encoder_init 'xavier'; known: default, xavier_on_scalars",
+        ),
+        ({"model__precision": "float16"}, "unknown precision 'float16'; known: float32, bfloat16"),
+        (
+            {"training__grad_accumulation_steps": 5},
+            "grad_accumulation_steps must divide the batch_size 32, got 5",
+        ),
+        (
+            {"training__grad_accumulation_steps": -1},
+            "grad_accumulation_steps must be an integer of at least 1, or 0, got -1",
+        ),
+        ({"model__termination": "never"}, "unknown termination 'never'; known: trace, budget, learned"),
+        ({"model__termination": "budget", "model__budget__steps": -1}, "steps of a budget must be a number"),
+        (
+            {"model__termination": "learned", "model__halting__prior": 2.0},
+            "prior of halting must lie between",
+        ),
+        (
+            {"model__teacher_forcing_schedule": {"shape": "step", "end": 0.0, "steps": 5}},
+            "model.teacher_forcing_schedule: unknown schedule shape 'step'",
+        ),
+        (
+            {"training__loss_weights": {"hnt": 1.0}},
+            "training.loss_weights: unknown loss weight 'hnt'; known: ",
+        ),
+        (
+            {"model__hint_mode": "none", "training__loss_weights": {"bfs/pi_h": 1.0}},
+            "unknown loss weight 'bfs/pi_h'; known: hint, output, auxiliary, bfs, bfs/pi$",
+        ),
+        ({"training__loss_weights": {"auxiliary/x": 1.0}}, "unknown loss weight 'auxiliary/x'; known: "),
+        (
+            {"training__loss_weights": {"bfs/pi_h": -1.0}},
+            "loss weight bfs/pi_h must be a number of at least 0",
+        ),
+    ],
+)
+def test_bad_knobs(changes, message):
+    with pytest.raises(ValueError, match=message):
+        assemble(config_with(**changes))

@@ -1,0 +1,166 @@
+"""Runs that are killed at any moment, or whose disk is full: real processes on a real file system."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from commands import ROOT, command, run
+from lives import Life
+
+from experiments.fault_injection.compare_runs import differences
+from nar.runs.workdir import Workdir
+from nar.training import Checkpoints, TrainState, read_json, write_json
+
+SMALL = ("--config.model.hidden_size=4", "--config.training.steps=40", "--config.training.eval_every=5")
+
+
+def words_of(workdir):
+    return "--config=configs/tiny.py", f"--workdir={workdir}", *SMALL
+
+
+def train(workdir):
+    code, output, errors = run("train", *words_of(workdir))
+    return code, output + errors
+
+
+def parameters(workdir):
+    return json.loads((workdir / "result.json").read_text())["parameters_sha256"]
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path):
+    """`experiments.crash_test`, with fewer kills than by hand."""
+    quickly = ("--config.model.hint_mode=none", "--config.training.optimizer=sgd")
+    arguments = (f"--workdir={tmp_path / 'kills'}", *SMALL, *quickly, "--kills=3", "--seed=2")
+    code, output, errors = run("crash_test", *arguments, timeout=550)
+    assert code == 0, output + errors
+    assert "3 kills in" in output and "bit for bit" in output
+
+
+def saved_run(path, weight):
+    """What a run leaves: its result, lines of metrics, and checkpoints with a weight in their last array."""
+    workdir = Workdir(path)
+    checkpoints = Checkpoints(workdir.checkpoints)
+    for step, score in ((2, 0.9), (4, 0.5)):
+        params = {"a": {"w": np.arange(3.0)}, "b": {"w": np.array([step, weight])}}
+        checkpoints.save(TrainState(params, (), np.int32(step), jax.random.key(0)), score, {})
+    result = {"steps": 4, "best_step": 2, "scores": {"test": 0.5}, "seconds": time.monotonic()}
+    write_json(workdir.result, result)
+    line = json.dumps({"step": 4, "loss": 0.5, "steps_per_second": time.monotonic()})
+    workdir.metrics.write_text(f"{line}\n")
+    return workdir
+
+
+def test_kill_test_notices_a_difference(tmp_path):
+    """Two runs that differ in a bit of one array, or in one score, are not equal."""
+    a, b = (saved_run(tmp_path / name, 1.0) for name in "ab")
+    assert differences(a, b) == []
+    result = read_json(b.result)
+    write_json(b.result, {**result, "scores": {"test": 0.25}})
+    assert differences(a, b) == ["parameters and scores in result.json"]
+    write_json(b.result, result)
+    b.metrics.write_text(b.metrics.read_text().replace("0.5", "0.25", 1))
+    assert differences(a, b) == ["metrics.jsonl"]
+    assert differences(a, saved_run(tmp_path / "c", np.nextafter(1.0, 2.0))) == ["states"]
+    best_differs = saved_run(tmp_path / "d", 1.0)
+    shutil.copy(tmp_path / "c" / "checkpoints" / "step_2.npz", best_differs.checkpoints)  # the best one alone
+    assert differences(a, best_differs) == ["states"]
+
+
+def listens(process):
+    """Whether Python has begun with our scripts; before, a signal ends it as it ends any program."""
+    status = pathlib.Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        return time.sleep(1) is None
+    caught = re.search(r"^SigCgt:\s*(\w+)", status.read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [
+        (signal.SIGTERM, 0.0),
+        (signal.SIGINT, 0.5),
+        pytest.param(signal.SIGTERM, 1.5, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 3.0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_while_it_starts_ends_it_with_a_line(tmp_path, number, seconds):
+    process = subprocess.Popen(
+        command("train", *words_of(tmp_path / "run")),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not listens(process):
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode in (1, 128 + number)
+    assert re.search(r"^Interrupted\b.*the same command goes on", output, re.MULTILINE)
+    assert "Traceback" not in output
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path):
+    life = Life("train", *words_of(tmp_path / "run"))
+    life.wait_for((tmp_path / "run" / "checkpoints" / "step_0.npz").exists)
+    for _ in range(2):
+        life.signal(signal.SIGTERM)
+        time.sleep(0.05)
+    code, output, errors = life.end()
+    assert code in (1, 128 + signal.SIGTERM)
+    assert "Interrupted" in errors and "Traceback" not in output + errors
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of our own; of a few hundred kilobytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    if not sys.platform.startswith("linux") or os.geteuid() != 0 or not mount("size=260k"):
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder, mount
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_real_disk_that_is_full_and_grows_again(small_disk, tmp_path):
+    folder, mount = small_disk
+    code, output = train(folder / "run")
+    assert code == 1
+    assert re.search(
+        r"^error: \S+/disk/run/\S+: No space left on device; what was saved", output, re.MULTILINE
+    )
+    assert "Traceback" not in output
+    saved = sorted((folder / "run" / "checkpoints").glob("step_*.npz"))
+    assert len(saved) >= 2
+    # While it is full, nothing changes.
+    before = {path: path.read_bytes() for path in saved}
+    code, output = train(folder / "run")
+    assert code == 1 and "No space left" in output and "Traceback" not in output
+    assert {path: path.read_bytes() for path in before} == before
+    assert mount("remount,size=8m")
+    code, output = train(folder / "run")
+    assert code == 0, output
+    assert "Going on from step" in output
+    code, output = train(tmp_path / "undisturbed")
+    assert code == 0, output
+    assert parameters(folder / "run") == parameters(tmp_path / "undisturbed")

@@ -1,0 +1,114 @@
+"""Initial parameters: those of the initialisers, drawn without a program for each array."""
+
+import contextlib
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from configs import base
+from experiments.cli.build import assemble, new_state
+from nar.model.init import draw_params, find_parameter_specs, nested, recipe_of, truncated_normal
+from nar.training import Compilations
+
+FEATURES = np.ones((3, 64), np.float32)
+
+
+def own_init(shape, dtype):
+    """An initialiser that is not known to `nar`."""
+    return jax.random.uniform(hk.next_rng_key(), shape, dtype, 2.0, 3.0)
+
+
+def forward():
+    hidden = hk.Linear(512, name="first")(FEATURES)
+    hidden = hk.LayerNorm(-1, True, True, name="norm")(hidden)
+    # An initialiser with a number that is computed on the way, as those of other people's processors have.
+    wide = hk.initializers.TruncatedNormal(jnp.sqrt(jnp.mean(FEATURES)))
+    hidden = hk.Linear(256, w_init=wide, b_init=hk.initializers.Constant(-3.0), name="second")(hidden)
+    hk.get_parameter("own", [40, 50], init=own_init)
+    return hidden
+
+
+def make(key, function=forward):
+    return nested(draw_params(find_parameter_specs(function), function, key))
+
+
+def test_arrays_are_those_that_haiku_makes():
+    shapes = jax.eval_shape(hk.transform(forward).init, jax.random.key(0))
+    found = make(jax.random.key(0))
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), found) == jax.tree.map(
+        lambda x: (x.shape, x.dtype), shapes
+    )
+
+
+def test_values_have_the_distribution_of_their_initializers():
+    found = jax.tree.map(np.asarray, make(jax.random.key(0)))
+    for name, deviation in (("first", 64**-0.5), ("second", 1.0)):
+        values = found[name]["w"].ravel()
+        assert np.abs(values).max() <= 2 * deviation * (1 + 1e-6)
+        assert stats.kstest(values / deviation, stats.truncnorm(-2, 2).cdf).pvalue > 1e-3
+    assert stats.kstest(found["~"]["own"].ravel() - 2, "uniform").pvalue > 1e-3
+    np.testing.assert_array_equal(found["first"]["b"], 0)
+    np.testing.assert_array_equal(found["second"]["b"], -3)
+    np.testing.assert_array_equal(found["norm"]["scale"], 1)
+
+
+@pytest.mark.parametrize("bounds", [(-2.0, 2.0), (0.5, 4.0), (-1.0, 0.0)])
+def test_truncated_normals(bounds):
+    values = truncated_normal(np.random.default_rng(0), (100, 300), *bounds)
+    assert values.min() >= bounds[0] and values.max() <= bounds[1]
+    assert stats.kstest(values.ravel(), stats.truncnorm(*bounds).cdf).pvalue > 1e-3
+
+
+def test_arrays_and_keys_differ():
+    first, second = make(jax.random.key(0)), make(jax.random.key(1))
+    for module, name in (("first", "w"), ("second", "w"), ("~", "own")):
+        assert not np.isclose(first[module][name], second[module][name]).all()
+
+    def twins():
+        return hk.Linear(64, name="one")(FEATURES) + hk.Linear(64, name="other")(FEATURES)
+
+    params = make(jax.random.key(0), twins)
+    assert abs(np.corrcoef(params["one"]["w"].ravel(), params["other"]["w"].ravel())[0, 1]) < 0.1
+
+
+def test_an_array_does_not_depend_on_others():
+    alone = make(jax.random.key(3), lambda: hk.Linear(512, name="first")(FEATURES))
+    np.testing.assert_array_equal(alone["first"]["w"], make(jax.random.key(3))["first"]["w"])
+
+    def only_own():
+        hk.get_parameter("own", [40, 50], init=own_init)
+
+    np.testing.assert_array_equal(
+        make(jax.random.key(3), only_own)["~"]["own"], make(jax.random.key(3))["~"]["own"]
+    )
+
+
+def test_programs_draw_the_same_values():
+    keys = jax.random.split(jax.random.key(0), 3)
+    together = jax.jit(jax.vmap(make))(keys)
+    for number, key in enumerate(keys):
+        mine = jax.tree.map(lambda leaf: leaf[number], together)  # noqa: B023
+        jax.tree.map(np.testing.assert_array_equal, mine, jax.jit(make)(key))
+        jax.tree.map(np.testing.assert_array_equal, mine, make(key))
+
+
+def test_computed_numbers_have_no_recipe():
+    assert recipe_of(hk.initializers.TruncatedNormal(jnp.ones(()))) is None
+    assert recipe_of(hk.initializers.Constant(np.ones(3))) is None
+    assert recipe_of(lambda shape, dtype: jnp.ones(shape, dtype)) is None
+    assert recipe_of(jnp.ones) and recipe_of(hk.initializers.TruncatedNormal(2))
+
+
+def test_a_state_takes_few_programs_however_many_arrays_there_are():
+    config = base.get_config().to_dict()
+    config["algorithms"] = ("bfs", "minimum", "heapsort")
+    parts = assemble(config)
+    jax.clear_caches()
+    with contextlib.closing(Compilations()) as compilations:
+        state = new_state(parts, seed=0)
+    assert len(jax.tree.leaves(state)) > 400
+    assert compilations.programs.total() < 10, compilations.programs

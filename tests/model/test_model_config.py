@@ -1,0 +1,474 @@
+"""The knobs of the network: equal to dm-clrs where it has them, and each does what its documentation says."""
+
+import contextlib
+import dataclasses
+import functools
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+from twins import (
+    BATCH,
+    HIDDEN,
+    SIZE,
+    assert_same_loss_and_gradients,
+    assert_same_predictions,
+    make_twins,
+)
+
+from nar import ALGORITHMS
+from nar.data import Task, TrainingStream, Transforms
+from nar.losses import check_loss_weights, loss_factors, total_loss
+from nar.model import ENCODER_INITS, HINT_MODES, SHAPES, Budget, Learned, NetConfig, Schedule, make_model
+from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, ProcessorOutput, Repeated
+from nar.traces import clrs30_sample
+from nar.training import Compilations, Devices, init_state, make_optimizer, make_step
+
+# ---------------------------------------------------------------------------------------------------
+# Parity
+
+
+def cases(*quick, slow):
+    """Cases (task, knobs), of which those behind `slow` are marked so."""
+
+    def name(value):
+        return value if isinstance(value, str) else "-".join(str(option) for option in value.values())
+
+    return pytest.mark.parametrize(
+        ("task", "options"),
+        [*quick, *(pytest.param(*case, marks=pytest.mark.slow) for case in slow)],
+        ids=name,
+    )
+
+
+@cases(
+    ("bfs", {"hint_mode": "decoded_only", "lstm": True}),
+    slow=[
+        ("bfs", {"hint_feedback": "hard_on_eval"}),
+        ("bfs", {"hint_feedback": "hard"}),
+        ("bellman_ford", {"teacher_forcing": 1.0, "message_passing_steps": 3}),
+        ("insertion_sort", {"hint_mode": "decoded_only"}),
+        ("insertion_sort", {"hint_mode": "none", "lstm": True}),
+        ("insertion_sort", {"hint_feedback": "hard"}),
+        ("heapsort", {"hint_mode": "none"}),
+        ("heapsort", {"hint_mode": "decoded_only"}),
+    ],
+)
+def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
+    """In evaluation."""
+    twins = make_twins(task, **{"processor": "pgn", **options})
+    assert_same_predictions(twins.our_evaluation, twins.their_evaluation)
+
+
+@cases(
+    ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "gmpnn"}),
+    slow=[
+        ("bfs", {"hint_mode": "decoded_only"}),
+        ("bfs", {"hint_mode": "none"}),
+        ("bfs", {"hint_feedback": "hard"}),
+        ("bfs", {"lstm": True}),
+        ("bellman_ford", {"hint_mode": "none", "lstm": True, "message_passing_steps": 2}),
+        ("bellman_ford", {"hint_mode": "decoded_only", "processor": "triplet_gmpnn"}),
+        ("bellman_ford", {"hint_feedback": "hard_on_eval"}),
+        ("bellman_ford", {"teacher_forcing": 1.0, "message_passing_steps": 3}),
+        ("minimum", {"message_passing_steps": 3, "processor": "gmpnn"}),
+        ("matrix_chain_order", {"hint_mode": "decoded_only"}),
+        ("segments_intersect", {"hint_feedback": "hard", "lstm": True}),
+        ("segments_intersect", {"hint_mode": "none", "message_passing_steps": 2}),
+        ("activity_selector", {"hint_mode": "none"}),
+        ("kmp_matcher", {"hint_mode": "decoded_only", "lstm": True}),
+    ],
+)
+def test_training_with_knobs_is_that_of_dm_clrs(task, options):
+    """Predictions, loss and gradients; not of permutations, which have random noise in training."""
+    twins = make_twins(task, **{"processor": "pgn", **options})
+    assert_same_predictions(twins.our_training.predicted, twins.their_training.predicted)
+    assert_same_loss_and_gradients(twins)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Parameters
+
+
+def batch_of(task="bfs", size=SIZE, seed=0):
+    algorithm = ALGORITHMS[task]
+    return Transforms().apply(algorithm, clrs30_sample(task, size, BATCH, seed))
+
+
+def model_of(task="bfs", processor=PGN, **options):
+    return make_model(NetConfig(processor, HIDDEN, **options), {task: Transforms().spec(ALGORITHMS[task])})
+
+
+@functools.cache
+def shapes_of(task="bfs", **options):
+    model = model_of(task, **options)
+    return jax.eval_shape(model.init, jax.random.key(0), {task: batch_of(task)})
+
+
+def test_hint_modes_have_the_parameters_that_they_use():
+    def parts(mode):
+        names = shapes_of(hint_mode=mode)
+        return {kind: any(name.startswith(f"bfs/{kind}/reach_h") for name in names) for kind in PARTS}
+
+    PARTS = ("encode", "decode")
+    assert parts("encoded_decoded") == parts("encoded_without_loss") == {"encode": True, "decode": True}
+    assert parts("decoded_only") == {"encode": False, "decode": True}
+    assert parts("none") == {"encode": False, "decode": False}
+    assert {"bfs/encode/adj_0", "bfs/decode/pi/out"} <= set(shapes_of(hint_mode="none"))
+
+
+ALL_KNOBS = {"lstm": True, "dropout": 0.2, "message_passing_steps": 2, "teacher_forcing": 0.5}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hint_mode", HINT_MODES)
+def test_every_parameter_trains_with_every_knob(hint_mode):
+    """In dm-clrs, whose updates go by name, an LSTM keeps its initial weights."""
+    task = Task(ALGORITHMS["binary_search"], (SIZE,))
+    stream = TrainingStream([task], batch_size=BATCH, seed=0)
+    model = make_model(NetConfig(MPNN, HIDDEN, hint_mode=hint_mode, **ALL_KNOBS), {task.name: task.spec})
+    optimizer, devices = make_optimizer(1e-2), Devices.all()
+    state = devices.make_state(lambda: init_state(model, optimizer, {task.name: stream.batch(0)}, seed=0))
+    before = jax.tree.map(np.array, state.params)
+    assert ("processor/lstm/gates" in before) and ("binary_search/encode/target_0" in before)
+    step = make_step(model, optimizer)
+    for index in range(3):
+        state, metrics = step(state, devices.put_batch(stream.batch(index)), task.name)
+    assert ("loss/binary_search/mid" in metrics) == (hint_mode != "none")
+    if hint_mode == "encoded_without_loss":
+        assert metrics["loss"] == metrics["loss/binary_search/return"]
+    for module, leaves in before.items():
+        for name, value in leaves.items():
+            # Offsets of logits shift all nodes alike, so that their gradient is zero by nature.
+            if name == "b" and module.endswith("/node"):
+                continue
+            assert not np.array_equal(value, state.params[module][name]), (module, name)
+
+
+@pytest.mark.parametrize("init", ENCODER_INITS)
+def test_encoder_inits_have_the_statistics_of_dm_clrs(init):
+    """Over many keys: a scalar hint, which begins smaller with xavier_on_scalars, a mask and an input."""
+    task, num_keys = "bellman_ford", 100
+    probes = {
+        "d": ("hint", "node", "scalar"),
+        "msk": ("hint", "node", "mask"),
+        "A": ("input", "edge", "scalar"),
+    }
+
+    def encode():
+        for name, row in probes.items():
+            (encoder,) = oracle.encoders.construct_encoders(*row, HIDDEN, init, name)
+            encoder(np.ones((1, 1), np.float32))
+
+    with oracle.relaxed():
+        many = jax.jit(jax.vmap(hk.transform(encode).init))
+        theirs = many(jax.random.split(jax.random.key(0), num_keys))
+    model = model_of(task, encoder_init=init)
+    draws = [model.init(jax.random.key(seed), {task: batch_of(task)}) for seed in range(num_keys)]
+    for probe in probes:
+        expected = theirs[f"{probe}_enc_linear"]["w"]
+        found = np.stack([draw[f"{task}/encode/{probe}_0"]["w"] for draw in draws])
+        assert np.std(found) == pytest.approx(float(np.std(expected)), rel=0.1), probe
+
+
+# ---------------------------------------------------------------------------------------------------
+# Hints
+
+
+def apply(model, params, batch, is_training=False, key=0, **arguments):
+    task = next(iter(model.specs))
+    return _compiled(model.apply)(
+        params, jax.random.key(key), task=task, batch=batch, is_training=is_training, **arguments
+    )
+
+
+@functools.cache
+def _compiled(function):
+    return jax.jit(function, static_argnames=("task", "is_training", "num_steps"))
+
+
+def random_params(shapes):
+    random = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: (random.standard_normal(leaf.shape) / leaf.shape[0] ** 0.5).astype(np.float32), shapes
+    )
+
+
+def with_other_first_hints(batch):
+    changed = {name: np.concatenate([1 - value[:1], value[1:]]) for name, value in batch.hints.items()}
+    return dataclasses.replace(batch, hints=changed)
+
+
+@pytest.mark.parametrize("hint_mode", ["encoded_decoded", "decoded_only", "none"])
+def test_hints_that_are_not_encoded_are_not_seen(hint_mode):
+    batch, model = batch_of("minimum"), model_of("minimum", hint_mode=hint_mode, teacher_forcing=1.0)
+    params = random_params(shapes_of("minimum", hint_mode=hint_mode))
+    first = apply(model, params, batch, is_training=True)
+    other = apply(model, params, with_other_first_hints(batch), is_training=True)
+    same = np.array_equal(first.outputs["min"], other.outputs["min"])
+    assert same == (hint_mode != "encoded_decoded")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hint_mode": "loud"}, "unknown hint_mode 'loud'; known: encoded_decoded, decoded_only, none, "),
+        ({"encoder_init": "glorot"}, "unknown encoder_init 'glorot'; known: default, xavier_on_scalars"),
+        ({"dropout": 1.0}, r"dropout must be at least 0 and less than 1, got 1\.0"),
+        ({"message_passing_steps": 0}, "message_passing_steps must be at least 1, got 0"),
+        ({"hint_mode": "encoded_without_loss", "hint_feedback": "hard"}, "hard hints have no gradient"),
+        ({"hint_mode": "encoded_without_loss", "teacher_forcing": 1.0}, "teacher_forcing less than 1"),
+    ],
+)
+def test_bad_knobs(options, message):
+    with pytest.raises(ValueError, match=message):
+        NetConfig(PGN, **options)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Teacher forcing over training
+
+
+@pytest.mark.parametrize(
+    ("shape", "halfway"), [("linear", 0.5), ("cosine", 0.5), ("exponential", 0.4), ("constant", 0.8)]
+)
+def test_schedules(shape, halfway):
+    schedule = Schedule(shape, start=0.8, end=0.2, steps=10)
+    compiled = jax.jit(schedule)
+    values = [float(compiled(step)) for step in (0, 5, 10, 1000)]
+    last = 0.8 if shape == "constant" else 0.2
+    assert values == pytest.approx([0.8, halfway, last, last], rel=1e-5)
+    falls = np.diff([float(compiled(step)) for step in range(11)])
+    assert (falls < 0).all() or shape == "constant"
+    if shape == "cosine":
+        assert abs(falls[0]) < abs(falls[4])
+
+
+def test_every_shape_is_tested():
+    assert set(SHAPES) == {"linear", "cosine", "exponential", "constant"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("steep", 1.0, 0.0, 5), "unknown schedule shape 'steep'; known: constant, linear, cosine, exp"),
+        (("linear", 1.5, 0.0, 5), "start of a schedule must lie between 0 and 1, got 1.5"),
+        (("linear", 1.0, -0.5, 5), "end of a schedule must lie between 0 and 1, got -0.5"),
+        (("linear", 1.0, 0.0, 0), "steps of a schedule must be at least 1, got 0"),
+        (("exponential", 1.0, 0.0, 5), "an exponential schedule never is at 0"),
+    ],
+)
+def test_bad_schedules(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Schedule(*arguments)
+
+
+def test_a_teacher_leaves_in_the_course_of_training():
+    """By the training step, the rollout is that with a teacher always, sometimes or never."""
+    batch = batch_of("minimum")
+    params = random_params(shapes_of("minimum"))
+
+    def hints(teacher_forcing, **arguments):
+        model = model_of("minimum", teacher_forcing=teacher_forcing)
+        predictions = apply(model, params, batch, is_training=True, **arguments)
+        return np.asarray(predictions.hints["min_h"])
+
+    schedule = Schedule("linear", 1.0, 0.0, 10)
+    always, never = hints(1.0), hints(0.0)
+    assert not np.allclose(always, never)
+    for step, expected in ((0, always), (10, never)):
+        np.testing.assert_allclose(hints(schedule, training_step=jnp.asarray(step)), expected, atol=1e-5)
+    second = hints(schedule, training_step=jnp.asarray(5))[1]
+    like_one = [np.isclose(second, x[1], atol=1e-5).all(axis=1) for x in (always, never)]
+    assert (like_one[0] | like_one[1]).all()
+
+
+@pytest.mark.slow
+def test_the_step_function_knows_the_training_step():
+    """With a schedule, losses of the step are those of the probability that is due then."""
+    task = Task(ALGORITHMS["minimum"], (SIZE,))
+    stream = TrainingStream([task], batch_size=BATCH, seed=0)
+    devices, optimizer = Devices.all(), make_optimizer(1e-9)
+    hint_losses = {}
+    for name, teacher_forcing in (
+        ("always", 1.0),
+        ("leaves", Schedule("linear", 1.0, 0.0, 1)),
+    ):
+        model = make_model(NetConfig(PGN, HIDDEN, teacher_forcing=teacher_forcing), {"minimum": task.spec})
+        state = devices.make_state(lambda: init_state(model, optimizer, {"minimum": stream.batch(0)}, 0))  # noqa: B023
+        step = make_step(model, optimizer)
+        hint_losses[name] = []
+        with contextlib.closing(Compilations()) as compilations:
+            for _ in range(2):
+                state, metrics = step(state, devices.put_batch(stream.batch(0)), "minimum")
+                hint_losses[name].append(float(metrics["loss/minimum/min_h"]))
+        assert compilations.programs["find_gradients"] == 1
+    always, leaves = hint_losses["always"], hint_losses["leaves"]
+    assert leaves[0] == pytest.approx(always[0], rel=1e-5)
+    assert leaves[1] != pytest.approx(always[1], rel=1e-3)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Around the processor
+
+
+class Count:
+    """A processor that adds 1 to all states, and remembers how often it was called."""
+
+    def initial_memory(self, batch_size, num_nodes):
+        return jnp.zeros(batch_size)
+
+    def __call__(self, features, hidden, memory=(), context=None):
+        return ProcessorOutput(hidden + 1, memory=memory + 1, losses={"calls": memory + 1})
+
+
+def call(processor, hidden, *, is_training=False, memory=None, key=0):
+    batch_size, num_nodes, _ = hidden.shape
+    features = Features(
+        hidden,
+        np.zeros((batch_size, num_nodes, num_nodes, 1), np.float32),
+        np.zeros((batch_size, 1), np.float32),
+        np.ones((batch_size, num_nodes, num_nodes), bool),
+    )
+
+    def forward():
+        wrapped = processor()
+        before = wrapped.initial_memory(batch_size, num_nodes) if memory is None else memory
+        return wrapped(features, hidden, before, Context(is_training=is_training))
+
+    transformed = hk.transform(forward)
+    params = jax.jit(transformed.init)(jax.random.key(0))
+    return params, jax.jit(transformed.apply)(params, jax.random.key(key))
+
+
+def test_repetition():
+    _, processed = call(lambda: Repeated(Count(), 3), np.zeros((2, 4, 5), np.float32))
+    assert (processed.nodes == 3).all()
+    assert (processed.memory == 3).all()
+    np.testing.assert_allclose(processed.losses["calls"], 2.0)
+    with pytest.raises(ValueError, match="at least once, got 0"):
+        Repeated(Count(), 0)
+
+
+def test_dropout():
+    hidden = np.ones((4, 50, 20), np.float32)
+    _, before = call(lambda: Dropout(Count(), 0.25), hidden)
+    assert (before.nodes == 2).all()
+    _, processed = call(lambda: Dropout(Count(), 0.25), hidden, is_training=True)
+    nodes = np.asarray(processed.nodes)
+    assert set(np.unique(nodes)) == {np.float32(0), np.float32(2 / 0.75)}
+    assert (nodes == 0).mean() == pytest.approx(0.25, abs=0.03)
+    _, other = call(lambda: Dropout(Count(), 0.25), hidden, is_training=True, key=1)
+    assert not np.array_equal(nodes, other.nodes)
+    with pytest.raises(ValueError, match="rate of dropout must be"):
+        Dropout(Count(), -0.1)
+
+
+def test_lstm_is_that_of_haiku():
+    random = np.random.default_rng(0)
+    hidden = random.standard_normal((2, 4, 5)).astype(np.float32)
+    params, first = call(lambda: LSTM(Count(), 5), hidden)
+    _, second = call(lambda: LSTM(Count(), 5), first.nodes, memory=first.memory)
+
+    def theirs():
+        cell = hk.LSTM(5)
+        state = jax.tree.map(lambda x: x.reshape(2, 4, 5), cell.initial_state(8))
+        one, state = jax.vmap(cell)(hidden + 1, state)
+        return one, jax.vmap(cell)(one + 1, state)[0]
+
+    expected = jax.jit(hk.transform(theirs).apply)({"lstm/linear": params["lstm/gates"]}, None)
+    for ours, value in zip((first.nodes, second.nodes), expected, strict=True):
+        np.testing.assert_allclose(ours, value, rtol=1e-5, atol=1e-6)
+    assert (second.memory[0] == 2).all()
+
+
+OF_A_KIND = ("floydnet", "g_forgetnet", "pgn_mask", "stepwise_mpnn")
+"""With a memory of pairs, a loss, masked pointers, the number of the step."""
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [pytest.param(name, marks=[] if name in OF_A_KIND else [pytest.mark.slow]) for name in PROCESSORS],
+)
+def test_every_processor_takes_every_knob(processor):
+    """Parameters, memory and losses fit together, whatever the processor; only shapes are computed."""
+    model = model_of(
+        "bfs", PROCESSORS[processor], **ALL_KNOBS, termination=Learned(Budget(steps=3, steps_per_node=0))
+    )
+    batch = batch_of()
+    params = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch})
+    assert {"processor/lstm/gates", "bfs/halt/out"} <= set(params)
+
+    def apply(params):
+        return model.apply(params, jax.random.key(0), "bfs", batch, True)
+
+    predictions = jax.eval_shape(apply, params)
+    assert predictions.outputs["pi"].shape == (BATCH, SIZE, SIZE)
+    assert predictions.hints["reach_h"].shape == (3, BATCH, SIZE)
+    assert "halting" in predictions.losses
+
+
+# ---------------------------------------------------------------------------------------------------
+# Weights of losses
+
+BFS = Transforms().spec(ALGORITHMS["bfs"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ({}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 1}),
+        ({"hint": 0.5}, {"pi": 1, "reach_h": 0.5, "pi_h": 0.5, "auxiliary/gate": 1}),
+        ({"hint": 0.5, "bfs/pi_h": 4}, {"pi": 1, "reach_h": 0.5, "pi_h": 2, "auxiliary/gate": 1}),
+        ({"bfs": 3, "dfs": 7, "output": 0}, {"pi": 0, "reach_h": 3, "pi_h": 3, "auxiliary/gate": 3}),
+        ({"auxiliary": 2}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 2}),
+        ({"auxiliary/gate": 2}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 2}),
+        ({"bfs/auxiliary/gate": 2}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 2}),
+    ],
+)
+def test_loss_factors(weights, expected):
+    names = {"bfs": list(expected), "dfs": ["pi"]}
+    check_loss_weights(weights, names)
+    factors = loss_factors(BFS, "bfs", expected, weights)
+    assert factors == expected
+    losses = {name: jnp.asarray(float(index + 1)) for index, name in enumerate(expected)}
+    weighted = sum(expected[name] * float(value) for name, value in losses.items())
+    assert float(total_loss(losses, factors)) == weighted
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"hints": 1.0}, "unknown loss weight 'hints'; known: hint, output, auxiliary, bfs, bfs/pi"),
+        ({"pi": 1.0}, "unknown loss weight 'pi'"),
+        ({"dfs": 1.0}, "unknown loss weight 'dfs'"),
+        ({"hint": -1.0}, "loss weight hint must be a number of at least 0, got -1.0"),
+        ({"hint": float("nan")}, "got nan"),
+        ({"hint": "much"}, "got 'much'"),
+    ],
+)
+def test_bad_loss_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        check_loss_weights(weights, {"bfs": ["pi", "pi_h"]})
+
+
+def test_weights_reach_the_gradients():
+    """Without any weight on outputs, their decoders stay as they are."""
+    task = Task(ALGORITHMS["minimum"], (SIZE,))
+    stream = TrainingStream([task], batch_size=BATCH, seed=0)
+    model, devices, optimizer = model_of("minimum"), Devices.all(), make_optimizer(1e-2)
+    state = devices.make_state(lambda: init_state(model, optimizer, {"minimum": stream.batch(0)}, 0))
+    before = jax.tree.map(np.array, state.params)
+    state, metrics = make_step(model, optimizer, {"output": 0.0, "hint": 2.0})(
+        state, devices.put_batch(stream.batch(0)), "minimum"
+    )
+    hints = [value for name, value in metrics.items() if name.endswith(("_h", "/i"))]
+    assert len(hints) == 2
+    assert float(metrics["loss"]) == pytest.approx(2 * sum(map(float, hints)), rel=1e-5)
+    for name in ("min/node", "min_h/node"):
+        name = f"minimum/decode/{name}"
+        same = np.array_equal(before[name]["w"], state.params[name]["w"])
+        assert same == (name == "minimum/decode/min/node")

@@ -1,0 +1,247 @@
+"""Whatever happens to the files of a run: it goes on to the same end, or says in a line what is wrong."""
+
+import errno
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
+from damage import DAMAGES, truncated
+
+from experiments.cli import load_run
+from experiments import train
+from nar.runs.workdir import Workdir
+from nar.training import digest, read_json
+
+CONFIG = config_of()
+
+
+@pytest.fixture(scope="module")
+def quick():
+    with quick_runs():
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(quick, tmp_path_factory):
+    workdir = Workdir(tmp_path_factory.mktemp("runs") / "finished")
+    train.run(CONFIG, workdir)
+    assert {path.name for path in workdir.checkpoints.glob("*.npz")} >= {"step_8.npz", "step_12.npz"}
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def unfinished(quick, tmp_path_factory):
+    """Killed behind step 9: there are lines and events behind its last checkpoint, and no result."""
+    workdir = Workdir(tmp_path_factory.mktemp("runs") / "unfinished")
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.ShowProgress, "after_step", lambda self, step, *others: step == 10 and killed())
+        with pytest.raises(KeyboardInterrupt):
+            train.run(CONFIG, workdir)
+    assert [line["step"] for line in metrics_of(workdir)] == [2, 4, 6, 8, 10]
+    return workdir
+
+
+def problem_of(workdir):
+    """What ends the program with a line: anything else would be a traceback."""
+    try:
+        train.run(CONFIG, workdir)
+    except (ValueError, OSError) as problem:
+        return problem
+
+
+def deleted(path, random):
+    path.unlink()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Damage
+
+
+def files_of(workdir):
+    return sorted(path.relative_to(workdir.path) for path in workdir.path.rglob("*") if path.is_file())
+
+
+ANY_DAMAGE = [*DAMAGES, deleted]
+
+
+@pytest.mark.parametrize("which", ["finished", pytest.param("unfinished", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "shift", [0, *(pytest.param(shift, marks=pytest.mark.slow) for shift in range(1, len(ANY_DAMAGE)))]
+)
+def test_a_run_with_any_file_damaged_ends_as_an_undisturbed_one_or_says_why_not(
+    finished, unfinished, tmp_path, caplog, which, shift
+):
+    """The files have their kinds of damage in turn; with all shifts each file has each."""
+    source = {"finished": finished, "unfinished": unfinished}[which]
+    random = np.random.default_rng(0)
+    for number, name in enumerate(files_of(source)):
+        workdir = Workdir(shutil.copytree(source.path, tmp_path / str(name).replace("/", "_")))
+        ANY_DAMAGE[(number + shift) % len(ANY_DAMAGE)](workdir.path / name, random)
+        if name.name != "result.json":
+            workdir.result.unlink(missing_ok=True)
+        caplog.clear()
+        problem = problem_of(workdir)
+        if problem is not None:
+            # Only where something stands in the way that is not ours to remove.
+            assert f"{workdir.path / name} is damaged: it is" in str(problem)
+            assert "then the same command goes on" in str(problem)
+            shutil.rmtree(workdir.path / name)
+            train.run(CONFIG, workdir)
+        assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"], name
+        if outcome(workdir) != outcome(finished):
+            # The best checkpoint itself was lost: then the best of the others was scored, and it was said.
+            best = outcome(finished)["best_step"]
+            assert name == pathlib.Path(f"checkpoints/step_{best}.npz") and which == "finished"
+        elif metrics_of(workdir) != metrics_of(finished):
+            assert name.name == "metrics.jsonl" and "is not as it was written" in caplog.text
+
+
+@pytest.mark.parametrize("which", ["finished", "unfinished"])
+def test_with_every_file_damaged_it_says_so_and_does_not_train(finished, unfinished, tmp_path, which):
+    source = {"finished": finished, "unfinished": unfinished}[which]
+    workdir = Workdir(shutil.copytree(source.path, tmp_path / "copy"))
+    random = np.random.default_rng(1)
+    for path in workdir.checkpoints.glob("*.npz"):
+        truncated(path, random)
+    workdir.result.unlink(missing_ok=True)
+    with pytest.raises(ValueError, match="no whole checkpoint in .*; remove the folder to start anew"):
+        train.run(CONFIG, workdir)
+    shutil.rmtree(workdir.checkpoints)
+    train.run(CONFIG, workdir)
+    assert outcome(workdir) == outcome(finished)
+
+
+@pytest.mark.parametrize(
+    "damage", [*DAMAGES[:2], *(pytest.param(one, marks=pytest.mark.slow) for one in DAMAGES[2:])]
+)
+def test_readers_of_a_damaged_run_get_a_whole_state_or_a_line(finished, tmp_path, damage):
+    random = np.random.default_rng(2)
+    whole = {digest(load_run.restore(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
+    for name in ("config.json", "checkpoints/config.json", "checkpoints/step_12.npz"):
+        workdir = Workdir(shutil.copytree(finished.path, tmp_path / name.replace("/", "_")))
+        damage(workdir.path / name, random)
+        before = files_of(workdir)
+        run = load_run.restore(workdir.path, "last")
+        assert int(run.state.step) in (8, 12)
+        assert int(run.state.step) == 8 or digest(run.state) in whole
+        assert run.config["training"]["steps"] == STEPS
+        assert files_of(workdir) == before
+
+
+def test_a_run_of_an_older_version_goes_on_with_the_defaults_of_new_keys(
+    unfinished, finished, tmp_path, caplog
+):
+    workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
+    config = read_json(workdir.config)
+    del config["training"]["on_nonfinite"], config["training"]["early_stopping_patience"], config["evaluation"]
+    for path in (workdir.config, workdir.checkpoints / "config.json"):
+        path.write_text(json.dumps(config))
+    assert load_run.open_workdir(workdir.path)[1]["training"]["on_nonfinite"] == "stop"
+    assert "training.on_nonfinite='stop'" in caplog.text and "of an older version" in caplog.text
+    train.run(CONFIG, workdir)
+    assert outcome(workdir) == outcome(finished)
+
+
+def test_a_finished_run_can_be_prolonged(quick, finished, tmp_path, capsys):
+    workdir = Workdir(tmp_path / "run")
+    train.run(config_of(steps=6), workdir)
+    assert outcome(workdir)["steps"] == 6
+    train.run(CONFIG, workdir)
+    assert "Going on from step 6." in capsys.readouterr().out
+    assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"]
+    assert metrics_of(workdir)[-1] == metrics_of(finished)[-1]
+
+
+def test_a_run_that_did_not_know_parts_took_batches_whole(unfinished, tmp_path):
+    """Not in as many as suit, which is the default now: the noise would be another."""
+    workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
+    config = read_json(workdir.config)
+    del config["training"]["grad_accumulation_steps"]
+    for path in (workdir.config, workdir.checkpoints / "config.json"):
+        path.write_text(json.dumps(config))
+    assert load_run.open_workdir(workdir.path)[1]["training"]["grad_accumulation_steps"] == 1
+    with pytest.raises(ValueError, match=r"training\.grad_accumulation_steps: 1 there, 0 now"):
+        train.run(CONFIG, workdir)
+    train.run(config_of(grad_accumulation_steps=1), workdir)
+
+
+def test_what_is_done_about_what_is_not_finite_may_change(unfinished, finished, tmp_path):
+    workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
+    train.run(config_of(on_nonfinite="skip"), workdir)
+    assert outcome(workdir) == outcome(finished)
+    with pytest.raises(ValueError, match="training.seed"):
+        train.run(config_of(seed=1), workdir)
+
+
+def test_a_run_in_use_is_refused_and_untouched(unfinished, tmp_path):
+    workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
+    before = {path: path.read_bytes() for path in workdir.path.rglob("*") if path.is_file()}
+    with workdir.lock():
+        before[workdir.path / ".lock"] = (workdir.path / ".lock").read_bytes()
+        with pytest.raises(ValueError, match="is in use by process"):
+            train.run(CONFIG, workdir)
+    assert {path: path.read_bytes() for path in workdir.path.rglob("*") if path.is_file()} == before
+
+
+# ---------------------------------------------------------------------------------------------------
+# Full disks
+
+
+class Disk:
+    """Takes so many writes of files, and no more."""
+
+    def __init__(self, patch, writes, number=errno.ENOSPC):
+        self.left, self._number = writes, number
+        for name in ("fsync", "mkdir"):
+            patch.setattr(os, name, self._watched(getattr(os, name)))
+        opened = pathlib.Path.open
+
+        def watched(path, mode="r", *arguments, **options):
+            return (self._watched(opened) if mode == "a" else opened)(path, mode, *arguments, **options)
+
+        patch.setattr(pathlib.Path, "open", watched)
+
+    def _watched(self, function):
+        def write(*arguments, **options):
+            if self.left <= 0:
+                raise OSError(self._number, os.strerror(self._number))
+            self.left -= 1
+            return function(*arguments, **options)
+
+        return write
+
+
+@pytest.mark.parametrize(
+    ("number", "first", "every"),
+    [(errno.ENOSPC, 0, 5), (errno.EDQUOT, 3, 17), pytest.param(errno.ENOSPC, 0, 1, marks=pytest.mark.slow)],
+)
+def test_a_disk_that_is_full_at_any_write_stops_with_its_file_and_loses_nothing(
+    finished, tmp_path, monkeypatch, number, first, every
+):
+    writes = first
+    while True:
+        workdir = Workdir(tmp_path / str(writes))
+        with monkeypatch.context() as patch:
+            disk = Disk(patch, writes, number)
+            problem = problem_of(workdir)
+        if problem is None:
+            assert disk.left >= 0 and writes > 12
+            break
+        assert problem.errno == number
+        assert str(workdir.path) in problem.filename
+        for path in workdir.checkpoints.glob("*.npz"):
+            with np.load(path) as archive:
+                assert f"step_{archive['step']}.npz" == path.name
+        train.run(CONFIG, workdir)
+        assert outcome(workdir) == outcome(finished)
+        assert metrics_of(workdir) == metrics_of(finished)
+        assert not list(workdir.path.rglob("*.part"))
+        writes += every

@@ -1,0 +1,215 @@
+"""Several tasks with one processor: weights, chunks, averages, resume, as a config asks for them."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import generalist, generalist_small, tiny
+from experiments import train
+from experiments.cli.build import Parts, assemble
+from experiments.cli.build_tasks import loss_weights
+from nar import ALGORITHMS
+from nar.algorithms import FAMILIES
+from nar.data import TaskSchedule
+from nar.evaluation import scores_of_classes
+from nar.reports import result_summary
+from nar.training import Reweigh, read_json
+from nar.runs.workdir import Workdir
+
+TASKS = {
+    "bfs": {"sizes": (5, 4), "batch_size": 2, "problem": {"p": 0.4}},
+    "minimum": {"loss_weight": 0.5, "sampling_weight": 2.0},
+}
+
+
+def config_of(algorithms=("bfs", "minimum", "insertion_sort"), tasks=None, **training):
+    config = tiny.get_config()
+    config.model.hidden_size = 4
+    config.algorithms = algorithms
+    with config.unlocked():
+        config.tasks.update(TASKS if tasks is None else tasks)
+    config.training.update(
+        {"steps": 24, "eval_every": 8, "log_every": 4, "chunk_length": 3, **training}
+    )
+    return config.to_dict()
+
+
+def test_what_is_said_of_a_task_holds_for_it_alone():
+    config = config_of()
+    parts = assemble(config)
+    bfs, minimum, sort = parts.tasks
+    assert (bfs.sizes, minimum.sizes, sort.sizes) == ((5, 4), (4,), (4,))
+    assert bfs.problem_options == {"p": 0.4, "family": "clrs30"}
+    assert [parts.stream.batch_size_of(task) for task in parts.tasks] == [2, 4, 4]
+    assert [parts.stream.task(step).name for step in range(4)] == [
+        "minimum",
+        "bfs",
+        "insertion_sort",
+        "minimum",
+    ]
+    assert parts.stream.num_examples(8) == 4 * 4 + 2 * 2 + 2 * 4
+    assert parts.stream.batch(1).lengths.shape == (2,)
+    assert loss_weights(config) == {"minimum": 0.5}
+    both = config_of(loss_weights={"minimum": 0.1, "hint": 2.0})
+    assert assemble(both).loss_weights == {"minimum": pytest.approx(0.05), "hint": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "training", "message"),
+    [
+        ({"dfs": {}}, {}, "tasks.dfs is not one of the algorithms of the run: bfs, minimum, insertion_sort"),
+        ({"bfs": {"size": 4}}, {}, "unknown tasks.bfs.size; known: sizes, batch_size, problem, loss_weight"),
+        ({"bfs": 4}, {}, "tasks.bfs must be a dictionary, got 4"),
+        ({"bfs": {"batch_size": 0}}, {}, "tasks.bfs.batch_size must be an integer of at least 1, got 0"),
+        ({"bfs": {"batch_size": True}}, {}, "must be an integer of at least 1, got True"),
+        ({"bfs": {"sizes": 4}}, {}, "tasks.bfs.sizes must be a list of sizes, got 4"),
+        ({"bfs": {"sizes": (0,)}}, {}, "bfs: size must be"),
+        ({"bfs": {"problem": {"q": 1}}}, {}, "bfs: unknown problem option 'q'"),
+        (
+            {"bfs": {"loss_weight": -1.0}},
+            {},
+            "tasks.bfs.loss_weight must be a number of at least 0, got -1.0",
+        ),
+        ({"bfs": {"sampling_weight": "x"}}, {}, "tasks.bfs.sampling_weight must be a number of at least 0"),
+        ({"bfs": {"batch_size": 3}}, {"grad_accumulation_steps": 2}, "grad_accumulation_steps must divide the batch_size 3, got 2"),
+        (
+            {name: {"sampling_weight": 0.0} for name in ("bfs", "minimum", "insertion_sort")},
+            {},
+            "tasks: at least one sampling weight must be positive",
+        ),
+        (
+            {"bfs": {"sampling_weight": 2.0}},
+            {"sampling": "round_robin"},
+            "tasks.bfs.sampling_weight has no effect with training.sampling=round_robin",
+        ),
+        (
+            {},
+            {"sampling": "random"},
+            "unknown training.sampling 'random'; known: round_robin, weighted, or module",
+        ),
+        ({}, {"sampling": "math:pi"}, "math has no training.sampling 'pi'"),
+        ({}, {"chunk_length": -1}, "chunk_length must be at least 1, or 0 for none, got -1"),
+    ],
+)
+def test_bad_tasks(tasks, training, message):
+    with pytest.raises(ValueError, match=message):
+        assemble(config_of(tasks=tasks, **training))
+
+
+def test_chunks_need_the_steps_of_the_trace():
+    config = config_of()
+    config["model"]["termination"] = "budget"
+    with pytest.raises(ValueError, match=r"chunk_length 3 needs model.termination=trace, got 'budget'"):
+        assemble(config)
+
+
+def test_the_generalist_is_all_of_clrs30():
+    parts = assemble(generalist.get_config().to_dict())
+    assert len(parts.tasks) == 30 and all(task.algorithm.in_clrs30 for task in parts.tasks)
+    assert {parts.stream.task(step).name for step in range(30)} == set(parts.model.specs)
+    assert parts.stream.chunk_length == 16
+    small = assemble(generalist_small.get_config().to_dict())
+    families = [task.algorithm.family for task in small.tasks]
+    assert len(families) == len(set(families)) == 6
+
+
+def test_classes_are_means_of_their_tasks():
+    scores = {name: {"64": {"score": float(len(name))}} for name in ALGORITHMS}
+    means = scores_of_classes(scores)
+    assert list(means) == list(FAMILIES)
+    for family, mean in means.items():
+        own = [len(name) for name, algorithm in ALGORITHMS.items() if algorithm.family == family]
+        assert mean == pytest.approx(np.mean(own))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Runs
+
+
+def weakest_first(scores, step):
+    """A function as users may write: a task is trained the more, the less it scores."""
+    assert step % 8 == 0
+    return {task: 1.0 - score + 0.01 for task, score in scores.items()}
+
+
+def quick_scores(parts, evaluator, params, split):
+    """Scores that are made of the parameters: it is not the scoring that is tested here."""
+    result = {}
+    for task in parts.tasks:
+        own = [leaf for name, leaf in params.items() if name.startswith(f"{task.name}/")]
+        value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(own)) % 1
+        result[task.name] = {"64" if split == "test" else "16": {"out": value, "score": value}}
+    return result
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Parts, "score_split", quick_scores)
+        yield
+
+
+def run_config(**options):
+    """The config of a run: without hints, programs are half as large."""
+    config = config_of(optimizer="sgd", learning_rate=0.1, **options)
+    config["model"]["hint_mode"] = "none"
+    return config
+
+
+@pytest.fixture(scope="module", params=["weighted", "test_multi_task:weakest_first"])
+def finished(request, tmp_path_factory):
+    workdir = Workdir(tmp_path_factory.mktemp("runs") / "finished")
+    tasks = TASKS if request.param == "weighted" else {"bfs": TASKS["bfs"]}
+    options = {"tasks": tasks, "sampling": request.param}
+    train.run(run_config(**options), workdir)
+    return workdir, options
+
+
+@pytest.mark.slow
+def test_scores_of_tasks_and_both_averages_each_evaluation(finished):
+    workdir, options = finished
+    lines = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
+    scored = [line for line in lines if "validation/score" in line]
+    assert [line["step"] for line in scored] == [8, 16, 24]
+    names = ("bfs", "minimum", "insertion_sort")
+    for line in scored:
+        of_tasks = [line[f"validation/{name}/score"] for name in names]
+        assert line["validation/score"] == pytest.approx(np.mean(of_tasks))
+        assert line["validation/class/graphs"] == of_tasks[0]
+        classes = [line[f"validation/class/{name}"] for name in ("graphs", "searching", "sorting")]
+        assert line["validation/score_of_classes"] == pytest.approx(np.mean(classes))
+        if options["sampling"] != "weighted":
+            weights = [line[f"sampling/{name}"] for name in names]
+            assert weights == pytest.approx([1.01 - score for score in of_tasks])
+    result = read_json(workdir.result)
+    text = result_summary(result)
+    for split in ("validation", "test"):
+        averages = result["averages"][split]
+        assert set(averages) == {"algorithms", "classes", "graphs", "searching", "sorting"}
+        assert f"{averages['algorithms']:.2%}" in text and f"{averages['classes']:.2%}" in text
+    assert "mean of 3 algorithms" in text and "mean of 3 classes" in text
+
+
+@pytest.mark.slow
+def test_a_run_in_two_parts_equals_one_without_a_break(finished, tmp_path):
+    """What lanes handed on, turns and weights that were changed are all as they were."""
+    workdir, options = finished
+    again = Workdir(tmp_path / "run")
+    train.run(run_config(**options, steps=16), again)
+    assert read_json(again.result)["parameters_sha256"] != read_json(workdir.result)["parameters_sha256"]
+    train.run(run_config(**options), again)
+    first, second = (
+        {key: value for key, value in read_json(one.result).items() if key != "seconds"}
+        for one in (workdir, again)
+    )
+    assert first == second
+
+
+def test_a_function_of_sampling_must_name_all_tasks():
+    callback = Reweigh(TaskSchedule([1, 1]), ["bfs", "dfs"], lambda scores, step: {"bfs": 1.0})
+    metrics = {"validation/score": 0.5, "validation/bfs/score": 0.5, "validation/dfs/score": 0.5}
+    with pytest.raises(ValueError, match="must give a weight to each of bfs, dfs, got"):
+        callback.after_step(1, None, metrics)
+    callback.after_step(1, None, {"loss": 1.0})

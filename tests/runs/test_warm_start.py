@@ -1,0 +1,253 @@
+"""Starting from another run: what is loaded, what is new, what is refused."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from commands import TINY, run
+
+import nar
+from configs import base
+from experiments.cli.build import assemble, new_state
+from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
+from experiments.cli.warm_start import open_source
+from nar.algorithms import find_algorithm, registry
+from nar.data import Task, TrainingStream
+from nar.model import NetConfig, make_model
+from nar.processors import PROCESSORS
+from nar.traces import check_algorithm
+from nar.training import Checkpoints, describe_parts, load_parts, parameter_names
+from nar.runs.workdir import Workdir
+
+
+def params_of(*names, seed=0, hidden_size=4, processor="mpnn"):
+    tasks = tuple(Task(find_algorithm(name), (4,)) for name in names)
+    stream = TrainingStream(tasks, batch_size=2, seed=0)
+    config = NetConfig(PROCESSORS[processor], hidden_size=hidden_size)
+    model = make_model(config, {task.name: task.spec for task in tasks})
+    batches = {task.name: stream.batch(index) for index, task in enumerate(tasks)}
+    random, shapes = np.random.default_rng(seed), jax.eval_shape(model.init, jax.random.key(0), batches)
+    return jax.tree.map(lambda leaf: random.standard_normal(leaf.shape).astype(leaf.dtype), shapes)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return params_of("bfs", "minimum", seed=1)
+
+
+@pytest.fixture(scope="module")
+def swapped():
+    return params_of("minimum", "bfs")
+
+
+def test_all_of_bfs_minimum_loads_into_minimum_bfs(source, swapped):
+    """By names: each parameter is that of its name, whatever the order of the tasks."""
+    transfer = load_parts(swapped, source, ("",))
+    assert set(transfer.loaded) == set(parameter_names(source))
+    for module, leaves in source.items():
+        for name, value in leaves.items():
+            assert np.array_equal(transfer.params[module][name], value), (module, name)
+
+
+@pytest.mark.parametrize("pattern", ["^processor/", "^minimum/", "/decode/", "bfs/encode/pos_0/w"])
+def test_what_a_pattern_finds_is_loaded_and_nothing_else(source, swapped, pattern):
+    transfer = load_parts(swapped, source, (pattern,))
+    part = pattern.removeprefix("^")
+    assert transfer.loaded
+    for module, leaves in swapped.items():
+        for name, value in leaves.items():
+            full = f"{module}/{name}"
+            is_meant = full.startswith(part) if pattern.startswith("^") else part in full
+            assert (full in transfer.loaded) == is_meant
+            expected = source[module][name] if is_meant else value
+            assert np.array_equal(transfer.params[module][name], expected), full
+
+
+def test_tasks_that_one_run_lacks(source):
+    other = params_of("bfs", "insertion_sort")
+    transfer = load_parts(other, source, ("",))
+    assert {name.split("/")[0] for name in transfer.loaded} == {"processor", "bfs"}
+    for module, leaves in other.items():
+        if module.startswith("insertion_sort/"):
+            assert all(np.array_equal(leaves[name], transfer.params[module][name]) for name in leaves)
+
+
+def test_renames(source):
+    other = params_of("minimum")
+    transfer = load_parts(other, params_of("minimum", "bfs", seed=2), ("^minimum/",))
+    renamed = {
+        module.replace("minimum/", "bfs/") if module.startswith("minimum/") else module: leaves
+        for module, leaves in transfer.params.items()
+    }
+    found = load_parts(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
+    assert found.loaded == transfer.loaded
+    jax.tree.map(np.testing.assert_array_equal, found.params, transfer.params)
+    with pytest.raises(ValueError, match="init_renames pattern '.nothing' finds no parameter"):
+        load_parts(other, source, ("",), (("^nothing", ""),))
+    with pytest.raises(ValueError, match="gives two parameters one name"):
+        load_parts(other, source, ("",), ((".*", "one"),))
+    with pytest.raises(ValueError, match="must be pairs"):
+        load_parts(other, source, ("",), ("bfs",))
+
+
+def test_what_does_not_fit_is_refused(source, swapped):
+    with pytest.raises(ValueError, match="(?s)do not fit:.*processor/mpnn.*there.*here"):
+        load_parts(params_of("bfs", hidden_size=8), source, ("^processor/",))
+    with pytest.raises(ValueError, match=r"'mpnnn' finds no parameter .* none there, and none here"):
+        load_parts(swapped, source, ("^processor/", "mpnnn"))
+    with pytest.raises(ValueError, match=r"finds processor/mpnn/.* there, and processor/gat/.* here"):
+        load_parts(params_of("bfs", processor="gat"), source, ("^processor/",))
+    with pytest.raises(ValueError, match="init_params pattern '.' is no regular expression"):
+        load_parts(swapped, source, ("(",))
+
+
+def test_description_counts_each_part_once(source):
+    names = parameter_names(source)
+    processor = [name for name in names if name.startswith("processor/")]
+    lines = describe_parts(source, processor, processor)
+    sizes = [int(line.split("arrays")[1].split("parameters")[0].replace(",", "")) for line in lines]
+    assert sum(sizes) == sum(leaf.size for leaf in jax.tree.leaves(source))
+    assert [line.split()[0] for line in lines if "loaded, frozen" in line] == ["processor/mpnn"]
+    assert [line.split()[0] for line in lines if "new, trained" in line] == sorted(
+        {"/".join(name.split("/")[:2]) for name in names if name not in processor}
+    )
+    assert all(line.endswith("  trained") for line in describe_parts(source, None, ()))
+
+
+# ---------------------------------------------------------------------------------------------------
+# From the command line
+
+
+def train(workdir, *overrides):
+    return run(
+        "train",
+        "--config=configs/bfs.py",
+        f"--workdir={workdir}",
+        *TINY,
+        "--config.model.processor=mpnn",
+        "--config.model.hidden_size=4",
+        "--config.training.eval_every=2",
+        *overrides,
+    )
+
+
+@pytest.mark.slow
+def test_a_run_starts_from_another_once(tmp_path):
+    other, new, again = tmp_path / "other", tmp_path / "new", tmp_path / "again"
+    code, _, errors = train(other, "--config.training.steps=2", "--config.training.ema_decay=0.5")
+    assert code == 0, errors
+    arguments = (
+        "--config.algorithms=('dfs','bfs')",
+        f"--config.training.init_from={other}",
+        "--config.training.init_params=('^processor/','^bfs/')",
+        "--config.training.frozen_params=('^processor/',)",
+    )
+    code, output, errors = train(new, *arguments, "--config.training.steps=4")
+    assert code == 0, errors
+    assert f"Started from {other}, step 2" in output
+    for line in (
+        r"processor/mpnn .* loaded, frozen",
+        r"bfs/encode .* loaded, trained",
+        r"dfs/encode .* new, trained",
+    ):
+        assert any(all(word in text for word in line.split(" .* ")) for text in output.splitlines()), line
+    record = json.loads((new / "start.json").read_text())
+    assert record["step"] == 2 and all(name.startswith(("processor/", "bfs/")) for name in record["loaded"])
+    # Going on, the other run is not read any more.
+    code, _, errors = train(again, *arguments, "--config.training.steps=2")
+    assert code == 0, errors
+    other.rename(tmp_path / "gone")
+    code, output, errors = train(again, *arguments, "--config.training.steps=4")
+    assert code == 0, errors
+    assert "Going on from step 2." in output
+    straight, resumed = (json.loads((folder / "result.json").read_text()) for folder in (new, again))
+    assert resumed["parameters_sha256"] == straight["parameters_sha256"]
+
+
+SMALL = {"model.processor": "mpnn", "model.hidden_size": 4, "data.sizes": (4,), "training.batch_size": 2}
+
+
+def config_with(**changes):
+    config = base.get_config()
+    changes = {f"training.{key}": value for key, value in changes.items() if key != "hidden_size"} | (
+        {"model.hidden_size": changes["hidden_size"]} if "hidden_size" in changes else {}
+    )
+    config.update_from_flattened_dict({**SMALL, **changes})
+    return config.to_dict()
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """A run of bfs that was saved before its first step."""
+    workdir = Workdir(tmp_path_factory.mktemp("runs") / "other")
+    config = config_with()
+    with workdir.lock():
+        workdir.claim(config)
+    checkpoints = Checkpoints(workdir.checkpoints)
+    checkpoints.save(new_state(assemble(config), 5), None, {"seconds": 0.0})
+    return workdir.path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"init_from": "nowhere"}, "training.init_from: nowhere is not the workdir of a run"),
+        ({"hidden_size": 8}, "training.init_from: parts of the other run do not fit"),
+        ({"init_params": ()}, "training.init_params must have a pattern"),
+        (
+            {"init_params": ("nothing",)},
+            "init_params pattern 'nothing' finds no parameter that both runs have",
+        ),
+    ],
+)
+def test_bad_starts_are_refused_before_the_workdir_is_made(other, tmp_path, changes, message):
+    config = config_with(**{"init_from": str(other), **changes})
+    with pytest.raises(ValueError, match=message):
+        open_source(config, assemble(config), Workdir(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_cannot_start_from_itself(other):
+    shutil.rmtree(other / "checkpoints")
+    config = config_with(init_from=str(other))
+    with pytest.raises(ValueError, match="is the workdir of this run itself"):
+        open_source(config, assemble(config), Workdir(other))
+
+
+# ---------------------------------------------------------------------------------------------------
+# The example
+
+
+def test_noisy_paths_is_bellman_ford_on_weights_that_are_not_seen():
+    check_algorithm(NOISY_PATHS, sizes=(4,))
+    A, s, features = NOISY_PATHS.problem.sample(np.random.RandomState(0), 8, p=0.7)
+    noisy = nar.run_algorithm(NOISY_PATHS, A=A, s=s, features=features)
+    plain = nar.run_algorithm("bellman_ford", A=A, s=s)
+    for name, value in {**plain.hints, **plain.outputs}.items():
+        assert np.array_equal({**noisy.hints, **noisy.outputs}[name], value)
+    assert "A" not in noisy.inputs
+    assert np.array_equal(noisy.inputs["adj"], plain.inputs["adj"])
+    for k in range(NUM_FEATURES):
+        seen = noisy.inputs[f"x_{k}"]
+        assert np.allclose(seen, seen.T) and not seen[A == 0].any() and seen[A != 0].all()
+
+
+def test_weights_can_be_read_off_the_observations_by_a_linear_map():
+    """That is what its new encoder has to learn."""
+    random = np.random.RandomState(0)
+    A, _, features = NOISY_PATHS.problem.sample(random, 40, p=0.9)
+    edges = np.triu(A) != 0
+    x = np.column_stack([features[:, edges].T, np.ones(edges.sum())])
+    weights, half = A[edges], len(x) // 2
+    solution = np.linalg.lstsq(x[:half], weights[:half])[0]
+    error = x[half:] @ solution - weights[half:]
+    assert error.std() < 0.3 * weights.std()
+
+
+def test_the_processor_of_bellman_ford_is_all_that_noisy_paths_loads(monkeypatch):
+    monkeypatch.setitem(registry._TABLE, "noisy_paths", NOISY_PATHS)  # gone after the test
+    params, theirs = params_of("noisy_paths"), params_of("bellman_ford")
+    transfer = load_parts(params, theirs, ("",))
+    assert set(transfer.loaded) == {name for name in parameter_names(params) if name.startswith("processor/")}

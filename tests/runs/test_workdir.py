@@ -1,0 +1,198 @@
+"""Workdirs: whose they are, one writer at a time, files that are whole, disks that are full."""
+
+import contextlib
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nar.atomic_io import remove_parts, replacing
+from nar.runs.workdir import Workdir
+from nar.training import read_json, write_json
+
+CONFIG = {"training": {"steps": 5, "seed": 0}, "algorithms": ("bfs",)}
+
+
+def claim(workdir, config=CONFIG, **arguments):
+    workdir.check(config, **arguments)
+    with workdir.lock():
+        workdir.claim(config)
+
+
+def test_workdir_belongs_to_one_config(tmp_path):
+    workdir = Workdir(tmp_path / "runs" / "a")
+    claim(workdir)
+    claim(workdir)
+    assert json.loads(workdir.config.read_text())["algorithms"] == ["bfs"]
+    assert {"nar", "jax", "git"} <= set(json.loads((workdir.path / "versions.json").read_text()))
+    with pytest.raises(ValueError, match=r"training.seed: 0 there, 1 now"):
+        claim(workdir, {**CONFIG, "training": {"steps": 5, "seed": 1}})
+
+
+def test_run_may_be_prolonged_but_not_cut(tmp_path):
+    workdir = Workdir(tmp_path)
+    claim(workdir)
+    claim(workdir, {**CONFIG, "training": {"steps": 9, "seed": 0}})
+    assert json.loads(workdir.config.read_text())["training"]["steps"] == 9
+    with pytest.raises(ValueError, match="training.steps: 9 there, 5 now"):
+        claim(workdir)
+
+
+def test_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(ValueError, match="not the workdir of a run"):
+        claim(Workdir(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(ValueError, match="is no folder"):
+        claim(Workdir(tmp_path / "thesis.tex"))
+
+
+def test_a_run_that_was_killed_before_its_first_file_can_be_started(tmp_path):
+    (tmp_path / ".config.json.77.part").write_text("{")
+    (tmp_path / ".lock").write_text("process 77")
+    claim(Workdir(tmp_path))
+    assert not list(tmp_path.glob("*.part"))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Damage
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "", "\x00\xff", '{"training": {"steps": 5, "seed": 1}}', None])
+def test_config_is_taken_from_its_copy_if_damaged(tmp_path, caplog, text):
+    workdir = Workdir(tmp_path)
+    claim(workdir)
+    if text is None:
+        workdir.config.unlink()
+    else:
+        checksum = json.loads(workdir.config.read_text())["sha256"]
+        workdir.config.write_text(text.replace("}}", f'}}, "sha256": "{checksum}"}}'), encoding="latin-1")
+    assert workdir.read_config() == json.loads(json.dumps(CONFIG))
+    assert "its copy" in caplog.text
+    with pytest.raises(ValueError, match=r"training.seed: 0 there, 1 now"):
+        claim(workdir, {**CONFIG, "training": {"steps": 5, "seed": 1}})
+    claim(workdir)
+    assert read_json(workdir.config) == json.loads(json.dumps(CONFIG))
+
+
+def test_config_and_its_copy_damaged(tmp_path):
+    workdir = Workdir(tmp_path)
+    claim(workdir)
+    workdir.config.write_text("{")
+    (workdir.checkpoints / "config.json").unlink()
+    with pytest.raises(ValueError, match="config.json cannot be read, .* is damaged: .*Put a copy"):
+        claim(workdir)
+
+
+def test_config_without_a_copy_is_that_of_an_older_version(tmp_path):
+    workdir = Workdir(tmp_path)
+    workdir.config.write_text(json.dumps(CONFIG))
+    claim(workdir)
+    old = {"training": {"steps": 5}, "algorithms": ("bfs",)}
+    workdir.config.write_text(json.dumps(old))
+    claim(workdir, complete=lambda config: {**config, "training": {**config["training"], "seed": 0}})
+    assert read_json(workdir.config)["training"] == CONFIG["training"]
+
+
+def test_json_checks_itself(tmp_path):
+    path, content = tmp_path / "a.json", {"scores": {16: 0.5, 4: (1, 2)}, "name": "é"}
+    write_json(path, content)
+    assert read_json(path) == json.loads(json.dumps(content))
+    written = path.read_bytes()
+    for place in range(len(written)):
+        path.write_bytes(written[:place] + bytes([written[place] ^ 1]) + written[place + 1 :])
+        # What damage leaves as it was may be read: white space, or all but the name of the checksum.
+        with contextlib.suppress(ValueError):
+            found = read_json(path)
+            assert {key: found[key] for key in content} == json.loads(json.dumps(content))
+
+
+# ---------------------------------------------------------------------------------------------------
+# One writer
+
+
+HOLDER = """
+import sys
+from nar.runs.workdir import Workdir
+import pathlib
+with Workdir(pathlib.Path(sys.argv[1])).lock():
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_cannot_write_to_one_workdir(tmp_path):
+    """Not even if the first was not asked to end but killed: then the lock is gone at once."""
+    workdir = Workdir(tmp_path / "run")
+    arguments = [sys.executable, "-c", HOLDER, str(workdir.path)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "locked\n"
+            message = rf"{workdir.path} is in use by process {holder.pid} on \S+ \(since 2"
+            with pytest.raises(ValueError, match=message), workdir.lock():
+                pass
+        finally:
+            holder.kill()
+    with workdir.lock(), pytest.raises(ValueError, match=f"in use by process {os.getpid()}"), workdir.lock():
+        pass
+    with workdir.lock():
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_it_warns(tmp_path, monkeypatch, caplog, number):
+    def no_locks(file, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    claim(Workdir(tmp_path))
+    assert "make sure that no other process writes to it" in caplog.text
+    assert (tmp_path / "config.json").exists()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Full disks
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("where", ["os.fsync", "pathlib.Path.replace"])
+def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch, number, where):
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+
+    def full(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(where, full)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        write_json(path, {"a": 2})
+    assert (caught.value.errno, caught.value.filename) == (number, str(path))
+    assert read_json(path) == {"a": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_real_full_disk(tmp_path):
+    """`/dev/full` takes no byte."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+
+    def write():
+        with open("/dev/full", "wb") as full, replacing(tmp_path / "a") as file:
+            os.dup2(full.fileno(), file.fileno())
+            file.write(b"1" * 100_000)
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
+def test_parts_are_removed_and_nothing_else(tmp_path):
+    names = [".a.json.12.part", "b.part", ".hidden", "a.json"]
+    for name in names:
+        (tmp_path / name).write_text("")
+    remove_parts(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(names[1:])

@@ -1,0 +1,36 @@
+"""Ways to damage a file."""
+
+
+def truncated(path, random):
+    path.write_bytes(path.read_bytes()[: random.integers(path.stat().st_size)])
+
+
+def flipped(path, random):
+    content = bytearray(path.read_bytes())
+    for place in random.integers(len(content), size=random.integers(1, 4)):
+        content[place] ^= 1 << random.integers(8)
+    path.write_bytes(content)
+
+
+def overwritten(path, random):
+    content = bytearray(path.read_bytes())
+    start = int(random.integers(len(content)))
+    noise = random.bytes(int(random.integers(1, 200)))
+    content[start : start + len(noise)] = noise[: len(content) - start]
+    path.write_bytes(content)
+
+
+def emptied(path, random):
+    path.write_bytes(b"")
+
+
+def replaced_by_a_folder(path, random):
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+
+
+def lengthened(path, random):
+    path.write_bytes(path.read_bytes() + random.bytes(100))
+
+
+DAMAGES = (truncated, flipped, overwritten, emptied, replaced_by_a_folder, lengthened)

@@ -1,0 +1,249 @@
+"""Any language model is asked: runs, functions, folders of Hugging Face; and what is stopped goes on."""
+
+import json
+
+import pytest
+
+from experiments.cli.language_models import open_model
+from nar.algorithms import ALGORITHMS
+from nar.reports import draw_accuracies
+from nar.text.rendering.text_files import TextRequest
+from nar.text.scoring import ANSWERS, answer_questions, rows_of
+from nar.text.scoring.answer_files import score_file
+from nar.text.scoring.answer_questions import check_completions
+
+REQUEST = TextRequest({"minimum": (4, 6), "bfs": (4,)}, samples=3, seeds=(3,), decimals=2)
+
+
+def right(questions):
+    """Answers to questions about minima; it knows nothing else."""
+    return [_right(question) for question in questions]
+
+
+def _right(question):
+    if not question.startswith("minimum:"):
+        return "I do not know."
+    keys = [float(word) for word in question.partition("[")[2].partition("]")[0].split()]
+    return f"{keys.index(min(keys))}\n\n"
+
+
+class Model:
+    """A model that answers `right`, and fails when it is asked the `fails`-th time."""
+
+    batch_size = 2
+
+    def __init__(self, fails=0, name="right"):
+        self.identity = {"name": name}
+        self.asked, self._fails = [], fails
+
+    def check(self, questions):
+        assert len(questions) == 9
+
+    def make_answer(self):
+        return self
+
+    def __call__(self, questions):
+        self.asked.append(list(questions))
+        if len(self.asked) == self._fails:
+            raise RuntimeError("the connection is lost")
+        return right(questions)
+
+
+def ask(folder, model, request=REQUEST):
+    return list(answer_questions(folder, request, model))
+
+
+def test_questions_are_those_of_the_set():
+    rows = list(rows_of(REQUEST))
+    assert [(row["algorithm"], row["length"]) for row in rows[::3]] == [
+        ("minimum", 4),
+        ("minimum", 6),
+        ("bfs", 4),
+    ]
+    assert {row["question"] + row["answer"] == row["text"] for row in rows} == {True}
+
+
+def test_right_answers_score(tmp_path):
+    assert ask(tmp_path / "new" / "folder", Model()) == [0, 2, 4, 6, 8, 9]
+    scores = score_file(tmp_path / "new" / "folder" / ANSWERS).as_json()["algorithms"]
+    assert scores["minimum"]["all"] == {"answers": 6, "exact": 1, "elements": 1, "parsed": 1}
+    assert scores["bfs"]["all"] == {"answers": 3, "exact": 0, "elements": 0, "parsed": 0}
+
+
+def test_what_was_stopped_goes_on_and_ends_the_same(tmp_path):
+    ask(tmp_path / "straight", Model())
+    folder = tmp_path / "stopped"
+    with pytest.raises(RuntimeError, match="connection is lost"):
+        ask(folder, Model(fails=3))
+    assert not (folder / ANSWERS).exists()
+    part = folder / f"{ANSWERS}.part"
+    assert part.read_bytes().count(b"\n") == 4
+    part.write_bytes(part.read_bytes()[:-20])  # as if it had been killed while it was writing
+    model = Model()
+    assert ask(folder, model) == [3, 5, 7, 9]
+    assert sum(map(len, model.asked)) == 6
+    assert not part.exists()
+    assert (folder / ANSWERS).read_bytes() == (tmp_path / "straight" / ANSWERS).read_bytes()
+
+    model = Model()
+    assert ask(folder, model) == [9]
+    assert model.asked == []
+
+
+def test_lines_that_are_no_answers_to_these_questions_are_asked_again(tmp_path):
+    ask(tmp_path, Model())
+    expected = (tmp_path / ANSWERS).read_bytes()
+    part = tmp_path / f"{ANSWERS}.part"
+    for damage in (b"", b"{}\n", b"\xff\n", expected.replace(b"minimum", b"maximum"), expected + b"{}\n"):
+        (tmp_path / ANSWERS).unlink()
+        part.write_bytes(damage)
+        ask(tmp_path, Model())
+        assert (tmp_path / ANSWERS).read_bytes() == expected
+
+
+def test_another_request_or_model_is_refused(tmp_path):
+    ask(tmp_path, Model())
+    other = TextRequest({"minimum": (4, 7), "bfs": (4,)}, samples=3, seeds=(3,), decimals=2)
+    with pytest.raises(ValueError, match=r"another request.*\n +lengths: .*\[4, 6\].* there, .*\[4, 7\]"):
+        ask(tmp_path, Model(), other)
+    with pytest.raises(ValueError, match=r"model: {.name.: .right.} there, {.name.: .wrong.} asked for"):
+        ask(tmp_path, Model(name="wrong"))
+    (tmp_path / "request.json").unlink()
+    with pytest.raises(ValueError, match="holds answers, but no request.json"):
+        ask(tmp_path, Model())
+
+
+@pytest.mark.parametrize(
+    "completions", ["ab", b"ab", None, 5, ["a"], ["a", None], ["a", 5], {"a": 1, "b": 2}]
+)
+def test_a_model_that_gives_no_string_for_each_question_is_refused(completions):
+    with pytest.raises(ValueError, match="must give a string for each of 2 questions, got"):
+        check_completions(completions, 2)
+    assert check_completions(("a", "b"), 2) == check_completions(iter("ab"), 2) == ["a", "b"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Models by name
+
+
+def test_a_function_is_asked_one_by_one_or_in_lists(monkeypatch, tmp_path):
+    (tmp_path / "my_answers.py").write_text(
+        "def one(question):\n    return question[:3]\n\n"
+        "def many(questions):\n    return [question[:3] for question in questions]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    one = open_model("my_answers:one")
+    many = open_model("my_answers:many", batch_size=4)
+    assert (one.batch_size, many.batch_size) == (1, 4)
+    assert (one.label, many.identity) == ("my_answers.one", {"function": "my_answers:many"})
+    questions = ["bfs:\n", "minimum:"]
+    assert one.make_answer()(questions) == many.make_answer()(questions) == ["bfs", "min"]
+    with pytest.raises(ValueError, match="my_answers has no model 'two'; it has: one, many"):
+        open_model("my_answers:two")
+
+
+@pytest.mark.parametrize("name", ["nothing", "", "/nowhere/at/all"])
+def test_a_name_that_is_no_model_is_refused(name):
+    with pytest.raises(ValueError, match="must be the workdir of a run, module:FUNCTION, or a folder"):
+        open_model(name)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="must be the workdir of a run"):
+        open_model(str(tmp_path))
+    (tmp_path / "config.json").write_text("[")
+    with pytest.raises(ValueError, match="must be the workdir of a run"):
+        open_model(str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A tiny GPT-2 with a tokenizer of characters, as `save_pretrained` writes them."""
+    transformers = pytest.importorskip("transformers")
+    torch = pytest.importorskip("torch")
+    tokenizers = pytest.importorskip("tokenizers")
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    characters = ["<end>", *map(chr, [10, *range(32, 127)])]
+    words = tokenizers.models.WordLevel({word: token for token, word in enumerate(characters)}, unk_token="?")
+    tokenizer = tokenizers.Tokenizer(words)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Split(tokenizers.Regex("."), "isolated")
+    tokenizer.decoder = tokenizers.decoders.Fuse()
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=len(characters),
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        n_positions=256,
+        eos_token_id=0,
+        bos_token_id=0,
+    )
+    model = transformers.GPT2LMHeadModel(config)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(3)
+    model.save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(
+        folder
+    )
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_folder_of_hugging_face_answers_as_its_model_does(checkpoint, tmp_path):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    opened = open_model(str(checkpoint), most=7, batch_size=3)
+    assert opened.label == "tiny"
+    answer = opened.make_answer()
+    questions = ["bfs:\n", "minimum:\nkey: [0.1 0.23]\nmin:\n", "a"]
+    answers = answer(questions)
+    model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    for question, found in zip(questions, answers, strict=True):
+        tokens = tokenizer(question)["input_ids"]
+        first = len(tokens)
+        assert first == len(question)
+        while len(tokens) < first + 7:
+            with torch.no_grad():
+                tokens.append(int(model(torch.tensor([tokens])).logits[0, -1].argmax()))
+            if tokens[-1] == 0:
+                break
+        assert found == tokenizer.decode(tokens[first:], skip_special_tokens=True)
+    assert len(set(answers)) == 3
+    assert [answer([question])[0] for question in questions] == answers
+
+    request = TextRequest({"minimum": (4,)}, samples=5, seeds=(3,), decimals=2)
+    assert list(answer_questions(tmp_path, request, opened)) == [0, 3, 5]
+    assert score_file(tmp_path / ANSWERS).as_json()["all"]["answers"] == 5
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_folder_of_hugging_face_is_refused(checkpoint, tmp_path):
+    (tmp_path / "config.json").write_text((checkpoint / "config.json").read_text())
+    with pytest.raises(ValueError, match=f"{tmp_path} cannot be loaded by transformers: "):
+        open_model(str(tmp_path)).make_answer()
+
+
+def test_without_transformers_it_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
+    with pytest.raises(
+        ValueError, match=r"transformers is not installed: pip install 'nar-jax\[hugging_face\]'"
+    ):
+        open_model(str(tmp_path)).make_answer()
+
+
+# ---------------------------------------------------------------------------------------------------
+# The picture
+
+
+def test_models_are_drawn_side_by_side(tmp_path):
+    ask(tmp_path, Model())
+    scores = score_file(tmp_path / ANSWERS).as_json()
+    other = {**scores, "algorithms": {"minimum": scores["algorithms"]["minimum"]}}
+    assert draw_accuracies({"one": scores, "two": other}, {"minimum": (4, 5)}, tmp_path / "all.png")
+    assert (tmp_path / "all.png").read_bytes().startswith(b"\x89PNG")
+    assert set(scores["algorithms"]) < set(ALGORITHMS)

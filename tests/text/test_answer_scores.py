@@ -1,0 +1,276 @@
+"""Scores of answers: what counts as one, hostile completions, hostile files."""
+
+import json
+import time
+
+import pytest
+from commands import run
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nar
+from nar.reports import answers_table, draw_accuracy
+from nar.text import sample_texts
+from nar.text.scoring import answer_files
+from nar.text.scoring.answer_files import score_file
+from nar.text.scoring.answer_scores import reference_value, score_answer
+
+
+def scores(completion, answer):
+    score = score_answer(completion, answer)
+    return score.exact, score.elements, score.parsed
+
+
+RIGHT, NOTHING, ANOTHER_FORM = (1, 1, 1), (0, 0, 0), (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer", "expected"),
+    [
+        ("3\n\n", "3\n\n", RIGHT),
+        ("3", "4", ANOTHER_FORM),
+        ("3.0", "3", RIGHT),
+        ("-3", "3", ANOTHER_FORM),
+        ("0, 3", "0, 3\n\n", RIGHT),
+        ("0 4", "0, 3\n\n", (0, 0.5, 1)),
+        ("(1, 3)", "(0, 1) | (1, 3)\n\n", RIGHT),
+        ("[1 2 3]", "[2 1 3] | [1 2 3]\n\n", RIGHT),
+        ("[9 9 9] | [1 2 4]", "[2 1 3] | [1 2 3]\n\n", (0, 2 / 3, 1)),
+        ("[1, 2, 3]", "[1 2 3]", RIGHT),
+        ("[1 2]", "[1 2 3]", ANOTHER_FORM),
+        ("1 2 3", "[1 2 3]", ANOTHER_FORM),
+        ("[[0 1], [1 0]]", "[[0 1], [1 0]]", RIGHT),
+        ("[[0 1] [1 1]]", "[[0 1], [1 0]]", (0, 0.75, 1)),
+        ("[0 1 1 0]", "[[0 1], [1 0]]", ANOTHER_FORM),
+        ("[0 1 2], 3", "[0 1 2], 3", RIGHT),
+        ("[1e-05 0.5]", "[0.00001 0.5]", RIGHT),
+        ("3\n\nbfs:\nA: [[1]]", "3", RIGHT),
+        ("The answer is 3.", "3", RIGHT),
+        ("First 5 and then 7, so that it is 3.", "3", RIGHT),
+        ("Sorted: **[1 2 3]**, since 2 < 3.", "[1 2 3]", RIGHT),
+        ("```\n[1 2 3]\n```", "[1 2 3]", RIGHT),
+        ("As [1 2 4] is wrong, I take [1 2 3].\n\nDone!", "[1 2 3]", RIGHT),
+        ("[1 2", "[1 2]", NOTHING),
+        ("1 2]", "[1 2]", NOTHING),
+        ("[]", "[1]", NOTHING),
+        ("", "3", NOTHING),
+        ("nan", "3", NOTHING),
+        ("inf", "3", NOTHING),
+        ("٣", "3", NOTHING),
+        ("³", "3", NOTHING),
+        ("1_0", "10", NOTHING),
+        ("0x3", "3", NOTHING),
+        ("1e999", "3", ANOTHER_FORM),
+        (None, "3", NOTHING),
+        (3, "3", NOTHING),
+        (["3"], "3", NOTHING),
+        ({"text": "3"}, "3", NOTHING),
+    ],
+)
+def test_what_an_answer_is_worth(completion, answer, expected):
+    assert scores(completion, answer) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["minimum", "topological_sort", "bridges", "segments_intersect", "binary_search"]
+)
+@pytest.mark.parametrize("use_hints", [False, True])
+def test_every_reference_answers_itself(name, use_hints):
+    for text in sample_texts(name, 5, 5, 0, use_hints=use_hints):
+        assert scores(text.answer, text.answer) == RIGHT
+        assert scores(f"I think it is {text.answer.rpartition('|')[2].strip()}!", text.answer) == RIGHT
+
+
+@pytest.mark.parametrize("answer", ["", "none", "[1 2", "[]", "3 |", None, 3])
+def test_references_that_are_none(answer):
+    with pytest.raises(ValueError, match="the reference is not an answer of CLRS-Text"):
+        reference_value(answer)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "[" * 10**6,
+        "[" * 10**6 + "1" + "]" * 10**6,
+        "9" * 10**8,
+        "1 " * 50_000,
+        "-" * 100_000,
+        "1." * 50_000,
+        "[1 " * 30_000,
+        "a1" * 50_000,
+        "\n \n" * 30_000,
+        "\n" * 100_000 + "x",
+        "\n" + " " * 99_000 + "x",
+        "|" * 100_000,
+        "\0" * 1000,
+        "\ud800" * 1000,
+        "1e9999" * 1000,
+    ],
+    ids=lambda junk: f"{len(junk)} of {junk[:3]!r}",
+)
+def test_hostile_completions(junk):
+    start = time.process_time()
+    assert scores(junk, "[1 2]")[:2] == (0, 0)
+    assert time.process_time() - start < 2
+
+
+pieces = st.sampled_from(
+    ["1", "2", "[", "]", "(", ")", ",", " ", "\n", "|", ".", "-", "e", "nan", "x", "٣", "\0"]
+)
+
+
+@given(
+    st.lists(pieces, max_size=30).map("".join) | st.text(),
+    st.sampled_from(["1", "[1 2]", "[[1 2], [2 1]]", "1, 2"]),
+)
+def test_any_completion_has_a_score(completion, answer):
+    exact, elements, parsed = scores(completion, answer)
+    assert exact <= elements <= parsed <= 1
+    assert exact in (0, 1)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Files
+
+
+def row(completion, answer="3\n\n", algorithm="minimum", length=4, **more):
+    return {"completion": completion, "answer": answer, "algorithm": algorithm, "length": length, **more}
+
+
+def write(path, rows):
+    path.write_bytes(b"\n".join(r if isinstance(r, bytes) else json.dumps(r).encode() for r in rows) + b"\n")
+    return path
+
+
+def test_a_file_of_answers(tmp_path):
+    rows = [
+        row("3"),
+        row("4"),
+        row("[1 2]", "[1 3]", "quicksort", 5),
+        row("[1 2]", "[1 2]", "quicksort", 7, question="ignored"),
+        row(None),
+        row({"a": 1}),
+        b"",
+        {key: value for key, value in row("").items() if key != "completion"},
+    ]
+    found = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
+    lengths = found["algorithms"]["minimum"]["lengths"]
+    assert lengths == {"4": {"answers": 5, "exact": 0.2, "elements": 0.2, "parsed": 0.4}}
+    assert found["algorithms"]["quicksort"]["all"] == {
+        "answers": 2,
+        "exact": 0.5,
+        "elements": 0.75,
+        "parsed": 1.0,
+    }
+    assert found["all"]["answers"] == 7
+    assert found["unreadable"] == {"count": 0, "first": []}
+
+
+JUNK = [
+    b"\x00\xff\xfe binary",
+    b"no json",
+    b"[1, 2]",
+    b"3",
+    b"null",
+    b"[" * 10**6,
+    b'{"completion": ' + b"[" * 10**6,
+    row("3", algorithm=3),
+    row("3", algorithm="a\nb"),
+    row("3", algorithm="\ud800"),
+    row("3", length="4"),
+    row("3", length=True),
+    row("3", length=-1),
+    b'{"completion": "3", "answer": "3", "algorithm": "minimum", "length": ' + b"9" * 10_000 + b"}",
+    row("3", answer=3),
+    row("3", answer="none"),
+    {"completion": "3"},
+]
+
+
+def test_lines_that_are_no_answers_are_counted(tmp_path):
+    found = score_file(write(tmp_path / "answers.jsonl", [row("3"), *JUNK])).as_json()
+    assert found["unreadable"]["count"] == len(JUNK)
+    assert found["unreadable"]["first"][0] == {"line": 2, "problem": "no JSON"}
+    assert found["all"]["answers"] == 1 + len(JUNK)
+    assert found["all"]["exact"] == 1 / (1 + len(JUNK))
+    assert f"{'unreadable lines':<16}" in answers_table(found)
+
+
+@pytest.mark.parametrize("junk", [[], [b""], *([line] for line in JUNK)], ids=range(len(JUNK) + 2))
+def test_files_without_answers(tmp_path, junk):
+    with pytest.raises(ValueError, match=r"answers.jsonl holds no answers; line 1: "):
+        score_file(write(tmp_path / "answers.jsonl", junk))
+
+
+def test_lines_that_are_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(answer_files, "LONGEST_LINE", 1000)
+    path = write(tmp_path / "answers.jsonl", [row("9" * 5000), row("3"), row("9" * 1000)])
+    found = score_file(path).as_json()
+    assert [line["line"] for line in found["unreadable"]["first"]] == [1, 3]
+    assert found["all"]["answers"] == 3
+
+
+def test_answers_by_index(tmp_path):
+    references = write(tmp_path / "set.jsonl", [row("", "3"), row("", "4", length=5), row("", "5")])
+    answers = [{"index": 1, "completion": "4"}, {"index": 0, "completion": "9"}]
+    bad = [
+        {"index": 1, "completion": "4"},
+        {"index": 3, "completion": "4"},
+        {"index": True},
+        {"completion": "5"},
+    ]
+    path = write(tmp_path / "answers.jsonl", [*answers, *bad])
+    found = score_file(path, references).as_json()
+    lengths = found["algorithms"]["minimum"]["lengths"]
+    assert lengths["5"] == {"answers": 1, "exact": 1.0, "elements": 1.0, "parsed": 1.0}
+    assert lengths["4"] == {"answers": 2, "exact": 0.0, "elements": 0.0, "parsed": 0.5}
+    problems = [line["problem"] for line in found["unreadable"]["first"]]
+    assert problems[0] == "reference 1 is answered twice"
+    assert set(problems[1:]) == {"`index` must be that of a reference, from 0 to 2"}
+    with pytest.raises(ValueError, match=r"set.jsonl, line 2: `length` must be"):
+        score_file(path, write(tmp_path / "set.jsonl", [row("", "3"), row("", "4", length=-1)]))
+
+
+READABLE = json.dumps(row("3")).encode()
+
+
+@given(st.lists(st.binary(max_size=40) | st.just(READABLE), max_size=8))
+def test_any_bytes(lines):
+    import pathlib
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "answers.jsonl"
+        path.write_bytes(b"\n".join(lines))
+        readable = lines.count(READABLE)
+        if readable:
+            total = score_file(path).total()
+            assert total.exact == readable <= total.count
+        else:
+            with pytest.raises(ValueError, match="holds no answers; line"):
+                score_file(path)
+
+
+def test_a_table_and_a_plot(tmp_path):
+    rows = [row("3", algorithm=name, length=length) for name in list(nar.ALGORITHMS)[:7] for length in (4, 9)]
+    found = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
+    table = answers_table(found).splitlines()
+    assert table[0].split() == ["algorithm", "length", "answers", "exact", "elements", "parsed"]
+    assert table[2].split() == ["activity_selector", "4", "1", "100.00%", "100.00%", "100.00%"]
+    assert len(table) == 2 + 7 * 3 + 1
+    pytest.importorskip("matplotlib")
+    assert draw_accuracy(found, {"bfs": (4, 5)}, tmp_path / "accuracy.png")
+    assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command(tmp_path):
+    path = write(tmp_path / "answers.jsonl", [row("3"), b"junk"])
+    code, output, errors = run("score_text", f"--answers={path}")
+    assert code == 0, errors
+    assert "line 2 is unreadable: no JSON" in output
+    written = json.loads((tmp_path / "answers.scores" / "scores.json").read_text())
+    assert written["all"]["exact"] == 0.5
+    path.write_text("junk")
+    code, _, errors = run("score_text", f"--answers={path}")
+    assert code == 1
+    assert "holds no answers; line 1: no JSON" in errors

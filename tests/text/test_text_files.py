@@ -1,0 +1,189 @@
+"""Sets of texts on disk: the lines of the published script, whole files, the same however they were made."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from commands import ROOT, command, run
+
+from nar.text import sample_texts
+from nar.text.rendering import text_files
+from nar.text.rendering.text_files import TextRequest, claim_folder
+
+SMALL = ("--algorithms=minimum,insertion_sort", "--lengths=4,6", "--samples=30", "--seeds=3,14")
+
+
+def make(folder, *options, code=0):
+    found, output, errors = run("make_text", f"--output={folder}", *options)
+    assert found == code, errors
+    return output if code == 0 else errors
+
+
+def lines_of(folder):
+    return [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_set(tmp_path):
+    summary = make(tmp_path / "one", *SMALL, "--hints", "--decimals=3", "--workers=1")
+    assert "240 texts in 4 files" in summary
+    rows = [json.loads(line) for line in lines_of(tmp_path / "one")]
+    expected = [
+        {
+            "text": text.question + text.answer,
+            "question": text.question,
+            "answer": text.answer,
+            "algorithm": name,
+            "length": length,
+            "use_hints": True,
+        }
+        for name in ("minimum", "insertion_sort")
+        for length in (4, 6)
+        for seed in (3, 14)
+        for text in sample_texts(name, length, 30, seed, use_hints=True, decimals=3)
+    ]
+    assert rows == expected
+    assert lines_of(tmp_path / "one") == [json.dumps(row) for row in expected]
+    manifest = json.loads((tmp_path / "one" / "manifest.json").read_text())
+    assert (manifest["complete"], manifest["lines"], len(manifest["files"])) == (True, 240, 4)
+    # Any number of processes makes the same; what is there is not made again; what is not is.
+    make(tmp_path / "two", *SMALL, "--hints", "--decimals=3", "--workers=2")
+    whole = content(tmp_path / "one")
+    assert content(tmp_path / "two") == whole
+    first, second = sorted((tmp_path / "two").glob("*.jsonl"))[:2]
+    second.unlink()
+    (tmp_path / "two" / ".second.part").write_text("half")
+    before = first.stat().st_mtime_ns
+    assert "60 of them made now" in make(tmp_path / "two", *SMALL, "--hints", "--decimals=3", "--workers=1")
+    assert content(tmp_path / "two") == whole
+    assert first.stat().st_mtime_ns == before
+
+
+def test_first_lines_of_the_published_sets(tmp_path):
+    """Those of the published script: a sampler for each algorithm, length and seed, in its order."""
+    from test_rendering import theirs
+
+    make(tmp_path, "--split=val", "--algorithms=bfs", "--lengths=4", "--workers=1")
+    rows = [json.loads(line) for line in lines_of(tmp_path)]
+    assert len(rows) == 625
+    for seed, start in ((3, 0), (94, 500)):
+        expected = theirs("bfs", 4, 125, seed, False, None)
+        assert [(row["question"], row["answer"]) for row in rows[start : start + 125]] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_killed_and_started_again(tmp_path, number):
+    folder = tmp_path / "killed"
+    options = ("--split=val", "--algorithms=minimum,binary_search", "--samples=1000", "--workers=2")
+    process = subprocess.Popen(
+        command("make_text", f"--output={folder}", *options),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    while process.poll() is None and len(list(folder.glob("*.jsonl"))) < 3:
+        time.sleep(0.02)
+    os.kill(process.pid, number)
+    _, message = process.communicate(timeout=400)
+    if number != signal.SIGKILL:
+        assert f"Interrupted by {number.name}; what was written is whole".encode() in message
+    names = [path.name for path in folder.glob("*.jsonl")]
+    assert 3 <= len(names) < 122
+    for name in names:
+        assert len((folder / name).read_text().splitlines()) == 5000
+    make(folder, *options)
+    make(tmp_path / "whole", *options)
+    assert content(folder) == content(tmp_path / "whole")
+
+
+def test_large_series_are_cut(tmp_path, monkeypatch):
+    request = TextRequest({"minimum": (4,)}, samples=25, seeds=(0, 1))
+    (file,) = request.files()
+    whole = list(file.lines(request))
+    monkeypatch.setattr(text_files, "LINES_OF_A_FILE", 20)
+    parts = request.files()
+    assert [part.count for part in parts] == [20, 20, 10]
+    assert [line for part in parts for line in part.lines(request)] == whole
+
+
+def test_nothing_half_written(tmp_path, monkeypatch):
+    request = TextRequest({"minimum": (4,)}, samples=3, seeds=(0,))
+    claim_folder(tmp_path, request)
+    (file,) = request.files()
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(text_files, "json_line", full)
+    with pytest.raises(OSError, match="No space"):
+        file.write(tmp_path, request)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    monkeypatch.undo()
+    file.write(tmp_path, request)
+    assert len(lines_of(tmp_path)) == 3
+
+
+def test_a_folder_of_another_request(tmp_path):
+    request = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=3, seeds=(0,))
+    claim_folder(tmp_path, request)
+    claim_folder(tmp_path, request)
+    for other, message in (
+        (TextRequest({"minimum": (4,), "bfs": (4,)}, 3, (0, 1)), r"seeds: \[0\] there, \[0, 1\] asked for"),
+        (TextRequest({"minimum": (4, 5), "bfs": (4,)}, 3, (0,)), "lengths: "),
+        (TextRequest({"bfs": (4,), "minimum": (4,)}, 3, (0,)), "lengths: "),
+        (
+            TextRequest({"minimum": (4,), "bfs": (4,)}, 3, (0,), True, 2),
+            "use_hints: false there, true asked for",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            claim_folder(tmp_path, other)
+
+
+@pytest.mark.parametrize("junk", ["", "{}", "[" * 100_000, '{"format": "nar-texts", "version": 2}', "\0"])
+def test_a_foreign_folder(tmp_path, junk):
+    (tmp_path / "manifest.json").write_text(junk)
+    with pytest.raises(ValueError, match="is no manifest of a set of texts"):
+        claim_folder(tmp_path, TextRequest({"minimum": (4,)}, 3, (0,)))
+    (tmp_path / "manifest.json").rename(tmp_path / "notes")
+    with pytest.raises(ValueError, match="is not empty and holds no set of texts"):
+        claim_folder(tmp_path, TextRequest({"minimum": (4,)}, 3, (0,)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (TextRequest({"sort": (4,)}, 3, (0,)), "unknown algorithm 'sort'"),
+        (TextRequest({"minimum": (0,)}, 3, (0,)), "minimum: size must be"),
+        (TextRequest({"minimum": ()}, 3, (0,)), "no lengths are given for minimum"),
+        (TextRequest({"minimum": (4, 4)}, 3, (0,)), "lengths of minimum must differ"),
+        (TextRequest({"minimum": (4,)}, 0, (0,)), "samples must be at least 1, got 0"),
+        (TextRequest({"minimum": (4,)}, 3, (-1,)), "seed must be"),
+        (TextRequest({"minimum": (4,)}, 3, ()), "no seeds are given"),
+        (TextRequest({"minimum": (4,)}, 3, (0,), decimals=101), "decimals must be"),
+    ],
+)
+def test_bad_requests(request_, message):
+    with pytest.raises(ValueError, match=message):
+        request_.check()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "without --split, --algorithms must be given"),
+        (("--split=val", "--algorithms=minimum,minimum"), "--algorithms must differ"),
+        (("--split=val", "--algorithms=bipartite_matching"), "val has no lengths of bipartite_matching"),
+        (("--split=val", "--lengths=4,x"), "--lengths must be integers"),
+    ],
+)
+def test_bad_flags(tmp_path, options, message):
+    assert message in make(tmp_path / "none", *options, code=1)
+    assert not (tmp_path / "none").exists()

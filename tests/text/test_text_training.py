@@ -1,0 +1,168 @@
+"""Language models by the same commands as graph networks: trained, stopped, resumed, asked."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from commands import ROOT, command, run
+
+from configs import text_small
+from experiments.cli.language_models import open_model
+from experiments.cli.load_run import load
+from experiments.cli.run_kinds import assemble_kind, graph_parts, text_parts
+from nar.training import Devices
+
+TINY = (
+    "--config.model.hidden_size=8",
+    "--config.model.num_layers=1",
+    "--config.model.num_heads=1",
+    "--config.model.position_range=128",
+    "--config.model.position_room=40",
+    "--config.data.lengths=(2,)",
+    "--config.training.steps=400",
+    "--config.training.batch_size=4",
+    "--config.training.log_every=20",
+    "--config.training.eval_every=40",
+    "--config.training.ema_decay=0.9",
+    "--config.training.schedule_options={'warmup_steps': 5}",
+    "--config.evaluation.batch_size=8",
+    "--config.evaluation.most_characters=16",
+    "--config.evaluation.samples=4",
+    "--config.evaluation.test_lengths=(2,3)",
+    "--config.evaluation.test_samples=4",
+)
+
+
+def train(workdir):
+    return run("train", "--config=configs/text_small.py", f"--workdir={workdir}", *TINY)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    code, output, errors = train(workdir)
+    assert code == 0, errors
+    return workdir, output
+
+
+@pytest.mark.slow
+def test_finished_run_has_scores_of_each_length(finished):
+    workdir, output = finished
+    result = json.loads((workdir / "result.json").read_text())
+    assert list(result["scores"]["validation"]["minimum"]) == ["2"]
+    assert list(result["scores"]["test"]["insertion_sort"]) == ["2", "3"]
+    values = result["scores"]["test"]["minimum"]["3"]
+    assert values["score"] == values["exact"] <= values["elements"] <= values["parsed"] <= 1
+    assert re.search(r"minimum +test +3 +\d", output)
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(20, 401, 20))
+    for task in ("minimum", "insertion_sort"):
+        assert lines[-1][f"loss/{task}"] < lines[0][f"loss/{task}"] / 2
+        assert f"foreseen/{task}" in lines[0] and f"validation/{task}/score" in lines[1]
+    assert {"checkpoints", "curves.png", "config.json"} <= {path.name for path in workdir.iterdir()}
+
+
+@pytest.mark.slow
+def test_stopped_and_resumed_run_equals_an_undisturbed_one(finished, tmp_path):
+    workdir = tmp_path / "run"
+    arguments = command("train", "--config=configs/text_small.py", f"--workdir={workdir}", *TINY)
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 300
+    while not list(workdir.glob("checkpoints/step_[48]*.npz")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=400)
+    assert process.returncode == 1 and "the same command goes on" in errors
+    code, output, errors = train(workdir)
+    assert code == 0, errors
+    assert "Going on from step" in output
+    straight, resumed = (
+        json.loads((folder / "result.json").read_text()) for folder in (finished[0], workdir)
+    )
+    for key in ("parameters_sha256", "scores", "best_step", "steps"):
+        assert resumed[key] == straight[key], key
+
+
+@pytest.mark.slow
+def test_a_run_is_asked_and_compared(finished, tmp_path, monkeypatch):
+    model = open_model(str(finished[0]))
+    assert model.usual.lengths == {"minimum": (2, 3), "insertion_sort": (2, 3)}
+    assert model.trained == {"minimum": (2,), "insertion_sort": (2,)}
+    with pytest.raises(ValueError, match="need a larger range of positions than 128"):
+        model.check(["a" * 120])
+    (tmp_path / "constant.py").write_text("def answer(question):\n    return '0'\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    models = f"--model={finished[0]},constant:answer"
+    arguments = [models, f"--output={tmp_path / 'answers'}", "--lengths=2,4", "--samples=3"]
+    code, _, errors = run("evaluate_text", *arguments)
+    assert code != 0 and "--algorithms must be given for a model that is no run" in errors
+    assert not (tmp_path / "answers").exists()
+    code, output, errors = run("evaluate_text", *arguments, "--algorithms=minimum")
+    assert code == 0, errors
+    assert re.search(r"constant\.answer\n\nalgorithm.*\n.*\nminimum +2 +3", output)
+    for label in ("finished", "constant.answer"):
+        folder = tmp_path / "answers" / label
+        assert {"answers.jsonl", "scores.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
+        scores = json.loads((folder / "scores.json").read_text())
+        assert list(scores["algorithms"]["minimum"]["lengths"]) == ["2", "4"]
+    assert scores["all"]["parsed"] == 1
+    assert (tmp_path / "answers" / "accuracy.png").exists()
+
+
+@pytest.mark.slow
+def test_commands_for_graph_networks_say_that_it_is_none(finished):
+    with pytest.raises(ValueError, match="is a run of a language model: see experiments.evaluate_text"):
+        load(finished[0])
+    code, _, errors = run("evaluate", f"--workdir={finished[0]}", "--sizes=4")
+    assert code != 0 and "is a run of a language model: see experiments.evaluate_text" in errors
+
+
+# ---------------------------------------------------------------------------------------------------
+# Configs
+
+
+def with_change(path, value):
+    config = text_small.get_config().to_dict()
+    *parts, key = path.split(".")
+    inner = config
+    for part in parts:
+        inner = inner[part]
+    inner[key] = value
+    return config
+
+
+def test_config_is_assembled():
+    parts = text_parts(assemble_kind(text_small.get_config().to_dict(), Devices.one()), "run")
+    assert [task.name for task in parts.tasks] == ["minimum", "insertion_sort"]
+    with pytest.raises(ValueError, match="run is a run of a language model"):
+        graph_parts(parts, "run")
+
+
+BAD = {
+    "kind": ("texts", "unknown kind 'texts'; known: graph, text"),
+    "model.layers": (3, "unknown config key model.layers; did you mean model.num_layers?"),
+    "model.hidden_size": (12, "model: hidden_size 12 must be a multiple"),
+    "model.position_range": (150, "model.position_range 150 is too small for "),
+    "algorithms": (("minimum", "minimum"), "algorithms must name each algorithm once"),
+    "data.lengths": ((), "minimum: at least one length is needed"),
+    "data.decimals": (-2, "data.decimals"),
+    "training.batch_size": (0, "training.batch_size must be an integer of at least 1"),
+    "training.schedule": ("slow", "training: unknown schedule 'slow'"),
+    "training.frozen_params": (("nothing",), "frozen_params pattern 'nothing' finds no parameter"),
+    "evaluation.most_characters": (0, "evaluation.most_characters must be an integer of at least 1"),
+    "evaluation.test_lengths": ((4, 4), "questions of test: lengths of minimum must differ"),
+}
+
+
+@pytest.mark.parametrize("path", BAD)
+def test_bad_config_is_refused(path):
+    value, message = BAD[path]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        assemble_kind(with_change(path, value), Devices.one())

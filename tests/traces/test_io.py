@@ -1,0 +1,217 @@
+"""Traces on disk: exact round trips, clear refusals, rows that others can read."""
+
+import dataclasses
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from trace_checks import assert_same
+
+import nar
+from experiments.examples.tarjan import TARJAN_SCC
+from nar.data import Transforms, pad_nodes
+from nar.traces import export_json_lines, load_traces, sample_traces, save_traces
+from nar.traces import io as trace_io
+
+every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "traces.npz"
+
+
+def saved(path, **origin):
+    batch = sample_traces("bfs", 5, 3, 0)
+    save_traces(path, batch, name="bfs", **origin)
+    return batch
+
+
+# ---------------------------------------------------------------------------------------------------
+# Round trips
+
+
+@every_algorithm
+def test_round_trip(name, path):
+    batch = sample_traces(name, 6, 4, 1)
+    save_traces(path, batch, name=name, size=6, seed=1, options={})
+    stored = load_traces(path)
+    assert (stored.name, stored.spec, stored.nar_version) == (
+        name,
+        nar.ALGORITHMS[name].spec,
+        nar.__version__,
+    )
+    assert stored.origin == {"size": 6, "seed": 1, "options": {}}
+    assert_identical(stored.batch, batch)
+
+
+def assert_identical(one, other):
+    assert_same(one, other)
+    for stage in ("inputs", "hints", "outputs"):
+        mine, theirs = getattr(one, stage), getattr(other, stage)
+        assert list(mine) == list(theirs)
+        assert [value.dtype for value in mine.values()] == [value.dtype for value in theirs.values()]
+    assert one.lengths.dtype == other.lengths.dtype
+
+
+def test_what_a_network_sees(path):
+    transforms, algorithm = Transforms(), nar.ALGORITHMS["insertion_sort"]
+    batch = transforms.apply(algorithm, sample_traces("insertion_sort", 6, 4, 1))
+    spec = transforms.spec(algorithm)
+    batch = pad_nodes(batch, spec, 8)
+    save_traces(path, batch, name="insertion_sort", spec=spec)
+    stored = load_traces(path)
+    assert stored.spec == spec
+    assert_identical(stored.batch, batch)
+    np.testing.assert_array_equal(stored.batch.num_nodes, batch.num_nodes)
+
+
+def test_an_algorithm_of_ones_own(path):
+    batch = sample_traces(TARJAN_SCC, 5, 2, 0)
+    save_traces(path, batch, name=TARJAN_SCC)
+    assert load_traces(path).name == "tarjan_scc"
+
+
+def test_the_same_traces_make_the_same_file(path, tmp_path):
+    saved(path, seed=0)
+    saved(tmp_path / "again.npz", seed=0)
+    assert path.read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+def test_numpy_alone_reads_it(path):
+    batch = saved(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["hints/pi_h"], batch.hints["pi_h"])
+        assert json.loads(arrays["about"].tobytes())["algorithm"] == "bfs"
+
+
+# ---------------------------------------------------------------------------------------------------
+# Refusals
+
+
+def test_a_batch_of_another_spec(path):
+    batch = sample_traces("bfs", 5, 3, 0)
+    with pytest.raises(ValueError, match=r"the spec asks for \['hints/d', .* the traces have \['hints/pi_h'"):
+        save_traces(path, batch, name="bellman_ford")
+    wrong = dataclasses.replace(batch, outputs={"pi": batch.outputs["pi"][:, :2]})
+    with pytest.raises(ValueError, match=r"outputs/pi has the shape \(3, 2\), unlike its spec"):
+        save_traces(path, wrong, name="bfs")
+    with pytest.raises(ValueError, match="the origin of traces must be JSON"):
+        save_traces(path, batch, name="bfs", options={"p": np.ones(2)})
+    assert not list(path.parent.iterdir())
+
+
+def test_nothing_is_left_of_a_write_that_fails(path, monkeypatch):
+    saved(path)
+    before = path.read_bytes()
+
+    def full(file, array, allow_pickle):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array", full)
+    with pytest.raises(OSError, match="no space"):
+        saved(path, seed=1)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_no_file(path):
+    with pytest.raises(FileNotFoundError):
+        load_traces(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"hello", b"\x93NUMPY", b"\0" * 1000])
+def test_foreign_bytes(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="traces.npz is damaged or holds no traces"):
+        load_traces(path)
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_traces(tmp_path)
+
+
+def test_foreign_archives(path):
+    np.savez(path, a=np.arange(3))
+    with pytest.raises(ValueError, match="holds no traces of nar"):
+        load_traces(path)
+    np.savez(path, about=np.frombuffer(b'{"format": "other"}', np.uint8))
+    with pytest.raises(ValueError, match="holds no traces of nar"):
+        load_traces(path)
+    np.savez(path, about=np.array([{}], object))
+    with pytest.raises(ValueError, match="damaged or holds no traces"):
+        load_traces(path)
+
+
+def test_every_cut_and_every_wrong_byte(path):
+    """A file that is cut or changed anywhere is refused, or holds what it held."""
+    batch = saved(path, seed=0)
+    whole = path.read_bytes()
+    random = np.random.RandomState(0)
+    for cut in (*range(1, 30), *random.randint(30, len(whole), size=60)):
+        path.write_bytes(whole[:-cut])
+        with pytest.raises(ValueError, match="traces.npz"):
+            load_traces(path)
+    refused = 0
+    for place in random.randint(len(whole), size=400):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << random.randint(8)
+        path.write_bytes(changed)
+        try:
+            assert_identical(load_traces(path).batch, batch)
+        except ValueError as error:
+            assert "traces.npz" in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > 200
+
+
+def test_missing_and_surplus_arrays(path, tmp_path):
+    saved(path)
+    for keep, add in ((lambda name: "pi_h" not in name, {}), (lambda name: True, {"hints/x.npy": b""})):
+        other = tmp_path / "other.npz"
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(other, "w") as target:
+            for name in filter(keep, source.namelist()):
+                target.writestr(name, source.read(name))
+            for name, content in add.items():
+                target.writestr(name, content or source.read("lengths.npy"))
+        with pytest.raises(ValueError, match=r"other.npz is damaged: the spec asks for"):
+            load_traces(other)
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None])
+def test_other_versions(path, monkeypatch, version):
+    monkeypatch.setattr(trace_io, "FORMAT_VERSION", version)
+    saved(path)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=f"format version {version}; nar .* reads 1"):
+        load_traces(path)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Rows for others
+
+
+@every_algorithm
+def test_rows(name, tmp_path):
+    path = tmp_path / "traces.jsonl"
+    batch = sample_traces(name, 5, 3, 2)
+    export_json_lines(path, batch, name=name)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(rows) == 3
+    for index, row in enumerate(rows):
+        trace = batch.trace(index)
+        assert (row["algorithm"], row["length"]) == (name, trace.length)
+        assert row["num_nodes"] == batch.inputs["pos"].shape[1]
+        for stage in ("inputs", "hints", "outputs"):
+            assert list(row[stage]) == list(getattr(trace, stage))
+            for key, value in getattr(trace, stage).items():
+                np.testing.assert_array_equal(np.array(row[stage][key], value.dtype), value)
+
+
+def test_rows_have_no_padding(tmp_path):
+    batch = pad_nodes(sample_traces("bfs", 5, 3, 2), nar.ALGORITHMS["bfs"].spec, 8)
+    with pytest.raises(ValueError, match="without padded nodes"):
+        export_json_lines(tmp_path / "traces.jsonl", batch, name="bfs")
+    assert not list(tmp_path.iterdir())

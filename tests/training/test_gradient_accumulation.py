@@ -1,0 +1,186 @@
+"""Batches in parts: the loss, metrics and gradients of the whole, in the memory of a part."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import nar
+from nar.data import BY_SHAPE, Task, TrainingStream, count_microbatches, group_by_length, pad_nodes
+from nar.losses import loss_counts
+from nar.model import Budget, Learned, NetConfig, make_model
+from nar.processors import PROCESSORS
+from nar.training import MicroBatch, check_grad_accumulation_steps, init_state, make_step, value_and_gradient
+from nar.training.train_step.gradient_accumulation import join, split, split_batch
+
+BATCH = 6
+SGD = optax.sgd(1.0)
+
+
+class Case:
+    """A network and a batch of traces of different lengths."""
+
+    def __init__(self, task, processor="mpnn", batch_size=BATCH, size=5, **knobs):
+        self.task = Task(nar.ALGORITHMS[task], (size,))
+        self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
+        self.model = make_model(NetConfig(PROCESSORS[processor], 8, **knobs), {task: self.task.spec})
+
+    @functools.cached_property
+    def state(self):
+        make_state = functools.partial(init_state, self.model, SGD, {self.task.name: self.batch}, 0)
+        return jax.jit(make_state)()
+
+    def lowered(self, num_microbatches):
+        step = make_step(self.model, SGD, num_microbatches=num_microbatches)
+        whole = jax.jit(lambda state, batch: step(state, batch, self.task.name))
+        return whole.lower(self.state, self.batch)
+
+    def step(self, num_microbatches):
+        new, metrics = self.lowered(num_microbatches).compile()(self.state, self.batch)
+        scalars = {name: float(value) for name, value in metrics.items() if value.ndim == 0}
+        before, after = jax.device_get((self.state.params, new.params))
+        return jax.tree.map(np.subtract, before, after), scalars
+
+    def counts(self, part):
+        return loss_counts(self.model.config, self.task.spec, part)
+
+
+def assert_same(found, expected):
+    gradients, scalars = found
+    assert expected[1] == pytest.approx(scalars, rel=1e-5)
+    for module, leaves in expected[0].items():
+        for name, leaf in leaves.items():
+            np.testing.assert_allclose(gradients[module][name], leaf, rtol=1e-3, atol=1e-5, err_msg=module)
+
+
+def test_parts_have_the_gradient_of_the_whole():
+    """Under plain gradient descent a step is the gradient; the loss of the processor's gate is among them.
+
+    Parts by shape are those of a batch whose traces are dealt so that they take different numbers of steps.
+    """
+    case = Case("bfs", "g_forgetnet", batch_size=32, size=16, remat=True)
+    expected = case.step(1)
+    assert_same(case.step(4), expected)
+    case.batch = group_by_length(case.batch, BY_SHAPE)
+    assert count_microbatches(case.batch, BY_SHAPE) == 4
+    assert_same(case.step(BY_SHAPE), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "knobs"),
+    [
+        ("bridges", {"processor": "g_forgetnet", "termination": Learned()}),
+        ("dfs", {"termination": Budget(steps=4)}),
+        ("quickselect", {"hint_mode": "none"}),
+    ],
+)
+def test_other_networks_have_the_gradient_of_the_whole(task, knobs):
+    case = Case(task, **knobs)
+    assert_same(case.step(3), case.step(1))
+
+
+def test_the_parts_tested_are_not_alike():
+    """Otherwise a mean of means would pass as well."""
+    case = Case("bfs")
+    parts = jax.vmap(case.counts)(split_batch(case.batch, 3))
+    assert len(set(np.asarray(parts["pi_h"]))) > 1 and len(set(np.asarray(parts["auxiliary"]))) > 1
+    for name, count in case.counts(case.batch).items():
+        assert parts[name].sum() == count, name
+
+
+def test_padding_nodes_are_not_counted():
+    case = Case("bfs")
+    padded = pad_nodes(case.batch, case.task.spec, 8)
+    assert case.counts(padded) == case.counts(case.batch)
+
+
+def test_a_part_is_what_its_loss_is_given():
+    """Its traces with their rows, a key and shares of its own; rows come back in order."""
+    case = Case("bfs")
+    numbers = jnp.arange(BATCH)
+
+    def loss(params, part):
+        noise = jax.random.uniform(part.key)
+        value = part.weigh({"pi": params * part.rows.mean(), "auxiliary/any": params})
+        metrics = {"noise": noise, "lengths": part.batch.lengths @ part.rows}
+        return value["pi"] + value["auxiliary/any"], (metrics, part.rows + 100)
+
+    def counts(batch):
+        return {"pi": jnp.asarray(batch.batch_size), "auxiliary": batch.lengths.sum()}
+
+    key = jax.random.key(0)
+    (value, (metrics, rows)), gradient = value_and_gradient(
+        loss, jnp.asarray(2.0), MicroBatch(case.batch, key, numbers), 3, counts
+    )
+    np.testing.assert_array_equal(rows, numbers + 100)
+    assert metrics["lengths"] == case.batch.lengths @ np.arange(BATCH)
+    assert float(gradient) == pytest.approx(2.5 + 1) and float(value) == pytest.approx(7)
+    noise = [float(jax.random.uniform(jax.random.fold_in(key, part))) for part in range(3)]
+    assert float(metrics["noise"]) == pytest.approx(sum(noise)) and len(set(noise)) == 3
+
+
+def test_split_and_join():
+    rows = np.arange(12).reshape(6, 2)
+    parts = split(rows, 3)
+    np.testing.assert_array_equal(parts[1], rows[1::3])
+    np.testing.assert_array_equal(join(parts), rows)
+    np.testing.assert_array_equal(split(rows.T, 3, axis=1)[2], rows.T[:, 2::3])
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_a_part():
+    """What the compiler sets aside, which is the same each time."""
+
+    def memory(num_microbatches):
+        return (
+            Case("bfs", batch_size=16)
+            .lowered(num_microbatches)
+            .compile()
+            .memory_analysis()
+            .temp_size_in_bytes
+        )
+
+    assert memory(8) < memory(1) / 3
+
+
+@pytest.mark.slow
+def test_parts_stay_on_their_devices():
+    """A batch that is split over two devices is taken in parts without any communication between them."""
+    code = """
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from nar.training.train_step.gradient_accumulation import split
+mesh = Mesh(np.array(jax.devices()), ("data",))
+rows = jax.device_put(np.ones((8, 3), np.float32), NamedSharding(mesh, PartitionSpec("data")))
+compiled = jax.jit(lambda rows: jax.lax.map(lambda part: part * 2, split(rows, 4))).lower(rows).compile()
+print(*compiled.output_shardings.spec, [w for w in ("all-", "collective", "send") if w in compiled.as_text()])
+"""
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment, timeout=400
+    )
+    assert found.stdout.split() == ["None", "data", "[]"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((32, 5), "grad_accumulation_steps must divide the batch_size 32, got 5"),
+        ((32, -1), "grad_accumulation_steps must be an integer of at least 1, or 0, got -1"),
+        (
+            (32, 8, 8),
+            r"batch_size 32 in 8 parts \(grad_accumulation_steps\) makes parts of 4, which .* the 8 devices",
+        ),
+    ],
+)
+def test_parts_that_cannot_be(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        check_grad_accumulation_steps(*arguments)
+    check_grad_accumulation_steps(32, 4, 8)

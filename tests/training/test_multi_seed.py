@@ -1,0 +1,267 @@
+"""Several seeds as one program: each replica is the run with its seed."""
+
+import contextlib
+import dataclasses
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from configs import tiny
+from experiments import train
+from experiments.cli.build import assemble
+from experiments.cli.load_run import restore
+from nar import ALGORITHMS
+from nar.data import MultiSeedStream, Task, TrainingStream
+from nar.evaluation import mean_and_deviation
+from nar.model import NetConfig, make_model
+from nar.processors import MPNN
+from nar.reports import result_summary
+from nar.runs.workdir import Workdir
+from nar.training import (
+    BackgroundCompilation,
+    Compilations,
+    Devices,
+    at_once,
+    in_turn,
+    init_state,
+    make_step,
+    prepare_batch,
+    read_json,
+    shapes_of,
+    split,
+    stack,
+)
+
+DEVICES = Devices.one()
+SEEDS = (3, 4)
+TASKS = tuple(Task(ALGORITHMS[name], (4,)) for name in ("quickselect", "bfs"))
+
+
+def stream_of(seed, chunk_length, tasks=TASKS):
+    return TrainingStream(tasks, 4, seed, chunk_length=chunk_length)
+
+
+class Network:
+    """A small network, and states of one seed or of several."""
+
+    def __init__(self, chunk_length, tasks=TASKS, hint_mode="encoded_decoded", **options):
+        self.chunk_length = chunk_length
+        specs = {task.name: task.spec for task in tasks}
+        config = NetConfig(MPNN, hidden_size=4, teacher_forcing=0.3, hint_mode=hint_mode)
+        self.model = make_model(config, specs)
+        # Without Adam, which divides by gradients that are next to nothing, so that rounding shows.
+        self.optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9))
+        self.make_step = functools.partial(make_step, self.model, self.optimizer, ema_decay=0.5, **options)
+
+    def state(self, stream, seed):
+        examples = stream.examples(), stream.examples_of_lanes()
+        return DEVICES.make_state(
+            lambda: init_state(self.model, self.optimizer, examples[0], seed, True, examples[1])
+        )
+
+    def trained(self, stream, seed, step, num_steps):
+        state, rows = self.state(stream, seed), []
+        for index in range(num_steps):
+            batch = DEVICES.put_batch(stream.batch(index), stream.leading_axes)
+            state, metrics = step(state, batch, stream.task(index).name, stream.lane(index))
+            rows.append(metrics)
+        return state, rows
+
+
+@pytest.mark.parametrize(
+    ("chunk_length", "options", "over_seeds", "tasks"),
+    [
+        (0, {"hint_mode": "none"}, in_turn, TASKS[1:]),
+        pytest.param(0, {}, in_turn, TASKS, marks=pytest.mark.slow),
+        pytest.param(0, {}, at_once, TASKS, marks=pytest.mark.slow),
+        pytest.param(3, {"num_microbatches": 2}, in_turn, TASKS, marks=pytest.mark.slow),
+        pytest.param(3, {"num_microbatches": 2}, at_once, TASKS, marks=pytest.mark.slow),
+    ],
+)
+def test_each_replica_is_the_run_with_its_seed(chunk_length, options, over_seeds, tasks):
+    network = Network(chunk_length, tasks, **options)
+    streams = [stream_of(seed, chunk_length, tasks) for seed in SEEDS]
+    together, rows = network.trained(
+        MultiSeedStream(streams), SEEDS, network.make_step(over_seeds=over_seeds), num_steps=4
+    )
+    assert together.step.shape == () and int(together.step) == 4
+    step = network.make_step()
+    replicas = split(dataclasses.replace(together, step=None), len(SEEDS))
+    for number, (seed, stream) in enumerate(zip(SEEDS, streams, strict=True)):
+        alone, own_rows = network.trained(stream, seed, step, num_steps=4)
+        for name in ("params", "optimizer", "ema_params", "recurrent"):
+            one, other = getattr(replicas[number], name), getattr(alone, name)
+            jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5), one, other)
+        assert (jax.random.key_data(replicas[number].key) == jax.random.key_data(alone.key)).all()
+        for row, own_row in zip(rows, own_rows, strict=True):
+            assert set(row) == set(own_row)
+            for name, value in own_row.items():
+                np.testing.assert_allclose(row[name][number], value, rtol=2e-4, atol=1e-5, err_msg=name)
+    assert not np.allclose(*(jax.tree.leaves(replica.params)[0] for replica in replicas[:2]))
+
+
+@pytest.mark.parametrize("over_seeds", [at_once, in_turn])
+def test_steps_behind_the_longest_trace_are_still_skipped(over_seeds):
+    """At once replicas decide together: a condition of each its own would compute both branches."""
+    network = Network(0, TASKS[:1], hint_mode="none")
+    stream = MultiSeedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
+    state = network.state(stream, SEEDS)
+    traced = jax.make_jaxpr(network.make_step(over_seeds=over_seeds), static_argnums=2)(
+        state, stream.batch(0), "quickselect"
+    )
+    assert " cond[" in str(traced)
+
+
+@pytest.mark.parametrize("over_seeds", [at_once, pytest.param(in_turn, marks=pytest.mark.slow)])
+def test_one_that_is_not_finite_leaves_the_others_alone(over_seeds):
+    network = Network(0, TASKS[:1], hint_mode="none")
+    stream = MultiSeedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
+    step = network.make_step(over_seeds=over_seeds)
+    state = network.state(stream, SEEDS)
+    before = jax.tree.map(np.array, state.params)
+    batch = stream.batch(0)
+    batch.inputs["key"][1] = np.nan
+    state, metrics = step(state, DEVICES.put_batch(batch, 1), "quickselect")
+    assert metrics["skipped"].tolist() == [0, 1]
+    changed = jax.tree.map(lambda x, y: (x != y).reshape(len(SEEDS), -1).any(axis=1), before, state.params)
+    assert np.any(jax.tree.leaves(changed), axis=0).tolist() == [True, False]
+
+
+def test_batches_of_replicas_are_those_of_their_streams():
+    streams = [stream_of(seed, 0) for seed in SEEDS]
+    together = MultiSeedStream(streams)
+    assert together.num_examples(5) == 20
+    for index in range(6):
+        batch = together.batch(index)
+        for number, stream in enumerate(streams):
+            own = stream.batch(index)
+            np.testing.assert_array_equal(batch.lengths[number], own.lengths)
+            for name, value in own.hints.items():
+                np.testing.assert_array_equal(batch.hints[name][number][: len(value)], value)
+                assert not batch.hints[name][number][len(value) :].any()
+
+
+def test_splitting_undoes_stacking():
+    trees = [{"a": jnp.arange(3) + k, "b": (jnp.float32(k),)} for k in range(4)]
+    for one, other in zip(split(stack(trees), 4), trees, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_means_and_deviations():
+    means, deviations = mean_and_deviation([{"b": {"x": 1.0}, "a": 2.0}, {"b": {"x": 3.0}, "a": 2.0}])
+    assert list(means) == ["b", "a"]
+    assert means == {"b": {"x": 2.0}, "a": 2.0}
+    assert deviations == {"b": {"x": pytest.approx(2**0.5)}, "a": 0.0}
+
+
+# ---------------------------------------------------------------------------------------------------
+# As users have them
+
+
+def config_of(**training):
+    config = tiny.get_config()
+    config.model.hidden_size = 4
+    config.training.update({"steps": 24, "eval_every": 6, "log_every": 3, **training})
+    return config.to_dict()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = Workdir(tmp_path_factory.mktemp("runs") / "num_seeds")
+    train.run(config_of(num_seeds=2, seed=7), workdir)
+    return workdir
+
+
+@pytest.mark.slow
+def test_a_run_of_replicas_reports_means_and_deviations(finished, tmp_path):
+    result = read_json(finished.result)
+    assert [one["seed"] for one in result["seeds"]] == [7, 8]
+    for number, replica in enumerate(result["seeds"]):
+        workdir = Workdir(tmp_path / str(number))
+        train.run(config_of(seed=7 + number), workdir)
+        alone = read_json(workdir.result)
+        assert replica["best_step"] == alone["best_step"]
+        for split_name in ("validation", "test"):
+            for size, scores in alone["scores"][split_name]["bfs"].items():
+                assert replica["scores"][split_name]["bfs"][size] == pytest.approx(scores, abs=2e-3)
+        lines = [json.loads(line) for line in finished.metrics.read_text().splitlines()]
+        own = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
+        together = [line for line in lines if "validation/score" in line]
+        for line, own_line in zip(
+            together, [line for line in own if "validation/score" in line], strict=True
+        ):
+            found = line[f"validation/score/replica_{number}"]
+            assert found == pytest.approx(own_line["validation/score"], abs=2e-3)
+        assert alone["parameters"] == result["parameters"]
+        state = restore(finished.path, "best", number).state
+        wanted = restore(workdir.path, "best").state
+        assert int(state.step) == int(wanted.step)
+        jax.tree.map(
+            functools.partial(np.testing.assert_allclose, atol=0.02),
+            state.evaluated,
+            wanted.evaluated,
+        )
+    tests = [one["scores"]["test"]["bfs"]["64"]["score"] for one in result["seeds"]]
+    assert result["scores"]["test"]["bfs"]["64"]["score"] == pytest.approx(np.mean(tests))
+    spread = result["deviations"]["scores"]["test"]["bfs"]["64"]["score"]
+    assert spread == pytest.approx(np.std(tests, ddof=1))
+    text = result_summary(result)
+    assert f"{np.mean(tests):.2%} ± {spread:.2%}" in text
+    assert "of 2 seeds" in text and "(seed 8)" in text
+
+
+@pytest.mark.slow
+def test_replicas_go_on_where_they_were(finished, tmp_path):
+    workdir = Workdir(tmp_path / "run")
+    train.run(config_of(num_seeds=2, seed=7, steps=10), workdir)
+    train.run(config_of(num_seeds=2, seed=7), workdir)
+    assert read_json(workdir.result)["parameters_sha256"] == read_json(finished.result)["parameters_sha256"]
+    with pytest.raises(ValueError, match="has the replicas 0 to 1, got 2"):
+        restore(workdir.path, seed_index=2)
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"num_seeds": 0}, "training.num_seeds must be an integer of at least 1, got 0"),
+        ({"num_seeds": 2, "sampling": "builtins:dict"}, "goes by scores, which differ between replicas"),
+    ],
+)
+def test_bad_replicas(training, message):
+    with pytest.raises(ValueError, match=message):
+        assemble(config_of(**training))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "chunk_length"),
+    [
+        (SEEDS[:1], 3),
+        pytest.param(SEEDS, 0, marks=pytest.mark.slow),
+        pytest.param(SEEDS[:1], 0, marks=pytest.mark.slow),
+        pytest.param(SEEDS, 3, marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
+    network = Network(chunk_length, hint_mode="none")
+    stream = MultiSeedStream([stream_of(seed, chunk_length) for seed in seeds])
+    if len(seeds) == 1:
+        stream = stream_of(*seeds, chunk_length)
+    state = network.state(stream, seeds if len(seeds) > 1 else seeds[0])
+    step = network.make_step(over_seeds=in_turn if len(seeds) > 1 else None)
+    with contextlib.closing(Compilations()) as compilations:
+        with BackgroundCompilation(step, shapes_of(state)) as background_compilation:
+            device_batch = prepare_batch(stream, DEVICES, background_compilation, 0, stream.batch(0))
+            assert (
+                prepare_batch(stream, DEVICES, background_compilation, 0, stream.batch(0)).programs
+                == device_batch.programs
+            )
+            device_batch.wait()
+        assert compilations.programs == {"update_state": 1, "find_gradients": 1}
+        assert compilations.seconds > compilations.seconds_here == 0
+        step(state, device_batch.batch, "quickselect", stream.lane(0))
+    assert compilations.programs == {"update_state": 1, "find_gradients": 1}
