@@ -71,7 +71,7 @@ def _node_classes(
     decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
 ) -> Array:
     del hidden_size, is_training
-    return Linear(num_classes, name="node").wide(decoder_inputs.nodes)
+    return Linear(num_classes, name="node").in_float32(decoder_inputs.nodes)
 
 
 def _node_number(
@@ -94,7 +94,7 @@ def _node_pointer(
     target = Linear(hidden_size, name="target")(decoder_inputs.nodes)
     edge = Linear(hidden_size, name="edge")(*decoder_inputs.edges)
     largest = jnp.maximum(source[:, None], target[:, :, None] + edge)
-    logits = _mask_pointers(Linear(1, name="out").wide(largest)[..., 0].swapaxes(1, 2), decoder_inputs)
+    logits = _mask_pointers(Linear(1, name="out").in_float32(largest)[..., 0].swapaxes(1, 2), decoder_inputs)
     return _only_real(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
 
 
@@ -118,9 +118,9 @@ def _edge_classes(
     decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
 ) -> Array:
     del hidden_size, is_training
-    first = Linear(num_classes, name="first").wide(decoder_inputs.nodes)
-    second = Linear(num_classes, name="second").wide(decoder_inputs.nodes)
-    edge = Linear(num_classes, name="edge").wide(*decoder_inputs.edges)
+    first = Linear(num_classes, name="first").in_float32(decoder_inputs.nodes)
+    second = Linear(num_classes, name="second").in_float32(decoder_inputs.nodes)
+    edge = Linear(num_classes, name="edge").in_float32(*decoder_inputs.edges)
     return first[:, :, None] + second[:, None] + edge
 
 
@@ -210,8 +210,8 @@ def _graph_classes(
     nodes = decoder_inputs.nodes
     if decoder_inputs.mask is not None:
         nodes = jnp.where(decoder_inputs.mask[..., None], nodes, -jnp.inf)
-    from_nodes = Linear(num_classes, name="nodes").wide(max_with_ties(nodes))
-    return from_nodes + Linear(num_classes, name="graph").wide(*decoder_inputs.graph)
+    from_nodes = Linear(num_classes, name="nodes").in_float32(max_with_ties(nodes))
+    return from_nodes + Linear(num_classes, name="graph").in_float32(*decoder_inputs.graph)
 
 
 def _graph_number(
@@ -224,7 +224,7 @@ def _graph_pointer(
     decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
 ) -> Array:
     graph = _graph_classes(decoder_inputs, hidden_size, 1, is_training)
-    target = Linear(1, name="target").wide(decoder_inputs.nodes)[..., 0]
+    target = Linear(1, name="target").in_float32(decoder_inputs.nodes)[..., 0]
     return _only_real(graph + target, decoder_inputs.mask)
 
 

@@ -141,9 +141,10 @@ class HaltingHead(hk.Module):
         states = jax.nn.relu(Linear(self._hidden_size, name="nodes")(decoder_inputs.nodes))
         if decoder_inputs.mask is not None:
             states = jnp.where(decoder_inputs.mask[..., None], states, 0.0)
-        return Linear(1, bias=self._bias, name="out").wide(max_with_ties(states), *decoder_inputs.graph)[
-            ..., 0
-        ]
+        logits = Linear(1, bias=self._bias, name="out").in_float32(
+            max_with_ties(states), *decoder_inputs.graph
+        )
+        return logits[..., 0]
 
 
 def log_survivals(logits: Array) -> Array:

@@ -58,10 +58,10 @@ from nar.processors.wrappers.dropout import Dropout
 from nar.processors.wrappers.gated import Gated
 from nar.processors.wrappers.lstm import LSTM
 from nar.processors.wrappers.masked import Masked
-from nar.processors.wrappers.neighborhoods import Apart, FullGraph
-from nar.processors.wrappers.no_history import Forgetting, GatedHistory
+from nar.processors.wrappers.neighborhoods import FullGraph, IsolatedNodes
+from nar.processors.wrappers.no_history import GatedHistory, NoHistory
 from nar.processors.wrappers.repeated import Repeated
-from nar.processors.wrappers.step_encoding import Stepwise
+from nar.processors.wrappers.step_encoding import StepEncoding
 from nar.processors.wrappers.triplets import Triplets
 
 __all__ = [
@@ -74,7 +74,6 @@ __all__ = [
     "PGN",
     "PROCESSORS",
     "Aggregation",
-    "Apart",
     "Context",
     "DeepSets",
     "Dropout",
@@ -83,7 +82,6 @@ __all__ = [
     "Features",
     "FloydNet",
     "ForgetNet",
-    "Forgetting",
     "FullGraph",
     "GATFull",
     "GATv2",
@@ -92,18 +90,20 @@ __all__ = [
     "GPGNMask",
     "Gated",
     "GatedHistory",
+    "IsolatedNodes",
     "LayerNorm",
     "Linear",
     "Masked",
     "MemNet",
     "MemNetFull",
+    "NoHistory",
     "PGNMask",
     "Processor",
     "ProcessorFactory",
     "ProcessorOutput",
     "RelationalTransformer",
     "Repeated",
-    "Stepwise",
+    "StepEncoding",
     "StepwiseMPNN",
     "TripletGMPNN",
     "TripletGPGN",

@@ -3,7 +3,7 @@
 from nar.processors.base import Processor
 from nar.processors.layers.aggregation import Aggregation
 from nar.processors.pgn import PGN
-from nar.processors.wrappers.neighborhoods import Apart
+from nar.processors.wrappers.neighborhoods import IsolatedNodes
 
 
 def DeepSets(
@@ -28,4 +28,4 @@ def DeepSets(
         layer_norm=layer_norm,
         name="deep_sets",
     )
-    return Apart(pgn)
+    return IsolatedNodes(pgn)

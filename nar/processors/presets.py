@@ -14,8 +14,8 @@ from nar.processors.pgn import PGN
 from nar.processors.wrappers.gated import Gated
 from nar.processors.wrappers.masked import Masked
 from nar.processors.wrappers.neighborhoods import FullGraph
-from nar.processors.wrappers.no_history import Forgetting, GatedHistory
-from nar.processors.wrappers.step_encoding import Stepwise
+from nar.processors.wrappers.no_history import GatedHistory, NoHistory
+from nar.processors.wrappers.step_encoding import StepEncoding
 from nar.processors.wrappers.triplets import Triplets
 
 # With gates (Ibarz et al. 2022, arXiv 2209.11142).
@@ -100,7 +100,7 @@ def MemNetFull(hidden_size: int, **options: Any) -> Processor:
 
 def ForgetNet(hidden_size: int, **options: Any) -> Processor:
     """A `TripletMPNN` that is given no previous states (Bohde et al. 2024, arXiv 2403.04929)."""
-    return Forgetting(TripletMPNN(hidden_size, **options))
+    return NoHistory(TripletMPNN(hidden_size, **options))
 
 
 def GForgetNet(
@@ -113,4 +113,4 @@ def GForgetNet(
 
 def StepwiseMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
     """An `MPNN` that is told which step it is."""
-    return Stepwise(MPNN(hidden_size, **options), num_frequencies=num_frequencies)
+    return StepEncoding(MPNN(hidden_size, **options), num_frequencies=num_frequencies)

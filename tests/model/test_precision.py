@@ -142,7 +142,7 @@ def test_bfloat16_is_near_float32(task, processor):
 
 def test_wide_products_do_not_round_their_sums():
     """1 + 1/512 is no number of bfloat16, but a sum of two."""
-    network = hk.without_apply_rng(hk.transform(lambda x: Linear(1, name="sum").wide(x)))
+    network = hk.without_apply_rng(hk.transform(lambda x: Linear(1, name="sum").in_float32(x)))
     x = np.array([[1.0, 1 / 512]], jnp.bfloat16)
     params = {"sum": {"w": np.ones((2, 1), np.float32), "b": np.zeros(1, np.float32)}}
     find = jax.jit(jax.value_and_grad(lambda params: network.apply(params, x)[0, 0]))

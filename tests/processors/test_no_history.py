@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from processor_contract import initial_params
 
-from nar.processors import Context, Features, Forgetting, GatedHistory, ProcessorOutput, Stepwise, dense
+from nar.processors import Context, Features, GatedHistory, NoHistory, ProcessorOutput, StepEncoding, dense
 from nar.processors.wrappers.step_encoding import encode_step
 
 BATCH, NODES, SIZE, HIDDEN = 2, 4, 3, 5
@@ -55,7 +55,7 @@ def apply(wrap, features, hidden, memory, context=Context(), seed=None):
 
 def test_forgetting_hides_states_and_memory():
     features, hidden = random_features(), normal(3, BATCH, NODES, HIDDEN)
-    params, processed = apply(Forgetting, features, hidden, ())
+    params, processed = apply(NoHistory, features, hidden, ())
     assert not params
     assert not processed.nodes.any()
     assert not processed.losses["own"].any()  # the memory with which Echo starts
@@ -64,7 +64,7 @@ def test_forgetting_hides_states_and_memory():
 
 
 def test_what_forgets_has_no_memory():
-    memory = hk.transform(lambda: Forgetting(Echo()).initial_memory(BATCH, NODES)).apply({}, None)
+    memory = hk.transform(lambda: NoHistory(Echo()).initial_memory(BATCH, NODES)).apply({}, None)
     assert memory == ()
 
 
@@ -147,7 +147,7 @@ def test_stepwise_is_its_formula():
     features, hidden = random_features(), normal(3, BATCH, NODES, HIDDEN)
 
     def wrap(processor):
-        return Stepwise(processor, num_frequencies=2)
+        return StepEncoding(processor, num_frequencies=2)
 
     for step in (0, 3, jnp.asarray(41)):
         context = Context(step=step)
@@ -169,4 +169,4 @@ def test_steps_differ():
 
 def test_bad_number_of_frequencies():
     with pytest.raises(ValueError, match="num_frequencies must be an integer of at least 1, got 0"):
-        hk.transform(lambda: Stepwise(Echo(), num_frequencies=0)).init(None)
+        hk.transform(lambda: StepEncoding(Echo(), num_frequencies=0)).init(None)

@@ -40,12 +40,12 @@ from nar.processors import (
     MPNN,
     PGN,
     PROCESSORS,
-    Apart,
     DeepSets,
     FactoredFeatures,
     FullGraph,
     Gated,
     GATv2,
+    IsolatedNodes,
     Linear,
     Masked,
     MemNet,
@@ -400,7 +400,7 @@ COMPOSED = {
     "triplets of attention": lambda: Triplets(GAT(HIDDEN, num_heads=2), HIDDEN),
     "gated attention": lambda: Gated(FullGraph(GATv2(HIDDEN)), HIDDEN),
     "gated sets with triplets": lambda: Triplets(Gated(DeepSets(HIDDEN), HIDDEN), HIDDEN),
-    "gates apart": lambda: Apart(Gated(PGN(HIDDEN, aggregation="recurrent"), HIDDEN)),
+    "gates apart": lambda: IsolatedNodes(Gated(PGN(HIDDEN, aggregation="recurrent"), HIDDEN)),
     "a gated memory of numbers": lambda: Gated(MemNet(HIDDEN, embed=False, num_hops=2), HIDDEN),
     "masked attention": lambda: Masked(Triplets(GATv2(HIDDEN), HIDDEN)),
     "an LSTM behind": lambda: LSTM(Gated(GAT(HIDDEN), HIDDEN), HIDDEN),
@@ -427,10 +427,10 @@ def test_compositions_keep_the_contract(kind):
 
 def test_nodes_that_are_apart_hear_nothing_of_each_other():
     features, hidden = random_features()
-    _, before = transformed(lambda f, h: Apart(MPNN(HIDDEN))(f, h), features, hidden)
+    _, before = transformed(lambda f, h: IsolatedNodes(MPNN(HIDDEN))(f, h), features, hidden)
     change = (np.arange(NODES)[None, :, None] > 0).astype(np.float32)
     others = features._replace(nodes=features.nodes + change)
-    _, after = transformed(lambda f, h: Apart(MPNN(HIDDEN))(f, h), others, hidden + change)
+    _, after = transformed(lambda f, h: IsolatedNodes(MPNN(HIDDEN))(f, h), others, hidden + change)
     assert_close(after.nodes[:, 0], before.nodes[:, 0])
     assert np.abs(after.nodes[:, 1:] - before.nodes[:, 1:]).max() > 1e-2
 
@@ -438,7 +438,7 @@ def test_nodes_that_are_apart_hear_nothing_of_each_other():
 def test_nodes_that_are_apart_have_no_edges():
     features, hidden = random_features()
     with pytest.raises(ValueError, match="nodes that are apart have no edges and no graph"):
-        transformed(lambda f, h: Apart(Triplets(PGN(HIDDEN), HIDDEN))(f, h), features, hidden)
+        transformed(lambda f, h: IsolatedNodes(Triplets(PGN(HIDDEN), HIDDEN))(f, h), features, hidden)
 
 
 def test_apart_averages_losses_and_keeps_memory_of_real_nodes():
@@ -450,7 +450,7 @@ def test_apart_averages_losses_and_keeps_memory_of_real_nodes():
     features, hidden = padded(*random_features(), 2, 50.0)
 
     def forward(features, hidden):
-        processor = Apart(Loud())
+        processor = IsolatedNodes(Loud())
         return processor(features, hidden, processor.initial_memory(*hidden.shape[:2]))
 
     _, processed = transformed(forward, features, hidden)

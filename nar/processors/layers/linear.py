@@ -38,7 +38,7 @@ class Linear(hk.Module):
         w, b = self.parameters(inputs)
         return linear(inputs, w, b)
 
-    def wide(self, *inputs: Array | FactoredFeatures) -> Array:
+    def in_float32(self, *inputs: Array | FactoredFeatures) -> Array:
         """The same, but of inputs in bfloat16 the sums are in float32, and not rounded."""
         w, b = self.parameters(inputs)
         return linear(inputs, w, b, product=wide_product)

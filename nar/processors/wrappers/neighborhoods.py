@@ -38,14 +38,14 @@ class FullGraph(hk.Module):
         return self._processor(features._replace(adjacency=full_adjacency(features)), hidden, memory, context)
 
 
-class Apart(hk.Module):
+class IsolatedNodes(hk.Module):
     """Any processor, each node alone in a graph of its own: its only neighbour is itself.
 
-    Costs N times what the wrapped processor costs on one node. Of the edges only (i, i) is read; none are
-    returned, so that messages of triplets go around this wrapper and not into it: `Triplets(Apart(...))`.
+    Costs N times the wrapped processor's cost on one node. Only the edges (i, i) are read, and no edge states
+    are returned, so triplet messages have to wrap this wrapper: `Triplets(IsolatedNodes(...))`.
     """
 
-    def __init__(self, processor: Processor, name: str = "apart") -> None:
+    def __init__(self, processor: Processor, name: str = "isolated_nodes") -> None:
         """Wraps a processor."""
         super().__init__(name=name)
         self._processor = processor

@@ -25,14 +25,14 @@ from nar.processors.layers.linear import Linear
 from nar.processors.option_checks import check_counts
 
 
-class Forgetting(hk.Module):
+class NoHistory(hk.Module):
     """Any processor, given neither previous states nor a memory: h = processor(features, 0).
 
     It has no parameters and no memory of its own, and costs nothing. Several message-passing steps belong
-    inside it, as `Forgetting(Repeated(...))`: around it, each of them starts anew.
+    inside it, as `NoHistory(Repeated(...))`: around it, each of them starts anew.
     """
 
-    def __init__(self, processor: Processor, name: str = "forgetting") -> None:
+    def __init__(self, processor: Processor, name: str = "no_history") -> None:
         """Wraps a processor."""
         super().__init__(name=name)
         self._processor = processor

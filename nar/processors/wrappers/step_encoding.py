@@ -13,7 +13,7 @@ LONGEST_PERIOD = 10_000
 """The periods of sines and cosines run up to this many steps, times 2π."""
 
 
-class Stepwise(hk.Module):
+class StepEncoding(hk.Module):
     """Any processor that is told which step it is, by an addition to the graph features.
 
     With the step t, and K frequencies f_k = 10000^(-k / K):
