@@ -202,7 +202,7 @@ def shapes_of_state(parts: RunParts) -> TrainState:
 
 def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
     # They are zeros, so that all processes trace the same function.
-    batches, chunks = parts.stream.examples(), parts.stream.examples_of_lanes()
+    batches, chunks = parts.stream.examples(), parts.stream.chunk_examples()
     seeds = seed if parts.num_seeds == 1 else [seed + number for number in range(parts.num_seeds)]
     averaged = parts.ema_decay > 0
     return functools.partial(init_state, parts.model, parts.optimizer, batches, seeds, averaged, chunks)

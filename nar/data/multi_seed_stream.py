@@ -50,9 +50,9 @@ class MultiSeedStream:
         """Whose turn it is."""
         return self._streams[0].task(step)
 
-    def lane(self, step: int) -> str | None:
+    def stream_key(self, step: int) -> str | None:
         """Which lane the chunks of a step are of, or None if traces are whole."""
-        return self._streams[0].lane(step)
+        return self._streams[0].stream_key(step)
 
     def batch(self, step: int) -> TraceBatch:
         """The batches of a step, stacked."""
@@ -65,9 +65,9 @@ class MultiSeedStream:
         """Zeros in the shapes of a batch of each task, of one replica, by its name."""
         return self._streams[0].examples()
 
-    def examples_of_lanes(self) -> dict[str, TraceBatch]:
+    def chunk_examples(self) -> dict[str, TraceBatch]:
         """Zeros in the shapes of a chunk of each lane, of one replica; none if traces are whole."""
-        return self._streams[0].examples_of_lanes()
+        return self._streams[0].chunk_examples()
 
 
 TraceStream = TrainingStream | MultiSeedStream

@@ -34,7 +34,7 @@ class Stream(Protocol):
         """What is trained in a step."""
         ...
 
-    def lane(self, step: int) -> str | None:
+    def stream_key(self, step: int) -> str | None:
         """Which lane the chunk of a step is of, or None if traces are whole."""
         ...
 

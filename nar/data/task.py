@@ -51,7 +51,7 @@ class Task:
         """The size of its turn of this number."""
         return self.sizes[turn % len(self.sizes)]
 
-    def lane(self, turn: int) -> str:
+    def stream_key(self, turn: int) -> str:
         """What its turns with the same size are called together: `bfs/16`."""
         return f"{self.name}/{self.size(turn)}"
 

@@ -105,10 +105,10 @@ class TrainingStream:
         """Whose turn it is."""
         return self.tasks[self.task_schedule(step).task]
 
-    def lane(self, step: int) -> str | None:
+    def stream_key(self, step: int) -> str | None:
         """Which lane the chunk of a step is of, or None if traces are whole."""
         index, number = self.task_schedule(step)
-        return self.tasks[index].lane(number) if self.chunk_length else None
+        return self.tasks[index].stream_key(number) if self.chunk_length else None
 
     def batch(self, step: int) -> TraceBatch:
         """This process's share of the batch of a step: a chunk, or traces padded to their bucket of steps.
@@ -123,12 +123,12 @@ class TrainingStream:
         """Zeros in the shapes of a batch of each task, by its name, of two steps; nothing is drawn for it."""
         return {task.name: self._example(task, task.sizes[0]) for task in self.tasks}
 
-    def examples_of_lanes(self) -> dict[str, TraceBatch]:
+    def chunk_examples(self) -> dict[str, TraceBatch]:
         """Zeros in the shapes of a chunk of each lane, by its name; none if traces are whole."""
         if not self.chunk_length:
             return {}
         return {
-            task.lane(turn): self._example(task, task.size(turn))
+            task.stream_key(turn): self._example(task, task.size(turn))
             for task in self.tasks
             for turn in range(len(task.sizes))
         }
@@ -153,17 +153,17 @@ class TrainingStream:
 
     def _pool(self, task: Task, turn: int) -> tuple[TraceBatch, slice]:
         """Raw traces of several batches, and which of them are in that of this turn."""
-        lane, batch_size = task.lane(turn), self.batch_size_of(task)
+        stream_key, batch_size = task.stream_key(turn), self.batch_size_of(task)
         number = task.turn_within_lane(turn)
         pool_number = number // self._pooled_batches
-        if lane not in self._pools or self._pools[lane].number != pool_number:
-            self._pools[lane] = draw_pool(
+        if stream_key not in self._pools or self._pools[stream_key].number != pool_number:
+            self._pools[stream_key] = draw_pool(
                 task, task.size(turn), pool_number, self._pooled_batches, batch_size, self._seed
             )
-        return self._pools[lane].traces, rows_of_turn(number, self._pooled_batches, batch_size)
+        return self._pools[stream_key].traces, rows_of_turn(number, self._pooled_batches, batch_size)
 
     def _chunk(self, task: Task, turn: int) -> TraceBatch:
-        name, batch_size = task.lane(turn), self.batch_size_of(task)
+        name, batch_size = task.stream_key(turn), self.batch_size_of(task)
         if name not in self._lanes:
             size = task.size(turn)
             self._lanes[name] = ChunkedStream(

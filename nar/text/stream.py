@@ -132,7 +132,7 @@ class TextStream:
         """Whose turn it is."""
         return self.tasks[self.task_schedule(step).task]
 
-    def lane(self, step: int) -> None:
+    def stream_key(self, step: int) -> None:
         """None: texts are whole."""
 
     def examples(self) -> dict[str, TextBatch]:
@@ -141,7 +141,7 @@ class TextStream:
         blank = TextBatch(np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.bool_))
         return {task.name: blank for task in self.tasks}
 
-    def examples_of_lanes(self) -> dict[str, TextBatch]:
+    def chunk_examples(self) -> dict[str, TextBatch]:
         """None: texts are whole."""
         return {}
 

@@ -29,8 +29,8 @@ def make_text_step(
     def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
         return answer_loss(model.apply(params, batch.tokens, batch.positions), batch)
 
-    def gradients(state: TrainState, batch: TextBatch, task: str, lane: str | None) -> StepGradients:
-        del task, lane
+    def gradients(state: TrainState, batch: TextBatch, task: str, stream_key: str | None) -> StepGradients:
+        del task, stream_key
         (loss, foreseen), found = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
         return StepGradients(found, {"loss": loss, "foreseen": foreseen})
 

@@ -70,8 +70,8 @@ def init_state(
     def complete(params: Params, key: jax.Array) -> TrainState:
         ema_params = jax.tree.map(jnp.copy, params) if averaged else None
         recurrent = {
-            lane: model.initial_chunk_carry(lane.split("/")[0], chunk)
-            for lane, chunk in (chunks or {}).items()
+            stream_key: model.initial_chunk_carry(stream_key.split("/")[0], chunk)
+            for stream_key, chunk in (chunks or {}).items()
         }
         step = jnp.zeros((), jnp.int32)
         return TrainState(params, optimizer.init(params), step, key, ema_params, recurrent)

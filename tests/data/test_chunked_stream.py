@@ -158,11 +158,11 @@ def series(name, size):
 @given(length=st.integers(1, 9), batch_size=st.integers(1, 4))
 def test_a_lane_shows_every_step_of_every_trace_once(name, length, batch_size):
     source, whole = series(name, 6)
-    lane = ChunkedStream(source, batch_size, length)
+    chunks = ChunkedStream(source, batch_size, length)
     probe = next(iter(whole.hints))
     taken, order = [[] for _ in range(batch_size)], []
     for number in range(8):
-        chunk = lane.chunk(number)
+        chunk = chunks.chunk(number)
         assert chunk.num_steps == length + 1
         for row in range(batch_size):
             found = [
@@ -193,9 +193,9 @@ def quickselects(first, count):
 
 @given(numbers=st.lists(st.integers(0, 150), min_size=1, max_size=4))
 def test_a_chunk_is_found_by_its_number(numbers):
-    lane = ChunkedStream(quickselects, 2, 3)
+    chunks = ChunkedStream(quickselects, 2, 3)
     for number in numbers:
-        assert_same(lane.chunk(number), ChunkedStream(quickselects, 2, 3).chunk(number))
+        assert_same(chunks.chunk(number), ChunkedStream(quickselects, 2, 3).chunk(number))
 
 
 def chunked_stream(process=0, num_processes=1, sizes=(4, 7, 4)):
@@ -205,8 +205,8 @@ def chunked_stream(process=0, num_processes=1, sizes=(4, 7, 4)):
 
 def test_sizes_that_come_twice_share_a_lane():
     stream = chunked_stream()
-    lanes = [stream.lane(step) for step in range(12)]
-    assert lanes == ["bfs/4", "quickselect/4", "bfs/7", "quickselect/7", "bfs/4", "quickselect/4"] * 2
+    keys = [stream.stream_key(step) for step in range(12)]
+    assert keys == ["bfs/4", "quickselect/4", "bfs/7", "quickselect/7", "bfs/4", "quickselect/4"] * 2
     task = stream.tasks[0]
     assert [task.turn_within_lane(turn) for turn in range(7)] == [0, 0, 1, 2, 1, 3, 4]
     again = chunked_stream(sizes=(4,))
@@ -231,12 +231,12 @@ def test_shares_of_processes_are_the_chunk():
 
 def test_chunks_have_one_shape_a_lane():
     stream = chunked_stream()
-    examples = stream.examples_of_lanes()
+    examples = stream.chunk_examples()
     assert list(examples) == ["bfs/4", "bfs/7", "quickselect/4", "quickselect/7"]
     for step in range(24):
-        wanted, found = examples[stream.lane(step)], stream.batch(step)
+        wanted, found = examples[stream.stream_key(step)], stream.batch(step)
         assert jax.tree.map(np.shape, wanted) == jax.tree.map(np.shape, found)
-    assert TrainingStream(stream.tasks, 4, 0).examples_of_lanes() == {}
+    assert TrainingStream(stream.tasks, 4, 0).chunk_examples() == {}
     assert {name: batch.lengths.shape for name, batch in stream.examples().items()} == {
         "bfs": (4,),
         "quickselect": (4,),

@@ -94,13 +94,13 @@ def test_an_error_in_compiling_ends_training_at_that_step():
     stream, taken = TrainingStream(tasks, batch_size=2, seed=0), []
 
     class Broken:
-        def programs(self, state, batch, task, lane):
+        def programs(self, state, batch, task, stream_key):
             def compile():
                 raise ValueError(f"no program for {task}")
 
             return {task: compile} if task == "minimum" else {}
 
-    def count(state, batch, task, lane):
+    def count(state, batch, task, stream_key):
         taken.append(task)
         return dataclasses.replace(state, step=state.step + 1), {"loss": jnp.zeros(())}
 

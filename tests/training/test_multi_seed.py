@@ -59,7 +59,7 @@ class Network:
         self.make_step = functools.partial(make_step, self.model, self.optimizer, ema_decay=0.5, **options)
 
     def state(self, stream, seed):
-        examples = stream.examples(), stream.examples_of_lanes()
+        examples = stream.examples(), stream.chunk_examples()
         return DEVICES.make_state(
             lambda: init_state(self.model, self.optimizer, examples[0], seed, True, examples[1])
         )
@@ -68,7 +68,7 @@ class Network:
         state, rows = self.state(stream, seed), []
         for index in range(num_steps):
             batch = DEVICES.put_batch(stream.batch(index), stream.leading_axes)
-            state, metrics = step(state, batch, stream.task(index).name, stream.lane(index))
+            state, metrics = step(state, batch, stream.task(index).name, stream.stream_key(index))
             rows.append(metrics)
         return state, rows
 
@@ -263,5 +263,5 @@ def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
             device_batch.wait()
         assert compilations.programs == {"update_state": 1, "find_gradients": 1}
         assert compilations.seconds > compilations.seconds_here == 0
-        step(state, device_batch.batch, "quickselect", stream.lane(0))
+        step(state, device_batch.batch, "quickselect", stream.stream_key(0))
     assert compilations.programs == {"update_state": 1, "find_gradients": 1}

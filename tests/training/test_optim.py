@@ -394,7 +394,7 @@ def test_average_in_training_and_resumption_with_every_option(tmp_path):
 SMALL = TrainState(PARAMS, (), jnp.zeros((), jnp.int32), jax.random.key(0))
 
 
-def count(state, batch, task, lane):
+def count(state, batch, task, stream_key):
     return dataclasses.replace(state, step=state.step + 1), {"loss": jnp.zeros(())}
 
 

@@ -106,7 +106,7 @@ def of_a_network(optimizer, ema_decay):
 def of_a_tree(optimizer, ema_decay):
     """The same of nothing but arrays, which are to come near the numbers of a batch."""
 
-    def gradients(state, batch, task, lane):
+    def gradients(state, batch, task, stream_key):
         def distance(params):
             own = [leaves for module, leaves in params.items() if module.startswith((task, "processor"))]
             return sum(jnp.sum((leaf - batch) ** 2) for leaf in jax.tree.leaves(own))

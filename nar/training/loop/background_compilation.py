@@ -20,7 +20,7 @@ class Compilable(Protocol):
     """A step that knows the programs that it runs."""
 
     def programs(
-        self, state: Any, batch: Any, task: str, lane: str | None
+        self, state: Any, batch: Any, task: str, stream_key: str | None
     ) -> Mapping[Any, Callable[[], Any]]:
         """By what tells them apart, how to compile the programs of a step; arguments may be shapes."""
         ...
@@ -67,15 +67,15 @@ class BackgroundCompilation:
         """What has not begun is left out."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def prepare(self, batch: Any, task: str, lane: str | None) -> DeviceBatch:
+    def prepare(self, batch: Any, task: str, stream_key: str | None) -> DeviceBatch:
         """The batch with its programs; not to be called by two threads at once.
 
         Args:
           batch: arrays of jax.
           task: of the step.
-          lane: of a chunk.
+          stream_key: key of the chunked stream, for a chunk.
         """
-        programs = self._step.programs(self._state, shapes_of(batch), task, lane)
+        programs = self._step.programs(self._state, shapes_of(batch), task, stream_key)
         for key, compile in programs.items():
             if key not in self._programs:
                 self._programs[key] = self._pool.submit(compile)

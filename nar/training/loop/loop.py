@@ -90,7 +90,7 @@ def fit(
             device_batch.wait()
             compiled = time.perf_counter()
             task = stream.task(index).name
-            state, metrics = step_function(state, device_batch.batch, task, stream.lane(index))
+            state, metrics = step_function(state, device_batch.batch, task, stream.stream_key(index))
             state = non_finite_policy.check(index + 1, task, state, metrics)
             metrics[WAITED] = np.float64(there - asked)
             metrics[WAITED_FOR_PROGRAMS] = np.float64(compiled - there)
@@ -118,7 +118,7 @@ def prepare_batch(
     """The batch of a step on its devices; what the step needs is compiled from now on."""
     on_devices = devices.put_batch(batch, stream.leading_axes)
     return (
-        background_compilation.prepare(on_devices, stream.task(step).name, stream.lane(step))
+        background_compilation.prepare(on_devices, stream.task(step).name, stream.stream_key(step))
         if background_compilation
         else DeviceBatch(on_devices)
     )

@@ -46,8 +46,8 @@ def make_step(
     """
     weights = loss_weights or {}
 
-    def gradients(state: TrainState, batch: TraceBatch, task: str, lane: str | None) -> StepGradients:
-        rows = None if lane is None else state.recurrent[lane]
+    def gradients(state: TrainState, batch: TraceBatch, task: str, stream_key: str | None) -> StepGradients:
+        rows = None if stream_key is None else state.recurrent[stream_key]
         parts = count_microbatches(batch, num_microbatches)
         (loss, (metrics, chunk_carry)), found = value_and_gradient(
             functools.partial(_loss_function(model, weights, parts), step=state.step, task=task),

@@ -24,7 +24,7 @@ class StepFunction(Protocol):
     """One step of training."""
 
     def __call__(
-        self, state: TrainState, batch: Any, task: str, lane: str | None = None, /
+        self, state: TrainState, batch: Any, task: str, stream_key: str | None = None, /
     ) -> tuple[TrainState, Metrics]:
         """The new state, and metrics.
 
@@ -32,7 +32,7 @@ class StepFunction(Protocol):
           state: before the step; it must not be used again.
           batch: of traces, or a chunk; or of texts.
           task: name of the algorithm.
-          lane: of a chunk, the one that it is of.
+          stream_key: key of the chunked stream that a chunk belongs to; None for whole traces.
         """
         ...
 
@@ -52,7 +52,7 @@ class StepGradients(NamedTuple):
 
 
 FindGradients = Callable[[TrainState, Any, str, str | None], StepGradients]
-"""(state, batch, task, lane) -> what the batch tells the state."""
+"""(state, batch, task, stream_key) -> what the batch tells the state."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,8 +103,8 @@ class Update:
 class TwoPrograms:
     """A step as two compiled programs, so that only one of them is compiled for each shape of a batch.
 
-    The first finds the gradients, and is compiled for each task, lane and shape. The second updates the
-    state, and is compiled for each task and lane.
+    The first finds the gradients, and is compiled for each task, stream_key and shape. The second updates the
+    state, and is compiled for each task and stream_key.
     """
 
     def __init__(
@@ -128,17 +128,19 @@ class TwoPrograms:
         self._is_leafwise = isinstance(update.optimizer, Leafwise)
 
         def find_gradients(
-            state: TrainState, batch: Any, task: str, lane: str | None
+            state: TrainState, batch: Any, task: str, stream_key: str | None
         ) -> tuple[_UpdateInputs, Metrics]:
-            found = gradients(state, batch, task, lane)
+            found = gradients(state, batch, task, stream_key)
             losses = [value for name, value in found.metrics.items() if name.split("/")[0] == "loss"]
             largest = jnp.max(jnp.abs(jnp.stack(losses)))
             return _UpdateInputs(found.gradients, largest, found.chunk_carry), found.metrics
 
         def update_state(
-            state: TrainState, handed: _UpdateInputs, task: str, lane: str | None
+            state: TrainState, handed: _UpdateInputs, task: str, stream_key: str | None
         ) -> tuple[TrainState, Metrics]:
-            recurrent = state.recurrent if lane is None else {**state.recurrent, lane: handed.chunk_carry}
+            recurrent = (
+                state.recurrent if stream_key is None else {**state.recurrent, stream_key: handed.chunk_carry}
+            )
             return update(state, handed.gradients, handed.largest_loss, task, recurrent)
 
         find = over_seeds(find_gradients) if over_seeds else find_gradients
@@ -147,15 +149,15 @@ class TwoPrograms:
         self._update = jax.jit(update_all, static_argnums=(2, 3), donate_argnums=0)
 
     def __call__(
-        self, state: TrainState, batch: Any, task: str, lane: str | None = None, /
+        self, state: TrainState, batch: Any, task: str, stream_key: str | None = None, /
     ) -> tuple[TrainState, Metrics]:
         """See `StepFunction`."""
         shared = "" if self._named else task
         own = self._own(state, task)
-        handed, metrics = self._find(gradient_inputs(own), batch, shared, lane)
+        handed, metrics = self._find(gradient_inputs(own), batch, shared, stream_key)
         if self._named:
             metrics = self._named(metrics, task)
-        new, others = self._update(own, handed, shared, lane)
+        new, others = self._update(own, handed, shared, stream_key)
         if own is not state:
             put_back = functools.partial(self._part.put_back, task=task)
             params, optimizer = put_back(state.params, new.params), put_back(state.optimizer, new.optimizer)
@@ -173,19 +175,19 @@ class TwoPrograms:
         return dataclasses.replace(state, params=params, optimizer=optimizer)
 
     def programs(
-        self, state: TrainState, batch: Any, task: str, lane: str | None
+        self, state: TrainState, batch: Any, task: str, stream_key: str | None
     ) -> dict[Hashable, Callable[[], Any]]:
         """How to compile both programs of a step, by what tells them apart; arguments may be shapes."""
         state, shared = self._own(state, task), "" if self._named else task
-        chunk_carry = None if lane is None else state.recurrent[lane]
+        chunk_carry = None if stream_key is None else state.recurrent[stream_key]
         loss = jax.ShapeDtypeStruct(state.key.shape, jnp.float32, sharding=state.step.sharding)
         handed = _UpdateInputs(state.params, loss, chunk_carry)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
         return {
-            (shared, lane, shapes): lambda: self._find.lower(
-                gradient_inputs(state), batch, shared, lane
+            (shared, stream_key, shapes): lambda: self._find.lower(
+                gradient_inputs(state), batch, shared, stream_key
             ).compile(),
-            (shared, lane): lambda: self._update.lower(state, handed, shared, lane).compile(),
+            (shared, stream_key): lambda: self._update.lower(state, handed, shared, stream_key).compile(),
         }
 
 
