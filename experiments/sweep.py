@@ -174,7 +174,7 @@ def run_all(trials: Sequence[Trial], root: pathlib.Path) -> None:
     print(f"\n{describe(supervision.entries)}\n")
     write_table(supervision.entries, root)
     if signals.count:
-        sys.exit(f"Interrupted; the same command goes on. Sweep: {root}")
+        sys.exit(f"Interrupted; run the same command to resume. Sweep: {root}")
     failed = [entry.trial for entry in supervision.entries if entry.state is State.FAILED]
     if failed:
         sys.exit("\n".join(["error: trials have failed; see", *(f"  {trial.log}" for trial in failed)]))

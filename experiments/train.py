@@ -88,7 +88,7 @@ def run(config: Config, workdir: Workdir) -> None:
     with contextlib.ExitStack() as held:
         on_first(lambda: take(workdir, config, held))
         if not train(config, parts, workdir, source, held):
-            sys.exit(f"Interrupted; the same command goes on. Run: {workdir.path}" if is_first() else 1)
+            sys.exit(f"Interrupted; run the same command to resume. Run: {workdir.path}" if is_first() else 1)
     on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
 
 

@@ -56,7 +56,7 @@ def explain(error: BaseException) -> str:
         return str(error)
     text = f"{error.filename}: {error.strerror}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        text += "; what was saved before is intact. Make room, then the same command goes on"
+        text += "; what was saved before is intact. Free some space, then run the same command to resume"
     return text
 
 

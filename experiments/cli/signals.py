@@ -23,6 +23,6 @@ def _end(number: int, frame: types.FrameType | None) -> None:
     with contextlib.suppress(Exception):
         sys.stdout.flush()
     os.write(
-        2, f"\nInterrupted by {name}; what was written is whole, and the same command goes on.\n".encode()
+        2, f"\nInterrupted by {name}; all files are complete; run the same command to resume.\n".encode()
     )
     os._exit(128 + number)

@@ -64,7 +64,7 @@ def start_state(
     state = new_state(parts, config["training"]["seed"])
     restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
     if restored is not None:
-        say(f"Going on from step {int(restored.state.step)}.")
+        say(f"Resuming from step {int(restored.state.step)}.")
         return parts.devices.put_state(restored.state), restored.notes
     notes = {"seconds": 0.0}
     params = on_first(lambda: _source_params(parts, state.params, source, config, workdir))

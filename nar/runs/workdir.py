@@ -35,7 +35,7 @@ Config = Mapping[str, Any]
 MAY_CHANGE = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
 """Keys of a config that say nothing about the steps that were taken."""
 
-_MOVE_AWAY = "move it away, then the same command goes on"
+_MOVE_AWAY = "move it away, then run the same command to resume"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Workdir:
           ValueError: if the folder belongs to another config, or holds something else.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"{self.path} is no folder; choose another workdir")
+            raise ValueError(f"{self.path} is not a directory; choose another workdir")
         self._check_kinds()
         if self._is_claimed():
             old, new = (json.loads(json.dumps(one)) for one in (complete(self.read_config()), config))
@@ -154,10 +154,10 @@ class Workdir:
         files = (self.config, self.checkpoints / self.config.name, self.start, self.metrics, self.result)
         for path in (*files, self.path / "versions.json", self.path / LOCK):
             if path.is_dir():
-                raise ValueError(f"{path} is damaged: it is a folder; {_MOVE_AWAY}")
+                raise ValueError(f"{path} is damaged: it is a directory; {_MOVE_AWAY}")
         for path in (self.checkpoints, self.tensorboard):
             if path.exists() and not path.is_dir():
-                raise ValueError(f"{path} is damaged: it is no folder; {_MOVE_AWAY}")
+                raise ValueError(f"{path} is damaged: it is not a directory; {_MOVE_AWAY}")
 
     def _check_config(self, old: Config, new: Config, prolongable: bool) -> None:
         before, now = flatten(old), flatten(new)
@@ -168,11 +168,11 @@ class Workdir:
             if prolongable:
                 return
             raise ValueError(
-                f"{self.path} cannot be prolonged from {before[steps]} to {now[steps]} steps, since the "
+                f"{self.path} cannot be extended from {before[steps]} to {now[steps]} steps, since the "
                 "learning rate of its steps so far followed from their number; choose another workdir"
             )
         if changed:
-            lines = [f"  {key}: {before.get(key)!r} there, {now.get(key)!r} now" for key in changed]
+            lines = [f"  {key}: {before.get(key)!r} saved, {now.get(key)!r} given" for key in changed]
             raise ValueError(
                 "\n".join([f"{self.path} belongs to a run with another config:", *lines])
                 + "\nChoose another workdir, or give that config."

@@ -118,15 +118,15 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_p
         life.signal(number)
         code, output, errors = life.end()
         assert not (workdir / "result.json").exists()
-        assert ("Going on from step" in output) == (number == signal.SIGKILL)
+        assert ("Resuming from step" in output) == (number == signal.SIGKILL)
         if number == signal.SIGTERM:
             assert code == 1
-            assert "the same command goes on" in errors
+            assert "run the same command to resume" in errors
         else:
             assert code == -number
     code, output, errors = train(workdir)
     assert code == 0, errors
-    assert "Going on from step" in output
+    assert "Resuming from step" in output
     straight, resumed = (
         json.loads((folder / "result.json").read_text()) for folder in (finished[0], workdir)
     )
@@ -208,7 +208,7 @@ def test_bad_config_is_refused_before_any_work(tmp_path, override):
 def test_workdir_of_another_config(finished):
     code, _, errors = train(finished[0], "--config.training.seed=5")
     assert code != 0
-    assert "training.seed: 0 there, 5 now" in errors
+    assert "training.seed: 0 saved, 5 given" in errors
 
 
 def test_missing_flags():

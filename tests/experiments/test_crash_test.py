@@ -108,7 +108,7 @@ def test_a_signal_while_it_starts_ends_it_with_a_line(tmp_path, number, seconds)
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode in (1, 128 + number)
-    assert re.search(r"^Interrupted\b.*the same command goes on", output, re.MULTILINE)
+    assert re.search(r"^Interrupted\b.*run the same command to resume", output, re.MULTILINE)
     assert "Traceback" not in output
 
 
@@ -160,7 +160,7 @@ def test_a_real_disk_that_is_full_and_grows_again(small_disk, tmp_path):
     assert mount("remount,size=8m")
     code, output = train(folder / "run")
     assert code == 0, output
-    assert "Going on from step" in output
+    assert "Resuming from step" in output
     code, output = train(tmp_path / "undisturbed")
     assert code == 0, output
     assert parameters(folder / "run") == parameters(tmp_path / "undisturbed")

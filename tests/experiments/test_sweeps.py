@@ -127,7 +127,7 @@ def test_a_folder_of_another_config_is_refused(tmp_path):
     check_trials([trial], Devices.one())
     config = tiny.get_config()
     config.model.hidden_size = 9
-    with pytest.raises(ValueError, match=r"seed=1: .*another config(?s:.*)hidden_size: 8 there, 9 now"):
+    with pytest.raises(ValueError, match=r"seed=1: .*another config(?s:.*)hidden_size: 8 saved, 9 given"):
         check_trials(trials_of([{"training.seed": 1}], tmp_path, config), Devices.one())
     config = tiny.get_config()
     config.training.steps = 1000  # prolonged
@@ -491,7 +491,7 @@ def test_a_sweep_that_was_killed_and_interrupted_ends_as_its_trials_would_alone(
     root, before, (_, interrupted, last) = swept
     assert max(before) > 1
     assert "goes on from step" in interrupted + last
-    assert "Interrupted; the same command goes on" in interrupted
+    assert "Interrupted; run the same command to resume" in interrupted
     assert len(results(root)) == 3 and "3 of 3" in last
     # What was done is not done again.
     (done,) = re.findall(r"(seed=\d|processor=mpnn,seed=\d): done", interrupted)
@@ -555,7 +555,7 @@ def test_clusters_run_a_sweep(tmp_path, launcher):
     life.wait_for(lambda: results(root))
     life.signal(signal.SIGTERM)
     code, output = end(life)
-    assert code == 1 and "Interrupted; the same command goes on" in output, output
+    assert code == 1 and "Interrupted; run the same command to resume" in output, output
     assert "was killed by signal 9, to be started again" in output
     code, output = sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options)
     assert code == 0 and "3 of 3" in output, output
@@ -624,7 +624,7 @@ def test_a_sweep_of_shared_seeds_is_killed_and_ends_with_the_table_of_one_that_w
     (line,) = output.splitlines()
     assert line.endswith("--share_seeds --sweep_index=0")
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "Going on from step" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "Resuming from step" in done.stdout, done.stdout + done.stderr
     code, output = sweep(root, "--launcher=status", *usual)
     assert code == 0 and "3 of 3" in output, output
     (name,) = results(root)

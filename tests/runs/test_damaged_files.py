@@ -92,7 +92,7 @@ def test_a_run_with_any_file_damaged_ends_as_an_undisturbed_one_or_says_why_not(
         if problem is not None:
             # Only where something stands in the way that is not ours to remove.
             assert f"{workdir.path / name} is damaged: it is" in str(problem)
-            assert "then the same command goes on" in str(problem)
+            assert "then run the same command to resume" in str(problem)
             shutil.rmtree(workdir.path / name)
             train.run(CONFIG, workdir)
         assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"], name
@@ -155,7 +155,7 @@ def test_a_finished_run_can_be_prolonged(quick, finished, tmp_path, capsys):
     train.run(config_of(steps=6), workdir)
     assert outcome(workdir)["steps"] == 6
     train.run(CONFIG, workdir)
-    assert "Going on from step 6." in capsys.readouterr().out
+    assert "Resuming from step 6." in capsys.readouterr().out
     assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"]
     assert metrics_of(workdir)[-1] == metrics_of(finished)[-1]
 

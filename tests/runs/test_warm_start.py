@@ -161,7 +161,7 @@ def test_a_run_starts_from_another_once(tmp_path):
     other.rename(tmp_path / "gone")
     code, output, errors = train(again, *arguments, "--config.training.steps=4")
     assert code == 0, errors
-    assert "Going on from step 2." in output
+    assert "Resuming from step 2." in output
     straight, resumed = (json.loads((folder / "result.json").read_text()) for folder in (new, again))
     assert resumed["parameters_sha256"] == straight["parameters_sha256"]
 

@@ -28,7 +28,7 @@ def test_workdir_belongs_to_one_config(tmp_path):
     claim(workdir)
     assert json.loads(workdir.config.read_text())["algorithms"] == ["bfs"]
     assert {"nar", "jax", "git"} <= set(json.loads((workdir.path / "versions.json").read_text()))
-    with pytest.raises(ValueError, match=r"training.seed: 0 there, 1 now"):
+    with pytest.raises(ValueError, match=r"training.seed: 0 saved, 1 given"):
         claim(workdir, {**CONFIG, "training": {"steps": 5, "seed": 1}})
 
 
@@ -37,7 +37,7 @@ def test_run_may_be_prolonged_but_not_cut(tmp_path):
     claim(workdir)
     claim(workdir, {**CONFIG, "training": {"steps": 9, "seed": 0}})
     assert json.loads(workdir.config.read_text())["training"]["steps"] == 9
-    with pytest.raises(ValueError, match="training.steps: 9 there, 5 now"):
+    with pytest.raises(ValueError, match="training.steps: 9 saved, 5 given"):
         claim(workdir)
 
 
@@ -46,7 +46,7 @@ def test_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not the workdir of a run"):
         claim(Workdir(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a directory"):
         claim(Workdir(tmp_path / "thesis.tex"))
 
 
@@ -72,7 +72,7 @@ def test_config_is_taken_from_its_copy_if_damaged(tmp_path, caplog, text):
         workdir.config.write_text(text.replace("}}", f'}}, "sha256": "{checksum}"}}'), encoding="latin-1")
     assert workdir.read_config() == json.loads(json.dumps(CONFIG))
     assert "its copy" in caplog.text
-    with pytest.raises(ValueError, match=r"training.seed: 0 there, 1 now"):
+    with pytest.raises(ValueError, match=r"training.seed: 0 saved, 1 given"):
         claim(workdir, {**CONFIG, "training": {"steps": 5, "seed": 1}})
     claim(workdir)
     assert read_json(workdir.config) == json.loads(json.dumps(CONFIG))

@@ -93,7 +93,7 @@ def test_killed_and_started_again(tmp_path, number):
     os.kill(process.pid, number)
     _, message = process.communicate(timeout=400)
     if number != signal.SIGKILL:
-        assert f"Interrupted by {number.name}; what was written is whole".encode() in message
+        assert f"Interrupted by {number.name}; all files are complete".encode() in message
     names = [path.name for path in folder.glob("*.jsonl")]
     assert 3 <= len(names) < 122
     for name in names:

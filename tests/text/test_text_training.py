@@ -79,10 +79,10 @@ def test_stopped_and_resumed_run_equals_an_undisturbed_one(finished, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=400)
-    assert process.returncode == 1 and "the same command goes on" in errors
+    assert process.returncode == 1 and "run the same command to resume" in errors
     code, output, errors = train(workdir)
     assert code == 0, errors
-    assert "Going on from step" in output
+    assert "Resuming from step" in output
     straight, resumed = (
         json.loads((folder / "result.json").read_text()) for folder in (finished[0], workdir)
     )

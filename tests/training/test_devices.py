@@ -292,19 +292,19 @@ def test_two_processes_resume_together_bit_for_bit(together, tmp_path):
     pair.processes[1].kill()
     codes, output, errors = pair.ended()
     assert all(codes), errors
-    assert re.search(r"Going on from step [1-3]0\.", output)
+    assert re.search(r"Resuming from step [1-3]0\.", output)
 
     pair = Pair(workdir)
     pair.wait_for_step(35)
     pair.processes[1].send_signal(signal.SIGTERM)
     codes, _, errors = pair.ended()
     assert codes == [1, 1], errors
-    assert "the same command goes on" in errors[0] and "the same command" not in errors[1]
+    assert "run the same command to resume" in errors[0] and "the same command" not in errors[1]
     assert not (workdir / "result.json").exists()
 
     codes, output, errors = Pair(workdir).ended()
     assert codes == [0, 0], errors
-    assert re.search(r"Going on from step (3[5-9]|4\d)\.", output)
+    assert re.search(r"Resuming from step (3[5-9]|4\d)\.", output)
     for key in ("parameters_sha256", "scores", "best_step", "steps"):
         assert result_of(workdir)[key] == result_of(together)[key], key
 
@@ -315,7 +315,7 @@ def test_what_one_process_refuses_ends_both(together, tmp_path):
     before = (together / "config.json").read_bytes()
     codes, output, errors = Pair(together, "--config.training.seed=1").ended()
     assert codes == [1, 1] and output == ""
-    assert "training.seed: 0 there, 1 now" in errors[0] and "seed" not in errors[1]
+    assert "training.seed: 0 saved, 1 given" in errors[0] and "seed" not in errors[1]
     assert "process 1: stopped, since process 0 failed" in errors[1]
     assert (together / "config.json").read_bytes() == before
 

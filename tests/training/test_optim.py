@@ -297,7 +297,7 @@ def test_a_run_whose_rate_follows_from_its_length_is_not_prolonged(tmp_path):
     workdir, config = Workdir(tmp_path), {"training": {"steps": 5}}
     workdir.check(config, prolongable=False)
     workdir.claim(config)
-    with pytest.raises(ValueError, match="cannot be prolonged from 5 to 9 steps"):
+    with pytest.raises(ValueError, match="cannot be extended from 5 to 9 steps"):
         workdir.check({"training": {"steps": 9}}, prolongable=False)
 
 
