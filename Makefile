@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(ROOM),tests/$(ROOM
 # An interpreter of another environment must not leak into .venv.
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help train test test-all test-rest check check-room docs clean
+.PHONY: help train test test-fast test-all test-rest check check-room docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -17,7 +17,11 @@ help: ## list the targets
 train: $(VENV)/installed-plots ## train the default config (bfs, 2 minutes on two cores), print its scores
 	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
 
-test: check-room $(VENV)/installed-test $(if $(ROOM),,check) ## check style and types, run tests of every room; ROOM=processors: of one room
+test: check-room $(VENV)/installed-test ## check style and types, run tests of every room; ROOM=processors: of one room
+	$(if $(ROOM),,@$(MAKE) --no-print-directory -j 2 check test-fast)
+	$(if $(ROOM),$(PYTEST) -m "not slow")
+
+test-fast: $(VENV)/installed-test
 	$(PYTEST) -m "not slow"
 
 test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out

@@ -11,6 +11,7 @@ from experiments.benchmarks.memory import GIB, LARGEST, Case, Subject, kept_byte
 TINY = {"batch_size": 2, "hidden_size": 4}
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_half_in_bfloat16_and_next_to_nothing_with_remat():
     exact, half, anew = (
         kept_bytes(Case("minimum", 32, "mpnn", **TINY, **options))

@@ -62,11 +62,11 @@ def operations(jaxpr):
 @pytest.mark.parametrize(
     ("task", "processor"),
     [
-        ("matrix_chain_order", "mpnn"),
         ("bfs", "triplet_gmpnn"),
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
+                ("matrix_chain_order", "mpnn"),
                 ("bfs", "mpnn"),
                 ("bfs", "g_forgetnet"),
                 ("bfs", "relational_transformer"),
@@ -104,11 +104,16 @@ def test_every_processor_predicts_in_bfloat16(processor):
         assert all(leaf.dtype != jnp.bfloat16 for leaf in jax.tree.leaves(predictions))
 
 
-@pytest.mark.parametrize("termination", [pytest.param(FromTrace(), marks=pytest.mark.slow), Learned()])
-def test_logits_losses_and_all_that_trains_are_float32(termination):
-    network = Network(
-        "insertion_sort", "g_forgetnet", precision="bfloat16", lstm=True, termination=termination
-    )
+@pytest.mark.parametrize(
+    ("task", "processor", "termination"),
+    [
+        ("bfs", "mpnn", Learned()),
+        pytest.param("insertion_sort", "g_forgetnet", FromTrace(), marks=pytest.mark.slow),
+        pytest.param("insertion_sort", "g_forgetnet", Learned(), marks=pytest.mark.slow),
+    ],
+)
+def test_logits_losses_and_all_that_trains_are_float32(task, processor, termination):
+    network = Network(task, processor, precision="bfloat16", lstm=True, termination=termination)
     optimizer = make_optimizer(1e-3, 1.0)
     batches = {network.task.name: network.batch}
     state = jax.eval_shape(lambda: init_state(network.model, optimizer, batches, 0, averaged=True))
@@ -189,6 +194,7 @@ def test_remat_leaves_gradients_as_they_are(task, processor, knobs):
             np.testing.assert_allclose(gradients[name][key], leaf, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_remat_takes_the_memory_of_few_steps():
     """Of a rollout of many steps; what the compiler sets aside, which is the same each time."""
 

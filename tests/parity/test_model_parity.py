@@ -65,7 +65,7 @@ def test_same_predictions_and_scores(pair):
 
 
 @quick_first(
-    [("bellman_ford", "triplet_gmpnn")],
+    [("bellman_ford", "pgn")],
     [
         *((task, "triplet_gmpnn") for task in ALGORITHMS if task not in ORDERING),
         *in_turn(
