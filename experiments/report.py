@@ -15,7 +15,7 @@ from absl import flags
 
 from experiments.cli.config_defaults import filled
 from experiments.cli.launch import launch
-from nar.atomic_io import naming, replacing
+from nar.atomic_io import path_in_errors, atomic_write
 from nar.reports import format_table
 from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 
@@ -31,10 +31,10 @@ def main(*folders: str) -> None:
     folder, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
     records = read_records([pathlib.Path(one) for one in folders], filled, _EVALUATION.value)
     files = make_report(records, page)
-    with naming(folder):
+    with path_in_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        with replacing(folder / name) as file:
+        with atomic_write(folder / name) as file:
             file.write(content)
     settings = make_settings(records.runs)
     table = score_table(settings)

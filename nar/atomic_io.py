@@ -13,7 +13,7 @@ _PART = ".part"
 
 
 @contextlib.contextmanager
-def naming(path: pathlib.Path) -> Iterator[None]:
+def path_in_errors(path: pathlib.Path) -> Iterator[None]:
     """Makes every OSError inside name the file: those of writing do not."""
     try:
         yield
@@ -22,14 +22,14 @@ def naming(path: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
+def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the place of `path` in one moment, if all went well.
 
     Raises:
       OSError: naming `path`, which is then as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
-    with naming(path):
+    with path_in_errors(path):
         try:
             with temporary.open("wb") as file:
                 yield file
@@ -41,20 +41,20 @@ def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
             raise
 
 
-def remove_parts(folder: pathlib.Path) -> None:
-    """Removes what `replacing` left behind in a process that was killed."""
-    for path in filter(is_part, folder.iterdir()):
+def remove_temporary_files(folder: pathlib.Path) -> None:
+    """Removes what `atomic_write` left behind in a process that was killed."""
+    for path in filter(is_temporary_file, folder.iterdir()):
         path.unlink(missing_ok=True)
 
 
-def is_part(path: pathlib.Path) -> bool:
-    """Whether a file is one that `replacing` was writing."""
+def is_temporary_file(path: pathlib.Path) -> bool:
+    """Whether a file is one that `atomic_write` was writing."""
     return path.name.startswith(".") and path.suffix == _PART
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file, whole or not at all."""
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode())
 
 

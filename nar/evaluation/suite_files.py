@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.atomic_io import replacing, write_text
+from nar.atomic_io import atomic_write, write_text
 from nar.evaluation.inference import InferenceResult
 from nar.evaluation.suite import Case, Measurement, spreads
 
@@ -81,6 +81,6 @@ def dump(folder: pathlib.Path, case: Case, seed: int, seen: InferenceResult) -> 
         arrays["states"] = seen.states
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{case.task}_n{case.size}_{case.family}_{case.lengths}_seed{seed}.npz"
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)
     return path

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Mapping
 
-from nar.atomic_io import replacing
+from nar.atomic_io import atomic_write
 
 FORMATS = (".png", ".svg")
 
@@ -45,7 +45,7 @@ def draw_scaling(
     grid[0].set_ylabel(cost)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
-    with replacing(picture) as file:
+    with atomic_write(picture) as file:
         figure.savefig(file, format=picture.suffix[1:], dpi=120)
     return True
 

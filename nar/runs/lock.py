@@ -12,7 +12,7 @@ import platform
 
 from absl import logging
 
-from nar.atomic_io import naming
+from nar.atomic_io import path_in_errors
 
 LOCK = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
@@ -35,7 +35,7 @@ class Lock:
           ValueError: if another process has it, naming it.
         """
         path = self._folder / LOCK
-        with naming(path):
+        with path_in_errors(path):
             self._file = path.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,7 +62,7 @@ class Lock:
 
     def _sign(self, path: pathlib.Path) -> None:
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        with naming(path):
+        with path_in_errors(path):
             self._file.truncate(0)
             self._file.write(f"process {os.getpid()} on {platform.node()} (since {now})\n")
             self._file.flush()

@@ -26,7 +26,7 @@ from typing import Any
 from absl import logging
 
 import nar
-from nar.atomic_io import is_part, naming, read_json, remove_parts, write_json
+from nar.atomic_io import is_temporary_file, path_in_errors, read_json, remove_temporary_files, write_json
 from nar.runs.lock import LOCK, Lock
 from nar.training.trackers.nested import flatten
 
@@ -122,7 +122,7 @@ class Workdir:
             old, new = (json.loads(json.dumps(one)) for one in (complete(self.read_config()), config))
             self._check_config(old, new, prolongable)
         elif self.path.exists() and any(
-            not (path.name == LOCK or is_part(path)) for path in self.path.iterdir()
+            not (path.name == LOCK or is_temporary_file(path)) for path in self.path.iterdir()
         ):
             raise ValueError(f"{self.path} is not empty and not the workdir of a run; choose another")
 
@@ -132,16 +132,16 @@ class Workdir:
         Raises:
           ValueError: if another process does.
         """
-        with naming(self.path):
+        with path_in_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         return Lock(self.path)
 
     def claim(self, config: Config) -> None:
         """Writes the config, once it was checked and the folder locked."""
-        remove_parts(self.path)
+        remove_temporary_files(self.path)
         # First of all, since it is what makes the folder that of a run.
         write_json(self.config, config)
-        with naming(self.checkpoints):
+        with path_in_errors(self.checkpoints):
             self.checkpoints.mkdir(exist_ok=True)
         write_json(self.checkpoints / self.config.name, config)
         if not (self.path / "versions.json").exists():

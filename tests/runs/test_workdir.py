@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from nar.atomic_io import remove_parts, replacing
+from nar.atomic_io import remove_temporary_files, atomic_write
 from nar.runs.workdir import Workdir
 from nar.training import read_json, write_json
 
@@ -180,7 +180,7 @@ def test_a_real_full_disk(tmp_path):
         pytest.skip("no /dev/full here")
 
     def write():
-        with open("/dev/full", "wb") as full, replacing(tmp_path / "a") as file:
+        with open("/dev/full", "wb") as full, atomic_write(tmp_path / "a") as file:
             os.dup2(full.fileno(), file.fileno())
             file.write(b"1" * 100_000)
 
@@ -194,5 +194,5 @@ def test_parts_are_removed_and_nothing_else(tmp_path):
     names = [".a.json.12.part", "b.part", ".hidden", "a.json"]
     for name in names:
         (tmp_path / name).write_text("")
-    remove_parts(tmp_path)
+    remove_temporary_files(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(names[1:])

@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from nar.atomic_io import naming, read_json, write_json
+from nar.atomic_io import path_in_errors, read_json, write_json
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring.split_scores import rows_of
 
@@ -68,7 +68,7 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Asked) -
     if whole.exists():
         yield len(rows)
         return
-    with naming(part), part.open("a+b") as file:
+    with path_in_errors(part), part.open("a+b") as file:
         done = _keep_whole_lines(file, rows)
         yield done
         answer = model.make_answer() if done < len(rows) else None
@@ -81,7 +81,7 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Asked) -
             done += len(some)
             yield done
         os.fsync(file.fileno())
-    with naming(whole):
+    with path_in_errors(whole):
         part.replace(whole)
 
 
@@ -91,7 +91,7 @@ def claim(folder: pathlib.Path, asked: Mapping[str, Any]) -> None:
     Raises:
       ValueError: saying what differs.
     """
-    with naming(folder):
+    with path_in_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     path = folder / REQUEST
     if not path.exists():

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.atomic_io import replacing
+from nar.atomic_io import atomic_write
 from nar.training.state import digest
 
 _NOTES, _CHECKSUM = "notes", "sha256"
@@ -32,7 +32,7 @@ def write_checkpoint(path: pathlib.Path, arrays: Mapping[str, np.ndarray], notes
     """
     content = {name: _as_read(array) for name, array in arrays.items()}
     content[_NOTES] = _to_bytes(json.dumps(notes))
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         np.savez(file, allow_pickle=False, **content, **{_CHECKSUM: _to_bytes(digest(content))})
 
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from nar.atomic_io import naming, remove_parts
+from nar.atomic_io import path_in_errors, remove_temporary_files
 from nar.training.checkpointing.checkpoint_file import Arrays, read_checkpoint, read_notes, write_checkpoint
 from nar.training.checkpointing.old_checkpoints import read_old_checkpoint, read_old_notes
 from nar.training.state import TrainState
@@ -55,9 +55,9 @@ class Checkpoints:
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"{folder} is damaged: it is no folder; remove it to start anew")
         if not read_only:
-            with naming(folder):
+            with path_in_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                remove_parts(folder)
+                remove_temporary_files(folder)
         self._folder = folder
         self._saved: set[int] = set()
         self._damaged: set[int] = set()

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from absl import logging
 
-from nar.atomic_io import naming, write_text
+from nar.atomic_io import path_in_errors, write_text
 from nar.training.loop.timing import COMPILING, Clock
 from nar.training.state import TrainState
 from nar.training.trackers import Tracker
@@ -120,7 +120,7 @@ class WriteMetrics:
         return {"metrics": {"rows": rows, "sha256": self._written.hexdigest()}}
 
     def _write(self, line: str) -> None:
-        with naming(self._path), self._path.open("a") as file:
+        with path_in_errors(self._path), self._path.open("a") as file:
             file.write(line)
         self._written.update(line.encode())
 
@@ -134,7 +134,7 @@ def keep_lines(path: pathlib.Path, last_step: int) -> str:
     """Drops the lines of a metrics file that lie behind a step, or are damaged; returns the rest."""
     if not path.exists():
         return ""
-    with naming(path):
+    with path_in_errors(path):
         lines = path.read_bytes().decode(errors="replace").splitlines()
     kept = [line for line in lines if _step_of(line) <= last_step]
     text = "".join(f"{line}\n" for line in kept)

@@ -12,7 +12,7 @@ from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
-from nar.atomic_io import naming
+from nar.atomic_io import path_in_errors
 from nar.training.trackers.base import Session
 
 _EVENT: Any = vars(event_pb2)["Event"]
@@ -50,7 +50,7 @@ class Events:
         now = time.time()
         # TensorBoard knows its files by their first words, and reads them in the order of their names.
         self._path = folder / f"events.out.tfevents.{now:.0f}.{platform.node()}.{os.getpid()}"
-        with naming(folder):
+        with path_in_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab")
         self._write(_EVENT(wall_time=now, file_version="brain.Event:2"))
@@ -71,19 +71,19 @@ class Events:
         """
         for name, value in values.items():
             self._write(_EVENT(step=step, wall_time=seconds, summary=scalar(name, value)))
-        with naming(self._path):
+        with path_in_errors(self._path):
             self._file.flush()
 
     def close(self) -> None:
         """Closes the file, if that was not done."""
-        with naming(self._path):
+        with path_in_errors(self._path):
             self._file.close()
 
     def _write(self, event: Any) -> None:
         """A record: its length and its bytes, each with a checksum."""
         content = event.SerializeToString()
         length = struct.pack("<Q", len(content))
-        with naming(self._path):
+        with path_in_errors(self._path):
             self._file.write(length + _checksum(length) + content + _checksum(content))
 
 
