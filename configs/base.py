@@ -115,7 +115,7 @@ def _training() -> ConfigDict:
     # Whose turn it is among several algorithms: round_robin; weighted, by tasks.NAME.sampling_weight, which
     # is 1 unless given; or module:FUNCTION, called after each validation with the score of each task, by
     # name, and the step, which returns the weight of each from then on.
-    config.sampling = "weighted"
+    config.task_sampling = "weighted"
     config.seed = 0
     # How many seeds are trained as one program: seed, seed + 1, ... Each has its own initialisation and data,
     # and the result has means and standard deviations.

@@ -68,7 +68,7 @@ def _training() -> ConfigDict:
         "loss_weights",
         "pooled_batches",
         "num_seeds",
-        "sampling",
+        "task_sampling",
     ):
         del config[key]
     config.steps = 3000

@@ -4,6 +4,6 @@ import sys
 
 if sys.argv[:1] == ["-m"]:
     # One of them is being started. Its imports take seconds, in which it may be asked to end already.
-    from experiments.cli.signals import end_at_signals
+    from experiments.cli.signals import exit_on_signals
 
-    end_at_signals()
+    exit_on_signals()

@@ -191,4 +191,4 @@ def explanation(seeds: Sequence[int]) -> str:
 
 
 if __name__ == "__main__":
-    launch(distributed.together(main))
+    launch(distributed.multi_process(main))

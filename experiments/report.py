@@ -13,7 +13,7 @@ import pathlib
 
 from absl import flags
 
-from experiments.cli.config_defaults import filled
+from experiments.cli.config_defaults import add_missing_keys
 from experiments.cli.launch import launch
 from nar.atomic_io import path_in_errors, atomic_write
 from nar.reports import format_table
@@ -29,7 +29,7 @@ def main(*folders: str) -> None:
         raise ValueError("name at least one folder of a run or of a sweep; see --help")
     output = pathlib.Path(_OUTPUT.value)
     folder, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
-    records = read_records([pathlib.Path(one) for one in folders], filled, _EVALUATION.value)
+    records = read_records([pathlib.Path(one) for one in folders], add_missing_keys, _EVALUATION.value)
     files = make_report(records, page)
     with path_in_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,4 +44,4 @@ def main(*folders: str) -> None:
 
 
 if __name__ == "__main__":
-    launch(main, compiles=False, takes_words=True)
+    launch(main, compiles=False, positional_args=True)

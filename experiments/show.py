@@ -133,13 +133,13 @@ def show_beside(workdir: str) -> None:
 
 def instance(algorithm: Algorithm, is_drawn: bool) -> tuple[TraceBatch, str]:
     """The instance that the flags name, and where it comes from."""
-    from experiments.cli.shown_instance import of_own, of_test_split
+    from experiments.cli.shown_instance import custom_instance, test_split_instance
 
     if _INPUT.value is not None:
-        return of_own(algorithm, parse_input(_INPUT.value)), "own input"
+        return custom_instance(algorithm, parse_input(_INPUT.value)), "own input"
     if is_drawn:
         return sampled(algorithm)
-    return of_test_split(algorithm, _INDEX.value), f"test split, number {_INDEX.value}"
+    return test_split_instance(algorithm, _INDEX.value), f"test split, number {_INDEX.value}"
 
 
 def parse_option(word: str) -> Any:

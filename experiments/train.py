@@ -18,13 +18,13 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments.cli import distributed
-from experiments.cli.build import Config, shapes_of_state
+from experiments.cli.build import Config, state_shapes
 from experiments.cli.launch import launch
 from experiments.cli.load_run import Run
 from experiments.cli.results import finish, summary, validate
 from experiments.cli.run_kinds import assemble_kind
 from experiments.cli.status import check_workdir, is_finished
-from experiments.cli.warm_start import describe, open_source, start_state
+from experiments.cli.warm_start import print_parameter_summary, open_init_run, init_or_restore
 from nar.data import drawing_first
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir, versions
@@ -79,7 +79,7 @@ def run(config: Config, workdir: Workdir) -> None:
     check_same("the config", config)
     parts = on_all(lambda: assemble_kind(config))
     training = config["training"]
-    source = on_all(lambda: open_source(config, parts, workdir) if is_first() else None)
+    source = on_all(lambda: open_init_run(config, parts, workdir) if is_first() else None)
     on_first(lambda: check_workdir(workdir, config))
     if on_first(lambda: is_finished(workdir, training["steps"])):
         on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
@@ -111,12 +111,12 @@ def train(
     checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
     step, background_compilation = parts.make_step(), None
     if parts.devices.num_processes == 1:  # Several must compile the same in the same order.
-        background_compilation = held.enter_context(BackgroundCompilation(step, shapes_of_state(parts)))
+        background_compilation = held.enter_context(BackgroundCompilation(step, state_shapes(parts)))
     with drawing_first(
         parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
     ):
-        state, notes = start_state(config, parts, checkpoints, workdir, source)
-    on_first(lambda: describe(parts, state, training, workdir))
+        state, notes = init_or_restore(config, parts, checkpoints, workdir, source)
+    on_first(lambda: print_parameter_summary(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     trackers = list[Tracker]()
     clock, early_stopping = (
@@ -194,7 +194,7 @@ def start_trackers(config: Config, workdir: Workdir, start: int, held: contextli
 
 def finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
     """Hands them what came of the run."""
-    files = [path for path in workdir.worth_keeping() if path.exists()]
+    files = [path for path in workdir.artifacts() if path.exists()]
     for tracker in trackers:
         tracker.finish(read_json(workdir.result), files)
 
@@ -211,4 +211,4 @@ def restore_scored(
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    launch(distributed.together(main))
+    launch(distributed.multi_process(main))

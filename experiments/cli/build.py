@@ -9,12 +9,12 @@ from typing import Any
 import optax
 
 from configs import base
-from experiments.cli.build_tasks import find_weigh, loss_weights, make_task_schedule, make_tasks
+from experiments.cli.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
 from nar.data import BY_SHAPE, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
 from nar.runs.build_model import Config, check_weights, make_net_config
-from nar.runs.build_optimizer import check_patterns, optimizer_of
+from nar.runs.build_optimizer import check_patterns, build_optimizer
 from nar.runs.config_types import check_type
 from nar.runs.run_parts import RunParts
 from nar.training import (
@@ -30,7 +30,7 @@ from nar.training import (
     split,
 )
 
-FREE = (
+OPEN_SECTIONS = (
     "tasks",
     "data.problem",
     "data.exceptions",
@@ -133,7 +133,7 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
     stream = make_stream(config, tasks, devices)
     weights = loss_weights(config)
     check_weights(weights, model, stream)
-    optimizer = optimizer_of(training)
+    optimizer = build_optimizer(training)
     check_patterns(training, model, stream)
     return Parts(
         tasks=tasks,
@@ -147,7 +147,7 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
         devices=devices,
         evaluation_batch_size=config["evaluation"]["batch_size"],
         num_seeds=training["num_seeds"],
-        weigh=find_weigh(training["sampling"]),
+        weigh=find_task_weighting(training["task_sampling"]),
     )
 
 
@@ -159,9 +159,9 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
     """
     training, task_schedule = config["training"], make_task_schedule(config, tasks)
     check_positive("training.num_seeds", training["num_seeds"])
-    if find_weigh(training["sampling"]) and training["num_seeds"] > 1:
+    if find_task_weighting(training["task_sampling"]) and training["num_seeds"] > 1:
         raise ValueError(
-            f"training.sampling {training['sampling']!r} goes by scores, which differ between replicas; "
+            f"training.task_sampling {training['task_sampling']!r} goes by scores, which differ between replicas; "
             "train them one by one (training.num_seeds=1)"
         )
     if training["chunk_length"] and config["model"]["termination"] != "trace":
@@ -195,9 +195,9 @@ def new_state(parts: RunParts, seed: int) -> TrainState:
     return parts.devices.make_state(_init(parts, seed))
 
 
-def shapes_of_state(parts: RunParts) -> TrainState:
+def state_shapes(parts: RunParts) -> TrainState:
     """The shapes of a state, with their places."""
-    return parts.devices.shapes_of_state(_init(parts, 0))
+    return parts.devices.state_shapes(_init(parts, 0))
 
 
 def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
@@ -219,7 +219,7 @@ def check_keys(config: Config, known: Config, prefix: str = "") -> None:
         if isinstance(known[key], Mapping) != isinstance(value, Mapping):
             raise ValueError(f"config key {path} has the wrong type: {value!r}")
         check_type(path, value, known[key])
-        if isinstance(value, Mapping) and path not in FREE:
+        if isinstance(value, Mapping) and path not in OPEN_SECTIONS:
             check_keys(value, known[key], f"{path}.")
     missing = [f"{prefix}{key}" for key in known if key not in config]
     if missing:

@@ -125,10 +125,10 @@ def make_task_schedule(config: Config, tasks: Sequence[Task]) -> TaskSchedule:
     """
     key = "sampling_weight"
     given = {name: own[key] for name, own in config["tasks"].items() if key in own}
-    if config["training"]["sampling"] == "round_robin" and given:
+    if config["training"]["task_sampling"] == "round_robin" and given:
         raise ValueError(
-            f"tasks.{min(given)}.sampling_weight has no effect with training.sampling=round_robin; "
-            "set training.sampling=weighted"
+            f"tasks.{min(given)}.sampling_weight has no effect with training.task_sampling=round_robin; "
+            "set training.task_sampling=weighted"
         )
     try:
         return TaskSchedule([given.get(task.name, 1.0) for task in tasks])
@@ -136,8 +136,8 @@ def make_task_schedule(config: Config, tasks: Sequence[Task]) -> TaskSchedule:
         raise ValueError(f"tasks: {error}") from None
 
 
-def find_weigh(sampling: Any) -> Weigh | None:
-    """The function of `training.sampling` that decides by scores; None if weights stay as they are.
+def find_task_weighting(sampling: Any) -> Weigh | None:
+    """The function of `training.task_sampling` that decides by scores; None if weights stay as they are.
 
     Raises:
       ValueError: if it is unknown.
@@ -146,9 +146,9 @@ def find_weigh(sampling: Any) -> Weigh | None:
         return None
     if not isinstance(sampling, str) or ":" not in sampling:
         raise ValueError(
-            f"unknown training.sampling {sampling!r}; known: round_robin, weighted, or module:FUNCTION"
+            f"unknown training.task_sampling {sampling!r}; known: round_robin, weighted, or module:FUNCTION"
         )
-    return load_attribute(sampling, "training.sampling", callable)
+    return load_attribute(sampling, "training.task_sampling", callable)
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -11,7 +11,7 @@ from nar.algorithms import find_algorithm
 from nar.evaluation import Scores
 from nar.model import Params
 from nar.problems.options import OPTION_CHECKS
-from nar.runs.build_optimizer import check_patterns, optimizer_of
+from nar.runs.build_optimizer import check_patterns, build_optimizer
 from nar.text.positions import Positions
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import TextEvaluator, Writer, score_texts
@@ -111,7 +111,7 @@ def assemble_text(config: Config, devices: Devices | None = None) -> TextParts:
     parts = TextParts(
         tasks=tasks,
         model=model,
-        optimizer=optimizer_of(training),
+        optimizer=build_optimizer(training),
         ema_decay=training["ema_decay"],
         stream=stream,
         devices=devices,

@@ -5,8 +5,8 @@ from typing import Any
 
 from absl import logging
 
-from experiments.cli.build import FREE
-from experiments.cli.run_kinds import kind_of
+from experiments.cli.build import OPEN_SECTIONS
+from experiments.cli.run_kinds import find_kind
 
 Config = Mapping[str, Any]
 
@@ -16,7 +16,7 @@ BEFORE: Config = {"training.grad_accumulation_steps": 1}
 
 def complete(config: Config) -> dict[str, Any]:
     """The config with a value of each key that it lacks, saying which: as in `BEFORE`, or the default."""
-    whole, added = filled(config)
+    whole, added = add_missing_keys(config)
     if added:
         logging.warning(
             "the run's config is of an older version; taken for what it lacks: %s", ", ".join(added)
@@ -24,9 +24,9 @@ def complete(config: Config) -> dict[str, Any]:
     return whole
 
 
-def filled(config: Config) -> tuple[dict[str, Any], list[str]]:
+def add_missing_keys(config: Config) -> tuple[dict[str, Any], list[str]]:
     """The same config, and what was added, a text for each key."""
-    return _filled(config, kind_of(config).usual().to_dict())
+    return _filled(config, find_kind(config).usual().to_dict())
 
 
 def _filled(config: Config, usual: Config, prefix: str = "") -> tuple[dict[str, Any], list[str]]:
@@ -35,7 +35,7 @@ def _filled(config: Config, usual: Config, prefix: str = "") -> tuple[dict[str, 
         if key not in config:
             whole[key] = BEFORE.get(f"{prefix}{key}", value)
             added.append(f"{prefix}{key}={whole[key]!r}")
-        elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and f"{prefix}{key}" not in FREE:
+        elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and f"{prefix}{key}" not in OPEN_SECTIONS:
             whole[key], inner = _filled(config[key], value, f"{prefix}{key}.")
             added += inner
     return whole, added

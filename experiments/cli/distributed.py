@@ -41,7 +41,7 @@ _CONNECT_TIMEOUT = flags.DEFINE_integer(
 )
 
 
-def together(main: Callable[[], None]) -> Callable[[], None]:
+def multi_process(main: Callable[[], None]) -> Callable[[], None]:
     """A script that may be started as several processes: it connects them first, and they end together.
 
     What fails in one process ends all: at once where they get ready together, later on when they miss it.

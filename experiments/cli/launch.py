@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from experiments.cli.signals import end_at_signals
+from experiments.cli.signals import exit_on_signals
 
 EXPECTED = (ValueError, FloatingPointError, OSError)
 """What users, or their machines, may get wrong: it ends a script with a line."""
 
 
-def launch(main: Callable[..., None], *, compiles: bool = True, takes_words: bool = False) -> None:
+def launch(main: Callable[..., None], *, compiles: bool = True, positional_args: bool = False) -> None:
     """Reads the flags and calls `main`.
 
     Wrong flags, signals, and errors of values and files end the program with a line that says what is wrong.
@@ -22,10 +22,10 @@ def launch(main: Callable[..., None], *, compiles: bool = True, takes_words: boo
     Args:
       main: what the script does.
       compiles: whether it uses jax; if not, jax is not loaded.
-      takes_words: whether `main` gets the words that are no flags, as arguments; if not, there may be none.
+      positional_args: whether `main` gets the words that are no flags, as arguments; if not, there may be none.
     """
-    end_at_signals()
-    parse = functools.partial(_parse, takes_words=takes_words)
+    exit_on_signals()
+    parse = functools.partial(_parse, positional_args=positional_args)
     app.run(lambda words: _run(functools.partial(main, *words[1:]), compiles), flags_parser=parse)
 
 
@@ -60,7 +60,7 @@ def explain(error: BaseException) -> str:
     return text
 
 
-def _parse(words: Sequence[str], takes_words: bool) -> list[str]:
+def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
     try:
         rest = flags.FLAGS(list(words))
     except flags.Error as error:
@@ -68,7 +68,7 @@ def _parse(words: Sequence[str], takes_words: bool) -> list[str]:
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
         # A config file that cannot be read, or a --config.KEY that it does not have.
         sys.exit(f"error: --config: {_message(error)}")
-    if len(rest) > 1 and not takes_words:
+    if len(rest) > 1 and not positional_args:
         sys.exit(f"error: unexpected arguments: {' '.join(rest[1:])}\nSee --help.")
     return rest
 

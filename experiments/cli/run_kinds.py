@@ -37,7 +37,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 """By name. A config without a kind is one of a graph network."""
 
 
-def kind_of(config: Config) -> Kind:
+def find_kind(config: Config) -> Kind:
     """The kind of a config.
 
     Raises:
@@ -55,7 +55,7 @@ def assemble_kind(config: Config, devices: Devices | None = None) -> Any:
     Raises:
       ValueError: if anything in it is not valid.
     """
-    return kind_of(config).assemble(config, devices)
+    return find_kind(config).assemble(config, devices)
 
 
 def graph_parts(parts: Any, path: Any) -> Parts:

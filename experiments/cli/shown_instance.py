@@ -89,7 +89,7 @@ def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> N
     return Network(path, inference, run.state.evaluated, parts.model.specs, int(run.state.step))
 
 
-def of_test_split(algorithm: Algorithm, index: int) -> TraceBatch:
+def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:
     """One trace of CLRS-30's test split, or of what would be it.
 
     Raises:
@@ -107,7 +107,7 @@ def of_test_split(algorithm: Algorithm, index: int) -> TraceBatch:
     return take(draw(), slice(index, index + 1))
 
 
-def of_own(algorithm: Algorithm, arguments: Mapping[str, Any]) -> TraceBatch:
+def custom_instance(algorithm: Algorithm, arguments: Mapping[str, Any]) -> TraceBatch:
     """The trace of a problem of one's own.
 
     Raises:

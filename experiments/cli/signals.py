@@ -11,7 +11,7 @@ import sys
 import types
 
 
-def end_at_signals() -> None:
+def exit_on_signals() -> None:
     """From now on these signals end the process, with a line that says so."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)

@@ -14,8 +14,8 @@ def check_workdir(workdir: Workdir, config: Config) -> None:
       ValueError: if it belongs to another config, or holds something else.
     """
     training = config["training"]
-    prolongable = not depends_on_length(training["schedule"], training["schedule_options"])
-    workdir.check(config, prolongable=prolongable, complete=complete)
+    extendable = not depends_on_length(training["schedule"], training["schedule_options"])
+    workdir.check(config, extendable=extendable, complete=complete)
 
 
 def is_finished(workdir: Workdir, steps: int) -> bool:

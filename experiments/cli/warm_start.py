@@ -32,7 +32,7 @@ from nar.training import (
 )
 
 
-def open_source(config: Config, parts: RunParts, workdir: Workdir) -> Run | None:
+def open_init_run(config: Config, parts: RunParts, workdir: Workdir) -> Run | None:
     """The run that this one is to start from, checked to fit; None if there is none or this one has started.
 
     Raises:
@@ -53,7 +53,7 @@ def open_source(config: Config, parts: RunParts, workdir: Workdir) -> Run | None
     return source
 
 
-def start_state(
+def init_or_restore(
     config: Config, parts: RunParts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
 ) -> tuple[TrainState, Mapping[str, Any]]:
     """The state of the latest whole checkpoint, or a new one, and the notes beside it.
@@ -111,7 +111,7 @@ def _record(source: Run, transfer: Transfer) -> dict[str, Any]:
     }
 
 
-def describe(parts: RunParts, state: TrainState, training: Config, workdir: Workdir) -> None:
+def print_parameter_summary(parts: RunParts, state: TrainState, training: Config, workdir: Workdir) -> None:
     """Says how much is trained and what is not; and what was loaded and what is new, if anything was."""
     params = parts.each(state.params)[0]
     frozen = frozen_names(params, training["frozen_params"])

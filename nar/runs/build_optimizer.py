@@ -18,7 +18,7 @@ from nar.training import (
 )
 
 
-def optimizer_of(training: Mapping[str, Any]) -> optax.GradientTransformation:
+def build_optimizer(training: Mapping[str, Any]) -> optax.GradientTransformation:
     """The optimizer of a config.
 
     Raises:

@@ -32,7 +32,7 @@ from nar.training.trackers.nested import flatten
 
 Config = Mapping[str, Any]
 
-MAY_CHANGE = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
+MUTABLE_KEYS = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
 """Keys of a config that say nothing about the steps that were taken."""
 
 _MOVE_AWAY = "move it away, then run the same command to resume"
@@ -74,7 +74,7 @@ class Workdir:
         """Scores of the finished run."""
         return self.path / "result.json"
 
-    def worth_keeping(self) -> list[pathlib.Path]:
+    def artifacts(self) -> list[pathlib.Path]:
         """What says all of a finished run but its parameters, if it is there."""
         names = ("config.json", "versions.json", "metrics.jsonl", "result.json", "curves.png")
         return [self.path / name for name in names]
@@ -103,13 +103,13 @@ class Workdir:
         return config
 
     def check(
-        self, config: Config, *, prolongable: bool = True, complete: Callable[[Config], Config] = dict
+        self, config: Config, *, extendable: bool = True, complete: Callable[[Config], Config] = dict
     ) -> None:
         """Checks that the folder may be that of a run with this config; nothing is written.
 
         Args:
           config: of the run.
-          prolongable: whether `training.steps` may be larger than it was.
+          extendable: whether `training.steps` may be larger than it was.
           complete: adds to the config of the folder what it lacks since an older version wrote it.
 
         Raises:
@@ -120,7 +120,7 @@ class Workdir:
         self._check_kinds()
         if self._is_claimed():
             old, new = (json.loads(json.dumps(one)) for one in (complete(self.read_config()), config))
-            self._check_config(old, new, prolongable)
+            self._check_config(old, new, extendable)
         elif self.path.exists() and any(
             not (path.name == LOCK or is_temporary_file(path)) for path in self.path.iterdir()
         ):
@@ -159,13 +159,13 @@ class Workdir:
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is damaged: it is not a directory; {_MOVE_AWAY}")
 
-    def _check_config(self, old: Config, new: Config, prolongable: bool) -> None:
+    def _check_config(self, old: Config, new: Config, extendable: bool) -> None:
         before, now = flatten(old), flatten(new)
-        keys = sorted(key for key in {*before, *now} if not MAY_CHANGE.match(key))
+        keys = sorted(key for key in {*before, *now} if not MUTABLE_KEYS.match(key))
         changed = [key for key in keys if before.get(key) != now.get(key)]
         steps = "training.steps"
         if changed == [steps] and now[steps] > before.get(steps, math.inf):
-            if prolongable:
+            if extendable:
                 return
             raise ValueError(
                 f"{self.path} cannot be extended from {before[steps]} to {now[steps]} steps, since the "

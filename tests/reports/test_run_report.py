@@ -12,7 +12,7 @@ import pytest
 from commands import ROOT, run
 
 from configs import base
-from experiments.cli.config_defaults import filled
+from experiments.cli.config_defaults import add_missing_keys
 from nar import ALGORITHMS, __version__
 from nar.atomic_io import write_json
 from nar.reports.run_report import (
@@ -77,7 +77,7 @@ def make_run(folder, test=None, *, seed=0, overrides=(), versions=None, lines=2,
 
 
 def read(*folders):
-    return read_records(list(folders), filled)
+    return read_records(list(folders), add_missing_keys)
 
 
 def table_of(*folders):

@@ -81,15 +81,15 @@ def test_what_is_said_of_a_task_holds_for_it_alone():
         ),
         (
             {"bfs": {"sampling_weight": 2.0}},
-            {"sampling": "round_robin"},
-            "tasks.bfs.sampling_weight has no effect with training.sampling=round_robin",
+            {"task_sampling": "round_robin"},
+            "tasks.bfs.sampling_weight has no effect with training.task_sampling=round_robin",
         ),
         (
             {},
-            {"sampling": "random"},
-            "unknown training.sampling 'random'; known: round_robin, weighted, or module",
+            {"task_sampling": "random"},
+            "unknown training.task_sampling 'random'; known: round_robin, weighted, or module",
         ),
-        ({}, {"sampling": "math:pi"}, "math has no training.sampling 'pi'"),
+        ({}, {"task_sampling": "math:pi"}, "math has no training.task_sampling 'pi'"),
         ({}, {"chunk_length": -1}, "chunk_length must be at least 1, or 0 for none, got -1"),
     ],
 )
@@ -162,7 +162,7 @@ def run_config(**options):
 def finished(request, tmp_path_factory):
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "finished")
     tasks = TASKS if request.param == "weighted" else {"bfs": TASKS["bfs"]}
-    options = {"tasks": tasks, "sampling": request.param}
+    options = {"tasks": tasks, "task_sampling": request.param}
     train.run(run_config(**options), workdir)
     return workdir, options
 
@@ -180,7 +180,7 @@ def test_scores_of_tasks_and_both_averages_each_evaluation(finished):
         assert line["validation/class/graphs"] == of_tasks[0]
         classes = [line[f"validation/class/{name}"] for name in ("graphs", "searching", "sorting")]
         assert line["validation/score_of_classes"] == pytest.approx(np.mean(classes))
-        if options["sampling"] != "weighted":
+        if options["task_sampling"] != "weighted":
             weights = [line[f"sampling/{name}"] for name in names]
             assert weights == pytest.approx([1.01 - score for score in of_tasks])
     result = read_json(workdir.result)

@@ -12,7 +12,7 @@ import nar
 from configs import base
 from experiments.cli.build import assemble, new_state
 from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
-from experiments.cli.warm_start import open_source
+from experiments.cli.warm_start import open_init_run
 from nar.algorithms import find_algorithm, registry
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
@@ -205,7 +205,7 @@ def other(tmp_path_factory):
 def test_bad_starts_are_refused_before_the_workdir_is_made(other, tmp_path, changes, message):
     config = config_with(**{"init_from": str(other), **changes})
     with pytest.raises(ValueError, match=message):
-        open_source(config, assemble(config), Workdir(tmp_path / "new"))
+        open_init_run(config, assemble(config), Workdir(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
 
 
@@ -213,7 +213,7 @@ def test_a_run_cannot_start_from_itself(other):
     shutil.rmtree(other / "checkpoints")
     config = config_with(init_from=str(other))
     with pytest.raises(ValueError, match="is the workdir of this run itself"):
-        open_source(config, assemble(config), Workdir(other))
+        open_init_run(config, assemble(config), Workdir(other))
 
 
 # ---------------------------------------------------------------------------------------------------

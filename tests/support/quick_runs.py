@@ -77,7 +77,7 @@ def quick_runs() -> Iterator[None]:
             patch.setattr(module, "assemble_kind", lambda *arguments: parts)
         for module in (warm_start, load_run):
             patch.setattr(module, "new_state", begin)
-        patch.setattr(train, "shapes_of_state", lambda parts: None)
+        patch.setattr(train, "state_shapes", lambda parts: None)
         patch.setattr(Parts, "make_step", lambda parts: step)
         patch.setattr(Parts, "score_split", score)
         patch.setattr(results, "draw_curves", lambda metrics, picture: True)

@@ -73,7 +73,7 @@ def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucke
         assert len(buckets) > len(SIZES)
         evaluator = Evaluator(run.model, tasks[0].transforms, batch_size=2)
         with counted() as compilations, contextlib.ExitStack() as held:
-            shapes = devices.shapes_of_state(run.init)
+            shapes = devices.state_shapes(run.init)
             state = run.fit(held.enter_context(BackgroundCompilation(run.step, shapes)) if is_ahead else None)
             for seed in range(2):
                 evaluator.score(state.params, "minimum", tasks[1].draw(4, seed, 0, 3))

@@ -229,7 +229,7 @@ def test_replicas_go_on_where_they_were(finished, tmp_path):
     ("training", "message"),
     [
         ({"num_seeds": 0}, "training.num_seeds must be an integer of at least 1, got 0"),
-        ({"num_seeds": 2, "sampling": "builtins:dict"}, "goes by scores, which differ between replicas"),
+        ({"num_seeds": 2, "task_sampling": "builtins:dict"}, "goes by scores, which differ between replicas"),
     ],
 )
 def test_bad_replicas(training, message):

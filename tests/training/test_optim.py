@@ -295,10 +295,10 @@ def test_a_run_whose_rate_follows_from_its_length_is_not_prolonged(tmp_path):
     assert depends_on_length("cosine", {}) and not depends_on_length("cosine", {"decay_steps": 5})
     assert not depends_on_length("constant", {})
     workdir, config = Workdir(tmp_path), {"training": {"steps": 5}}
-    workdir.check(config, prolongable=False)
+    workdir.check(config, extendable=False)
     workdir.claim(config)
     with pytest.raises(ValueError, match="cannot be extended from 5 to 9 steps"):
-        workdir.check({"training": {"steps": 9}}, prolongable=False)
+        workdir.check({"training": {"steps": 9}}, extendable=False)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class Devices:
         """The result of `init()`, new arrays that are the same in each process, on all devices."""
         return jax.device_put(init(), self.replicated) if self.num_processes == 1 else self.put_state(init())
 
-    def shapes_of_state(self, init: Callable[[], Any]) -> Any:
+    def state_shapes(self, init: Callable[[], Any]) -> Any:
         """Shapes of what `make_state` makes, with their places; nothing is computed."""
 
         def placed(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
