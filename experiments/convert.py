@@ -17,7 +17,7 @@ from ml_collections import config_flags
 from experiments.cli.build import assemble, new_state
 from experiments.cli.config_defaults import complete
 from experiments.cli.launch import launch
-from nar.model.dm_clrs import check_fits, convert_parameters, read_checkpoint
+from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, count_parameters, parameter_names, write_json
 
@@ -33,7 +33,7 @@ def main() -> None:
     theirs = read_checkpoint(_CHECKPOINT.value)
     params = convert_parameters(theirs, config["model"]["processor"], parts.model.specs)
     state = new_state(parts, config["training"]["seed"])
-    check_fits(params, state.params)
+    check_param_shapes(params, state.params)
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
     if Checkpoints(workdir.checkpoints, read_only=True).steps:
         raise ValueError(f"{workdir.path} has checkpoints already; choose another workdir")

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from nar.data import FIRST_SUFFIX
-from nar.model import SINKHORN_ITERATIONS_OF_OUTPUT, Values, decode_hard
+from nar.model import OUTPUT_SINKHORN_ITERATIONS, Values, decode_hard
 from nar.specs import MASKED, Kind, Probe, Spec
 from nar.traces import TraceBatch
 
@@ -66,7 +66,7 @@ def decide(spec: Spec, logits: Values) -> dict[str, np.ndarray]:
     """
     decided = {}
     for probe in spec.outputs:
-        value = decode_hard(probe, logits[probe.name], SINKHORN_ITERATIONS_OF_OUTPUT)
+        value = decode_hard(probe, logits[probe.name], OUTPUT_SINKHORN_ITERATIONS)
         decided[probe.name] = np.asarray(value)
     for probe in spec.outputs:
         if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):

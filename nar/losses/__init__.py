@@ -1,16 +1,16 @@
 """Losses: what counts, a formula for each kind, the weights of their sum."""
 
-from nar.losses.counts import AUXILIARY, COUNTED, loss_counts
+from nar.losses.counts import AUXILIARY, LOSS_MASKS, loss_counts
 from nar.losses.terms import LOSSES, losses_by_probe, total_loss
-from nar.losses.weights import check_loss_weights, loss_factors
+from nar.losses.weights import check_loss_weights, resolve_loss_weights
 
 __all__ = [
     "AUXILIARY",
-    "COUNTED",
     "LOSSES",
+    "LOSS_MASKS",
     "check_loss_weights",
     "loss_counts",
-    "loss_factors",
     "losses_by_probe",
+    "resolve_loss_weights",
     "total_loss",
 ]

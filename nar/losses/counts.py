@@ -22,7 +22,7 @@ def _all(truth: Array) -> Array:
     return jnp.ones(truth.shape, bool)
 
 
-COUNTED: Mapping[Kind, Callable[[Array], Array]] = MappingProxyType(
+LOSS_MASKS: Mapping[Kind, Callable[[Array], Array]] = MappingProxyType(
     {
         Kind.SCALAR: _all,
         Kind.CATEGORICAL: lambda truth: (truth == 1).any(axis=-1),
@@ -36,22 +36,22 @@ COUNTED: Mapping[Kind, Callable[[Array], Array]] = MappingProxyType(
 """By kind: truth -> [...] bool over locations, where there is something to predict."""
 
 
-def weighed_steps(limits: Array | None, batch_size: int, num_steps: int) -> Array:
+def hint_step_mask(step_limits: Array | None, batch_size: int, num_steps: int) -> Array:
     """[S, B] bool: at which steps the hints of a sample count, if its trace has any.
 
     Args:
-      limits: [B], how many steps each sample takes; None if the network learns it, and all are weighed.
+      step_limits: [B], how many steps each sample takes; None if the network learns it, and all are weighed.
       batch_size: B.
       num_steps: S.
     """
-    if limits is None:
+    if step_limits is None:
         return jnp.ones((num_steps, batch_size), bool)
-    return jnp.arange(1, num_steps + 1)[:, None] <= limits[None]
+    return jnp.arange(1, num_steps + 1)[:, None] <= step_limits[None]
 
 
-def counted_outputs(probe: Probe, batch: TraceBatch) -> Array:
+def output_loss_mask(probe: Probe, batch: TraceBatch) -> Array:
     """[B, ...] bool, over locations; of a chunk, those of the traces that end in it."""
-    counted = COUNTED[probe.kind](batch.outputs[probe.name])
+    counted = LOSS_MASKS[probe.kind](batch.outputs[probe.name])
     if batch.offsets is not None:
         last = jnp.maximum(batch.lengths - 1, 1) - batch.offsets
         ends_here = (last > 0) & (last < batch.num_steps)
@@ -59,7 +59,7 @@ def counted_outputs(probe: Probe, batch: TraceBatch) -> Array:
     return counted & _real_entries(probe, batch, counted)
 
 
-def counted_hints(probe: Probe, batch: TraceBatch, weighed: Array) -> Array:
+def hint_loss_mask(probe: Probe, batch: TraceBatch, weighed: Array) -> Array:
     """[S, B, ...] bool over locations: entry t is of the hints of step t + 1; S is at most T - 1.
 
     Args:
@@ -67,7 +67,7 @@ def counted_hints(probe: Probe, batch: TraceBatch, weighed: Array) -> Array:
       batch: the truth.
       weighed: [S, B] bool, at which steps hints count.
     """
-    counted = COUNTED[probe.kind](batch.hints[probe.name][1 : len(weighed) + 1])
+    counted = LOSS_MASKS[probe.kind](batch.hints[probe.name][1 : len(weighed) + 1])
     steps = jnp.arange(1, len(counted) + 1)[:, None]
     lengths = batch.lengths if batch.offsets is None else batch.lengths - batch.offsets
     running = (steps < lengths[None]) & weighed[: len(counted)]
@@ -86,17 +86,17 @@ def loss_counts(config: NetConfig, spec: Spec, batch: TraceBatch) -> dict[str, A
       batch: the truth.
     """
     num_nodes = count_nodes(spec, batch)
-    limits = config.termination.limits(batch, num_nodes)
-    max_steps = config.termination.capacity(batch, num_nodes)
+    step_limits = config.termination.step_limits(batch, num_nodes)
+    max_steps = config.termination.max_steps(batch, num_nodes)
     if batch.offsets is not None:
-        limits = jnp.clip(limits - batch.offsets, 0, max_steps)
+        step_limits = jnp.clip(step_limits - batch.offsets, 0, max_steps)
     learned = isinstance(config.termination, Learned)
-    weighed = weighed_steps(None if learned else limits, batch.batch_size, max_steps)
-    counted = {probe.name: counted_outputs(probe, batch) for probe in spec.outputs}
+    weighed = hint_step_mask(None if learned else step_limits, batch.batch_size, max_steps)
+    counted = {probe.name: output_loss_mask(probe, batch) for probe in spec.outputs}
     if config.hints.decoded:
-        counted |= {probe.name: counted_hints(probe, batch, weighed) for probe in spec.hints}
+        counted |= {probe.name: hint_loss_mask(probe, batch, weighed) for probe in spec.hints}
     counts = {name: entries.sum() for name, entries in counted.items()}
-    return {**counts, AUXILIARY: limits.sum(), HALTING: jnp.asarray(batch.batch_size)}
+    return {**counts, AUXILIARY: step_limits.sum(), HALTING: jnp.asarray(batch.batch_size)}
 
 
 def _real_entries(probe: Probe, batch: TraceBatch, counted: Array) -> Array:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nar.losses.counts import AUXILIARY, counted_hints, counted_outputs, weighed_steps
+from nar.losses.counts import AUXILIARY, hint_loss_mask, hint_step_mask, output_loss_mask
 from nar.model import Predictions
 from nar.specs import Kind, Probe, Spec
 from nar.traces import TraceBatch
@@ -56,7 +56,7 @@ LOSSES: Mapping[Kind, Loss] = MappingProxyType(
         Kind.PERMUTATION_POINTER: _permutation,
     }
 )
-"""By kind; which of them count is said by `nar.losses.COUNTED`."""
+"""By kind; which of them count is said by `nar.losses.LOSS_MASKS`."""
 
 
 def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, Array]:
@@ -74,7 +74,7 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
     result = {}
     for probe in spec.outputs:
         losses = _output_losses(probe, batch.outputs[probe.name], predictions)
-        result[probe.name] = _mean(losses, counted_outputs(probe, batch))
+        result[probe.name] = _mean(losses, output_loss_mask(probe, batch))
     limits = None if predictions.halting else predictions.steps
     for probe in spec.hints:
         if probe.name not in predictions.hints:
@@ -85,8 +85,8 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
         truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
         num_steps = min(len(truth), len(predicted))
         losses = LOSSES[probe.kind](truth[:num_steps], predicted[:num_steps])
-        weighed = weighed_steps(limits, batch.batch_size, num_steps)
-        result[probe.name] = _mean(losses, counted_hints(probe, batch, weighed))
+        weighed = hint_step_mask(limits, batch.batch_size, num_steps)
+        result[probe.name] = _mean(losses, hint_loss_mask(probe, batch, weighed))
     for name, value in predictions.losses.items():
         result[f"{AUXILIARY}/{name}"] = value
     return result

@@ -7,7 +7,7 @@ from nar.losses.counts import AUXILIARY
 from nar.specs import Spec, Stage
 
 
-def loss_factors(
+def resolve_loss_weights(
     spec: Spec, task: str, names: Iterable[str], weights: Mapping[str, float]
 ) -> dict[str, float]:
     """The factor of each loss of a task: the product of all weights that are meant for it.
@@ -32,7 +32,7 @@ def check_loss_weights(weights: Mapping[str, float], names: Mapping[str, Iterabl
     """Raises ValueError on a weight for what is not there, or that is no number of at least 0.
 
     Args:
-      weights: as in `loss_factors`.
+      weights: as in `resolve_loss_weights`.
       names: names of the losses of each task, as `losses_by_probe` has them.
     """
     stages = (Stage.HINT.value, Stage.OUTPUT.value, AUXILIARY)

@@ -5,10 +5,10 @@
 
 from nar.model.config import HINT_FEEDBACKS, HINT_MODES, PRECISIONS, HintMode, NetConfig
 from nar.model.decoders import DECODERS
-from nar.model.encoders import ENCODER_INITS, VIEWS
+from nar.model.encoders import ENCODER_CHANNELS, ENCODER_INITS
 from nar.model.hidden_states import make_recorder
 from nar.model.hints import (
-    SINKHORN_ITERATIONS_OF_OUTPUT,
+    OUTPUT_SINKHORN_ITERATIONS,
     Values,
     decode_hard,
     decode_soft,
@@ -18,20 +18,20 @@ from nar.model.hints import (
 from nar.model.init import Params
 from nar.model.model import Model, make_model
 from nar.model.rollout import Halting, Predictions
-from nar.model.schedules import SHAPES, Schedule
+from nar.model.schedules import SCHEDULE_SHAPES, Schedule
 from nar.model.step import ChunkCarry
 from nar.model.step_features import count_nodes
 from nar.model.termination import Budget, FromTrace, Learned, Termination
 
 __all__ = [
     "DECODERS",
+    "ENCODER_CHANNELS",
     "ENCODER_INITS",
     "HINT_FEEDBACKS",
     "HINT_MODES",
+    "OUTPUT_SINKHORN_ITERATIONS",
     "PRECISIONS",
-    "SHAPES",
-    "SINKHORN_ITERATIONS_OF_OUTPUT",
-    "VIEWS",
+    "SCHEDULE_SHAPES",
     "Budget",
     "ChunkCarry",
     "FromTrace",

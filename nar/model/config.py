@@ -119,7 +119,7 @@ class NetConfig:
         return HINT_MODES[self.hint_mode]
 
     @property
-    def compute_type(self) -> Any:
+    def compute_dtype(self) -> Any:
         """The type of features and states."""
         return PRECISIONS[self.precision]
 

@@ -11,7 +11,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.model.hints import SINKHORN_ITERATIONS_OF_DECODER, log_sinkhorn
+from nar.model.hints import DECODER_SINKHORN_ITERATIONS, log_sinkhorn
 from nar.processors import FactoredFeatures, Linear, max_with_ties
 from nar.specs import Kind, Location, Probe
 
@@ -104,7 +104,7 @@ def _node_permutation(
     logits = _node_pointer(decoder_inputs, hidden_size, num_classes, is_training)
     return log_sinkhorn(
         logits,
-        SINKHORN_ITERATIONS_OF_DECODER,
+        DECODER_SINKHORN_ITERATIONS,
         mask=decoder_inputs.mask,
         noise_key=hk.next_rng_key() if is_training else None,
     )

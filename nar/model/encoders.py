@@ -35,15 +35,15 @@ class Channels:
     groups: tuple[Array, ...]
 
 
-View = Callable[[Array, Array | None], Channels]
+ChannelFn = Callable[[Array, Array | None], Channels]
 """(dense value [B, ...], mask [B, N] or None) -> how the network is shown it."""
 
 
-def _numbers(location: Location) -> View:
+def _numbers(location: Location) -> ChannelFn:
     return lambda value, mask: Channels(location, (value[..., None],))
 
 
-def _classes(location: Location) -> View:
+def _classes(location: Location) -> ChannelFn:
     return lambda value, mask: Channels(location, (value,))
 
 
@@ -66,7 +66,7 @@ def _node_weights(value: Array, mask: Array | None) -> Array:
 _LOCATED = (Kind.SCALAR, Kind.MASK, Kind.MASK_ONE)
 _POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)
 
-VIEWS: Mapping[tuple[Location, Kind], View] = MappingProxyType(
+ENCODER_CHANNELS: Mapping[tuple[Location, Kind], ChannelFn] = MappingProxyType(
     {
         **{(location, kind): _numbers(location) for location in Location for kind in _LOCATED},
         **{(location, Kind.CATEGORICAL): _classes(location) for location in Location},
@@ -118,7 +118,7 @@ class Encoders(hk.Module):
         """
         parts: dict[Location, list[FactoredFeatures]] = {}
         for probe in probes:
-            channels = VIEWS[probe.location, probe.kind](values[probe.name], mask)
+            channels = ENCODER_CHANNELS[probe.location, probe.kind](values[probe.name], mask)
             for index, group in enumerate(channels.groups):
                 deviation = self._deviation(probe, group.shape[-1], self._hidden_size)
                 encoder = Encoder(self._hidden_size, deviation, name=f"{probe.name}_{index}")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from nar.model.model import Model
 from nar.model.rollout import Predictions, unroll
-from nar.model.step import Carry, Outcome, Step
+from nar.model.step import Carry, Step, StepOutput
 from nar.traces import TraceBatch
 
 Array = jax.Array
@@ -18,7 +18,7 @@ Array = jax.Array
 class _RecordedStep(NamedTuple):
     """What a step leaves behind, and its states."""
 
-    outcome: Outcome
+    outcome: StepOutput
     hidden: Array
 
 
@@ -27,7 +27,7 @@ class _RecordingStep:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self.recomputes = False
+        self.remat = False
         self.zero_outcome = _RecordedStep(step.zero_outcome, jnp.zeros_like(step.start().hidden))
 
     def advance(self, carry: Carry, index: Array) -> tuple[Carry, _RecordedStep]:

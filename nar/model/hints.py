@@ -17,9 +17,9 @@ Array = jax.Array
 Values = dict[str, Array]
 
 SINKHORN_TEMPERATURE = 0.1
-SINKHORN_ITERATIONS_OF_DECODER = 10
-SINKHORN_ITERATIONS_OF_FEEDBACK = 25
-SINKHORN_ITERATIONS_OF_OUTPUT = 50
+DECODER_SINKHORN_ITERATIONS = 10
+FEEDBACK_SINKHORN_ITERATIONS = 25
+OUTPUT_SINKHORN_ITERATIONS = 50
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -100,12 +100,12 @@ _HARD: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
 )
 
 
-def decode_soft(probe: Probe, logits: Array, iterations: int = SINKHORN_ITERATIONS_OF_FEEDBACK) -> Array:
+def decode_soft(probe: Probe, logits: Array, iterations: int = FEEDBACK_SINKHORN_ITERATIONS) -> Array:
     """Logits as dense values through which gradients flow: probabilities, distributions."""
     return _SOFT[probe.kind](logits, iterations)
 
 
-def decode_hard(probe: Probe, logits: Array, iterations: int = SINKHORN_ITERATIONS_OF_FEEDBACK) -> Array:
+def decode_hard(probe: Probe, logits: Array, iterations: int = FEEDBACK_SINKHORN_ITERATIONS) -> Array:
     """Logits as dense values decided upon: 0 or 1, one-hot; no gradient flows."""
     return _HARD[probe.kind](logits, iterations)
 

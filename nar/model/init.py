@@ -18,7 +18,7 @@ from jax.core import Tracer
 Params = Any
 """Nested dictionaries: module path -> parameter name -> array."""
 
-Recipe = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+NumpyInitializer = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 """(source of random numbers, shape) -> values."""
 
 
@@ -29,12 +29,12 @@ class ParameterSpec:
     Attributes:
       shape: of it.
       dtype: of it.
-      recipe: how its values are drawn; None if only its initialiser knows.
+      initializer: how its values are drawn; None if only its initialiser knows.
     """
 
     shape: tuple[int, ...]
     dtype: Any
-    recipe: Recipe | None
+    initializer: NumpyInitializer | None
 
 
 def find_parameter_specs(forward: Callable[[], Any]) -> dict[str, ParameterSpec]:
@@ -43,7 +43,7 @@ def find_parameter_specs(forward: Callable[[], Any]) -> dict[str, ParameterSpec]
 
     def note(next_creator: Any, shape: Any, dtype: Any, init: Any, context: Any) -> jax.Array:
         del next_creator
-        wanted[context.full_name] = ParameterSpec(tuple(shape), dtype, recipe_of(init))
+        wanted[context.full_name] = ParameterSpec(tuple(shape), dtype, to_numpy_initializer(init))
         return jnp.zeros(shape, dtype)
 
     jax.eval_shape(lambda: _transformed(forward, note).init(jax.random.key(0)))
@@ -63,7 +63,7 @@ def draw_params(
       forward: the function that asks for them.
       key: random key.
     """
-    by_recipe = {name: one for name, one in wanted.items() if one.recipe}
+    by_recipe = {name: one for name, one in wanted.items() if one.initializer}
 
     def draw(words: Any) -> dict[str, np.ndarray]:
         return {name: _values(one, name, np.asarray(words)) for name, one in by_recipe.items()}
@@ -77,7 +77,7 @@ def draw_params(
     return values | _by_their_initializers([name for name in wanted if name not in by_recipe], forward, key)
 
 
-def nested(values: Mapping[str, jax.Array]) -> Params:
+def nest_params(values: Mapping[str, jax.Array]) -> Params:
     """Arrays by full name as the parameters of Haiku."""
     params: dict[str, dict[str, jax.Array]] = {}
     for name in sorted(values):
@@ -86,7 +86,7 @@ def nested(values: Mapping[str, jax.Array]) -> Params:
     return params
 
 
-def recipe_of(init: Any) -> Recipe | None:
+def to_numpy_initializer(init: Any) -> NumpyInitializer | None:
     """How numpy draws what an initialiser stands for; None if that is not known."""
     if init is jnp.zeros:
         return lambda source, shape: np.zeros(shape)
@@ -121,9 +121,9 @@ def _are_numbers(*values: Any) -> bool:
 
 
 def _values(one: ParameterSpec, name: str, words: np.ndarray) -> np.ndarray:
-    assert one.recipe
+    assert one.initializer
     source = np.random.default_rng([*words.tolist(), _number(name)])
-    return np.asarray(one.recipe(source, one.shape), one.dtype)
+    return np.asarray(one.initializer(source, one.shape), one.dtype)
 
 
 def _by_their_initializers(

@@ -8,7 +8,7 @@ import haiku as hk
 import jax
 
 from nar.model.config import NetConfig
-from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_specs, nested
+from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_specs, nest_params
 from nar.model.rollout import Predictions, initial_chunk_carry, rollout
 from nar.model.step import ChunkCarry
 from nar.specs import Spec
@@ -21,7 +21,7 @@ class Model:
 
     Attributes:
       init: `(key, {task: batch}) -> params` for all tasks; any batch of a task will do.
-      apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0, recurrent=None) ->
+      apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0, chunk_carry=None) ->
         Predictions`; the key may be None unless in training; see `nar.model.rollout.rollout` for the others.
       initial_chunk_carry: `(task, batch) -> ChunkCarry`, what stands for the chunk before the first one.
       specs: by task, after transforms.
@@ -49,9 +49,9 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
         is_training: bool,
         num_steps: int | None = None,
         training_step: jax.Array | int = 0,
-        recurrent: ChunkCarry | None = None,
+        chunk_carry: ChunkCarry | None = None,
     ) -> Predictions:
-        return rollout(config, task, specs[task], batch, is_training, num_steps, training_step, recurrent)
+        return rollout(config, task, specs[task], batch, is_training, num_steps, training_step, chunk_carry)
 
     transformed = hk.transform(forward)
     known: dict[str, dict[str, ParameterSpec]] = {}
@@ -65,7 +65,7 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
                 known[task] = find_parameter_specs(run)
             new = {name: one for name, one in known[task].items() if name not in values}
             values |= draw_params(new, run, key)
-        return nested(values)
+        return nest_params(values)
 
     def blank_of(task: str, batch: TraceBatch) -> ChunkCarry:
         return hk.transform(lambda: initial_chunk_carry(config, specs[task], batch)).apply({}, None)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from nar.model.config import NetConfig
 from nar.model.hints import Values, densify
-from nar.model.step import Carry, ChunkCarry, Outcome, Step, first_chunk_carry
+from nar.model.step import Carry, ChunkCarry, Step, StepOutput, first_chunk_carry
 from nar.model.step_features import count_nodes
 from nar.model.termination import FromTrace, Learned, divergence_from_prior, log_halting, log_survivals
 from nar.specs import Spec
@@ -55,7 +55,7 @@ class Predictions:
         steps; and `halting`, in training, if the network learns when to stop.
       steps: [B] int32, how many steps each sample took, of a chunk only those in it.
       halting: in training, if the network learns when to stop; otherwise None.
-      recurrent: of a chunk, what the next one is to be given; otherwise None.
+      chunk_carry: of a chunk, what the next one is to be given; otherwise None.
     """
 
     outputs: Values
@@ -63,7 +63,7 @@ class Predictions:
     losses: Values
     steps: Array
     halting: Halting | None = None
-    recurrent: ChunkCarry | None = None
+    chunk_carry: ChunkCarry | None = None
 
 
 def rollout(
@@ -74,7 +74,7 @@ def rollout(
     is_training: bool,
     num_steps: int | None = None,
     training_step: Array | int = 0,
-    recurrent: ChunkCarry | None = None,
+    chunk_carry: ChunkCarry | None = None,
 ) -> Predictions:
     """Predictions of a batch, to be called inside a Haiku transform.
 
@@ -89,7 +89,7 @@ def rollout(
       is_training: whether there is noise in permutations, dropout and teacher forcing.
       num_steps: for how many steps to make room; by default for those that `config.termination` asks for.
       training_step: how many steps of training came before, for what changes over training.
-      recurrent: of a chunk, what the one before it handed on; not read where a trace begins with this chunk.
+      chunk_carry: of a chunk, the carry after the previous chunk; not read where a trace begins here.
 
     Raises:
       ValueError: if a chunk is given to a network whose steps are not those of the trace.
@@ -97,7 +97,7 @@ def rollout(
     if batch.offsets is not None and not isinstance(config.termination, FromTrace):
         raise ValueError("time chunks need a network that takes the steps of the trace (termination)")
     step = Step(config, task, spec, batch, is_training, training_step)
-    start = step.start(recurrent)
+    start = step.start(chunk_carry)
     final, outcome = unroll(step, start, jnp.arange(step.max_steps if num_steps is None else num_steps))
     num_taken = jnp.maximum(final.steps.sum(), 1)
     losses = {name: value.sum() / num_taken for name, value in outcome.losses.items()}
@@ -107,7 +107,7 @@ def rollout(
     chunk_carry = None
     if batch.offsets is not None:
         chunk_carry = ChunkCarry(final.hints, final.hidden, final.memory)
-    return Predictions(outputs, outcome.hints, losses, final.steps, recurrent=chunk_carry)
+    return Predictions(outputs, outcome.hints, losses, final.steps, chunk_carry=chunk_carry)
 
 
 def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
@@ -128,7 +128,7 @@ def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
     Once every sample has stopped nothing is computed: room for more steps costs next to nothing. What is
     recomputed for a gradient is so within the condition, so that the compiler sees it beside the gradient.
     """
-    advance = hk.remat(step.advance, prevent_cse=False) if step.recomputes else step.advance
+    advance = hk.remat(step.advance, prevent_cse=False) if step.remat else step.advance
 
     def rest(carry: Carry, index: Array) -> tuple[Carry, Any]:
         del index
@@ -139,7 +139,7 @@ def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
             return step.advance(carry, index)
         return hk.cond(_any(carry.active), advance, rest, carry, index)
 
-    return hk.scan(hk.remat(body, prevent_cse=False) if step.recomputes else body, carry, indices)
+    return hk.scan(hk.remat(body, prevent_cse=False) if step.remat else body, carry, indices)
 
 
 @jax.custom_batching.custom_vmap
@@ -157,19 +157,19 @@ def _any_at_all(axis_size: int, is_batched: list[bool], active: Array) -> tuple[
     return _any(active.reshape(-1)), False
 
 
-def _halted(config: NetConfig, step: Step, outcome: Outcome, losses: Values) -> Predictions:
+def _halted(config: NetConfig, step: Step, outcome: StepOutput, losses: Values) -> Predictions:
     """Predictions of a network that learns when to stop, from all its steps."""
     assert isinstance(config.termination, Learned) and outcome.halt is not None
-    log_p = log_halting(outcome.halt, step.limits)
-    divergence = divergence_from_prior(log_p, step.limits, config.termination.prior)
+    log_p = log_halting(outcome.halt, step.step_limits)
+    divergence = divergence_from_prior(log_p, step.step_limits, config.termination.prior)
     stopped = config.termination.has_stopped(log_survivals(outcome.halt))
     numbers = jnp.arange(1, len(stopped) + 1)[:, None]
-    steps = jnp.where(stopped, numbers, step.limits[None]).min(axis=0)
+    steps = jnp.where(stopped, numbers, step.step_limits[None]).min(axis=0)
     rows = jnp.arange(len(steps))
     return Predictions(
         outputs={name: value[steps - 1, rows] for name, value in outcome.outputs.items()},
         hints=outcome.hints,
         losses={**losses, "halting": config.termination.weight * divergence.mean()},
-        steps=jnp.minimum(steps, step.limits),
+        steps=jnp.minimum(steps, step.step_limits),
         halting=Halting(log_p, outcome.outputs),
     )

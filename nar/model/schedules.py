@@ -29,7 +29,7 @@ def _exponential(start: float, end: float, progress: Array) -> Array:
     return start * (end / start) ** progress
 
 
-SHAPES: Mapping[str, Callable[[float, float, Array], Array]] = MappingProxyType(
+SCHEDULE_SHAPES: Mapping[str, Callable[[float, float, Array], Array]] = MappingProxyType(
     {"constant": _constant, "linear": _linear, "cosine": _cosine, "exponential": _exponential}
 )
 """By name: (start, end, progress from 0 to 1) -> value."""
@@ -40,7 +40,7 @@ class Schedule:
     """A probability as a function of the training step.
 
     Attributes:
-      shape: one of `SHAPES`.
+      shape: one of `SCHEDULE_SHAPES`.
       start: value at step 0.
       end: value from step `steps` on; a constant stays at `start`.
       steps: how many steps the change takes.
@@ -52,8 +52,8 @@ class Schedule:
     steps: int
 
     def __post_init__(self) -> None:
-        if self.shape not in SHAPES:
-            raise ValueError(f"unknown schedule shape {self.shape!r}; known: {', '.join(SHAPES)}")
+        if self.shape not in SCHEDULE_SHAPES:
+            raise ValueError(f"unknown schedule shape {self.shape!r}; known: {', '.join(SCHEDULE_SHAPES)}")
         for name, value in (("start", self.start), ("end", self.end)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} of a schedule must lie between 0 and 1, got {value}")
@@ -68,4 +68,4 @@ class Schedule:
     def __call__(self, training_step: Array | int) -> Array:
         """The value at a training step, a scalar."""
         progress = jnp.clip(jnp.asarray(training_step, jnp.float32) / self.steps, 0.0, 1.0)
-        return SHAPES[self.shape](self.start, self.end, progress)
+        return SCHEDULE_SHAPES[self.shape](self.start, self.end, progress)

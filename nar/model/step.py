@@ -58,7 +58,7 @@ class Carry(NamedTuple):
     log_survival: Array
 
 
-class Outcome(NamedTuple):
+class StepOutput(NamedTuple):
     """What one step leaves behind.
 
     Attributes:
@@ -79,10 +79,10 @@ class Step:
 
     Attributes:
       decoders: of the task.
-      limits: [B] int32, how many steps each sample takes at most, those before a chunk among them.
+      step_limits: [B] int32, how many steps each sample takes at most, those before a chunk among them.
       max_steps: how many steps that can be, by the shapes of the batch alone.
       zero_outcome: an outcome of zeros.
-      recomputes: whether gradients compute a step anew from its carry.
+      remat: whether gradients compute a step anew from its carry.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Step:
         training_step: Array | int,
     ) -> None:
         self._config = config
-        self.recomputes = config.remat and not hk.running_init()
+        self.remat = config.remat and not hk.running_init()
         self._task = task
         self._spec = spec
         self._batch = batch
@@ -114,8 +114,8 @@ class Step:
         with hk.name_scope("processor"):
             self._processor = config.make_processor()
         self._decodes_each_step = self._halt is not None and is_training
-        self.limits = config.termination.limits(batch, self._step_features.num_nodes)
-        self.max_steps = config.termination.capacity(batch, self._step_features.num_nodes)
+        self.step_limits = config.termination.step_limits(batch, self._step_features.num_nodes)
+        self.max_steps = config.termination.max_steps(batch, self._step_features.num_nodes)
         self._offsets = batch.offsets
         self._initial_carry = self._first_carry()
         shapes = hk.eval_shape(self._take, self._initial_carry, jnp.zeros((), jnp.int32))[1:]
@@ -123,14 +123,14 @@ class Step:
             lambda x: jnp.zeros(x.shape, x.dtype), shapes
         )
 
-    def start(self, recurrent: ChunkCarry | None = None) -> Carry:
+    def start(self, chunk_carry: ChunkCarry | None = None) -> Carry:
         """What the first step is fed: of traces that are gone on with, what their last chunk handed on."""
         carry = self._initial_carry
-        if recurrent is not None:
+        if chunk_carry is not None:
             assert self._offsets is not None
             initial_chunk_carry = ChunkCarry(carry.hints, carry.hidden, carry.memory)
             carry = carry._replace(
-                **where_active(recurrent, initial_chunk_carry, self._offsets > 0)._asdict()
+                **where_active(chunk_carry, initial_chunk_carry, self._offsets > 0)._asdict()
             )
         return (
             carry
@@ -138,7 +138,7 @@ class Step:
             else carry._replace(last_decoder_inputs=self._zero_decoder_inputs)
         )
 
-    def advance(self, carry: Carry, index: Array) -> tuple[Carry, Outcome]:
+    def advance(self, carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
         """One step: what the next is fed, and what this one leaves behind."""
         new, carried, outcome = self._take(carry, index)
         if self._decodes_each_step:
@@ -157,12 +157,12 @@ class Step:
         return Carry(
             **first._asdict(),
             last_decoder_inputs=None,
-            active=jnp.broadcast_to(self._position(0) < self.limits, size[0]),
+            active=jnp.broadcast_to(self._position(0) < self.step_limits, size[0]),
             steps=jnp.zeros(size[0], jnp.int32),
             log_survival=jnp.zeros(size[0]),
         )
 
-    def _take(self, carry: Carry, index: Array) -> tuple[Carry, CarriedDecoderInputs, Outcome]:
+    def _take(self, carry: Carry, index: Array) -> tuple[Carry, CarriedDecoderInputs, StepOutput]:
         hints = self._forced(carry.hints, index)
         features = self._step_features(hints)
         context = Context(self._position(index), self._task, self._is_training, self._training_step)
@@ -191,13 +191,13 @@ class Step:
         outputs = self.decoders(self._spec.outputs, decoder_inputs) if self._decodes_each_step else {}
         auxiliary = cast_floating(jnp.float32, dict(processed.losses))
         losses = {name: jnp.where(carry.active, value, 0) for name, value in auxiliary.items()}
-        return new, carried, Outcome(logits, losses, outputs, halt)
+        return new, carried, StepOutput(logits, losses, outputs, halt)
 
     def _goes_on(
         self, carry: Carry, index: Array, decoder_inputs: DecoderInputs
     ) -> tuple[Array, Array, Array | None]:
         """Which samples take the next step, the log-probabilities of it, and the logits to stop here."""
-        active = carry.active & (self._position(index + 1) < self.limits)
+        active = carry.active & (self._position(index + 1) < self.step_limits)
         termination = self._config.termination
         if self._halt is None or not isinstance(termination, Learned):
             return active, carry.log_survival, None
@@ -239,6 +239,6 @@ def first_chunk_carry(
     """What the first step of a trace is fed."""
     return ChunkCarry(
         hints=hints,
-        hidden=jnp.zeros((batch_size, num_nodes, config.hidden_size), config.compute_type),
-        memory=cast_floating(config.compute_type, processor.initial_memory(batch_size, num_nodes)),
+        hidden=jnp.zeros((batch_size, num_nodes, config.hidden_size), config.compute_dtype),
+        memory=cast_floating(config.compute_dtype, processor.initial_memory(batch_size, num_nodes)),
     )

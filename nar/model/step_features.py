@@ -26,7 +26,7 @@ class StepFeatures:
 
     def __init__(self, config: NetConfig, encoders: Encoders, spec: Spec, batch: TraceBatch) -> None:
         self._hidden_size = config.hidden_size
-        self._type = config.compute_type
+        self._type = config.compute_dtype
         self._batch_size = batch.batch_size
         self._hints = spec.hints if config.hints.encoded else ()
         self._encoders = encoders

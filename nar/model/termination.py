@@ -28,11 +28,11 @@ Array = jax.Array
 class Termination(Protocol):
     """How many steps a rollout takes at most."""
 
-    def capacity(self, batch: TraceBatch, num_nodes: int) -> int:
+    def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
         """For how many steps there must be room, by the shapes of a batch alone."""
         ...
 
-    def limits(self, batch: TraceBatch, num_nodes: int) -> Array:
+    def step_limits(self, batch: TraceBatch, num_nodes: int) -> Array:
         """[B] int32, how many steps each sample takes at most, by its own length and number of real nodes."""
         ...
 
@@ -41,12 +41,12 @@ class Termination(Protocol):
 class FromTrace:
     """As many steps as it takes to the last hint of the trace: CLRS-30's protocol (arXiv 2205.15659)."""
 
-    def capacity(self, batch: TraceBatch, num_nodes: int) -> int:
+    def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
         """One less than the steps of the batch; at least one."""
         del num_nodes
         return max(1, batch.num_steps - 1)
 
-    def limits(self, batch: TraceBatch, num_nodes: int) -> Array:
+    def step_limits(self, batch: TraceBatch, num_nodes: int) -> Array:
         """One less than the length of each trace; at least one."""
         del num_nodes
         return jnp.maximum(jnp.asarray(batch.lengths) - 1, 1)
@@ -71,18 +71,18 @@ class Budget:
         if not self.steps and not self.steps_per_node:
             raise ValueError("a budget needs steps or steps_per_node")
 
-    def of(self, num_nodes: int) -> int:
+    def num_steps(self, num_nodes: int) -> int:
         """For a problem of so many nodes; at least one."""
         return max(1, math.ceil(self.steps + self.steps_per_node * num_nodes - 1e-9))
 
-    def capacity(self, batch: TraceBatch, num_nodes: int) -> int:
+    def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
         """The budget of the padded number of nodes."""
         del batch
-        return self.of(num_nodes)
+        return self.num_steps(num_nodes)
 
-    def limits(self, batch: TraceBatch, num_nodes: int) -> Array:
+    def step_limits(self, batch: TraceBatch, num_nodes: int) -> Array:
         """The budget of each sample's real nodes."""
-        budgets = np.array([self.of(n) for n in range(num_nodes + 1)], np.int32)
+        budgets = np.array([self.num_steps(n) for n in range(num_nodes + 1)], np.int32)
         if batch.num_nodes is None:
             return jnp.full(batch.batch_size, budgets[num_nodes])
         return jnp.asarray(budgets)[batch.num_nodes]
@@ -96,13 +96,13 @@ class Learned:
     probability to have stopped, p_1 + ... + p_n, is at least `threshold`: with one half, at the median.
 
     Attributes:
-      largest: the most steps that are taken.
+      budget: the most steps that are taken.
       prior: probability of the geometric distribution, so that its mean without truncation is 1 / prior.
       weight: of the divergence from it.
       threshold: see above.
     """
 
-    largest: Budget = Budget()
+    budget: Budget = Budget()
     prior: float = 0.1
     weight: float = 0.01
     threshold: float = 0.5
@@ -114,13 +114,13 @@ class Learned:
         if not 0 <= self.weight < math.inf:
             raise ValueError(f"weight of halting must be a number of at least 0, got {self.weight}")
 
-    def capacity(self, batch: TraceBatch, num_nodes: int) -> int:
+    def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
         """The largest number of steps of the padded number of nodes."""
-        return self.largest.capacity(batch, num_nodes)
+        return self.budget.max_steps(batch, num_nodes)
 
-    def limits(self, batch: TraceBatch, num_nodes: int) -> Array:
+    def step_limits(self, batch: TraceBatch, num_nodes: int) -> Array:
         """The largest number of steps of each sample's real nodes."""
-        return self.largest.limits(batch, num_nodes)
+        return self.budget.step_limits(batch, num_nodes)
 
     def has_stopped(self, log_survival: Array) -> Array:
         """Whether a sample has stopped whose probability to go on has this logarithm."""
@@ -152,25 +152,25 @@ def log_survivals(logits: Array) -> Array:
     return jnp.cumsum(jax.nn.log_sigmoid(-logits), axis=0)
 
 
-def log_halting(logits: Array, limits: Array) -> Array:
+def log_halting(logits: Array, step_limits: Array) -> Array:
     """log p_n, [S, B]; minus infinity behind the limit of a sample, where the sum of p comes to 1.
 
     Args:
       logits: of λ, [S, B].
-      limits: [B], 1 to S.
+      step_limits: [B], 1 to S.
     """
     number = jnp.arange(1, len(logits) + 1)[:, None]
     before = jnp.pad(log_survivals(logits)[:-1], ((1, 0), (0, 0)))
-    stops = jnp.where(number == limits[None], 0.0, jax.nn.log_sigmoid(logits))
-    return jnp.where(number <= limits[None], before + stops, -jnp.inf)
+    stops = jnp.where(number == step_limits[None], 0.0, jax.nn.log_sigmoid(logits))
+    return jnp.where(number <= step_limits[None], before + stops, -jnp.inf)
 
 
-def divergence_from_prior(log_p: Array, limits: Array, prior: float) -> Array:
+def divergence_from_prior(log_p: Array, step_limits: Array, prior: float) -> Array:
     """KL(p ‖ q), [B], q_n being proportional to prior · (1 - prior)^(n-1) up to the limit of a sample."""
     number = jnp.arange(1, len(log_p) + 1)[:, None]
     log_stay = math.log1p(-prior)
-    log_total = jnp.log(-jnp.expm1(limits * log_stay))
+    log_total = jnp.log(-jnp.expm1(step_limits * log_stay))
     log_q = math.log(prior) + (number - 1) * log_stay - log_total[None]
-    counted = number <= limits[None]
+    counted = number <= step_limits[None]
     ratio = jnp.where(counted, log_p, 0.0) - log_q
     return jnp.where(counted, jnp.exp(log_p) * ratio, 0.0).sum(axis=0)

@@ -50,15 +50,15 @@ class Network:
             static_argnames=("task",),
         )
 
-    def __call__(self, batch, recurrent=None):
-        return self._apply(self.params, None, task=self.name, batch=batch, recurrent=recurrent)
+    def __call__(self, batch, chunk_carry=None):
+        return self._apply(self.params, None, task=self.name, batch=batch, chunk_carry=chunk_carry)
 
     def by_chunks(self, batch, length):
         """Predictions of all chunks of whole traces, one after another."""
-        recurrent, found = self.model.initial_chunk_carry(self.name, chunk_of(batch, 0, length)), []
+        chunk_carry, found = self.model.initial_chunk_carry(self.name, chunk_of(batch, 0, length)), []
         for first in range(0, batch.num_steps - 1, length):
-            found.append(self(chunk_of(batch, first, length), recurrent))
-            recurrent = found[-1].recurrent
+            found.append(self(chunk_of(batch, first, length), chunk_carry))
+            chunk_carry = found[-1].chunk_carry
         return found
 
 
@@ -129,7 +129,7 @@ def test_what_a_lane_begins_anew_owes_nothing_to_the_trace_before():
     ):
         np.testing.assert_array_equal(first, second)
     behind = dataclasses.replace(chunk, offsets=np.array([0, 1, 0], np.int32))
-    outputs = [network(behind, recurrent).outputs["pred"] for recurrent in (initial_chunk_carry, noise)]
+    outputs = [network(behind, chunk_carry).outputs["pred"] for chunk_carry in (initial_chunk_carry, noise)]
     assert [bool((outputs[0][row] == outputs[1][row]).all()) for row in range(BATCH)] == [True, False, True]
 
 

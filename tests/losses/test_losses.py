@@ -11,7 +11,7 @@ import pytest
 
 from nar import losses
 from nar.data import pad_nodes, pad_steps, take
-from nar.losses import COUNTED, LOSSES, total_loss
+from nar.losses import LOSS_MASKS, LOSSES, total_loss
 from nar.model import Budget, FromTrace, NetConfig, Predictions, log_sinkhorn
 from nar.processors import MPNN
 from nar.specs import Kind, Location, Spec, Stage
@@ -289,7 +289,7 @@ def test_entries_are_apart(kind):
     random = np.random.default_rng(0)
     truth = every_kind.random_truth(random, probe, (BATCH,), NODES)
     losses = jax.eval_shape(LOSSES[kind], truth, random_logits(random, probe, BATCH))
-    counts = jax.eval_shape(COUNTED[kind], truth)
+    counts = jax.eval_shape(LOSS_MASKS[kind], truth)
     expected = (BATCH,) if kind is Kind.MASK_ONE else (BATCH, NODES)
     assert losses.shape == counts.shape == expected
     assert counts.dtype == bool
@@ -305,7 +305,9 @@ def test_parts_of_a_batch_have_the_losses_of_the_whole(termination):
     config, spec = NetConfig(MPNN, 4, termination=termination), every_kind.SPEC
     batch = every_kind.random_batch(0, spec, 4, NODES, STEPS, masked=0.4)
     batch = dataclasses.replace(batch, num_nodes=np.array([4, 2, 3, 3], np.int32))
-    predictions = dataclasses.replace(random_predictions(spec, batch), steps=termination.limits(batch, NODES))
+    predictions = dataclasses.replace(
+        random_predictions(spec, batch), steps=termination.step_limits(batch, NODES)
+    )
     counts = loss_counts(config, spec, batch)
     whole = losses_by_probe(spec, batch, predictions)
     sums = dict.fromkeys(whole, 0.0)

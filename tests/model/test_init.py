@@ -11,7 +11,13 @@ from scipy import stats
 
 from configs import base
 from experiments.cli.build import assemble, new_state
-from nar.model.init import draw_params, find_parameter_specs, nested, recipe_of, truncated_normal
+from nar.model.init import (
+    draw_params,
+    find_parameter_specs,
+    nest_params,
+    to_numpy_initializer,
+    truncated_normal,
+)
 from nar.training import Compilations
 
 FEATURES = np.ones((3, 64), np.float32)
@@ -33,7 +39,7 @@ def forward():
 
 
 def make(key, function=forward):
-    return nested(draw_params(find_parameter_specs(function), function, key))
+    return nest_params(draw_params(find_parameter_specs(function), function, key))
 
 
 def test_arrays_are_those_that_haiku_makes():
@@ -97,10 +103,10 @@ def test_programs_draw_the_same_values():
 
 
 def test_computed_numbers_have_no_recipe():
-    assert recipe_of(hk.initializers.TruncatedNormal(jnp.ones(()))) is None
-    assert recipe_of(hk.initializers.Constant(np.ones(3))) is None
-    assert recipe_of(lambda shape, dtype: jnp.ones(shape, dtype)) is None
-    assert recipe_of(jnp.ones) and recipe_of(hk.initializers.TruncatedNormal(2))
+    assert to_numpy_initializer(hk.initializers.TruncatedNormal(jnp.ones(()))) is None
+    assert to_numpy_initializer(hk.initializers.Constant(np.ones(3))) is None
+    assert to_numpy_initializer(lambda shape, dtype: jnp.ones(shape, dtype)) is None
+    assert to_numpy_initializer(jnp.ones) and to_numpy_initializer(hk.initializers.TruncatedNormal(2))
 
 
 def test_a_state_takes_few_programs_however_many_arrays_there_are():

@@ -17,11 +17,11 @@ import nar
 from nar import specs
 from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.evaluation import SCORES
-from nar.losses import COUNTED, LOSSES, losses_by_probe
+from nar.losses import LOSS_MASKS, LOSSES, losses_by_probe
 from nar.model import (
     DECODERS,
+    ENCODER_CHANNELS,
     HINT_FEEDBACKS,
-    VIEWS,
     NetConfig,
     decode_hard,
     decode_soft,
@@ -133,13 +133,15 @@ def largest(tree):
 
 @every_kind_of_probe
 @pytest.mark.parametrize(
-    "table", [specs.DTYPES, values._DENSE, values._SOFT, values._HARD, COUNTED, LOSSES, SCORES], ids=range(7)
+    "table",
+    [specs.DTYPES, values._DENSE, values._SOFT, values._HARD, LOSS_MASKS, LOSSES, SCORES],
+    ids=range(7),
 )
 def test_every_table_covers_every_kind(table, kind):
     assert kind in table
 
 
-@pytest.mark.parametrize("table", [VIEWS, DECODERS], ids=["VIEWS", "DECODERS"])
+@pytest.mark.parametrize("table", [ENCODER_CHANNELS, DECODERS], ids=["ENCODER_CHANNELS", "DECODERS"])
 def test_every_table_covers_every_place(table):
     assert set(every_kind.PLACES) <= set(table)
 
@@ -148,7 +150,7 @@ def test_every_table_covers_every_place(table):
 def test_every_probe_can_be_shown_and_decoded(algorithm):
     for probe in spec_of(algorithm).values():
         if probe.stage is not Stage.OUTPUT:
-            assert (probe.location, probe.kind) in VIEWS
+            assert (probe.location, probe.kind) in ENCODER_CHANNELS
         if probe.stage is not Stage.INPUT:
             assert (probe.location, probe.kind) in DECODERS
 

@@ -21,8 +21,17 @@ from twins import (
 
 from nar import ALGORITHMS
 from nar.data import Task, TrainingStream, Transforms
-from nar.losses import check_loss_weights, loss_factors, total_loss
-from nar.model import ENCODER_INITS, HINT_MODES, SHAPES, Budget, Learned, NetConfig, Schedule, make_model
+from nar.losses import check_loss_weights, resolve_loss_weights, total_loss
+from nar.model import (
+    ENCODER_INITS,
+    HINT_MODES,
+    SCHEDULE_SHAPES,
+    Budget,
+    Learned,
+    NetConfig,
+    Schedule,
+    make_model,
+)
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, ProcessorOutput, Repeated
 from nar.traces import clrs30_sample
 from nar.training import Compilations, Devices, init_state, make_optimizer, make_step
@@ -248,7 +257,7 @@ def test_schedules(shape, halfway):
 
 
 def test_every_shape_is_tested():
-    assert set(SHAPES) == {"linear", "cosine", "exponential", "constant"}
+    assert set(SCHEDULE_SHAPES) == {"linear", "cosine", "exponential", "constant"}
 
 
 @pytest.mark.parametrize(
@@ -432,7 +441,7 @@ BFS = Transforms().spec(ALGORITHMS["bfs"])
 def test_loss_factors(weights, expected):
     names = {"bfs": list(expected), "dfs": ["pi"]}
     check_loss_weights(weights, names)
-    factors = loss_factors(BFS, "bfs", expected, weights)
+    factors = resolve_loss_weights(BFS, "bfs", expected, weights)
     assert factors == expected
     losses = {name: jnp.asarray(float(index + 1)) for index, name in enumerate(expected)}
     weighted = sum(expected[name] * float(value) for name, value in losses.items())

@@ -53,14 +53,14 @@ def plain_prior(prior, limit):
     return [weight / sum(weights) for weight in weights]
 
 
-def plain_objective(logits, limits, losses, prior, weight):
+def plain_objective(logits, step_limits, losses, prior, weight):
     """Expected loss plus weighted divergence, mean over samples: arXiv 2107.05407, section 2, in a loop."""
     total = 0.0
-    for sample, limit in enumerate(limits):
+    for sample, limit in enumerate(step_limits):
         p, q = plain_halting(logits[:, sample], limit), plain_prior(prior, limit)
         total += sum(chance * losses[step, sample] for step, chance in enumerate(p))
         total += weight * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
-    return total / len(limits)
+    return total / len(step_limits)
 
 
 LIMITS = np.array([5, 1, 3, 4])
@@ -171,15 +171,15 @@ every_rule = pytest.mark.parametrize("termination", [FromTrace(), BUDGET, LEARNE
 
 
 def test_rules_name_their_numbers():
-    assert [Budget(1, 0.7).of(n) for n in (0, 1, 5, 10)] == [1, 2, 5, 8]
-    assert Budget(0, 1.1).of(10) == 11  # though 1.1 * 10 > 11 in floating point
+    assert [Budget(1, 0.7).num_steps(n) for n in (0, 1, 5, 10)] == [1, 2, 5, 8]
+    assert Budget(0, 1.1).num_steps(10) == 11  # though 1.1 * 10 > 11 in floating point
     batch = batch_of("bfs")
     padded = pad_nodes(batch, Transforms().spec(ALGORITHMS["bfs"]), 9)
-    assert BUDGET.capacity(batch, 5) == 5
-    assert BUDGET.capacity(padded, 9) == 8
-    for rule in (BUDGET, LEARNED.largest):
-        np.testing.assert_array_equal(rule.limits(padded, 9), rule.limits(batch, 5))
-    np.testing.assert_array_equal(FromTrace().limits(batch, 5), np.maximum(batch.lengths - 1, 1))
+    assert BUDGET.max_steps(batch, 5) == 5
+    assert BUDGET.max_steps(padded, 9) == 8
+    for rule in (BUDGET, LEARNED.budget):
+        np.testing.assert_array_equal(rule.step_limits(padded, 9), rule.step_limits(batch, 5))
+    np.testing.assert_array_equal(FromTrace().step_limits(batch, 5), np.maximum(batch.lengths - 1, 1))
 
 
 def test_steps_of_trace_and_budget():
@@ -219,7 +219,7 @@ def test_it_stops_where_it_has_probably_stopped(thresholds):
             )
         seen |= set(steps)
     assert len(seen) > 1
-    assert min(seen) < LEARNED.largest.of(7)
+    assert min(seen) < LEARNED.budget.num_steps(7)
 
 
 @pytest.mark.parametrize("is_training", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -18,7 +18,7 @@ from twins import random_params
 from nar import ALGORITHMS
 from nar.data import Transforms
 from nar.model import NetConfig, make_model
-from nar.model.dm_clrs import check_fits, convert_parameters, read_checkpoint
+from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
 from nar.processors import MPNN
 from nar.traces import clrs30_sample
 
@@ -210,9 +210,9 @@ def test_unknown_processor():
 def test_what_does_not_fit_is_named():
     found = {"a": {"w": np.zeros((2, 3)), "b": np.zeros(3)}, "norm": {"scale": np.zeros(3)}}
     expected = {"a": {"w": np.zeros((2, 4)), "b": np.zeros(3)}, "lstm": {"w": np.zeros(1)}}
-    check_fits(found, found)
+    check_param_shapes(found, found)
     with pytest.raises(ValueError, match="of another network than the config") as caught:
-        check_fits(found, expected)
+        check_param_shapes(found, expected)
     assert str(caught.value).splitlines()[1:] == [
         "  a/w: (2, 3) in the checkpoint, (2, 4) in the config",
         "  lstm/w: none in the checkpoint, (1,) in the config",

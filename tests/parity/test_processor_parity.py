@@ -11,7 +11,7 @@ from processor_contract import initial_params
 
 from nar.model.dm_clrs import convert_parameters
 from nar.model.dm_clrs.layouts import LAYOUTS
-from nar.model.init import find_parameter_specs, nested
+from nar.model.init import find_parameter_specs, nest_params
 from nar.processors import PROCESSORS, Features
 
 HIDDEN = 8
@@ -103,7 +103,7 @@ def many_initial_params(function):
 
     random = np.random.default_rng(0)
     wanted = find_parameter_specs(forward)
-    return nested({name: one.recipe(random, (100, *one.shape)) for name, one in wanted.items()})
+    return nest_params({name: one.initializer(random, (100, *one.shape)) for name, one in wanted.items()})
 
 
 @pytest.mark.parametrize("name", ["triplet_gpgn", "gat", "gatv2", "memnet_masked"])

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nar.model.init import draw_params, find_parameter_specs, nested
+from nar.model.init import draw_params, find_parameter_specs, nest_params
 from nar.processors import Context, FactoredFeatures, Features, Processor, ProcessorOutput
 
 BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
@@ -88,7 +88,7 @@ def initial_params(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
     return jax.tree.map(
-        np.asarray, nested(draw_params(find_parameter_specs(forward), forward, jax.random.key(0)))
+        np.asarray, nest_params(draw_params(find_parameter_specs(forward), forward, jax.random.key(0)))
     )
 
 

@@ -8,6 +8,6 @@ that a file may hold is run. `python -m experiments.convert` makes a run of a ch
 
 from nar.model.dm_clrs.checkpoint import read_checkpoint
 from nar.model.dm_clrs.parameters import convert_parameters
-from nar.model.dm_clrs.shapes import check_fits
+from nar.model.dm_clrs.shapes import check_param_shapes
 
-__all__ = ["check_fits", "convert_parameters", "read_checkpoint"]
+__all__ = ["check_param_shapes", "convert_parameters", "read_checkpoint"]

@@ -6,7 +6,7 @@ from typing import Any
 from nar.model.init import Params
 
 
-def check_fits(found: Params, expected: Params) -> None:
+def check_param_shapes(found: Params, expected: Params) -> None:
     """Raises ValueError, with what differs, unless converted parameters are those of the config's network."""
     shapes, wanted = _shapes(found), _shapes(expected)
     lines = [

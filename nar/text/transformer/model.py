@@ -9,7 +9,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.model.init import Params, draw_params, find_parameter_specs, nested
+from nar.model.init import Params, draw_params, find_parameter_specs, nest_params
 from nar.text.stream import TextBatch
 from nar.text.tokens import NUM_TOKENS
 from nar.text.transformer.config import TransformerConfig
@@ -56,7 +56,7 @@ def make_text_model(config: TransformerConfig) -> TextModel:
         del batches
         token = jnp.zeros((1, 1), jnp.int32)
         run = functools.partial(forward, token, token, token, empty_memories(config, 1, 1))
-        return nested(draw_params(find_parameter_specs(run), run, key))
+        return nest_params(draw_params(find_parameter_specs(run), run, key))
 
     def apply(params: Params, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         B, L = tokens.shape

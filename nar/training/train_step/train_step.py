@@ -8,7 +8,7 @@ import jax
 import optax
 
 from nar.data import count_microbatches
-from nar.losses import loss_counts, loss_factors, losses_by_probe, total_loss
+from nar.losses import loss_counts, losses_by_probe, resolve_loss_weights, total_loss
 from nar.model import Model, Params
 from nar.specs import Stage
 from nar.traces import TraceBatch
@@ -37,7 +37,7 @@ def make_step(
     Args:
       model: the network.
       optimizer: of the run.
-      loss_weights: as in `nar.losses.loss_factors`; where hints are not supervised, theirs is 0 in any case.
+      loss_weights: see `nar.losses.resolve_loss_weights`; without supervised hints theirs is always 0.
       ema_decay: of the moving average of the parameters, if the state keeps one.
       num_microbatches: in how many parts a batch is taken, one after another, or `nar.data.BY_SHAPE`.
       devices: where states are, if they are on several.
@@ -77,13 +77,13 @@ def _loss_function(
     ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
         spec = model.specs[task]
         predictions = model.apply(
-            params, part.key, task, part.batch, True, training_step=step, recurrent=part.rows
+            params, part.key, task, part.batch, True, training_step=step, chunk_carry=part.rows
         )
         losses = part.weigh(losses_by_probe(spec, part.batch, predictions))
         metrics = {f"loss/{task}/{name}": value for name, value in losses.items()}
         if predictions.halting is not None:
             metrics[f"steps/{task}"] = predictions.steps.mean() / num_microbatches
-        total = total_loss(losses, loss_factors(spec, task, losses, weights))
-        return total, (metrics, predictions.recurrent)
+        total = total_loss(losses, resolve_loss_weights(spec, task, losses, weights))
+        return total, (metrics, predictions.chunk_carry)
 
     return loss_of
