@@ -148,7 +148,7 @@ def memory() -> None:
     names, sizes, run = _names(["bfs"]), _sizes([16, 64, 128, 256]), [_number(word) for word in _RUN.value]
     for name in names:
         for size in sizes:
-            ALGORITHMS[name].problem.check_request(size, {})
+            ALGORITHMS[name].problem.resolve_options(size, {})
     for name in _PROCESSORS.value:
         find_processor(name)
     check_grad_accumulation_steps(_BATCH_SIZE.value, _PARTS.value)
@@ -201,7 +201,7 @@ def scaling() -> None:
         "num_seeds": _numbers(_NUM_SEEDS.value or ["1", "2", "5", "10"]),
     }
     for size in values["size"]:
-        ALGORITHMS[name].problem.check_request(size, {})
+        ALGORITHMS[name].problem.resolve_options(size, {})
     for processor in _PROCESSORS.value:
         find_processor(processor)
     picture = None if _PICTURE.value is None else pathlib.Path(_PICTURE.value)

@@ -15,7 +15,7 @@ from absl import flags
 
 from experiments.cli.config_defaults import add_missing_keys
 from experiments.cli.launch import launch
-from nar.atomic_io import path_in_errors, atomic_write
+from nar.atomic_io import atomic_write, path_in_errors
 from nar.reports import format_table
 from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 

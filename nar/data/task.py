@@ -33,7 +33,7 @@ class Task:
             raise ValueError(f"{self.name}: at least one size is needed")
         for size in self.sizes:
             try:
-                self.algorithm.problem.check_request(size, self.problem_options)
+                self.algorithm.problem.resolve_options(size, self.problem_options)
             except ValueError as error:
                 raise ValueError(f"{self.name}: {error}") from None
 

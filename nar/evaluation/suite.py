@@ -104,7 +104,7 @@ def check_cases(
                 continue
             for size in sizes[task] if isinstance(sizes, Mapping) else sizes:
                 try:
-                    problem.check_request(size, _options(family))
+                    problem.resolve_options(size, _options(family))
                 except ValueError as error:
                     raise ValueError(f"{task}: {error}") from None
                 cases += [Case(task, size, family, length) for length in lengths]

@@ -96,7 +96,7 @@ DIRECTED_GRAPH = Problem(
     probes=_graph_probes,
     directed=True,
     canonical=True,
-    whole_numbers=("A",),
+    integer_inputs=("A",),
 )
 """A directed graph without weights (see `erdos_renyi`), its p drawn from `p`."""
 
@@ -113,7 +113,7 @@ ACYCLIC_GRAPH = Problem(
     probes=_graph_probes,
     directed=True,
     canonical=True,
-    whole_numbers=("A",),
+    integer_inputs=("A",),
 )
 """A directed acyclic graph without weights (see `erdos_renyi`), its p drawn from `p`."""
 
@@ -130,7 +130,7 @@ SPARSE_GRAPH = Problem(
     probes=_graph_probes,
     directed=False,
     canonical=True,
-    whole_numbers=("A",),
+    integer_inputs=("A",),
 )
 """An undirected graph without weights and with few edges (see `erdos_renyi`), its p drawn from `p`."""
 
@@ -147,7 +147,7 @@ GRAPH_AND_SOURCE = Problem(
     probes=_graph_and_source_probes,
     directed=False,
     canonical=True,
-    whole_numbers=("A",),
+    integer_inputs=("A",),
 )
 """An undirected graph without weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
 
@@ -178,7 +178,7 @@ COMMUNITIES = Problem(
     sample=_sample_communities,
     check=check_graph,
     probes=_graph_probes,
-    check_draw=_check_number_of_communities,
+    check_options=_check_number_of_communities,
     directed=True,
     family=None,
     canonical=True,
@@ -269,7 +269,9 @@ WEIGHTED_GRAPH_AND_SOURCE = Problem(
 A user's own may be directed and have negative weights, but no cycle of negative weight behind the source.
 """
 
-LENGTHS_AND_SOURCE = dataclasses.replace(WEIGHTED_GRAPH_AND_SOURCE, check=check_graph_and_source)
+NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE = dataclasses.replace(
+    WEIGHTED_GRAPH_AND_SOURCE, check=check_graph_and_source
+)
 """The same draws; a user's own may be directed, but have no negative weights."""
 
 

@@ -56,8 +56,8 @@ class Problem:
     family: str | None = "erdos_renyi"
     compiled: bool = True
     canonical: bool = False
-    whole_numbers: tuple[str, ...] = ()
-    check_draw: Callable[..., None] = lambda size, **options: None
+    integer_inputs: tuple[str, ...] = ()
+    check_options: Callable[..., None] = lambda size, **options: None
 
     @functools.cached_property
     def options(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Problem:
         """Names of the arguments, in order."""
         return tuple(inspect.signature(self.check).parameters)
 
-    def check_request(self, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    def resolve_options(self, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options in the types that `sample` takes, in its order.
 
         Raises:
@@ -88,7 +88,7 @@ class Problem:
             drawn_with["family"] = None
         if "low" in drawn_with:
             self._check_range(drawn_with["low"], drawn_with["high"])
-        self.check_draw(size, **drawn_with)
+        self.check_options(size, **drawn_with)
         return drawn_with
 
     def _check_range(self, low: float, high: float) -> None:

@@ -199,7 +199,7 @@ TASKS = Problem(
     check=_check_tasks,
     probes=_tasks_probes,
     canonical=True,
-    whole_numbers=("d",),
+    integer_inputs=("d",),
 )
 """Unit-time tasks: deadlines uniform in 1 ... max_deadline (if None, the size), weights in [low, high)."""
 

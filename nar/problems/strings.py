@@ -100,7 +100,7 @@ TEXT_AND_PATTERN = Problem(
     probes=_strings_probes,
     min_size=3,
     aliases=(("haystack", "T"), ("needle", "P")),
-    check_draw=_check_length_of_pattern,
+    check_options=_check_length_of_pattern,
     canonical=True,
 )
 """A text over `chars` characters (the haystack), and a pattern that occurs in it (the needle).

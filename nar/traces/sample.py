@@ -206,7 +206,7 @@ def _checked(
     """The algorithm, and all options of its problem as its sampler takes them."""
     algorithm = find_algorithm(name)
     try:
-        options = algorithm.problem.check_request(size, problem_options)
+        options = algorithm.problem.resolve_options(size, problem_options)
     except ValueError as error:
         raise ValueError(f"{algorithm.name}: {error}") from None
     check_count("count", count, least=1)

@@ -197,12 +197,12 @@ def test_a_draw_never_changes():
 )
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
-        WEIGHTED_GRAPH_AND_SOURCE.check_request(8, options)
+        WEIGHTED_GRAPH_AND_SOURCE.resolve_options(8, options)
 
 
 def test_weights_belong_to_problems_that_have_them():
     with pytest.raises(ValueError, match="unknown problem option 'weighted'; known: p, family, directed"):
-        GRAPH_AND_SOURCE.check_request(8, {"weighted": True})
+        GRAPH_AND_SOURCE.resolve_options(8, {"weighted": True})
 
 
 def test_a_family_that_no_algorithm_has_is_not_ignored():

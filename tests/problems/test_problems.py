@@ -28,9 +28,9 @@ def stream(seed=0):
 def test_samples_pass_their_own_check(problem, size):
     if size < problem.min_size:
         with pytest.raises(ValueError, match=f"size must be an integer .*{problem.min_size}.*got {size}"):
-            problem.check_request(size, {})
+            problem.resolve_options(size, {})
         return
-    problem.check_request(size, {})
+    problem.resolve_options(size, {})
     drawn = problem.sample(stream(), size)
     checked = problem.bind(*drawn)
     for before, after in zip(drawn, checked, strict=True):
@@ -68,20 +68,21 @@ def test_a_check_copies(problem):
 def test_range_of_values(name):
     problem = PROBLEMS[name]
     with pytest.raises(ValueError, match=r"low=2\.0, high=1\.0"):
-        problem.check_request(8, {"low": 2})
+        problem.resolve_options(8, {"low": 2})
     with pytest.raises(ValueError, match=r"low=0\.0, high=0\.0"):
-        problem.check_request(8, {"low": 0, "high": 0})
+        problem.resolve_options(8, {"low": 0, "high": 0})
     with pytest.raises(ValueError, match=r"1e-100, got low=0\.0, high=1e-200"):
-        problem.check_request(8, {"low": 0, "high": 1e-200})
-    problem.check_request(8, {"low": np.float32(5), "high": 6})
-    if "GRAPH" not in name and name != "LENGTHS_AND_SOURCE":
+        problem.resolve_options(8, {"low": 0, "high": 1e-200})
+    problem.resolve_options(8, {"low": np.float32(5), "high": 6})
+    if "GRAPH" not in name:
         values = problem.sample(stream(), 1000, low=5, high=6)[-1]
         assert (values >= 5).all()
         assert (values < 6).all()
 
 
 @pytest.mark.parametrize(
-    "problem", [problems.WEIGHTED_GRAPH, problems.SPARSE_WEIGHTED_GRAPH, problems.LENGTHS_AND_SOURCE]
+    "problem",
+    [problems.WEIGHTED_GRAPH, problems.SPARSE_WEIGHTED_GRAPH, problems.NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE],
 )
 def test_weights_of_undirected_graphs(problem):
     weights = problem.sample(stream(), 100, low=5, high=6)[0]
@@ -99,7 +100,7 @@ def test_weights_of_acyclic_graphs():
 @pytest.mark.parametrize("problem", [problems.MATRIX_DIMENSIONS, problems.WEIGHTED_GRAPH_AND_SOURCE])
 def test_low_must_not_be_negative(problem):
     with pytest.raises(ValueError, match=r"low must be at least 0, got -1\.0"):
-        problem.check_request(8, {"low": -1})
+        problem.resolve_options(8, {"low": -1})
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_low_must_not_be_negative(problem):
 )
 def test_bad_options_of_graphs(options, message):
     with pytest.raises(ValueError, match=message):
-        problems.GRAPH_AND_SOURCE.check_request(8, options)
+        problems.GRAPH_AND_SOURCE.resolve_options(8, options)
 
 
 @pytest.mark.parametrize(
@@ -135,56 +136,56 @@ def test_bad_options_of_graphs(options, message):
 )
 def test_bad_options_of_communities(options, message):
     with pytest.raises(ValueError, match=message):
-        problems.COMMUNITIES.check_request(8, options)
+        problems.COMMUNITIES.resolve_options(8, options)
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", True, 2**40])
 def test_bad_number_of_nodes_on_the_right(value):
     with pytest.raises(ValueError, match="length_2 must be an integer from 1 to 65536, got"):
-        problems.FLOW_NETWORK.check_request(8, {"length_2": value})
+        problems.FLOW_NETWORK.resolve_options(8, {"length_2": value})
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "a", None, True, 10**400, 1e200, [1.0]])
 def test_bad_low(value):
     with pytest.raises(ValueError, match=r"low must be a number of at most 1e\+100 in size, got"):
-        problems.SEQUENCE.check_request(8, {"low": value})
+        problems.SEQUENCE.resolve_options(8, {"low": value})
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "a", True, 10**30])
 def test_bad_deadline(value):
     with pytest.raises(ValueError, match=r"max_deadline must be an integer from 1 to \d+, got"):
-        problems.TASKS.check_request(8, {"max_deadline": value})
+        problems.TASKS.resolve_options(8, {"max_deadline": value})
 
 
 @pytest.mark.parametrize("value", [0, 1.5, "a", True, 10**30, -(10**30)])
 def test_bad_length_of_needle(value):
     with pytest.raises(ValueError, match="length_needle must be a length, .*, got"):
-        problems.TEXT_AND_PATTERN.check_request(20, {"length_needle": value})
+        problems.TEXT_AND_PATTERN.resolve_options(20, {"length_needle": value})
 
 
 @pytest.mark.parametrize("length", [4, -4, np.int8(-4), 10**6, -(10**6)])
 def test_needle_too_long(length):
     with pytest.raises(ValueError, match="more than twice the length of the needle, got size=8"):
-        problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": length})
-    problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": 3})
-    problems.TEXT_AND_PATTERN.check_request(8, {"length_needle": -3})
+        problems.TEXT_AND_PATTERN.resolve_options(8, {"length_needle": length})
+    problems.TEXT_AND_PATTERN.resolve_options(8, {"length_needle": 3})
+    problems.TEXT_AND_PATTERN.resolve_options(8, {"length_needle": -3})
 
 
 @pytest.mark.parametrize("value", [0, 5, -1, 2.0, "ACGT", None, True])
 def test_bad_number_of_letters(value):
     with pytest.raises(ValueError, match="chars must be an integer from 1 to 4, got"):
-        problems.TWO_STRINGS.check_request(8, {"chars": value})
+        problems.TWO_STRINGS.resolve_options(8, {"chars": value})
 
 
 @pytest.mark.parametrize("value", [0, -1.0, 1e-200, float("nan"), "a", None])
 def test_bad_radius(value):
     with pytest.raises(ValueError, match="radius must be .*, got"):
-        problems.POINTS.check_request(8, {"radius": value})
+        problems.POINTS.resolve_options(8, {"radius": value})
 
 
 def test_too_many_points():
     with pytest.raises(ValueError, match="size must be an integer from 1 to 2048, got 2049"):
-        problems.POINTS.check_request(2049, {})
+        problems.POINTS.resolve_options(2049, {})
     with pytest.raises(ValueError, match="at most 2048 points, got 2049"):
         problems.POINTS.bind(np.arange(2049), np.arange(2049))
 
@@ -192,7 +193,7 @@ def test_too_many_points():
 @pytest.mark.parametrize("size", [0, -3, 2.0, "8", None, True, float("nan"), 10**30])
 def test_bad_size(size):
     with pytest.raises(ValueError, match=r"size must be an integer .*, got "):
-        problems.SEQUENCE.check_request(size, {})
+        problems.SEQUENCE.resolve_options(size, {})
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.queues import extract_min
-from nar.problems import LENGTHS_AND_SOURCE
+from nar.problems import NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -60,7 +60,7 @@ DIJKSTRA = Algorithm(
     name="dijkstra",
     family="graphs",
     spec=SPEC,
-    problem=LENGTHS_AND_SOURCE,
+    problem=NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE,
     steps=dijkstra,
     source="Dijkstra 1959; Cormen et al., Introduction to Algorithms, 3rd ed., section 24.3, p. 658",
     in_clrs30=True,

@@ -104,7 +104,7 @@ def shown(algorithm: Algorithm, batch: TraceBatch, name: str, is_output: str | N
     if kind is Kind.SHOULD_BE_PERMUTATION and _has_keys(algorithm):
         keys = shown(algorithm, batch, KEYS)
         return np.take_along_axis(np.broadcast_to(keys, result.shape), result, axis=-1)
-    if name in algorithm.problem.whole_numbers and (result == np.trunc(result)).all():
+    if name in algorithm.problem.integer_inputs and (result == np.trunc(result)).all():
         return _integers(result)
     return result
 

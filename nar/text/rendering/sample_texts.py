@@ -99,7 +99,7 @@ class Series:
         if "decimals" in problem.options:
             problem_options = {"decimals": self.decimals, **problem_options}
         try:
-            self._options = problem.check_request(size, problem_options)
+            self._options = problem.resolve_options(size, problem_options)
         except ValueError as error:
             raise ValueError(f"{self.algorithm.name}: {error}") from None
         check_canonical_seed(seed)

@@ -77,7 +77,7 @@ def collect_samples(
     Args:
       algorithm: what to run.
       size: of the problems.
-      options: of the problems, all of them, checked and in order (`Problem.check_request`).
+      options: of the problems, all of them, checked and in order (`Problem.resolve_options`).
       key: 64 bits.
       first: 64 bits.
       count: B.
