@@ -24,7 +24,7 @@ from experiments.cli.load_run import Run
 from experiments.cli.results import finish, summary, validate
 from experiments.cli.run_kinds import assemble_kind
 from experiments.cli.status import check_workdir, is_finished
-from experiments.cli.warm_start import print_parameter_summary, open_init_run, init_or_restore
+from experiments.cli.warm_start import init_or_restore, open_init_run, print_parameter_summary
 from nar.data import drawing_first
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir, versions

@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Spread:
+class SampleStatistics:
     """What repetitions of one measurement say.
 
     Attributes:
@@ -33,7 +33,7 @@ class Spread:
         return f"{100 * self.mean:.2f}" + ("" if self.deviation is None else f" ± {100 * self.deviation:.2f}")
 
 
-def spread(values: Sequence[float]) -> Spread:
+def sample_statistics(values: Sequence[float]) -> SampleStatistics:
     """The spread of at least one value.
 
     Raises:
@@ -43,8 +43,8 @@ def spread(values: Sequence[float]) -> Spread:
         raise ValueError("no values, so no mean")
     count, mean = len(values), float(np.mean(values))
     if count == 1:
-        return Spread(1, mean, None, None)
+        return SampleStatistics(1, mean, None, None)
     from scipy.special import stdtrit  # takes as long to import as numpy does: not for every training
 
     deviation = float(np.std(values, ddof=1))
-    return Spread(count, mean, deviation, float(stdtrit(count - 1, 0.975)) * deviation / count**0.5)
+    return SampleStatistics(count, mean, deviation, float(stdtrit(count - 1, 0.975)) * deviation / count**0.5)

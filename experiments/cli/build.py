@@ -14,7 +14,7 @@ from nar.data import BY_SHAPE, MultiSeedStream, Task, TraceStream, TrainingStrea
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
 from nar.runs.build_model import Config, check_weights, make_net_config
-from nar.runs.build_optimizer import check_patterns, build_optimizer
+from nar.runs.build_optimizer import build_optimizer, check_patterns
 from nar.runs.config_types import check_type
 from nar.runs.run_parts import RunParts
 from nar.training import (

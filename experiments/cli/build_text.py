@@ -11,7 +11,7 @@ from nar.algorithms import find_algorithm
 from nar.evaluation import Scores
 from nar.model import Params
 from nar.problems.options import OPTION_CHECKS
-from nar.runs.build_optimizer import check_patterns, build_optimizer
+from nar.runs.build_optimizer import build_optimizer, check_patterns
 from nar.text.positions import Positions
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import TextEvaluator, Writer, score_texts

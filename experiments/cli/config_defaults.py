@@ -35,7 +35,11 @@ def _filled(config: Config, usual: Config, prefix: str = "") -> tuple[dict[str, 
         if key not in config:
             whole[key] = BEFORE.get(f"{prefix}{key}", value)
             added.append(f"{prefix}{key}={whole[key]!r}")
-        elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and f"{prefix}{key}" not in OPEN_SECTIONS:
+        elif (
+            isinstance(value, Mapping)
+            and isinstance(config[key], Mapping)
+            and f"{prefix}{key}" not in OPEN_SECTIONS
+        ):
             whole[key], inner = _filled(config[key], value, f"{prefix}{key}.")
             added += inner
     return whole, added

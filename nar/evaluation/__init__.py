@@ -9,7 +9,7 @@ from nar.evaluation.predictor import Prediction, Predictor
 from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs
 from nar.evaluation.suite import CLRS30, Case, Measurement, check_cases, measure_cases, spreads
 from nar.evaluation.suite_files import as_json, dump, write_csv
-from nar.statistics import Spread, spread
+from nar.statistics import SampleStatistics, sample_statistics
 
 __all__ = [
     "CHECKERS",
@@ -24,8 +24,8 @@ __all__ = [
     "Measurement",
     "Prediction",
     "Predictor",
+    "SampleStatistics",
     "Scores",
-    "Spread",
     "as_json",
     "check_cases",
     "decide",
@@ -34,12 +34,12 @@ __all__ = [
     "mean_and_deviation",
     "mean_score",
     "measure_cases",
+    "sample_statistics",
     "score_decided",
     "score_outputs",
     "score_sizes",
     "score_split",
     "scores_of_classes",
-    "spread",
     "spreads",
     "valid_answers",
     "write_csv",

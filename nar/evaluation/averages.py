@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import FAMILIES, find_algorithm
-from nar.statistics import spread
+from nar.statistics import sample_statistics
 
 Scores = dict[str, dict[str, dict[str, float]]]
 """task -> size -> output or "score" -> score; "steps", if it is there, is no score."""
@@ -31,5 +31,5 @@ def mean_and_deviation(trees: Sequence[Any]) -> tuple[Any, Any]:
         pairs = {key: mean_and_deviation([tree[key] for tree in trees]) for key in trees[0]}
         means, deviations = ({key: pair[half] for key, pair in pairs.items()} for half in (0, 1))
         return means, deviations
-    numbers = spread(trees)
+    numbers = sample_statistics(trees)
     return numbers.mean, numbers.deviation

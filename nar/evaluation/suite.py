@@ -14,7 +14,7 @@ from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.scores import SCORES, score_decided
 from nar.model import Params
 from nar.specs import Spec
-from nar.statistics import Spread, spread
+from nar.statistics import SampleStatistics, sample_statistics
 from nar.traces import clrs30_sample
 
 CLRS30 = "clrs30"
@@ -183,12 +183,12 @@ def hint_scores(spec: Spec, seen: InferenceResult) -> dict[str, list[float]]:
     return scores
 
 
-def spreads(measurements: Sequence[Measurement]) -> dict[Case, dict[str, Spread]]:
+def spreads(measurements: Sequence[Measurement]) -> dict[Case, dict[str, SampleStatistics]]:
     """By case and quantity: mean, deviation and interval over seeds."""
     by_case: dict[Case, list[dict[str, float]]] = {}
     for one in measurements:
         by_case.setdefault(one.case, []).append(one.quantities())
     return {
-        case: {name: spread([row[name] for row in rows]) for name in rows[0]}
+        case: {name: sample_statistics([row[name] for row in rows]) for name in rows[0]}
         for case, rows in by_case.items()
     }

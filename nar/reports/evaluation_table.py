@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nar.reports.tables import format_table
-from nar.statistics import Spread
+from nar.statistics import SampleStatistics
 
 if TYPE_CHECKING:
     from nar.evaluation import Case
 
 
-def evaluation_table(found: "Mapping[Case, Mapping[str, Spread]]") -> str:
+def evaluation_table(found: "Mapping[Case, Mapping[str, SampleStatistics]]") -> str:
     """A row for each case, in percent: means, with deviations and the interval if there are several seeds.
 
     Args:
@@ -25,7 +25,7 @@ def evaluation_table(found: "Mapping[Case, Mapping[str, Spread]]") -> str:
     return format_table(shown, [[row[name] for name in shown] for row in rows])
 
 
-def _row(case: "Case", quantities: Mapping[str, Spread]) -> list[str]:
+def _row(case: "Case", quantities: Mapping[str, SampleStatistics]) -> list[str]:
     score = quantities["score"]
     outputs = [name for name in quantities if name.startswith("output/")]
     return [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nar.reports.tables import format_table
-from nar.statistics import Spread, spread
+from nar.statistics import SampleStatistics, sample_statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Setting:
     overrides: Mapping[str, Any]
     trials: int
     finished: int
-    validation: Spread | None
-    test: Spread | None
-    tasks: Mapping[str, Spread]
+    validation: SampleStatistics | None
+    test: SampleStatistics | None
+    tasks: Mapping[str, SampleStatistics]
 
 
 def summarize(outcomes: Sequence[Outcome]) -> list[Setting]:
@@ -59,7 +59,9 @@ def _setting(group: Sequence[Outcome]) -> Setting:
     scores = [one["scores"] for result in results for one in result.get("seeds", [result])]
     validation = [_by_task(score["validation"]) for score in scores]
     test = [_by_task(score["test"]) for score in scores]
-    tasks = {task: spread([by_task[task] for by_task in test]) for task in (test[0] if test else ())}
+    tasks = {
+        task: sample_statistics([by_task[task] for by_task in test]) for task in (test[0] if test else ())
+    }
     means = _mean_over_tasks(validation), _mean_over_tasks(test)
     return Setting(group[0].overrides, len(group), len(results), *means, tasks)
 
@@ -70,10 +72,10 @@ def _by_task(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[st
     }
 
 
-def _mean_over_tasks(repetitions: Sequence[Mapping[str, float]]) -> Spread | None:
+def _mean_over_tasks(repetitions: Sequence[Mapping[str, float]]) -> SampleStatistics | None:
     if not repetitions:
         return None
-    return spread([float(np.mean(list(by_task.values()))) for by_task in repetitions])
+    return sample_statistics([float(np.mean(list(by_task.values()))) for by_task in repetitions])
 
 
 def sweep_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:

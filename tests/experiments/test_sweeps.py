@@ -24,7 +24,7 @@ from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, witho
 from experiments.sweeps.supervisor import State, Supervision
 from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
-from nar.statistics import spread
+from nar.statistics import sample_statistics
 from nar.training import Devices, read_json, write_json
 
 
@@ -327,14 +327,14 @@ def result(validation, test):
 
 def test_spread_is_that_of_textbooks():
     values = np.random.default_rng(0).normal(size=5)
-    found = spread(list(values))
+    found = sample_statistics(list(values))
     low, high = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
     assert (found.count, found.mean) == (5, pytest.approx(values.mean()))
     assert found.deviation == pytest.approx(scipy.stats.tstd(values))
     assert found.interval == pytest.approx((high - low) / 2)
-    assert spread([0.5]).deviation is None and str(spread([0.5])) == "50.00"
+    assert sample_statistics([0.5]).deviation is None and str(sample_statistics([0.5])) == "50.00"
     with pytest.raises(ValueError, match="no values"):
-        spread([])
+        sample_statistics([])
 
 
 def test_the_table_has_a_row_a_setting_the_best_on_validation_first():

@@ -8,7 +8,7 @@ from nar.reports.run_report.quantities import Quantity, family_of, test_scores
 from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
 from nar.reports.run_report.sizes import measured
-from nar.statistics import Spread
+from nar.statistics import SampleStatistics
 
 _MOST_ROWS = 10
 """Of bars, before there is a panel for each class."""
@@ -155,7 +155,9 @@ def published_bars(settings: Sequence[Setting]) -> list[Bars]:
     return [_bars(title, members, ours) for title, members in groups.items()]
 
 
-def _bars(title: str, rows: Sequence[Quantity], ours: Mapping[str, Mapping[Quantity, Spread]]) -> Bars:
+def _bars(
+    title: str, rows: Sequence[Quantity], ours: Mapping[str, Mapping[Quantity, SampleStatistics]]
+) -> Bars:
     bars = [
         Values(label, style, [_percent(scores[row]) if row in scores else None for row in rows])
         for style, (label, scores) in enumerate(ours.items())
@@ -181,5 +183,5 @@ def _marks(rows: Sequence[Quantity]) -> Iterable[Values]:
                 yield Values(label, everyone.index(method), cells, is_hollow=not sourced)
 
 
-def _percent(one: Spread) -> tuple[float, float | None]:
+def _percent(one: SampleStatistics) -> tuple[float, float | None]:
     return 100 * one.mean, None if one.deviation is None else 100 * one.deviation

@@ -9,7 +9,7 @@ import numpy as np
 from nar.algorithms import ALGORITHMS, FAMILIES
 from nar.reports.run_report.published import Published, find_published
 from nar.reports.run_report.settings import Setting
-from nar.statistics import Spread, spread
+from nar.statistics import SampleStatistics, sample_statistics
 
 TEST_SIZE = "64"
 """Of CLRS-30's test split, for which there are published numbers."""
@@ -42,7 +42,7 @@ class Quantity:
         return find_published(self.level, self.name)
 
 
-def test_scores(setting: Setting) -> dict[Quantity, Spread]:
+def test_scores(setting: Setting) -> dict[Quantity, SampleStatistics]:
     """Each quantity's spread over the seeds that have it; nothing if no run is finished.
 
     An average is over the seeds of which all algorithms of the setting are finished.
@@ -51,16 +51,16 @@ def test_scores(setting: Setting) -> dict[Quantity, Spread]:
     names = {name for test in tests for name in test}
     rows = [_quantities(test, setting.is_text, is_whole=set(test) == names) for test in tests]
     found = dict.fromkeys(quantity for row in rows for quantity in row)
-    return {one: spread([row[one] for row in rows if one in row]) for one in found}
+    return {one: sample_statistics([row[one] for row in rows if one in row]) for one in found}
 
 
-def validation_score(setting: Setting) -> Spread | None:
+def validation_score(setting: Setting) -> SampleStatistics | None:
     """The mean score of algorithms on the validation split, over seeds; None if no seed has all of them."""
     splits = [scores["validation"] for scores in setting.repetitions.values()]
     names = {name for split in splits for name in split}
     whole = [split for split in splits if set(split) == names]
     means = [float(np.mean([_over_sizes(sizes) for sizes in split.values()])) for split in whole]
-    return spread(means) if means else None
+    return sample_statistics(means) if means else None
 
 
 def clrs30_tasks(family: str | None = None) -> set[str]:

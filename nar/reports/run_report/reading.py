@@ -7,7 +7,7 @@ from typing import Any
 
 from nar.atomic_io import read_json
 from nar.reports.run_report.records import Record, Records
-from nar.statistics import Spread
+from nar.statistics import SampleStatistics
 
 CONFIG, RESULT, METRICS, VERSIONS = "config.json", "result.json", "metrics.jsonl", "versions.json"
 SWEEP = "sweep.json"
@@ -163,7 +163,7 @@ def _check_evaluation(evaluation: Mapping[str, Any]) -> None:
         _check(isinstance(case["size"], int), f"the size of {case} is no number")
         _check({"task", "family", "lengths", "score"} <= set(case), f"{case} is no case")
         for name in ("score", "exact", "valid"):
-            spread = Spread(**case[name]) if name in case else None
+            spread = SampleStatistics(**case[name]) if name in case else None
             _check(spread is None or isinstance(spread.mean, float | int), f"{case} has no mean of {name}")
 
 

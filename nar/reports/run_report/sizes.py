@@ -6,7 +6,7 @@ from typing import Any
 
 from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
-from nar.statistics import Spread, spread
+from nar.statistics import SampleStatistics, sample_statistics
 
 CLRS30 = "clrs30"
 """The family of problems as CLRS-30 draws them."""
@@ -36,7 +36,7 @@ class Measured:
       over: what the deviation is over; empty of a single measurement.
     """
 
-    spreads: Mapping[str, Spread]
+    spreads: Mapping[str, SampleStatistics]
     over: str
 
 
@@ -58,26 +58,30 @@ def _from_results(setting: Setting) -> dict[Place, Measured]:
                         panel = _panel(setting.records[0], task, CLRS30, None)
                         values.setdefault(Place(panel, int(size)), []).append(outputs["score"])
     return {
-        place: Measured({"score": spread(of_seeds)}, f"{len(of_seeds)} seeds" if len(of_seeds) > 1 else "")
+        place: Measured(
+            {"score": sample_statistics(of_seeds)}, f"{len(of_seeds)} seeds" if len(of_seeds) > 1 else ""
+        )
         for place, of_seeds in values.items()
     }
 
 
 def _from_evaluations(setting: Setting) -> dict[Place, Measured]:
     """Over runs, if several were evaluated; or else over the seeds of problems."""
-    cases: dict[Place, list[Mapping[str, Spread]]] = {}
+    cases: dict[Place, list[Mapping[str, SampleStatistics]]] = {}
     for record in setting.records:
         for case in _cases(record.evaluation or {}):
             panel = _panel(record, case["task"], case["family"], case["lengths"])
-            spreads = {name: Spread(**case[name]) for name in ("score", "exact", "valid") if name in case}
+            spreads = {
+                name: SampleStatistics(**case[name]) for name in ("score", "exact", "valid") if name in case
+            }
             cases.setdefault(Place(panel, case["size"]), []).append(spreads)
     return {place: _joined(of_runs) for place, of_runs in cases.items()}
 
 
-def _joined(of_runs: list[Mapping[str, Spread]]) -> Measured:
+def _joined(of_runs: list[Mapping[str, SampleStatistics]]) -> Measured:
     if len(of_runs) > 1:
         names = [name for name in of_runs[0] if all(name in one for one in of_runs)]
-        means = {name: spread([one[name].mean for one in of_runs]) for name in names}
+        means = {name: sample_statistics([one[name].mean for one in of_runs]) for name in names}
         return Measured(means, f"{len(of_runs)} runs")
     count = of_runs[0]["score"].count
     return Measured(of_runs[0], f"{count} seeds of problems" if count > 1 else "")
@@ -93,7 +97,7 @@ def _cases(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
             "size": int(size),
             "family": CLRS30,
             "lengths": None,
-            "score": spread([values["score"]]).as_json(),
+            "score": sample_statistics([values["score"]]).as_json(),
         }
         for task, sizes in evaluation.get("scores", {}).items()
         for size, values in sizes.items()
