@@ -59,13 +59,13 @@ _MOST = flags.DEFINE_integer(
 def main() -> None:
     """Checks everything, asks every model, and writes and prints the scores."""
     models = [
-        open_model(name, batch_size=_BATCH_SIZE.value, most=_MOST.value, checkpoint=_CHECKPOINT.value)
+        open_model(name, batch_size=_BATCH_SIZE.value, max_length=_MOST.value, checkpoint=_CHECKPOINT.value)
         for name in _MODELS.value
     ]
     labels = [model.label for model in models]
     if len(set(labels)) < len(labels):
         raise ValueError(f"models must have different names, got {', '.join(labels)}")
-    requests = [read_request(model.usual) for model in models]
+    requests = [read_request(model.default_request) for model in models]
     folder = pathlib.Path(_OUTPUT.value)
     scores = {
         model.label: evaluate(model, request, folder / model.label)
@@ -75,23 +75,28 @@ def main() -> None:
         print(f"All together: {folder / 'accuracy.png'}")
 
 
-def read_request(usual: TextRequest | None) -> TextRequest:
+def read_request(default_request: TextRequest | None) -> TextRequest:
     """What is asked: as the flags say, or as is usual for the model.
 
     Raises:
       ValueError: if that is not enough or not valid.
     """
     for name, flag in (("algorithms", _ALGORITHMS), ("lengths", _LENGTHS)):
-        if flag.value is None and usual is None:
+        if flag.value is None and default_request is None:
             raise ValueError(f"--{name} must be given for a model that is no run")
-    algorithms = [find_algorithm(name).name for name in _ALGORITHMS.value or (usual.lengths if usual else ())]
-    lengths = {name: _lengths(name, usual) for name in algorithms}
+    algorithms = [
+        find_algorithm(name).name
+        for name in _ALGORITHMS.value or (default_request.lengths if default_request else ())
+    ]
+    lengths = {name: _lengths(name, default_request) for name in algorithms}
     request = TextRequest(
         lengths=lengths,
-        samples=_SAMPLES.value or (usual.samples if usual else 125),
+        samples=_SAMPLES.value or (default_request.samples if default_request else 125),
         seeds=(_SEED.value,),
-        use_hints=bool(usual and usual.use_hints) if _HINTS.value is None else _HINTS.value,
-        decimals=(usual.decimals if usual else 0)
+        use_hints=bool(default_request and default_request.use_hints)
+        if _HINTS.value is None
+        else _HINTS.value,
+        decimals=(default_request.decimals if default_request else 0)
         if _DECIMALS.value is None
         else OPTION_CHECKS["decimals"]("--decimals", _DECIMALS.value),
     )
@@ -99,14 +104,14 @@ def read_request(usual: TextRequest | None) -> TextRequest:
     return request
 
 
-def _lengths(algorithm: str, usual: TextRequest | None) -> tuple[int, ...]:
+def _lengths(algorithm: str, default_request: TextRequest | None) -> tuple[int, ...]:
     if _LENGTHS.value is not None:
         try:
             return tuple(int(word) for word in _LENGTHS.value)
         except ValueError:
             raise ValueError(f"--lengths must be integers, got {','.join(_LENGTHS.value)}") from None
-    assert usual is not None
-    return usual.lengths.get(algorithm) or next(iter(usual.lengths.values()))
+    assert default_request is not None
+    return default_request.lengths.get(algorithm) or next(iter(default_request.lengths.values()))
 
 
 def evaluate(model: LanguageModel, request: TextRequest, folder: pathlib.Path) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from nar.problems.options import OPTION_CHECKS
 from nar.runs.build_optimizer import build_optimizer, check_patterns
 from nar.text.positions import Positions
 from nar.text.rendering.text_files import TextRequest
-from nar.text.scoring import TextEvaluator, Writer, score_texts
+from nar.text.scoring import AnswerGenerator, TextEvaluator, score_texts
 from nar.text.stream import TextStream, TextTask, bucket_width
 from nar.text.tokens import NUM_TOKENS
 from nar.text.train_step import make_text_step
@@ -41,7 +41,7 @@ class TextParts:
       ema_decay: of the moving average of the parameters; 0 for none.
       stream: the training data.
       devices: where to train.
-      writer: of answers.
+      generator: Greedy decoding of answers.
       splits: by name, which questions are asked.
     """
 
@@ -51,7 +51,7 @@ class TextParts:
     ema_decay: float
     stream: TextStream
     devices: Devices
-    writer: Writer
+    generator: AnswerGenerator
     splits: dict[str, TextRequest]
 
     @property
@@ -74,7 +74,7 @@ class TextParts:
 
     def make_evaluator(self) -> TextEvaluator:
         """What the functions of scoring need."""
-        return TextEvaluator(self.writer, self.splits)
+        return TextEvaluator(self.generator, self.splits)
 
     def score_split(self, evaluator: TextEvaluator, params: Params, split: str) -> Scores:
         """Scores on a whole split: "val" has the lengths of training, "test" others too, one by one."""
@@ -115,7 +115,7 @@ def assemble_text(config: Config, devices: Devices | None = None) -> TextParts:
         ema_decay=training["ema_decay"],
         stream=stream,
         devices=devices,
-        writer=Writer(
+        generator=AnswerGenerator(
             model, positions, config["evaluation"]["batch_size"], config["evaluation"]["most_characters"]
         ),
         splits=make_splits(tasks, config),
@@ -178,7 +178,7 @@ def check_range(parts: TextParts) -> None:
     for task in parts.tasks:
         for length in sorted({*task.lengths, *parts.splits["test"].lengths[task.name]}):
             text = task.texts(length, 1, seed=0)[0]
-            needed = max(len(text.text) + 1, bucket_width(len(text.question)) + parts.writer.most)
+            needed = max(len(text.text) + 1, bucket_width(len(text.question)) + parts.generator.max_length)
             if needed > limit:
                 raise ValueError(
                     f"model.position_range {limit} is too small for {task.name}, {length}: {needed}"

@@ -12,7 +12,7 @@ from experiments.cli.run_kinds import text_parts
 from nar.plugins import load_attribute
 from nar.text import TEXT_SETS
 from nar.text.rendering.text_files import TextRequest
-from nar.text.scoring import Answer, HuggingFaceModel, is_checkpoint
+from nar.text.scoring import AnswerFunction, HuggingFaceModel, is_checkpoint
 from nar.training import digest
 
 FORMS = "the workdir of a run, module:FUNCTION, or a folder of transformers"
@@ -25,18 +25,18 @@ class LanguageModel:
     Attributes:
       label: what tables and plots call it; a name of a folder, too.
       identity: says which model it is, in values that JSON knows.
-      make_answer: loads it.
+      load: Loads the model and returns its answer function.
       batch_size: how many questions it is asked at once.
-      usual: the questions that it is asked by default, if it has such.
+      default_request: Questions of the default evaluation set, if it has one.
       trained: algorithm -> lengths that it was trained on; by default the published ones.
       check: raises ValueError if it cannot be asked some questions.
     """
 
     label: str
     identity: Mapping[str, Any]
-    make_answer: Callable[[], Answer]
+    load: Callable[[], AnswerFunction]
     batch_size: int
-    usual: TextRequest | None = None
+    default_request: TextRequest | None = None
     trained: Mapping[str, Sequence[int]] = dataclasses.field(
         default_factory=lambda: TEXT_SETS["train"].lengths
     )
@@ -44,15 +44,15 @@ class LanguageModel:
 
 
 def open_model(
-    name: str, *, batch_size: int | None = None, most: int | None = None, checkpoint: str = "best"
+    name: str, *, batch_size: int | None = None, max_length: int | None = None, checkpoint: str = "best"
 ) -> LanguageModel:
     """The model of a name, found to be there.
 
     Args:
       name: one of `FORMS`.
       batch_size: questions at once; by default that of the run's config, 1 for a function, 8 for a folder.
-      most: characters of a run's answers, or tokens of a folder's; by default as the config of the run says,
-        or 512.
+      max_length: characters of a run's answers, or tokens of a folder's; by default as the config of the run
+        says, or 512.
       checkpoint: "best" or "last", of a run.
 
     Raises:
@@ -60,7 +60,7 @@ def open_model(
     """
     for is_one, open_one in OPENERS.items():
         if is_one(name):
-            return open_one(name, batch_size, most, checkpoint)
+            return open_one(name, batch_size, max_length, checkpoint)
     raise ValueError(f"model {name!r} must be {FORMS}")
 
 
@@ -68,11 +68,13 @@ def _is_workdir(name: str) -> bool:
     return (pathlib.Path(name) / "checkpoints").is_dir()
 
 
-def _open_run(name: str, batch_size: int | None, most: int | None, checkpoint: str) -> LanguageModel:
+def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpoint: str) -> LanguageModel:
     run = restore(name, checkpoint)
     parts = text_parts(run.parts, name)
-    writer = dataclasses.replace(
-        parts.writer, batch_size=batch_size or parts.writer.batch_size, most=most or parts.writer.most
+    generator = dataclasses.replace(
+        parts.generator,
+        batch_size=batch_size or parts.generator.batch_size,
+        max_length=max_length or parts.generator.max_length,
     )
     params = run.state.evaluated
     return LanguageModel(
@@ -81,13 +83,13 @@ def _open_run(name: str, batch_size: int | None, most: int | None, checkpoint: s
             "checkpoint": checkpoint,
             "step": int(run.state.step),
             "parameters_sha256": digest(params),
-            "most": writer.most,
+            "most": generator.max_length,
         },
-        make_answer=lambda: functools.partial(writer, params),
-        batch_size=writer.batch_size,
-        usual=parts.splits["test"],
+        load=lambda: functools.partial(generator, params),
+        batch_size=generator.batch_size,
+        default_request=parts.splits["test"],
         trained={task.name: task.lengths for task in parts.tasks},
-        check=writer.check,
+        check=generator.check,
     )
 
 
@@ -95,8 +97,10 @@ def _is_function(name: str) -> bool:
     return ":" in name and not pathlib.Path(name).exists()
 
 
-def _open_function(name: str, batch_size: int | None, most: int | None, checkpoint: str) -> LanguageModel:
-    del most, checkpoint
+def _open_function(
+    name: str, batch_size: int | None, max_length: int | None, checkpoint: str
+) -> LanguageModel:
+    del max_length, checkpoint
     function = load_attribute(name, "model", callable)
 
     def one_by_one(questions: Sequence[str]) -> list[Any]:
@@ -105,18 +109,18 @@ def _open_function(name: str, batch_size: int | None, most: int | None, checkpoi
     return LanguageModel(
         label=name.replace(":", "."),
         identity={"function": name},
-        make_answer=lambda: function if batch_size else one_by_one,
+        load=lambda: function if batch_size else one_by_one,
         batch_size=batch_size or 1,
     )
 
 
-def _open_folder(name: str, batch_size: int | None, most: int | None, checkpoint: str) -> LanguageModel:
+def _open_folder(name: str, batch_size: int | None, max_length: int | None, checkpoint: str) -> LanguageModel:
     del checkpoint
     folder = pathlib.Path(name).resolve()
     return LanguageModel(
         label=folder.name,
-        identity={"folder": str(folder), "most": most or 512},
-        make_answer=lambda: HuggingFaceModel(folder, most or 512),
+        identity={"folder": str(folder), "most": max_length or 512},
+        load=lambda: HuggingFaceModel(folder, max_length or 512),
         batch_size=batch_size or 8,
     )
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from nar.model.init import Params
 from nar.text.tokens import END, PADDING
-from nar.text.transformer.model import Memories, TextModel, empty_memories
+from nar.text.transformer.model import KVCaches, TextModel, empty_caches
 
 Generate = Callable[[Params, Any, Any, Any], jax.Array]
 """(params, questions [B, Q], lengths [B], positions [B, W]) -> what was written [B, W - Q]."""
@@ -29,7 +29,7 @@ class _State(NamedTuple):
     next: jax.Array
     is_done: jax.Array
     num_written: jax.Array
-    memories: Memories
+    caches: KVCaches
 
 
 def make_generate(model: TextModel) -> Generate:
@@ -43,17 +43,17 @@ def make_generate(model: TextModel) -> Generate:
 
     def generate(params: Params, questions: jax.Array, lengths: jax.Array, positions: jax.Array) -> jax.Array:
         (B, Q), W = questions.shape, positions.shape[1]
-        places = jnp.broadcast_to(jnp.arange(Q)[None], (B, Q))
-        empty = empty_memories(model.config, B, W)
+        slots = jnp.broadcast_to(jnp.arange(Q)[None], (B, Q))
+        empty = empty_caches(model.config, B, W)
         # What padding leaves in the memories lies behind the question, unseen until it is written over.
-        logits, memories = model.extend(params, questions, positions[:, :Q], places, empty)
+        logits, caches = model.extend(params, questions, positions[:, :Q], slots, empty)
         last = jnp.take_along_axis(logits, (lengths - 1)[:, None, None], axis=1)[:, 0]
         start = _State(
             written=jnp.full((B, W - Q), PADDING, jnp.int32),
-            next=likeliest(last),
+            next=greedy_tokens(last),
             is_done=jnp.zeros(B, bool),
             num_written=jnp.zeros((), jnp.int32),
-            memories=memories,
+            caches=caches,
         )
 
         def goes_on(state: _State) -> jax.Array:
@@ -62,22 +62,22 @@ def make_generate(model: TextModel) -> Generate:
         def write(state: _State) -> _State:
             token = jnp.where(state.is_done, PADDING, state.next)
             is_done = state.is_done | (token == END)
-            places = (lengths + state.num_written)[:, None]
-            logits, memories = model.extend(
+            slots = (lengths + state.num_written)[:, None]
+            logits, caches = model.extend(
                 params,
                 token[:, None],
-                jnp.take_along_axis(positions, places, axis=1),
-                places,
-                state.memories,
+                jnp.take_along_axis(positions, slots, axis=1),
+                slots,
+                state.caches,
             )
             written = state.written.at[:, state.num_written].set(token)
-            return _State(written, likeliest(logits[:, 0]), is_done, state.num_written + 1, memories)
+            return _State(written, greedy_tokens(logits[:, 0]), is_done, state.num_written + 1, caches)
 
         return jax.lax.while_loop(goes_on, write, start).written
 
     return jax.jit(generate)
 
 
-def likeliest(logits: jax.Array) -> jax.Array:
+def greedy_tokens(logits: jax.Array) -> jax.Array:
     """The token of the largest logit, int32 [B], of logits [B, tokens]; never `PADDING`."""
     return logits.at[:, PADDING].set(-jnp.inf).argmax(axis=-1).astype(jnp.int32)

@@ -19,15 +19,15 @@ class Positions:
     """
 
     range: int = 0
-    room: int = 0
+    min_length: int = 0
 
     def __post_init__(self) -> None:
         for name in ("range", "room"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise ValueError(f"positions: {name} must be an integer of at least 0, got {value!r}")
-        if self.range and self.room > self.range:
-            raise ValueError(f"positions: the room {self.room} is larger than the range {self.range}")
+        if self.range and self.min_length > self.range:
+            raise ValueError(f"positions: min_length {self.min_length} is larger than the range {self.range}")
 
     def draw(self, random: np.random.Generator, num_texts: int, width: int) -> np.ndarray:
         """Positions of texts of `width` tokens each, int32 [num_texts, width], each row increasing.
@@ -40,5 +40,5 @@ class Positions:
         if width > self.range:
             raise ValueError(f"texts of {width} tokens need a larger range of positions than {self.range}")
         order = random.random((num_texts, self.range)).argsort(axis=1)
-        subset = np.sort(order[:, : max(width, self.room)], axis=1)
+        subset = np.sort(order[:, : max(width, self.min_length)], axis=1)
         return np.ascontiguousarray(subset[:, :width], np.int32)

@@ -35,7 +35,7 @@ class TextBatch:
     is_answer: np.ndarray
 
     @classmethod
-    def of(cls, texts: Sequence[Text], positions: np.ndarray) -> "TextBatch":
+    def from_texts(cls, texts: Sequence[Text], positions: np.ndarray) -> "TextBatch":
         """Texts side by side.
 
         Args:
@@ -164,7 +164,7 @@ class TextStream:
         positions = self.positions.draw(random, self.batch_size, width)
         share = self.batch_size // self.num_processes
         mine = slice(self.process * share, (self.process + 1) * share)
-        return TextBatch.of(texts[mine], positions[mine])
+        return TextBatch.from_texts(texts[mine], positions[mine])
 
     def _seed(self, step: int, length: int) -> int:
         """Of numpy's `RandomState`, for the texts of one length in one batch."""

@@ -39,7 +39,7 @@ class Model:
     def check(self, questions):
         assert len(questions) == 9
 
-    def make_answer(self):
+    def load(self):
         return self
 
     def __call__(self, questions):
@@ -137,7 +137,7 @@ def test_a_function_is_asked_one_by_one_or_in_lists(monkeypatch, tmp_path):
     assert (one.batch_size, many.batch_size) == (1, 4)
     assert (one.label, many.identity) == ("my_answers.one", {"function": "my_answers:many"})
     questions = ["bfs:\n", "minimum:"]
-    assert one.make_answer()(questions) == many.make_answer()(questions) == ["bfs", "min"]
+    assert one.load()(questions) == many.load()(questions) == ["bfs", "min"]
     with pytest.raises(ValueError, match="my_answers has no model 'two'; it has: one, many"):
         open_model("my_answers:two")
 
@@ -194,9 +194,9 @@ def checkpoint(tmp_path_factory):
 def test_a_folder_of_hugging_face_answers_as_its_model_does(checkpoint, tmp_path):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    opened = open_model(str(checkpoint), most=7, batch_size=3)
+    opened = open_model(str(checkpoint), max_length=7, batch_size=3)
     assert opened.label == "tiny"
-    answer = opened.make_answer()
+    answer = opened.load()
     questions = ["bfs:\n", "minimum:\nkey: [0.1 0.23]\nmin:\n", "a"]
     answers = answer(questions)
     model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint).eval()
@@ -224,7 +224,7 @@ def test_a_folder_of_hugging_face_answers_as_its_model_does(checkpoint, tmp_path
 def test_a_damaged_folder_of_hugging_face_is_refused(checkpoint, tmp_path):
     (tmp_path / "config.json").write_text((checkpoint / "config.json").read_text())
     with pytest.raises(ValueError, match=f"{tmp_path} cannot be loaded by transformers: "):
-        open_model(str(tmp_path)).make_answer()
+        open_model(str(tmp_path)).load()
 
 
 def test_without_transformers_it_says_what_to_install(tmp_path, monkeypatch):
@@ -233,7 +233,7 @@ def test_without_transformers_it_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(
         ValueError, match=r"transformers is not installed: pip install 'nar-jax\[hugging_face\]'"
     ):
-        open_model(str(tmp_path)).make_answer()
+        open_model(str(tmp_path)).load()
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -203,7 +203,7 @@ def test_files_without_answers(tmp_path, junk):
 
 
 def test_lines_that_are_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(answer_files, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(answer_files, "MAX_LINE_BYTES", 1000)
     path = write(tmp_path / "answers.jsonl", [row("9" * 5000), row("3"), row("9" * 1000)])
     found = score_file(path).as_json()
     assert [line["line"] for line in found["unreadable"]["first"]] == [1, 3]

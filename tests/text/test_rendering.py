@@ -16,8 +16,8 @@ from experiments.examples.tarjan import TARJAN_SCC
 from nar.problems.truncation import POWERS_OF_TEN, truncated
 from nar.specs import Kind
 from nar.text import TEXT_SETS, sample_texts, to_text, to_texts
-from nar.text.rendering.columns import SHOWN, orders
-from nar.text.rendering.sample_texts import Series
+from nar.text.rendering.columns import CONVERTERS, chain_orders
+from nar.text.rendering.sample_texts import TraceSeries
 from nar.text.rendering.write_numbers import FLOATS, write_texts
 from nar.traces import clrs30_sample, run_algorithm, sample_traces
 
@@ -109,7 +109,7 @@ def test_text_and_answer_together():
 @pytest.mark.jit
 @pytest.mark.slow
 def test_compiled_draws_are_those_of_numpy(name, seed):
-    series = Series(name, 11, seed)
+    series = TraceSeries(name, 11, seed)
     assert series._is_compiled
     batches = [series.next(count) for count in (1, 40, 7)]
     expected = clrs30_sample(name, 11, 48, seed)
@@ -120,7 +120,7 @@ def test_compiled_draws_are_those_of_numpy(name, seed):
 
 def test_traces_that_grow_do_not_disturb_the_stream():
     """Where there is no room for the steps of a trace, its problem is drawn again."""
-    series = Series("quickselect", 40, 1)
+    series = TraceSeries("quickselect", 40, 1)
     expected = clrs30_sample("quickselect", 40, 30, 1)
     assert_same(series.next(30), expected)
 
@@ -228,12 +228,12 @@ def test_an_algorithm_of_ones_own():
 
 
 def test_every_kind_can_be_shown():
-    assert set(SHOWN) == set(Kind)
+    assert set(CONVERTERS) == set(Kind)
 
 
 @given(st.lists(st.integers(0, 6), min_size=7, max_size=7))
 def test_an_order_is_made_of_any_pointers(pointers):
-    (order,) = orders(np.array([pointers]))
+    (order,) = chain_orders(np.array([pointers]))
     assert sorted(order) == list(range(7))
 
 
@@ -243,7 +243,7 @@ def test_the_order_of_a_chain(order):
     pointers[order[0]] = order[0]
     for before, node in itertools.pairwise(order):
         pointers[node] = before
-    assert orders(pointers[None])[0].tolist() == list(order)
+    assert chain_orders(pointers[None])[0].tolist() == list(order)
 
 
 # ---------------------------------------------------------------------------------------------------

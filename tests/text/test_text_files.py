@@ -107,7 +107,7 @@ def test_large_series_are_cut(tmp_path, monkeypatch):
     request = TextRequest({"minimum": (4,)}, samples=25, seeds=(0, 1))
     (file,) = request.files()
     whole = list(file.lines(request))
-    monkeypatch.setattr(text_files, "LINES_OF_A_FILE", 20)
+    monkeypatch.setattr(text_files, "MAX_LINES_PER_FILE", 20)
     parts = request.files()
     assert [part.count for part in parts] == [20, 20, 10]
     assert [line for part in parts for line in part.lines(request)] == whole

@@ -93,7 +93,7 @@ def test_stopped_and_resumed_run_equals_an_undisturbed_one(finished, tmp_path):
 @pytest.mark.slow
 def test_a_run_is_asked_and_compared(finished, tmp_path, monkeypatch):
     model = open_model(str(finished[0]))
-    assert model.usual.lengths == {"minimum": (2, 3), "insertion_sort": (2, 3)}
+    assert model.default_request.lengths == {"minimum": (2, 3), "insertion_sort": (2, 3)}
     assert model.trained == {"minimum": (2,), "insertion_sort": (2,)}
     with pytest.raises(ValueError, match="need a larger range of positions than 128"):
         model.check(["a" * 120])

@@ -15,16 +15,16 @@ from nar.text import Text
 from nar.text.generation import make_generate
 from nar.text.loss import answer_loss
 from nar.text.positions import Positions
-from nar.text.scoring import Writer
+from nar.text.scoring import AnswerGenerator
 from nar.text.stream import TextBatch, TextStream, TextTask, bucket_width
 from nar.text.tokens import CHARACTERS, END, NUM_TOKENS, PADDING, decode, encode
 from nar.text.train_step import make_text_step
-from nar.text.transformer import TransformerConfig, empty_memories, make_text_model, rotate
+from nar.text.transformer import TransformerConfig, empty_caches, make_text_model, rotate
 from nar.training import Checkpoints, Devices, digest, fit, init_state, make_optimizer
 
 DEVICES = Devices.all()
 CONFIG = TransformerConfig(NUM_TOKENS, hidden_size=16, num_layers=2, num_heads=2)
-IN_ORDER, RANDOM = Positions(), Positions(range=64, room=20)
+IN_ORDER, RANDOM = Positions(), Positions(range=64, min_length=20)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_characters_are_distinct_tokens_and_others_are_refused():
 
 
 @given(st.integers(1, 64), st.integers(0, 64), st.integers(0, 9))
-def test_randomized_positions_are_sorted_and_within_their_range(width, room, seed):
-    positions = Positions(64, room).draw(np.random.default_rng(seed), 3, width)
+def test_randomized_positions_are_sorted_and_within_their_range(width, min_length, seed):
+    positions = Positions(64, min_length).draw(np.random.default_rng(seed), 3, width)
     assert positions.shape == (3, width) and positions.dtype == np.int32
     assert (np.diff(positions, axis=1) > 0).all()
     assert positions.min() >= 0 and positions.max() < 64
@@ -96,7 +96,7 @@ def test_randomized_positions_are_any_subset_and_the_room_leaves_some_for_later(
     ("make", "message"),
     [
         (lambda: Positions(-1), "range must be an integer of at least 0, got -1"),
-        (lambda: Positions(8, 9), "room 9 is larger than the range 8"),
+        (lambda: Positions(8, 9), "min_length 9 is larger than the range 8"),
         (lambda: Positions(8).draw(np.random.default_rng(0), 1, 9), "9 tokens need a larger range .* than 8"),
         (lambda: TransformerConfig(9, num_layers=0), "num_layers must be an integer of at least 1, got 0"),
         (lambda: TransformerConfig(9, hidden_size=12), "hidden_size 12 must be a multiple of twice the 4"),
@@ -217,25 +217,23 @@ def test_reading_token_by_token_equals_reading_at_once(model, params, positions)
     tokens = random_tokens(3, 8)
     places = positions.draw(np.random.default_rng(3), 3, 8)
     expected = np.asarray(model.apply(params, tokens, places))
-    memories, found = empty_memories(CONFIG, 3, 8), []
-    logits, memories = model.extend(
-        params, tokens[:, :3], places[:, :3], np.tile(np.arange(3), (3, 1)), memories
-    )
+    caches, found = empty_caches(CONFIG, 3, 8), []
+    logits, caches = model.extend(params, tokens[:, :3], places[:, :3], np.tile(np.arange(3), (3, 1)), caches)
     found.append(logits)
     for place in range(3, 8):
         here = np.full((3, 1), place)
         now = slice(place, place + 1)
-        logits, memories = model.extend(params, tokens[:, now], places[:, now], here, memories)
+        logits, caches = model.extend(params, tokens[:, now], places[:, now], here, caches)
         found.append(logits)
     np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-4, rtol=1e-4)
 
 
-def written_slowly(model, params, question, positions, most):
+def written_slowly(model, params, question, positions, max_length):
     """One token after another, each from the whole text so far, which what is behind it does not change."""
     width, first = positions.shape[1], len(question)
     tokens = np.full((1, width), PADDING, np.int32)
     tokens[0, :first] = encode(question)
-    for place in range(first, first + most):
+    for place in range(first, first + max_length):
         logits = np.array(model.apply(params, tokens, positions)[0, place - 1])
         logits[PADDING] = -np.inf
         tokens[0, place] = logits.argmax()
@@ -250,16 +248,16 @@ def test_answers_are_those_of_the_whole_network_whatever_is_asked_beside(model, 
     params = {**params, "transformer/next": {**params["transformer/next"]}}
     params["transformer/next"]["b"] = params["transformer/next"]["b"].at[END].add(2.5)
     questions = ["bfs:", "minimum:\nkey: [0.1", "dfs:\n", "a", "minimum:\nkey: [0.12 0.5"]
-    writer = Writer(model, positions, batch_size=3, most=12)
-    answers = writer(params, questions)
+    generator = AnswerGenerator(model, positions, batch_size=3, max_length=12)
+    answers = generator(params, questions)
     for question, answer in zip(questions, answers, strict=True):
         tokens = encode(question)
-        places = writer._positions(tokens, bucket_width(len(tokens)) + 12)
+        places = generator._positions(tokens, bucket_width(len(tokens)) + 12)
         assert answer == written_slowly(model, params, question, places, 12)
     assert len({len(answer) for answer in answers}) > 1
-    assert writer(params, questions[::-1]) == answers[::-1]
-    assert writer(params, questions[1:2]) == answers[1:2]
-    assert writer(params, []) == []
+    assert generator(params, questions[::-1]) == answers[::-1]
+    assert generator(params, questions[1:2]) == answers[1:2]
+    assert generator(params, []) == []
 
 
 def test_generation_is_compiled_once_a_shape(model, params):
@@ -271,17 +269,17 @@ def test_generation_is_compiled_once_a_shape(model, params):
 
 
 def test_questions_that_cannot_be_asked_are_refused(model, params):
-    writer = Writer(model, RANDOM, most=33)
+    generator = AnswerGenerator(model, RANDOM, max_length=33)
     with pytest.raises(
         ValueError, match="characters and answers of 33 need a larger range of positions than 64"
     ):
-        writer(params, ["a", "a" * 17, "a" * 33])
+        generator(params, ["a", "a" * 17, "a" * 33])
     with pytest.raises(ValueError, match="must not be empty"):
-        writer(params, ["a", ""])
+        generator(params, ["a", ""])
     with pytest.raises(ValueError, match="'é' is not in the alphabet"):
-        writer(params, ["é"])
-    with pytest.raises(ValueError, match="most must be an integer of at least 1, got 0"):
-        Writer(model, RANDOM, most=0)
+        generator(params, ["é"])
+    with pytest.raises(ValueError, match="max_length must be an integer of at least 1, got 0"):
+        AnswerGenerator(model, RANDOM, max_length=0)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -290,7 +288,7 @@ def test_questions_that_cannot_be_asked_are_refused(model, params):
 
 def test_only_answers_have_a_loss(model, params):
     texts = [Text("minimum:", "3\n\n"), Text("bfs:\n", "10\n\n")]
-    batch = TextBatch.of(texts, IN_ORDER.draw(np.random.default_rng(0), 2, 16))
+    batch = TextBatch.from_texts(texts, IN_ORDER.draw(np.random.default_rng(0), 2, 16))
     logits = np.asarray(model.apply(params, batch.tokens, batch.positions))
     loss, _ = jax.jit(answer_loss)(logits, batch)
     by_hand = []
@@ -311,7 +309,7 @@ def test_only_answers_have_a_loss(model, params):
 
 def test_an_answer_is_foreseen_if_every_token_of_it_is():
     texts = [Text("a", "12"), Text("b", "3"), Text("c", "4")]
-    batch = TextBatch.of(texts, IN_ORDER.draw(np.random.default_rng(0), 3, 16))
+    batch = TextBatch.from_texts(texts, IN_ORDER.draw(np.random.default_rng(0), 3, 16))
     logits = 9.0 * np.asarray(jax.nn.one_hot(np.roll(batch.tokens, -1, axis=1), NUM_TOKENS))
     assert answer_loss(jnp.asarray(logits), batch)[1] == 1
     logits[1, 0] = 0
@@ -358,7 +356,7 @@ def test_a_step_that_is_not_finite_changes_nothing(model):
 @pytest.mark.slow
 def test_it_learns_some_texts_by_heart_and_writes_them(model):
     texts = [text for length in (2, 3) for text in stream("minimum").tasks[0].texts(length, 4, seed=1)]
-    batch = TextBatch.of(texts, IN_ORDER.draw(np.random.default_rng(0), 8, 48))
+    batch = TextBatch.from_texts(texts, IN_ORDER.draw(np.random.default_rng(0), 8, 48))
     optimizer = make_optimizer(1e-2, 1.0)
     step = make_text_step(model, optimizer)
     state = DEVICES.make_state(lambda: init_state(model, optimizer, {}, 0))
@@ -368,6 +366,6 @@ def test_it_learns_some_texts_by_heart_and_writes_them(model):
     assert set(metrics) >= {"loss", "loss/minimum", "foreseen/minimum", "gradient_norm"}
     assert metrics["foreseen/minimum"] == 1
     assert metrics["loss"] < 0.05
-    writer = Writer(model, IN_ORDER, batch_size=8, most=8)
-    answers = writer(state.params, [text.question for text in texts])
+    generator = AnswerGenerator(model, IN_ORDER, batch_size=8, max_length=8)
+    answers = generator(state.params, [text.question for text in texts])
     assert answers == [text.answer for text in texts]

@@ -31,10 +31,10 @@ def _chosen(values: np.ndarray) -> np.ndarray:
 def _orders(values: np.ndarray) -> np.ndarray:
     """The nodes in order, of predecessor pointers."""
     pointers = np.ascontiguousarray(values, np.int64)
-    return orders(pointers.reshape(-1, pointers.shape[-1])).reshape(pointers.shape)
+    return chain_orders(pointers.reshape(-1, pointers.shape[-1])).reshape(pointers.shape)
 
 
-SHOWN: Mapping[Kind, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+CONVERTERS: Mapping[Kind, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
     {
         Kind.SCALAR: _floats,
         Kind.CATEGORICAL: _chosen,
@@ -82,10 +82,12 @@ def _next_end(left, is_end):
     return 0
 
 
-orders = compiled_with(_orders_of_chains)
+chain_orders = compiled_with(_orders_of_chains)
 
 
-def shown(algorithm: Algorithm, batch: TraceBatch, name: str, is_output: str | None = None) -> np.ndarray:
+def text_values(
+    algorithm: Algorithm, batch: TraceBatch, name: str, is_output: str | None = None
+) -> np.ndarray:
     """The values of a probe as its text shows them.
 
     Args:
@@ -100,9 +102,9 @@ def shown(algorithm: Algorithm, batch: TraceBatch, name: str, is_output: str | N
     probe = algorithm.spec[name]
     values = np.asarray(getattr(batch, f"{probe.stage.value}s")[name])
     kind = _kind(probe, algorithm.spec[is_output] if is_output else probe)
-    result = SHOWN[kind](values)
+    result = CONVERTERS[kind](values)
     if kind is Kind.SHOULD_BE_PERMUTATION and _has_keys(algorithm):
-        keys = shown(algorithm, batch, KEYS)
+        keys = text_values(algorithm, batch, KEYS)
         return np.take_along_axis(np.broadcast_to(keys, result.shape), result, axis=-1)
     if name in algorithm.problem.integer_inputs and (result == np.trunc(result)).all():
         return _integers(result)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms import Algorithm
-from nar.text.rendering.columns import shown
+from nar.text.rendering.columns import text_values
 from nar.text.rendering.layout import Layout
 from nar.text.rendering.write_numbers import FLOATS, INTEGERS, LITERAL, LONGEST_FLOAT, OF_STEP, write_texts
 from nar.traces.trace import TraceBatch
@@ -84,7 +84,7 @@ class _Pieces:
 
     def probe(self, name: str, output: str | None = None) -> Segment:
         """The values of a probe."""
-        values = shown(self._algorithm, self._batch, name, output)
+        values = text_values(self._algorithm, self._batch, name, output)
         num_leading = 2 if name in self._batch.hints else 1
         source = FLOATS if values.dtype.kind == "f" else INTEGERS
         columns = self._columns[source + OF_STEP if num_leading == 2 else source]

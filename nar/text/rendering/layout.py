@@ -25,7 +25,7 @@ HINT_SUFFIX = "_h"
 
 
 @dataclasses.dataclass(frozen=True)
-class Search:
+class TraceOverride:
     """How the text of an algorithm whose outputs no hint shows has hints.
 
     Attributes:
@@ -39,13 +39,13 @@ class Search:
     is_pair: bool = False
 
 
-SEARCHES: Mapping[str, Search] = MappingProxyType(
+TRACE_OVERRIDES: Mapping[str, TraceOverride] = MappingProxyType(
     {
-        "binary_search": Search(("low", "high"), is_pair=True),
-        "find_maximum_subarray_kadane": Search(("best_low", "best_high"), is_pair=True),
-        "kmp_matcher": Search(("s",), is_answer=False),
-        "naive_string_matcher": Search(("s",), is_answer=False),
-        "quickselect": Search(("pivot",)),
+        "binary_search": TraceOverride(("low", "high"), is_pair=True),
+        "find_maximum_subarray_kadane": TraceOverride(("best_low", "best_high"), is_pair=True),
+        "kmp_matcher": TraceOverride(("s",), is_answer=False),
+        "naive_string_matcher": TraceOverride(("s",), is_answer=False),
+        "quickselect": TraceOverride(("pivot",)),
     }
 )
 """By algorithm, those of CLRS-Text (arXiv 2406.04229)."""
@@ -76,7 +76,7 @@ def layout_of(algorithm: Algorithm, use_hints: bool) -> Layout:
     spec = algorithm.spec
     inputs = tuple(probe.name for probe in spec.inputs if not _goes_without_saying(probe.name, spec))
     outputs = tuple(probe.name for probe in spec.outputs)
-    search = SEARCHES.get(algorithm.name) if use_hints else None
+    search = TRACE_OVERRIDES.get(algorithm.name) if use_hints else None
     if search is not None:
         hints = tuple((name, None) for name in search.hints)
         answer = search.hints if search.is_answer else outputs

@@ -12,7 +12,7 @@ from nar.problems.options import OPTION_CHECKS
 from nar.problems.rng.canonical_stream import canonical_stream
 from nar.problems.truncation import truncated
 from nar.text.rendering.compose import Text
-from nar.text.rendering.ties import as_numpy_decides, tied
+from nar.text.rendering.ties import find_ties, rerun_with_numpy_sort
 from nar.text.rendering.trace_to_text import to_texts
 from nar.traces.recorder.record import can_compile_samples, collect, collect_canonical
 from nar.traces.sample import check_canonical_seed, check_count
@@ -60,22 +60,22 @@ def sample_texts(
     if count is not None:
         check_count("count", count, least=0)
     check_count("first", first, least=0)
-    series = Series(name, size, seed, decimals=decimals, **problem_options)
+    series = TraceSeries(name, size, seed, decimals=decimals, **problem_options)
     return _texts(series, count, first, bool(use_hints))
 
 
-def _texts(series: "Series", count: int | None, first: int, use_hints: bool) -> Iterator[Text]:
+def _texts(series: "TraceSeries", count: int | None, first: int, use_hints: bool) -> Iterator[Text]:
     for _ in series.batches(first):
         pass
     for batch in series.batches(count):
         texts = to_texts(series.algorithm, batch, use_hints=use_hints)
-        for index in tied(series.algorithm, batch) if series.decimals else ():
-            again = as_numpy_decides(series.algorithm, batch, index)
+        for index in find_ties(series.algorithm, batch) if series.decimals else ():
+            again = rerun_with_numpy_sort(series.algorithm, batch, index)
             texts[index] = to_texts(series.algorithm, again, use_hints=use_hints)[0]
         yield from texts
 
 
-class Series:
+class TraceSeries:
     """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
 
     Attributes:

@@ -14,13 +14,13 @@ from typing import Any
 
 from nar.algorithms import find_algorithm
 from nar.text.rendering.compose import Text
-from nar.text.rendering.sample_texts import Series, sample_texts
+from nar.text.rendering.sample_texts import TraceSeries, sample_texts
 from nar.traces.io import write_whole
 
 FORMAT, FORMAT_VERSION = "nar-texts", 1
 MANIFEST = "manifest.json"
 
-LINES_OF_A_FILE = 10_000
+MAX_LINES_PER_FILE = 10_000
 """At most; what is killed begins with a file anew."""
 
 
@@ -54,7 +54,7 @@ class TextRequest:
                 if len(set(values)) < len(values):
                     raise ValueError(f"{what} must differ, got {list(values)}")
             for length in lengths:
-                Series(name, length, self.seeds[0], decimals=self.decimals)
+                TraceSeries(name, length, self.seeds[0], decimals=self.decimals)
         for seed in self.seeds:
             sample_texts(next(iter(self.lengths)), next(iter(self.lengths.values()))[0], self.samples, seed)
         if self.samples < 1:
@@ -63,7 +63,7 @@ class TextRequest:
     def files(self) -> list["TextFile"]:
         """All files of the set, in order."""
         pairs = [(name, length) for name, lengths in self.lengths.items() for length in lengths]
-        total, most = self.samples * len(self.seeds), LINES_OF_A_FILE
+        total, most = self.samples * len(self.seeds), MAX_LINES_PER_FILE
         places = [
             (*pair, first, min(most, total - first)) for pair in pairs for first in range(0, total, most)
         ]

@@ -22,13 +22,13 @@ from nar.traces.recorder.record import collect
 from nar.traces.trace import TraceBatch
 
 
-def tied(algorithm: Algorithm, batch: TraceBatch) -> Sequence[int]:
+def find_ties(algorithm: Algorithm, batch: TraceBatch) -> Sequence[int]:
     """Indices of the traces of a batch in which a tie was decided that dm-clrs leaves to numpy."""
     find = _TIES.get(algorithm.name)
     return np.flatnonzero(find(batch)).tolist() if find else ()
 
 
-def as_numpy_decides(algorithm: Algorithm, batch: TraceBatch, index: int) -> TraceBatch:
+def rerun_with_numpy_sort(algorithm: Algorithm, batch: TraceBatch, index: int) -> TraceBatch:
     """A trace of a batch run again, alone, in plain Python and with numpy's default sort.
 
     Raises:

@@ -48,93 +48,93 @@ def _write_texts(question, step, ending, literals, values, values_of_steps, leng
       [B, 2] int64: where each question ends, and each answer.
     """
     ends = np.zeros((len(lengths), 2), np.int64)
-    place = 0
+    offset = 0
     for i in range(len(lengths)):
         last = lengths[i] - 1
-        place = _write_segments(question, literals, values, values_of_steps, i, 0, buffer, place)
-        ends[i, 0] = place
+        offset = _write_segments(question, literals, values, values_of_steps, i, 0, buffer, offset)
+        ends[i, 0] = offset
         for t in range(1, last):
             if t > 1:
-                buffer[place], buffer[place + 1] = _COMMA, _SPACE
-                place += 2
-            place = _write_segments(step, literals, values, values_of_steps, i, t, buffer, place)
-        place = _write_segments(ending, literals, values, values_of_steps, i, last, buffer, place)
-        ends[i, 1] = place
+                buffer[offset], buffer[offset + 1] = _COMMA, _SPACE
+                offset += 2
+            offset = _write_segments(step, literals, values, values_of_steps, i, t, buffer, offset)
+        offset = _write_segments(ending, literals, values, values_of_steps, i, last, buffer, offset)
+        ends[i, 1] = offset
     return ends
 
 
 @register_jitable
-def _write_segments(segments, literals, values, values_of_steps, i, t, buffer, place):
+def _write_segments(segments, literals, values, values_of_steps, i, t, buffer, offset):
     for k in range(len(segments)):
         source, start, depth, rows, columns = segments[k]
         if source == LITERAL:
             for j in range(columns):
-                buffer[place + j] = literals[start + j]
-            place += columns
+                buffer[offset + j] = literals[start + j]
+            offset += columns
         elif source == INTEGERS:
-            place = _write_rows(values[0][i, start:], depth, rows, columns, buffer, place)
+            offset = _write_rows(values[0][i, start:], depth, rows, columns, buffer, offset)
         elif source == FLOATS:
-            place = _write_rows(values[1][i, start:], depth, rows, columns, buffer, place)
+            offset = _write_rows(values[1][i, start:], depth, rows, columns, buffer, offset)
         elif source == INTEGERS + OF_STEP:
-            place = _write_rows(values_of_steps[0][t, i, start:], depth, rows, columns, buffer, place)
+            offset = _write_rows(values_of_steps[0][t, i, start:], depth, rows, columns, buffer, offset)
         else:
-            place = _write_rows(values_of_steps[1][t, i, start:], depth, rows, columns, buffer, place)
-    return place
+            offset = _write_rows(values_of_steps[1][t, i, start:], depth, rows, columns, buffer, offset)
+    return offset
 
 
 @register_jitable
-def _write_rows(values, depth, rows, columns, buffer, place):
+def _write_rows(values, depth, rows, columns, buffer, offset):
     """Values with spaces between them, lists in brackets, with commas between them."""
     if depth == 0:
-        return _write_value(values[0], buffer, place)
+        return _write_value(values[0], buffer, offset)
     if depth == 2:
-        buffer[place] = _OPEN
-        place += 1
+        buffer[offset] = _OPEN
+        offset += 1
     for row in range(rows):
         if row:
-            buffer[place], buffer[place + 1] = _COMMA, _SPACE
-            place += 2
-        buffer[place] = _OPEN
-        place += 1
+            buffer[offset], buffer[offset + 1] = _COMMA, _SPACE
+            offset += 2
+        buffer[offset] = _OPEN
+        offset += 1
         for column in range(columns):
             if column:
-                buffer[place] = _SPACE
-                place += 1
-            place = _write_value(values[row * columns + column], buffer, place)
-        buffer[place] = _CLOSE
-        place += 1
+                buffer[offset] = _SPACE
+                offset += 1
+            offset = _write_value(values[row * columns + column], buffer, offset)
+        buffer[offset] = _CLOSE
+        offset += 1
     if depth == 2:
-        buffer[place] = _CLOSE
-        place += 1
-    return place
+        buffer[offset] = _CLOSE
+        offset += 1
+    return offset
 
 
-def _write_value(value, buffer, place):
+def _write_value(value, buffer, offset):
     """An integer, or a float by its bits (uint64)."""
     is_float = getattr(value, "dtype", None) == np.uint64
     text = repr(float(value.view(np.float64)) if is_float else int(value)).encode()
-    buffer[place : place + len(text)] = list(text)
-    return place + len(text)
+    buffer[offset : offset + len(text)] = list(text)
+    return offset + len(text)
 
 
 @overload(_write_value, inline="always")
-def _compiled_write_value(value, buffer, place):
+def _compiled_write_value(value, buffer, offset):
     if value == numba.types.uint64:
-        return lambda value, buffer, place: _write_float(value, buffer, place)
-    return lambda value, buffer, place: _write_integer(value, buffer, place)
+        return lambda value, buffer, offset: _write_float(value, buffer, offset)
+    return lambda value, buffer, offset: _write_integer(value, buffer, offset)
 
 
 @register_jitable(inline="always")
-def _write_integer(value, buffer, place):
+def _write_integer(value, buffer, offset):
     if value < 0:
-        buffer[place] = _MINUS
-        return _write_digits(np.uint64(-value), buffer, place + 1)
-    return _write_digits(np.uint64(value), buffer, place)
+        buffer[offset] = _MINUS
+        return _write_digits(np.uint64(-value), buffer, offset + 1)
+    return _write_digits(np.uint64(value), buffer, offset)
 
 
 @register_jitable
-def _write_digits(digits, buffer, place):
-    end = k = place + _num_digits(digits)
+def _write_digits(digits, buffer, offset):
+    end = k = offset + _num_digits(digits)
     while digits >= _100:
         pair = _2 * (digits % _100)
         digits //= _100
@@ -159,37 +159,37 @@ def _num_digits(digits):
 
 
 @register_jitable(inline="always")
-def _write_float(bits, buffer, place):
+def _write_float(bits, buffer, offset):
     """As Python's `repr`: with a power of ten below 1e-4 and from 1e16 on."""
     if bits >> _63:
-        buffer[place] = _MINUS
-        place += 1
+        buffer[offset] = _MINUS
+        offset += 1
         bits ^= _1 << _63
     if bits == _0:
-        buffer[place], buffer[place + 1], buffer[place + 2] = _ZERO, _POINT, _ZERO
-        return place + 3
+        buffer[offset], buffer[offset + 1], buffer[offset + 2] = _ZERO, _POINT, _ZERO
+        return offset + 3
     digits, power = shortest_digits(bits)
     count = _num_digits(digits)
     before = count + power  # digits before the point
     if before < -3 or before > 16:
-        return _write_scientific(digits, count, before - 1, buffer, place)
+        return _write_scientific(digits, count, before - 1, buffer, offset)
     if before <= 0:
-        buffer[place], buffer[place + 1] = _ZERO, _POINT
-        place = _write_zeros(-before, buffer, place + 2)
-        return _write_digits(digits, buffer, place)
+        buffer[offset], buffer[offset + 1] = _ZERO, _POINT
+        offset = _write_zeros(-before, buffer, offset + 2)
+        return _write_digits(digits, buffer, offset)
     if power >= 0:
-        place = _write_zeros(power, buffer, _write_digits(digits, buffer, place))
-        buffer[place], buffer[place + 1] = _POINT, _ZERO
-        return place + 2
-    end = _write_digits(digits, buffer, place)
-    return _insert_point(place + before, end, buffer)
+        offset = _write_zeros(power, buffer, _write_digits(digits, buffer, offset))
+        buffer[offset], buffer[offset + 1] = _POINT, _ZERO
+        return offset + 2
+    end = _write_digits(digits, buffer, offset)
+    return _insert_point(offset + before, end, buffer)
 
 
 @register_jitable
-def _write_scientific(digits, count, exponent, buffer, place):
-    end = _write_digits(digits, buffer, place)
+def _write_scientific(digits, count, exponent, buffer, offset):
+    end = _write_digits(digits, buffer, offset)
     if count > 1:
-        end = _insert_point(place + 1, end, buffer)
+        end = _insert_point(offset + 1, end, buffer)
     buffer[end], buffer[end + 1] = _E, _MINUS if exponent < 0 else _PLUS
     exponent = abs(exponent)
     if exponent < 10:
@@ -198,18 +198,18 @@ def _write_scientific(digits, count, exponent, buffer, place):
 
 
 @register_jitable
-def _insert_point(place, end, buffer):
-    for k in range(end, place, -1):
+def _insert_point(offset, end, buffer):
+    for k in range(end, offset, -1):
         buffer[k] = buffer[k - 1]
-    buffer[place] = _POINT
+    buffer[offset] = _POINT
     return end + 1
 
 
 @register_jitable
-def _write_zeros(count, buffer, place):
-    for k in range(place, place + count):
+def _write_zeros(count, buffer, offset):
+    for k in range(offset, offset + count):
         buffer[k] = _ZERO
-    return place + count
+    return offset + count
 
 
 write_texts = compiled_with(_write_texts, shortest_digits)

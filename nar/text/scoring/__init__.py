@@ -1,17 +1,17 @@
 """Language models that are asked: those of this house, those of others, and what becomes of their answers."""
 
-from nar.text.scoring.answer_questions import ANSWERS, Answer, Asked, answer_questions
+from nar.text.scoring.answer_questions import ANSWERS, AnswerFunction, AnsweringModel, answer_questions
 from nar.text.scoring.hugging_face_model import HuggingFaceModel, is_checkpoint
 from nar.text.scoring.split_scores import TextEvaluator, rows_of, score_texts
-from nar.text.scoring.trained_model import Writer
+from nar.text.scoring.trained_model import AnswerGenerator
 
 __all__ = [
     "ANSWERS",
-    "Answer",
-    "Asked",
+    "AnswerFunction",
+    "AnswerGenerator",
+    "AnsweringModel",
     "HuggingFaceModel",
     "TextEvaluator",
-    "Writer",
     "answer_questions",
     "is_checkpoint",
     "rows_of",

@@ -17,7 +17,7 @@ from typing import Any
 
 from nar.text.scoring.answer_scores import AnswerScore, reference_value, score_answer
 
-LONGEST_LINE = 2**28
+MAX_LINE_BYTES = 2**28
 """Bytes; a longer line is unreadable."""
 
 _LARGEST_LENGTH = 2**31
@@ -25,7 +25,7 @@ _LONGEST_NAME = 100
 
 
 @dataclasses.dataclass
-class Total:
+class ScoreTotals:
     """Scores of some answers: their number, and sums over them."""
 
     count: int = 0
@@ -56,17 +56,17 @@ class AnswerScores:
       num_unreadable: how many; only the first few are described.
     """
 
-    by_length: dict[tuple[str, int], Total] = dataclasses.field(default_factory=dict)
+    by_length: dict[tuple[str, int], ScoreTotals] = dataclasses.field(default_factory=dict)
     unreadable: list[tuple[int, str]] = dataclasses.field(default_factory=list)
     num_unreadable: int = 0
 
     def add(self, algorithm: str, length: int, score: AnswerScore) -> None:
         """Counts one more answer."""
-        self.by_length.setdefault((algorithm, length), Total()).add(score)
+        self.by_length.setdefault((algorithm, length), ScoreTotals()).add(score)
 
-    def total(self, algorithm: str | None = None) -> Total:
+    def total(self, algorithm: str | None = None) -> ScoreTotals:
         """Scores of all answers to one algorithm, or of all lines."""
-        total = Total(count=self.num_unreadable if algorithm is None else 0)
+        total = ScoreTotals(count=self.num_unreadable if algorithm is None else 0)
         for (name, _), part in self.by_length.items():
             if algorithm in (None, name):
                 total.count += part.count
@@ -160,8 +160,8 @@ def _reference(row: Mapping[str, Any]) -> tuple[str, int, str]:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    if len(line) > LONGEST_LINE:
-        raise ValueError(f"longer than {LONGEST_LINE} bytes")
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"longer than {MAX_LINE_BYTES} bytes")
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -175,10 +175,10 @@ def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
     """Lines that are not empty, with their numbers from 1; of a line that is too long only the beginning."""
     number = 0
     with path.open("rb") as file:
-        while line := file.readline(LONGEST_LINE + 1):
+        while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
             rest = line
-            while len(rest) > LONGEST_LINE and not rest.endswith(b"\n"):
-                rest = file.readline(LONGEST_LINE + 1)
+            while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
+                rest = file.readline(MAX_LINE_BYTES + 1)
             if line.strip():
                 yield number, line

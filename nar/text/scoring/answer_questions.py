@@ -15,11 +15,11 @@ from nar.atomic_io import path_in_errors, read_json, write_json
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring.split_scores import rows_of
 
-Answer = Callable[[Sequence[str]], Sequence[str]]
+AnswerFunction = Callable[[Sequence[str]], Sequence[str]]
 """Questions -> what a model writes behind each."""
 
 
-class Asked(Protocol):
+class AnsweringModel(Protocol):
     """A model that is asked questions.
 
     Attributes:
@@ -34,7 +34,7 @@ class Asked(Protocol):
     def identity(self) -> Mapping[str, Any]: ...  # noqa: D102
 
     @property
-    def make_answer(self) -> Callable[[], Answer]: ...  # noqa: D102
+    def load(self) -> Callable[[], AnswerFunction]: ...  # noqa: D102
 
     @property
     def batch_size(self) -> int: ...  # noqa: D102
@@ -46,7 +46,7 @@ class Asked(Protocol):
 ANSWERS, REQUEST = "answers.jsonl", "request.json"
 
 
-def answer_questions(folder: pathlib.Path, request: TextRequest, model: Asked) -> Iterator[int]:
+def answer_questions(folder: pathlib.Path, request: TextRequest, model: AnsweringModel) -> Iterator[int]:
     """Asks a model all questions that it was not yet asked, and writes down what it says.
 
     Args:
@@ -71,7 +71,7 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Asked) -
     with path_in_errors(part), part.open("a+b") as file:
         done = _keep_whole_lines(file, rows)
         yield done
-        answer = model.make_answer() if done < len(rows) else None
+        answer = model.load() if done < len(rows) else None
         while answer is not None and done < len(rows):
             some = rows[done : done + model.batch_size]
             completions = check_completions(answer([row["question"] for row in some]), len(some))

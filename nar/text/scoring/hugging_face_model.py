@@ -22,12 +22,12 @@ class HuggingFaceModel:
     Nothing is downloaded, and no code that the folder may hold is run.
     """
 
-    def __init__(self, folder: pathlib.Path, most: int, device: str = "cpu") -> None:
+    def __init__(self, folder: pathlib.Path, max_new_tokens: int, device: str = "cpu") -> None:
         """Loads both.
 
         Args:
           folder: with what `save_pretrained` of the model and of its tokenizer wrote.
-          most: tokens of an answer.
+          max_new_tokens: Longest answer, in tokens.
           device: of torch.
 
         Raises:
@@ -41,7 +41,7 @@ class HuggingFaceModel:
         except (OSError, RuntimeError, ValueError) as error:
             first_line = str(error).strip().partition("\n")[0]
             raise ValueError(f"{folder} cannot be loaded by transformers: {first_line}") from None
-        self._most, self._device = most, device
+        self._max_new_tokens, self._device = max_new_tokens, device
         # Questions stand at the right, next to what is written behind them.
         self._tokenizer.padding_side = "left"
         self._padding = next(
@@ -64,7 +64,7 @@ class HuggingFaceModel:
             written = self._model.generate(
                 tensor(tokens, device=self._device),
                 attention_mask=tensor(is_there, device=self._device),
-                max_new_tokens=self._most,
+                max_new_tokens=self._max_new_tokens,
                 do_sample=False,
                 num_beams=1,
                 pad_token_id=self._padding,

@@ -11,9 +11,9 @@ import numpy as np
 from nar.evaluation.evaluator import Scores
 from nar.model.init import Params
 from nar.text.rendering.text_files import TextRequest
-from nar.text.scoring.answer_files import Total
+from nar.text.scoring.answer_files import ScoreTotals
 from nar.text.scoring.answer_scores import score_answer
-from nar.text.scoring.trained_model import Writer
+from nar.text.scoring.trained_model import AnswerGenerator
 
 
 def rows_of(request: TextRequest) -> Iterator[dict[str, Any]]:
@@ -27,12 +27,12 @@ class TextEvaluator:
     """What scoring needs.
 
     Attributes:
-      writer: of answers.
+      generator: Greedy decoding of answers.
       splits: by name, which questions are asked.
       show_progress: as scripts set it of every evaluator; here there is no bar, since answers take seconds.
     """
 
-    writer: Writer
+    generator: AnswerGenerator
     splits: Mapping[str, TextRequest]
     show_progress: bool = False
 
@@ -51,12 +51,12 @@ def score_texts(evaluator: TextEvaluator, params: Params, split: str, by_length:
     request = evaluator.splits[split]
     rows = list(rows_of(request))
     here = jax.tree.map(np.asarray, params)
-    answers = evaluator.writer(here, [row["question"] for row in rows])
-    totals: dict[str, dict[str, Total]] = {}
+    answers = evaluator.generator(here, [row["question"] for row in rows])
+    totals: dict[str, dict[str, ScoreTotals]] = {}
     for row, answer in zip(rows, answers, strict=True):
         all_lengths = ",".join(map(str, request.lengths[row["algorithm"]]))
         label = str(row["length"]) if by_length else all_lengths
-        total = totals.setdefault(row["algorithm"], {}).setdefault(label, Total())
+        total = totals.setdefault(row["algorithm"], {}).setdefault(label, ScoreTotals())
         total.add(score_answer(answer, row["answer"]))
     return {
         name: {label: _scores(total.means()) for label, total in parts.items()}

@@ -19,7 +19,7 @@ SEED = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Writer:
+class AnswerGenerator:
     """Writes answers, the likeliest character each time. A question's answer depends on nothing but itself.
 
     Attributes:
@@ -32,7 +32,7 @@ class Writer:
     model: TextModel
     positions: Positions
     batch_size: int = 64
-    most: int = 128
+    max_length: int = 128
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "most"):
@@ -72,10 +72,10 @@ class Writer:
             raise ValueError("a question must not be empty")
         tokens = [encode(question) for question in questions]
         widths = [bucket_width(len(row)) for row in tokens]
-        if self.positions.range and max(widths, default=0) + self.most > self.positions.range:
+        if self.positions.range and max(widths, default=0) + self.max_length > self.positions.range:
             raise ValueError(
-                f"questions of {max(widths)} characters and answers of {self.most} need a larger range of "
-                f"positions than {self.positions.range}"
+                f"questions of {max(widths)} characters and answers of {self.max_length} need a larger range "
+                f"of positions than {self.positions.range}"
             )
         return tokens, widths
 
@@ -86,7 +86,7 @@ class Writer:
         for row, question in enumerate(rows):
             questions[row, : len(question)] = question
         lengths = np.array([len(row) for row in rows], np.int32)
-        positions = np.concatenate([self._positions(row, width + self.most) for row in rows])
+        positions = np.concatenate([self._positions(row, width + self.max_length) for row in rows])
         written = np.asarray(self._generate(params, questions, lengths, positions))
         return [decode(row) for row in written[: len(tokens)]]
 

@@ -1,15 +1,15 @@
 """A language model over characters: a decoder-only transformer with rotary positions, and its answers."""
 
 from nar.text.transformer.config import TransformerConfig
-from nar.text.transformer.layers import Memory
-from nar.text.transformer.model import TextModel, empty_memories, make_text_model
+from nar.text.transformer.layers import KVCache
+from nar.text.transformer.model import TextModel, empty_caches, make_text_model
 from nar.text.transformer.rotary import rotate
 
 __all__ = [
-    "Memory",
+    "KVCache",
     "TextModel",
     "TransformerConfig",
-    "empty_memories",
+    "empty_caches",
     "make_text_model",
     "rotate",
 ]

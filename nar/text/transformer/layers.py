@@ -14,7 +14,7 @@ from nar.text.transformer.rotary import rotate
 Array = jax.Array
 
 
-class Memory(NamedTuple):
+class KVCache(NamedTuple):
     """Turned keys and values of one layer for the tokens so far: B texts, W places, K heads, D features.
 
     Attributes:
@@ -33,7 +33,7 @@ class Attention(hk.Module):
         super().__init__(name="attention")
         self._config = config
 
-    def __call__(self, x: Array, positions: Array, places: Array, memory: Memory) -> tuple[Array, Memory]:
+    def __call__(self, x: Array, positions: Array, slots: Array, cache: KVCache) -> tuple[Array, KVCache]:
         """New features [B, L, H] and memory; arguments are those of `transformer`."""
         config = self._config
         heads = (*x.shape[:2], config.num_heads, config.head_size)
@@ -42,20 +42,20 @@ class Attention(hk.Module):
             for name in ("query", "key", "value")
         )
         query, key = (rotate(part, positions, config.longest_wave) for part in (query, key))
-        memory = Memory(*(_put(old, places, new) for old, new in zip(memory, (key, value), strict=True)))
-        logits = jnp.einsum("blkd,bwkd->bklw", query, memory.keys) / config.head_size**0.5
-        is_before = jnp.arange(memory.keys.shape[1])[None, None, :] <= places[:, :, None]
+        cache = KVCache(*(_put(old, slots, new) for old, new in zip(cache, (key, value), strict=True)))
+        logits = jnp.einsum("blkd,bwkd->bklw", query, cache.keys) / config.head_size**0.5
+        is_before = jnp.arange(cache.keys.shape[1])[None, None, :] <= slots[:, :, None]
         weights = jax.nn.softmax(jnp.where(is_before[:, None], logits, -jnp.inf), axis=-1)
-        found = jnp.einsum("bklw,bwkd->blkd", weights, memory.values).reshape(x.shape)
-        return _into_residual(config, "result")(found), memory
+        found = jnp.einsum("bklw,bwkd->blkd", weights, cache.values).reshape(x.shape)
+        return _into_residual(config, "result")(found), cache
 
 
-def _put(memory: Array, places: Array, new: Array) -> Array:
+def _put(cache: Array, slots: Array, new: Array) -> Array:
     """The memory [B, W, K, D] with new entries [B, L, K, D] at places [B, L]."""
-    if memory.shape == new.shape:
+    if cache.shape == new.shape:
         return new
-    rows = jnp.arange(memory.shape[0])[:, None]
-    return memory.at[rows, places].set(new)
+    rows = jnp.arange(cache.shape[0])[:, None]
+    return cache.at[rows, slots].set(new)
 
 
 def _into_residual(config: TransformerConfig, name: str) -> Linear:
@@ -84,13 +84,11 @@ class Layer(hk.Module):
         super().__init__(name=name)
         self._config = config
 
-    def __call__(self, x: Array, positions: Array, places: Array, memory: Memory) -> tuple[Array, Memory]:
+    def __call__(self, x: Array, positions: Array, slots: Array, cache: KVCache) -> tuple[Array, KVCache]:
         """New states [B, L, H] and memory; arguments are those of `transformer`."""
-        found, memory = Attention(self._config)(
-            LayerNorm(name="attention_norm")(x), positions, places, memory
-        )
+        found, cache = Attention(self._config)(LayerNorm(name="attention_norm")(x), positions, slots, cache)
         x = x + found
-        return x + FeedForward(self._config)(LayerNorm(name="feed_forward_norm")(x)), memory
+        return x + FeedForward(self._config)(LayerNorm(name="feed_forward_norm")(x)), cache
 
 
 class Transformer(hk.Module):
@@ -101,15 +99,15 @@ class Transformer(hk.Module):
         self._config = config
 
     def __call__(
-        self, tokens: Array, positions: Array, places: Array, memories: tuple[Memory, ...]
-    ) -> tuple[Array, tuple[Memory, ...]]:
+        self, tokens: Array, positions: Array, slots: Array, caches: tuple[KVCache, ...]
+    ) -> tuple[Array, tuple[KVCache, ...]]:
         """Reads L tokens of each of B texts.
 
         Args:
           tokens: int32 [B, L].
           positions: int32 [B, L], what rotations are told.
-          places: int32 [B, L], 0, 1, ... in each text: a token sees the places up to its own.
-          memories: of each layer, of the places before; if there are as many places as tokens, all are read
+          slots: int32 [B, L], 0, 1, ... in each text: a token sees the places up to its own.
+          caches: of each layer, of the places before; if there are as many places as tokens, all are read
             here, and what is in the memory does not matter.
 
         Returns:
@@ -121,7 +119,7 @@ class Transformer(hk.Module):
         embeddings = hk.get_parameter("embeddings", [config.num_tokens, config.hidden_size], init=initial)
         x = embeddings[tokens]
         new = []
-        for index, memory in enumerate(memories):
-            x, memory = Layer(config, f"layer_{index}")(x, positions, places, memory)
-            new.append(memory)
+        for index, cache in enumerate(caches):
+            x, cache = Layer(config, f"layer_{index}")(x, positions, slots, cache)
+            new.append(cache)
         return Linear(config.num_tokens, name="next")(LayerNorm(name="norm")(x)), tuple(new)

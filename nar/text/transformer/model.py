@@ -13,9 +13,9 @@ from nar.model.init import Params, draw_params, find_parameter_specs, nest_param
 from nar.text.stream import TextBatch
 from nar.text.tokens import NUM_TOKENS
 from nar.text.transformer.config import TransformerConfig
-from nar.text.transformer.layers import Memory, Transformer
+from nar.text.transformer.layers import KVCache, Transformer
 
-Memories = tuple[Memory, ...]
+KVCaches = tuple[KVCache, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TextModel:
 
     init: Callable[[jax.Array, Mapping[str, TextBatch]], Params]
     apply: Callable[[Params, Any, Any], jax.Array]
-    extend: Callable[[Params, Any, Any, Any, Memories], tuple[jax.Array, Memories]]
+    extend: Callable[[Params, Any, Any, Any, KVCaches], tuple[jax.Array, KVCaches]]
     config: TransformerConfig
 
 
@@ -46,27 +46,27 @@ def make_text_model(config: TransformerConfig) -> TextModel:
         raise ValueError(f"num_tokens must be {NUM_TOKENS}, got {config.num_tokens}")
 
     def forward(
-        tokens: jax.Array, positions: jax.Array, places: jax.Array, memories: Memories
-    ) -> tuple[jax.Array, Memories]:
-        return Transformer(config)(tokens, positions, places, memories)
+        tokens: jax.Array, positions: jax.Array, slots: jax.Array, caches: KVCaches
+    ) -> tuple[jax.Array, KVCaches]:
+        return Transformer(config)(tokens, positions, slots, caches)
 
     transformed = hk.without_apply_rng(hk.transform(forward))
 
     def init(key: jax.Array, batches: Mapping[str, TextBatch]) -> Params:
         del batches
         token = jnp.zeros((1, 1), jnp.int32)
-        run = functools.partial(forward, token, token, token, empty_memories(config, 1, 1))
+        run = functools.partial(forward, token, token, token, empty_caches(config, 1, 1))
         return nest_params(draw_params(find_parameter_specs(run), run, key))
 
     def apply(params: Params, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         B, L = tokens.shape
-        places = jnp.broadcast_to(jnp.arange(L)[None], (B, L))
-        return transformed.apply(params, tokens, positions, places, empty_memories(config, B, L))[0]
+        slots = jnp.broadcast_to(jnp.arange(L)[None], (B, L))
+        return transformed.apply(params, tokens, positions, slots, empty_caches(config, B, L))[0]
 
     return TextModel(init, apply, transformed.apply, config)
 
 
-def empty_memories(config: TransformerConfig, num_texts: int, num_places: int) -> Memories:
+def empty_caches(config: TransformerConfig, num_texts: int, num_slots: int) -> KVCaches:
     """Of each layer, zeros [B, W, K, D]."""
-    empty = jnp.zeros((num_texts, num_places, config.num_heads, config.head_size))
-    return (Memory(empty, empty),) * config.num_layers
+    empty = jnp.zeros((num_texts, num_slots, config.num_heads, config.head_size))
+    return (KVCache(empty, empty),) * config.num_layers
