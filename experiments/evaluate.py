@@ -39,7 +39,7 @@ from nar.evaluation import (
 )
 from nar.model import FromTrace, Params
 from nar.reports import evaluation_table
-from nar.training import Devices, is_first, on_all, on_first, say, write_json
+from nar.training import Devices, is_first_process, print_on_first, run_on_all, run_on_first, write_json
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _TASKS = flags.DEFINE_list("tasks", None, "Which of the run's algorithms; by default all.")
@@ -79,18 +79,18 @@ _OBSERVED = {"none": "outputs", "predictions": "hints", "states": "states"}
 
 def main() -> None:
     """Checks everything that can be checked, then measures, on all devices."""
-    config = on_first(lambda: open_workdir(_WORKDIR.value)[1])
-    parts = on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
+    config = run_on_first(lambda: open_workdir(_WORKDIR.value)[1])
+    parts = run_on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
     own = not isinstance(parts.model.config.termination, FromTrace)
-    cases = on_all(lambda: find_cases(parts, own))
-    seeds = on_all(lambda: parse_numbers("seeds", _SEEDS.value))
-    params, step = on_first(_read)
+    cases = run_on_all(lambda: find_cases(parts, own))
+    seeds = run_on_all(lambda: parse_numbers("seeds", _SEEDS.value))
+    params, step = run_on_first(_read)
     inferences = make_inferences(parts, own, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
     root = pathlib.Path(_WORKDIR.value)
 
     def keep(case: Case, seed: int, seen: InferenceResult) -> None:
         if _DUMP.value != "none":
-            on_first(lambda: str(dump(root / _NAME.value, case, seed, seen)))
+            run_on_first(lambda: str(dump(root / _NAME.value, case, seed, seen)))
 
     found = list(measure_cases(inferences, params, parts.model.specs, cases, seeds, keep))
     content = {
@@ -100,11 +100,13 @@ def main() -> None:
         "seeds": seeds,
         **as_json(found),
     }
-    on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
-    on_first(lambda: write_csv(root / f"{_NAME.value}.csv", found))
-    say(evaluation_table(spreads(found)))
-    say(f"\n{explanation(seeds)}\n")
-    say(f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv")
+    run_on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
+    run_on_first(lambda: write_csv(root / f"{_NAME.value}.csv", found))
+    print_on_first(evaluation_table(spreads(found)))
+    print_on_first(f"\n{explanation(seeds)}\n")
+    print_on_first(
+        f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv"
+    )
 
 
 def find_cases(parts: Parts, own: bool) -> list[Case]:
@@ -154,7 +156,7 @@ def make_inferences(parts: Parts, own: bool, batch_size: int) -> dict[str, Infer
             Devices.all(),
             kind=kind,
             true_lengths=lengths == "true",
-            show_progress=is_first(),
+            show_progress=is_first_process(),
         )
         for lengths in (("own", "true") if own else ("true",))
     }

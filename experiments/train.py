@@ -36,23 +36,23 @@ from nar.training import (
     Compilations,
     EarlyStopping,
     NonFinitePolicy,
-    Reweigh,
-    Save,
+    SaveCheckpoints,
     ShowProgress,
     Tracker,
     TrainState,
+    UpdateTaskWeights,
     Validate,
     WriteMetrics,
-    check_same,
+    check_same_on_all,
     check_trackers,
     fit,
-    is_first,
-    on_all,
-    on_first,
+    is_first_process,
     open_trackers,
     prepare_batch,
     read_json,
     restore_on_all,
+    run_on_all,
+    run_on_first,
 )
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
@@ -76,20 +76,24 @@ def run(config: Config, workdir: Workdir) -> None:
       FloatingPointError: if training stops at what is not finite.
       SystemExit: if training was interrupted.
     """
-    check_same("the config", config)
-    parts = on_all(lambda: assemble_kind(config))
+    check_same_on_all("the config", config)
+    parts = run_on_all(lambda: assemble_kind(config))
     training = config["training"]
-    source = on_all(lambda: open_init_run(config, parts, workdir) if is_first() else None)
-    on_first(lambda: check_workdir(workdir, config))
-    if on_first(lambda: is_finished(workdir, training["steps"])):
-        on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
+    source = run_on_all(lambda: open_init_run(config, parts, workdir) if is_first_process() else None)
+    run_on_first(lambda: check_workdir(workdir, config))
+    if run_on_first(lambda: is_finished(workdir, training["steps"])):
+        run_on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
         return
-    on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
+    run_on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
     with contextlib.ExitStack() as held:
-        on_first(lambda: take(workdir, config, held))
+        run_on_first(lambda: take(workdir, config, held))
         if not train(config, parts, workdir, source, held):
-            sys.exit(f"Interrupted; run the same command to resume. Run: {workdir.path}" if is_first() else 1)
-    on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
+            sys.exit(
+                f"Interrupted; run the same command to resume. Run: {workdir.path}"
+                if is_first_process()
+                else 1
+            )
+    run_on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
 
 
 def take(workdir: Workdir, config: Config, held: contextlib.ExitStack) -> None:
@@ -108,15 +112,15 @@ def train(
     training = config["training"]
     compilations = held.enter_context(contextlib.closing(Compilations()))
     evaluator = parts.make_evaluator()
-    checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
-    step, background_compilation = parts.make_step(), None
+    checkpoints = run_on_all(lambda: Checkpoints(workdir.checkpoints) if is_first_process() else None)
+    step, background_compilation = parts.make_train_step(), None
     if parts.devices.num_processes == 1:  # Several must compile the same in the same order.
         background_compilation = held.enter_context(BackgroundCompilation(step, state_shapes(parts)))
     with drawing_first(
         parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
     ):
         state, notes = init_or_restore(config, parts, checkpoints, workdir, source)
-    on_first(lambda: print_parameter_summary(parts, state, training, workdir))
+    run_on_first(lambda: print_parameter_summary(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     trackers = list[Tracker]()
     clock, early_stopping = (
@@ -141,7 +145,7 @@ def train(
     parts.stream.task_schedule.resume(notes)
     if parts.weigh:
         callbacks.append(
-            Reweigh(parts.stream.task_schedule, [task.name for task in parts.tasks], parts.weigh)
+            UpdateTaskWeights(parts.stream.task_schedule, [task.name for task in parts.tasks], parts.weigh)
         )
 
     def write_and_show() -> list[Callback]:
@@ -159,9 +163,9 @@ def train(
             notes,
         )
         memories = (clock, early_stopping, metrics, non_finite_policy, parts.stream.task_schedule)
-        return [metrics, Save(checkpoints, memories, clock), ShowProgress(start, steps)]
+        return [metrics, SaveCheckpoints(checkpoints, memories, clock), ShowProgress(start, steps)]
 
-    callbacks += on_all(write_and_show)
+    callbacks += run_on_all(write_and_show)
     state, interrupted = fit(
         state,
         step,
@@ -176,8 +180,8 @@ def train(
     if interrupted:
         return False
     finish(config, parts, state, checkpoints, evaluator, clock, workdir)
-    on_first(lambda: finish_trackers(trackers, workdir))
-    on_first(lambda: print(compilations))
+    run_on_first(lambda: finish_trackers(trackers, workdir))
+    run_on_first(lambda: print(compilations))
     return True
 
 

@@ -19,7 +19,7 @@ from nar.model import NetConfig, Params, Values, make_model
 from nar.processors import find_processor
 from nar.reports import format_table
 from nar.traces import TraceBatch
-from nar.training import Devices, init_state, make_optimizer, make_step
+from nar.training import Devices, init_state, make_optimizer, make_train_step
 
 TRAINING, EVALUATION = "training", "evaluation"
 
@@ -82,7 +82,7 @@ class Subject:
         """The program of a training step or of an evaluation."""
         shapes = jax.eval_shape(self.make_state)
         if self._case.what == TRAINING:
-            step = make_step(self._model, self._optimizer, num_microbatches=self._case.num_microbatches)
+            step = make_train_step(self._model, self._optimizer, num_microbatches=self._case.num_microbatches)
             program = jax.jit(lambda state, batch: step(state, batch, self._task.name), donate_argnums=0)
         else:
             program = jax.jit(self._predict)

@@ -120,7 +120,7 @@ def measure(case: Case, repeats: int, limit: float) -> Cost:
     num_steps = max(int(batch.lengths.max()) - 1, 1)
     state = new_state(parts, 0)
     on_devices = parts.devices.put_batch(batch, parts.stream.leading_axes)
-    step = parts.make_step()
+    step = parts.make_train_step()
     program = jax.jit(lambda state, batch: step(state, batch, case.algorithm), donate_argnums=0)
     compiled = program.lower(state, on_devices).compile()
     gibibytes = needed_bytes(compiled) / GIB

@@ -18,16 +18,16 @@ from nar.runs.build_optimizer import build_optimizer, check_patterns
 from nar.runs.config_types import check_type
 from nar.runs.run_parts import RunParts
 from nar.training import (
+    CompiledTrainStep,
     Devices,
+    TaskWeightFunction,
     TrainState,
-    TwoPrograms,
-    Weigh,
-    at_once,
     check_grad_accumulation_steps,
-    in_turn,
     init_state,
-    make_step,
+    loop_seeds,
+    make_train_step,
     split,
+    vmap_seeds,
 )
 
 OPEN_SECTIONS = (
@@ -73,19 +73,19 @@ class Parts:
     devices: Devices
     evaluation_batch_size: int
     num_seeds: int
-    weigh: Weigh | None
+    weigh: TaskWeightFunction | None
 
-    def make_step(self) -> TwoPrograms:
+    def make_train_step(self) -> CompiledTrainStep:
         """The compiled step of training."""
-        over_seeds = in_turn if self.devices.is_one_cpu else at_once
-        return make_step(
+        map_over_seeds = loop_seeds if self.devices.is_single_cpu else vmap_seeds
+        return make_train_step(
             self.model,
             self.optimizer,
             self.loss_weights,
             self.ema_decay,
             self.grad_accumulation_steps,
             self.devices if self.devices.mesh.size > 1 else None,
-            over_seeds=over_seeds if self.num_seeds > 1 else None,
+            map_over_seeds=map_over_seeds if self.num_seeds > 1 else None,
         )
 
     def each(self, tree: Any) -> list[Any]:
@@ -171,7 +171,7 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
         )
     # A CPU is quickest where parts fit its caches, other devices where much is done at once. Chunks all take
     # the same steps.
-    suits = BY_SHAPE if devices.is_one_cpu and not training["chunk_length"] else 1
+    suits = BY_SHAPE if devices.is_single_cpu and not training["chunk_length"] else 1
     num_microbatches = training["grad_accumulation_steps"] or suits
     streams = [
         TrainingStream(

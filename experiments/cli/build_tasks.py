@@ -10,7 +10,7 @@ from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
 from nar.plugins import load_attribute
 from nar.runs.build_model import Config
-from nar.training import Weigh
+from nar.training import TaskWeightFunction
 
 
 def _is_weight(value: Any) -> bool:
@@ -136,7 +136,7 @@ def make_task_schedule(config: Config, tasks: Sequence[Task]) -> TaskSchedule:
         raise ValueError(f"tasks: {error}") from None
 
 
-def find_task_weighting(sampling: Any) -> Weigh | None:
+def find_task_weighting(sampling: Any) -> TaskWeightFunction | None:
     """The function of `training.task_sampling` that decides by scores; None if weights stay as they are.
 
     Raises:

@@ -19,7 +19,7 @@ from nar.text.stream import TextStream, TextTask, bucket_width
 from nar.text.tokens import NUM_TOKENS
 from nar.text.train_step import make_text_step
 from nar.text.transformer import TextModel, TransformerConfig, make_text_model
-from nar.training import Devices, TwoPrograms
+from nar.training import CompiledTrainStep, Devices
 
 SEEDS = {"val": 2, "test": 3}
 """Of the questions of each split; training texts have seeds that are drawn for each batch."""
@@ -68,7 +68,7 @@ class TextParts:
         """Parameters alone."""
         return [tree]
 
-    def make_step(self) -> TwoPrograms:
+    def make_train_step(self) -> CompiledTrainStep:
         """The compiled step of training."""
         return make_text_step(self.model, self.optimizer, self.ema_decay)
 

@@ -12,7 +12,7 @@ import jax
 from absl import flags
 
 from experiments.cli.launch import EXPECTED, explain
-from nar.training import StoppedTogetherError, on_all
+from nar.training import ProcessFailedError, run_on_all
 
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
@@ -54,8 +54,8 @@ def multi_process(main: Callable[[], None]) -> Callable[[], None]:
             return
         try:
             main()
-            on_all(lambda: None)
-        except StoppedTogetherError as stop:
+            run_on_all(lambda: None)
+        except ProcessFailedError as stop:
             _report(stop if stop.__cause__ is None else stop.__cause__)
             sys.exit(1)
         except (Exception, KeyboardInterrupt) as error:
@@ -113,7 +113,7 @@ def _initialize(missed: str, **arguments: object) -> None:
                 f"({error}); give --coordinator, --num_processes and --process_id"
             ) from None
     # The channel between the processes opens with its first use, which must be at the same time for all.
-    on_all(lambda: None)
+    run_on_all(lambda: None)
 
 
 @contextlib.contextmanager
@@ -135,7 +135,7 @@ def _ending_after(seconds: int, message: str) -> Iterator[None]:
 
 def _report(error: BaseException) -> None:
     """Says what a process ends with; with a traceback if it is nothing that a user can get wrong."""
-    if isinstance(error, (StoppedTogetherError, *EXPECTED)):
+    if isinstance(error, (ProcessFailedError, *EXPECTED)):
         print(f"error: process {jax.process_index()}: {explain(error)}", file=sys.stderr)
     else:
         traceback.print_exception(error)

@@ -12,17 +12,17 @@ from nar.reports import draw_curves, result_summary
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
 from nar.training import (
-    DECIDING,
     PER_SEED,
+    SELECTION_METRIC,
     Checkpoints,
     Clock,
     TrainState,
     count_parameters,
     digest,
-    is_first,
-    on_first,
+    is_first_process,
     read_json,
     restore_on_all,
+    run_on_first,
     write_json,
 )
 
@@ -40,8 +40,8 @@ def validate(parts: RunParts, evaluator: Any, params: Params) -> dict[str, float
     if len(per_seed) == 1:
         return per_seed[0]
     means, deviations = mean_and_deviation(per_seed)
-    own = {f"{PER_SEED}{number}": scores[DECIDING] for number, scores in enumerate(per_seed)}
-    return {**means, f"{DECIDING}/deviation": deviations[DECIDING], **own}
+    own = {f"{PER_SEED}{number}": scores[SELECTION_METRIC] for number, scores in enumerate(per_seed)}
+    return {**means, f"{SELECTION_METRIC}/deviation": deviations[SELECTION_METRIC], **own}
 
 
 def _named(scores: Scores) -> dict[str, float]:
@@ -55,7 +55,7 @@ def _named(scores: Scores) -> dict[str, float]:
         classes = scores_of_classes(scores)
         named |= {f"validation/class/{name}": value for name, value in classes.items()}
         named["validation/score_of_classes"] = float(np.mean(list(classes.values())))
-    return {**named, DECIDING: mean_score(scores)}
+    return {**named, SELECTION_METRIC: mean_score(scores)}
 
 
 def finish(
@@ -68,7 +68,7 @@ def finish(
     workdir: Workdir,
 ) -> None:
     """Scores the best checkpoint, of each replica its own; the first process writes the result and curves."""
-    evaluator.show_progress = is_first()
+    evaluator.show_progress = is_first_process()
     per_seed = []
     for number in range(parts.num_seeds):
         restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state, number))  # noqa: B023
@@ -84,7 +84,7 @@ def finish(
         "parameters_sha256": digest(state.params),
     }
     result = {**_over_seeds(per_seed, config["training"]["seed"]), **facts}
-    on_first(lambda: _write(result, clock, workdir))
+    run_on_first(lambda: _write(result, clock, workdir))
 
 
 def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:

@@ -16,17 +16,17 @@ from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
 from nar.training import (
     Checkpoints,
+    LoadedParams,
     TrainState,
-    Transfer,
     count_parameters,
-    describe_parts,
+    describe_params,
     digest,
     frozen_names,
-    load_parts,
-    on_first,
+    load_matching_params,
+    print_on_first,
     read_json,
     restore_on_all,
-    say,
+    run_on_first,
     stack,
     write_json,
 )
@@ -64,13 +64,13 @@ def init_or_restore(
     state = new_state(parts, config["training"]["seed"])
     restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
     if restored is not None:
-        say(f"Resuming from step {int(restored.state.step)}.")
+        print_on_first(f"Resuming from step {int(restored.state.step)}.")
         return parts.devices.put_state(restored.state), restored.notes
     notes = {"seconds": 0.0}
-    params = on_first(lambda: _source_params(parts, state.params, source, config, workdir))
+    params = run_on_first(lambda: _source_params(parts, state.params, source, config, workdir))
     if params is not None:
         state = parts.devices.put_state(state.with_params(params))
-    on_first(lambda: checkpoints and checkpoints.save(state, None, notes))
+    run_on_first(lambda: checkpoints and checkpoints.save(state, None, notes))
     return state, notes
 
 
@@ -91,9 +91,9 @@ def _source_params(
     return None
 
 
-def _load(params: Params, source: Run, config: Config) -> Transfer:
+def _load(params: Params, source: Run, config: Config) -> LoadedParams:
     training = config["training"]
-    return load_parts(
+    return load_matching_params(
         params, source.state.evaluated, tuple(training["init_params"]), tuple(training["init_renames"])
     )
 
@@ -102,7 +102,7 @@ def _has_started(workdir: Workdir) -> bool:
     return bool(Checkpoints(workdir.checkpoints, read_only=True).steps)
 
 
-def _record(source: Run, transfer: Transfer) -> dict[str, Any]:
+def _record(source: Run, transfer: LoadedParams) -> dict[str, Any]:
     return {
         "run": str(source.workdir.path),
         "step": int(source.state.step),
@@ -121,7 +121,7 @@ def print_parameter_summary(parts: RunParts, state: TrainState, training: Config
     replicas = f" in each of {parts.num_seeds} replicas" if parts.num_seeds > 1 else ""
     print(f"{count_parameters(params)} parameters{replicas}, {len(frozen)} arrays frozen")
     if frozen or loaded is not None:
-        print(*(f"  {line}" for line in describe_parts(params, loaded, frozen)), sep="\n")
+        print(*(f"  {line}" for line in describe_params(params, loaded, frozen)), sep="\n")
 
 
 def _loaded(workdir: Workdir) -> list[str] | None:

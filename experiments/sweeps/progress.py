@@ -9,7 +9,7 @@ from experiments.cli.status import is_finished
 from experiments.sweeps.trial import Trial
 from nar.runs.lock import LOCK
 from nar.training import Checkpoints, read_json
-from nar.training.loop.metrics import DECIDING, read_lines
+from nar.training.loop.metrics import SELECTION_METRIC, read_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,9 @@ class Watcher:
         return int(lines[-1]["step"]) if lines else 0
 
     def _best(self) -> float | None:
-        return max((line[DECIDING] for line in self._lines() if DECIDING in line), default=None)
+        return max(
+            (line[SELECTION_METRIC] for line in self._lines() if SELECTION_METRIC in line), default=None
+        )
 
     def _lines(self) -> list[dict[str, float]]:
         """The lines so far; none while one is only half there."""

@@ -8,12 +8,12 @@ import optax
 
 from nar.model import Params
 from nar.training import (
-    check_ema_decay,
     check_early_stopping_patience,
+    check_ema_decay,
     check_policy,
     make_optimizer,
     make_schedule,
-    names_found,
+    matching_names,
     parameter_names,
 )
 
@@ -60,7 +60,7 @@ def check_patterns(training: Mapping[str, Any], model: Any, stream: Any) -> None
         return
     names = parameter_names(parameter_shapes(model, stream))
     for what, found in patterns.items():
-        names_found(what, found, names)
+        matching_names(what, found, names)
 
 
 def parameter_shapes(model: Any, stream: Any) -> Params:

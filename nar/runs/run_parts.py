@@ -6,7 +6,7 @@ import optax
 
 from nar.evaluation import Scores
 from nar.model import Params
-from nar.training import Devices, TwoPrograms, Weigh
+from nar.training import CompiledTrainStep, Devices, TaskWeightFunction
 
 
 class RunParts(Protocol):
@@ -48,7 +48,7 @@ class RunParts(Protocol):
         ...
 
     @property
-    def weigh(self) -> Weigh | None:
+    def weigh(self) -> TaskWeightFunction | None:
         """Decides by scores whose turn it is; None if that does not depend on them."""
         ...
 
@@ -56,7 +56,7 @@ class RunParts(Protocol):
         """Parameters, or a whole tree alike, of each replica."""
         ...
 
-    def make_step(self) -> TwoPrograms:
+    def make_train_step(self) -> CompiledTrainStep:
         """The compiled step of training."""
         ...
 

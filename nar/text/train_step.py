@@ -8,17 +8,17 @@ from nar.text.loss import answer_loss
 from nar.text.stream import TextBatch
 from nar.text.transformer import TextModel
 from nar.training.state import TrainState
-from nar.training.train_step.update import Metrics, StepGradients, TwoPrograms, Update
+from nar.training.train_step.update import CompiledTrainStep, Metrics, StepGradients, Update
 
 
 def make_text_step(
     model: TextModel, optimizer: optax.GradientTransformation, ema_decay: float = 0.0
-) -> TwoPrograms:
+) -> CompiledTrainStep:
     """The compiled step.
 
     Metrics are scalars: `loss`, and by task `loss/<task>`, the same, and `foreseen/<task>`, the share of
     texts whose whole answer is foreseen, token by token; `gradient_norm`; and those of `keep_finite`, as of
-    `nar.training.make_step`.
+    `nar.training.make_train_step`.
 
     Args:
       model: the network.
@@ -42,4 +42,4 @@ def make_text_step(
         }
 
     # Tasks of one width compute the same.
-    return TwoPrograms(gradients, Update(optimizer, ema_decay), named=named)
+    return CompiledTrainStep(gradients, Update(optimizer, ema_decay), named=named)

@@ -1,28 +1,34 @@
 """Training: state, step, optimizer, loop, callbacks, checkpoints, devices and the folder of a run."""
 
 from nar.atomic_io import read_json, write_json
-from nar.training.checkpointing.checkpoints import Checkpoints, Restored
-from nar.training.checkpointing.partial_loading import Transfer, describe_parts, load_parts
+from nar.training.checkpointing.checkpoints import Checkpoints, RestoredCheckpoint
+from nar.training.checkpointing.partial_loading import LoadedParams, describe_params, load_matching_params
 from nar.training.devices.mesh import Devices, use_compilation_cache
 from nar.training.devices.processes import (
-    StoppedTogetherError,
-    check_same,
-    is_first,
-    on_all,
-    on_first,
+    ProcessFailedError,
+    check_same_on_all,
+    is_first_process,
+    print_on_first,
     restore_on_all,
-    say,
+    run_on_all,
+    run_on_first,
 )
 from nar.training.loop.background_compilation import BackgroundCompilation, shapes_of
-from nar.training.loop.callbacks import Reweigh, Save, ShowProgress, Validate, Weigh
+from nar.training.loop.callbacks import (
+    SaveCheckpoints,
+    ShowProgress,
+    TaskWeightFunction,
+    UpdateTaskWeights,
+    Validate,
+)
 from nar.training.loop.compilations import Compilations
 from nar.training.loop.early_stopping import EarlyStopping, check_early_stopping_patience
 from nar.training.loop.loop import Callback, fit, prepare_batch
-from nar.training.loop.metrics import DECIDING, PER_SEED, WriteMetrics
+from nar.training.loop.metrics import PER_SEED, SELECTION_METRIC, WriteMetrics
 from nar.training.loop.non_finite import NonFinitePolicy, check_policy
 from nar.training.loop.timing import Clock
 from nar.training.optim.optimizers import OPTIMIZERS, frozen_names, make_optimizer
-from nar.training.optim.parameter_patterns import names_found, parameter_names
+from nar.training.optim.parameter_patterns import matching_names, parameter_names
 from nar.training.optim.schedules import SCHEDULES, depends_on_length, make_schedule
 from nar.training.state import (
     TrainState,
@@ -38,74 +44,74 @@ from nar.training.train_step.gradient_accumulation import (
     check_grad_accumulation_steps,
     value_and_gradient,
 )
-from nar.training.train_step.multi_seed import OverSeeds, at_once, in_turn, split, stack
-from nar.training.train_step.train_step import make_step
-from nar.training.train_step.update import StepFunction, TwoPrograms
+from nar.training.train_step.multi_seed import MapOverSeeds, loop_seeds, split, stack, vmap_seeds
+from nar.training.train_step.train_step import make_train_step
+from nar.training.train_step.update import CompiledTrainStep, TrainStep
 
 __all__ = [
-    "DECIDING",
     "OPTIMIZERS",
     "PER_SEED",
     "SCHEDULES",
+    "SELECTION_METRIC",
     "TRACKERS",
     "BackgroundCompilation",
     "Callback",
     "Checkpoints",
     "Clock",
     "Compilations",
+    "CompiledTrainStep",
     "Devices",
     "EarlyStopping",
+    "LoadedParams",
+    "MapOverSeeds",
     "MicroBatch",
     "NonFinitePolicy",
-    "OverSeeds",
-    "Restored",
-    "Reweigh",
-    "Save",
+    "ProcessFailedError",
+    "RestoredCheckpoint",
+    "SaveCheckpoints",
     "Session",
     "ShowProgress",
-    "StepFunction",
-    "StoppedTogetherError",
+    "TaskWeightFunction",
     "Tracker",
     "TrainState",
-    "Transfer",
-    "TwoPrograms",
+    "TrainStep",
+    "UpdateTaskWeights",
     "Validate",
-    "Weigh",
     "WriteMetrics",
-    "at_once",
     "check_early_stopping_patience",
     "check_ema_decay",
     "check_grad_accumulation_steps",
     "check_policy",
-    "check_same",
+    "check_same_on_all",
     "check_trackers",
     "count_parameters",
     "depends_on_length",
-    "describe_parts",
+    "describe_params",
     "digest",
     "fit",
     "frozen_names",
-    "in_turn",
     "init_state",
-    "is_first",
-    "load_parts",
+    "is_first_process",
+    "load_matching_params",
+    "loop_seeds",
     "make_optimizer",
     "make_schedule",
-    "make_step",
-    "names_found",
-    "on_all",
-    "on_first",
+    "make_train_step",
+    "matching_names",
     "open_trackers",
     "parameter_names",
     "prepare_batch",
+    "print_on_first",
     "read_json",
     "restore_on_all",
-    "say",
+    "run_on_all",
+    "run_on_first",
     "shapes_of",
     "split",
     "stack",
     "update_ema",
     "use_compilation_cache",
     "value_and_gradient",
+    "vmap_seeds",
     "write_json",
 ]

@@ -35,7 +35,7 @@ from nar.model.dm_clrs import convert_parameters
 from nar.processors import MPNN, PGN, PROCESSORS, ProcessorOutput
 from nar.specs import Kind, Location, Stage
 from nar.traces import clrs30_sample, sample_traces
-from nar.training import Compilations, Devices, TrainState, make_optimizer, make_step
+from nar.training import Compilations, Devices, TrainState, make_optimizer, make_train_step
 
 HIDDEN = 16
 BATCH = 3
@@ -747,7 +747,7 @@ def test_one_compilation_for_each_task_and_bucket():
     stream = TrainingStream(both, batch_size=2, seed=0)
     model = make_model(NetConfig(PGN, 4), {task.name: task.spec for task in both})
     optimizer, devices = make_optimizer(1e-3, grad_clip_norm=1.0), Devices.all()
-    step = make_step(model, optimizer)
+    step = make_train_step(model, optimizer)
     params = jax.eval_shape(
         model.init, jax.random.key(0), {"bfs": stream.batch(0), "minimum": stream.batch(1)}
     )

@@ -34,7 +34,7 @@ from nar.model import (
 )
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, ProcessorOutput, Repeated
 from nar.traces import clrs30_sample
-from nar.training import Compilations, Devices, init_state, make_optimizer, make_step
+from nar.training import Compilations, Devices, init_state, make_optimizer, make_train_step
 
 # ---------------------------------------------------------------------------------------------------
 # Parity
@@ -143,7 +143,7 @@ def test_every_parameter_trains_with_every_knob(hint_mode):
     state = devices.make_state(lambda: init_state(model, optimizer, {task.name: stream.batch(0)}, seed=0))
     before = jax.tree.map(np.array, state.params)
     assert ("processor/lstm/gates" in before) and ("binary_search/encode/target_0" in before)
-    step = make_step(model, optimizer)
+    step = make_train_step(model, optimizer)
     for index in range(3):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), task.name)
     assert ("loss/binary_search/mid" in metrics) == (hint_mode != "none")
@@ -308,7 +308,7 @@ def test_the_step_function_knows_the_training_step():
     ):
         model = make_model(NetConfig(PGN, HIDDEN, teacher_forcing=teacher_forcing), {"minimum": task.spec})
         state = devices.make_state(lambda: init_state(model, optimizer, {"minimum": stream.batch(0)}, 0))  # noqa: B023
-        step = make_step(model, optimizer)
+        step = make_train_step(model, optimizer)
         hint_losses[name] = []
         with contextlib.closing(Compilations()) as compilations:
             for _ in range(2):
@@ -471,7 +471,7 @@ def test_weights_reach_the_gradients():
     model, devices, optimizer = model_of("minimum"), Devices.all(), make_optimizer(1e-2)
     state = devices.make_state(lambda: init_state(model, optimizer, {"minimum": stream.batch(0)}, 0))
     before = jax.tree.map(np.array, state.params)
-    state, metrics = make_step(model, optimizer, {"output": 0.0, "hint": 2.0})(
+    state, metrics = make_train_step(model, optimizer, {"output": 0.0, "hint": 2.0})(
         state, devices.put_batch(stream.batch(0)), "minimum"
     )
     hints = [value for name, value in metrics.items() if name.endswith(("_h", "/i"))]

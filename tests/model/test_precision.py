@@ -15,7 +15,7 @@ from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import FromTrace, Learned, NetConfig, make_model
 from nar.processors import PROCESSORS, Linear
-from nar.training import init_state, make_optimizer, make_step
+from nar.training import init_state, make_optimizer, make_train_step
 
 BATCH, NODES, HIDDEN = 2, 6, 16
 
@@ -118,7 +118,7 @@ def test_logits_losses_and_all_that_trains_are_float32(task, processor, terminat
     batches = {network.task.name: network.batch}
     state = jax.eval_shape(lambda: init_state(network.model, optimizer, batches, 0, averaged=True))
     gradients = jax.eval_shape(jax.grad(network.loss), state.params)
-    step = make_step(network.model, optimizer, ema_decay=0.9)
+    step = make_train_step(network.model, optimizer, ema_decay=0.9)
     new, metrics = jax.eval_shape(lambda state: step(state, network.batch, network.task.name), state)
     predictions = jax.eval_shape(
         lambda params: network.model.apply(params, jax.random.key(1), network.task.name, network.batch, True),

@@ -24,7 +24,7 @@ from nar.processors import PGN
 from nar.reports import scores_table
 from nar.specs import Kind, Location
 from nar.traces import sample_traces
-from nar.training import Devices, init_state, make_optimizer, make_step
+from nar.training import Devices, init_state, make_optimizer, make_train_step
 
 HIDDEN = 8
 BATCH = 3
@@ -354,7 +354,7 @@ def test_it_learns_when_to_stop():
     optimizer, devices = make_optimizer(5e-3, 1.0), Devices.all()
     state = devices.make_state(lambda: init_state(model, optimizer, {"bfs": stream.batch(0)}, 0))
     before = jax.tree.map(np.array, state.params)
-    step, rows = make_step(model, optimizer), []
+    step, rows = make_train_step(model, optimizer), []
     for index in range(300):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), "bfs")
         rows.append(jax.device_get(metrics))

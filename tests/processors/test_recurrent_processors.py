@@ -16,7 +16,7 @@ from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.specs import Kind, Location, Spec, Stage
 from nar.traces import sample_traces
-from nar.training import TrainState, make_step
+from nar.training import TrainState, make_train_step
 
 WITH_MEMORY = ("relational_transformer", "edge_transformer", "floydnet")
 NAMES = (*WITH_MEMORY, "forgetnet", "g_forgetnet", "stepwise_mpnn")
@@ -149,7 +149,7 @@ def test_weight_and_annealing_of_the_loss_of_a_gate():
     processor = functools.partial(PROCESSORS["g_forgetnet"], annealing_steps=4)
     model = make_model(NetConfig(processor, 4), {"bfs": task.spec})
     optimizer = optax.sgd(0.0)
-    step = make_step(model, optimizer, {"auxiliary/gate": 0.25})
+    step = make_train_step(model, optimizer, {"auxiliary/gate": 0.25})
     params = model.init(jax.random.key(0), {"bfs": stream.batch(0)})
     state = TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
     gates = []

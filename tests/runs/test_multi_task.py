@@ -15,8 +15,8 @@ from nar.algorithms import FAMILIES
 from nar.data import TaskSchedule
 from nar.evaluation import scores_of_classes
 from nar.reports import result_summary
-from nar.training import Reweigh, read_json
 from nar.runs.workdir import Workdir
+from nar.training import UpdateTaskWeights, read_json
 
 TASKS = {
     "bfs": {"sizes": (5, 4), "batch_size": 2, "problem": {"p": 0.4}},
@@ -30,9 +30,7 @@ def config_of(algorithms=("bfs", "minimum", "insertion_sort"), tasks=None, **tra
     config.algorithms = algorithms
     with config.unlocked():
         config.tasks.update(TASKS if tasks is None else tasks)
-    config.training.update(
-        {"steps": 24, "eval_every": 8, "log_every": 4, "chunk_length": 3, **training}
-    )
+    config.training.update({"steps": 24, "eval_every": 8, "log_every": 4, "chunk_length": 3, **training})
     return config.to_dict()
 
 
@@ -73,7 +71,11 @@ def test_what_is_said_of_a_task_holds_for_it_alone():
             "tasks.bfs.loss_weight must be a number of at least 0, got -1.0",
         ),
         ({"bfs": {"sampling_weight": "x"}}, {}, "tasks.bfs.sampling_weight must be a number of at least 0"),
-        ({"bfs": {"batch_size": 3}}, {"grad_accumulation_steps": 2}, "grad_accumulation_steps must divide the batch_size 3, got 2"),
+        (
+            {"bfs": {"batch_size": 3}},
+            {"grad_accumulation_steps": 2},
+            "grad_accumulation_steps must divide the batch_size 3, got 2",
+        ),
         (
             {name: {"sampling_weight": 0.0} for name in ("bfs", "minimum", "insertion_sort")},
             {},
@@ -208,7 +210,7 @@ def test_a_run_in_two_parts_equals_one_without_a_break(finished, tmp_path):
 
 
 def test_a_function_of_sampling_must_name_all_tasks():
-    callback = Reweigh(TaskSchedule([1, 1]), ["bfs", "dfs"], lambda scores, step: {"bfs": 1.0})
+    callback = UpdateTaskWeights(TaskSchedule([1, 1]), ["bfs", "dfs"], lambda scores, step: {"bfs": 1.0})
     metrics = {"validation/score": 0.5, "validation/bfs/score": 0.5, "validation/dfs/score": 0.5}
     with pytest.raises(ValueError, match="must give a weight to each of bfs, dfs, got"):
         callback.after_step(1, None, metrics)

@@ -11,15 +11,15 @@ from commands import TINY, run
 import nar
 from configs import base
 from experiments.cli.build import assemble, new_state
-from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
 from experiments.cli.warm_start import open_init_run
+from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
 from nar.algorithms import find_algorithm, registry
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.traces import check_algorithm
-from nar.training import Checkpoints, describe_parts, load_parts, parameter_names
 from nar.runs.workdir import Workdir
+from nar.traces import check_algorithm
+from nar.training import Checkpoints, describe_params, load_matching_params, parameter_names
 
 
 def params_of(*names, seed=0, hidden_size=4, processor="mpnn"):
@@ -44,7 +44,7 @@ def swapped():
 
 def test_all_of_bfs_minimum_loads_into_minimum_bfs(source, swapped):
     """By names: each parameter is that of its name, whatever the order of the tasks."""
-    transfer = load_parts(swapped, source, ("",))
+    transfer = load_matching_params(swapped, source, ("",))
     assert set(transfer.loaded) == set(parameter_names(source))
     for module, leaves in source.items():
         for name, value in leaves.items():
@@ -53,7 +53,7 @@ def test_all_of_bfs_minimum_loads_into_minimum_bfs(source, swapped):
 
 @pytest.mark.parametrize("pattern", ["^processor/", "^minimum/", "/decode/", "bfs/encode/pos_0/w"])
 def test_what_a_pattern_finds_is_loaded_and_nothing_else(source, swapped, pattern):
-    transfer = load_parts(swapped, source, (pattern,))
+    transfer = load_matching_params(swapped, source, (pattern,))
     part = pattern.removeprefix("^")
     assert transfer.loaded
     for module, leaves in swapped.items():
@@ -67,7 +67,7 @@ def test_what_a_pattern_finds_is_loaded_and_nothing_else(source, swapped, patter
 
 def test_tasks_that_one_run_lacks(source):
     other = params_of("bfs", "insertion_sort")
-    transfer = load_parts(other, source, ("",))
+    transfer = load_matching_params(other, source, ("",))
     assert {name.split("/")[0] for name in transfer.loaded} == {"processor", "bfs"}
     for module, leaves in other.items():
         if module.startswith("insertion_sort/"):
@@ -76,44 +76,44 @@ def test_tasks_that_one_run_lacks(source):
 
 def test_renames(source):
     other = params_of("minimum")
-    transfer = load_parts(other, params_of("minimum", "bfs", seed=2), ("^minimum/",))
+    transfer = load_matching_params(other, params_of("minimum", "bfs", seed=2), ("^minimum/",))
     renamed = {
         module.replace("minimum/", "bfs/") if module.startswith("minimum/") else module: leaves
         for module, leaves in transfer.params.items()
     }
-    found = load_parts(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
+    found = load_matching_params(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
     assert found.loaded == transfer.loaded
     jax.tree.map(np.testing.assert_array_equal, found.params, transfer.params)
     with pytest.raises(ValueError, match="init_renames pattern '.nothing' finds no parameter"):
-        load_parts(other, source, ("",), (("^nothing", ""),))
+        load_matching_params(other, source, ("",), (("^nothing", ""),))
     with pytest.raises(ValueError, match="gives two parameters one name"):
-        load_parts(other, source, ("",), ((".*", "one"),))
+        load_matching_params(other, source, ("",), ((".*", "one"),))
     with pytest.raises(ValueError, match="must be pairs"):
-        load_parts(other, source, ("",), ("bfs",))
+        load_matching_params(other, source, ("",), ("bfs",))
 
 
 def test_what_does_not_fit_is_refused(source, swapped):
     with pytest.raises(ValueError, match="(?s)do not fit:.*processor/mpnn.*there.*here"):
-        load_parts(params_of("bfs", hidden_size=8), source, ("^processor/",))
+        load_matching_params(params_of("bfs", hidden_size=8), source, ("^processor/",))
     with pytest.raises(ValueError, match=r"'mpnnn' finds no parameter .* none there, and none here"):
-        load_parts(swapped, source, ("^processor/", "mpnnn"))
+        load_matching_params(swapped, source, ("^processor/", "mpnnn"))
     with pytest.raises(ValueError, match=r"finds processor/mpnn/.* there, and processor/gat/.* here"):
-        load_parts(params_of("bfs", processor="gat"), source, ("^processor/",))
+        load_matching_params(params_of("bfs", processor="gat"), source, ("^processor/",))
     with pytest.raises(ValueError, match="init_params pattern '.' is no regular expression"):
-        load_parts(swapped, source, ("(",))
+        load_matching_params(swapped, source, ("(",))
 
 
 def test_description_counts_each_part_once(source):
     names = parameter_names(source)
     processor = [name for name in names if name.startswith("processor/")]
-    lines = describe_parts(source, processor, processor)
+    lines = describe_params(source, processor, processor)
     sizes = [int(line.split("arrays")[1].split("parameters")[0].replace(",", "")) for line in lines]
     assert sum(sizes) == sum(leaf.size for leaf in jax.tree.leaves(source))
     assert [line.split()[0] for line in lines if "loaded, frozen" in line] == ["processor/mpnn"]
     assert [line.split()[0] for line in lines if "new, trained" in line] == sorted(
         {"/".join(name.split("/")[:2]) for name in names if name not in processor}
     )
-    assert all(line.endswith("  trained") for line in describe_parts(source, None, ()))
+    assert all(line.endswith("  trained") for line in describe_params(source, None, ()))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -249,5 +249,5 @@ def test_weights_can_be_read_off_the_observations_by_a_linear_map():
 def test_the_processor_of_bellman_ford_is_all_that_noisy_paths_loads(monkeypatch):
     monkeypatch.setitem(registry._TABLE, "noisy_paths", NOISY_PATHS)  # gone after the test
     params, theirs = params_of("noisy_paths"), params_of("bellman_ford")
-    transfer = load_parts(params, theirs, ("",))
+    transfer = load_matching_params(params, theirs, ("",))
     assert set(transfer.loaded) == {name for name in parameter_names(params) if name.startswith("processor/")}

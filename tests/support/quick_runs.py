@@ -54,7 +54,7 @@ def _prepared() -> tuple[Parts, Any, Step]:
     parts = assemble(config_of())
     state = new_state(parts, 0)
     host = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
-    return parts, host, Step(parts.make_step())
+    return parts, host, Step(parts.make_train_step())
 
 
 @contextlib.contextmanager
@@ -78,7 +78,7 @@ def quick_runs() -> Iterator[None]:
         for module in (warm_start, load_run):
             patch.setattr(module, "new_state", begin)
         patch.setattr(train, "state_shapes", lambda parts: None)
-        patch.setattr(Parts, "make_step", lambda parts: step)
+        patch.setattr(Parts, "make_train_step", lambda parts: step)
         patch.setattr(Parts, "score_split", score)
         patch.setattr(results, "draw_curves", lambda metrics, picture: True)
         yield

@@ -19,7 +19,7 @@ from nar.evaluation import Evaluator
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.traces import sample_traces
-from nar.training import Devices, init_state, make_step
+from nar.training import Devices, init_state, make_train_step
 
 TASKS = ("bfs", "insertion_sort")
 NUM_STEPS = 3
@@ -46,7 +46,7 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
     # Every kind of noise: dropout, teacher forcing, and Gumbel noise on permutations.
     config = NetConfig(PROCESSORS["mpnn"], hidden_size=8, dropout=0.3, teacher_forcing=0.5)
     model = make_model(config, {name: task.spec})
-    step = make_step(model, keep_gradients)
+    step = make_train_step(model, keep_gradients)
     state = devices.make_state(lambda: init_state(model, keep_gradients, {name: stream.batch(0)}, seed=1))
     found = {}
     for index in range(NUM_STEPS):

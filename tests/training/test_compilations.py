@@ -23,7 +23,7 @@ from nar.training import (
     fit,
     init_state,
     make_optimizer,
-    make_step,
+    make_train_step,
 )
 
 SIZES = {"bfs": (4, 5), "minimum": (4,)}
@@ -50,7 +50,7 @@ class Run:
         self.model = make_model(NetConfig(PROCESSORS["mpnn"], hidden_size=4, hint_mode="none"), specs)
         self.devices, optimizer = Devices.all(), make_optimizer(1e-3, name="sgd")
         self.init = lambda: init_state(self.model, optimizer, self.stream.examples(), 0)
-        self.step = make_step(self.model, optimizer)
+        self.step = make_train_step(self.model, optimizer)
 
     def fit(self, background_compilation=None):
         state = self.devices.make_state(self.init)
@@ -80,8 +80,8 @@ def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucke
         assert compilations.programs["find_gradients"] == len(buckets)
         assert compilations.programs["update_state"] == len(SIZES)
         assert compilations.programs["predict"] == 1 == evaluator.num_programs
-        assert 0 < compilations.seconds_here <= compilations.seconds
-        assert (compilations.seconds_here < compilations.seconds) == is_ahead
+        assert 0 < compilations.main_thread_seconds <= compilations.seconds
+        assert (compilations.main_thread_seconds < compilations.seconds) == is_ahead
         assert str(compilations).startswith(
             f"Compiled programs: {len(buckets)} of gradients, {len(SIZES)} of updates, 1 of evaluation, "
         )
@@ -145,7 +145,7 @@ def test_the_clock_knows_what_time_was_spent_on():
         with clock.spending("seconds_validating"):
             time.sleep(0.05)
             # Compiling within is no validation.
-            compilations.seconds_here += 0.02
+            compilations.main_thread_seconds += 0.02
         spent = clock.spent()
         assert spent["seconds_validating"] == pytest.approx(0.03, abs=0.02)
         assert spent["seconds_compiling"] == pytest.approx(0.02)

@@ -23,7 +23,7 @@ from commands import run
 
 from experiments.cli import distributed
 from experiments.cli.load_run import restore
-from nar.training import Devices, check_same, on_all, on_first
+from nar.training import Devices, check_same_on_all, run_on_all, run_on_first
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -150,9 +150,9 @@ def test_without_flags_nothing_is_connected():
 
 
 def test_one_process_needs_no_others():
-    assert on_all(lambda: 1) == on_first(lambda: 1) == 1
-    check_same("the config", {"a": 1})
-    for function in (on_all, on_first):
+    assert run_on_all(lambda: 1) == run_on_first(lambda: 1) == 1
+    check_same_on_all("the config", {"a": 1})
+    for function in (run_on_all, run_on_first):
         with pytest.raises(ZeroDivisionError):
             function(lambda: 1 // 0)
 

@@ -16,7 +16,13 @@ from nar.data import BY_SHAPE, Task, TrainingStream, count_microbatches, group_b
 from nar.losses import loss_counts
 from nar.model import Budget, Learned, NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.training import MicroBatch, check_grad_accumulation_steps, init_state, make_step, value_and_gradient
+from nar.training import (
+    MicroBatch,
+    check_grad_accumulation_steps,
+    init_state,
+    make_train_step,
+    value_and_gradient,
+)
 from nar.training.train_step.gradient_accumulation import join, split, split_batch
 
 BATCH = 6
@@ -37,7 +43,7 @@ class Case:
         return jax.jit(make_state)()
 
     def lowered(self, num_microbatches):
-        step = make_step(self.model, SGD, num_microbatches=num_microbatches)
+        step = make_train_step(self.model, SGD, num_microbatches=num_microbatches)
         whole = jax.jit(lambda state, batch: step(state, batch, self.task.name))
         return whole.lower(self.state, self.batch)
 

@@ -26,15 +26,15 @@ from nar.training import (
     BackgroundCompilation,
     Compilations,
     Devices,
-    at_once,
-    in_turn,
     init_state,
-    make_step,
+    loop_seeds,
+    make_train_step,
     prepare_batch,
     read_json,
     shapes_of,
     split,
     stack,
+    vmap_seeds,
 )
 
 DEVICES = Devices.one()
@@ -56,7 +56,9 @@ class Network:
         self.model = make_model(config, specs)
         # Without Adam, which divides by gradients that are next to nothing, so that rounding shows.
         self.optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9))
-        self.make_step = functools.partial(make_step, self.model, self.optimizer, ema_decay=0.5, **options)
+        self.make_train_step = functools.partial(
+            make_train_step, self.model, self.optimizer, ema_decay=0.5, **options
+        )
 
     def state(self, stream, seed):
         examples = stream.examples(), stream.chunk_examples()
@@ -74,23 +76,23 @@ class Network:
 
 
 @pytest.mark.parametrize(
-    ("chunk_length", "options", "over_seeds", "tasks"),
+    ("chunk_length", "options", "map_over_seeds", "tasks"),
     [
-        (0, {"hint_mode": "none"}, in_turn, TASKS[1:]),
-        pytest.param(0, {}, in_turn, TASKS, marks=pytest.mark.slow),
-        pytest.param(0, {}, at_once, TASKS, marks=pytest.mark.slow),
-        pytest.param(3, {"num_microbatches": 2}, in_turn, TASKS, marks=pytest.mark.slow),
-        pytest.param(3, {"num_microbatches": 2}, at_once, TASKS, marks=pytest.mark.slow),
+        (0, {"hint_mode": "none"}, loop_seeds, TASKS[1:]),
+        pytest.param(0, {}, loop_seeds, TASKS, marks=pytest.mark.slow),
+        pytest.param(0, {}, vmap_seeds, TASKS, marks=pytest.mark.slow),
+        pytest.param(3, {"num_microbatches": 2}, loop_seeds, TASKS, marks=pytest.mark.slow),
+        pytest.param(3, {"num_microbatches": 2}, vmap_seeds, TASKS, marks=pytest.mark.slow),
     ],
 )
-def test_each_replica_is_the_run_with_its_seed(chunk_length, options, over_seeds, tasks):
+def test_each_replica_is_the_run_with_its_seed(chunk_length, options, map_over_seeds, tasks):
     network = Network(chunk_length, tasks, **options)
     streams = [stream_of(seed, chunk_length, tasks) for seed in SEEDS]
     together, rows = network.trained(
-        MultiSeedStream(streams), SEEDS, network.make_step(over_seeds=over_seeds), num_steps=4
+        MultiSeedStream(streams), SEEDS, network.make_train_step(map_over_seeds=map_over_seeds), num_steps=4
     )
     assert together.step.shape == () and int(together.step) == 4
-    step = network.make_step()
+    step = network.make_train_step()
     replicas = split(dataclasses.replace(together, step=None), len(SEEDS))
     for number, (seed, stream) in enumerate(zip(SEEDS, streams, strict=True)):
         alone, own_rows = network.trained(stream, seed, step, num_steps=4)
@@ -105,23 +107,23 @@ def test_each_replica_is_the_run_with_its_seed(chunk_length, options, over_seeds
     assert not np.allclose(*(jax.tree.leaves(replica.params)[0] for replica in replicas[:2]))
 
 
-@pytest.mark.parametrize("over_seeds", [at_once, in_turn])
-def test_steps_behind_the_longest_trace_are_still_skipped(over_seeds):
+@pytest.mark.parametrize("map_over_seeds", [vmap_seeds, loop_seeds])
+def test_steps_behind_the_longest_trace_are_still_skipped(map_over_seeds):
     """At once replicas decide together: a condition of each its own would compute both branches."""
     network = Network(0, TASKS[:1], hint_mode="none")
     stream = MultiSeedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
     state = network.state(stream, SEEDS)
-    traced = jax.make_jaxpr(network.make_step(over_seeds=over_seeds), static_argnums=2)(
+    traced = jax.make_jaxpr(network.make_train_step(map_over_seeds=map_over_seeds), static_argnums=2)(
         state, stream.batch(0), "quickselect"
     )
     assert " cond[" in str(traced)
 
 
-@pytest.mark.parametrize("over_seeds", [at_once, pytest.param(in_turn, marks=pytest.mark.slow)])
-def test_one_that_is_not_finite_leaves_the_others_alone(over_seeds):
+@pytest.mark.parametrize("map_over_seeds", [vmap_seeds, pytest.param(loop_seeds, marks=pytest.mark.slow)])
+def test_one_that_is_not_finite_leaves_the_others_alone(map_over_seeds):
     network = Network(0, TASKS[:1], hint_mode="none")
     stream = MultiSeedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
-    step = network.make_step(over_seeds=over_seeds)
+    step = network.make_train_step(map_over_seeds=map_over_seeds)
     state = network.state(stream, SEEDS)
     before = jax.tree.map(np.array, state.params)
     batch = stream.batch(0)
@@ -252,7 +254,7 @@ def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
     if len(seeds) == 1:
         stream = stream_of(*seeds, chunk_length)
     state = network.state(stream, seeds if len(seeds) > 1 else seeds[0])
-    step = network.make_step(over_seeds=in_turn if len(seeds) > 1 else None)
+    step = network.make_train_step(map_over_seeds=loop_seeds if len(seeds) > 1 else None)
     with contextlib.closing(Compilations()) as compilations:
         with BackgroundCompilation(step, shapes_of(state)) as background_compilation:
             device_batch = prepare_batch(stream, DEVICES, background_compilation, 0, stream.batch(0))
@@ -262,6 +264,6 @@ def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
             )
             device_batch.wait()
         assert compilations.programs == {"update_state": 1, "find_gradients": 1}
-        assert compilations.seconds > compilations.seconds_here == 0
+        assert compilations.seconds > compilations.main_thread_seconds == 0
         step(state, device_batch.batch, "quickselect", stream.stream_key(0))
     assert compilations.programs == {"update_state": 1, "find_gradients": 1}

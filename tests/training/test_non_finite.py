@@ -20,13 +20,13 @@ from nar.training import (
     Clock,
     Devices,
     NonFinitePolicy,
-    Save,
+    SaveCheckpoints,
     WriteMetrics,
     digest,
     fit,
     init_state,
     make_optimizer,
-    make_step,
+    make_train_step,
     parameter_names,
 )
 
@@ -74,7 +74,7 @@ class Training:
         self.stream = PoisonedStream([task], batch_size=4, seed=0)
         self.model = model
         self.optimizer = make_optimizer(rate, grad_clip_norm, **optimizer)
-        self.step = make_step(self.model, self.optimizer, ema_decay=0.9)
+        self.step = make_train_step(self.model, self.optimizer, ema_decay=0.9)
         state = init_state(self.model, self.optimizer, self.stream.examples(), 0, averaged=True)
         self.start = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
 
@@ -105,7 +105,7 @@ class Training:
             non_finite_policy = NonFinitePolicy(policy, limit, restore, notes)
             start = int(state.step)
             metrics = WriteMetrics(folder / "metrics.jsonl", (), 2, lambda step: 4, start, Clock(), notes)
-            save = Save(checkpoints, (metrics, non_finite_policy), Clock())
+            save = SaveCheckpoints(checkpoints, (metrics, non_finite_policy), Clock())
             try:
                 state, _ = fit(
                     state,

@@ -24,8 +24,8 @@ from nar.training import (
     Clock,
     Devices,
     EarlyStopping,
-    Restored,
-    Save,
+    RestoredCheckpoint,
+    SaveCheckpoints,
     TrainState,
     Validate,
     depends_on_length,
@@ -34,7 +34,7 @@ from nar.training import (
     init_state,
     make_optimizer,
     make_schedule,
-    make_step,
+    make_train_step,
     update_ema,
 )
 
@@ -345,7 +345,7 @@ class Run:
         config = NetConfig(PROCESSORS["mpnn"], hidden_size=4, hint_mode="none")
         self.model = make_model(config, {task.name: task.spec for task in self.tasks})
         self.optimizer = make_optimizer(**OPTIONS)
-        self.step = make_step(self.model, self.optimizer, ema_decay=0.5)
+        self.step = make_train_step(self.model, self.optimizer, ema_decay=0.5)
         batches = {task.name: self.stream.batch(index) for index, task in enumerate(self.tasks)}
         state = DEVICES.make_state(lambda: init_state(self.model, self.optimizer, batches, 0, averaged=True))
         self.start = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
@@ -401,11 +401,11 @@ def count(state, batch, task, stream_key):
 def stop_early(stream, folder, scores, num_steps):
     """Trains with a validation each step, whose scores are given; the number of steps then."""
     checkpoints = Checkpoints(folder)
-    restored = checkpoints.restore(SMALL) or Restored(SMALL, {})
+    restored = checkpoints.restore(SMALL) or RestoredCheckpoint(SMALL, {})
     early_stopping, left = EarlyStopping(2, restored.notes), iter(scores[int(restored.state.step) :])
     callbacks = (
         Validate(lambda params: {"validation/score": next(left)}, 1, num_steps, early_stopping, Clock()),
-        Save(checkpoints, (early_stopping,), Clock()),
+        SaveCheckpoints(checkpoints, (early_stopping,), Clock()),
     )
     state, _ = fit(
         restored.state,

@@ -10,13 +10,13 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
-from nar.training import Devices, digest, init_state, make_optimizer, make_step
+from nar.training import Devices, digest, init_state, make_optimizer, make_train_step
 from nar.training.optim.optimizers import _LEAFWISE, OPTIMIZERS, Leafwise
 from nar.training.optim.parameter_patterns import parameter_names
 from nar.training.state import TrainState
 from nar.training.train_step.finite_updates import FINITE
 from nar.training.train_step.task_parameters import TaskParameters
-from nar.training.train_step.update import StepGradients, TwoPrograms, Update
+from nar.training.train_step.update import CompiledTrainStep, StepGradients, Update
 
 NAMES = ("bfs", "minimum")
 TREE = {
@@ -99,7 +99,7 @@ def of_a_network(optimizer, ema_decay):
     state = devices.make_state(
         lambda: init_state(model, optimizer, stream.examples(), 0, averaged=ema_decay > 0)
     )
-    step = make_step(model, optimizer, ema_decay=ema_decay)
+    step = make_train_step(model, optimizer, ema_decay=ema_decay)
     return step, state, [devices.put_batch(stream.batch(index)) for index in range(4)]
 
 
@@ -114,7 +114,7 @@ def of_a_tree(optimizer, ema_decay):
         loss, found = jax.value_and_grad(distance)(state.params)
         return StepGradients(found, {"loss": loss})
 
-    step = TwoPrograms(gradients, Update(optimizer, ema_decay, frozenset(NAMES)))
+    step = CompiledTrainStep(gradients, Update(optimizer, ema_decay, frozenset(NAMES)))
     params = jax.tree.map(jnp.asarray, TREE)
     average = jax.tree.map(jnp.asarray, TREE) if ema_decay else None
     state = TrainState(params, optimizer.init(params), jnp.int32(0), jax.random.key(0), average)

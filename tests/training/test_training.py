@@ -26,7 +26,7 @@ from nar.training import (
     frozen_names,
     init_state,
     make_optimizer,
-    make_step,
+    make_train_step,
 )
 from nar.training.loop.metrics import keep_lines
 from nar.training.trackers.tensorboard import Events
@@ -43,7 +43,7 @@ class Run:
         specs = {task.name: task.spec for task in self.tasks}
         self.model = make_model(make_net_config({**config_of()["model"], **model}), specs)
         self.optimizer = make_optimizer(1e-2, 1.0, frozen_params)
-        self.step = make_step(self.model, self.optimizer)
+        self.step = make_train_step(self.model, self.optimizer)
 
     def state(self, seed=0):
         batches = {task.name: self.stream.batch(index) for index, task in enumerate(self.tasks)}

@@ -20,7 +20,7 @@ from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
 from nar.specs import Kind
 from nar.traces import clrs30_sample
-from nar.training import TrainState, make_step, stack
+from nar.training import TrainState, make_train_step, stack
 
 SEED = 3
 SAME_LOSS = {"float32": 1e-3, "bfloat16": 0.05}
@@ -84,7 +84,7 @@ class Ours:
 
         Replicas all train on that batch.
         """
-        parts, step = self._parts, self._parts.make_step()
+        parts, step = self._parts, self._parts.make_train_step()
         batch = pad_steps(
             group_by_length(self._batch, parts.grad_accumulation_steps), bucket_length(self._batch.num_steps)
         )
@@ -107,7 +107,7 @@ class Ours:
 
     def multiply_adds(self) -> int:
         """Of the matrix products of a training step, whose parts take the steps of their longest traces."""
-        step = make_step(self._parts.model, self._parts.optimizer)
+        step = make_train_step(self._parts.model, self._parts.optimizer)
         state, batch = (
             jax.eval_shape(self._state),
             group_by_length(self._batch, self._parts.grad_accumulation_steps),

@@ -27,7 +27,7 @@ _NAME = re.compile(r"step_(\d+)(?:\.npz)?")
 
 
 @dataclasses.dataclass(frozen=True)
-class Restored:
+class RestoredCheckpoint:
     """A checkpoint that was read and found whole.
 
     Attributes:
@@ -91,7 +91,7 @@ class Checkpoints:
         for other in set(self.steps) - self._kept():
             _remove(self._path(other))
 
-    def restore(self, template: TrainState) -> Restored | None:
+    def restore(self, template: TrainState) -> RestoredCheckpoint | None:
         """The latest checkpoint that is whole, or None if there is none at all.
 
         Damaged ones are set aside, with a warning: the run will write their steps again.
@@ -111,7 +111,7 @@ class Checkpoints:
             self._set_aside(step)
         return restored
 
-    def restore_last(self, template: TrainState) -> Restored:
+    def restore_last(self, template: TrainState) -> RestoredCheckpoint:
         """The latest whole checkpoint.
 
         Raises:
@@ -119,7 +119,7 @@ class Checkpoints:
         """
         return self._first_whole(reversed(self.steps), template)
 
-    def restore_scored(self, template: TrainState) -> Restored:
+    def restore_scored(self, template: TrainState) -> RestoredCheckpoint:
         """The latest whole checkpoint that was scored, or that of step 0.
 
         Raises:
@@ -127,7 +127,7 @@ class Checkpoints:
         """
         return self._first_whole(reversed([step for step in self.steps if self._is_regular(step)]), template)
 
-    def restore_best(self, template: TrainState, seed_index: int = 0) -> Restored:
+    def restore_best(self, template: TrainState, seed_index: int = 0) -> RestoredCheckpoint:
         """The whole checkpoint with the highest score, the latest of equals.
 
         Args:
@@ -140,12 +140,12 @@ class Checkpoints:
         best_first = sorted(self.steps, key=lambda step: (self._score(step, seed_index), step), reverse=True)
         return self._first_whole(best_first, template)
 
-    def _first_whole(self, steps: Iterable[int], template: TrainState) -> Restored:
+    def _first_whole(self, steps: Iterable[int], template: TrainState) -> RestoredCheckpoint:
         for step in steps:
             found = self._read(step, template)
             if found is not None:
                 arrays, record = found
-                return Restored(_from_arrays(arrays, template, self._path(step)), record["notes"])
+                return RestoredCheckpoint(_from_arrays(arrays, template, self._path(step)), record["notes"])
         found = f"damaged: {self.steps}" if self.steps else "there are none"
         raise ValueError(f"no whole checkpoint in {self._folder} ({found}); remove the folder to start anew")
 

@@ -13,15 +13,15 @@ import jax
 from nar.model import Params
 from nar.training.optim.parameter_patterns import (
     compile_patterns,
-    is_found,
-    names_found,
+    matches_any,
+    matching_names,
     parameter_name,
     parameter_names,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Transfer:
+class LoadedParams:
     """Parameters of which some were loaded.
 
     Attributes:
@@ -33,9 +33,9 @@ class Transfer:
     loaded: tuple[str, ...]
 
 
-def load_parts(
+def load_matching_params(
     params: Params, source: Params, patterns: Sequence[str], renames: Sequence[tuple[str, str]] = ()
-) -> Transfer:
+) -> LoadedParams:
     """Takes over the parameters that a pattern finds and that both runs have.
 
     Args:
@@ -58,7 +58,7 @@ def load_parts(
                 f"init_params pattern {pattern.pattern!r} finds no parameter that both runs have; "
                 f"it finds {_some(pattern, found)} there, and {_some(pattern, wanted)} here"
             )
-    loaded = [name for name in common if is_found(compiled, name)]
+    loaded = [name for name in common if matches_any(compiled, name)]
     _check_shapes({name: (found[name].shape, wanted[name].shape) for name in loaded})
     chosen = set(loaded)
 
@@ -66,10 +66,10 @@ def load_parts(
         name = parameter_name(path)
         return found[name].astype(leaf.dtype) if name in chosen else leaf
 
-    return Transfer(jax.tree_util.tree_map_with_path(choose, params), tuple(loaded))
+    return LoadedParams(jax.tree_util.tree_map_with_path(choose, params), tuple(loaded))
 
 
-def describe_parts(params: Params, loaded: Collection[str] | None, frozen: Collection[str]) -> list[str]:
+def describe_params(params: Params, loaded: Collection[str] | None, frozen: Collection[str]) -> list[str]:
     """A line a part: its arrays and numbers, whether it was loaded or is new, and whether it trains.
 
     Args:
@@ -104,7 +104,7 @@ def _renamed(named: dict[str, jax.Array], renames: Sequence[tuple[str, str]]) ->
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"init_renames must be pairs (pattern, replacement), got {pair!r}")
         pattern, replacement = pair
-        names_found("init_renames", [pattern], list(named))
+        matching_names("init_renames", [pattern], list(named))
         changed = {re.sub(pattern, replacement, name): leaf for name, leaf in named.items()}
         if len(changed) < len(named):
             raise ValueError(f"init_renames {pattern!r} to {replacement!r} gives two parameters one name")

@@ -115,12 +115,12 @@ class Devices:
         return jax.jit(jnp.any, out_shardings=self.replicated)(flags)
 
     @property
-    def is_one_cpu(self) -> bool:
+    def is_single_cpu(self) -> bool:
         """Whether all is computed by one CPU, by itself."""
         return self.mesh.size == 1 and self.mesh.devices.flat[0].platform == "cpu"
 
     @property
-    def must_wait(self) -> bool:
+    def must_block(self) -> bool:
         """Whether each step must be waited for: several CPU devices in one process can deadlock otherwise."""
         return self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu"
 

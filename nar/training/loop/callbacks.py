@@ -12,7 +12,7 @@ from nar.data import TaskSchedule
 from nar.model import Params
 from nar.training.checkpointing.checkpoints import Checkpoints
 from nar.training.loop.early_stopping import EarlyStopping
-from nar.training.loop.metrics import DECIDING, PER_SEED, VALIDATION_SECONDS
+from nar.training.loop.metrics import PER_SEED, SELECTION_METRIC, VALIDATION_SECONDS
 from nar.training.loop.timing import SAVING, VALIDATING, Clock
 from nar.training.state import TrainState
 from nar.training.train_step.update import Metrics
@@ -21,7 +21,7 @@ Score = Callable[[Params], dict[str, float]]
 """params -> scores by name; `validation/score` is the one that decides."""
 
 
-Weigh = Callable[[Mapping[str, float], int], Mapping[str, float]]
+TaskWeightFunction = Callable[[Mapping[str, float], int], Mapping[str, float]]
 """(score of each task on validation, step) -> sampling weight of each task from then on."""
 
 
@@ -56,16 +56,16 @@ class Validate:
             scores = self._score(state.evaluated)
         metrics.update({name: np.float64(value) for name, value in scores.items()})
         metrics[VALIDATION_SECONDS] = np.float64(time.perf_counter() - start)
-        self._early_stopping.update(scores[DECIDING])
+        self._early_stopping.update(scores[SELECTION_METRIC])
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
         """Nothing: the last step was scored, or the run will go on."""
 
 
-class Reweigh:
+class UpdateTaskWeights:
     """After each validation: gives tasks other sampling weights, by their scores."""
 
-    def __init__(self, task_schedule: TaskSchedule, tasks: Sequence[str], weigh: Weigh) -> None:
+    def __init__(self, task_schedule: TaskSchedule, tasks: Sequence[str], weigh: TaskWeightFunction) -> None:
         """Makes the callback.
 
         Args:
@@ -83,7 +83,7 @@ class Reweigh:
         Raises:
           ValueError: if the function does not give each task a weight.
         """
-        if DECIDING not in metrics:
+        if SELECTION_METRIC not in metrics:
             return
         scores = {task: float(metrics[f"validation/{task}/score"]) for task in self._tasks}
         weights = self._weigh(scores, step)
@@ -99,7 +99,7 @@ class Reweigh:
         """Nothing."""
 
 
-class Save:
+class SaveCheckpoints:
     """A checkpoint of each step that was scored, and of the one where the run was interrupted.
 
     It comes after the callbacks whose notes it saves: what they wrote is on disk before the checkpoint is.
@@ -113,10 +113,10 @@ class Save:
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Saves if there are scores."""
-        if DECIDING in metrics:
+        if SELECTION_METRIC in metrics:
             per_seed = [float(metrics[name]) for name in metrics if name.startswith(PER_SEED)]
             with self._clock.spending(SAVING):
-                self._checkpoints.save(state, per_seed or float(metrics[DECIDING]), self._notes())
+                self._checkpoints.save(state, per_seed or float(metrics[SELECTION_METRIC]), self._notes())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
         """Saves where the run was interrupted."""
@@ -140,10 +140,10 @@ class ShowProgress:
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Moves the bar."""
-        if step % self._every == 0 or DECIDING in metrics:
+        if step % self._every == 0 or SELECTION_METRIC in metrics:
             self._shown["loss"] = f"{float(np.mean(metrics['loss'])):.3f}"
-        if DECIDING in metrics:
-            self._shown["validation"] = f"{float(metrics[DECIDING]):.2%}"
+        if SELECTION_METRIC in metrics:
+            self._shown["validation"] = f"{float(metrics[SELECTION_METRIC]):.2%}"
         self._bar.set_postfix(self._shown, refresh=False)
         self._bar.update()
 

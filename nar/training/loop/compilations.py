@@ -30,7 +30,7 @@ class Compilations:
 
     def __init__(self) -> None:
         """Begins to listen."""
-        self.seconds = self.seconds_here = 0.0
+        self.seconds = self.main_thread_seconds = 0.0
         self.programs: Counter[str] = Counter()
         self._thread, self._lock = threading.get_ident(), threading.Lock()
         self._traced: dict[tuple[int, str], float] = {}
@@ -47,7 +47,7 @@ class Compilations:
         others = self.programs.total() - gradients - updates - evaluation
         return (
             f"Compiled programs: {gradients} of gradients, {updates} of updates, {evaluation} of evaluation, "
-            f"{others} small ones; {self.seconds:.1f} s, {self.seconds_here:.1f} s of it in the main thread."
+            f"{others} small ones; {self.seconds:.1f} s, {self.main_thread_seconds:.1f} s of it in the main thread."
         )
 
     def _hear(self, event: str, duration_secs: float, **facts: str | int) -> None:
@@ -66,4 +66,4 @@ class Compilations:
     def _spend(self, thread: int, seconds: float) -> None:
         with self._lock:
             self.seconds += seconds
-            self.seconds_here += seconds * (thread == self._thread)
+            self.main_thread_seconds += seconds * (thread == self._thread)

@@ -16,7 +16,7 @@ from nar.training.loop.background_compilation import BackgroundCompilation, Devi
 from nar.training.loop.metrics import WAITED, WAITED_FOR_PROGRAMS
 from nar.training.loop.non_finite import NonFinitePolicy
 from nar.training.state import TrainState
-from nar.training.train_step.update import Metrics, StepFunction
+from nar.training.train_step.update import Metrics, TrainStep
 
 
 class Callback(Protocol):
@@ -39,7 +39,7 @@ class Callback(Protocol):
 
 def fit(
     state: TrainState,
-    step_function: StepFunction,
+    step_function: TrainStep,
     stream: Stream,
     *,
     num_steps: int,
@@ -55,7 +55,7 @@ def fit(
 
     Args:
       state: where to start, on the devices; it is used up.
-      step_function: as `make_step` returns it.
+      step_function: as `make_train_step` returns it.
       stream: the data.
       num_steps: at how many steps, counted from the very first, to stop.
       devices: where to train.
@@ -94,7 +94,7 @@ def fit(
             state = non_finite_policy.check(index + 1, task, state, metrics)
             metrics[WAITED] = np.float64(there - asked)
             metrics[WAITED_FOR_PROGRAMS] = np.float64(compiled - there)
-            if devices.must_wait:
+            if devices.must_block:
                 metrics["loss"].block_until_ready()
             for callback in callbacks:
                 callback.after_step(index + 1, state, metrics)
@@ -138,7 +138,7 @@ class _Agreement:
         if self._devices.num_processes == 1:
             return asked
         before, self._before = self._before, self._devices.any(asked)
-        if self._devices.must_wait:
+        if self._devices.must_block:
             self._before.block_until_ready()
         return bool(before)
 

@@ -19,8 +19,8 @@ from nar.training.trackers import Tracker
 from nar.training.train_step.finite_updates import SKIPPED
 from nar.training.train_step.update import Metrics
 
-DECIDING = "validation/score"
-PER_SEED = f"{DECIDING}/replica_"
+SELECTION_METRIC = "validation/score"
+PER_SEED = f"{SELECTION_METRIC}/replica_"
 """Before the number of a replica: its own score, in the order of the replicas."""
 
 VALIDATION_SECONDS = "validation/seconds"
@@ -91,7 +91,7 @@ class WriteMetrics:
         self._rows.append(metrics)
         self._steps += 1
         self._examples += self._batch_size(step - 1)
-        if step % self._every and DECIDING not in metrics:
+        if step % self._every and SELECTION_METRIC not in metrics:
             return
         means = _means(jax.device_get(self._rows))
         now = time.perf_counter()

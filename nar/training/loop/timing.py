@@ -46,7 +46,7 @@ class Clock:
         return spent
 
     def _compiling(self) -> float:
-        return self._compilations.seconds_here if self._compilations else 0.0
+        return self._compilations.main_thread_seconds if self._compilations else 0.0
 
     def notes(self) -> dict[str, Any]:
         """To be saved with a checkpoint."""

@@ -14,8 +14,8 @@ from nar.model import Params
 from nar.plugins import load_attribute
 from nar.training.optim.parameter_patterns import (
     compile_patterns,
-    is_found,
-    names_found,
+    matches_any,
+    matching_names,
     parameter_name,
     parameter_names,
 )
@@ -113,7 +113,7 @@ def frozen_names(params: Params, frozen_params: Sequence[str]) -> list[str]:
     Raises:
       ValueError: if a pattern finds none, for then it is a mistake.
     """
-    return names_found("frozen_params", frozen_params, parameter_names(params))
+    return matching_names("frozen_params", frozen_params, parameter_names(params))
 
 
 def _frozen_but(optimizer: optax.GradientTransformation, frozen_params: Sequence[str]) -> Any:
@@ -123,7 +123,7 @@ def _frozen_but(optimizer: optax.GradientTransformation, frozen_params: Sequence
 
     def labels(params: Params) -> Params:
         return jax.tree_util.tree_map_with_path(
-            lambda path, leaf: "frozen" if is_found(patterns, parameter_name(path)) else "trained", params
+            lambda path, leaf: "frozen" if matches_any(patterns, parameter_name(path)) else "trained", params
         )
 
     return optax.multi_transform({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
@@ -170,7 +170,7 @@ def _decay(
         shrink = weight_decay * rate
 
         def decayed(path: Any, update: jax.Array, param: jax.Array) -> jax.Array:
-            return update if is_found(spared, parameter_name(path)) else update - shrink * param
+            return update if matches_any(spared, parameter_name(path)) else update - shrink * param
 
         decayed_updates = jax.tree_util.tree_map_with_path(decayed, updates, params)
         return decayed_updates, optax.ScaleByScheduleState(optax.safe_int32_increment(state.count))

@@ -33,12 +33,12 @@ def compile_patterns(what: str, patterns: Sequence[str]) -> list[re.Pattern[str]
     return [_compiled(what, pattern) for pattern in patterns]
 
 
-def is_found(patterns: Sequence[re.Pattern[str]], name: str) -> bool:
+def matches_any(patterns: Sequence[re.Pattern[str]], name: str) -> bool:
     """Whether one of the patterns is found in a name."""
     return any(pattern.search(name) for pattern in patterns)
 
 
-def names_found(what: str, patterns: Sequence[str], names: Sequence[str]) -> list[str]:
+def matching_names(what: str, patterns: Sequence[str], names: Sequence[str]) -> list[str]:
     """Those names in which a pattern is found.
 
     Raises:
@@ -50,7 +50,7 @@ def names_found(what: str, patterns: Sequence[str], names: Sequence[str]) -> lis
             raise ValueError(
                 f"{what} pattern {pattern.pattern!r} finds no parameter; there are e.g. {list(names[:3])}"
             )
-    return [name for name in names if is_found(compiled, name)]
+    return [name for name in names if matches_any(compiled, name)]
 
 
 def _compiled(what: str, pattern: str) -> re.Pattern[str]:

@@ -10,7 +10,7 @@ from absl import logging
 from nar.training.trackers.base import Open, Session, Tracker
 
 
-class Guarded:
+class FaultTolerantTracker:
     """A tracker whose first failure is a warning, and which is left out of the session from then on.
 
     Training goes on, and `metrics.jsonl` has all that the tracker misses. The next session opens it anew.

@@ -10,7 +10,7 @@ from typing import Any
 
 from nar.plugins import load_attribute
 from nar.training.trackers.base import Open, Session, Tracker
-from nar.training.trackers.fault_tolerant import Guarded
+from nar.training.trackers.fault_tolerant import FaultTolerantTracker
 from nar.training.trackers.mlflow import MLflow
 from nar.training.trackers.tensorboard import TensorBoard
 from nar.training.trackers.weights_and_biases import WeightsAndBiases
@@ -96,7 +96,9 @@ def open_trackers(
         for name in _several(names):
             session = Session(workdir, start, config, versions, options.get(_short(name), {}))
             open_one = _find(name)
-            opened.append(open_one(session) if name == TENSORBOARD else Guarded(name, open_one, session))
+            opened.append(
+                open_one(session) if name == TENSORBOARD else FaultTolerantTracker(name, open_one, session)
+            )
     except BaseException:
         for tracker in opened:
             tracker.close()

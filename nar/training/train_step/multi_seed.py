@@ -18,11 +18,11 @@ AXES = TrainState(params=0, optimizer=0, step=None, key=0, ema_params=0, recurre
 """Of a state: which axis is that of the replicas."""
 
 
-OverSeeds = Callable[[Callable[..., Any]], Callable[..., Any]]
+MapOverSeeds = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Of a function `(state, tree, *rest)` of one replica makes one of all; on the rest nothing depends."""
 
 
-def at_once(function: Callable[..., Any], out_axes: Any = 0) -> Callable[..., Any]:
+def vmap_seeds(function: Callable[..., Any], out_axes: Any = 0) -> Callable[..., Any]:
     """All replicas as one, which is nearly free on an accelerator.
 
     Args:
@@ -40,7 +40,7 @@ def at_once(function: Callable[..., Any], out_axes: Any = 0) -> Callable[..., An
     return of_all
 
 
-def in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
+def loop_seeds(function: Callable[..., Any]) -> Callable[..., Any]:
     """One replica after another, with what one keeps for its gradient: on a CPU products of all are slow.
 
     Args:

@@ -15,19 +15,19 @@ from nar.traces import TraceBatch
 from nar.training.devices.mesh import Devices
 from nar.training.state import TrainState
 from nar.training.train_step.gradient_accumulation import MicroBatch, value_and_gradient
-from nar.training.train_step.multi_seed import OverSeeds
-from nar.training.train_step.update import StepGradients, TwoPrograms, Update
+from nar.training.train_step.multi_seed import MapOverSeeds
+from nar.training.train_step.update import CompiledTrainStep, StepGradients, Update
 
 
-def make_step(
+def make_train_step(
     model: Model,
     optimizer: optax.GradientTransformation,
     loss_weights: Mapping[str, float] | None = None,
     ema_decay: float = 0.0,
     num_microbatches: int = 1,
     devices: Devices | None = None,
-    over_seeds: OverSeeds | None = None,
-) -> TwoPrograms:
+    map_over_seeds: MapOverSeeds | None = None,
+) -> CompiledTrainStep:
     """The compiled step.
 
     Metrics are scalars: `loss`, which is the weighted total; `loss/<task>/<probe>`, which are not weighted;
@@ -41,7 +41,7 @@ def make_step(
       ema_decay: of the moving average of the parameters, if the state keeps one.
       num_microbatches: in how many parts a batch is taken, one after another, or `nar.data.BY_SHAPE`.
       devices: where states are, if they are on several.
-      over_seeds: how the gradients of replicas are found, if states and batches are those of replicas; then
+      map_over_seeds: how the gradients of seeds are found, if states and batches are those of replicas; then
         metrics are [replicas].
     """
     weights = loss_weights or {}
@@ -61,7 +61,7 @@ def make_step(
         return jax.lax.with_sharding_constraint(whole, devices.replicated) if devices else whole
 
     update = Update(optimizer, ema_decay, frozenset(model.specs))
-    return TwoPrograms(gradients, update, over_seeds)
+    return CompiledTrainStep(gradients, update, map_over_seeds)
 
 
 def _loss_function(

@@ -13,14 +13,14 @@ from nar.model import Params
 from nar.training.optim.optimizers import Leafwise
 from nar.training.state import TrainState, update_ema
 from nar.training.train_step.finite_updates import keep_finite, squares
-from nar.training.train_step.multi_seed import AXES, OverSeeds, at_once
+from nar.training.train_step.multi_seed import AXES, MapOverSeeds, vmap_seeds
 from nar.training.train_step.task_parameters import TaskParameters, owner_tasks
 
 Metrics = dict[str, Any]
 """Scalars by name, of jax or of numpy; and `FINITE`, which a guard takes out."""
 
 
-class StepFunction(Protocol):
+class TrainStep(Protocol):
     """One step of training."""
 
     def __call__(
@@ -51,7 +51,7 @@ class StepGradients(NamedTuple):
     chunk_carry: Any = None
 
 
-FindGradients = Callable[[TrainState, Any, str, str | None], StepGradients]
+GradientFunction = Callable[[TrainState, Any, str, str | None], StepGradients]
 """(state, batch, task, stream_key) -> what the batch tells the state."""
 
 
@@ -100,7 +100,7 @@ class Update:
         return kept, {"gradient_norm": norm, **metrics}
 
 
-class TwoPrograms:
+class CompiledTrainStep:
     """A step as two compiled programs, so that only one of them is compiled for each shape of a batch.
 
     The first finds the gradients, and is compiled for each task, stream_key and shape. The second updates the
@@ -109,9 +109,9 @@ class TwoPrograms:
 
     def __init__(
         self,
-        gradients: FindGradients,
+        gradients: GradientFunction,
         update: Update,
-        over_seeds: OverSeeds | None = None,
+        map_over_seeds: MapOverSeeds | None = None,
         named: Callable[[Metrics, str], Metrics] | None = None,
     ) -> None:
         """Compiles nothing yet.
@@ -119,7 +119,7 @@ class TwoPrograms:
         Args:
           gradients: of a state and a batch.
           update: of a state.
-          over_seeds: how the gradients of replicas are found, if states and batches are those of replicas;
+          map_over_seeds: how the gradients of seeds are found, if states and batches are those of replicas;
             then metrics are [replicas].
           named: if tasks share their programs, metrics as they are to be called for a task.
         """
@@ -143,8 +143,8 @@ class TwoPrograms:
             )
             return update(state, handed.gradients, handed.largest_loss, task, recurrent)
 
-        find = over_seeds(find_gradients) if over_seeds else find_gradients
-        update_all = at_once(update_state, (AXES, 0)) if over_seeds else update_state
+        find = map_over_seeds(find_gradients) if map_over_seeds else find_gradients
+        update_all = vmap_seeds(update_state, (AXES, 0)) if map_over_seeds else update_state
         self._find = jax.jit(find, static_argnums=(2, 3))
         self._update = jax.jit(update_all, static_argnums=(2, 3), donate_argnums=0)
 
