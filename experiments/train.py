@@ -25,7 +25,7 @@ from experiments.cli.results import finish, summary, validate
 from experiments.cli.run_kinds import assemble_kind
 from experiments.cli.status import check_workdir, is_finished
 from experiments.cli.warm_start import init_or_restore, open_init_run, print_parameter_summary
-from nar.data import drawing_first
+from nar.data import prefetch_first_batch
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir, versions
 from nar.training import (
@@ -116,7 +116,7 @@ def train(
     step, background_compilation = parts.make_train_step(), None
     if parts.devices.num_processes == 1:  # Several must compile the same in the same order.
         background_compilation = held.enter_context(BackgroundCompilation(step, state_shapes(parts)))
-    with drawing_first(
+    with prefetch_first_batch(
         parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
     ):
         state, notes = init_or_restore(config, parts, checkpoints, workdir, source)
@@ -142,7 +142,7 @@ def train(
             clock,
         )
     ]
-    parts.stream.task_schedule.resume(notes)
+    parts.stream.task_schedule.load_state_dict(notes)
     if parts.weigh:
         callbacks.append(
             UpdateTaskWeights(parts.stream.task_schedule, [task.name for task in parts.tasks], parts.weigh)

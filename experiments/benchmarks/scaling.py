@@ -119,7 +119,7 @@ def measure(case: Case, repeats: int, limit: float) -> Cost:
     # The longest of all replicas: they take its steps together.
     num_steps = max(int(batch.lengths.max()) - 1, 1)
     state = new_state(parts, 0)
-    on_devices = parts.devices.put_batch(batch, parts.stream.leading_axes)
+    on_devices = parts.devices.put_batch(batch, parts.stream.num_leading_axes)
     step = parts.make_train_step()
     program = jax.jit(lambda state, batch: step(state, batch, case.algorithm), donate_argnums=0)
     compiled = program.lower(state, on_devices).compile()

@@ -10,7 +10,7 @@ import optax
 
 from configs import base
 from experiments.cli.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
-from nar.data import BY_SHAPE, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
+from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
 from nar.runs.build_model import Config, check_weights, make_net_config
@@ -54,7 +54,7 @@ class Parts:
       optimizer: of training.
       loss_weights: of training, by name.
       ema_decay: of the moving average of the parameters; 0 for none.
-      grad_accumulation_steps: in how many parts a batch is taken, or `nar.data.BY_SHAPE`.
+      grad_accumulation_steps: micro-batches a batch is split into, or `nar.data.AUTO_MICROBATCHES`.
       stream: the training data.
       devices: where to train.
       evaluation_batch_size: traces that are predicted at once.
@@ -171,7 +171,7 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
         )
     # A CPU is quickest where parts fit its caches, other devices where much is done at once. Chunks all take
     # the same steps.
-    suits = BY_SHAPE if devices.is_single_cpu and not training["chunk_length"] else 1
+    suits = AUTO_MICROBATCHES if devices.is_single_cpu and not training["chunk_length"] else 1
     num_microbatches = training["grad_accumulation_steps"] or suits
     streams = [
         TrainingStream(

@@ -5,11 +5,11 @@ Importing this room registers `Trace` and `TraceBatch` as pytrees.
 
 import jax
 
-from nar.data.chunked_stream import ChunkedStream, chunk_of
-from nar.data.microbatching import BY_SHAPE, count_microbatches, group_by_length
+from nar.data.chunked_stream import ChunkedStream, slice_chunk
+from nar.data.microbatching import AUTO_MICROBATCHES, count_microbatches, group_by_length
 from nar.data.multi_seed_stream import MultiSeedStream, TraceStream
 from nar.data.padding import bucket_length, pad_batch, pad_nodes, pad_steps, take
-from nar.data.prefetch import Stream, drawing_first, prefetch
+from nar.data.prefetch import Stream, prefetch, prefetch_first_batch
 from nar.data.task import Task
 from nar.data.task_schedule import ScheduledStep, TaskSchedule, check_weights
 from nar.data.train_stream import TrainingStream
@@ -17,7 +17,7 @@ from nar.data.transforms import FIRST_SUFFIX, Transforms, cyclic_predecessors, r
 from nar.traces import Trace, TraceBatch
 
 __all__ = [
-    "BY_SHAPE",
+    "AUTO_MICROBATCHES",
     "FIRST_SUFFIX",
     "ChunkedStream",
     "MultiSeedStream",
@@ -30,16 +30,16 @@ __all__ = [
     "Transforms",
     "bucket_length",
     "check_weights",
-    "chunk_of",
     "count_microbatches",
     "cyclic_predecessors",
-    "drawing_first",
     "group_by_length",
     "pad_batch",
     "pad_nodes",
     "pad_steps",
     "prefetch",
+    "prefetch_first_batch",
     "random_positions",
+    "slice_chunk",
     "take",
 ]
 

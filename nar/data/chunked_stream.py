@@ -117,7 +117,7 @@ def _stacked(rows: list[Probes]) -> Probes:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def chunk_of(batch: TraceBatch, first_step: int, chunk_length: int) -> TraceBatch:
+def slice_chunk(batch: TraceBatch, first_step: int, chunk_length: int) -> TraceBatch:
     """Steps `first_step` ... `first_step + chunk_length` of whole traces, padded with zeros at their end.
 
     Of traces that have ended before nothing counts.

@@ -11,7 +11,7 @@ import numpy as np
 from nar.data.padding import reorder
 from nar.traces import TraceBatch
 
-BY_SHAPE = 0
+AUTO_MICROBATCHES = 0
 """Instead of a number of parts: as many as suit the caches of a CPU."""
 
 PAIRS = 1800
@@ -22,8 +22,8 @@ MAX_MICROBATCHES = 32
 
 
 def count_microbatches(batch: TraceBatch, num_microbatches: int) -> int:
-    """In how many parts a batch is taken: `num_microbatches`, or what `BY_SHAPE` makes of it."""
-    if num_microbatches != BY_SHAPE:
+    """In how many parts a batch is taken: `num_microbatches`, or what `AUTO_MICROBATCHES` makes of it."""
+    if num_microbatches != AUTO_MICROBATCHES:
         return num_microbatches
     batch_size, num_nodes = batch.inputs["pos"].shape
     found = 1
@@ -41,7 +41,7 @@ def group_by_length(batch: TraceBatch, num_microbatches: int) -> TraceBatch:
 
     Args:
       batch: of whole traces, in numpy.
-      num_microbatches: how many there are, or `BY_SHAPE`; a single one stays as it is.
+      num_microbatches: how many there are, or `AUTO_MICROBATCHES`; a single one stays as it is.
     """
     number = count_microbatches(batch, num_microbatches)
     if number == 1:

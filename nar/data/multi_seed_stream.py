@@ -29,13 +29,13 @@ class MultiSeedStream:
         self.task_schedule: TaskSchedule = streams[0].task_schedule
 
     @property
-    def leading_axes(self) -> int:
+    def num_leading_axes(self) -> int:
         """How many axes arrays have before those of a `TraceBatch`."""
         return 1
 
     @property
     def num_microbatches(self) -> int:
-        """In how many parts a training step takes a batch, or `BY_SHAPE`."""
+        """In how many parts a training step takes a batch, or `AUTO_MICROBATCHES`."""
         return self._streams[0].num_microbatches
 
     def batch_size_of(self, task: Task) -> int:

@@ -26,7 +26,7 @@ class Stream(Protocol):
         ...
 
     @property
-    def leading_axes(self) -> int:
+    def num_leading_axes(self) -> int:
         """How many axes arrays have before those of a `TraceBatch`."""
         ...
 
@@ -88,7 +88,7 @@ def prefetch(
 
 
 @contextlib.contextmanager
-def drawing_first(stream: Stream, then: Made = lambda step, batch: batch) -> Generator[None]:
+def prefetch_first_batch(stream: Stream, then: Made = lambda step, batch: batch) -> Generator[None]:
     """Draws the first batch in a thread while something else is done, since samplers may be compiled for it.
 
     Meanwhile nobody else may ask for a batch. At the end the thread is waited for; an error in it is left to

@@ -7,7 +7,7 @@ from typing import Any
 from nar.algorithms import Algorithm
 from nar.data.transforms import Transforms
 from nar.specs import Spec
-from nar.traces import TraceBatch, blank_traces, sample_traces
+from nar.traces import TraceBatch, sample_traces, zero_traces
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,8 +72,10 @@ class Task:
 
         They do not wait for numba, so that the first steps need not.
         """
-        return sample_traces(self.name, size, count, seed, first=first, patient=False, **self.problem_options)
+        return sample_traces(
+            self.name, size, count, seed, first=first, wait_for_compilation=False, **self.problem_options
+        )
 
     def blank(self, size: int, count: int) -> TraceBatch:
         """Zeros in the shapes of so many traces of this size, before transforms."""
-        return blank_traces(self.name, size, count, **self.problem_options)
+        return zero_traces(self.name, size, count, **self.problem_options)

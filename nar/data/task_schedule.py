@@ -51,7 +51,7 @@ class TaskSchedule:
         self._numbers = list(numbers)
         self._owed = [0.0] * len(self._weights)
 
-    def resume(self, notes: Mapping[str, Any]) -> None:
+    def load_state_dict(self, notes: Mapping[str, Any]) -> None:
         """Goes on where the notes of a checkpoint say, if they say anything."""
         memory = notes.get("task_schedule")
         if memory:
@@ -82,7 +82,7 @@ class TaskSchedule:
         self._numbers[task] += 1
         return ScheduledStep(task, self._numbers[task] - 1)
 
-    def reweigh(self, step: int, weights: Sequence[float]) -> None:
+    def set_weights(self, step: int, weights: Sequence[float]) -> None:
         """Gives the tasks other weights from a step on, which must not lie before the last change.
 
         Raises:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nar.data.chunked_stream import ChunkedStream, chunk_of
+from nar.data.chunked_stream import ChunkedStream, slice_chunk
 from nar.data.microbatching import group_by_length
 from nar.data.padding import bucket_length, pad_steps, take
 from nar.data.pools import Pool, draw_pool, rows_of_turn
@@ -26,7 +26,7 @@ class TrainingStream:
     Attributes:
       tasks: what is trained.
       task_schedule: whose turn it is.
-      num_microbatches: in how many parts a training step takes a batch of whole traces, or `BY_SHAPE`.
+      num_microbatches: gradient-accumulation steps for a batch of whole traces, or `AUTO_MICROBATCHES`.
       chunk_length: how many steps of the network are in a batch; 0 if traces are whole.
     """
 
@@ -86,7 +86,7 @@ class TrainingStream:
                 )
 
     @property
-    def leading_axes(self) -> int:
+    def num_leading_axes(self) -> int:
         """How many axes arrays have before those of a `TraceBatch`."""
         return 0
 
@@ -137,7 +137,7 @@ class TrainingStream:
         batch_size = self.batch_size_of(task)
         traces = task.transforms.apply(task.algorithm, task.blank(size, batch_size))
         if self.chunk_length:
-            traces = chunk_of(traces, 0, self.chunk_length)
+            traces = slice_chunk(traces, 0, self.chunk_length)
         return take(traces, self._rows(batch_size))
 
     def _whole(self, task: Task, turn: int, step: int) -> TraceBatch:

@@ -102,10 +102,10 @@ def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:
     for task in evaluator.model.specs:
         algorithm = find_algorithm(task)
         if algorithm.in_clrs30:
-            traces = clrs30_split(algorithm, split, patient=False)
+            traces = clrs30_split(algorithm, split, wait_for_compilation=False)
         else:
             origin = CLRS30_SPLITS[split].origin(algorithm)
-            traces = clrs30_sample(algorithm, **origin, patient=False)
+            traces = clrs30_sample(algorithm, **origin, wait_for_compilation=False)
         size = str(CLRS30_SPLITS[split].size)
         result[task] = {size: evaluator.score(params, task, traces)}
     return result

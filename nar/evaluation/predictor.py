@@ -18,7 +18,7 @@ from nar.evaluation.scores import decide, decide_hint
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.problems import Arguments
 from nar.specs import Spec
-from nar.traces import Probes, TraceBatch, begin, collect
+from nar.traces import Probes, TraceBatch, collect, record_first_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Predictor:
             instance = algorithm.problem.bind(*arguments, **named_arguments)
         except ValueError as error:
             raise ValueError(f"{algorithm.name}: {error}") from None
-        batch = self._transforms.apply(algorithm, begin(algorithm, [instance]))
+        batch = self._transforms.apply(algorithm, record_first_step(algorithm, [instance]))
         predictions = self._predictions(algorithm, instance, batch, num_steps)
         return _decided(algorithm, self._model.specs[algorithm.name], batch, predictions)
 

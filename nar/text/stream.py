@@ -115,7 +115,7 @@ class TextStream:
         return TaskSchedule([1.0] * len(self.tasks))
 
     @property
-    def leading_axes(self) -> int:
+    def num_leading_axes(self) -> int:
         """How many axes arrays have before those of a `TextBatch`."""
         return 0
 

@@ -2,15 +2,15 @@
 
 from nar.traces.export import export_json_lines
 from nar.traces.io import StoredTraces, load_traces, save_traces
-from nar.traces.recorder.first_step import begin
+from nar.traces.recorder.first_step import record_first_step
 from nar.traces.recorder.record import collect
 from nar.traces.sample import (
     CLRS30_SPLITS,
-    blank_traces,
     clrs30_sample,
     clrs30_split,
     run_algorithm,
     sample_traces,
+    zero_traces,
 )
 from nar.traces.trace import Probes, Trace, TraceBatch
 from nar.traces.validate import check_algorithm
@@ -21,15 +21,15 @@ __all__ = [
     "StoredTraces",
     "Trace",
     "TraceBatch",
-    "begin",
-    "blank_traces",
     "check_algorithm",
     "clrs30_sample",
     "clrs30_split",
     "collect",
     "export_json_lines",
     "load_traces",
+    "record_first_step",
     "run_algorithm",
     "sample_traces",
     "save_traces",
+    "zero_traces",
 ]

@@ -34,7 +34,7 @@ def cache_folder() -> pathlib.Path | None:
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "nar"
 
 
-def keep_traces(algorithm: Algorithm, key: str, make: Callable[[], TraceBatch], **origin: Any) -> TraceBatch:
+def load_or_make(algorithm: Algorithm, key: str, make: Callable[[], TraceBatch], **origin: Any) -> TraceBatch:
     """What `make` makes, from disk if it was made before.
 
     Args:

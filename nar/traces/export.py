@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import find_algorithm
-from nar.traces.io import write_whole
+from nar.traces.io import write_atomically
 from nar.traces.trace import TraceBatch
 
 
@@ -35,7 +35,7 @@ def export_json_lines(path: str | os.PathLike[str], batch: TraceBatch, *, name: 
         with part.open("x", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
-    write_whole(pathlib.Path(path), write)
+    write_atomically(pathlib.Path(path), write)
 
 
 def _row(name: str, batch: TraceBatch, index: int) -> dict[str, Any]:

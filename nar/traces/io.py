@@ -82,7 +82,7 @@ def save_traces(path: Path, batch: TraceBatch, *, name: str, spec: Spec | None =
     except (TypeError, ValueError) as error:
         raise ValueError(f"the origin of traces must be JSON: {error}") from None
     arrays = {"about": np.frombuffer(text.encode(), np.uint8), **arrays}
-    write_whole(pathlib.Path(path), lambda part: _write_arrays(part, arrays))
+    write_atomically(pathlib.Path(path), lambda part: _write_arrays(part, arrays))
 
 
 def load_traces(path: Path) -> StoredTraces:
@@ -113,7 +113,7 @@ def load_traces(path: Path) -> StoredTraces:
         raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def write_whole(path: pathlib.Path, write: Callable[[pathlib.Path], None]) -> None:
+def write_atomically(path: pathlib.Path, write: Callable[[pathlib.Path], None]) -> None:
     """Lets `write` make a file beside `path`, and renames it when it is complete."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
 from nar.problems import Arguments, Random
-from nar.traces.cache import keep_traces
+from nar.traces.cache import load_or_make
 from nar.traces.recorder.array_shapes import Rows, form_of_samples
 from nar.traces.recorder.record import can_compile_samples, collect, collect_samples
 from nar.traces.trace import Probes, Trace, TraceBatch
@@ -47,7 +47,7 @@ def sample_traces(
     seed: int,
     *,
     first: int = 0,
-    patient: bool = True,
+    wait_for_compilation: bool = True,
     **problem_options: Any,
 ) -> TraceBatch:
     """Traces `first` ... `first + count - 1` of the endless series of this algorithm, size and seed.
@@ -61,8 +61,8 @@ def sample_traces(
       count: how many traces.
       seed: any integer.
       first: index of the first trace.
-      patient: whether it waits for numba, which compiles an algorithm the first time. If not, it may draw the
-        same traces in plain Python, while a thread compiles for later calls.
+      wait_for_compilation: numba compiles an algorithm on first use. If False, the same traces may be
+        recorded in plain Python meanwhile, while a thread compiles for later calls.
       **problem_options: `nar.ALGORITHMS[name].problem.options` lists their names.
 
     Returns:
@@ -78,13 +78,21 @@ def sample_traces(
         raise ValueError(f"first must be an integer from 0 to 2**64 - 1 - count, got {first!r}")
     key = _series_key(algorithm.name, size, seed)
     if can_compile_samples(algorithm, options):
-        return collect_samples(algorithm, int(size), options, key, int(first), int(count), patient=patient)
+        return collect_samples(
+            algorithm,
+            int(size),
+            options,
+            key,
+            int(first),
+            int(count),
+            wait_for_compilation=wait_for_compilation,
+        )
     sample = algorithm.problem.sample
     streams = _streams(key, int(first), int(count))
     return collect(algorithm, [sample(random, int(size), **options) for random in streams])
 
 
-def blank_traces(name: str | Algorithm, size: int, count: int, **problem_options: Any) -> TraceBatch:
+def zero_traces(name: str | Algorithm, size: int, count: int, **problem_options: Any) -> TraceBatch:
     """Zeros in the shapes of what `sample_traces` returns, two steps of them; no algorithm is run for it.
 
     Arguments and errors are those of `sample_traces`.
@@ -152,7 +160,7 @@ CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
 
 
 def clrs30_split(
-    name: str | Algorithm, split: str, *, cache: bool = True, patient: bool = True
+    name: str | Algorithm, split: str, *, cache: bool = True, wait_for_compilation: bool = True
 ) -> TraceBatch:
     """A canonical split of CLRS-30, equal to the published data and made on the spot.
 
@@ -160,7 +168,7 @@ def clrs30_split(
       name: one of `nar.ALGORITHMS`.
       split: "train", "val" or "test".
       cache: whether it is kept on disk and read from there the next time; see `nar.traces.cache`.
-      patient: whether it waits for numba, as in `sample_traces`.
+      wait_for_compilation: as in `sample_traces`.
 
     Raises:
       ValueError: if the algorithm or the split is unknown (the message lists the known ones), or if the
@@ -177,15 +185,21 @@ def clrs30_split(
     origin = CLRS30_SPLITS[split].origin(algorithm)
 
     def make() -> TraceBatch:
-        return clrs30_sample(algorithm, **origin, patient=patient)
+        return clrs30_sample(algorithm, **origin, wait_for_compilation=wait_for_compilation)
 
     if not cache:
         return make()
-    return keep_traces(algorithm, f"{algorithm.name}-{split}", make, clrs30_split=split, **origin)
+    return load_or_make(algorithm, f"{algorithm.name}-{split}", make, clrs30_split=split, **origin)
 
 
 def clrs30_sample(
-    name: str | Algorithm, size: int, count: int, seed: int, *, patient: bool = True, **problem_options: Any
+    name: str | Algorithm,
+    size: int,
+    count: int,
+    seed: int,
+    *,
+    wait_for_compilation: bool = True,
+    **problem_options: Any,
 ) -> TraceBatch:
     """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
 
@@ -197,7 +211,7 @@ def clrs30_sample(
     random = Random(seed)
     sample = algorithm.problem.sample
     instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
-    return collect(algorithm, instances, patient=patient)
+    return collect(algorithm, instances, wait_for_compilation=wait_for_compilation)
 
 
 def _checked(
@@ -209,7 +223,7 @@ def _checked(
         options = algorithm.problem.resolve_options(size, problem_options)
     except ValueError as error:
         raise ValueError(f"{algorithm.name}: {error}") from None
-    check_count("count", count, least=1)
+    check_count("count", count, minimum=1)
     return algorithm, options
 
 
@@ -219,10 +233,10 @@ def check_canonical_seed(seed: int) -> None:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}")
 
 
-def check_count(name: str, count: int, *, least: int) -> None:
+def check_count(name: str, count: int, *, minimum: int) -> None:
     """Raises ValueError unless it is a number of things."""
-    if not _is_integer(count) or count < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {count!r}")
+    if not _is_integer(count) or count < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}, got {count!r}")
 
 
 def _is_integer(value: Any) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nar import ALGORITHMS
-from nar.data import ChunkedStream, Task, TrainingStream, Transforms, chunk_of
+from nar.data import ChunkedStream, Task, TrainingStream, Transforms, slice_chunk
 from nar.losses import AUXILIARY, loss_counts, losses_by_probe
 from nar.model import Budget, NetConfig, make_model
 from nar.processors import find_processor
@@ -55,9 +55,9 @@ class Network:
 
     def by_chunks(self, batch, length):
         """Predictions of all chunks of whole traces, one after another."""
-        chunk_carry, found = self.model.initial_chunk_carry(self.name, chunk_of(batch, 0, length)), []
+        chunk_carry, found = self.model.initial_chunk_carry(self.name, slice_chunk(batch, 0, length)), []
         for first in range(0, batch.num_steps - 1, length):
-            found.append(self(chunk_of(batch, first, length), chunk_carry))
+            found.append(self(slice_chunk(batch, first, length), chunk_carry))
             chunk_carry = found[-1].chunk_carry
         return found
 
@@ -106,7 +106,7 @@ def test_losses_of_chunks_are_shares_of_those_of_the_whole(task, length):
     totals, sums = counts(batch), dict.fromkeys(whole, 0.0)
     entries = dict.fromkeys(totals, 0)
     for number, predictions in enumerate(network.by_chunks(batch, length)):
-        chunk = chunk_of(batch, number * length, length)
+        chunk = slice_chunk(batch, number * length, length)
         part = counts(chunk)
         entries = {name: entries[name] + int(count) for name, count in part.items()}
         for name, value in losses_of(chunk, predictions).items():
@@ -121,7 +121,7 @@ def test_losses_of_chunks_are_shares_of_those_of_the_whole(task, length):
 def test_what_a_lane_begins_anew_owes_nothing_to_the_trace_before():
     network = Network("insertion_sort", "mpnn", lstm=True)
     batch = batch_of("insertion_sort")
-    chunk = chunk_of(batch, 0, 4)
+    chunk = slice_chunk(batch, 0, 4)
     initial_chunk_carry = network.model.initial_chunk_carry("insertion_sort", chunk)
     noise = jax.tree.map(lambda x: jnp.full_like(x, 3.0), initial_chunk_carry)
     for first, second in zip(
@@ -136,7 +136,7 @@ def test_what_a_lane_begins_anew_owes_nothing_to_the_trace_before():
 def test_chunks_need_the_steps_of_the_trace():
     network = Network("minimum", "mpnn", termination=Budget())
     with pytest.raises(ValueError, match="time chunks need a network that takes the steps of the trace"):
-        network(chunk_of(batch_of("minimum"), 0, 4))
+        network(slice_chunk(batch_of("minimum"), 0, 4))
 
 
 # ---------------------------------------------------------------------------------------------------

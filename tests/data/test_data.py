@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import nar
 from nar.data import (
-    BY_SHAPE,
+    AUTO_MICROBATCHES,
     Task,
     TaskSchedule,
     TrainingStream,
@@ -23,11 +23,11 @@ from nar.data import (
     bucket_length,
     count_microbatches,
     cyclic_predecessors,
-    drawing_first,
     pad_batch,
     pad_nodes,
     pad_steps,
     prefetch,
+    prefetch_first_batch,
     random_positions,
     take,
 )
@@ -399,7 +399,7 @@ def test_batches_are_padded_to_buckets(name):
 )
 def test_parts_by_shape(batch_size, num_nodes, expected):
     batch = task_of("minimum", sizes=(num_nodes,)).blank(num_nodes, batch_size)
-    assert count_microbatches(batch, BY_SHAPE) == expected
+    assert count_microbatches(batch, AUTO_MICROBATCHES) == expected
     assert count_microbatches(batch, 3) == 3
 
 
@@ -460,7 +460,7 @@ class Drawn:
 @pytest.mark.parametrize("error", [None, ValueError("no batch")])
 def test_the_first_batch_is_drawn_beside_something_else(error):
     stream = Drawn(error)
-    with drawing_first(stream):
+    with prefetch_first_batch(stream):
         assert not stream.asked
     assert stream.asked == [(0, False)]
 

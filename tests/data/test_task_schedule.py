@@ -60,10 +60,10 @@ def test_changes_go_on_counting_and_are_remembered_by_notes(changes, ahead):
         take(task_schedule, range(step, step + wait))
         step += wait
         last = task_schedule(step - 1) if step else None
-        task_schedule.reweigh(step, [*weights, 1, 1, 1][:3])
+        task_schedule.set_weights(step, [*weights, 1, 1, 1][:3])
         assert step == 0 or task_schedule(step - 1) == last
     resumed = TaskSchedule([1, 1, 1])
-    resumed.resume(json.loads(json.dumps(task_schedule.notes())))
+    resumed.load_state_dict(json.loads(json.dumps(task_schedule.notes())))
     later = range(step, step + 40)
     assert [resumed(step) for step in later] == [task_schedule(step) for step in later]
     take(resumed, later)
@@ -85,12 +85,12 @@ def test_bad_weights(weights, message):
         TaskSchedule(weights)
     task_schedule = TaskSchedule([1] * len(weights))
     with pytest.raises(ValueError, match=message):
-        task_schedule.reweigh(0, weights)
+        task_schedule.set_weights(0, weights)
 
 
 def test_all_tasks_need_a_weight():
     with pytest.raises(ValueError, match="2 sampling weights are needed, got 1"):
-        TaskSchedule([1, 1]).reweigh(0, [1])
+        TaskSchedule([1, 1]).set_weights(0, [1])
 
 
 def test_batches_made_before_a_change_are_made_anew():
@@ -103,8 +103,8 @@ def test_batches_made_before_a_change_are_made_anew():
         names.append(task.name)
         assert set(batch.outputs) == {probe.name for probe in task.spec.outputs}
         if step == 3:
-            ahead.task_schedule.reweigh(4, [0, 1])
+            ahead.task_schedule.set_weights(4, [0, 1])
         if step == 7:
-            ahead.task_schedule.reweigh(8, [1, 0])
+            ahead.task_schedule.set_weights(8, [1, 0])
     assert names == ["bfs", "minimum"] * 2 + ["minimum"] * 4 + ["bfs"] * 4
     assert [ahead.task_schedule(step).number for step in range(8, 12)] == [2, 3, 4, 5]

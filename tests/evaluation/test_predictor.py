@@ -17,7 +17,7 @@ from nar.evaluation import Evaluator, Predictor, compiler_options
 from nar.model import Budget, FromTrace, Learned, NetConfig, make_model
 from nar.processors import PGN
 from nar.specs import Kind
-from nar.traces import begin, collect
+from nar.traces import collect, record_first_step
 
 HIDDEN = 8
 RULES = {"trace": FromTrace(), "budget": Budget(2, 0.5), "learned": Learned(Budget(1, 1.0), prior=0.3)}
@@ -52,7 +52,7 @@ def instance_of(task, seed=1):
 def test_what_is_known_before_a_run(task):
     """Inputs and first hints are those of the whole trace."""
     instances = [instance_of(task)]
-    known, whole = begin(ALGORITHMS[task], instances), collect(ALGORITHMS[task], instances)
+    known, whole = record_first_step(ALGORITHMS[task], instances), collect(ALGORITHMS[task], instances)
     assert known.outputs == {}
     assert (known.lengths == 1).all()
     for name, value in whole.inputs.items():

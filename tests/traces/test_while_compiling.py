@@ -37,7 +37,7 @@ def bytes_of(batch):
 
 
 def drawn(name, size, **options):
-    return bytes_of(sample_traces(name, size, 4, 5, patient=False, **options))
+    return bytes_of(sample_traces(name, size, 4, 5, wait_for_compilation=False, **options))
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
     expected = bytes_of(clrs30_sample(name, 16, 4, 2))
     monkeypatch.setattr(record, "is_compiled", lambda what, compile: False)
     monkeypatch.setattr(record, "with_compiled", None)
-    assert bytes_of(clrs30_sample(name, 16, 4, 2, patient=False)) == expected
+    assert bytes_of(clrs30_sample(name, 16, 4, 2, wait_for_compilation=False)) == expected
 
 
 @pytest.mark.jit
@@ -156,7 +156,7 @@ def test_a_task_draws_at_once(compiles, may_compile):
 
 
 def test_validation_does_not_wait_for_numba(compiles, may_compile):
-    traces = clrs30_split("minimum", "val", cache=False, patient=False)
+    traces = clrs30_split("minimum", "val", cache=False, wait_for_compilation=False)
     assert compiles == []
     may_compile.set()
     assert bytes_of(traces) == bytes_of(clrs30_split("minimum", "val", cache=False))
@@ -184,7 +184,7 @@ def test_a_process_ends_without_waiting_for_numba(tmp_path):
     code = """
 import nar, nar.traces.recorder.while_compiling
 nar.traces.recorder.while_compiling._WORTH_COMPILING = 0.0
-nar.sample_traces("bfs", 8, 4, 0, patient=False)
+nar.sample_traces("bfs", 8, 4, 0, wait_for_compilation=False)
 print(*(end.is_set() for end in nar.traces.recorder.while_compiling._ENDS.values()))
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
@@ -215,7 +215,7 @@ MINIMUM = nar.ALGORITHMS["minimum"]
     ],
 )
 def test_algorithms_of_a_user_are_waited_for(algorithm, compiles):
-    sample_traces(algorithm, 5, 4, 5, patient=False)
+    sample_traces(algorithm, 5, 4, 5, wait_for_compilation=False)
     assert compiles == ["MainThread"]
 
 

@@ -12,7 +12,7 @@ import optax
 import pytest
 
 import nar
-from nar.data import BY_SHAPE, Task, TrainingStream, count_microbatches, group_by_length, pad_nodes
+from nar.data import AUTO_MICROBATCHES, Task, TrainingStream, count_microbatches, group_by_length, pad_nodes
 from nar.losses import loss_counts
 from nar.model import Budget, Learned, NetConfig, make_model
 from nar.processors import PROCESSORS
@@ -78,9 +78,9 @@ def test_parts_have_the_gradient_of_the_whole(processor, knobs):
     expected = case.step(1)
     if knobs:
         assert_same(case.step(4), expected)
-    case.batch = group_by_length(case.batch, BY_SHAPE)
-    assert count_microbatches(case.batch, BY_SHAPE) == 4
-    assert_same(case.step(BY_SHAPE), expected)
+    case.batch = group_by_length(case.batch, AUTO_MICROBATCHES)
+    assert count_microbatches(case.batch, AUTO_MICROBATCHES) == 4
+    assert_same(case.step(AUTO_MICROBATCHES), expected)
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ class Network:
     def trained(self, stream, seed, step, num_steps):
         state, rows = self.state(stream, seed), []
         for index in range(num_steps):
-            batch = DEVICES.put_batch(stream.batch(index), stream.leading_axes)
+            batch = DEVICES.put_batch(stream.batch(index), stream.num_leading_axes)
             state, metrics = step(state, batch, stream.task(index).name, stream.stream_key(index))
             rows.append(metrics)
         return state, rows

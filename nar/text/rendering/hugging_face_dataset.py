@@ -52,7 +52,7 @@ def text_dataset(
       ValueError: if `datasets` is not installed, or a text cannot be made.
     """
     if count is not None:
-        check_count("count", count, least=1)
+        check_count("count", count, minimum=1)
     # No list: `datasets` would go through its items one after the other, and each is endless.
     series = tuple((name, length, seed) for name, sizes in lengths.items() for length in sizes)
     request = {"series": series, "seed": seed, "use_hints": use_hints, "decimals": decimals}

@@ -58,8 +58,8 @@ def sample_texts(
       ValueError: at once, if anything asked for is not valid.
     """
     if count is not None:
-        check_count("count", count, least=0)
-    check_count("first", first, least=0)
+        check_count("count", count, minimum=0)
+    check_count("first", first, minimum=0)
     series = TraceSeries(name, size, seed, decimals=decimals, **problem_options)
     return _texts(series, count, first, bool(use_hints))
 

@@ -15,7 +15,7 @@ from typing import Any
 from nar.algorithms import find_algorithm
 from nar.text.rendering.compose import Text
 from nar.text.rendering.sample_texts import TraceSeries, sample_texts
-from nar.traces.io import write_whole
+from nar.traces.io import write_atomically
 
 FORMAT, FORMAT_VERSION = "nar-texts", 1
 MANIFEST = "manifest.json"
@@ -109,7 +109,7 @@ class TextFile:
             with part.open("x", encoding="utf-8", newline="\n") as file:
                 file.writelines(self.lines(request))
 
-        write_whole(folder / self.name, write)
+        write_atomically(folder / self.name, write)
 
 
 def json_line(text: Text, algorithm: str, length: int, use_hints: bool) -> str:
@@ -157,7 +157,7 @@ def write_manifest(folder: pathlib.Path, request: TextRequest, counts: Mapping[s
     def write(part: pathlib.Path) -> None:
         part.write_text(json.dumps(manifest, indent=1) + "\n")
 
-    write_whole(folder / MANIFEST, write)
+    write_atomically(folder / MANIFEST, write)
 
 
 def _is_part(path: pathlib.Path) -> bool:

@@ -11,7 +11,7 @@ from nar.traces.recorder.record import collect
 from nar.traces.trace import TraceBatch
 
 
-def begin(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
+def record_first_step(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
     """Inputs and first hints of instances of one size; the algorithm is stopped at its first step.
 
     Args:

@@ -27,7 +27,11 @@ WithLoops = Callable[[Algorithm, Callable[[Loops], TraceBatch]], TraceBatch]
 
 
 def collect(
-    algorithm: Algorithm, instances: Sequence[Arguments], *, compiled: bool = True, patient: bool = True
+    algorithm: Algorithm,
+    instances: Sequence[Arguments],
+    *,
+    compiled: bool = True,
+    wait_for_compilation: bool = True,
 ) -> TraceBatch:
     """Runs the algorithm on instances of one size.
 
@@ -35,7 +39,8 @@ def collect(
       algorithm: what to run.
       instances: B tuples of arguments, as the algorithm's problem samples or checks them.
       compiled: whether numba compiles the algorithm; if not, it runs as plain Python.
-      patient: whether it waits for numba to compile the algorithm; see `nar.traces.recorder.while_compiling`.
+      wait_for_compilation: if False, the traces may be recorded in plain Python while numba compiles; see
+        `nar.traces.recorder.while_compiling`.
 
     Returns:
       The B traces, padded with zeros to the longest.
@@ -57,7 +62,7 @@ def collect(
 
     if not compiled:
         return make(lambda algorithm, call: call(plain(algorithm)), len(instances))
-    if patient:
+    if wait_for_compilation:
         return make(with_compiled, len(instances))
     return _make_meanwhile(make, len(instances), algorithm, form, instances[0])
 
@@ -70,7 +75,7 @@ def collect_samples(
     first: int,
     count: int,
     *,
-    patient: bool = True,
+    wait_for_compilation: bool = True,
 ) -> TraceBatch:
     """Runs the algorithm on problems drawn from the streams `first` ... `first + count - 1` of a key.
 
@@ -81,7 +86,8 @@ def collect_samples(
       key: 64 bits.
       first: 64 bits.
       count: B.
-      patient: whether it waits for numba to compile the algorithm; see `nar.traces.recorder.while_compiling`.
+      wait_for_compilation: if False, the traces may be recorded in plain Python while numba compiles; see
+        `nar.traces.recorder.while_compiling`.
 
     Returns:
       The B traces, padded with zeros to the longest.
@@ -93,7 +99,7 @@ def collect_samples(
     def make(with_loops: WithLoops, count: int) -> TraceBatch:
         return _collect_drawn(with_loops, algorithm, size, options, np.uint64(key), first, count, None)
 
-    if patient:
+    if wait_for_compilation:
         return make(with_compiled, count)
     form = form_of_samples(algorithm, size, options)
     return _make_meanwhile(make, count, algorithm, form, tuple(options.values()))

@@ -92,7 +92,7 @@ class UpdateTaskWeights:
                 f"the function of sampling must give a weight to each of {', '.join(self._tasks)}, "
                 f"got {weights!r}"
             )
-        self._task_schedule.reweigh(step, [weights[task] for task in self._tasks])
+        self._task_schedule.set_weights(step, [weights[task] for task in self._tasks])
         metrics.update({f"sampling/{task}": np.float64(weights[task]) for task in self._tasks})
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:

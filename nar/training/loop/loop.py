@@ -116,7 +116,7 @@ def prepare_batch(
     batch: Any,
 ) -> DeviceBatch:
     """The batch of a step on its devices; what the step needs is compiled from now on."""
-    on_devices = devices.put_batch(batch, stream.leading_axes)
+    on_devices = devices.put_batch(batch, stream.num_leading_axes)
     return (
         background_compilation.prepare(on_devices, stream.task(step).name, stream.stream_key(step))
         if background_compilation

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nar.data import BY_SHAPE
+from nar.data import AUTO_MICROBATCHES
 from nar.losses import AUXILIARY
 from nar.model import Params
 from nar.traces import TraceBatch
@@ -98,7 +98,7 @@ def check_grad_accumulation_steps(batch_size: int, num_microbatches: int, num_de
         raise ValueError(
             f"grad_accumulation_steps must be an integer of at least 1, or 0, got {num_microbatches!r}"
         )
-    if num_microbatches == BY_SHAPE:
+    if num_microbatches == AUTO_MICROBATCHES:
         return
     if batch_size % num_microbatches:
         raise ValueError(

@@ -39,7 +39,7 @@ def make_train_step(
       optimizer: of the run.
       loss_weights: see `nar.losses.resolve_loss_weights`; without supervised hints theirs is always 0.
       ema_decay: of the moving average of the parameters, if the state keeps one.
-      num_microbatches: in how many parts a batch is taken, one after another, or `nar.data.BY_SHAPE`.
+      num_microbatches: gradient-accumulation steps, or `nar.data.AUTO_MICROBATCHES`.
       devices: where states are, if they are on several.
       map_over_seeds: how the gradients of seeds are found, if states and batches are those of replicas; then
         metrics are [replicas].
