@@ -6,7 +6,7 @@ import numpy as np
 from absl import logging
 
 from experiments.cli.build import Config
-from nar.evaluation import Scores, mean_and_deviation, mean_score, scores_of_classes
+from nar.evaluation import Scores, mean_and_deviation, mean_score, class_mean_scores
 from nar.model import Params
 from nar.reports import draw_curves, result_summary
 from nar.runs.run_parts import RunParts
@@ -52,7 +52,7 @@ def _named(scores: Scores) -> dict[str, float]:
         for output, value in values.items()
     }
     if len(scores) > 1:
-        classes = scores_of_classes(scores)
+        classes = class_mean_scores(scores)
         named |= {f"validation/class/{name}": value for name, value in classes.items()}
         named["validation/score_of_classes"] = float(np.mean(list(classes.values())))
     return {**named, SELECTION_METRIC: mean_score(scores)}
@@ -103,7 +103,7 @@ def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
     """Of each split the mean score of algorithms, that of classes, and that of each class."""
     result = {}
     for split, of_tasks in scores.items():
-        classes = scores_of_classes(of_tasks)
+        classes = class_mean_scores(of_tasks)
         means = {"algorithms": mean_score(of_tasks), "classes": float(np.mean(list(classes.values())))}
         result[split] = {**means, **classes}
     return result

@@ -1,6 +1,6 @@
 """Evaluation: scores per kind, rollouts, the suite, right answers, predictions without labels."""
 
-from nar.evaluation.averages import Scores, mean_and_deviation, mean_score, scores_of_classes
+from nar.evaluation.averages import Scores, mean_and_deviation, mean_score, class_mean_scores
 from nar.evaluation.correctness.checkers import CHECKERS, valid_answers
 from nar.evaluation.correctness.exact_match import RIGHT, exact_matches
 from nar.evaluation.evaluator import Decided, Evaluator, score_sizes, score_split

@@ -17,7 +17,7 @@ def mean_score(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float
     return float(np.mean([values["score"] for sizes in scores.values() for values in sizes.values()]))
 
 
-def scores_of_classes(scores: Scores) -> dict[str, float]:
+def class_mean_scores(scores: Scores) -> dict[str, float]:
     """Of each of `FAMILIES` that a task is of: the mean score of its tasks."""
     of_class: dict[str, Scores] = {}
     for task, sizes in scores.items():

@@ -13,7 +13,7 @@ from experiments.cli.build_tasks import loss_weights
 from nar import ALGORITHMS
 from nar.algorithms import FAMILIES
 from nar.data import TaskSchedule
-from nar.evaluation import scores_of_classes
+from nar.evaluation import class_mean_scores
 from nar.reports import result_summary
 from nar.runs.workdir import Workdir
 from nar.training import UpdateTaskWeights, read_json
@@ -119,7 +119,7 @@ def test_the_generalist_is_all_of_clrs30():
 
 def test_classes_are_means_of_their_tasks():
     scores = {name: {"64": {"score": float(len(name))}} for name in ALGORITHMS}
-    means = scores_of_classes(scores)
+    means = class_mean_scores(scores)
     assert list(means) == list(FAMILIES)
     for family, mean in means.items():
         own = [len(name) for name, algorithm in ALGORITHMS.items() if algorithm.family == family]
