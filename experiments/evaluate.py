@@ -31,7 +31,7 @@ from nar.evaluation import (
     Measurement,
     Scores,
     as_json,
-    check_cases,
+    make_cases,
     dump,
     measure_cases,
     spreads,
@@ -132,7 +132,7 @@ def find_cases(parts: Parts, own: bool) -> list[Case]:
             )
     numbers = {task: parse_numbers("sizes", sizes.of(task)) for task in tasks}
     try:
-        return check_cases(
+        return make_cases(
             tasks,
             numbers,
             {task: families.of(task) or (CLRS30,) for task in tasks},

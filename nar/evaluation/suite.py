@@ -72,7 +72,7 @@ class Measurement:
         return {**found, **outputs, "steps": self.steps}
 
 
-def check_cases(
+def make_cases(
     tasks: Sequence[str],
     sizes: Sequence[int] | Mapping[str, Sequence[int]],
     families: Sequence[str] | Mapping[str, Sequence[str]],

@@ -21,7 +21,7 @@ from nar.evaluation import (
     Evaluator,
     Inference,
     as_json,
-    check_cases,
+    make_cases,
     dump,
     exact_matches,
     measure_cases,
@@ -435,29 +435,29 @@ def test_hints_are_scored_over_the_traces_that_go_so_far():
 
 
 def test_cases_are_the_sizes_and_families_that_a_task_has():
-    cases = check_cases(["bfs", "minimum"], [4, 5], ["clrs30", "grid"], own=False)
+    cases = make_cases(["bfs", "minimum"], [4, 5], ["clrs30", "grid"], own=False)
     assert [(case.task, case.size, case.family) for case in cases] == [
         ("bfs", 4, "clrs30"), ("bfs", 5, "clrs30"), ("bfs", 4, "grid"), ("bfs", 5, "grid"),
         ("minimum", 4, "clrs30"), ("minimum", 5, "clrs30"),
     ]  # fmt: skip
-    assert {case.lengths for case in check_cases(["bfs"], [4], ["clrs30"], own=True)} == {"own", "true"}
+    assert {case.lengths for case in make_cases(["bfs"], [4], ["clrs30"], own=True)} == {"own", "true"}
     for tasks, sizes, families, words in (
         (["bfs"], [0], ["clrs30"], "bfs: size must be"),
         (["bfs"], [4], ["gird"], "bfs: family must be one of .*gird"),
         (["minimum"], [4], ["grid"], "family 'grid': none of minimum is about graphs"),
     ):
         with pytest.raises(ValueError, match=words):
-            check_cases(tasks, sizes, families, own=False)
+            make_cases(tasks, sizes, families, own=False)
 
 
 def test_tasks_may_have_sizes_and_families_of_their_own():
     sizes, families = {"bfs": [4, 5], "minimum": [9]}, {"bfs": ["tree"], "minimum": ["clrs30"]}
-    cases = check_cases(["bfs", "minimum"], sizes, families, own=False, graphs=["bfs"])
+    cases = make_cases(["bfs", "minimum"], sizes, families, own=False, graphs=["bfs"])
     assert [(case.task, case.size, case.family) for case in cases] == [
         ("bfs", 4, "tree"), ("bfs", 5, "tree"), ("minimum", 9, "clrs30"),
     ]  # fmt: skip
     with pytest.raises(ValueError, match="minimum is not about graphs"):
-        check_cases(["bfs", "minimum"], [4], {**families, "minimum": ["grid"]}, False, graphs=["minimum"])
+        make_cases(["bfs", "minimum"], [4], {**families, "minimum": ["grid"]}, False, graphs=["minimum"])
 
 
 def test_lists_on_the_command_line_may_be_those_of_tasks():
@@ -506,7 +506,7 @@ def measured(tmp_path_factory):
         lengths: Inference(model, Transforms(), 32, kind="states", true_lengths=lengths == "true")
         for lengths in ("own", "true")
     }
-    cases = check_cases(["bfs"], [5], ["clrs30", "tree"], own=True)
+    cases = make_cases(["bfs"], [5], ["clrs30", "tree"], own=True)
     found = list(
         measure_cases(
             inferences, params, model.specs, cases, [3, 4], lambda *seen: dump(folder, *seen) and None
