@@ -34,7 +34,7 @@ from nar.evaluation import (
     make_cases,
     dump,
     measure_cases,
-    spreads,
+    summarize_cases,
     write_csv,
 )
 from nar.model import FromTrace, Params
@@ -102,7 +102,7 @@ def main() -> None:
     }
     run_on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
     run_on_first(lambda: write_csv(root / f"{_NAME.value}.csv", found))
-    print_on_first(evaluation_table(spreads(found)))
+    print_on_first(evaluation_table(summarize_cases(found)))
     print_on_first(f"\n{explanation(seeds)}\n")
     print_on_first(
         f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv"
@@ -171,7 +171,7 @@ def _read() -> tuple[Params, int]:
 def scores_by_size(found: Sequence[Measurement]) -> Scores:
     """Means over seeds on problems as CLRS-30 draws them, with the lengths that the network is used with."""
     scores: Scores = {}
-    for case, quantities in spreads(found).items():
+    for case, quantities in summarize_cases(found).items():
         usual = next(one.case.lengths for one in found if one.case.task == case.task)
         if case.family == CLRS30 and case.lengths == usual:
             values = {

@@ -183,7 +183,7 @@ def hint_scores(spec: Spec, seen: InferenceResult) -> dict[str, list[float]]:
     return scores
 
 
-def spreads(measurements: Sequence[Measurement]) -> dict[Case, dict[str, SampleStatistics]]:
+def summarize_cases(measurements: Sequence[Measurement]) -> dict[Case, dict[str, SampleStatistics]]:
     """By case and quantity: mean, deviation and interval over seeds."""
     by_case: dict[Case, list[dict[str, float]]] = {}
     for one in measurements:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nar.atomic_io import atomic_write, write_text
 from nar.evaluation.inference import InferenceResult
-from nar.evaluation.suite import Case, Measurement, spreads
+from nar.evaluation.suite import Case, Measurement, summarize_cases
 
 COLUMNS = ("task", "size", "family", "lengths", "seed", "instances", "quantity", "step", "value")
 """Of the CSV: a line for each number. `step` is empty but for `hint/NAME`."""
@@ -35,7 +35,7 @@ def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
         ],
         "summary": [
             {**dataclasses.asdict(case), **{name: one.as_json() for name, one in quantities.items()}}
-            for case, quantities in spreads(measurements).items()
+            for case, quantities in summarize_cases(measurements).items()
         ],
     }
 

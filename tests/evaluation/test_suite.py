@@ -25,7 +25,7 @@ from nar.evaluation import (
     dump,
     exact_matches,
     measure_cases,
-    spreads,
+    summarize_cases,
     valid_answers,
     write_csv,
 )
@@ -532,7 +532,7 @@ def test_the_suite_measures_what_the_evaluator_scores(measured):
         assert one.instances == 32
         assert 0 <= one.exact <= one.valid <= 1
     assert len(found[2].hints["reach_h"]) == traces.lengths.max() - 1
-    spread = spreads(found)[Case("bfs", 5, "tree", "true")]["score"]
+    spread = summarize_cases(found)[Case("bfs", 5, "tree", "true")]["score"]
     scores = [one.scores["score"] for one in found[6:]]
     assert (spread.mean, spread.deviation) == pytest.approx((np.mean(scores), np.std(scores, ddof=1)))
 
@@ -550,7 +550,7 @@ def test_what_was_found_is_written_as_json_csv_and_a_table(measured, tmp_path):
     assert scores == [one.scores["score"] for one in found]
     hints = [row for row in rows if row["quantity"] == "hint/pi_h" and row["seed"] == "4"]
     assert [int(row["step"]) for row in hints[:2]] == [1, 2]
-    table = evaluation_table(spreads(found)).splitlines()
+    table = evaluation_table(summarize_cases(found)).splitlines()
     assert table[0].split()[:9] == [
         "algorithm",
         "n",
