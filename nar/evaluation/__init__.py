@@ -2,7 +2,7 @@
 
 from nar.evaluation.averages import Scores, mean_and_deviation, mean_score, class_mean_scores
 from nar.evaluation.correctness.checkers import CHECKERS, valid_answers
-from nar.evaluation.correctness.exact_match import RIGHT, exact_matches
+from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS, exact_matches
 from nar.evaluation.evaluator import Decided, Evaluator, score_sizes, score_split
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.predictor import Prediction, Predictor
@@ -14,7 +14,7 @@ from nar.statistics import SampleStatistics, sample_statistics
 __all__ = [
     "CHECKERS",
     "CLRS30",
-    "RIGHT",
+    "ENTRY_MATCHERS",
     "SCORES",
     "Case",
     "Decided",

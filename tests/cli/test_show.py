@@ -10,7 +10,7 @@ import pytest
 from commands import run
 
 import nar
-from nar.evaluation.correctness.exact_match import RIGHT
+from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS
 from nar.reports import Layout, Run, beside_text
 from nar.reports.trace_viewer.compare import compare_traces, totals
 from nar.reports.trace_viewer.page import page_content
@@ -54,7 +54,7 @@ def test_wrong_entries_of_outputs_are_those_that_evaluation_finds():
     found = compare_traces(every_kind.SPEC, truth, other)
     for probe in every_kind.SPEC.outputs:
         if probe.kind not in (Kind.SCALAR, Kind.PERMUTATION_POINTER):
-            right = RIGHT[probe.kind](truth.outputs[probe.name], other.outputs[probe.name])
+            right = ENTRY_MATCHERS[probe.kind](truth.outputs[probe.name], other.outputs[probe.name])
             one = found[probe.name]
             np.testing.assert_array_equal(one.wrong, ~right, probe.name)
             assert one.right + one.wrong.sum() == one.total <= right.size, probe.name

@@ -16,7 +16,7 @@ from nar import ALGORITHMS
 from nar.data import Transforms
 from nar.evaluation import (
     CHECKERS,
-    RIGHT,
+    ENTRY_MATCHERS,
     Case,
     Evaluator,
     Inference,
@@ -43,19 +43,19 @@ from nar.specs import MASKED, Kind, Stage
 
 @pytest.mark.parametrize("kind", Kind)
 def test_an_instance_is_exact_if_no_entry_is_wrong(kind):
-    assert set(RIGHT) == set(Kind)
+    assert set(ENTRY_MATCHERS) == set(Kind)
     location = next(location for location, one in every_kind.PLACES if one is kind)
     probe = every_kind.make_probe(Stage.OUTPUT, location, kind)
     random = np.random.default_rng(0)
     truth = every_kind.random_truth(random, probe, (50,), 5, masked=0.2)
     if kind is Kind.PERMUTATION_POINTER:
         truth = random.integers(0, 5, (50, 5))
-    right = RIGHT[kind](truth, truth)
+    right = ENTRY_MATCHERS[kind](truth, truth)
     assert right.all() and len(right) == 50
     other = every_kind.random_truth(random, probe, (50,), 5)
     if kind is Kind.PERMUTATION_POINTER:
         other = random.integers(0, 5, (50, 5))
-    right = RIGHT[kind](truth, other)
+    right = ENTRY_MATCHERS[kind](truth, other)
     assert right.any(axis=None) == (kind is not Kind.SCALAR) and not right.all()
     if kind in (Kind.MASK, Kind.MASK_ONE, Kind.CATEGORICAL):
         masked = truth == MASKED

@@ -23,7 +23,7 @@ def _same_class(truth: Array, decided: Array) -> Array:
     return (truth == MASKED).any(axis=-1) | (truth.argmax(axis=-1) == decided.argmax(axis=-1))
 
 
-RIGHT: Mapping[Kind, Callable[[Array, Array], Array]] = MappingProxyType(
+ENTRY_MATCHERS: Mapping[Kind, Callable[[Array, Array], Array]] = MappingProxyType(
     {
         Kind.SCALAR: _close,
         Kind.CATEGORICAL: _same_class,
@@ -50,7 +50,7 @@ def exact_matches(spec: Spec, truth: Mapping[str, Array], decided: Mapping[str, 
     """
     truth = join_permutations(spec, truth)
     rows = [
-        RIGHT[probe.kind](truth[probe.name], decided[probe.name])
+        ENTRY_MATCHERS[probe.kind](truth[probe.name], decided[probe.name])
         for probe in spec.outputs
         if probe.name in truth
     ]
