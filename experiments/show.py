@@ -30,7 +30,7 @@ from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
 from nar import ALGORITHMS, sample_traces
 from nar.algorithms import Algorithm, find_algorithm
-from nar.reports import Layout, Run, beside_text, trace_page, trace_text, write_page
+from nar.reports import Layout, Run, diff_text, trace_page, trace_text, write_page
 from nar.traces import TraceBatch
 
 _ALGORITHM = flags.DEFINE_string(
@@ -121,7 +121,7 @@ def show_beside(workdir: str) -> None:
         print_text(
             algorithm,
             facts,
-            lambda layout: beside_text(seen.spec, seen.truth, seen.predicted, seen.steps, layout),
+            lambda layout: diff_text(seen.spec, seen.truth, seen.predicted, seen.steps, layout),
         )
     else:
         runs = [

@@ -9,7 +9,7 @@ from nar.reports.scaling_plot import check_picture, draw_scaling
 from nar.reports.sweep_table import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
 from nar.reports.text_accuracy import answers_table, draw_accuracies, draw_accuracy
-from nar.reports.trace_viewer.diff_text import beside_text
+from nar.reports.trace_viewer.diff_text import diff_text
 from nar.reports.trace_viewer.page import Run, trace_page, write_page
 from nar.reports.trace_viewer.text_layout import Layout
 from nar.reports.trace_viewer.trace_text import trace_text

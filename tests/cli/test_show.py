@@ -11,7 +11,7 @@ from commands import run
 
 import nar
 from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS
-from nar.reports import Layout, Run, beside_text
+from nar.reports import Layout, Run, diff_text
 from nar.reports.trace_viewer.compare import compare_traces, totals
 from nar.reports.trace_viewer.page import page_content
 from nar.specs import Kind, Stage
@@ -88,7 +88,7 @@ def test_each_step_has_its_count_and_as_many_marks(steps):
     truth, other = pair(steps=steps)
     spec = every_kind.SPEC
     found = compare_traces(spec, truth, other)
-    parts = blocks(beside_text(spec, truth, other, other.length, WIDE))
+    parts = blocks(diff_text(spec, truth, other, other.length, WIDE))
     assert "given to the network" in parts[0] and "!" not in parts[0]
     for step, part in enumerate(parts[1 : min(steps)], start=1):
         right, total = totals(found, spec.hints, step)
@@ -105,16 +105,16 @@ def test_each_step_has_its_count_and_as_many_marks(steps):
 
 def test_no_line_is_wider_than_the_terminal_and_marks_do_not_need_color():
     truth, other = pair()
-    plain = beside_text(every_kind.SPEC, truth, other, 4, Layout(60))
+    plain = diff_text(every_kind.SPEC, truth, other, 4, Layout(60))
     assert max(map(len, plain.splitlines())) <= 60
-    colored = beside_text(every_kind.SPEC, truth, other, 4, Layout(100_000, color=True))
-    assert colored.count("!\033[0m") == beside_text(every_kind.SPEC, truth, other, 4, WIDE).count("!") - 1
+    colored = diff_text(every_kind.SPEC, truth, other, 4, Layout(100_000, color=True))
+    assert colored.count("!\033[0m") == diff_text(every_kind.SPEC, truth, other, 4, WIDE).count("!") - 1
 
 
 def test_a_network_without_hints_shows_its_outputs():
     truth = nar.sample_traces("bfs", 6, 1, 1).trace(0)
     other = Trace(truth.inputs, {}, truth.outputs)
-    text = beside_text(nar.ALGORITHMS["bfs"].spec, truth, other, truth.length, WIDE)
+    text = diff_text(nar.ALGORITHMS["bfs"].spec, truth, other, truth.length, WIDE)
     assert "no hint is predicted" in text and "outputs · 6 of 6 entries right" in text
     runs = [Run("bfs", truth), Run("network", other, truth.length)]
     content = page_content(nar.ALGORITHMS["bfs"], runs)

@@ -25,7 +25,7 @@ class _Step:
     wrong: Readings
 
 
-def beside_text(spec: Spec, truth: Trace, other: Trace, steps: int, layout: Layout | None = None) -> str:
+def diff_text(spec: Spec, truth: Trace, other: Trace, steps: int, layout: Layout | None = None) -> str:
     """Both runs, step by step.
 
     Args:
