@@ -14,7 +14,7 @@ from tqdm import tqdm
 from configs import base
 from experiments.benchmarks.memory import GIB, needed_bytes
 from experiments.cli.build import assemble, new_state
-from nar.reports import check_picture, draw_scaling, format_table
+from nar.reports import check_plot_path, draw_scaling, format_table
 
 AXES: Mapping[str, str] = {
     "size": "problem size n",
@@ -72,7 +72,7 @@ def scaling(
       picture: PNG or SVG file, or None for no plot.
     """
     if picture is not None:
-        check_picture(picture)
+        check_plot_path(picture)
     print(
         f"{jax.devices()[0].device_kind}, {base_case.precision}; where it does not grow: {_base(base_case)}"
     )

@@ -5,7 +5,7 @@
 
 from nar.reports.evaluation_table import evaluation_table
 from nar.reports.learning_curves import draw_curves
-from nar.reports.scaling_plot import check_picture, draw_scaling
+from nar.reports.scaling_plot import check_plot_path, draw_scaling
 from nar.reports.sweep_table import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
 from nar.reports.tables import format_table, result_summary, scores_table
 from nar.reports.text_accuracy import answers_table, draw_accuracies, draw_accuracy

@@ -24,7 +24,7 @@ def draw_scaling(
     Raises:
       ValueError: if the suffix is another one.
     """
-    check_picture(picture)
+    check_plot_path(picture)
     try:
         import matplotlib.figure
         import matplotlib.ticker
@@ -50,7 +50,7 @@ def draw_scaling(
     return True
 
 
-def check_picture(picture: pathlib.Path) -> None:
+def check_plot_path(picture: pathlib.Path) -> None:
     """Raises ValueError unless a picture can be written in the format of this suffix."""
     if picture.suffix not in FORMATS:
         raise ValueError(f"a picture must end in {' or '.join(FORMATS)}, got {str(picture)!r}")

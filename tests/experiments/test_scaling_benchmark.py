@@ -3,7 +3,7 @@
 import pytest
 from commands import run
 
-from nar.reports import check_picture, draw_scaling
+from nar.reports import check_plot_path, draw_scaling
 
 LINES = {
     "problem size n": {"mpnn": {16: 3.0, 32: 10.0}, "gat": {16: 2.0}},
@@ -52,4 +52,4 @@ def test_plots(tmp_path, suffix):
 
 def test_other_formats(tmp_path):
     with pytest.raises(ValueError, match="must end in .png or .svg"):
-        check_picture(tmp_path / "scaling.jpg")
+        check_plot_path(tmp_path / "scaling.jpg")
