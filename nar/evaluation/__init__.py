@@ -3,7 +3,7 @@
 from nar.evaluation.averages import Scores, mean_and_deviation, mean_score, class_mean_scores
 from nar.evaluation.correctness.checkers import CHECKERS, valid_answers
 from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS, exact_matches
-from nar.evaluation.evaluator import Decided, Evaluator, score_sizes, score_split
+from nar.evaluation.evaluator import DecodedOutputs, Evaluator, score_sizes, score_split
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.predictor import Prediction, Predictor
 from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs

@@ -17,7 +17,7 @@ SAMPLES_OF_OTHER_SIZES = 32
 """Times `Algorithm.clrs30_multiplier`, as in the test split."""
 
 
-class Decided(NamedTuple):
+class DecodedOutputs(NamedTuple):
     """What a network decides for a batch.
 
     Attributes:
@@ -81,16 +81,16 @@ class Evaluator:
         """
         spec = self.model.specs[task]
         batch = self._transforms.apply(find_algorithm(task), traces)
-        decided = self.decide(params, task, batch)
+        decided = self.predict(params, task, batch)
         scores = score_decided(spec, batch.outputs, decided.outputs)
         if isinstance(self.model.config.termination, Learned):
             scores["steps"] = float(decided.steps.mean())
         return scores
 
-    def decide(self, params: Params, task: str, batch: TraceBatch) -> Decided:
+    def predict(self, params: Params, task: str, batch: TraceBatch) -> DecodedOutputs:
         """Outputs for a batch after transforms, in its order."""
         seen = self._inference.run_transformed(params, task, batch)
-        return Decided(seen.outputs, seen.steps)
+        return DecodedOutputs(seen.outputs, seen.steps)
 
 
 def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:

@@ -75,7 +75,7 @@ def test_predictions_have_the_form_of_a_trace(task):
     assert prediction.steps == max(1, trace.length - 1)
     model, params = network(task)
     batch = Transforms().apply(ALGORITHMS[task], collect(ALGORITHMS[task], [arguments]))
-    expected = Evaluator(model, Transforms()).decide(params, task, batch).outputs
+    expected = Evaluator(model, Transforms()).predict(params, task, batch).outputs
     assert set(prediction.outputs) == set(trace.outputs)
     for name, value in trace.outputs.items():
         found = prediction.outputs[name]

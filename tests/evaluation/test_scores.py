@@ -192,7 +192,7 @@ def test_results_do_not_depend_on_the_size_of_batches(network, task):
     for batch_size in (7, 3):
         evaluator = Evaluator(model, Transforms(), batch_size)
         results[batch_size] = (
-            evaluator.decide(params, task, batch).outputs,
+            evaluator.predict(params, task, batch).outputs,
             evaluator.score(params, task, traces),
         )
     for decided, scores in results.values():
@@ -220,10 +220,10 @@ def test_order_is_kept(network):
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 7, seed=0))
     evaluator = Evaluator(model, Transforms(), batch_size=3)
-    together = evaluator.decide(params, "bfs", batch).outputs["pi"]
+    together = evaluator.predict(params, "bfs", batch).outputs["pi"]
     assert len({tuple(row) for row in together}) > 3
     for index in range(7):
-        alone = evaluator.decide(params, "bfs", take(batch, slice(index, index + 1))).outputs["pi"]
+        alone = evaluator.predict(params, "bfs", take(batch, slice(index, index + 1))).outputs["pi"]
         np.testing.assert_array_equal(alone, together[index : index + 1])
 
 
@@ -232,10 +232,10 @@ def test_the_evaluator_reads_no_answers(network):
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 3, seed=0))
     evaluator = Evaluator(model, Transforms(), batch_size=3)
-    expected = evaluator.decide(params, "bfs", batch).outputs["pi"]
+    expected = evaluator.predict(params, "bfs", batch).outputs["pi"]
     garbage = {name: np.concatenate([value[:1], 7 - value[1:]]) for name, value in batch.hints.items()}
     other = type(batch)(batch.inputs, garbage, {"pi": 0 * batch.outputs["pi"]}, batch.lengths)
-    np.testing.assert_array_equal(evaluator.decide(params, "bfs", other).outputs["pi"], expected)
+    np.testing.assert_array_equal(evaluator.predict(params, "bfs", other).outputs["pi"], expected)
 
 
 def test_the_evaluator_compiles_once_for_a_bucket(network):

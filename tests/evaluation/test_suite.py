@@ -362,7 +362,7 @@ def test_what_is_observed_is_what_is_predicted():
     model, params = network(task)
     traces = nar.sample_traces(task, 5, 5, seed=1)
     batch = Transforms().apply(ALGORITHMS[task], traces)
-    decided = Evaluator(model, Transforms(), 2).decide(params, task, batch)
+    decided = Evaluator(model, Transforms(), 2).predict(params, task, batch)
     for kind in ("outputs", "hints", "states"):
         seen = Inference(model, Transforms(), 2, kind=kind).run(params, task, traces)
         for name, value in decided.outputs.items():

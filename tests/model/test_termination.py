@@ -286,7 +286,7 @@ def test_the_evaluator_honours_every_rule():
     batch = batch_of("bfs", 7)
     for rule in (FromTrace(), BUDGET, LEARNED):
         model, params, _ = network("bfs", rule)
-        decided = Evaluator(model, Transforms(), batch_size=2).decide(params, "bfs", batch)
+        decided = Evaluator(model, Transforms(), batch_size=2).predict(params, "bfs", batch)
         expected = predict("bfs", rule, batch)
         np.testing.assert_array_equal(decided.steps, expected.steps)
         np.testing.assert_array_equal(decided.outputs["pi"], expected.outputs["pi"].argmax(axis=-1))
@@ -369,7 +369,7 @@ def test_it_learns_when_to_stop():
     traces = nar.sample_traces("bfs", 8, 64, seed=9, **options)
     batch = Transforms().apply(task.algorithm, traces)
     evaluator = Evaluator(model, Transforms())
-    decided = evaluator.decide(state.params, "bfs", batch)
+    decided = evaluator.predict(state.params, "bfs", batch)
     scores = evaluator.score(state.params, "bfs", traces)
     assert scores["score"] > 0.99
     assert scores["steps"] == pytest.approx(decided.steps.mean())

@@ -55,7 +55,7 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
         for path, leaf in jax.tree_util.tree_leaves_with_path(jax.block_until_ready(trees)):
             found[f"{name}/{index}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
     traces = task.transforms.apply(task.algorithm, sample_traces(name, 6, NUM_SCORED, 5))
-    decided = Evaluator(model, Transforms(), 4, devices).decide(state.params, name, traces)
+    decided = Evaluator(model, Transforms(), 4, devices).predict(state.params, name, traces)
     found |= {f"{name}/decided/{key}": value for key, value in decided.outputs.items()}
     return found
 

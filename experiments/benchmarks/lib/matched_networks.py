@@ -103,7 +103,7 @@ class Ours:
     def evaluation(self) -> Callable[[], Any]:
         """A function that predicts the batch and returns the decided outputs."""
         evaluator = Evaluator(self._parts.model, self._parts.transforms, self._batch.batch_size)
-        return lambda: evaluator.decide(self._params, self._task, self._batch)
+        return lambda: evaluator.predict(self._params, self._task, self._batch)
 
     def multiply_adds(self) -> int:
         """Of the matrix products of a training step, whose parts take the steps of their longest traces."""
