@@ -6,7 +6,7 @@ from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS, exact_matches
 from nar.evaluation.evaluator import DecodedOutputs, Evaluator, score_sizes, score_split
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.predictor import Prediction, Predictor
-from nar.evaluation.scores import SCORES, decide, score_decided, score_outputs
+from nar.evaluation.scores import SCORES, decode_outputs, score_predictions, score_outputs
 from nar.evaluation.suite import CLRS30, Case, Measurement, make_cases, measure_cases, summarize_cases
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.statistics import SampleStatistics, sample_statistics

@@ -8,7 +8,7 @@ from nar.algorithms import find_algorithm
 from nar.data import Transforms
 from nar.evaluation.averages import Scores
 from nar.evaluation.inference import Inference
-from nar.evaluation.scores import score_decided
+from nar.evaluation.scores import score_predictions
 from nar.model import Learned, Model, Params
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
 from nar.training import Devices
@@ -82,7 +82,7 @@ class Evaluator:
         spec = self.model.specs[task]
         batch = self._transforms.apply(find_algorithm(task), traces)
         decided = self.predict(params, task, batch)
-        scores = score_decided(spec, batch.outputs, decided.outputs)
+        scores = score_predictions(spec, batch.outputs, decided.outputs)
         if isinstance(self.model.config.termination, Learned):
             scores["steps"] = float(decided.steps.mean())
         return scores

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from nar.algorithms import find_algorithm
 from nar.data import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.compiler_options import options_for
-from nar.evaluation.scores import decide, decide_hint
+from nar.evaluation.scores import decode_outputs, decode_hint
 from nar.model import FromTrace, Model, Params, Predictions, make_model, make_recorder
 from nar.traces import Trace, TraceBatch
 from nar.training import Devices
@@ -173,13 +173,13 @@ class Inference:
         predictions, states = self._predictions(params, task, pad_batch(part, at_once), num_steps)
         steps = np.asarray(predictions.steps)[:real]
         hints = {
-            probe.name: decide_hint(probe, predictions.hints[probe.name])[: steps.max(), :real]
+            probe.name: decode_hint(probe, predictions.hints[probe.name])[: steps.max(), :real]
             for probe in spec.hints
             if probe.name in predictions.hints
         }
         return InferenceResult(
             batch=part,
-            outputs={name: value[:real] for name, value in decide(spec, predictions.outputs).items()},
+            outputs={name: value[:real] for name, value in decode_outputs(spec, predictions.outputs).items()},
             steps=steps,
             hints=hints,
             states=None if states is None else np.asarray(states, np.float32)[: steps.max(), :real],

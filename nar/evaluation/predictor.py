@@ -14,7 +14,7 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Transforms, bucket_length
 from nar.evaluation.compiler_options import options_for
-from nar.evaluation.scores import decide, decide_hint
+from nar.evaluation.scores import decode_outputs, decode_hint
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.problems import Arguments
 from nar.specs import Spec
@@ -122,11 +122,11 @@ class Predictor:
 
 def _decided(algorithm: Algorithm, spec: Spec, batch: TraceBatch, predictions: Predictions) -> Prediction:
     steps = int(predictions.steps[0])
-    outputs = decide(spec, predictions.outputs)
+    outputs = decode_outputs(spec, predictions.outputs)
     hints = {}
     for probe in spec.hints:
         if probe.name in predictions.hints:
-            predicted = decide_hint(probe, predictions.hints[probe.name][:steps])
+            predicted = decode_hint(probe, predictions.hints[probe.name][:steps])
             hints[probe.name] = np.concatenate([batch.hints[probe.name][:1], predicted])[:, 0]
     return Prediction(
         outputs={p.name: outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs},

@@ -57,7 +57,7 @@ SCORES: Mapping[Kind, Score] = MappingProxyType(
 """By kind; permutations are scored as pointers, after `decide`."""
 
 
-def decide(spec: Spec, logits: Values) -> dict[str, np.ndarray]:
+def decode_outputs(spec: Spec, logits: Values) -> dict[str, np.ndarray]:
     """Outputs as a trace holds them: pointers as indices, permutations as predecessor pointers.
 
     Args:
@@ -74,7 +74,7 @@ def decide(spec: Spec, logits: Values) -> dict[str, np.ndarray]:
     return join_permutations(spec, decided)
 
 
-def decide_hint(probe: Probe, logits: jax.Array) -> np.ndarray:
+def decode_hint(probe: Probe, logits: jax.Array) -> np.ndarray:
     """A hint as a trace holds it: logits [S, B, ...] of what each step predicts."""
     decided = np.asarray(decode_hard(probe, logits))
     if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
@@ -93,7 +93,7 @@ def join_permutations(spec: Spec, values: Mapping[str, np.ndarray]) -> dict[str,
     return joined
 
 
-def score_decided(
+def score_predictions(
     spec: Spec, truth: Mapping[str, np.ndarray], decided: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
     """Score of each output, and `score`, their mean.
@@ -111,4 +111,4 @@ def score_decided(
 
 def score_outputs(spec: Spec, batch: TraceBatch, logits: Values) -> dict[str, float]:
     """Scores of a network's output logits for a batch; see `score_decided`."""
-    return score_decided(spec, batch.outputs, decide(spec, logits))
+    return score_predictions(spec, batch.outputs, decode_outputs(spec, logits))

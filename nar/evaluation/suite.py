@@ -11,7 +11,7 @@ from nar.evaluation.correctness.checkers import valid_answers
 from nar.evaluation.correctness.exact_match import exact_matches
 from nar.evaluation.evaluator import SAMPLES_OF_OTHER_SIZES
 from nar.evaluation.inference import Inference, InferenceResult
-from nar.evaluation.scores import SCORES, score_decided
+from nar.evaluation.scores import SCORES, score_predictions
 from nar.model import Params
 from nar.specs import Spec
 from nar.statistics import SampleStatistics, sample_statistics
@@ -161,7 +161,7 @@ def measure(case: Case, seed: int, spec: Spec, seen: InferenceResult) -> Measure
         case=case,
         seed=seed,
         instances=len(seen.steps),
-        scores=score_decided(spec, truth, seen.outputs),
+        scores=score_predictions(spec, truth, seen.outputs),
         exact=float(exact_matches(spec, truth, seen.outputs).mean()),
         valid=None if valid is None else float(valid.mean()),
         steps=float(seen.steps.mean()),

@@ -13,9 +13,9 @@ from nar.data import FIRST_SUFFIX, Transforms, cyclic_predecessors, take
 from nar.evaluation import (
     SCORES,
     Evaluator,
-    decide,
+    decode_outputs,
     mean_score,
-    score_decided,
+    score_predictions,
     score_outputs,
     score_sizes,
     score_split,
@@ -111,7 +111,7 @@ def test_truth_scores_full_marks(name):
     assert set(decided) == set(traces.outputs)
     for output, value in traces.outputs.items():
         np.testing.assert_array_equal(decided[output], value)
-    scores = score_decided(spec, batch.outputs, decided)
+    scores = score_predictions(spec, batch.outputs, decided)
     assert scores == dict.fromkeys([*traces.outputs, "score"], 1.0)
 
 
@@ -148,7 +148,7 @@ def sure_logits(probe, truth):
 def test_sure_predictions_score_full_marks():
     spec, batch = every_kind.SPEC, every_kind.random_batch(0, batch_size=BATCH, num_nodes=NODES)
     logits = {probe.name: sure_logits(probe, batch.outputs[probe.name]) for probe in spec.outputs}
-    decided = decide(spec, logits)
+    decided = decode_outputs(spec, logits)
     truth = join_permutations(spec, batch.outputs)
     assert set(decided) == set(truth)
     for name, value in truth.items():
