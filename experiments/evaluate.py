@@ -31,8 +31,8 @@ from nar.evaluation import (
     Measurement,
     Scores,
     as_json,
-    make_cases,
     dump,
+    make_cases,
     measure_cases,
     summarize_cases,
     write_csv,
@@ -154,7 +154,7 @@ def make_inferences(parts: Parts, own: bool, batch_size: int) -> dict[str, Infer
             parts.transforms,
             batch_size,
             Devices.all(),
-            kind=kind,
+            capture=kind,
             true_lengths=lengths == "true",
             show_progress=is_first_process(),
         )

@@ -6,7 +6,7 @@ import numpy as np
 from absl import logging
 
 from experiments.cli.build import Config
-from nar.evaluation import Scores, mean_and_deviation, mean_score, class_mean_scores
+from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
 from nar.model import Params
 from nar.reports import draw_curves, result_summary
 from nar.runs.run_parts import RunParts

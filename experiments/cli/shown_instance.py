@@ -84,7 +84,7 @@ def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> N
     run = restore(path, checkpoint, seed_index)
     parts = graph_parts(run.parts, path)
     inference = Inference(
-        parts.model, parts.transforms, batch_size=1, kind="hints", true_lengths=lengths == "true"
+        parts.model, parts.transforms, batch_size=1, capture="hints", true_lengths=lengths == "true"
     )
     return Network(path, inference, run.state.evaluated, parts.model.specs, int(run.state.step))
 

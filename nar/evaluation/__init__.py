@@ -1,12 +1,12 @@
 """Evaluation: scores per kind, rollouts, the suite, right answers, predictions without labels."""
 
-from nar.evaluation.averages import Scores, mean_and_deviation, mean_score, class_mean_scores
+from nar.evaluation.averages import Scores, class_mean_scores, mean_and_deviation, mean_score
 from nar.evaluation.correctness.checkers import CHECKERS, valid_answers
 from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS, exact_matches
 from nar.evaluation.evaluator import DecodedOutputs, Evaluator, score_sizes, score_split
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.predictor import Prediction, Predictor
-from nar.evaluation.scores import SCORES, decode_outputs, score_predictions, score_outputs
+from nar.evaluation.scores import SCORES, decode_outputs, score_outputs, score_predictions
 from nar.evaluation.suite import CLRS30, Case, Measurement, make_cases, measure_cases, summarize_cases
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.statistics import SampleStatistics, sample_statistics
@@ -27,19 +27,19 @@ __all__ = [
     "SampleStatistics",
     "Scores",
     "as_json",
-    "make_cases",
+    "class_mean_scores",
     "decode_outputs",
     "dump",
     "exact_matches",
+    "make_cases",
     "mean_and_deviation",
     "mean_score",
     "measure_cases",
     "sample_statistics",
-    "score_predictions",
     "score_outputs",
+    "score_predictions",
     "score_sizes",
     "score_split",
-    "class_mean_scores",
     "summarize_cases",
     "valid_answers",
     "write_csv",

@@ -14,7 +14,7 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Transforms, bucket_length
 from nar.evaluation.compiler_options import options_for
-from nar.evaluation.scores import decode_outputs, decode_hint
+from nar.evaluation.scores import decode_hint, decode_outputs
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.problems import Arguments
 from nar.specs import Spec

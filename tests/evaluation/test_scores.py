@@ -15,8 +15,8 @@ from nar.evaluation import (
     Evaluator,
     decode_outputs,
     mean_score,
-    score_predictions,
     score_outputs,
+    score_predictions,
     score_sizes,
     score_split,
 )

@@ -21,9 +21,9 @@ from nar.evaluation import (
     Evaluator,
     Inference,
     as_json,
-    make_cases,
     dump,
     exact_matches,
+    make_cases,
     measure_cases,
     summarize_cases,
     valid_answers,
@@ -364,7 +364,7 @@ def test_what_is_observed_is_what_is_predicted():
     batch = Transforms().apply(ALGORITHMS[task], traces)
     decided = Evaluator(model, Transforms(), 2).predict(params, task, batch)
     for kind in ("outputs", "hints", "states"):
-        seen = Inference(model, Transforms(), 2, kind=kind).run(params, task, traces)
+        seen = Inference(model, Transforms(), 2, capture=kind).run(params, task, traces)
         for name, value in decided.outputs.items():
             np.testing.assert_array_equal(seen.outputs[name], value)
         np.testing.assert_array_equal(seen.steps, decided.steps)
@@ -406,15 +406,15 @@ def test_states_are_those_of_each_step():
 
 
 def test_an_unknown_kind_of_observation_is_refused():
-    with pytest.raises(ValueError, match="unknown kind 'all'; known: outputs, hints, states"):
-        Inference(network("bfs")[0], Transforms(), kind="all")
+    with pytest.raises(ValueError, match="unknown capture 'all'; known: outputs, hints, states"):
+        Inference(network("bfs")[0], Transforms(), capture="all")
 
 
 def test_hints_are_scored_over_the_traces_that_go_so_far():
     model, params = network("heapsort")
     traces = nar.sample_traces("heapsort", 5, 6, seed=1)
     spec = Transforms().spec(ALGORITHMS["heapsort"])
-    seen = Inference(model, Transforms(), 6, kind="hints").run(params, "heapsort", traces)
+    seen = Inference(model, Transforms(), 6, capture="hints").run(params, "heapsort", traces)
     lengths = seen.batch.lengths
     assert len(set(lengths)) > 1
     for name in seen.hints:
@@ -503,7 +503,7 @@ def measured(tmp_path_factory):
     model, params = network("bfs", termination=Learned(Budget(1, 1.0), prior=0.3))
     folder = tmp_path_factory.mktemp("dump")
     inferences = {
-        lengths: Inference(model, Transforms(), 32, kind="states", true_lengths=lengths == "true")
+        lengths: Inference(model, Transforms(), 32, capture="states", true_lengths=lengths == "true")
         for lengths in ("own", "true")
     }
     cases = make_cases(["bfs"], [5], ["clrs30", "tree"], own=True)
@@ -584,5 +584,5 @@ def test_networks_without_hints_are_measured_too():
     traces = nar.sample_traces("minimum", 5, 2, 0)
     batch = Transforms().apply(ALGORITHMS["minimum"], traces)
     params = model.init(jax.random.key(0), {"minimum": batch})
-    seen = Inference(model, Transforms(), 2, kind="hints").run(params, "minimum", traces)
+    seen = Inference(model, Transforms(), 2, capture="hints").run(params, "minimum", traces)
     assert seen.hints == {} and hint_scores(spec, seen) == {}
