@@ -1,4 +1,4 @@
-"""Inference on traces of any size: decoded outputs and, on request, the hints and hidden states of each step."""
+"""Inference on traces of any size: decoded outputs, and optionally hints and hidden states of each step."""
 
 import dataclasses
 from typing import Any
@@ -16,7 +16,7 @@ from nar.traces import Trace, TraceBatch
 from nar.training import Devices
 
 CAPTURES = ("outputs", "hints", "states")
-"""Levels of capture: outputs only; also the hints of each step, which takes more memory; also hidden states."""
+"""Levels of capture: outputs only; also the hints of each step (more memory); also the hidden states."""
 
 MAX_CPU_NODE_PAIRS = 2**12
 """Node pairs in one CPU batch, at most: larger batches do not fit the caches and are slower."""
@@ -166,7 +166,7 @@ class Inference:
         return self._devices.round_up(size)
 
     def _num_steps(self, batch: TraceBatch) -> int | None:
-        """Scan length shared by all micro-batches, so that they share a program; surplus steps are skipped."""
+        """Scan length, the same for all micro-batches so they share a program; surplus steps are skipped."""
         if isinstance(self._model.config.termination, FromTrace):
             return max(1, bucket_length(batch.num_steps) - 1)
         return None
