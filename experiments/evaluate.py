@@ -165,7 +165,7 @@ def make_inferences(parts: Parts, own: bool, batch_size: int) -> dict[str, Infer
 def _read() -> tuple[Params, int]:
     """Parameters of the checkpoint, and its step."""
     state = restore(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value).state
-    return jax.tree.map(np.asarray, state.evaluated), int(state.step)
+    return jax.tree.map(np.asarray, state.eval_params), int(state.step)
 
 
 def scores_by_size(found: Sequence[Measurement]) -> Scores:

@@ -119,19 +119,19 @@ def train(
     with prefetch_first_batch(
         parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
     ):
-        state, notes = init_or_restore(config, parts, checkpoints, workdir, source)
+        state, metadata = init_or_restore(config, parts, checkpoints, workdir, source)
     run_on_first(lambda: print_parameter_summary(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     trackers = list[Tracker]()
     clock, early_stopping = (
-        Clock(notes["seconds"], compilations),
-        EarlyStopping(training["early_stopping_patience"], notes),
+        Clock(metadata["seconds"], compilations),
+        EarlyStopping(training["early_stopping_patience"], metadata),
     )
     non_finite_policy = NonFinitePolicy(
         training["on_nonfinite"],
         training["nonfinite_limit"],
         functools.partial(restore_scored, parts, checkpoints),
-        notes,
+        metadata,
     )
     callbacks: list[Callback] = [
         Validate(
@@ -142,7 +142,7 @@ def train(
             clock,
         )
     ]
-    parts.stream.task_schedule.load_state_dict(notes)
+    parts.stream.task_schedule.load_state_dict(metadata)
     if parts.weigh:
         callbacks.append(
             UpdateTaskWeights(parts.stream.task_schedule, [task.name for task in parts.tasks], parts.weigh)
@@ -160,10 +160,10 @@ def train(
             lambda step: parts.num_seeds * parts.stream.batch_size_of(parts.stream.task(step)),
             start,
             clock,
-            notes,
+            metadata,
         )
-        memories = (clock, early_stopping, metrics, non_finite_policy, parts.stream.task_schedule)
-        return [metrics, SaveCheckpoints(checkpoints, memories, clock), ShowProgress(start, steps)]
+        stateful = (clock, early_stopping, metrics, non_finite_policy, parts.stream.task_schedule)
+        return [metrics, SaveCheckpoints(checkpoints, stateful, clock), ShowProgress(start, steps)]
 
     callbacks += run_on_all(write_and_show)
     state, interrupted = fit(
@@ -173,7 +173,7 @@ def train(
         num_steps=steps,
         devices=parts.devices,
         callbacks=callbacks,
-        is_over=early_stopping.is_over,
+        should_stop=early_stopping.should_stop,
         non_finite_policy=non_finite_policy,
         background_compilation=background_compilation,
     )

@@ -26,7 +26,7 @@ from nar.training import (
     init_state,
     loop_seeds,
     make_train_step,
-    split,
+    unstack_seeds,
     vmap_seeds,
 )
 
@@ -90,7 +90,7 @@ class Parts:
 
     def each(self, tree: Any) -> list[Any]:
         """Parameters, or a whole tree alike, of each replica."""
-        return split(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
+        return unstack_seeds(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
 
     def make_evaluator(self) -> Evaluator:
         """What the functions of scoring need."""
@@ -204,8 +204,8 @@ def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
     # They are zeros, so that all processes trace the same function.
     batches, chunks = parts.stream.examples(), parts.stream.chunk_examples()
     seeds = seed if parts.num_seeds == 1 else [seed + number for number in range(parts.num_seeds)]
-    averaged = parts.ema_decay > 0
-    return functools.partial(init_state, parts.model, parts.optimizer, batches, seeds, averaged, chunks)
+    track_ema = parts.ema_decay > 0
+    return functools.partial(init_state, parts.model, parts.optimizer, batches, seeds, track_ema, chunks)
 
 
 def check_keys(config: Config, known: Config, prefix: str = "") -> None:

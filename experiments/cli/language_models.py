@@ -76,7 +76,7 @@ def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpo
         batch_size=batch_size or parts.generator.batch_size,
         max_length=max_length or parts.generator.max_length,
     )
-    params = run.state.evaluated
+    params = run.state.eval_params
     return LanguageModel(
         label=pathlib.Path(name).resolve().name,
         identity={

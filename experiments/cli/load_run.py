@@ -73,4 +73,4 @@ def load(path: str | pathlib.Path, checkpoint: str = "best", seed_index: int = 0
     """
     run = restore(path, checkpoint, seed_index)
     parts = graph_parts(run.parts, path)
-    return Predictor(parts.model, run.state.evaluated, parts.transforms)
+    return Predictor(parts.model, run.state.eval_params, parts.transforms)

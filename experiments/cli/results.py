@@ -73,7 +73,7 @@ def finish(
     for number in range(parts.num_seeds):
         restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state, number))  # noqa: B023
         assert restored is not None
-        best = parts.each(restored.state.evaluated)[number]
+        best = parts.each(restored.state.eval_params)[number]
         scores = {name: parts.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})
     facts = {

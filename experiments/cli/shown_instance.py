@@ -86,7 +86,7 @@ def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> N
     inference = Inference(
         parts.model, parts.transforms, batch_size=1, capture="hints", true_lengths=lengths == "true"
     )
-    return Network(path, inference, run.state.evaluated, parts.model.specs, int(run.state.step))
+    return Network(path, inference, run.state.eval_params, parts.model.specs, int(run.state.step))
 
 
 def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:

@@ -27,7 +27,7 @@ from nar.training import (
     read_json,
     restore_on_all,
     run_on_first,
-    stack,
+    stack_seeds,
     write_json,
 )
 
@@ -65,13 +65,13 @@ def init_or_restore(
     restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
     if restored is not None:
         print_on_first(f"Resuming from step {int(restored.state.step)}.")
-        return parts.devices.put_state(restored.state), restored.notes
-    notes = {"seconds": 0.0}
+        return parts.devices.put_state(restored.state), restored.metadata
+    metadata = {"seconds": 0.0}
     params = run_on_first(lambda: _source_params(parts, state.params, source, config, workdir))
     if params is not None:
         state = parts.devices.put_state(state.with_params(params))
-    run_on_first(lambda: checkpoints and checkpoints.save(state, None, notes))
-    return state, notes
+    run_on_first(lambda: checkpoints and checkpoints.save(state, None, metadata))
+    return state, metadata
 
 
 def _source_params(
@@ -82,7 +82,7 @@ def _source_params(
         transfers = [_load(one, source, config) for one in parts.each(params)]
         write_json(workdir.start, _record(source, transfers[0]))
         loaded = [transfer.params for transfer in transfers]
-        return jax.tree.map(np.asarray, stack(loaded) if len(loaded) > 1 else loaded[0])
+        return jax.tree.map(np.asarray, stack_seeds(loaded) if len(loaded) > 1 else loaded[0])
     if workdir.start.exists():
         raise ValueError(
             f"{workdir.path} has lost the checkpoint that it started from (see {workdir.start}); "
@@ -94,7 +94,7 @@ def _source_params(
 def _load(params: Params, source: Run, config: Config) -> LoadedParams:
     training = config["training"]
     return load_matching_params(
-        params, source.state.evaluated, tuple(training["init_params"]), tuple(training["init_renames"])
+        params, source.state.eval_params, tuple(training["init_params"]), tuple(training["init_renames"])
     )
 
 
@@ -106,7 +106,7 @@ def _record(source: Run, transfer: LoadedParams) -> dict[str, Any]:
     return {
         "run": str(source.workdir.path),
         "step": int(source.state.step),
-        "parameters_sha256": digest(source.state.evaluated),
+        "parameters_sha256": digest(source.state.eval_params),
         "loaded": list(transfer.loaded),
     }
 

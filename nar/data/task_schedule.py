@@ -25,7 +25,7 @@ class TaskSchedule:
     turn and pays the sum of all weights (smooth weighted round robin). Nothing is drawn at random, so that no
     task has a streak, and runs with different seeds train the same tasks at the same steps.
 
-    Weights may change at some step. The whole state is then what `notes` says; threads may share the object.
+    Weights may change at some step. The whole state is then what `state_dict` returns; threads may share the object.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
@@ -51,9 +51,9 @@ class TaskSchedule:
         self._numbers = list(numbers)
         self._owed = [0.0] * len(self._weights)
 
-    def load_state_dict(self, notes: Mapping[str, Any]) -> None:
-        """Goes on where the notes of a checkpoint say, if they say anything."""
-        memory = notes.get("task_schedule")
+    def load_state_dict(self, metadata: Mapping[str, Any]) -> None:
+        """Restores the state saved in the metadata of a checkpoint, if there is any."""
+        memory = metadata.get("task_schedule")
         if memory:
             with self._lock:
                 self._start_from(memory["step"], memory["numbers"], memory["weights"])
@@ -110,7 +110,7 @@ class TaskSchedule:
         """How often weights were changed: what was asked before a change may not hold behind it."""
         return self._changes
 
-    def notes(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """To be saved with a checkpoint; nothing if weights were never changed."""
         if not self._changes:
             return {}

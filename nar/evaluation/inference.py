@@ -198,7 +198,7 @@ class Inference:
         # The network sees the initial hints only.
         initial_hints = {name: value[:1] for name, value in batch.hints.items()}
         batch = dataclasses.replace(batch, hints=initial_hints, outputs={})
-        shard = self._devices.put_batch(take(batch, self._devices.share(batch.batch_size)))
+        shard = self._devices.put_batch(take(batch, self._devices.process_slice(batch.batch_size)))
         predicted = self._predict(params, task, shard, num_steps)
         return jax.tree.map(lambda value: value.addressable_data(0), predicted)
 

@@ -44,7 +44,13 @@ from nar.training.train_step.gradient_accumulation import (
     check_grad_accumulation_steps,
     value_and_gradient,
 )
-from nar.training.train_step.multi_seed import MapOverSeeds, loop_seeds, split, stack, vmap_seeds
+from nar.training.train_step.multi_seed import (
+    MapOverSeeds,
+    loop_seeds,
+    stack_seeds,
+    unstack_seeds,
+    vmap_seeds,
+)
 from nar.training.train_step.train_step import make_train_step
 from nar.training.train_step.update import CompiledTrainStep, TrainStep
 
@@ -107,8 +113,8 @@ __all__ = [
     "run_on_all",
     "run_on_first",
     "shapes_of",
-    "split",
-    "stack",
+    "stack_seeds",
+    "unstack_seeds",
     "update_ema",
     "use_compilation_cache",
     "value_and_gradient",

@@ -34,10 +34,10 @@ class TrainState:
     step: jax.Array
     key: jax.Array
     ema_params: Params | None = None
-    recurrent: dict[str, ChunkCarry] = dataclasses.field(default_factory=dict)
+    chunk_carries: dict[str, ChunkCarry] = dataclasses.field(default_factory=dict)
 
     @property
-    def evaluated(self) -> Params:
+    def eval_params(self) -> Params:
         """The parameters that are scored: the average, if there is one."""
         return self.params if self.ema_params is None else self.ema_params
 
@@ -52,7 +52,7 @@ def init_state(
     optimizer: optax.GradientTransformation,
     batches: Mapping[str, TraceBatch],
     seed: int | Sequence[int],
-    averaged: bool = False,
+    track_ema: bool = False,
     chunks: Mapping[str, TraceBatch] | None = None,
 ) -> TrainState:
     """The state before the first step.
@@ -68,13 +68,13 @@ def init_state(
     """
 
     def complete(params: Params, key: jax.Array) -> TrainState:
-        ema_params = jax.tree.map(jnp.copy, params) if averaged else None
-        recurrent = {
+        ema_params = jax.tree.map(jnp.copy, params) if track_ema else None
+        chunk_carries = {
             stream_key: model.initial_chunk_carry(stream_key.split("/")[0], chunk)
             for stream_key, chunk in (chunks or {}).items()
         }
         step = jnp.zeros((), jnp.int32)
-        return TrainState(params, optimizer.init(params), step, key, ema_params, recurrent)
+        return TrainState(params, optimizer.init(params), step, key, ema_params, chunk_carries)
 
     def begin(seed: int) -> tuple[Params, jax.Array]:
         init_key, run_key = jax.random.split(jax.random.key(seed))

@@ -44,7 +44,7 @@ def test_no_task_has_a_streak():
     changes=st.lists(st.tuples(st.integers(0, 9), WEIGHTS), max_size=4),
     ahead=st.lists(st.integers(0, 60), max_size=5),
 )
-def test_changes_go_on_counting_and_are_remembered_by_notes(changes, ahead):
+def test_changes_go_on_counting_and_are_saved_in_the_state_dict(changes, ahead):
     assume(all(any([*weights, 1, 1, 1][:3]) for _, weights in changes))
     task_schedule, step, numbers = TaskSchedule([1, 1, 1]), 0, [0, 0, 0]
 
@@ -63,7 +63,7 @@ def test_changes_go_on_counting_and_are_remembered_by_notes(changes, ahead):
         task_schedule.set_weights(step, [*weights, 1, 1, 1][:3])
         assert step == 0 or task_schedule(step - 1) == last
     resumed = TaskSchedule([1, 1, 1])
-    resumed.load_state_dict(json.loads(json.dumps(task_schedule.notes())))
+    resumed.load_state_dict(json.loads(json.dumps(task_schedule.state_dict())))
     later = range(step, step + 40)
     assert [resumed(step) for step in later] == [task_schedule(step) for step in later]
     take(resumed, later)

@@ -116,7 +116,7 @@ def test_logits_losses_and_all_that_trains_are_float32(task, processor, terminat
     network = Network(task, processor, precision="bfloat16", lstm=True, termination=termination)
     optimizer = make_optimizer(1e-3, 1.0)
     batches = {network.task.name: network.batch}
-    state = jax.eval_shape(lambda: init_state(network.model, optimizer, batches, 0, averaged=True))
+    state = jax.eval_shape(lambda: init_state(network.model, optimizer, batches, 0, track_ema=True))
     gradients = jax.eval_shape(jax.grad(network.loss), state.params)
     step = make_train_step(network.model, optimizer, ema_decay=0.9)
     new, metrics = jax.eval_shape(lambda state: step(state, network.batch, network.task.name), state)

@@ -327,7 +327,7 @@ class Run:
         self.step = make_text_step(model, self.optimizer, ema_decay=0.9)
 
     def state(self):
-        return DEVICES.make_state(lambda: init_state(self.model, self.optimizer, {}, 0, averaged=True))
+        return DEVICES.make_state(lambda: init_state(self.model, self.optimizer, {}, 0, track_ema=True))
 
     def fit(self, state, num_steps, *callbacks):
         return fit(state, self.step, self.stream, num_steps=num_steps, devices=DEVICES, callbacks=callbacks)[

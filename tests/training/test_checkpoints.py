@@ -44,7 +44,7 @@ def test_last_two_and_best_are_kept(saved):
     best, last = checkpoints.restore_best(small_state(0)), checkpoints.restore_last(small_state(0))
     assert digest(best.state) == digest(small_state(2))
     assert digest(last.state) == digest(small_state(5))
-    assert last.notes == {"seconds": 5}
+    assert last.metadata == {"seconds": 5}
 
 
 def test_latest_of_equally_good_checkpoints_is_best(tmp_path):
@@ -102,7 +102,7 @@ def test_whatever_happens_to_a_checkpoint_it_is_whole_or_skipped(saved, tmp_path
         restored = checkpoints.restore(small_state(0))
         step = int(restored.state.step)
         assert digest(restored.state) == digest(small_state(step))
-        assert restored.notes == {"seconds": step}
+        assert restored.metadata == {"seconds": step}
         if step == 4:
             skipped += 1
             assert caplog.text.count("damaged and skipped") == 1
@@ -126,7 +126,7 @@ def test_a_damaged_best_is_not_taken_for_the_best(copy, caplog):
 def test_parameters_that_do_not_match_their_checksum(copy, monkeypatch):
     """An archive may be valid and yet not be what was written."""
     monkeypatch.setattr("nar.training.checkpointing.checkpoint_file.digest", lambda content: "0" * 64)
-    write_checkpoint(copy / "step_5.npz", {"params/a/w": np.zeros(5)}, {"notes": {}, "score": None})
+    write_checkpoint(copy / "step_5.npz", {"params/a/w": np.zeros(5)}, {"metadata": {}, "score": None})
     monkeypatch.undo()
     assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 4
 
@@ -185,7 +185,7 @@ def test_checkpoints_of_orbax_are_still_read(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     restored = checkpoints.restore(small_state(0))
     assert digest(restored.state) == digest(small_state(2))
-    assert restored.notes == {"seconds": 2}
+    assert restored.metadata == {"seconds": 2}
     assert int(checkpoints.restore_best(small_state(0)).state.step) == 1
     for step in (3, 4):
         checkpoints.save(small_state(step), 0.1, {})

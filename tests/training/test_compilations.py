@@ -142,12 +142,12 @@ def test_a_program_is_counted_once():
 def test_the_clock_knows_what_time_was_spent_on():
     with counted() as compilations:
         clock = Clock(0.0, compilations)
-        with clock.spending("seconds_validating"):
+        with clock.measure("seconds_validating"):
             time.sleep(0.05)
             # Compiling within is no validation.
             compilations.main_thread_seconds += 0.02
-        spent = clock.spent()
+        spent = clock.pop_seconds()
         assert spent["seconds_validating"] == pytest.approx(0.03, abs=0.02)
         assert spent["seconds_compiling"] == pytest.approx(0.02)
         assert spent["seconds_saving"] == 0
-        assert set(clock.spent().values()) == {0.0}
+        assert set(clock.pop_seconds().values()) == {0.0}

@@ -87,8 +87,8 @@ def test_batch_sizes():
     with pytest.raises(ValueError, match=r"batch_size 6 must be a multiple of the 4 devices of 2 processes"):
         pods.check_batch_size(6)
     assert [eight.round_up(size) for size in (1, 8, 11)] == [8, 8, 16]
-    assert eight.share(16) == slice(0, 16)
-    assert pods.share(16) == slice(0, 8)
+    assert eight.process_slice(16) == slice(0, 16)
+    assert pods.process_slice(16) == slice(0, 8)
 
 
 @pytest.mark.parametrize("leading", [0, 1, 2])

@@ -32,8 +32,8 @@ from nar.training import (
     prepare_batch,
     read_json,
     shapes_of,
-    split,
-    stack,
+    stack_seeds,
+    unstack_seeds,
     vmap_seeds,
 )
 
@@ -93,7 +93,7 @@ def test_each_replica_is_the_run_with_its_seed(chunk_length, options, map_over_s
     )
     assert together.step.shape == () and int(together.step) == 4
     step = network.make_train_step()
-    replicas = split(dataclasses.replace(together, step=None), len(SEEDS))
+    replicas = unstack_seeds(dataclasses.replace(together, step=None), len(SEEDS))
     for number, (seed, stream) in enumerate(zip(SEEDS, streams, strict=True)):
         alone, own_rows = network.trained(stream, seed, step, num_steps=4)
         for name in ("params", "optimizer", "ema_params", "recurrent"):
@@ -150,7 +150,7 @@ def test_batches_of_replicas_are_those_of_their_streams():
 
 def test_splitting_undoes_stacking():
     trees = [{"a": jnp.arange(3) + k, "b": (jnp.float32(k),)} for k in range(4)]
-    for one, other in zip(split(stack(trees), 4), trees, strict=True):
+    for one, other in zip(unstack_seeds(stack_seeds(trees), 4), trees, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
@@ -197,7 +197,7 @@ def test_a_run_of_replicas_reports_means_and_deviations(finished, tmp_path):
         for line, own_line in zip(
             together, [line for line in own if "validation/score" in line], strict=True
         ):
-            found = line[f"validation/score/replica_{number}"]
+            found = line[f"validation/score/seed_index_{number}"]
             assert found == pytest.approx(own_line["validation/score"], abs=2e-3)
         assert alone["parameters"] == result["parameters"]
         state = restore(finished.path, "best", number).state
@@ -205,8 +205,8 @@ def test_a_run_of_replicas_reports_means_and_deviations(finished, tmp_path):
         assert int(state.step) == int(wanted.step)
         jax.tree.map(
             functools.partial(np.testing.assert_allclose, atol=0.02),
-            state.evaluated,
-            wanted.evaluated,
+            state.eval_params,
+            wanted.eval_params,
         )
     tests = [one["scores"]["test"]["bfs"]["64"]["score"] for one in result["seeds"]]
     assert result["scores"]["test"]["bfs"]["64"]["score"] == pytest.approx(np.mean(tests))

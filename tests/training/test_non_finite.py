@@ -75,7 +75,7 @@ class Training:
         self.model = model
         self.optimizer = make_optimizer(rate, grad_clip_norm, **optimizer)
         self.step = make_train_step(self.model, self.optimizer, ema_decay=0.9)
-        state = init_state(self.model, self.optimizer, self.stream.examples(), 0, averaged=True)
+        state = init_state(self.model, self.optimizer, self.stream.examples(), 0, track_ema=True)
         self.start = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
 
     def state(self):
@@ -92,7 +92,7 @@ class Training:
         for stop in stops:
             checkpoints = Checkpoints(folder)
             restored = checkpoints.restore(state)
-            notes = restored.notes if restored else {}
+            metadata = restored.metadata if restored else {}
             state = DEVICES.put_state(restored.state) if restored else self.state()
             if not restored:
                 checkpoints.save(state, None, {})
@@ -102,9 +102,9 @@ class Training:
                 restored = dataclasses.replace(DEVICES.put_state(found), step=state.step)
                 return restored, int(found.step)
 
-            non_finite_policy = NonFinitePolicy(policy, limit, restore, notes)
+            non_finite_policy = NonFinitePolicy(policy, limit, restore, metadata)
             start = int(state.step)
-            metrics = WriteMetrics(folder / "metrics.jsonl", (), 2, lambda step: 4, start, Clock(), notes)
+            metrics = WriteMetrics(folder / "metrics.jsonl", (), 2, lambda step: 4, start, Clock(), metadata)
             save = SaveCheckpoints(checkpoints, (metrics, non_finite_policy), Clock())
             try:
                 state, _ = fit(

@@ -347,7 +347,7 @@ class Run:
         self.optimizer = make_optimizer(**OPTIONS)
         self.step = make_train_step(self.model, self.optimizer, ema_decay=0.5)
         batches = {task.name: self.stream.batch(index) for index, task in enumerate(self.tasks)}
-        state = DEVICES.make_state(lambda: init_state(self.model, self.optimizer, batches, 0, averaged=True))
+        state = DEVICES.make_state(lambda: init_state(self.model, self.optimizer, batches, 0, track_ema=True))
         self.start = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
 
     def state(self):
@@ -377,7 +377,7 @@ class Keep:
 def test_average_in_training_and_resumption_with_every_option(tmp_path):
     run, keep = Run(), Keep()
     straight = run.fit(run.state(), 6, keep)
-    assert straight.evaluated is straight.ema_params
+    assert straight.eval_params is straight.ema_params
     weights = np.array([0.5 ** (6 - step) for step in range(1, 7)], np.float32)
     weights /= weights.sum()
     mean = jax.tree.map(lambda *leaves: np.tensordot(weights, leaves, axes=1), *keep.params)
@@ -402,7 +402,7 @@ def stop_early(stream, folder, scores, num_steps):
     """Trains with a validation each step, whose scores are given; the number of steps then."""
     checkpoints = Checkpoints(folder)
     restored = checkpoints.restore(SMALL) or RestoredCheckpoint(SMALL, {})
-    early_stopping, left = EarlyStopping(2, restored.notes), iter(scores[int(restored.state.step) :])
+    early_stopping, left = EarlyStopping(2, restored.metadata), iter(scores[int(restored.state.step) :])
     callbacks = (
         Validate(lambda params: {"validation/score": next(left)}, 1, num_steps, early_stopping, Clock()),
         SaveCheckpoints(checkpoints, (early_stopping,), Clock()),
@@ -414,7 +414,7 @@ def stop_early(stream, folder, scores, num_steps):
         num_steps=num_steps,
         devices=DEVICES,
         callbacks=callbacks,
-        is_over=early_stopping.is_over,
+        should_stop=early_stopping.should_stop,
     )
     return int(state.step)
 
@@ -434,7 +434,7 @@ def test_without_patience_nothing_stops_and_nothing_is_noted():
     early_stopping = EarlyStopping(0)
     for _ in range(5):
         early_stopping.update(0.1)
-    assert not early_stopping.is_over() and early_stopping.notes() == {}
+    assert not early_stopping.should_stop() and early_stopping.state_dict() == {}
     with pytest.raises(ValueError, match="early_stopping_patience must be an integer of at least 0, got -1"):
         EarlyStopping(-1)
 

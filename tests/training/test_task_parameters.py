@@ -33,14 +33,14 @@ def whole(optimizer):
 
 def test_what_is_taken_is_put_back():
     part = TaskParameters(frozenset(NAMES))
-    taken = part.take({"of": TREE}, "bfs")["of"]
+    taken = part.select({"of": TREE}, "bfs")["of"]
     assert taken["minimum/encode"] == {"w": None}
     assert taken["bfs/encode"] is not None and len(jax.tree.leaves(taken)) == 3
-    changed = part.put_back(TREE, jax.tree.map(lambda leaf: leaf + 1, taken), "bfs")
+    changed = part.merge(TREE, jax.tree.map(lambda leaf: leaf + 1, taken), "bfs")
     assert jax.tree.structure(changed) == jax.tree.structure(TREE)
     assert changed["minimum/encode"]["w"] is TREE["minimum/encode"]["w"]
     np.testing.assert_array_equal(changed["processor/mpnn"]["w"], 2)
-    assert part.take(TREE, "another")["processor/mpnn"] == TREE["processor/mpnn"]
+    assert part.select(TREE, "another")["processor/mpnn"] == TREE["processor/mpnn"]
 
 
 FEW = ("adam", "adan", "lamb", "sgd")
@@ -63,11 +63,11 @@ def test_each_array_is_updated_by_itself(name):
         rows = []
         for (task, _), gradient in zip(turns, gradients, strict=True):
             whole, metrics = update(whole, gradient, jnp.ones(()), task, {})
-            taken = [part.take(tree, task) for tree in (own.params, own.optimizer, gradient)]
+            taken = [part.select(tree, task) for tree in (own.params, own.optimizer, gradient)]
             given = TrainState(taken[0], taken[1], own.step, own.key)
             new, own_metrics = update(given, taken[2], jnp.ones(()), task, {})
-            params = part.put_back(own.params, new.params, task)
-            own = TrainState(params, part.put_back(own.optimizer, new.optimizer, task), new.step, new.key)
+            params = part.merge(own.params, new.params, task)
+            own = TrainState(params, part.merge(own.optimizer, new.optimizer, task), new.step, new.key)
             rows.append(((whole.params, whole.optimizer, metrics), (own.params, own.optimizer, own_metrics)))
         return rows
 
@@ -97,7 +97,7 @@ def of_a_network(optimizer, ema_decay):
     specs = {task.name: task.spec for task in stream.tasks}
     model, devices = make_model(NetConfig(MPNN, hidden_size=4), specs), Devices.all()
     state = devices.make_state(
-        lambda: init_state(model, optimizer, stream.examples(), 0, averaged=ema_decay > 0)
+        lambda: init_state(model, optimizer, stream.examples(), 0, track_ema=ema_decay > 0)
     )
     step = make_train_step(model, optimizer, ema_decay=ema_decay)
     return step, state, [devices.put_batch(stream.batch(index)) for index in range(4)]

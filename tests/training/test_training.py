@@ -28,7 +28,7 @@ from nar.training import (
     make_optimizer,
     make_train_step,
 )
-from nar.training.loop.metrics import keep_lines
+from nar.training.loop.metrics import truncate_lines
 from nar.training.trackers.tensorboard import Events
 
 DEVICES = Devices.all()
@@ -201,8 +201,10 @@ def test_digest_sees_names_types_shapes_and_bytes():
 # Metrics
 
 
-def metrics_callback(folder, start=0, every=2, notes=None, trackers=()):
-    return WriteMetrics(folder / "metrics.jsonl", trackers, every, lambda step: 8, start, Clock(100.0), notes)
+def metrics_callback(folder, start=0, every=2, metadata=None, trackers=()):
+    return WriteMetrics(
+        folder / "metrics.jsonl", trackers, every, lambda step: 8, start, Clock(100.0), metadata
+    )
 
 
 def test_metrics_are_means_over_an_interval(tmp_path):
@@ -238,11 +240,11 @@ def test_interrupted_metrics_have_the_lines_of_undisturbed_ones(tmp_path):
         for step, row in enumerate(rows, start=1):
             callback.after_step(step, None, row)
             if step in stops:
-                notes = json.loads(json.dumps(callback.notes()))
+                metadata = json.loads(json.dumps(callback.state_dict()))
                 # These lines are behind the checkpoint and must not stay.
                 callback.after_step(step + 1, None, {"validation/score": np.float64(0)})
                 callback.at_end(None, True)
-                callback = metrics_callback(tmp_path / name, start=step, every=4, notes=notes)
+                callback = metrics_callback(tmp_path / name, start=step, every=4, metadata=metadata)
         callback.at_end(None, False)
     assert values(tmp_path / "straight") == values(tmp_path / "disturbed")
     assert [line["step"] for line in values(tmp_path / "straight")] == [4, 8]
@@ -255,17 +257,17 @@ def test_changed_metrics_are_noticed(tmp_path, caplog, change):
         callback.after_step(step, None, {"loss": jnp.asarray(float(step))})
     callback.at_end(None, True)
     path = tmp_path / "metrics.jsonl"
-    metrics_callback(tmp_path, start=2, notes=callback.notes()).at_end(None, True)
+    metrics_callback(tmp_path, start=2, metadata=callback.state_dict()).at_end(None, True)
     assert not caplog.records
     path.unlink() if change is None else path.write_text(change(path.read_text()))
-    metrics_callback(tmp_path, start=2, notes=callback.notes()).at_end(None, True)
+    metrics_callback(tmp_path, start=2, metadata=callback.state_dict()).at_end(None, True)
     assert f"{path} is not as it was written up to step 2" in caplog.text
 
 
 def test_lines_behind_the_start_are_dropped(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
-    keep_lines(path, 2)
+    truncate_lines(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 

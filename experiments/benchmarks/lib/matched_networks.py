@@ -20,7 +20,7 @@ from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
 from nar.specs import Kind
 from nar.traces import clrs30_sample
-from nar.training import TrainState, make_train_step, stack
+from nar.training import TrainState, make_train_step, stack_seeds
 
 SEED = 3
 SAME_LOSS = {"float32": 1e-3, "bfloat16": 0.05}
@@ -143,7 +143,7 @@ class Ours:
     def _states(self) -> TrainState:
         """Those of replicas, with the same parameters and keys of their own."""
         one, number = self._state(), self._parts.num_seeds
-        alike = stack([dataclasses.replace(one, step=None, key=None)] * number)
+        alike = stack_seeds([dataclasses.replace(one, step=None, key=None)] * number)
         return dataclasses.replace(alike, step=one.step, key=jax.random.split(one.key, number))
 
 

@@ -14,12 +14,14 @@ import numpy as np
 from nar.atomic_io import atomic_write
 from nar.training.state import digest
 
-_NOTES, _CHECKSUM = "notes", "sha256"
+_METADATA, _CHECKSUM = "metadata", "sha256"
 
 Arrays = dict[str, np.ndarray]
 
 
-def write_checkpoint(path: pathlib.Path, arrays: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
+def write_checkpoint(
+    path: pathlib.Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
+) -> None:
     """Writes a checkpoint, whole or not at all.
 
     Args:
@@ -31,7 +33,7 @@ def write_checkpoint(path: pathlib.Path, arrays: Mapping[str, np.ndarray], notes
       OSError: naming the file, if it cannot be written.
     """
     content = {name: _as_read(array) for name, array in arrays.items()}
-    content[_NOTES] = _to_bytes(json.dumps(notes))
+    content[_METADATA] = _to_bytes(json.dumps(metadata))
     with atomic_write(path) as file:
         np.savez(file, allow_pickle=False, **content, **{_CHECKSUM: _to_bytes(digest(content))})
 
@@ -48,18 +50,18 @@ def read_checkpoint(path: pathlib.Path) -> tuple[Arrays, dict[str, Any]]:
     expected = content.pop(_CHECKSUM).tobytes().decode()
     if digest(content) != expected:
         raise ValueError("its content does not match its checksum")
-    notes = json.loads(content.pop(_NOTES).tobytes())
-    return content, notes
+    metadata = json.loads(content.pop(_METADATA).tobytes())
+    return content, metadata
 
 
-def read_notes(path: pathlib.Path) -> dict[str, Any]:
+def read_metadata(path: pathlib.Path) -> dict[str, Any]:
     """The notes alone.
 
     Raises:
       Exception: of whatever kind, if they cannot be read.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return json.loads(archive[_NOTES].tobytes())
+        return json.loads(archive[_METADATA].tobytes())
 
 
 def _check_archive(path: pathlib.Path) -> None:

@@ -18,8 +18,13 @@ import numpy as np
 from absl import logging
 
 from nar.atomic_io import path_in_errors, remove_temporary_files
-from nar.training.checkpointing.checkpoint_file import Arrays, read_checkpoint, read_notes, write_checkpoint
-from nar.training.checkpointing.old_checkpoints import read_old_checkpoint, read_old_notes
+from nar.training.checkpointing.checkpoint_file import (
+    Arrays,
+    read_checkpoint,
+    read_metadata,
+    write_checkpoint,
+)
+from nar.training.checkpointing.old_checkpoints import read_old_checkpoint, read_old_metadata
 from nar.training.state import TrainState
 
 KEPT_LAST = 2
@@ -36,7 +41,7 @@ class RestoredCheckpoint:
     """
 
     state: TrainState
-    notes: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 class Checkpoints:
@@ -69,7 +74,7 @@ class Checkpoints:
         return sorted({int(found[1]) for found in map(_NAME.fullmatch, names) if found})
 
     def save(
-        self, state: TrainState, score: float | Sequence[float] | None, notes: Mapping[str, Any]
+        self, state: TrainState, score: float | Sequence[float] | None, metadata: Mapping[str, Any]
     ) -> None:
         """Saves a state, and removes those that need not be kept; a state that was saved already stays.
 
@@ -85,7 +90,7 @@ class Checkpoints:
         step = int(state.step)
         if step in self._saved:
             return
-        record = {"notes": dict(notes), "score": list(score) if isinstance(score, Sequence) else score}
+        record = {"metadata": dict(metadata), "score": list(score) if isinstance(score, Sequence) else score}
         write_checkpoint(self._path(step), _to_arrays(state), record)
         self._saved.add(step)
         for other in set(self.steps) - self._kept():
@@ -145,7 +150,9 @@ class Checkpoints:
             found = self._read(step, template)
             if found is not None:
                 arrays, record = found
-                return RestoredCheckpoint(_from_arrays(arrays, template, self._path(step)), record["notes"])
+                return RestoredCheckpoint(
+                    _from_arrays(arrays, template, self._path(step)), record["metadata"]
+                )
         found = f"damaged: {self.steps}" if self.steps else "there are none"
         raise ValueError(f"no whole checkpoint in {self._folder} ({found}); remove the folder to start anew")
 
@@ -184,7 +191,7 @@ class Checkpoints:
         """Of each replica; empty if it was not scored, or is damaged."""
         try:
             path = self._path(step)
-            score = (read_old_notes if path.is_dir() else read_notes)(path)["score"]
+            score = (read_old_metadata if path.is_dir() else read_metadata)(path)["score"]
         except Exception:
             return ()
         return () if score is None else tuple(score) if isinstance(score, list) else (score,)

@@ -30,7 +30,7 @@ def read_old_checkpoint(folder: pathlib.Path, template: TrainState) -> tuple[Any
     fields = {field.name: getattr(template, field.name) for field in dataclasses.fields(template)}
     shapes = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), fields)
     present = {name: value for name, value in shapes.items() if jax.tree.leaves(value)}
-    record = read_old_notes(folder)
+    record = read_old_metadata(folder)
     # Of the processes of a run only the first reads: it waits for no other.
     alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
     handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
@@ -41,12 +41,16 @@ def read_old_checkpoint(folder: pathlib.Path, template: TrainState) -> tuple[Any
     return found, record
 
 
-def read_old_notes(folder: pathlib.Path) -> dict[str, Any]:
+def read_old_metadata(folder: pathlib.Path) -> dict[str, Any]:
     """Notes, score and checksum.
 
     Raises:
       Exception: of whatever kind, if they cannot be read.
     """
     score = json.loads((folder / "metrics" / "metrics").read_text())["score"]
-    notes = json.loads((folder / "notes" / "metadata").read_text())
-    return {**notes, "score": None if score == _NO_SCORE else score}
+    record = json.loads((folder / "notes" / "metadata").read_text())
+    return {
+        "metadata": record["notes"],
+        "sha256": record["sha256"],
+        "score": None if score == _NO_SCORE else score,
+    }

@@ -70,7 +70,7 @@ class Devices:
         """The next batch size that can be split evenly."""
         return -(-batch_size // self.mesh.size) * self.mesh.size
 
-    def share(self, batch_size: int) -> slice:
+    def process_slice(self, batch_size: int) -> slice:
         """Which rows of a batch that can be split evenly are this process's."""
         rows = batch_size // self.num_processes
         return slice(self.process * rows, (self.process + 1) * rows)

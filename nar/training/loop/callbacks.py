@@ -25,10 +25,10 @@ TaskWeightFunction = Callable[[Mapping[str, float], int], Mapping[str, float]]
 """(score of each task on validation, step) -> sampling weight of each task from then on."""
 
 
-class Remembers(Protocol):
+class HasStateDict(Protocol):
     """Something whose memory is saved with each checkpoint, so that a resumed run knows what it knew."""
 
-    def notes(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Its memory as plain JSON, by a name of its own."""
         ...
 
@@ -52,8 +52,8 @@ class Validate:
             return
         jax.block_until_ready(state.params)
         start = time.perf_counter()
-        with self._clock.spending(VALIDATING):
-            scores = self._score(state.evaluated)
+        with self._clock.measure(VALIDATING):
+            scores = self._score(state.eval_params)
         metrics.update({name: np.float64(value) for name, value in scores.items()})
         metrics[VALIDATION_SECONDS] = np.float64(time.perf_counter() - start)
         self._early_stopping.update(scores[SELECTION_METRIC])
@@ -105,17 +105,17 @@ class SaveCheckpoints:
     It comes after the callbacks whose notes it saves: what they wrote is on disk before the checkpoint is.
     """
 
-    def __init__(self, checkpoints: Checkpoints, memories: Sequence[Remembers], clock: Clock) -> None:
+    def __init__(self, checkpoints: Checkpoints, stateful: Sequence[HasStateDict], clock: Clock) -> None:
         """Makes the callback, which saves the notes of all `memories` beside each state."""
         self._clock = clock
         self._checkpoints = checkpoints
-        self._memories = memories
+        self._stateful = stateful
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Saves if there are scores."""
         if SELECTION_METRIC in metrics:
             per_seed = [float(metrics[name]) for name in metrics if name.startswith(PER_SEED)]
-            with self._clock.spending(SAVING):
+            with self._clock.measure(SAVING):
                 self._checkpoints.save(state, per_seed or float(metrics[SELECTION_METRIC]), self._notes())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
@@ -124,7 +124,7 @@ class SaveCheckpoints:
             self._checkpoints.save(state, None, self._notes())
 
     def _notes(self) -> dict[str, Any]:
-        return {name: note for memory in self._memories for name, note in memory.notes().items()}
+        return {name: value for one in self._stateful for name, value in one.state_dict().items()}
 
 
 class ShowProgress:

@@ -12,7 +12,7 @@ class EarlyStopping:
     undisturbed one does.
     """
 
-    def __init__(self, limit: int, notes: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, limit: int, metadata: Mapping[str, Any] | None = None) -> None:
         """Starts anew, or where the notes of a checkpoint say.
 
         Args:
@@ -23,7 +23,7 @@ class EarlyStopping:
           ValueError: if the limit is no such number.
         """
         check_early_stopping_patience(limit)
-        memory = (notes or {}).get("early_stopping", {})
+        memory = (metadata or {}).get("early_stopping", {})
         self._limit = limit
         self._best = memory.get("best", -math.inf)
         self._waited = memory.get("waited", 0)
@@ -34,11 +34,11 @@ class EarlyStopping:
         self._best = score if better else self._best
         self._waited = 0 if better else self._waited + 1
 
-    def is_over(self) -> bool:
+    def should_stop(self) -> bool:
         """Whether training should end."""
         return 0 < self._limit <= self._waited
 
-    def notes(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """To be saved with a checkpoint; nothing before the first score, and nothing without a limit."""
         if not self._limit or self._best == -math.inf:
             return {}

@@ -13,7 +13,7 @@ import numpy as np
 from nar.data import Stream, prefetch
 from nar.training.devices.mesh import Devices
 from nar.training.loop.background_compilation import BackgroundCompilation, DeviceBatch
-from nar.training.loop.metrics import WAITED, WAITED_FOR_PROGRAMS
+from nar.training.loop.metrics import COMPILATION_WAIT, DATA_WAIT
 from nar.training.loop.non_finite import NonFinitePolicy
 from nar.training.state import TrainState
 from nar.training.train_step.update import Metrics, TrainStep
@@ -39,13 +39,13 @@ class Callback(Protocol):
 
 def fit(
     state: TrainState,
-    step_function: TrainStep,
+    train_step: TrainStep,
     stream: Stream,
     *,
     num_steps: int,
     devices: Devices,
     callbacks: Sequence[Callback] = (),
-    is_over: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
     non_finite_policy: NonFinitePolicy | None = None,
     background_compilation: BackgroundCompilation | None = None,
 ) -> tuple[TrainState, bool]:
@@ -82,7 +82,7 @@ def fit(
     agree, interrupted = _Agreement(devices), False
     with _Interruption() as interruption:
         for index in range(start, num_steps):
-            if is_over():
+            if should_stop():
                 break
             asked = time.perf_counter()
             device_batch: DeviceBatch = next(batches)
@@ -90,10 +90,10 @@ def fit(
             device_batch.wait()
             compiled = time.perf_counter()
             task = stream.task(index).name
-            state, metrics = step_function(state, device_batch.batch, task, stream.stream_key(index))
+            state, metrics = train_step(state, device_batch.batch, task, stream.stream_key(index))
             state = non_finite_policy.check(index + 1, task, state, metrics)
-            metrics[WAITED] = np.float64(there - asked)
-            metrics[WAITED_FOR_PROGRAMS] = np.float64(compiled - there)
+            metrics[DATA_WAIT] = np.float64(there - asked)
+            metrics[COMPILATION_WAIT] = np.float64(compiled - there)
             if devices.must_block:
                 metrics["loss"].block_until_ready()
             for callback in callbacks:

@@ -20,18 +20,18 @@ from nar.training.train_step.finite_updates import SKIPPED
 from nar.training.train_step.update import Metrics
 
 SELECTION_METRIC = "validation/score"
-PER_SEED = f"{SELECTION_METRIC}/replica_"
+PER_SEED = f"{SELECTION_METRIC}/seed_index_"
 """Before the number of a replica: its own score, in the order of the replicas."""
 
 VALIDATION_SECONDS = "validation/seconds"
 
-IN_STEPS = "seconds_in_steps"
+STEP_TIME = "seconds_in_steps"
 """Of a line what is left: the time of the steps themselves."""
 
-WAITED = "seconds_waiting_for_data"
+DATA_WAIT = "seconds_waiting_for_data"
 """Of a step how long it waited for its batch; of a line the sum. What is made ahead in time costs nothing."""
 
-WAITED_FOR_PROGRAMS = "seconds_waiting_for_programs"
+COMPILATION_WAIT = "seconds_waiting_for_programs"
 """Of a step how long it waited for what other threads compile; of a line it is part of `COMPILING`."""
 
 
@@ -54,7 +54,7 @@ class WriteMetrics:
         batch_size: Callable[[int], int],
         start: int,
         clock: Clock,
-        notes: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Drops lines behind the step `start` from which a run goes on.
 
@@ -67,8 +67,8 @@ class WriteMetrics:
           clock: of the run.
           notes: of the checkpoint that training goes on from.
         """
-        memory = (notes or {}).get("metrics", {})
-        text = keep_lines(path, start)
+        memory = (metadata or {}).get("metrics", {})
+        text = truncate_lines(path, start)
         self._written = hashlib.sha256(text.encode())
         if memory.get("sha256", self._written.hexdigest()) != self._written.hexdigest():
             logging.warning(
@@ -86,8 +86,8 @@ class WriteMetrics:
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Keeps the metrics until the next line is due."""
-        self._waited += float(metrics.pop(WAITED, 0.0))
-        self._compiled += float(metrics.pop(WAITED_FOR_PROGRAMS, 0.0))
+        self._waited += float(metrics.pop(DATA_WAIT, 0.0))
+        self._compiled += float(metrics.pop(COMPILATION_WAIT, 0.0))
         self._rows.append(metrics)
         self._steps += 1
         self._examples += self._batch_size(step - 1)
@@ -98,9 +98,9 @@ class WriteMetrics:
         passed = now - self._since
         seconds = passed - means.get(VALIDATION_SECONDS, 0.0)
         rates = {"steps_per_second": self._steps / seconds, "examples_per_second": self._examples / seconds}
-        spent = {WAITED: self._waited, **self._clock.spent()}
+        spent = {DATA_WAIT: self._waited, **self._clock.pop_seconds()}
         spent[COMPILING] += self._compiled
-        times = {**spent, IN_STEPS: max(passed - sum(spent.values()), 0.0), "seconds": self._clock.seconds()}
+        times = {**spent, STEP_TIME: max(passed - sum(spent.values()), 0.0), "seconds": self._clock.seconds()}
         self._rows, self._steps, self._examples, self._since = [], 0, 0, now
         self._waited = self._compiled = 0.0
         values = {**means, **rates, **times}
@@ -111,7 +111,7 @@ class WriteMetrics:
     def at_end(self, state: TrainState, interrupted: bool) -> None:
         """Nothing: all lines are written."""
 
-    def notes(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """To be saved with a checkpoint: what is not yet in a line, and a checksum of all lines."""
         rows = [
             {name: np.asarray(value, float).tolist() for name, value in row.items()}
@@ -130,7 +130,7 @@ def read_lines(path: pathlib.Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def keep_lines(path: pathlib.Path, last_step: int) -> str:
+def truncate_lines(path: pathlib.Path, last_step: int) -> str:
     """Drops the lines of a metrics file that lie behind a step, or are damaged; returns the rest."""
     if not path.exists():
         return ""

@@ -49,7 +49,7 @@ class NonFinitePolicy:
         policy: str = "stop",
         limit: int = 10,
         restore: Restore | None = None,
-        notes: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Starts anew, or where the notes of a checkpoint say.
 
@@ -63,7 +63,7 @@ class NonFinitePolicy:
           ValueError: if the policy or the limit is not valid.
         """
         check_policy(policy, limit)
-        memory = (notes or {}).get("nonfinite", {})
+        memory = (metadata or {}).get("nonfinite", {})
         self._policy = POLICIES[policy]
         self._waits = policy == "restore"
         self._limit = limit
@@ -101,7 +101,7 @@ class NonFinitePolicy:
         if last is not None:
             self._judge(last)
 
-    def notes(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """To be saved with a checkpoint, once the step before it was looked at."""
         self.flush()
         return {"nonfinite": {"in_a_row": self._in_a_row, "step": self._bad}}

@@ -31,13 +31,13 @@ class Clock:
         return time.perf_counter() - self._start
 
     @contextlib.contextmanager
-    def spending(self, what: str) -> Iterator[None]:
+    def measure(self, what: str) -> Iterator[None]:
         """Counts the seconds within, but for those of compiling."""
         start, compiling = time.perf_counter(), self._compiling()
         yield
         self._spent[what] += time.perf_counter() - start - (self._compiling() - compiling)
 
-    def spent(self) -> dict[str, float]:
+    def pop_seconds(self) -> dict[str, float]:
         """Seconds of compiling, validating and saving since this was last asked."""
         compiling = self._compiling()
         spent = {VALIDATING: 0.0, SAVING: 0.0, **self._spent, COMPILING: compiling - self._told}
@@ -48,6 +48,6 @@ class Clock:
     def _compiling(self) -> float:
         return self._compilations.main_thread_seconds if self._compilations else 0.0
 
-    def notes(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """To be saved with a checkpoint."""
         return {"seconds": self.seconds()}

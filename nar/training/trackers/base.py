@@ -31,7 +31,7 @@ class Session:
     versions: Mapping[str, str]
     options: Mapping[str, Any]
 
-    def remembered(self, name: str, make: Callable[[], str]) -> str:
+    def persistent_id(self, name: str, make: Callable[[], str]) -> str:
         """What the run is called by a tracker: as in its sessions before, or else what `make` says now.
 
         Args:
@@ -77,5 +77,5 @@ class Tracker(Protocol):
         ...
 
 
-Open = Callable[[Session], Tracker]
+OpenTracker = Callable[[Session], Tracker]
 """Opens a tracker. ValueError and TypeError are for what the user got wrong: the run does not begin."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import logging
 
-from nar.training.trackers.base import Open, Session, Tracker
+from nar.training.trackers.base import OpenTracker, Session, Tracker
 
 
 class FaultTolerantTracker:
@@ -16,7 +16,7 @@ class FaultTolerantTracker:
     Training goes on, and `metrics.jsonl` has all that the tracker misses. The next session opens it anew.
     """
 
-    def __init__(self, name: str, open_tracker: Open, session: Session) -> None:
+    def __init__(self, name: str, open_tracker: OpenTracker, session: Session) -> None:
         """Opens it.
 
         Raises:

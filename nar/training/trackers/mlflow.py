@@ -61,7 +61,7 @@ class MLflow:
             number = found.experiment_id if found else self._client.create_experiment(experiment)
             return self._client.create_run(number, run_name=run_name, tags=dict(tags or {})).info.run_id
 
-        self._run = session.remembered("mlflow", make)
+        self._run = session.persistent_id("mlflow", make)
         self._status = "KILLED"
         self._client.update_run(self._run, status="RUNNING")
         lines = self._client.get_metric_history(self._run, _IN_EACH_LINE)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nar.plugins import load_attribute
-from nar.training.trackers.base import Open, Session, Tracker
+from nar.training.trackers.base import OpenTracker, Session, Tracker
 from nar.training.trackers.fault_tolerant import FaultTolerantTracker
 from nar.training.trackers.mlflow import MLflow
 from nar.training.trackers.tensorboard import TensorBoard
@@ -27,7 +27,7 @@ class Entry:
       needs: an attribute, as `module:NAME`, of the package that it is for; None if that is always there.
     """
 
-    open: Open
+    open: OpenTracker
     needs: str | None = None
 
 
@@ -114,7 +114,7 @@ def _short(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _find(name: Any) -> Open:
+def _find(name: Any) -> OpenTracker:
     if isinstance(name, str) and ":" in name:
         return load_attribute(name, "tracker", _opens)
     if name not in TRACKERS:

@@ -36,7 +36,7 @@ class WeightsAndBiases:
             "project": "nar",
             "name": session.workdir.resolve().name,
             "dir": str(session.workdir),
-            "id": session.remembered("wandb", lambda: secrets.token_hex(4)),
+            "id": session.persistent_id("wandb", lambda: secrets.token_hex(4)),
             "resume": "allow",
             "reinit": "create_new",
             "config": {**session.config, "versions": dict(session.versions)},

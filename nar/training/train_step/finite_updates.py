@@ -20,22 +20,22 @@ SKIPPED = "skipped"
 """Metric: 1 if the step left the state as it was, since something was not finite; 0 otherwise."""
 
 
-Numbers = list[jax.Array | None]
+PerParameter = list[jax.Array | None]
 """One for each parameter, in their order; None for those that a step leaves out."""
 
 
-def squares(gradients: Params) -> Numbers:
+def gradient_squared_norms(gradients: Params) -> PerParameter:
     """The sum of squares of each gradient: not finite if the gradient is not, or is far too large."""
     return _of_each(lambda leaf: jnp.sum(jnp.square(leaf)), gradients)
 
 
-def _of_each(function: Callable[[jax.Array], jax.Array], tree: Params) -> Numbers:
+def _of_each(function: Callable[[jax.Array], jax.Array], tree: Params) -> PerParameter:
     leaves = jax.tree.leaves(tree, is_leaf=lambda leaf: leaf is None)
     return [None if leaf is None else function(leaf) for leaf in leaves]
 
 
-def keep_finite(
-    old: TrainState, new: TrainState, largest_loss: jax.Array, gradient_squares: Numbers
+def reject_non_finite(
+    old: TrainState, new: TrainState, largest_loss: jax.Array, gradient_squares: PerParameter
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """The new state, or the old one with the new step if any loss, gradient or new parameter is not finite.
 

@@ -36,10 +36,10 @@ class MicroBatch:
 
     batch: TraceBatch
     key: Array
-    rows: Any = ()
+    carry: Any = ()
     shares: Mapping[str, Array] = dataclasses.field(default_factory=dict)
 
-    def weigh(self, losses: Mapping[str, Array]) -> Scalars:
+    def weight_losses(self, losses: Mapping[str, Array]) -> Scalars:
         """What the losses of this part, by name, add to those of the whole batch."""
         if not self.shares:
             return dict(losses)
@@ -76,20 +76,20 @@ def value_and_gradient(
     totals = counts(whole.batch)
 
     def add(total: Params, part: tuple[Array, TraceBatch, Any]) -> tuple[Params, Any]:
-        number, batch, rows = part
+        number, batch, carry = part
         shares = {name: count / jnp.maximum(totals[name], 1) for name, count in counts(batch).items()}
         result, gradient = gradient_of(
-            params, MicroBatch(batch, jax.random.fold_in(whole.key, number), rows, shares)
+            params, MicroBatch(batch, jax.random.fold_in(whole.key, number), carry, shares)
         )
         return jax.tree.map(jnp.add, total, gradient), result
 
     parts = (
         jnp.arange(num_microbatches),
         split_batch(whole.batch, num_microbatches),
-        split(whole.rows, num_microbatches),
+        split(whole.carry, num_microbatches),
     )
-    gradient, (losses, (metrics, rows)) = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), parts)
-    return (losses.sum(), ({name: value.sum() for name, value in metrics.items()}, join(rows))), gradient
+    gradient, (losses, (metrics, carry)) = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), parts)
+    return (losses.sum(), ({name: value.sum() for name, value in metrics.items()}, join(carry))), gradient
 
 
 def check_grad_accumulation_steps(batch_size: int, num_microbatches: int, num_devices: int = 1) -> None:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from nar.training.state import TrainState
 
-AXES = TrainState(params=0, optimizer=0, step=None, key=0, ema_params=0, recurrent=0)  # pyright: ignore
+SEED_AXES = TrainState(params=0, optimizer=0, step=None, key=0, ema_params=0, chunk_carries=0)  # pyright: ignore
 """Of a state: which axis is that of the replicas."""
 
 
@@ -35,7 +35,7 @@ def vmap_seeds(function: Callable[..., Any], out_axes: Any = 0) -> Callable[...,
         def of_one(state: TrainState, tree: Any) -> Any:
             return function(state, tree, *rest)
 
-        return jax.vmap(of_one, in_axes=(AXES, 0), out_axes=out_axes)(state, tree)
+        return jax.vmap(of_one, in_axes=(SEED_AXES, 0), out_axes=out_axes)(state, tree)
 
     return of_all
 
@@ -58,12 +58,12 @@ def loop_seeds(function: Callable[..., Any]) -> Callable[..., Any]:
     return of_all
 
 
-def stack(trees: Sequence[Any]) -> Any:
+def stack_seeds(trees: Sequence[Any]) -> Any:
     """Trees of replicas as one tree."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def split(tree: Any, num_seeds: int) -> list[Any]:
+def unstack_seeds(tree: Any, num_seeds: int) -> list[Any]:
     """A tree as those of its replicas."""
     return [_take(tree, seed_index) for seed_index in range(num_seeds)]
 

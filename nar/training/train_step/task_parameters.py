@@ -21,13 +21,13 @@ class TaskParameters:
         self._tasks = tasks
         self._masks: dict[Any, list[bool]] = {}
 
-    def take(self, tree: Any, task: str) -> Any:
+    def select(self, tree: Any, task: str) -> Any:
         """The tree with None in the place of each leaf of another task."""
         leaves, structure = jax.tree.flatten(tree)
         mask = self._mask(tree, structure, task)
         return structure.unflatten([leaf if own else None for leaf, own in zip(leaves, mask, strict=True)])
 
-    def put_back(self, tree: Any, own: Any, task: str) -> Any:
+    def merge(self, tree: Any, own: Any, task: str) -> Any:
         """A tree with the leaves of what `take` made of it, changed meanwhile, in the place of its own."""
         leaves, structure = jax.tree.flatten(tree)
         mask, changed = self._mask(tree, structure, task), structure.flatten_up_to(own)
@@ -38,11 +38,13 @@ class TaskParameters:
         """Of each leaf whether it is none of another task's."""
         if (structure, task) not in self._masks:
             paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
-            self._masks[structure, task] = [not owner_tasks(path) & (self._tasks - {task}) for path in paths]
+            self._masks[structure, task] = [
+                not module_prefixes(path) & (self._tasks - {task}) for path in paths
+            ]
         return self._masks[structure, task]
 
 
-def owner_tasks(path: tuple[Any, ...]) -> set[str]:
+def module_prefixes(path: tuple[Any, ...]) -> set[str]:
     """The first parts of the names in the path of a leaf."""
     keys = [key.key for key in path if isinstance(key, jax.tree_util.DictKey)]
     return {str(key).split("/")[0] for key in keys}

@@ -47,12 +47,12 @@ def make_train_step(
     weights = loss_weights or {}
 
     def gradients(state: TrainState, batch: TraceBatch, task: str, stream_key: str | None) -> StepGradients:
-        rows = None if stream_key is None else state.recurrent[stream_key]
+        carry = None if stream_key is None else state.recurrent[stream_key]
         parts = count_microbatches(batch, num_microbatches)
         (loss, (metrics, chunk_carry)), found = value_and_gradient(
             functools.partial(_loss_function(model, weights, parts), step=state.step, task=task),
             state.params,
-            MicroBatch(batch, jax.random.fold_in(state.key, state.step), rows=rows),
+            MicroBatch(batch, jax.random.fold_in(state.key, state.step), carry=carry),
             parts,
             functools.partial(loss_counts, model.config, model.specs[task]),
         )
@@ -77,9 +77,9 @@ def _loss_function(
     ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
         spec = model.specs[task]
         predictions = model.apply(
-            params, part.key, task, part.batch, True, training_step=step, chunk_carry=part.rows
+            params, part.key, task, part.batch, True, training_step=step, chunk_carry=part.carry
         )
-        losses = part.weigh(losses_by_probe(spec, part.batch, predictions))
+        losses = part.weight_losses(losses_by_probe(spec, part.batch, predictions))
         metrics = {f"loss/{task}/{name}": value for name, value in losses.items()}
         if predictions.halting is not None:
             metrics[f"steps/{task}"] = predictions.steps.mean() / num_microbatches

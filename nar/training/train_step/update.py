@@ -12,9 +12,9 @@ import optax
 from nar.model import Params
 from nar.training.optim.optimizers import Leafwise
 from nar.training.state import TrainState, update_ema
-from nar.training.train_step.finite_updates import keep_finite, squares
-from nar.training.train_step.multi_seed import AXES, MapOverSeeds, vmap_seeds
-from nar.training.train_step.task_parameters import TaskParameters, owner_tasks
+from nar.training.train_step.finite_updates import gradient_squared_norms, reject_non_finite
+from nar.training.train_step.multi_seed import SEED_AXES, MapOverSeeds, vmap_seeds
+from nar.training.train_step.task_parameters import TaskParameters, module_prefixes
 
 Metrics = dict[str, Any]
 """Scalars by name, of jax or of numpy; and `FINITE`, which a guard takes out."""
@@ -75,7 +75,7 @@ class Update:
         gradients: Params,
         largest_loss: jax.Array,
         task: str,
-        recurrent: Mapping[str, Any],
+        chunk_carries: Mapping[str, Any],
     ) -> tuple[TrainState, Metrics]:
         """The new state, and the metrics `gradient_norm` and those of `keep_finite`.
 
@@ -88,14 +88,14 @@ class Update:
         """
         others = self.tasks - {task}
         updates, optimizer_state = self.optimizer.update(gradients, state.optimizer, state.params)
-        params = keep_other_tasks(others, optax.apply_updates(state.params, updates), state.params)
-        optimizer_state = keep_other_tasks(others, optimizer_state, state.optimizer)
+        params = keep_unchanged(others, optax.apply_updates(state.params, updates), state.params)
+        optimizer_state = keep_unchanged(others, optimizer_state, state.optimizer)
         ema_params = state.ema_params
         if ema_params is not None:
             ema_params = update_ema(ema_params, params, state.step + 1, self.ema_decay)
-        new = TrainState(params, optimizer_state, state.step + 1, state.key, ema_params, dict(recurrent))
-        sums = squares(gradients)
-        kept, metrics = keep_finite(state, new, largest_loss, sums)
+        new = TrainState(params, optimizer_state, state.step + 1, state.key, ema_params, dict(chunk_carries))
+        sums = gradient_squared_norms(gradients)
+        kept, metrics = reject_non_finite(state, new, largest_loss, sums)
         norm = jnp.sqrt(sum(one for one in sums if one is not None))
         return kept, {"gradient_norm": norm, **metrics}
 
@@ -127,7 +127,7 @@ class CompiledTrainStep:
         self._tasks, self._part = update.tasks, TaskParameters(update.tasks)
         self._is_leafwise = isinstance(update.optimizer, Leafwise)
 
-        def find_gradients(
+        def compute_gradients(
             state: TrainState, batch: Any, task: str, stream_key: str | None
         ) -> tuple[_UpdateInputs, Metrics]:
             found = gradients(state, batch, task, stream_key)
@@ -138,13 +138,15 @@ class CompiledTrainStep:
         def update_state(
             state: TrainState, handed: _UpdateInputs, task: str, stream_key: str | None
         ) -> tuple[TrainState, Metrics]:
-            recurrent = (
-                state.recurrent if stream_key is None else {**state.recurrent, stream_key: handed.chunk_carry}
+            chunk_carries = (
+                state.chunk_carries
+                if stream_key is None
+                else {**state.chunk_carries, stream_key: handed.chunk_carry}
             )
-            return update(state, handed.gradients, handed.largest_loss, task, recurrent)
+            return update(state, handed.gradients, handed.largest_loss, task, chunk_carries)
 
-        find = map_over_seeds(find_gradients) if map_over_seeds else find_gradients
-        update_all = vmap_seeds(update_state, (AXES, 0)) if map_over_seeds else update_state
+        find = map_over_seeds(compute_gradients) if map_over_seeds else compute_gradients
+        update_all = vmap_seeds(update_state, (SEED_AXES, 0)) if map_over_seeds else update_state
         self._find = jax.jit(find, static_argnums=(2, 3))
         self._update = jax.jit(update_all, static_argnums=(2, 3), donate_argnums=0)
 
@@ -159,8 +161,8 @@ class CompiledTrainStep:
             metrics = self._named(metrics, task)
         new, others = self._update(own, handed, shared, stream_key)
         if own is not state:
-            put_back = functools.partial(self._part.put_back, task=task)
-            params, optimizer = put_back(state.params, new.params), put_back(state.optimizer, new.optimizer)
+            merge = functools.partial(self._part.merge, task=task)
+            params, optimizer = merge(state.params, new.params), merge(state.optimizer, new.optimizer)
             new = dataclasses.replace(new, params=params, optimizer=optimizer)
         return new, {**metrics, **others}
 
@@ -171,7 +173,7 @@ class CompiledTrainStep:
         """
         if len(self._tasks) < 2 or not self._is_leafwise or state.ema_params is not None:
             return state
-        params, optimizer = (self._part.take(tree, task) for tree in (state.params, state.optimizer))
+        params, optimizer = (self._part.select(tree, task) for tree in (state.params, state.optimizer))
         return dataclasses.replace(state, params=params, optimizer=optimizer)
 
     def programs(
@@ -179,7 +181,7 @@ class CompiledTrainStep:
     ) -> dict[Hashable, Callable[[], Any]]:
         """How to compile both programs of a step, by what tells them apart; arguments may be shapes."""
         state, shared = self._own(state, task), "" if self._named else task
-        chunk_carry = None if stream_key is None else state.recurrent[stream_key]
+        chunk_carry = None if stream_key is None else state.chunk_carries[stream_key]
         loss = jax.ShapeDtypeStruct(state.key.shape, jnp.float32, sharding=state.step.sharding)
         handed = _UpdateInputs(state.params, loss, chunk_carry)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
@@ -204,7 +206,7 @@ class _UpdateInputs(NamedTuple):
     chunk_carry: Any
 
 
-def keep_other_tasks(tasks: frozenset[str], new: Any, old: Any) -> Any:
+def keep_unchanged(tasks: frozenset[str], new: Any, old: Any) -> Any:
     """New parameters or optimizer state, but old ones for the encoders and decoders of some tasks.
 
     Their gradients are zero in a step of another task, but an optimizer with momentum would move them all the
@@ -212,6 +214,6 @@ def keep_other_tasks(tasks: frozenset[str], new: Any, old: Any) -> Any:
     """
 
     def choose(path: tuple[Any, ...], new_leaf: jax.Array, old_leaf: jax.Array) -> jax.Array:
-        return old_leaf if owner_tasks(path) & tasks else new_leaf
+        return old_leaf if module_prefixes(path) & tasks else new_leaf
 
     return jax.tree_util.tree_map_with_path(choose, new, old) if tasks else new
