@@ -20,7 +20,7 @@ from nar.algorithms import BUILT_IN, Algorithm
 from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
-_ROOMS = ("plugins", "specs", "problems", "algorithms", "traces")
+_PACKAGES = ("plugins", "specs", "problems", "algorithms", "traces")
 """All sources that decide on a trace; what one registers may come from anywhere, and is not kept."""
 
 
@@ -76,7 +76,7 @@ def _sources() -> list[pathlib.Path]:
     package = pathlib.Path(__file__).parents[1]
     return sorted(
         path
-        for room in _ROOMS
+        for room in _PACKAGES
         for path in (package / f"{room}.py", *(package / room).rglob("*.py"))
         if path.is_file()
     )

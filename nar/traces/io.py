@@ -25,7 +25,7 @@ from nar.traces.trace import TraceBatch
 FORMAT = "nar-traces"
 FORMAT_VERSION = 1
 
-_QUICK = 1
+_COMPRESSION_LEVEL = 1
 """Level of compression: one-hot vectors and masks shrink well at any."""
 
 _STAGES = {"inputs": Stage.INPUT, "hints": Stage.HINT, "outputs": Stage.OUTPUT}
@@ -173,7 +173,7 @@ def _write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy")
-            archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, _QUICK)
+            archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, _COMPRESSION_LEVEL)
 
 
 def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:

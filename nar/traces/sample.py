@@ -11,7 +11,7 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.problems import Arguments, Random
 from nar.traces.cache import load_or_make
-from nar.traces.recorder.array_shapes import Rows, form_of_samples
+from nar.traces.recorder.array_shapes import ArraySpecs, sample_array_shapes
 from nar.traces.recorder.record import can_compile_samples, collect, collect_samples
 from nar.traces.trace import Probes, Trace, TraceBatch
 
@@ -71,7 +71,7 @@ def sample_traces(
     Raises:
       ValueError: if the algorithm is unknown, or the size, count or an option is not valid for it.
     """
-    algorithm, options = _checked(name, size, count, problem_options)
+    algorithm, options = _check_request(name, size, count, problem_options)
     if not _is_integer(seed):
         raise ValueError(f"seed must be an integer, got {seed!r}")
     if not _is_integer(first) or not 0 <= first < 2**64 - int(count):
@@ -88,7 +88,7 @@ def sample_traces(
             wait_for_compilation=wait_for_compilation,
         )
     sample = algorithm.problem.sample
-    streams = _streams(key, int(first), int(count))
+    streams = _random_streams(key, int(first), int(count))
     return collect(algorithm, [sample(random, int(size), **options) for random in streams])
 
 
@@ -97,17 +97,17 @@ def zero_traces(name: str | Algorithm, size: int, count: int, **problem_options:
 
     Arguments and errors are those of `sample_traces`.
     """
-    algorithm, options = _checked(name, size, count, problem_options)
-    form, spec = form_of_samples(algorithm, int(size), options), algorithm.spec
+    algorithm, options = _check_request(name, size, count, problem_options)
+    shapes, spec = sample_array_shapes(algorithm, int(size), options), algorithm.spec
 
-    def zeros(names: Iterable[str], rows: Rows, *leading: int) -> Probes:
+    def zeros(names: Iterable[str], rows: ArraySpecs, *leading: int) -> Probes:
         pairs = zip(names, rows, strict=True)
         return {name: np.zeros((*leading, *shape), dtype) for name, (shape, dtype) in pairs}
 
     return TraceBatch(
-        inputs=zeros(form.input_names, form.inputs, count),
-        hints=zeros((probe.name for probe in spec.hints), form.hints, 2, count),
-        outputs=zeros((probe.name for probe in spec.outputs), form.outputs, count),
+        inputs=zeros(shapes.input_names, shapes.inputs, count),
+        hints=zeros((probe.name for probe in spec.hints), shapes.hints, 2, count),
+        outputs=zeros((probe.name for probe in spec.outputs), shapes.outputs, count),
         lengths=np.full(count, 2, np.int32),
     )
 
@@ -117,7 +117,7 @@ def _series_key(name: str, size: int, seed: int) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
-def _streams(key: int, first: int, count: int) -> Iterator[Random]:
+def _random_streams(key: int, first: int, count: int) -> Iterator[Random]:
     """The streams of some traces (Philox: Salmon et al. 2011) for samplers that are not compiled.
 
     It is one generator that is set to the start of each stream, which is quicker than making one for each.
@@ -206,7 +206,7 @@ def clrs30_sample(
     Equal to `clrs.build_sampler(name, count, length=size, seed=seed, **problem_options)` of dm-clrs 2.0.3.
     Arguments and errors are those of `sample_traces`; the seed is one of numpy's `RandomState`.
     """
-    algorithm, options = _checked(name, size, count, problem_options)
+    algorithm, options = _check_request(name, size, count, problem_options)
     check_canonical_seed(seed)
     random = Random(seed)
     sample = algorithm.problem.sample
@@ -214,7 +214,7 @@ def clrs30_sample(
     return collect(algorithm, instances, wait_for_compilation=wait_for_compilation)
 
 
-def _checked(
+def _check_request(
     name: str | Algorithm, size: int, count: int, problem_options: Mapping[str, Any]
 ) -> tuple[Algorithm, dict[str, Any]]:
     """The algorithm, and all options of its problem as its sampler takes them."""

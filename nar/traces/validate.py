@@ -38,16 +38,16 @@ def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), 
     for size in sorted({max(size, algorithm.problem.min_size) for size in (*sizes, 0)}):
         where = f"{algorithm.name}, size {size}"
         batch = sample_traces(algorithm, size, _COUNT, seed)
-        _check_form(where, algorithm, batch)
+        _check_shapes(where, algorithm, batch)
         _check_values(where, algorithm, batch)
         _check_padding(where, batch)
         _check_fixed_hints(where, algorithm, batch)
-        _check_repeats(where, algorithm, size, seed, batch)
-        _check_own_arguments(where, algorithm, size, seed)
+        _check_reproducibility(where, algorithm, size, seed, batch)
+        _check_given_arguments(where, algorithm, size, seed)
 
 
-def _require(fact: Any, message: str) -> None:
-    if not fact:
+def _require(condition: Any, message: str) -> None:
+    if not condition:
         raise AssertionError(message)
 
 
@@ -62,12 +62,16 @@ def _check_requests(algorithm: Algorithm, seed: int) -> None:
     _require(algorithm.spec.outputs, f"{name}: the spec needs an output")
     size = max(problem.min_size, 4)
     plain = sample_traces(algorithm, size, 2, seed)
-    _same(f"{name}: options given as their defaults", plain, algorithm, size, 2, seed, **problem.options)
-    _refused(f"{name}: an unknown option", algorithm, size, no_such_option=1)
-    _refused(f"{name}: size {problem.min_size - 1}, less than min_size,", algorithm, problem.min_size - 1)
+    _check_reproduced(
+        f"{name}: options given as their defaults", plain, algorithm, size, 2, seed, **problem.options
+    )
+    _check_rejected(f"{name}: an unknown option", algorithm, size, no_such_option=1)
+    _check_rejected(
+        f"{name}: size {problem.min_size - 1}, less than min_size,", algorithm, problem.min_size - 1
+    )
 
 
-def _refused(what: str, algorithm: Algorithm, size: int, **options: Any) -> None:
+def _check_rejected(what: str, algorithm: Algorithm, size: int, **options: Any) -> None:
     try:
         sample_traces(algorithm, size, 1, 0, **options)
     except ValueError:
@@ -87,7 +91,7 @@ def _values(algorithm: Algorithm, batch: TraceBatch) -> Iterator[tuple[Probe, np
         yield probe, value[running] if probe.stage is Stage.HINT else value
 
 
-def _check_form(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
+def _check_shapes(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
     num_nodes = batch.inputs["pos"].shape[1]
     for probe, value in _values(algorithm, batch):
         shape = probe.shape(num_nodes)
@@ -166,20 +170,22 @@ def _check_fixed_hints(where: str, algorithm: Algorithm, batch: TraceBatch) -> N
 # What a trace depends on
 
 
-def _check_repeats(where: str, algorithm: Algorithm, size: int, seed: int, batch: TraceBatch) -> None:
-    _same(f"{where}: drawn again", batch, algorithm, size, _COUNT, seed)
+def _check_reproducibility(where: str, algorithm: Algorithm, size: int, seed: int, batch: TraceBatch) -> None:
+    _check_reproduced(f"{where}: drawn again", batch, algorithm, size, _COUNT, seed)
     for index in range(_COUNT):
         alone = sample_traces(algorithm, size, 1, seed, first=index).trace(0)
-        _same_traces(f"{where}: trace {index} alone and in a batch", alone, batch.trace(index))
+        _compare_traces(f"{where}: trace {index} alone and in a batch", alone, batch.trace(index))
 
 
-def _same(what: str, batch: TraceBatch, algorithm: Algorithm, *request: Any, **options: Any) -> None:
+def _check_reproduced(
+    what: str, batch: TraceBatch, algorithm: Algorithm, *request: Any, **options: Any
+) -> None:
     again = sample_traces(algorithm, *request, **options)
     for index in range(batch.batch_size):
-        _same_traces(what, again.trace(index), batch.trace(index))
+        _compare_traces(what, again.trace(index), batch.trace(index))
 
 
-def _check_own_arguments(where: str, algorithm: Algorithm, size: int, seed: int) -> None:
+def _check_given_arguments(where: str, algorithm: Algorithm, size: int, seed: int) -> None:
     """Runs on drawn arguments as on a user's, and as plain Python; neither may change them."""
     random = np.random.RandomState(seed % 2**32)
     for _ in range(_COUNT):
@@ -188,13 +194,13 @@ def _check_own_arguments(where: str, algorithm: Algorithm, size: int, seed: int)
         compiled = collect(algorithm, [arguments]).trace(0)
         given = run_algorithm(algorithm, *arguments)
         plain = collect(algorithm, [arguments], compiled=False).trace(0)
-        _same_traces(f"{where}: drawn and given arguments", compiled, given)
-        _same_traces(f"{where}: compiled and plain Python", compiled, plain)
+        _compare_traces(f"{where}: drawn and given arguments", compiled, given)
+        _compare_traces(f"{where}: compiled and plain Python", compiled, plain)
         for name, argument, copy in zip(algorithm.problem.arguments, arguments, before, strict=True):
             _require(np.array_equal(argument, copy), f"{where}: the run changes the argument {name}")
 
 
-def _same_traces(what: str, one: Trace, other: Trace) -> None:
+def _compare_traces(what: str, one: Trace, other: Trace) -> None:
     for stage in ("inputs", "hints", "outputs"):
         for name, value in getattr(one, stage).items():
             expected = getattr(other, stage)[name]

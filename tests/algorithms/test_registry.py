@@ -27,7 +27,7 @@ from nar.problems import SEQUENCE
 from nar.specs import Kind, Location, Spec, make_spec
 from nar.traces import check_algorithm
 from nar.traces.recorder import compiled_loops
-from nar.traces.recorder.inlining import inlined
+from nar.traces.recorder.inlining import inline_yields
 
 TARJAN = "experiments.examples.tarjan:TARJAN_SCC"
 
@@ -317,10 +317,10 @@ class Search(NamedTuple):
 @pytest.mark.slow
 def test_generators_of_other_forms():
     """Yields of a name are inlined too, as are returns; a parameter more is not, nor what has no source."""
-    assert inlined(with_a_default, "function", __file__) is None
+    assert inline_yields(with_a_default, "function", __file__) is None
     scope = dict(vars(sys.modules[__name__]))
     exec("def sourceless(A, s, pi):\n    yield Search(np.zeros(len(A), np.int8), pi)", scope)
-    assert inlined(scope["sourceless"], "function", __file__) is None
+    assert inline_yields(scope["sourceless"], "function", __file__) is None
     for steps in (ends_early, scope["sourceless"]):
         algorithm = dataclasses.replace(BFS, name="other", steps=steps)
         instances = [(np.ones((3, 3)), s) for s in (2, 1, 2)]
@@ -335,13 +335,13 @@ def test_generators_of_other_forms():
 def test_the_generator_itself_is_compiled_where_its_inlined_form_cannot_be(monkeypatch):
     expected = nar.sample_traces(BFS, 7, 3, 0)
     own = dataclasses.replace(BFS)
-    monkeypatch.setattr(compiled_loops, "inlined", lambda steps, name, file: cannot_be_compiled)
+    monkeypatch.setattr(compiled_loops, "inline_yields", lambda steps, name, file: cannot_be_compiled)
     found = nar.sample_traces(own, 7, 3, 0)
     for name, value in expected.hints.items():
         np.testing.assert_array_equal(found.hints[name], value)
 
 
-def cannot_be_compiled(A, s, pi, hints, place, first):
+def cannot_be_compiled(A, s, pi, hints, row, first):
     return A.no_such_attribute
 
 

@@ -467,7 +467,7 @@ def steps_with_other_parameters(keys, node, total):
     [
         (steps_of_another_order, r"own: steps must yield NamedTuples .*'category': \(\)"),
         (steps_of_another_shape, r"own: steps must yield NamedTuples .*'categories': \(4,\)"),
-        (steps_without_names, r"own: steps must yield NamedTuples .*they yield \{\}"),
+        (steps_without_names, r"own: steps must yield NamedTuples .*got \{\}"),
         (
             steps_with_other_parameters,
             r"own: steps must take the parameters \['A', 'node', 'total'\], .*'keys'",
@@ -490,7 +490,7 @@ def test_a_hint_that_changes_its_shape(mode):
 def test_inputs_that_do_not_fit_the_spec():
     spec = own_algorithm(steps).spec
     spec = Spec(probe for probe in spec.values() if probe.name != "pos")
-    with pytest.raises(ValueError, match=r"gives the inputs \['key', 'pos'\], the spec names \['key'\]"):
+    with pytest.raises(ValueError, match=r"has the inputs \['key', 'pos'\], but the spec names \['key'\]"):
         collect(own_algorithm(steps, spec=spec), [(np.arange(3.0),)])
 
 

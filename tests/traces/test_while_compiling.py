@@ -16,7 +16,7 @@ import nar
 from nar.data import Task
 from nar.traces import clrs30_sample, clrs30_split, sample_traces
 from nar.traces.recorder import record, while_compiling
-from nar.traces.recorder.compiled_loops import with_compiled
+from nar.traces.recorder.compiled_loops import with_compiled_loops
 
 SUMS_OR_SINES = ("graham_scan", "jarvis_march", "optimal_bst")
 SAME_IN_PYTHON = [name for name in nar.ALGORITHMS if name not in SUMS_OR_SINES]
@@ -47,32 +47,32 @@ def compiles(monkeypatch):
 
     def counted(algorithm, call):
         names.append(threading.current_thread().name)
-        return with_compiled(algorithm, call)
+        return with_compiled_loops(algorithm, call)
 
-    monkeypatch.setattr(while_compiling, "_ENDS", {})
-    monkeypatch.setattr(while_compiling, "_WORTH_COMPILING", 0.0)
-    monkeypatch.setattr(while_compiling, "_TURN", threading.Lock())
-    monkeypatch.setattr(record, "with_compiled", counted)
+    monkeypatch.setattr(while_compiling, "_FINISHED", {})
+    monkeypatch.setattr(while_compiling, "_COMPILE_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(while_compiling, "_COMPILE_LOCK", threading.Lock())
+    monkeypatch.setattr(record, "with_compiled_loops", counted)
     return names
 
 
 @pytest.fixture
 def may_compile(compiles, monkeypatch):
     """Nothing is compiled before this is set."""
-    event, compile = threading.Event(), record.with_compiled
+    event, compile = threading.Event(), record.with_compiled_loops
 
     def slow(algorithm, call):
         assert event.wait(60)
         return compile(algorithm, call)
 
-    monkeypatch.setattr(record, "with_compiled", slow)
+    monkeypatch.setattr(record, "with_compiled_loops", slow)
     yield event
     event.set()
     wait_for_compilations()
 
 
 def wait_for_compilations():
-    for end in while_compiling._ENDS.values():
+    for end in while_compiling._FINISHED.values():
         assert end.wait(300)
 
 
@@ -82,7 +82,7 @@ def wait_for_compilations():
 
 @pytest.mark.parametrize("name", compiled_in_part(SAME_IN_PYTHON))
 def test_plain_and_compiled_traces_are_the_same_to_the_last_bit(name, monkeypatch):
-    monkeypatch.setattr(record, "is_compiled", lambda what, compile: False)
+    monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)
     for size in (4, 7, 16):
         for first in (0, 1000, 2**63 - 2, 2**64 - 5):
             expected = bytes_of(sample_traces(name, size, 4, 5, first=first))
@@ -92,8 +92,8 @@ def test_plain_and_compiled_traces_are_the_same_to_the_last_bit(name, monkeypatc
 @pytest.mark.parametrize("name", compiled_in_part(SAME_IN_PYTHON))
 def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
     expected = bytes_of(clrs30_sample(name, 16, 4, 2))
-    monkeypatch.setattr(record, "is_compiled", lambda what, compile: False)
-    monkeypatch.setattr(record, "with_compiled", None)
+    monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)
+    monkeypatch.setattr(record, "with_compiled_loops", None)
     assert bytes_of(clrs30_sample(name, 16, 4, 2, wait_for_compilation=False)) == expected
 
 
@@ -111,7 +111,7 @@ def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
 )
 def test_problem_options(name, options, monkeypatch):
     expected = bytes_of(sample_traces(name, 9, 4, 5, **options))
-    monkeypatch.setattr(record, "is_compiled", lambda what, compile: False)
+    monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)
     assert drawn(name, 9, **options) == expected
 
 
@@ -134,16 +134,16 @@ def test_draws_do_not_wait_for_numba(compiles, may_compile):
 
 
 def test_numba_begins_when_plain_python_has_taken_long_enough(compiles, may_compile, monkeypatch):
-    monkeypatch.setattr(while_compiling, "_SPENT", collections.defaultdict(float))
-    monkeypatch.setattr(while_compiling, "_WORTH_COMPILING", 0.05)
+    monkeypatch.setattr(while_compiling, "_PLAIN_SECONDS", collections.defaultdict(float))
+    monkeypatch.setattr(while_compiling, "_COMPILE_AFTER_SECONDS", 0.05)
     drawn("minimum", 5)
-    assert while_compiling._ENDS == {}
+    assert while_compiling._FINISHED == {}
     for draws in itertools.count():
         drawn("minimum", 16)
-        if while_compiling._ENDS:
+        if while_compiling._FINISHED:
             break
         assert draws < 10_000
-    assert 0.05 <= sum(while_compiling._SPENT.values()) < 5
+    assert 0.05 <= sum(while_compiling._PLAIN_SECONDS.values()) < 5
     assert compiles == []
 
 
@@ -168,13 +168,13 @@ def test_one_thread_compiles_for_all_who_draw():
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         batches = list(pool.map(lambda _: drawn("minimum", 5), range(16)))
     assert all(batch == batches[0] for batch in batches)
-    assert len(while_compiling._ENDS) == 1
+    assert len(while_compiling._FINISHED) == 1
 
 
 def test_options_of_other_types_are_compiled_anew(compiles):
     for max_deadline in (None, 3, 4):
         drawn("task_scheduling", 4, max_deadline=max_deadline)
-    num_types = len(while_compiling._ENDS)
+    num_types = len(while_compiling._FINISHED)
     wait_for_compilations()
     assert num_types == 2
     assert compiles.count("nar-numba") == 2
@@ -183,9 +183,9 @@ def test_options_of_other_types_are_compiled_anew(compiles):
 def test_a_process_ends_without_waiting_for_numba(tmp_path):
     code = """
 import nar, nar.traces.recorder.while_compiling
-nar.traces.recorder.while_compiling._WORTH_COMPILING = 0.0
+nar.traces.recorder.while_compiling._COMPILE_AFTER_SECONDS = 0.0
 nar.sample_traces("bfs", 8, 4, 0, wait_for_compilation=False)
-print(*(end.is_set() for end in nar.traces.recorder.while_compiling._ENDS.values()))
+print(*(end.is_set() for end in nar.traces.recorder.while_compiling._FINISHED.values()))
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=60)
@@ -240,7 +240,7 @@ def test_an_error_of_numba_is_raised_by_the_first_draw_behind_it(compiles, monke
         assert may_fail.wait(60)
         raise NumbaError(f"not from {threading.current_thread().name}")
 
-    monkeypatch.setattr(record, "with_compiled", fail)
+    monkeypatch.setattr(record, "with_compiled_loops", fail)
     drawn("minimum", 5)
     may_fail.set()
     wait_for_compilations()

@@ -8,7 +8,7 @@ from numba.extending import register_jitable
 
 from nar.algorithms import Algorithm
 from nar.specs import MASKED, Kind, Location, Probe, Stage
-from nar.traces.recorder.compiled_loops import compiled_with
+from nar.traces.recorder.compiled_loops import cached_njit
 from nar.traces.trace import TraceBatch
 
 KEYS = "key"
@@ -82,7 +82,7 @@ def _next_end(left, is_end):
     return 0
 
 
-chain_orders = compiled_with(_orders_of_chains)
+chain_orders = cached_njit(_orders_of_chains)
 
 
 def text_values(

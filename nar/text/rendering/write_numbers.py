@@ -9,7 +9,7 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from nar.text.rendering.digits import shortest_digits
-from nar.traces.recorder.compiled_loops import compiled_with
+from nar.traces.recorder.compiled_loops import cached_njit
 
 LITERAL, INTEGERS, FLOATS = range(3)
 """First entry of a segment: where its values come from; `OF_STEP` is added where each step has its own.
@@ -212,4 +212,4 @@ def _write_zeros(count, buffer, offset):
     return offset + count
 
 
-write_texts = compiled_with(_write_texts, shortest_digits)
+write_texts = cached_njit(_write_texts, shortest_digits)

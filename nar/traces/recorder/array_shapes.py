@@ -1,6 +1,6 @@
-"""What all traces of one algorithm and size have in common: names, shapes and types of their arrays.
+"""Names, shapes and dtypes of the arrays that all traces of one algorithm and size share.
 
-Algorithms deal in the compact form of values (see `nar.algorithms.Algorithm`), batches hold those of CLRS-30.
+Algorithms yield values in compact form (see `nar.algorithms.Algorithm`); batches store them as CLRS-30 does.
 """
 
 import dataclasses
@@ -21,74 +21,76 @@ _NODE_AXES: Mapping[Location, int] = {Location.NODE: 1, Location.EDGE: 2, Locati
 
 
 def _compact_shape(probe: Probe, num_nodes: int) -> Shape:
-    """Shape in which a generator yields this probe: a MASK_ONE is an index in place of the last axis."""
+    """Shape in which a generator yields this probe: for a `MASK_ONE`, an index replaces the last axis."""
     axes = _NODE_AXES[probe.location] - (probe.kind is Kind.MASK_ONE)
     return (num_nodes,) * axes
 
 
 def _compact_dtype(probe: Probe) -> np.dtype:
-    """Type of the array to which a generator writes this output."""
+    """Dtype of the array to which a generator writes this output."""
     return np.dtype(np.int64) if probe.kind in (Kind.MASK_ONE, Kind.CATEGORICAL) else probe.dtype
 
 
-Rows = tuple[tuple[Shape, np.dtype], ...]
-"""Shape and type of some arrays, without leading axes."""
+ArraySpecs = tuple[tuple[Shape, np.dtype], ...]
+"""Shape and dtype of each array, without batch and time axes."""
 
 
 @dataclasses.dataclass
-class Form:
-    """What is known about all traces of one algorithm and size.
+class ArrayShapes:
+    """Array shapes and dtypes shared by all traces of one algorithm and size.
 
     Attributes:
-      input_names: of what the problem's `probes` gives, in its order.
-      inputs: their arrays.
-      hints: those of hints.
-      outputs: those of outputs.
-      results: those that a generator writes outputs to.
-      num_steps: of the longest trace so far; for so many there is room at first.
+      input_names: names of the fields that the problem's `probes` returns, in order.
+      inputs: arrays of the inputs, in the same order.
+      hints: arrays of the hints, in the order of the spec.
+      outputs: arrays of the outputs, in the order of the spec.
+      output_buffers: arrays, in compact form, to which a generator writes the outputs.
+      num_steps: steps to allocate for the hints of a new batch; grows to the longest trace recorded so far.
     """
 
     input_names: tuple[str, ...]
-    inputs: Rows
-    hints: Rows
-    outputs: Rows
-    results: Rows
+    inputs: ArraySpecs
+    hints: ArraySpecs
+    outputs: ArraySpecs
+    output_buffers: ArraySpecs
     num_steps: int = 16
 
 
-def form_of(algorithm: Algorithm, arguments: Arguments) -> Form:
-    """The form of the traces of an instance and all that are drawn like it.
+def infer_array_shapes(algorithm: Algorithm, arguments: Arguments) -> ArrayShapes:
+    """Infers the shapes from one instance, by computing its inputs and the first step of the algorithm.
 
     Raises:
-      ValueError: if parameters, inputs or first step do not fit the spec.
+      ValueError: if the generator's parameters, the inputs or the first step do not match the spec.
     """
     _check_parameters(algorithm)
     spec, name = algorithm.spec, algorithm.name
     inputs = algorithm.problem.probes(*copies(arguments))
-    found = {field: np.shape(getattr(inputs, field)) for field in getattr(inputs, "_fields", ())}
+    actual = {field: np.shape(getattr(inputs, field)) for field in getattr(inputs, "_fields", ())}
     names = [probe.name for probe in spec.inputs]
-    if sorted(found) != sorted(names):
-        raise ValueError(f"{name}: the problem gives the inputs {sorted(found)}, the spec names {names}")
-    num_nodes = next((found[p.name][0] for p in spec.inputs if _compact_shape(p, 1)), None)
+    if sorted(actual) != sorted(names):
+        raise ValueError(f"{name}: the problem has the inputs {sorted(actual)}, but the spec names {names}")
+    num_nodes = next((actual[p.name][0] for p in spec.inputs if _compact_shape(p, 1)), None)
     if num_nodes is None:
         raise ValueError(f"{name}: the spec needs an input at the nodes or edges")
     expected = {probe.name: _compact_shape(probe, num_nodes) for probe in spec.inputs}
-    if found != expected:
-        raise ValueError(f"{name}: the inputs must have the shapes {expected}, the problem gives {found}")
+    if actual != expected:
+        raise ValueError(f"{name}: the inputs must have the shapes {expected}, got {actual}")
 
-    results = tuple((_compact_shape(probe, num_nodes), _compact_dtype(probe)) for probe in spec.outputs)
-    filled = (np.zeros(shape, dtype) for shape, dtype in results)
-    step = next(algorithm.steps(*copies(arguments), *filled), None)
+    output_buffers = tuple(
+        (_compact_shape(probe, num_nodes), _compact_dtype(probe)) for probe in spec.outputs
+    )
+    zeros = (np.zeros(shape, dtype) for shape, dtype in output_buffers)
+    step = next(algorithm.steps(*copies(arguments), *zeros), None)
     expected = {probe.name: _compact_shape(probe, num_nodes) for probe in spec.hints}
-    shown = {field: np.shape(getattr(step, field)) for field in getattr(step, "_fields", ())}
-    if list(shown.items()) != list(expected.items()):
-        raise ValueError(f"{name}: steps must yield NamedTuples of the shapes {expected}, they yield {shown}")
+    yielded = {field: np.shape(getattr(step, field)) for field in getattr(step, "_fields", ())}
+    if list(yielded.items()) != list(expected.items()):
+        raise ValueError(f"{name}: steps must yield NamedTuples of the shapes {expected}, got {yielded}")
 
-    def rows(probes: Iterable[Probe]) -> Rows:
+    def stored(probes: Iterable[Probe]) -> ArraySpecs:
         return tuple((probe.shape(num_nodes), probe.dtype) for probe in probes)
 
-    inputs = rows(spec[field] for field in found)
-    return Form(tuple(found), inputs, rows(spec.hints), rows(spec.outputs), results)
+    inputs = stored(spec[field] for field in actual)
+    return ArrayShapes(tuple(actual), inputs, stored(spec.hints), stored(spec.outputs), output_buffers)
 
 
 def _check_parameters(algorithm: Algorithm) -> None:
@@ -97,23 +99,25 @@ def _check_parameters(algorithm: Algorithm) -> None:
         probe.name + "_" if keyword.iskeyword(probe.name) else probe.name for probe in algorithm.spec.outputs
     ]
     expected = [*algorithm.problem.arguments, *outputs]
-    found = list(inspect.signature(algorithm.steps).parameters)
-    if found != expected:
-        raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, it takes {found}")
+    actual = list(inspect.signature(algorithm.steps).parameters)
+    if actual != expected:
+        raise ValueError(f"{algorithm.name}: steps must take the parameters {expected}, got {actual}")
 
 
-_FORMS: dict[Any, Form] = {}
+_SAMPLE_SHAPES: dict[Any, ArrayShapes] = {}
 
 
-def form_of_samples(algorithm: Algorithm, size: int, options: Mapping[str, Any]) -> Form:
-    """The form of traces that are drawn; worked out once for each size and options."""
+def sample_array_shapes(algorithm: Algorithm, size: int, options: Mapping[str, Any]) -> ArrayShapes:
+    """Shapes of sampled traces; inferred once per algorithm, size and options."""
     values = (value.tobytes() if isinstance(value, np.ndarray) else value for value in options.values())
     key = (algorithm, size, *values)
-    if key not in _FORMS:
-        _FORMS[key] = form_of(algorithm, algorithm.problem.sample(Random(0), size, **options))
-    return _FORMS[key]
+    if key not in _SAMPLE_SHAPES:
+        _SAMPLE_SHAPES[key] = infer_array_shapes(
+            algorithm, algorithm.problem.sample(Random(0), size, **options)
+        )
+    return _SAMPLE_SHAPES[key]
 
 
 def copies(arguments: Arguments) -> Arguments:
-    """Arrays that a generator may write to, and plain numbers."""
+    """Copies of the arrays, which a generator may overwrite, and Python scalars for everything else."""
     return tuple(x.copy() if isinstance(x, np.ndarray) else np.asarray(x).item() for x in arguments)

@@ -1,9 +1,9 @@
-"""The loops around an algorithm, compiled by numba together with it, or in plain Python.
+"""Recording loops around an algorithm: compiled by numba together with it, or in plain Python.
 
-numba caches compiled code on disk, but does not notice changes in other files than the one that it compiles.
-So each compiled function carries in its name a digest of all sources that it is made from.
+numba caches compiled code on disk, but only notices changes of the file that defines the compiled function.
+Therefore the name of each compiled function contains a digest of all sources that it depends on.
 
-The names `probes`, `sample`, `steps`, `run` and `record` are globals that are set when a loop is made.
+`probes`, `sample`, `steps`, `run` and `record` are globals that are bound when a loop is created.
 """
 
 # ruff: noqa: F821
@@ -25,68 +25,75 @@ from numba.core.errors import NumbaError
 from nar.algorithms import Algorithm
 from nar.problems.rng.canonical_stream import stream_at
 from nar.problems.truncation import truncated
-from nar.traces.recorder.inlining import inlined
+from nar.traces.recorder.inlining import inline_yields
 from nar.traces.recorder.write_values import clear, write
 from nar.traces.trace import TraceBatch
 
 
-def _record(arguments, place, inputs, hints, outputs, results, lengths):
-    """Writes the trace of an instance; returns False if there is no room for all of its steps."""
-    write(inputs, (place,), probes(*arguments), 0)
-    clear(results)
-    length = run(arguments, results, hints, place, len(inputs))
+def _record(arguments, row, inputs, hints, outputs, output_buffers, lengths):
+    """Records the trace of one instance; returns False if its steps do not fit into the hint arrays."""
+    write(inputs, (row,), probes(*arguments), 0)
+    clear(output_buffers)
+    length = run(arguments, output_buffers, hints, row, len(inputs))
     if length < 0:
         return False
-    write(outputs, (place,), results, len(inputs) + len(hints))
-    lengths[place] = length
+    write(outputs, (row,), output_buffers, len(inputs) + len(hints))
+    lengths[row] = length
     return True
 
 
-def _record_samples(source, first, done, size, options, decimals, inputs, hints, outputs, results, lengths):
-    """Writes the traces of samples; returns how many are complete, those before `done` included."""
-    for place in range(done, len(lengths)):
-        stream = stream_at(source, first + np.uint64(place))
+def _record_samples(
+    source, first, done, size, options, decimals, inputs, hints, outputs, output_buffers, lengths
+):
+    """Records sampled instances from `done` on; returns how many traces of the batch are complete."""
+    for row in range(done, len(lengths)):
+        stream = stream_at(source, first + np.uint64(row))
         arguments = truncated(sample(stream, size, *options), decimals)
-        if not record(arguments, place, inputs, hints, outputs, results, lengths):
-            return place
+        if not record(arguments, row, inputs, hints, outputs, output_buffers, lengths):
+            return row
     return len(lengths)
 
 
-def _run(arguments, results, hints, place, first):
-    """Writes the hints of an instance; returns their number of steps, or -1 if there is no room for all."""
+def _run(arguments, output_buffers, hints, row, first):
+    """Writes the hints of one instance; returns the number of steps, or -1 if they do not fit."""
     length = 0
-    for step in steps(*arguments, *results):
+    for step in steps(*arguments, *output_buffers):
         if length == len(hints[0]):
             return -1
-        write(hints, (length, place), step, first)
+        write(hints, (length, row), step, first)
         length += 1
     return length
 
 
-def _run_inlined(arguments, results, hints, place, first):
-    """The same, with `steps` as `inlined` has made it."""
-    return steps(*arguments, *results, hints, place, first)
+def _run_inlined(arguments, output_buffers, hints, row, first):
+    """Variant of `_run` for `steps` transformed by `inline_yields`."""
+    return steps(*arguments, *output_buffers, hints, row, first)
 
 
 @dataclasses.dataclass(frozen=True)
 class Loops:
-    """Both loops around an algorithm."""
+    """The two recording loops of an algorithm.
+
+    Attributes:
+      record: see `_record`.
+      record_samples: see `_record_samples`.
+    """
 
     record: Callable[..., bool]
     record_samples: Callable[..., int]
 
 
-def plain(algorithm: Algorithm) -> Loops:
-    """In plain Python."""
+def plain_loops(algorithm: Algorithm) -> Loops:
+    """The recording loops in plain Python."""
     run = types.FunctionType(_run.__code__, {**globals(), "steps": algorithm.steps})
     scope = {**globals(), "probes": algorithm.problem.probes, "sample": algorithm.problem.sample, "run": run}
     return _loops(scope, "", lambda function: function)
 
 
-def with_compiled(algorithm: Algorithm, call: Callable[[Loops], TraceBatch]) -> TraceBatch:
-    """What a call makes of the loops around the inlined generator, or if need be around the generator itself.
+def with_compiled_loops(algorithm: Algorithm, call: Callable[[Loops], TraceBatch]) -> TraceBatch:
+    """Applies `call` to the compiled loops: with inlined yields, or around the generator if that fails.
 
-    Where both cannot be compiled, the second error is the one that points to the user's own lines.
+    Where neither can be compiled, the error of the second is raised: it points to the user's own lines.
     """
     disabled = _is_disabled()
     if algorithm not in _NOT_INLINED:
@@ -102,12 +109,12 @@ _NOT_INLINED: set[Algorithm] = set()
 
 @functools.cache
 def _compiled(algorithm: Algorithm, inline: bool, disabled: bool) -> Loops:
-    """Compiled at their first call and cached on disk; plain Python if numba is `disabled`."""
-    del disabled  # numba sees for itself; the loops of one mode are not those of the other
+    """Loops that are compiled at their first call and cached on disk; plain Python if numba is `disabled`."""
+    del disabled  # only part of the cache key: numba reads the setting itself
     problem = algorithm.problem
     digest = _digest(algorithm.steps, problem.sample, problem.probes)
     inner = numba.njit(nogil=True)
-    steps = inlined(algorithm.steps, f"steps_{algorithm.name}", __file__) if inline else None
+    steps = inline_yields(algorithm.steps, f"steps_{algorithm.name}", __file__) if inline else None
     run = _run.__code__ if steps is None else _run_inlined.__code__
     run = types.FunctionType(run, {**globals(), "steps": inner(steps or algorithm.steps)})
     scope = {
@@ -120,15 +127,15 @@ def _compiled(algorithm: Algorithm, inline: bool, disabled: bool) -> Loops:
     return _loops(scope, suffix, numba.njit(cache=digest != "", nogil=True))
 
 
-def compiled_with(function: Callable[..., Any], *others: Callable[..., Any]) -> Callable[..., Any]:
-    """A function compiled, and cached on disk under a digest of its file and those of the others it calls."""
-    name = f"{function.__name__}_{_digest(function, *others)}"
+def cached_njit(function: Callable[..., Any], *callees: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function; cached on disk under a digest of its source file and those of its callees."""
+    name = f"{function.__name__}_{_digest(function, *callees)}"
     compiled = numba.njit(cache=True, nogil=True)(_renamed(function, name, function.__globals__))
     return lambda *arguments: (function if _is_disabled() else compiled)(*arguments)
 
 
 def _is_disabled() -> bool:
-    """Whether functions are to run as plain Python (`NUMBA_DISABLE_JIT`)."""
+    """True if `NUMBA_DISABLE_JIT` is set, so that all functions run as plain Python."""
     return bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
@@ -140,19 +147,19 @@ def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> L
 
 
 def _renamed(function: types.FunctionType, name: str, scope: dict[str, Any]) -> types.FunctionType:
-    """The function under another name, with other globals."""
+    """Copy of a function with another name and other globals."""
     return types.FunctionType(function.__code__.replace(co_name=name, co_qualname=name), scope, name)
 
 
 def _digest(*functions: Callable[..., Any]) -> str:
-    """Digest of every source that the compiled code may come from; '' if files do not tell."""
+    """Digest of all sources that compiled code depends on; '' if it depends on more than source files."""
     if any(function.__closure__ for function in functions):
         return ""
     nar = pathlib.Path(__file__).parents[2]
     try:
         sources = {pathlib.Path(inspect.getfile(function)) for function in functions}
-        for room in ("problems", "algorithms", "traces"):
-            sources |= set((nar / room).rglob("*.py"))
+        for package in ("problems", "algorithms", "traces"):
+            sources |= set((nar / package).rglob("*.py"))
         text = [function.__qualname__.encode() for function in functions]
         text += [source.read_bytes() for source in sorted(sources)]
     except (OSError, TypeError):

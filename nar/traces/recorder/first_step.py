@@ -1,4 +1,4 @@
-"""What is known before an algorithm has run: inputs, and first hints, which are a function of them."""
+"""Inputs and first hints: the part of a trace that is known before the algorithm runs."""
 
 import dataclasses
 import functools
@@ -12,14 +12,14 @@ from nar.traces.trace import TraceBatch
 
 
 def record_first_step(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
-    """Inputs and first hints of instances of one size; the algorithm is stopped at its first step.
+    """Records the inputs and first hints of instances of one size, stopping the algorithm at its first step.
 
     Args:
-      algorithm: which would run.
-      instances: B tuples of arguments, as the algorithm's problem samples or checks them.
+      algorithm: the algorithm to start.
+      instances: B tuples of arguments, as returned by the problem's `sample` or `check`.
 
     Returns:
-      Traces of length 1 without outputs.
+      B traces of length 1, without outputs.
     """
 
     @functools.wraps(algorithm.steps)

@@ -1,8 +1,8 @@
-"""A generator of hints turned into a function that writes them.
+"""Transforms a generator of hints into a function that writes the hints to arrays.
 
-numba compiles generators, but keeps their variables in memory from one step to the next and counts references
-to all that they yield. Where each `yield Hints(...)` is replaced by writing the fields into their arrays, the
-compiled code is twice as fast. The generator stays the only source: this is done to its syntax tree.
+numba compiles generators, but keeps their variables in memory between steps and counts references to all
+yielded values. Replacing each `yield Hints(...)` by writes to the hint arrays makes the compiled code twice
+as fast. The generator stays the only source: the transformation works on its syntax tree.
 """
 
 import ast
@@ -14,22 +14,22 @@ from typing import Any
 
 from nar.traces.recorder.write_values import write, write_value
 
-_HINTS, _PLACE, _FIRST, _LENGTH = "_hints", "_place", "_first", "_length"
+_HINTS, _ROW, _FIRST, _LENGTH = "_hints", "_row", "_first", "_length"
 _SCOPE = {"_write": write, "_write_value": write_value}
 
 
-def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionType | None:
-    """A function `(*parameters of steps, hints, place, first) -> length` that writes what is yielded.
+def inline_yields(steps: Callable[..., Any], name: str, file: str) -> types.FunctionType | None:
+    """Returns a function `(*parameters of steps, hints, row, first) -> length` that writes yielded values.
 
     Args:
-      steps: a generator that yields NamedTuples.
-      name: of the new function.
-      file: in which it says to be defined.
+      steps: a generator function that yields NamedTuples.
+      name: name of the new function.
+      file: file name that the new function reports.
 
     Returns:
-      The function; it writes step t to `hints[k][t, place]`, field by field, and returns the number of steps,
-      or -1 where there is no room for one more. For `first` see `nar.traces.recorder.write_values.write`.
-      None if the source of the generator is not to be had, or has a yield of another form.
+      A function that writes field k of step t to `hints[k][t, row]` and returns the number of steps, or -1 if
+      the arrays are full. For `first` see `nar.traces.recorder.write_values.write`.
+      None if the source of the generator is unavailable, or if it yields other than by a statement.
     """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(steps)))
@@ -47,7 +47,7 @@ def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionTy
         return None
     definition.name = name
     definition.returns = None
-    definition.args.args += [ast.arg(_HINTS), ast.arg(_PLACE), ast.arg(_FIRST)]
+    definition.args.args += [ast.arg(_HINTS), ast.arg(_ROW), ast.arg(_FIRST)]
     definition.body = [*ast.parse(f"{_LENGTH} = 0").body, *body, *ast.parse(f"return {_LENGTH}").body]
     scope = {**scope, **_SCOPE}
     exec(compile(ast.fix_missing_locations(tree), file, "exec"), scope)
@@ -55,19 +55,19 @@ def inlined(steps: Callable[..., Any], name: str, file: str) -> types.FunctionTy
 
 
 class _Yields(ast.NodeTransformer):
-    """Replaces statements `yield value` and `return`."""
+    """Replaces the statements `yield value` and `return`."""
 
     def __init__(self, scope: dict[str, Any]) -> None:
         self._scope = scope
         self._count = 0
 
     def statements(self, statement: ast.stmt) -> list[ast.stmt]:
-        """What stands for one statement."""
+        """The statements that replace one statement."""
         changed = self.visit(statement)
         return changed if isinstance(changed, list) else [changed]
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return node  # a function of its own
+        return node  # yields of a nested function are its own
 
     def visit_Return(self, node: ast.Return) -> ast.AST:
         return ast.Return(ast.Name(_LENGTH, ast.Load())) if node.value is None else node
@@ -75,16 +75,16 @@ class _Yields(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.stmt]:
         if not isinstance(node.value, ast.Yield) or node.value.value is None:
             return node
-        place = f"({_LENGTH}, {_PLACE})"
+        leading = f"({_LENGTH}, {_ROW})"
         fields = self._fields(node.value.value)
         if fields is None:
-            writing = [f"_write({_HINTS}, {place}, {ast.unparse(node.value.value)}, {_FIRST})"]
+            writing = [f"_write({_HINTS}, {leading}, {ast.unparse(node.value.value)}, {_FIRST})"]
         else:
-            # Values get names first: numba 0.68 goes wrong where it inlines a call with a condition in it.
+            # Values are assigned to names first: numba 0.68 miscompiles inlined calls whose arguments branch.
             names = [f"_{self._count}_{k}" for k in range(len(fields))]
             writing = [f"{name} = {field}" for name, field in zip(names, fields, strict=True)]
             writing += [
-                f"_write_value({_HINTS}[{k}], {place}, {name}, {_FIRST} + {k})"
+                f"_write_value({_HINTS}[{k}], {leading}, {name}, {_FIRST} + {k})"
                 for k, name in enumerate(names)
             ]
             self._count += 1
@@ -92,7 +92,7 @@ class _Yields(ast.NodeTransformer):
         return ast.parse("\n".join(lines)).body
 
     def _fields(self, value: ast.expr) -> list[str] | None:
-        """The arguments in a call of a NamedTuple, in the order of its fields; None if it is no such call."""
+        """Arguments of a NamedTuple constructor call in field order; None if the value is no such call."""
         if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
             return None
         names = getattr(self._scope.get(value.func.id), "_fields", None)

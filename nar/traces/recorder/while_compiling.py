@@ -1,13 +1,13 @@
-"""Traces in plain Python while numba compiles, so that training need not wait for its first batch.
+"""Records traces in plain Python while numba compiles, so that training does not wait for its first batch.
 
-numba takes seconds for an algorithm that it has not compiled before. The same loops run as plain Python too,
-hundreds of times slower but at once, and what they write is the same to the last bit where a problem is
-`canonical`: plain Python and compiled code agree on whole numbers, on sums and products one by one, and on
-square roots, but not on sines or on sums of arrays. So whoever draws begins in plain Python. Once that has
-taken a second, a thread compiles; it would hold up the first steps, for which much else is compiled.
+numba takes seconds for an algorithm that it has not compiled before. The same loops also run as plain Python,
+hundreds of times slower but immediately, and their results are bit-identical where a problem is `canonical`:
+plain Python and compiled code agree on integers, on scalar sums and products, and on square roots, but not on
+sines or on sums of arrays. So recording starts in plain Python. Once that has taken a second in total, a
+thread starts to compile; earlier, it would compete with the compilation of the first training steps.
 
-That is for algorithms of our own, whose traces are known to be the same, and for few nodes, since a batch of
-many takes seconds in plain Python.
+This applies to built-in algorithms only, whose traces are tested to be identical, and to small problems,
+since a batch of large ones takes seconds in plain Python.
 """
 
 import contextlib
@@ -19,67 +19,67 @@ from collections.abc import Callable, Hashable, Iterator
 import numpy as np
 
 from nar.algorithms import BUILT_IN, Algorithm
-from nar.traces.recorder.array_shapes import Form
-from nar.traces.recorder.compiled_loops import Loops, plain
+from nar.traces.recorder.array_shapes import ArrayShapes
+from nar.traces.recorder.compiled_loops import Loops, plain_loops
 from nar.traces.trace import TraceBatch
 
-_MOST_NODES = 32
+_MAX_NODES = 32
 
-_WORTH_COMPILING = 1.0
-"""After how many seconds of drawing in plain Python."""
+_COMPILE_AFTER_SECONDS = 1.0
+"""Seconds spent recording in plain Python after which compilation starts."""
 
-_SPENT: defaultdict[Hashable, float] = defaultdict(float)
-"""What may be compiled -> seconds for which it has run in plain Python."""
+_PLAIN_SECONDS: defaultdict[Hashable, float] = defaultdict(float)
+"""Compilation key -> seconds spent in plain Python."""
 
-_ENDS: dict[Hashable, threading.Event] = {}
-"""What a thread compiles or has compiled -> whether it has come to an end."""
+_FINISHED: dict[Hashable, threading.Event] = {}
+"""Compilation key -> event that is set once its compilation has finished; absent before it starts."""
 
-_LOOK_UP = threading.Lock()
-_TURN = threading.Lock()
+_STATE_LOCK = threading.Lock()
+_COMPILE_LOCK = threading.Lock()
 """numba compiles one thing at a time."""
 
 
-def same_in_python(algorithm: Algorithm, form: Form) -> bool:
-    """Whether traces of this form, drawn in plain Python, are quick enough and the same to the last bit."""
-    num_nodes = max(axis for shape, _ in form.inputs for axis in shape)
-    return algorithm in BUILT_IN and algorithm.problem.canonical and num_nodes <= _MOST_NODES
+def can_run_plain(algorithm: Algorithm, shapes: ArrayShapes) -> bool:
+    """Returns True if recording such traces in plain Python is fast enough and bit-identical."""
+    num_nodes = max(axis for shape, _ in shapes.inputs for axis in shape)
+    return algorithm in BUILT_IN and algorithm.problem.canonical and num_nodes <= _MAX_NODES
 
 
-def is_compiled(what: Hashable, compile: Callable[[], object]) -> bool:
-    """Whether a thread is done with a compilation; it begins when one asks who has spent enough without.
+def poll_compilation(key: Hashable, compile: Callable[[], object]) -> bool:
+    """Returns True once a compilation has finished; starts it if enough time was spent in plain Python.
 
     Args:
-      what: is compiled.
-      compile: does it. An error is left to whoever calls the same function next.
+      key: identifies the compilation.
+      compile: compiles, in a thread. Its exceptions are dropped; the next compiled call raises them again.
     """
-    with _LOOK_UP:
-        if what not in _ENDS:
-            if _SPENT[what] < _WORTH_COMPILING:
+    with _STATE_LOCK:
+        if key not in _FINISHED:
+            if _PLAIN_SECONDS[key] < _COMPILE_AFTER_SECONDS:
                 return False
-            end = _ENDS[what] = threading.Event()
-            # A daemon, so that a process may end without waiting for it.
-            threading.Thread(target=_run, args=(compile, end), name="nar-numba", daemon=True).start()
-        return _ENDS[what].is_set()
+            finished = _FINISHED[key] = threading.Event()
+            # A daemon thread, so that the process can exit without waiting for it.
+            threading.Thread(target=_run, args=(compile, finished), name="nar-numba", daemon=True).start()
+        return _FINISHED[key].is_set()
 
 
 @contextlib.contextmanager
-def spending(what: Hashable) -> Iterator[None]:
-    """Counts the seconds in which it runs in plain Python."""
-    begun = time.perf_counter()
+def count_plain_seconds(key: Hashable) -> Iterator[None]:
+    """Adds the duration of the block to the time spent in plain Python."""
+    start = time.perf_counter()
     yield
-    with _LOOK_UP:
-        _SPENT[what] += time.perf_counter() - begun
+    with _STATE_LOCK:
+        _PLAIN_SECONDS[key] += time.perf_counter() - start
 
 
-def _run(compile: Callable[[], object], end: threading.Event) -> None:
+def _run(compile: Callable[[], object], finished: threading.Event) -> None:
     try:
-        with _TURN, contextlib.suppress(Exception):
+        with _COMPILE_LOCK, contextlib.suppress(Exception):
             compile()
     finally:
-        end.set()
+        finished.set()
 
 
-def with_plain(algorithm: Algorithm, call: Callable[[Loops], TraceBatch]) -> TraceBatch:
-    """What a call makes of the loops around an algorithm in plain Python, as silent as compiled ones."""
+def with_plain_loops(algorithm: Algorithm, call: Callable[[Loops], TraceBatch]) -> TraceBatch:
+    """Applies `call` to the loops in plain Python, without warnings of numpy (compiled code has none)."""
     with np.errstate(all="ignore"):
-        return call(plain(algorithm))
+        return call(plain_loops(algorithm))
