@@ -1,4 +1,4 @@
-"""Evaluation: scores per kind, rollouts, the suite, right answers, predictions without labels."""
+"""Evaluation: scores per kind, rollouts without teacher forcing, the suite, correctness, prediction."""
 
 from nar.evaluation.averages import Scores, class_mean_scores, mean_and_deviation, mean_score
 from nar.evaluation.correctness.checkers import CHECKERS, valid_answers

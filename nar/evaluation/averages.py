@@ -1,4 +1,4 @@
-"""Averages of scores: over algorithms, over the eight classes of CLRS-30, and over replicas."""
+"""Averages of scores: over algorithms, over the eight classes of CLRS-30, and over seeds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,24 +9,24 @@ from nar.algorithms import FAMILIES, find_algorithm
 from nar.statistics import sample_statistics
 
 Scores = dict[str, dict[str, dict[str, float]]]
-"""task -> size -> output or "score" -> score; "steps", if it is there, is no score."""
+"""task -> size -> output or "score" -> score; an entry "steps", if present, is not a score."""
 
 
 def mean_score(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
-    """Mean over tasks and sizes of `score`."""
+    """Mean `score` over tasks and sizes."""
     return float(np.mean([values["score"] for sizes in scores.values() for values in sizes.values()]))
 
 
 def class_mean_scores(scores: Scores) -> dict[str, float]:
-    """Of each of `FAMILIES` that a task is of: the mean score of its tasks."""
-    of_class: dict[str, Scores] = {}
+    """Mean score of the tasks of each class, in the order of `FAMILIES`; others are left out."""
+    by_class: dict[str, Scores] = {}
     for task, sizes in scores.items():
-        of_class.setdefault(find_algorithm(task).family, {})[task] = sizes
-    return {name: mean_score(of_class[name]) for name in FAMILIES if name in of_class}
+        by_class.setdefault(find_algorithm(task).family, {})[task] = sizes
+    return {name: mean_score(by_class[name]) for name in FAMILIES if name in by_class}
 
 
 def mean_and_deviation(trees: Sequence[Any]) -> tuple[Any, Any]:
-    """Means and sample standard deviations of numbers, one of each replica, or of dictionaries of them."""
+    """Means and sample standard deviations over seeds of numbers, or of nested dictionaries of numbers."""
     if isinstance(trees[0], Mapping):
         pairs = {key: mean_and_deviation([tree[key] for tree in trees]) for key in trees[0]}
         means, deviations = ({key: pair[half] for key, pair in pairs.items()} for half in (0, 1))

@@ -1,4 +1,4 @@
-"""How predictions are compiled: for a CPU with the matrix products of Eigen."""
+"""Compiler options for inference: on CPU, matrix products by Eigen."""
 
 import functools
 from collections.abc import Mapping
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 import jax
 
 EIGEN: Mapping[str, str] = {"xla_cpu_experimental_ynn_fusion_type": ""}
-"""What tells jax's compiler for CPUs to leave YNNPACK out.
+"""Options that disable YNNPACK fusion in XLA's CPU backend.
 
-It makes one operation of chains of products like that of the messages of an `MPNN`. Without a gradient, which
-needs what is in between, such chains are long, and product after product they take less time.
+YNNPACK fuses chains of matrix products, such as those of the messages of an `MPNN`. Without a gradient, which
+needs the intermediate values, these chains are long, and running the products one by one is faster.
 """
 
 
 def options_for(platform: str) -> dict[str, str] | None:
-    """`compiler_options` of `jax.jit` for programs that predict on a platform: cpu, gpu or tpu."""
-    return dict(EIGEN) if platform == "cpu" and _is_known() else None
+    """Returns the `compiler_options` of `jax.jit` for inference on a platform: cpu, gpu or tpu."""
+    return dict(EIGEN) if platform == "cpu" and _is_supported() else None
 
 
 @functools.cache
-def _is_known() -> bool:
-    """Whether this version of jax has the option, which is an experimental one."""
+def _is_supported() -> bool:
+    """Checks that this version of jax has the option, which is experimental."""
     try:
         jax.jit(lambda: 0, compiler_options=dict(EIGEN)).lower().compile()
     except jax.errors.JaxRuntimeError:

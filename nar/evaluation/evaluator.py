@@ -1,4 +1,4 @@
-"""Predictions without a teacher, for whole splits and at any size."""
+"""Scores of predictions without teacher forcing, on whole splits and at any size."""
 
 from typing import NamedTuple
 
@@ -14,15 +14,15 @@ from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
 from nar.training import Devices
 
 SAMPLES_OF_OTHER_SIZES = 32
-"""Times `Algorithm.clrs30_multiplier`, as in the test split."""
+"""Samples per size, to be multiplied by `Algorithm.clrs30_multiplier` as in the test split."""
 
 
 class DecodedOutputs(NamedTuple):
-    """What a network decides for a batch.
+    """Hard-decoded outputs of a network for a batch.
 
     Attributes:
-      outputs: by name, as a trace holds them: [B, ...].
-      steps: [B], how many steps were taken.
+      outputs: outputs by name, in the format of a trace: [B, ...].
+      steps: [B], the number of processor steps of each sample.
     """
 
     outputs: dict[str, np.ndarray]
@@ -41,15 +41,16 @@ class Evaluator:
         *,
         show_progress: bool = False,
     ) -> None:
-        """Compiles nothing yet.
+        """Sets up the evaluator; compilation happens on the first batch of each shape.
 
         Args:
           model: the network.
-          transforms: those that it is trained with.
-          batch_size: how many traces are predicted at once; rounded up to a multiple of the devices.
-          devices: where to predict; by default on one. If they belong to several processes, all of them ask
-            for the same and get the same.
-          show_progress: whether a bar shows the time left.
+          transforms: those used in training.
+          batch_size: the maximum number of traces per batch; rounded up to a multiple of the number of
+            devices.
+          devices: the devices to run on; one by default. With several processes, all of them must make the
+            same calls, and all get the same results.
+          show_progress: whether to show a progress bar.
         """
         self.model = model
         self._transforms = transforms
@@ -57,7 +58,7 @@ class Evaluator:
 
     @property
     def show_progress(self) -> bool:
-        """Whether a bar shows the time left."""
+        """True if a progress bar is shown."""
         return self._inference.show_progress
 
     @show_progress.setter
@@ -66,37 +67,37 @@ class Evaluator:
 
     @property
     def num_programs(self) -> int:
-        """How many shapes of batches it has compiled for."""
+        """The number of compiled programs, one per batch shape."""
         return self._inference.num_programs
 
     def score(self, params: Params, task: str, traces: TraceBatch) -> dict[str, float]:
-        """Score of each output over all traces together, and `score`, their mean.
+        """Computes the score of each output, pooled over all traces, and `score`, their mean.
 
-        If the network learns when to stop there is also `steps`, the mean number of steps that it took.
+        For a network with learned termination there is also `steps`, the mean number of steps taken.
 
         Args:
-          params: of the network.
+          params: parameters of the network.
           task: name of the algorithm.
-          traces: raw ones, as `nar.traces` makes them.
+          traces: raw traces, as `nar.traces` produces them.
         """
         spec = self.model.specs[task]
         batch = self._transforms.apply(find_algorithm(task), traces)
-        decided = self.predict(params, task, batch)
-        scores = score_predictions(spec, batch.outputs, decided.outputs)
+        predicted = self.predict(params, task, batch)
+        scores = score_predictions(spec, batch.outputs, predicted.outputs)
         if isinstance(self.model.config.termination, Learned):
-            scores["steps"] = float(decided.steps.mean())
+            scores["steps"] = float(predicted.steps.mean())
         return scores
 
     def predict(self, params: Params, task: str, batch: TraceBatch) -> DecodedOutputs:
-        """Outputs for a batch after transforms, in its order."""
-        seen = self._inference.run_transformed(params, task, batch)
-        return DecodedOutputs(seen.outputs, seen.steps)
+        """Predicts the outputs of a batch to which the transforms were already applied, in order."""
+        result = self._inference.run_transformed(params, task, batch)
+        return DecodedOutputs(result.outputs, result.steps)
 
 
 def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:
-    """Scores of all tasks on a canonical split of CLRS-30, complete and in order.
+    """Scores all tasks on a canonical split of CLRS-30, complete and in order.
 
-    An algorithm that is not one of the thirty is scored on what would be its split: drawn in the same way.
+    An algorithm outside CLRS-30 is scored on a split drawn in the same way.
     """
     result: Scores = {}
     for task in evaluator.model.specs:
@@ -112,7 +113,7 @@ def score_split(evaluator: Evaluator, params: Params, split: str) -> Scores:
 
 
 def score_sizes(evaluator: Evaluator, params: Params, sizes: list[int], seed: int) -> Scores:
-    """Scores of all tasks on fresh problems of several sizes, drawn as CLRS-30 draws its test split."""
+    """Scores all tasks on fresh problems of several sizes, drawn as CLRS-30 draws its test split."""
     result: Scores = {task: {} for task in evaluator.model.specs}
     for task in evaluator.model.specs:
         count = SAMPLES_OF_OTHER_SIZES * find_algorithm(task).clrs30_multiplier

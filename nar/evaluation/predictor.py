@@ -1,4 +1,4 @@
-"""Predictions for a problem of one's own: inputs in, decided outputs and hints out. No labels are needed.
+"""Predictions for a single problem: inputs in, decoded outputs and hints out. No labels are needed.
 
 predict = Predictor(model, params)
 prediction = predict("bfs", A=[(0, 1), (1, 2)], s=0)
@@ -23,14 +23,14 @@ from nar.traces import Probes, TraceBatch, collect, record_first_step
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What a network makes of one problem, in the form of a trace.
+    """Predictions of a network for one problem, in the format of a trace.
 
     Attributes:
-      outputs: by name, shaped and typed as `nar.run_algorithm(...).outputs`.
-      hints: by name, [steps + 1, ...]: first what the problem begins with, then what is predicted, decided
-        upon. Hints that never change are given, not predicted, and left out; so are all if the network does
-        not decode hints.
-      steps: how many steps the network took.
+      outputs: hard-decoded outputs by name, with the shapes and dtypes of `nar.run_algorithm(...).outputs`.
+      hints: hints by name, [steps + 1, ...]: the initial hints, then the hard-decoded predictions. Hints that
+        never change are inputs, not predictions, and are left out; all are left out if the network does not
+        decode hints.
+      steps: the number of processor steps.
     """
 
     outputs: Probes
@@ -39,33 +39,33 @@ class Prediction:
 
 
 class Predictor:
-    """A network that is asked about one problem at a time; it compiles once for each algorithm and size."""
+    """Runs a network on one problem at a time; compiles once per algorithm and size."""
 
     def __init__(self, model: Model, params: Params, transforms: Transforms | None = None) -> None:
-        """Compiles nothing yet.
+        """Sets up the predictor; compilation happens on the first call for each algorithm and size.
 
         Args:
           model: the network.
-          params: of it.
-          transforms: those that it was trained with; by default all.
+          params: its parameters.
+          transforms: those used in training; by default all.
         """
         self._model = model
         self._params = params
         self._transforms = transforms or Transforms()
-        # The same network, for when the caller says how many steps to take.
+        # The same network, for calls that fix the number of steps.
         config = dataclasses.replace(model.config, termination=FromTrace())
-        self._apply, self._apply_given = (
+        self._apply, self._apply_fixed_steps = (
             jax.jit(
-                which.apply,
+                variant.apply,
                 static_argnames=("task", "is_training", "num_steps"),
                 compiler_options=options_for(jax.default_backend()),
             )
-            for which in (model, make_model(config, model.specs))
+            for variant in (model, make_model(config, model.specs))
         )
 
     @property
     def names(self) -> list[str]:
-        """Names of the algorithms that the network was made for."""
+        """Names of the algorithms that the network supports."""
         return list(self._model.specs)
 
     def __call__(
@@ -75,25 +75,25 @@ class Predictor:
         num_steps: int | None = None,
         **named_arguments: Any,
     ) -> Prediction:
-        """Predicts what an algorithm would return, and its hints on the way.
+        """Predicts the outputs and hints of an algorithm.
 
-        The network is shown the inputs and the first hints, which are a function of them. How many steps it
-        takes is up to `num_steps` or else to `model.config.termination`: only if that is the trace does the
-        algorithm run, and of the run nothing is used but its length.
+        The network gets the inputs and the initial hints, which are a function of the inputs. The number of
+        steps is `num_steps` or else follows from `model.config.termination`. Only termination by the trace
+        (`FromTrace`) runs the algorithm itself, and uses only the length of its trace.
 
         Args:
-          name: of an algorithm that the network was made for.
-          *arguments: of the problem, and
-          **named_arguments: by name, in any form that `nar.run_algorithm` takes.
-          num_steps: how many steps to take.
+          name: an algorithm that the network supports, or its name.
+          *arguments: positional arguments of the problem, in any form that `nar.run_algorithm` accepts.
+          **named_arguments: named arguments of the problem.
+          num_steps: the number of processor steps.
 
         Raises:
-          ValueError: if the network was not made for the algorithm, or an argument is not valid.
+          ValueError: if the network does not support the algorithm, or an argument is invalid.
         """
         algorithm = find_algorithm(name)
         if algorithm.name not in self._model.specs:
             raise ValueError(
-                f"this network was not made for {algorithm.name!r}; known: {', '.join(self.names)}"
+                f"this network does not support {algorithm.name!r}; known: {', '.join(self.names)}"
             )
         if num_steps is not None and (type(num_steps) is not int or num_steps < 1):
             raise ValueError(f"num_steps must be an integer of at least 1, got {num_steps!r}")
@@ -103,14 +103,14 @@ class Predictor:
             raise ValueError(f"{algorithm.name}: {error}") from None
         batch = self._transforms.apply(algorithm, record_first_step(algorithm, [instance]))
         predictions = self._predictions(algorithm, instance, batch, num_steps)
-        return _decided(algorithm, self._model.specs[algorithm.name], batch, predictions)
+return _decode(algorithm, self._model.specs[algorithm.name], batch, predictions)
 
     def _predictions(
         self, algorithm: Algorithm, instance: Arguments, batch: TraceBatch, num_steps: int | None
     ) -> Predictions:
         apply, max_steps = self._apply, None
         if num_steps is not None:
-            apply = self._apply_given
+            apply = self._apply_fixed_steps
         elif isinstance(self._model.config.termination, FromTrace):
             num_steps = max(1, int(collect(algorithm, [instance]).lengths[0]) - 1)
         if num_steps is not None:
@@ -120,7 +120,7 @@ class Predictor:
         return apply(self._params, jax.random.key(0), **arguments)
 
 
-def _decided(algorithm: Algorithm, spec: Spec, batch: TraceBatch, predictions: Predictions) -> Prediction:
+def _decode(algorithm: Algorithm, spec: Spec, batch: TraceBatch, predictions: Predictions) -> Prediction:
     steps = int(predictions.steps[0])
     outputs = decode_outputs(spec, predictions.outputs)
     hints = {}

@@ -1,4 +1,4 @@
-"""Scores of predictions, one formula for each kind, pooled over all samples (arXiv 2205.15659, section 3)."""
+"""Scores of predictions, one formula per kind, pooled over all samples (arXiv 2205.15659, section 3)."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,35 +12,35 @@ from nar.specs import MASKED, Kind, Probe, Spec
 from nar.traces import TraceBatch
 
 Score = Callable[[np.ndarray, np.ndarray], float]
-"""(truth, decided) -> score; both as a trace holds them."""
+"""(truth, predicted) -> score; both in the format of a trace."""
 
 
-def micro_f1(truth: np.ndarray, decided: np.ndarray) -> float:
-    """F1 of the entries of all samples together, without masked ones; 1 if nothing is or should be found."""
+def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """F1 pooled over the unmasked entries of all samples; 1 if no entry is or is predicted to be positive."""
     counted = truth != MASKED
-    true, found = (truth == 1) & counted, (decided > 0.5) & counted
-    hits = (true & found).sum()
-    if not true.any() and not found.any():
+    positive, detected = (truth == 1) & counted, (predicted > 0.5) & counted
+    hits = (positive & detected).sum()
+    if not positive.any() and not detected.any():
         return 1.0
-    return float(2 * hits / (true.sum() + found.sum()))
+    return float(2 * hits / (positive.sum() + detected.sum()))
 
 
-def class_accuracy(truth: np.ndarray, decided: np.ndarray) -> float:
-    """Share of one-hot vectors whose class is right, without masked ones; 1 if all are masked."""
+def class_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Accuracy over the unmasked one-hot vectors; 1 if all are masked."""
     counted = (truth != MASKED).all(axis=-1)
     if not counted.any():
         return 1.0
-    return float((truth.argmax(axis=-1) == decided.argmax(axis=-1))[counted].mean())
+    return float((truth.argmax(axis=-1) == predicted.argmax(axis=-1))[counted].mean())
 
 
-def pointer_accuracy(truth: np.ndarray, decided: np.ndarray) -> float:
-    """Share of pointers that are right."""
-    return float((truth == decided).mean())
+def pointer_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Fraction of pointers that are correct."""
+    return float((truth == predicted).mean())
 
 
-def mean_squared_error(truth: np.ndarray, decided: np.ndarray) -> float:
-    """Mean squared error: not a score, the smaller the better."""
-    return float(((truth - decided) ** 2).mean())
+def mean_squared_error(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean squared error: an error rather than a score, lower is better."""
+    return float(((truth - predicted) ** 2).mean())
 
 
 SCORES: Mapping[Kind, Score] = MappingProxyType(
@@ -54,36 +54,36 @@ SCORES: Mapping[Kind, Score] = MappingProxyType(
         Kind.PERMUTATION_POINTER: pointer_accuracy,
     }
 )
-"""By kind; permutations are scored as pointers, after `decide`."""
+"""Score function of each kind; permutations are scored as pointers, after `decode_outputs`."""
 
 
 def decode_outputs(spec: Spec, logits: Values) -> dict[str, np.ndarray]:
-    """Outputs as a trace holds them: pointers as indices, permutations as predecessor pointers.
+    """Hard-decodes outputs into the format of a trace: pointers as indices, permutations as predecessors.
 
     Args:
-      spec: after transforms.
-      logits: of outputs by name, [B, ...].
+      spec: the spec after transforms.
+      logits: logits of the outputs by name, [B, ...].
     """
-    decided = {}
+    predicted = {}
     for probe in spec.outputs:
         value = decode_hard(probe, logits[probe.name], OUTPUT_SINKHORN_ITERATIONS)
-        decided[probe.name] = np.asarray(value)
+        predicted[probe.name] = np.asarray(value)
     for probe in spec.outputs:
         if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
-            decided[probe.name] = decided[probe.name].argmax(axis=-1)
-    return join_permutations(spec, decided)
+            predicted[probe.name] = predicted[probe.name].argmax(axis=-1)
+    return join_permutations(spec, predicted)
 
 
 def decode_hint(probe: Probe, logits: jax.Array) -> np.ndarray:
-    """A hint as a trace holds it: logits [S, B, ...] of what each step predicts."""
-    decided = np.asarray(decode_hard(probe, logits))
+    """Hard-decodes one hint's logits of all steps, [S, B, ...], into the format of a trace."""
+    predicted = np.asarray(decode_hard(probe, logits))
     if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
-        decided = decided.argmax(axis=-1)
-    return decided.astype(probe.dtype)
+        predicted = predicted.argmax(axis=-1)
+    return predicted.astype(probe.dtype)
 
 
 def join_permutations(spec: Spec, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Cyclic one-hot pointers [B, N, N] and first nodes [B, N] as predecessor pointers [B, N]."""
+    """Joins cyclic one-hot pointers [B, N, N] and first-node masks [B, N] to predecessor pointers [B, N]."""
     joined = dict(values)
     for probe in spec.outputs:
         if probe.kind is Kind.PERMUTATION_POINTER:
@@ -94,21 +94,21 @@ def join_permutations(spec: Spec, values: Mapping[str, np.ndarray]) -> dict[str,
 
 
 def score_predictions(
-    spec: Spec, truth: Mapping[str, np.ndarray], decided: Mapping[str, np.ndarray]
+    spec: Spec, truth: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """Score of each output, and `score`, their mean.
+    """Computes the score of each output, and `score`, their mean.
 
     Args:
-      spec: after transforms.
+      spec: the spec after transforms.
       truth: outputs of a batch, after transforms.
-      decided: as `decide` returns them.
+      predicted: predictions, as `decode_outputs` returns them.
     """
     truth = join_permutations(spec, truth)
     probes: dict[str, Probe] = {probe.name: probe for probe in spec.outputs if probe.name in truth}
-    scores = {name: SCORES[probe.kind](truth[name], decided[name]) for name, probe in probes.items()}
+    scores = {name: SCORES[probe.kind](truth[name], predicted[name]) for name, probe in probes.items()}
     return {**scores, "score": float(np.mean(list(scores.values())))}
 
 
 def score_outputs(spec: Spec, batch: TraceBatch, logits: Values) -> dict[str, float]:
-    """Scores of a network's output logits for a batch; see `score_decided`."""
+    """Scores a network's output logits for a batch; see `score_predictions`."""
     return score_predictions(spec, batch.outputs, decode_outputs(spec, logits))

@@ -1,4 +1,4 @@
-"""The evaluation suite: many sizes, families of graphs, seeds and lengths, each measured in several ways."""
+"""The evaluation suite: many sizes, graph families, seeds and numbers of steps, each with several metrics."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,18 +18,19 @@ from nar.statistics import SampleStatistics, sample_statistics
 from nar.traces import clrs30_sample
 
 CLRS30 = "clrs30"
-"""The family of problems that CLRS-30 draws."""
+"""Name of the problem distribution of CLRS-30, as opposed to a graph family."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Case:
-    """What a network is measured on.
+    """One evaluation condition.
 
     Attributes:
       task: name of the algorithm.
-      size: of the problems.
-      family: of the graphs; `CLRS30` for problems as CLRS-30 draws them.
-      lengths: "true" if the network takes as many steps as the algorithm, "own" if it decides.
+      size: problem size.
+      family: graph family; `CLRS30` for the problem distribution of CLRS-30.
+      lengths: "true" if the network takes as many steps as the algorithm, "own" if it uses its own
+        termination rule.
     """
 
     task: str
@@ -40,18 +41,18 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """One case with the problems of one seed.
+    """Metrics of one case on the problems of one seed.
 
     Attributes:
-      case: what was measured.
-      seed: of the problems.
-      instances: how many.
-      scores: by output, as CLRS-30 scores them; and `score`, their mean.
-      exact: share of instances without a wrong entry.
-      valid: share of instances with a right answer, be it another one than CLRS-30's; None if there is no
-        checker for the algorithm.
-      steps: mean number of steps.
-      hints: by name: the score at each step from 1 on, over the traces that have it.
+      case: the evaluation condition.
+      seed: seed of the problems.
+      instances: number of problem instances.
+      scores: CLRS-30 score of each output, and `score`, their mean.
+      exact: fraction of instances without a wrong entry.
+      valid: fraction of instances with a correct answer, whether or not it is CLRS-30's; None if the
+        algorithm has no correctness checker.
+      steps: mean number of processor steps.
+      hints: score of each hint at steps 1, 2, ..., each over the traces that are that long.
     """
 
     case: Case
@@ -64,42 +65,42 @@ class Measurement:
     hints: dict[str, list[float]]
 
     def quantities(self) -> dict[str, float]:
-        """All numbers by name, but for hints."""
+        """All scalar metrics by name (without those of hints)."""
         outputs = {f"output/{name}": value for name, value in self.scores.items() if name != "score"}
-        found = {"score": self.scores["score"], "exact": self.exact}
+        metrics = {"score": self.scores["score"], "exact": self.exact}
         if self.valid is not None:
-            found["valid"] = self.valid
-        return {**found, **outputs, "steps": self.steps}
+            metrics["valid"] = self.valid
+        return {**metrics, **outputs, "steps": self.steps}
 
 
 def make_cases(
     tasks: Sequence[str],
     sizes: Sequence[int] | Mapping[str, Sequence[int]],
     families: Sequence[str] | Mapping[str, Sequence[str]],
-    own: bool,
-    graphs: Collection[str] = (),
+    has_own_lengths: bool,
+    graph_tasks: Collection[str] = (),
 ) -> list[Case]:
-    """All cases, in order. Families of graphs are left out for tasks without graphs.
+    """Builds all cases, in order. Graph families are skipped for tasks without graphs.
 
     Args:
       tasks: names of algorithms.
-      sizes: of problems, of all tasks or by task.
-      families: of graphs, of all tasks or by task.
-      own: whether the network decides on its number of steps, so that both lengths are measured.
-      graphs: tasks that must be about graphs, since they were given families of their own.
+      sizes: problem sizes, the same for all tasks or by task.
+      families: graph families, the same for all tasks or by task.
+      has_own_lengths: whether the network has its own termination rule, so that both lengths are evaluated.
+      graph_tasks: tasks that must be graph problems, since they were given graph families by name.
 
     Raises:
-      ValueError: if a size or a family cannot be drawn, or no task has it.
+      ValueError: if a size or a family cannot be drawn, or applies to no task.
     """
-    lengths = ("own", "true") if own else ("true",)
-    cases, asked = [], list[str]()
+    lengths = ("own", "true") if has_own_lengths else ("true",)
+    cases, requested = [], list[str]()
     for task in tasks:
         problem = find_algorithm(task).problem
         has_families = "family" in problem.options
-        if task in graphs and not has_families:
-            raise ValueError(f"{task} is not about graphs, and has no families of them")
+        if task in graph_tasks and not has_families:
+            raise ValueError(f"{task} is not a graph problem, so it has no graph families")
         for family in families[task] if isinstance(families, Mapping) else families:
-            asked.append(family)
+            requested.append(family)
             if family != CLRS30 and not has_families:
                 continue
             for size in sizes[task] if isinstance(sizes, Mapping) else sizes:
@@ -108,9 +109,9 @@ def make_cases(
                 except ValueError as error:
                     raise ValueError(f"{task}: {error}") from None
                 cases += [Case(task, size, family, length) for length in lengths]
-    unused = [family for family in asked if family not in {case.family for case in cases}]
+    unused = [family for family in requested if family not in {case.family for case in cases}]
     if unused:
-        raise ValueError(f"family {unused[0]!r}: none of {', '.join(tasks)} is about graphs")
+        raise ValueError(f"family {unused[0]!r}: none of {', '.join(tasks)} is a graph problem")
     return cases
 
 
@@ -120,28 +121,28 @@ def measure_cases(
     specs: Mapping[str, Spec],
     cases: Sequence[Case],
     seeds: Sequence[int],
-    keep: Callable[[Case, int, InferenceResult], None] = lambda case, seed, seen: None,
+    on_result: Callable[[Case, int, InferenceResult], None] = lambda case, seed, result: None,
 ) -> Iterator[Measurement]:
-    """Measures a network.
+    """Evaluates a network on every case and seed.
 
     Args:
-      inferences: of the network, by the lengths that cases ask for.
-      params: of it.
-      specs: by task, after transforms.
-      cases: what to measure.
-      seeds: of the problems, which are drawn as CLRS-30 draws its test split.
-      keep: is handed all that was seen.
+      inferences: inference with the network, by `Case.lengths`.
+      params: parameters of the network.
+      specs: specs by task, after transforms.
+      cases: the evaluation conditions.
+      seeds: seeds of the problems, which are drawn as CLRS-30 draws its test split.
+      on_result: called with the case, the seed and the predictions of each evaluation.
 
     Yields:
-      A measurement for each case and seed.
+      One measurement per case and seed.
     """
     for case in cases:
         algorithm = find_algorithm(case.task)
         for seed in seeds:
             traces = _draw(algorithm, case, seed)
-            seen = inferences[case.lengths].run(params, case.task, traces)
-            keep(case, seed, seen)
-            yield measure(case, seed, specs[case.task], seen)
+            result = inferences[case.lengths].run(params, case.task, traces)
+            on_result(case, seed, result)
+            yield measure(case, seed, specs[case.task], result)
 
 
 def _draw(algorithm: Algorithm, case: Case, seed: int) -> Any:
@@ -153,38 +154,38 @@ def _options(family: str) -> dict[str, Any]:
     return {} if family == CLRS30 else {"family": family}
 
 
-def measure(case: Case, seed: int, spec: Spec, seen: InferenceResult) -> Measurement:
-    """All that is measured of what was seen."""
-    truth = seen.batch.outputs
-    valid = valid_answers(case.task, spec, seen.batch.inputs, truth, seen.outputs)
+def measure(case: Case, seed: int, spec: Spec, result: InferenceResult) -> Measurement:
+    """Computes all metrics of the predictions for one case and seed."""
+    truth = result.batch.outputs
+    valid = valid_answers(case.task, spec, result.batch.inputs, truth, result.outputs)
     return Measurement(
         case=case,
         seed=seed,
-        instances=len(seen.steps),
-        scores=score_predictions(spec, truth, seen.outputs),
-        exact=float(exact_matches(spec, truth, seen.outputs).mean()),
+        instances=len(result.steps),
+        scores=score_predictions(spec, truth, result.outputs),
+        exact=float(exact_matches(spec, truth, result.outputs).mean()),
         valid=None if valid is None else float(valid.mean()),
-        steps=float(seen.steps.mean()),
-        hints=hint_scores(spec, seen),
+        steps=float(result.steps.mean()),
+        hints=hint_scores(spec, result),
     )
 
 
-def hint_scores(spec: Spec, seen: InferenceResult) -> dict[str, list[float]]:
-    """By hint: the score at step 1, 2, ..., each over the traces and predictions that go so far."""
-    last = np.minimum(seen.batch.lengths - 1, seen.steps)
+def hint_scores(spec: Spec, result: InferenceResult) -> dict[str, list[float]]:
+    """Scores of each hint at steps 1, 2, ..., each over the samples whose trace and rollout are that long."""
+    last = np.minimum(result.batch.lengths - 1, result.steps)
     scores = {}
     for probe in spec.hints:
-        if probe.name in seen.hints:
-            truth, decided = seen.batch.hints[probe.name], seen.hints[probe.name]
+        if probe.name in result.hints:
+            truth, predicted = result.batch.hints[probe.name], result.hints[probe.name]
             scores[probe.name] = [
-                SCORES[probe.kind](truth[step][last >= step], decided[step - 1][last >= step])
+                SCORES[probe.kind](truth[step][last >= step], predicted[step - 1][last >= step])
                 for step in range(1, int(last.max()) + 1)
             ]
     return scores
 
 
 def summarize_cases(measurements: Sequence[Measurement]) -> dict[Case, dict[str, SampleStatistics]]:
-    """By case and quantity: mean, deviation and interval over seeds."""
+    """Mean, standard deviation and confidence interval over seeds of each metric of each case."""
     by_case: dict[Case, list[dict[str, float]]] = {}
     for one in measurements:
         by_case.setdefault(one.case, []).append(one.quantities())

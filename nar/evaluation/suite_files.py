@@ -1,4 +1,4 @@
-"""What the evaluation suite found, as JSON, as CSV and, step by step, as arrays."""
+"""Files of the evaluation suite: metrics as JSON and CSV, predictions of each step as arrays."""
 
 import csv
 import dataclasses
@@ -14,11 +14,11 @@ from nar.evaluation.inference import InferenceResult
 from nar.evaluation.suite import Case, Measurement, summarize_cases
 
 COLUMNS = ("task", "size", "family", "lengths", "seed", "instances", "quantity", "step", "value")
-"""Of the CSV: a line for each number. `step` is empty but for `hint/NAME`."""
+"""Columns of the CSV file, which has one line per number. `step` is set for `hint/NAME` only."""
 
 
 def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """Every measurement, and the spread of each quantity over seeds."""
+    """All measurements, and the statistics of each metric over seeds."""
     return {
         "measurements": [
             {
@@ -41,7 +41,7 @@ def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
 
 
 def write_csv(path: pathlib.Path, measurements: Sequence[Measurement]) -> None:
-    """Writes one number a line, in the columns `COLUMNS`."""
+    """Writes one number per line, in the columns `COLUMNS`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -60,25 +60,25 @@ def _numbers(one: Measurement) -> Iterator[tuple[str, int | str, float]]:
             yield f"hint/{name}", step, value
 
 
-def dump(folder: pathlib.Path, case: Case, seed: int, seen: InferenceResult) -> pathlib.Path:
-    """Writes all that was seen as one file of arrays, and returns its path.
+def dump(folder: pathlib.Path, case: Case, seed: int, result: InferenceResult) -> pathlib.Path:
+    """Writes the predictions of one case and seed as an `.npz` file, and returns its path.
 
-    Names are `input/NAME`, `output/NAME` and `hint/NAME` (the truth), `predicted_output/NAME` and
-    `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were observed; shapes are those of
-    `InferenceResult`.
+    The arrays are `input/NAME`, `output/NAME` and `hint/NAME` (the ground truth), `predicted_output/NAME`
+    and `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were captured; their shapes are
+    those of `InferenceResult`.
     """
-    batch = seen.batch
+    batch = result.batch
     groups = {
         "input": batch.inputs,
         "output": batch.outputs,
         "hint": batch.hints,
-        "predicted_output": seen.outputs,
-        "predicted_hint": seen.hints,
+        "predicted_output": result.outputs,
+        "predicted_hint": result.hints,
     }
     arrays = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
-    arrays |= {"lengths": batch.lengths, "steps": seen.steps}
-    if seen.states is not None:
-        arrays["states"] = seen.states
+    arrays |= {"lengths": batch.lengths, "steps": result.steps}
+    if result.states is not None:
+        arrays["states"] = result.states
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{case.task}_n{case.size}_{case.family}_{case.lengths}_seed{seed}.npz"
     with atomic_write(path) as file:

@@ -150,7 +150,7 @@ def test_a_network_without_hints():
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("dfs", {"A": [(0, 1)]}, "this network was not made for 'dfs'; known: bfs"),
+        ("dfs", {"A": [(0, 1)]}, "this network does not support 'dfs'; known: bfs"),
         ("bsf", {}, "unknown algorithm 'bsf'"),
         ("bfs", {"A": [(0, 1)]}, "bfs: missing argument 's'"),
         ("bfs", {"A": [(0, 1)], "s": 7}, "bfs: s must"),
@@ -182,8 +182,8 @@ def test_on_a_cpu_chains_of_products_stay_products():
 
 def test_a_jax_without_the_option_predicts_all_the_same(monkeypatch):
     monkeypatch.setattr(compiler_options, "EIGEN", {"xla_cpu_of_another_version": ""})
-    compiler_options._is_known.cache_clear()
+    compiler_options._is_supported.cache_clear()
     try:
         assert compiler_options.options_for("cpu") is None
     finally:
-        compiler_options._is_known.cache_clear()
+        compiler_options._is_supported.cache_clear()

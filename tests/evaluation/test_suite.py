@@ -29,7 +29,7 @@ from nar.evaluation import (
     valid_answers,
     write_csv,
 )
-from nar.evaluation.correctness.checkers import depth_first_forest, forest_weight, shortest_path_tree
+from nar.evaluation.correctness.checkers import forest_weight, is_shortest_path_tree
 from nar.evaluation.scores import join_permutations
 from nar.evaluation.suite import hint_scores
 from nar.model import Budget, Learned, NetConfig, make_model, make_recorder
@@ -147,7 +147,7 @@ def test_shortest_path_trees_by_brute_force(seed):
     found = 0
     for parents in all_parents(4):
         right = all(parents[v] in predecessors[v] if v in predecessors else parents[v] == v for v in range(4))
-        assert shortest_path_tree(weights, 0, parents) == right
+        assert is_shortest_path_tree(weights, 0, parents) == right
         found += right
     assert found == np.prod([len(one) for one in predecessors.values()], dtype=int)
 
@@ -155,8 +155,8 @@ def test_shortest_path_trees_by_brute_force(seed):
 def test_edges_of_no_weight_do_not_make_a_ring_a_tree():
     weights = np.full((3, 3), np.inf)
     weights[0, 1] = weights[1, 2] = weights[2, 1] = 0.0
-    assert shortest_path_tree(weights, 0, np.array([0, 0, 1]))
-    assert not shortest_path_tree(weights, 0, np.array([0, 2, 1]))
+    assert is_shortest_path_tree(weights, 0, np.array([0, 0, 1]))
+    assert not is_shortest_path_tree(weights, 0, np.array([0, 2, 1]))
 
 
 def depth_first_forests(edges):
@@ -190,7 +190,7 @@ def test_depth_first_forests_by_brute_force(seed):
     np.fill_diagonal(edges, False)
     forests = depth_first_forests(edges)
     for parents in all_parents(4):
-        assert depth_first_forest(edges, parents) == (tuple(parents.tolist()) in forests)
+        assert is_depth_first_forest(edges, parents) == (tuple(parents.tolist()) in forests)
 
 
 def check(task, inputs, truth, decided):
@@ -435,29 +435,30 @@ def test_hints_are_scored_over_the_traces_that_go_so_far():
 
 
 def test_cases_are_the_sizes_and_families_that_a_task_has():
-    cases = make_cases(["bfs", "minimum"], [4, 5], ["clrs30", "grid"], own=False)
+    cases = make_cases(["bfs", "minimum"], [4, 5], ["clrs30", "grid"], has_own_lengths=False)
     assert [(case.task, case.size, case.family) for case in cases] == [
         ("bfs", 4, "clrs30"), ("bfs", 5, "clrs30"), ("bfs", 4, "grid"), ("bfs", 5, "grid"),
         ("minimum", 4, "clrs30"), ("minimum", 5, "clrs30"),
     ]  # fmt: skip
-    assert {case.lengths for case in make_cases(["bfs"], [4], ["clrs30"], own=True)} == {"own", "true"}
+    both = make_cases(["bfs"], [4], ["clrs30"], has_own_lengths=True)
+    assert {case.lengths for case in both} == {"own", "true"}
     for tasks, sizes, families, words in (
         (["bfs"], [0], ["clrs30"], "bfs: size must be"),
         (["bfs"], [4], ["gird"], "bfs: family must be one of .*gird"),
-        (["minimum"], [4], ["grid"], "family 'grid': none of minimum is about graphs"),
+        (["minimum"], [4], ["grid"], "family 'grid': none of minimum is a graph problem"),
     ):
         with pytest.raises(ValueError, match=words):
-            make_cases(tasks, sizes, families, own=False)
+            make_cases(tasks, sizes, families, has_own_lengths=False)
 
 
 def test_tasks_may_have_sizes_and_families_of_their_own():
     sizes, families = {"bfs": [4, 5], "minimum": [9]}, {"bfs": ["tree"], "minimum": ["clrs30"]}
-    cases = make_cases(["bfs", "minimum"], sizes, families, own=False, graphs=["bfs"])
+    cases = make_cases(["bfs", "minimum"], sizes, families, has_own_lengths=False, graph_tasks=["bfs"])
     assert [(case.task, case.size, case.family) for case in cases] == [
         ("bfs", 4, "tree"), ("bfs", 5, "tree"), ("minimum", 9, "clrs30"),
     ]  # fmt: skip
-    with pytest.raises(ValueError, match="minimum is not about graphs"):
-        make_cases(["bfs", "minimum"], [4], {**families, "minimum": ["grid"]}, False, graphs=["minimum"])
+    with pytest.raises(ValueError, match="minimum is not a graph problem"):
+        make_cases(["bfs", "minimum"], [4], {**families, "minimum": ["grid"]}, False, graph_tasks=["minimum"])
 
 
 def test_lists_on_the_command_line_may_be_those_of_tasks():
@@ -506,7 +507,7 @@ def measured(tmp_path_factory):
         lengths: Inference(model, Transforms(), 32, capture="states", true_lengths=lengths == "true")
         for lengths in ("own", "true")
     }
-    cases = make_cases(["bfs"], [5], ["clrs30", "tree"], own=True)
+    cases = make_cases(["bfs"], [5], ["clrs30", "tree"], has_own_lengths=True)
     found = list(
         measure_cases(
             inferences, params, model.specs, cases, [3, 4], lambda *seen: dump(folder, *seen) and None

@@ -1,1 +1,1 @@
-"""Correctness of whole answers: exact match, and checkers for problems with several answers."""
+"""Correctness of whole answers: exact match, and checkers for problems with several correct answers."""

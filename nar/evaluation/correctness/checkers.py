@@ -1,8 +1,8 @@
-"""Which answers solve the problem, be they those of CLRS-30's algorithm or others.
+"""Correctness checkers: accept every answer that solves the problem, not only that of CLRS-30's algorithm.
 
-Many problems have several right answers: any shortest path will do, equal keys may stand in any order.
-CLRS-30 counts one of them. Here is what makes an answer right, for those algorithms whose problem has a short
-definition. Inputs and answers are those of one instance, as a trace holds them, without a batch axis.
+Many problems have several correct answers: any shortest path will do, equal keys may be in any order. CLRS-30
+accepts only one of them. The checkers cover the algorithms whose problem has a short definition. Inputs and
+answers are those of one instance, in the format of a trace, without a batch axis.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,11 +10,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from nar.evaluation.correctness.optimal_sets import heaviest_schedule, largest_matching, most_activities
+from nar.evaluation.correctness.optimal_sets import (
+    is_best_schedule,
+    is_maximum_matching,
+    is_largest_activity_set,
+)
 from nar.evaluation.correctness.optimal_tables import (
-    cheapest_products,
-    cheapest_search_trees,
-    longest_common_subsequences,
+    is_matrix_chain_table,
+    is_search_tree_table,
+    is_lcs_table,
 )
 from nar.evaluation.scores import join_permutations
 from nar.specs import Spec
@@ -22,7 +26,7 @@ from nar.specs import Spec
 Array = np.ndarray
 Values = Mapping[str, Array]
 Checker = Callable[[Values, Values, Values], bool]
-"""(inputs, true outputs, decided outputs) -> whether what was decided is a right answer."""
+"""(inputs, true outputs, predicted outputs) -> True if the predicted outputs are a correct answer."""
 
 _TOLERANCE = 1e-6
 
@@ -31,13 +35,13 @@ _TOLERANCE = 1e-6
 # Paths and trees
 
 
-def shortest_path_tree(weights: Array, source: int, parents: Array) -> bool:
-    """Whether each node's parent is the last but one on a shortest path from the source.
+def is_shortest_path_tree(weights: Array, source: int, parents: Array) -> bool:
+    """Checks that each node's parent is its predecessor on a shortest path from the source.
 
     Args:
-      weights: [N, N], of edges; infinite where there is none.
-      source: a node.
-      parents: [N]; of the source and of nodes out of reach, themselves.
+      weights: [N, N] edge weights; infinite where there is no edge.
+      source: the source node.
+      parents: [N]; the source and unreachable nodes must be their own parents.
     """
     distances = path_lengths(weights, source)
     nodes = np.arange(len(parents))
@@ -45,14 +49,14 @@ def shortest_path_tree(weights: Array, source: int, parents: Array) -> bool:
     inner = reached & (nodes != source)
     if (parents[~inner] != nodes[~inner]).any() or not reached[parents[inner]].all():
         return False
-    behind = distances[parents[inner]] + weights[parents[inner], nodes[inner]]
-    return bool(np.allclose(behind, distances[inner], rtol=0, atol=_TOLERANCE)) and leads_to(
+    via_parent = distances[parents[inner]] + weights[parents[inner], nodes[inner]]
+    return bool(np.allclose(via_parent, distances[inner], rtol=0, atol=_TOLERANCE)) and all_lead_to(
         parents, source, inner
     )
 
 
 def path_lengths(weights: Array, source: int) -> Array:
-    """[N] lengths of shortest paths from a node, by Bellman and Ford; infinite out of reach."""
+    """Shortest-path distances from a node, [N], by Bellman-Ford; infinite for unreachable nodes."""
     distances = np.full(len(weights), np.inf)
     distances[source] = 0
     for _ in range(len(weights) - 1):
@@ -60,65 +64,65 @@ def path_lengths(weights: Array, source: int) -> Array:
     return distances
 
 
-def leads_to(parents: Array, root: int, nodes: Array) -> bool:
-    """Whether the way from each of these nodes, from parent to parent, ends at the root."""
-    at = np.arange(len(parents))
+def all_lead_to(parents: Array, root: int, nodes: Array) -> bool:
+    """Checks that following parents from each of these nodes ends at the root."""
+    ancestors = np.arange(len(parents))
     for _ in range(len(parents)):
-        at = parents[at]
-    return bool((at[nodes] == root).all())
+        ancestors = parents[ancestors]
+    return bool((ancestors[nodes] == root).all())
 
 
-def depth_first_forest(edges: Array, parents: Array) -> bool:
-    """Whether some order of roots and of neighbours makes depth-first search leave this forest.
+def is_depth_first_forest(edges: Array, parents: Array) -> bool:
+    """Checks that depth-first search, with some order of roots and neighbors, produces this forest.
 
-    An edge between two branches of a node says that the branch it leads to was searched first. There is
-    such an order if, at each node and among the roots, these demands are no cycle.
+    A graph edge from one branch of a node to another implies that the branch it leads to was searched first.
+    A suitable order exists if these constraints are acyclic at each node and among the roots.
 
     Args:
       edges: [N, N] bool.
-      parents: [N]; of roots, themselves.
+      parents: [N]; roots are their own parents.
     """
     nodes = np.arange(len(parents))
     inner = parents != nodes
     if not edges[parents[inner], nodes[inner]].all():
         return False
-    ways = [way for node in nodes if (way := _way_from_root(parents, int(node))) is not None]
-    if len(ways) < len(nodes):
+    paths = [path for node in nodes if (path := _path_from_root(parents, int(node))) is not None]
+    if len(paths) < len(nodes):
         return False
-    first: dict[tuple[int, int], None] = {}
+    constraints: dict[tuple[int, int], None] = {}
     for u, v in np.argwhere(edges).tolist():
-        fork = next((pair for pair in zip(ways[u], ways[v], strict=False) if pair[0] != pair[1]), None)
+        fork = next((pair for pair in zip(paths[u], paths[v], strict=False) if pair[0] != pair[1]), None)
         if fork is not None:
-            first[fork[1], fork[0]] = None
-    before = np.zeros_like(edges)
-    for branch, later in first:
-        before[branch, later] = True
-    return _is_acyclic(before)
+            constraints[fork[1], fork[0]] = None
+    is_before = np.zeros_like(edges)
+    for earlier, later in constraints:
+        is_before[earlier, later] = True
+    return _is_acyclic(is_before)
 
 
-def _way_from_root(parents: Array, node: int) -> list[int] | None:
-    """Nodes on the way to a node; None if there is a cycle."""
-    way = [node]
-    while parents[way[-1]] != way[-1]:
-        way.append(int(parents[way[-1]]))
-        if len(way) > len(parents):
+def _path_from_root(parents: Array, node: int) -> list[int] | None:
+    """Nodes on the path from the root to a node; None if the parents have a cycle."""
+    path = [node]
+    while parents[path[-1]] != path[-1]:
+        path.append(int(parents[path[-1]]))
+        if len(path) > len(parents):
             return None
-    return way[::-1]
+    return path[::-1]
 
 
 def _is_acyclic(edges: Array) -> bool:
-    """Whether nodes without incoming edges can be taken away until none is left."""
-    left = np.ones(len(edges), bool)
-    while left.any():
-        free = left & ~(edges & left[:, None]).any(axis=0)
+    """Checks for cycles by repeatedly removing the nodes without incoming edges."""
+    remaining = np.ones(len(edges), bool)
+    while remaining.any():
+        free = remaining & ~(edges & remaining[:, None]).any(axis=0)
         if not free.any():
             return False
-        left &= ~free
+        remaining &= ~free
     return True
 
 
 def forest_weight(weights: Array) -> float:
-    """The weight of a lightest spanning forest, by Kruskal; infinite weights are no edges."""
+    """Weight of a minimum spanning forest, by Kruskal's algorithm; infinite weights mean no edge."""
     label, total = np.arange(len(weights)), 0.0
     edges = [(weights[u, v], u, v) for u, v in np.argwhere(np.isfinite(weights)) if u < v]
     for weight, u, v in sorted(edges):
@@ -132,8 +136,8 @@ def forest_weight(weights: Array) -> float:
 # Orders
 
 
-def order_of(predecessors: Array) -> list[int] | None:
-    """Nodes in order, from pointers to the one before; the first points to itself. None if it is no order."""
+def order_from_predecessors(predecessors: Array) -> list[int] | None:
+    """Node order given by predecessor pointers, where the first points to itself; None if there is none."""
     nodes = np.arange(len(predecessors))
     (firsts,) = np.nonzero(predecessors == nodes)
     if len(firsts) != 1:
@@ -145,15 +149,15 @@ def order_of(predecessors: Array) -> list[int] | None:
     return order if len(order) == len(nodes) else None
 
 
-def _sorted_order(inputs: Values, truth: Values, decided: Values) -> bool:
+def _is_sorted_order(inputs: Values, truth: Values, predicted: Values) -> bool:
     del truth
-    order = order_of(decided["pred"])
+    order = order_from_predecessors(predicted["pred"])
     return order is not None and bool((np.diff(inputs["key"][order]) >= 0).all())
 
 
-def _topological_order(inputs: Values, truth: Values, decided: Values) -> bool:
+def _is_topological_order(inputs: Values, truth: Values, predicted: Values) -> bool:
     del truth
-    after, node = decided["topo"], int(decided["topo_head"].argmax())
+    after, node = predicted["topo"], int(predicted["topo_head"].argmax())
     places = {node: 0}
     while after[node] != node and int(after[node]) not in places:
         node = int(after[node])
@@ -168,7 +172,7 @@ def _topological_order(inputs: Values, truth: Values, decided: Values) -> bool:
 
 
 def _edges(inputs: Values) -> Array:
-    """[N, N] bool; a node's edge to itself does not count."""
+    """Adjacency [N, N], bool, without self-loops."""
     return (inputs["A"] != 0) & ~np.eye(len(inputs["A"]), dtype=bool)
 
 
@@ -180,49 +184,49 @@ def _source(inputs: Values) -> int:
     return int(inputs["s"].argmax())
 
 
-def _fewest_edges(inputs: Values, truth: Values, decided: Values) -> bool:
+def _is_bfs_tree(inputs: Values, truth: Values, predicted: Values) -> bool:
     del truth
     hops = np.where(_edges(inputs), 1.0, np.inf)
-    return shortest_path_tree(hops, _source(inputs), decided["pi"])
+    return is_shortest_path_tree(hops, _source(inputs), predicted["pi"])
 
 
-def _shortest_paths(inputs: Values, truth: Values, decided: Values) -> bool:
+def _are_shortest_paths(inputs: Values, truth: Values, predicted: Values) -> bool:
     del truth
-    return shortest_path_tree(_weights(inputs), _source(inputs), decided["pi"])
+    return is_shortest_path_tree(_weights(inputs), _source(inputs), predicted["pi"])
 
 
-def _all_shortest_paths(inputs: Values, truth: Values, decided: Values) -> bool:
-    """Row by row; where there is no path, and on the diagonal, there is one answer alone."""
-    weights, rows = _weights(inputs), decided["Pi"]
+def _are_all_pairs_shortest_paths(inputs: Values, truth: Values, predicted: Values) -> bool:
+    """Checks row by row; without a path, and on the diagonal, only one answer is correct."""
+    weights, rows = _weights(inputs), predicted["Pi"]
     distances = np.stack([path_lengths(weights, i) for i in range(len(weights))])
     fixed = ~np.isfinite(distances) | np.eye(len(weights), dtype=bool)
     if (rows[fixed] != truth["Pi"][fixed]).any():
         return False
     parents = np.where(np.isfinite(distances), rows, np.arange(len(weights)))
     np.fill_diagonal(parents, np.arange(len(weights)))
-    return all(shortest_path_tree(weights, i, parents[i]) for i in range(len(weights)))
+    return all(is_shortest_path_tree(weights, i, parents[i]) for i in range(len(weights)))
 
 
-def _search_forest(inputs: Values, truth: Values, decided: Values) -> bool:
+def _is_dfs_forest(inputs: Values, truth: Values, predicted: Values) -> bool:
     del truth
-    return depth_first_forest(_edges(inputs), decided["pi"])
+    return is_depth_first_forest(_edges(inputs), predicted["pi"])
 
 
-def _lightest_tree(inputs: Values, truth: Values, decided: Values) -> bool:
-    """Of the source's component; other nodes point to themselves."""
-    weights, source, parents = _weights(inputs), _source(inputs), decided["pi"]
+def _is_minimum_spanning_tree(inputs: Values, truth: Values, predicted: Values) -> bool:
+    """Checks for a minimum spanning tree of the source's component; other nodes are their own parents."""
+    weights, source, parents = _weights(inputs), _source(inputs), predicted["pi"]
     nodes = np.arange(len(parents))
     inner = np.isfinite(path_lengths(np.where(np.isfinite(weights), 1.0, np.inf), source)) & (nodes != source)
-    if (parents[~inner] != nodes[~inner]).any() or not leads_to(parents, source, inner):
+    if (parents[~inner] != nodes[~inner]).any() or not all_lead_to(parents, source, inner):
         return False
-    here = nodes[inner].tolist() + [source]
+    component = nodes[inner].tolist() + [source]
     total = weights[parents[inner], nodes[inner]].sum()
-    return bool(abs(total - forest_weight(weights[np.ix_(here, here)])) < _TOLERANCE)
+    return bool(abs(total - forest_weight(weights[np.ix_(component, component)])) < _TOLERANCE)
 
 
-def _lightest_forest(inputs: Values, truth: Values, decided: Values) -> bool:
-    """As many edges as CLRS-30's forest has, no cycle, and its weight."""
-    weights, taken = _weights(inputs), decided["in_mst"] > 0.5
+def _is_minimum_spanning_forest(inputs: Values, truth: Values, predicted: Values) -> bool:
+    """Checks for an acyclic edge set with the size and weight of CLRS-30's minimum spanning forest."""
+    weights, taken = _weights(inputs), predicted["in_mst"] > 0.5
     if (taken != taken.T).any() or taken.sum() != (truth["in_mst"] == 1).sum():
         return False
     if not np.isfinite(weights[taken]).all():
@@ -235,84 +239,84 @@ def _lightest_forest(inputs: Values, truth: Values, decided: Values) -> bool:
     return bool(abs(weights[np.triu(taken)].sum() - forest_weight(weights)) < _TOLERANCE)
 
 
-def _components(inputs: Values, truth: Values, decided: Values) -> bool:
-    """Any node may stand for its component, the same for all of them."""
+def _are_components(inputs: Values, truth: Values, predicted: Values) -> bool:
+    """Checks for the true partition; any node of a component may be its representative."""
     del inputs
-    own, theirs = decided["scc_id"], truth["scc_id"]
-    same = (own[:, None] == own) == (theirs[:, None] == theirs)
-    return bool(same.all() and (theirs[own] == theirs).all())
+    predicted_ids, true_ids = predicted["scc_id"], truth["scc_id"]
+    same = (predicted_ids[:, None] == predicted_ids) == (true_ids[:, None] == true_ids)
+    return bool(same.all() and (true_ids[predicted_ids] == true_ids).all())
 
 
-def _key_of_rank(rank: Callable[[int], int], name: str) -> Checker:
-    """A node with the key of some rank."""
+def _has_key_of_rank(rank: Callable[[int], int], name: str) -> Checker:
+    """Makes a checker that accepts any node whose key has the given rank."""
 
-    def check(inputs: Values, truth: Values, decided: Values) -> bool:
+    def check(inputs: Values, truth: Values, predicted: Values) -> bool:
         del truth
         keys = inputs["key"]
-        return bool(keys[decided[name].argmax()] == np.sort(keys)[rank(len(keys))])
+        return bool(keys[predicted[name].argmax()] == np.sort(keys)[rank(len(keys))])
 
     return check
 
 
-def _largest_sum(inputs: Values, truth: Values, decided: Values) -> bool:
+def _has_maximum_sum(inputs: Values, truth: Values, predicted: Values) -> bool:
     def total(outputs: Values) -> float:
         start, end = (int(outputs[name].argmax()) for name in ("start", "end"))
         return float(inputs["key"][start : end + 1].sum()) if start <= end else -np.inf
 
-    return total(decided) >= total(truth) - _TOLERANCE
+    return total(predicted) >= total(truth) - _TOLERANCE
 
 
 CHECKERS: Mapping[str, Checker] = MappingProxyType(
     {
-        "bfs": _fewest_edges,
-        "dfs": _search_forest,
-        "topological_sort": _topological_order,
-        "strongly_connected_components": _components,
-        "mst_prim": _lightest_tree,
-        "mst_kruskal": _lightest_forest,
-        "bellman_ford": _shortest_paths,
-        "dijkstra": _shortest_paths,
-        "dag_shortest_paths": _shortest_paths,
-        "floyd_warshall": _all_shortest_paths,
-        "insertion_sort": _sorted_order,
-        "bubble_sort": _sorted_order,
-        "heapsort": _sorted_order,
-        "quicksort": _sorted_order,
-        "minimum": _key_of_rank(lambda count: 0, "min"),
-        "quickselect": _key_of_rank(lambda count: count // 2, "median"),
-        "activity_selector": most_activities,
-        "task_scheduling": heaviest_schedule,
-        "bipartite_matching": largest_matching,
-        "lcs_length": longest_common_subsequences,
-        "matrix_chain_order": cheapest_products,
-        "optimal_bst": cheapest_search_trees,
-        "find_maximum_subarray": _largest_sum,
-        "find_maximum_subarray_kadane": _largest_sum,
+        "bfs": _is_bfs_tree,
+        "dfs": _is_dfs_forest,
+        "topological_sort": _is_topological_order,
+        "strongly_connected_are_components": _are_components,
+        "mst_prim": _is_minimum_spanning_tree,
+        "mst_kruskal": _is_minimum_spanning_forest,
+        "bellman_ford": _are_shortest_paths,
+        "dijkstra": _are_shortest_paths,
+        "dag_shortest_paths": _are_shortest_paths,
+        "floyd_warshall": _are_all_pairs_shortest_paths,
+        "insertion_sort": _is_sorted_order,
+        "bubble_sort": _is_sorted_order,
+        "heapsort": _is_sorted_order,
+        "quicksort": _is_sorted_order,
+        "minimum": _has_key_of_rank(lambda count: 0, "min"),
+        "quickselect": _has_key_of_rank(lambda count: count // 2, "median"),
+        "activity_selector": is_largest_activity_set,
+        "task_scheduling": is_best_schedule,
+        "bipartite_matching": is_maximum_matching,
+        "lcs_length": is_lcs_table,
+        "matrix_chain_order": is_matrix_chain_table,
+        "optimal_bst": is_search_tree_table,
+        "find_maximum_subarray": _has_maximum_sum,
+        "find_maximum_subarray_kadane": _has_maximum_sum,
     }
 )
-"""By algorithm. Others have one right answer."""
+"""Checkers by algorithm. All other algorithms have a single correct answer."""
 
 
-def valid_answers(task: str, spec: Spec, inputs: Values, truth: Values, decided: Values) -> Array | None:
-    """Which instances have a right answer.
+def valid_answers(task: str, spec: Spec, inputs: Values, truth: Values, predicted: Values) -> Array | None:
+    """Checks the predicted answer of each instance.
 
     Args:
       task: name of the algorithm.
-      spec: after transforms.
-      inputs: of a batch.
+      spec: the spec after transforms.
+      inputs: inputs of a batch.
       truth: its outputs, after transforms.
-      decided: as `nar.evaluation.decide` returns them.
+      predicted: predicted outputs, as `nar.evaluation.decode_outputs` returns them.
 
     Returns:
-      [B] bool; None if the algorithm has no checker.
+      [B] bool, True where the answer is correct; None if the algorithm has no checker.
     """
     checker = CHECKERS.get(task)
     if checker is None:
         return None
     truth = join_permutations(spec, truth)
-    count = len(next(iter(decided.values())))
+    count = len(next(iter(predicted.values())))
     instances = (
-        tuple({name: value[row] for name, value in values.items()} for values in (inputs, truth, decided))
+        tuple({name: value[row] for name, value in values.items()} for values in (inputs, truth, predicted))
         for row in range(count)
     )
     return np.array([checker(*instance) for instance in instances])

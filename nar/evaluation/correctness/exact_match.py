@@ -1,4 +1,4 @@
-"""Which instances are right as a whole: every entry of every output, where there is something to predict."""
+"""Exact match: an instance is correct if every unmasked entry of every output is."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -11,16 +11,16 @@ from nar.specs import MASKED, Kind, Spec
 Array = np.ndarray
 
 
-def _close(truth: Array, decided: Array) -> Array:
-    return np.isclose(truth, decided, rtol=1e-3, atol=1e-3)
+def _close(truth: Array, predicted: Array) -> Array:
+    return np.isclose(truth, predicted, rtol=1e-3, atol=1e-3)
 
 
-def _same_mask(truth: Array, decided: Array) -> Array:
-    return (truth == MASKED) | ((decided > 0.5) == (truth == 1))
+def _same_mask(truth: Array, predicted: Array) -> Array:
+    return (truth == MASKED) | ((predicted > 0.5) == (truth == 1))
 
 
-def _same_class(truth: Array, decided: Array) -> Array:
-    return (truth == MASKED).any(axis=-1) | (truth.argmax(axis=-1) == decided.argmax(axis=-1))
+def _same_class(truth: Array, predicted: Array) -> Array:
+    return (truth == MASKED).any(axis=-1) | (truth.argmax(axis=-1) == predicted.argmax(axis=-1))
 
 
 ENTRY_MATCHERS: Mapping[Kind, Callable[[Array, Array], Array]] = MappingProxyType(
@@ -34,24 +34,24 @@ ENTRY_MATCHERS: Mapping[Kind, Callable[[Array, Array], Array]] = MappingProxyTyp
         Kind.PERMUTATION_POINTER: np.equal,
     }
 )
-"""By kind: (truth, decided) -> which entries are right; both as a trace holds them."""
+"""Entrywise comparison of each kind: (truth, predicted) -> bool array; both in the format of a trace."""
 
 
-def exact_matches(spec: Spec, truth: Mapping[str, Array], decided: Mapping[str, Array]) -> Array:
-    """Which instances have no wrong entry.
+def exact_matches(spec: Spec, truth: Mapping[str, Array], predicted: Mapping[str, Array]) -> Array:
+    """Finds the instances without a wrong entry.
 
     Args:
-      spec: after transforms.
+      spec: the spec after transforms.
       truth: outputs of a batch, after transforms.
-      decided: as `nar.evaluation.decide` returns them.
+      predicted: predicted outputs, as `nar.evaluation.decode_outputs` returns them.
 
     Returns:
       [B] bool.
     """
     truth = join_permutations(spec, truth)
-    rows = [
-        ENTRY_MATCHERS[probe.kind](truth[probe.name], decided[probe.name])
+matches = [
+        ENTRY_MATCHERS[probe.kind](truth[probe.name], predicted[probe.name])
         for probe in spec.outputs
         if probe.name in truth
     ]
-    return np.all([row.reshape(len(row), -1).all(axis=1) for row in rows], axis=0)
+    return np.all([match.reshape(len(match), -1).all(axis=1) for match in matches], axis=0)

@@ -1,6 +1,6 @@
-"""Which selections are right: of activities, of tasks, of the edges of a matching.
+"""Correctness checkers for selections: of activities, of tasks, of the edges of a matching.
 
-Inputs and answers are those of one instance, as a trace holds them, without a batch axis.
+Inputs and answers are those of one instance, in the format of a trace, without a batch axis.
 """
 
 from collections.abc import Mapping
@@ -15,44 +15,44 @@ Values = Mapping[str, Array]
 _TOLERANCE = 1e-6
 
 
-def most_activities(inputs: Values, truth: Values, decided: Values) -> bool:
-    """As many as CLRS-30 selects, none of which starts before another one ends."""
-    (taken,) = np.nonzero(decided["selected"] > 0.5)
-    order = taken[np.argsort(inputs["f"][taken], kind="stable")]
-    apart = (inputs["s"][order][1:] >= inputs["f"][order][:-1]).all()
-    return bool(apart and len(taken) == (truth["selected"] == 1).sum())
+def is_largest_activity_set(inputs: Values, truth: Values, predicted: Values) -> bool:
+    """Checks that as many activities are selected as by CLRS-30, and that no two of them overlap."""
+    (selected,) = np.nonzero(predicted["selected"] > 0.5)
+    order = selected[np.argsort(inputs["f"][selected], kind="stable")]
+    disjoint = (inputs["s"][order][1:] >= inputs["f"][order][:-1]).all()
+    return bool(disjoint and len(selected) == (truth["selected"] == 1).sum())
 
 
-def heaviest_schedule(inputs: Values, truth: Values, decided: Values) -> bool:
-    """Tasks that can all be done in time, one a unit of time, of at least the weight that CLRS-30 selects.
+def is_best_schedule(inputs: Values, truth: Values, predicted: Values) -> bool:
+    """Checks that the selected unit-time tasks can all meet their deadlines and weigh at least CLRS-30's.
 
-    CLRS-30's rule takes no task that would have to be put before those it has taken, so that there may be
-    heavier schedules than its own: these are right too.
+    CLRS-30's algorithm never selects a task that would have to be scheduled before those already selected, so
+    there may be heavier schedules than its own; these are correct too.
     """
-    taken = decided["selected"] > 0.5
-    deadlines = np.sort(inputs["d"][taken])
+    selected = predicted["selected"] > 0.5
+    deadlines = np.sort(inputs["d"][selected])
     if (deadlines < np.arange(1, len(deadlines) + 1)).any():
         return False
     weights = inputs["w"].astype(np.float64)
-    theirs = weights[truth["selected"] == 1].sum()
-    return bool(weights[taken].sum() >= theirs - _TOLERANCE * max(1.0, abs(theirs)))
+    true_weight = weights[truth["selected"] == 1].sum()
+    return bool(weights[selected].sum() >= true_weight - _TOLERANCE * max(1.0, abs(true_weight)))
 
 
-def largest_matching(inputs: Values, truth: Values, decided: Values) -> bool:
-    """Edges of a flow from s to t, whole at each edge and node, that is as large as CLRS-30's.
+def is_maximum_matching(inputs: Values, truth: Values, predicted: Values) -> bool:
+    """Checks that the edges form an integral flow from s to t that is as large as CLRS-30's.
 
-    As CLRS-30 has them: an edge from u to v stands at [u, v] and not at [v, u], and each node has an edge to
-    itself. Pairs of nodes without an edge are not looked at.
+    As in CLRS-30, an edge from u to v is at [u, v] and not at [v, u], and each node has a self-loop. Pairs of
+    nodes without an edge are ignored.
     """
     nodes = np.arange(len(truth["in_matching"]))
     s, t = int(inputs["s"].argmax()), int(inputs["t"].argmax())
-    taken = (decided["in_matching"] > 0.5) & (truth["in_matching"] != MASKED)
-    if not taken[nodes, nodes].all():
+    selected = (predicted["in_matching"] > 0.5) & (truth["in_matching"] != MASKED)
+    if not selected[nodes, nodes].all():
         return False
-    flow = taken & (nodes[:, None] != nodes)
+    flow = selected & (nodes[:, None] != nodes)
     if (flow & (inputs["adj"] == 0)).any():
         return False
-    out, into = flow.sum(axis=1), flow.sum(axis=0)
+    outflow, inflow = flow.sum(axis=1), flow.sum(axis=0)
     inner = (nodes != s) & (nodes != t)
-    whole = (out == into)[inner].all() and (out[inner] <= 1).all()
-    return bool(whole and out[s] == (truth["in_matching"][s] == 1).sum() - 1)
+    is_flow = (outflow == inflow)[inner].all() and (outflow[inner] <= 1).all()
+    return bool(is_flow and outflow[s] == (truth["in_matching"][s] == 1).sum() - 1)
