@@ -25,7 +25,7 @@ class TaskSchedule:
     turn and pays the sum of all weights (smooth weighted round robin). Nothing is drawn at random, so that no
     task has a streak, and runs with different seeds train the same tasks at the same steps.
 
-    Weights may change at some step. The whole state is then what `state_dict` returns; threads may share the object.
+    Weights may change during training; `state_dict` has the whole state. Threads may share the object.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:

@@ -17,7 +17,7 @@ def make_text_step(
     """The compiled step.
 
     Metrics are scalars: `loss`, and by task `loss/<task>`, the same, and `foreseen/<task>`, the share of
-    texts whose whole answer is foreseen, token by token; `gradient_norm`; and those of `keep_finite`, as of
+    texts whose whole answer is foreseen, token by token; `gradient_norm`; and those of `reject_non_finite`, as of
     `nar.training.make_train_step`.
 
     Args:
@@ -42,4 +42,4 @@ def make_text_step(
         }
 
     # Tasks of one width compute the same.
-    return CompiledTrainStep(gradients, Update(optimizer, ema_decay), named=named)
+    return CompiledTrainStep(gradients, Update(optimizer, ema_decay), rename_metrics=named)

@@ -1,4 +1,4 @@
-"""Training: state, step, optimizer, loop, callbacks, checkpoints, devices and the folder of a run."""
+"""Training: train state, step, optimizers, loop, callbacks, checkpoints, trackers and devices."""
 
 from nar.atomic_io import read_json, write_json
 from nar.training.checkpointing.checkpoints import Checkpoints, RestoredCheckpoint
@@ -41,8 +41,8 @@ from nar.training.state import (
 from nar.training.trackers import TRACKERS, Session, Tracker, check_trackers, open_trackers
 from nar.training.train_step.gradient_accumulation import (
     MicroBatch,
+    accumulated_value_and_grad,
     check_grad_accumulation_steps,
-    value_and_gradient,
 )
 from nar.training.train_step.multi_seed import (
     MapOverSeeds,
@@ -84,6 +84,7 @@ __all__ = [
     "UpdateTaskWeights",
     "Validate",
     "WriteMetrics",
+    "accumulated_value_and_grad",
     "check_early_stopping_patience",
     "check_ema_decay",
     "check_grad_accumulation_steps",
@@ -117,7 +118,6 @@ __all__ = [
     "unstack_seeds",
     "update_ema",
     "use_compilation_cache",
-    "value_and_gradient",
     "vmap_seeds",
     "write_json",
 ]

@@ -1,4 +1,4 @@
-"""What training changes: parameters, optimizer state, step and random key."""
+"""The train state: parameters, optimizer state, step and PRNG key."""
 
 import dataclasses
 import hashlib
@@ -18,15 +18,15 @@ from nar.traces import TraceBatch
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All of it. The position in the data is the step.
+    """Everything that training changes. The position in the data is the step.
 
     Attributes:
-      params: of the network.
-      optimizer: state of the optimizer.
+      params: model parameters.
+      optimizer: optimizer state.
       step: number of steps taken, int32 scalar.
-      key: random key of the run; step t uses `fold_in(key, t)`.
-      ema_params: exponential moving average of the parameters, if the run keeps one; None otherwise.
-      recurrent: of training with time chunks, what the last chunk of each lane handed on, by its name.
+      key: PRNG key of the run; step t uses `fold_in(key, t)`.
+      ema_params: exponential moving average of the parameters, or None if the run does not track one.
+      chunk_carries: carry of each chunked stream, by stream key; empty for whole traces.
     """
 
     params: Params
@@ -38,11 +38,11 @@ class TrainState:
 
     @property
     def eval_params(self) -> Params:
-        """The parameters that are scored: the average, if there is one."""
+        """The parameters for evaluation: the moving average, if there is one."""
         return self.params if self.ema_params is None else self.ema_params
 
     def with_params(self, params: Params) -> "TrainState":
-        """The state with other parameters at its start."""
+        """The initial state with other parameters, from which the moving average starts, too."""
         ema_params = None if self.ema_params is None else jax.tree.map(jnp.copy, params)
         return dataclasses.replace(self, params=params, ema_params=ema_params)
 
@@ -55,16 +55,16 @@ def init_state(
     track_ema: bool = False,
     chunks: Mapping[str, TraceBatch] | None = None,
 ) -> TrainState:
-    """The state before the first step.
+    """The train state before the first step.
 
     Args:
       model: the network.
-      optimizer: of the run.
-      batches: any batch of each task.
-      seed: of initialisation and of the noise in training; or those of replicas, in a sequence: then all
-        but the step has an axis of replicas before all others (see `nar.training.train_step.multi_seed`).
-      averaged: whether a moving average of the parameters is kept.
-      chunks: a chunk of each lane, by its name, if training is by time chunks.
+      optimizer: the optimizer of the run.
+      batches: any batch of each task, by task name.
+      seed: seed of initialization and training noise; or a sequence of seeds, which gives all fields but the
+        step a leading axis of seeds (see `nar.training.train_step.multi_seed`).
+      track_ema: whether to track a moving average of the parameters.
+      chunks: any chunk of each chunked stream, by stream key; None for training on whole traces.
     """
 
     def complete(params: Params, key: jax.Array) -> TrainState:
@@ -76,44 +76,44 @@ def init_state(
         step = jnp.zeros((), jnp.int32)
         return TrainState(params, optimizer.init(params), step, key, ema_params, chunk_carries)
 
-    def begin(seed: int) -> tuple[Params, jax.Array]:
+    def init_params(seed: int) -> tuple[Params, jax.Array]:
         init_key, run_key = jax.random.split(jax.random.key(seed))
         return model.init(init_key, batches), run_key
 
-    def complete_all(begun: Sequence[tuple[Params, jax.Array]]) -> TrainState:
-        return jax.vmap(complete)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *begun))
+    def complete_all(inits: Sequence[tuple[Params, jax.Array]]) -> TrainState:
+        return jax.vmap(complete)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *inits))
 
     if isinstance(seed, int):
-        return jax.jit(complete)(*begin(seed))
-    state = jax.jit(complete_all)([begin(one) for one in seed])
+        return jax.jit(complete)(*init_params(seed))
+    state = jax.jit(complete_all)([init_params(one) for one in seed])
     return dataclasses.replace(state, step=jnp.zeros((), jnp.int32))
 
 
 def update_ema(ema_params: Params, params: Params, step: jax.Array, decay: float) -> Params:
-    """The exponential moving average after one more step.
+    """Exponential moving average of the parameters after one more step, with bias correction.
 
-    After t steps the parameters of step s have the weight decay^(t - s), over the sum of all weights: those
-    before the first step have none (the correction of Kingma and Ba 2015, arXiv 1412.6980, section 3).
+    After t steps the parameters of step s have the weight decay^(t - s), divided by the sum of all weights;
+    the initial parameters have none (Kingma and Ba 2015, arXiv 1412.6980, section 3).
 
     Args:
-      ema_params: so far.
-      params: after the step.
-      step: its number, from 1.
-      decay: at least 0 and less than 1.
+      ema_params: average before the step.
+      params: parameters after the step.
+      step: number of the step, from 1.
+      decay: in [0, 1).
     """
-    # (1 - decay) / (1 - decay^t), exact for small t too.
+    # (1 - decay) / (1 - decay^t), accurate for small t too.
     weight = -(1 - decay) / jnp.expm1(step * math.log(decay)) if decay else 1.0
     return jax.tree.map(lambda old, new: old + weight * (new - old), ema_params, params)
 
 
 def check_ema_decay(decay: float) -> None:
-    """Raises ValueError unless an average can decay like this; 0 stands for none."""
+    """Raises ValueError unless the decay is in [0, 1); 0 stands for no average."""
     if not 0 <= decay < 1:
         raise ValueError(f"ema_decay must be at least 0 and less than 1, got {decay}")
 
 
 def count_parameters(params: Params) -> int:
-    """How many numbers are learned."""
+    """Number of scalar parameters."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
@@ -129,7 +129,7 @@ def digest(tree: Any) -> str:
 
 
 def _plain(leaf: Any) -> np.ndarray:
-    """A leaf as numpy array; random keys as the numbers behind them."""
+    """A leaf as a NumPy array; PRNG keys as their key data."""
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     return np.asarray(leaf)

@@ -762,6 +762,6 @@ def test_one_compilation_for_each_task_and_bucket():
             assert batch.num_steps == 16
             longest.add((task, int(batch.lengths.max())))
             state, _ = step(state, devices.put_batch(batch), task)
-            assert compilations.programs["find_gradients"] == min(index + 1, 2)
+            assert compilations.programs["compute_gradients"] == min(index + 1, 2)
             assert compilations.programs["update_state"] == min(index + 1, 2)
     assert len(longest) > 2

@@ -77,7 +77,7 @@ def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucke
             state = run.fit(held.enter_context(BackgroundCompilation(run.step, shapes)) if is_ahead else None)
             for seed in range(2):
                 evaluator.score(state.params, "minimum", tasks[1].draw(4, seed, 0, 3))
-        assert compilations.programs["find_gradients"] == len(buckets)
+        assert compilations.programs["compute_gradients"] == len(buckets)
         assert compilations.programs["update_state"] == len(SIZES)
         assert compilations.programs["predict"] == 1 == evaluator.num_programs
         assert 0 < compilations.main_thread_seconds <= compilations.seconds

@@ -18,10 +18,10 @@ from nar.model import Budget, Learned, NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.training import (
     MicroBatch,
+    accumulated_value_and_grad,
     check_grad_accumulation_steps,
     init_state,
     make_train_step,
-    value_and_gradient,
 )
 from nar.training.train_step.gradient_accumulation import join, split, split_batch
 
@@ -127,7 +127,7 @@ def test_a_part_is_what_its_loss_is_given():
         return {"pi": jnp.asarray(batch.batch_size), "auxiliary": batch.lengths.sum()}
 
     key = jax.random.key(0)
-    (value, (metrics, rows)), gradient = value_and_gradient(
+    (value, (metrics, rows)), gradient = accumulated_value_and_grad(
         loss, jnp.asarray(2.0), MicroBatch(case.batch, key, numbers), 3, counts
     )
     np.testing.assert_array_equal(rows, numbers + 100)

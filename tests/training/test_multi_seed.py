@@ -96,7 +96,7 @@ def test_each_replica_is_the_run_with_its_seed(chunk_length, options, map_over_s
     replicas = unstack_seeds(dataclasses.replace(together, step=None), len(SEEDS))
     for number, (seed, stream) in enumerate(zip(SEEDS, streams, strict=True)):
         alone, own_rows = network.trained(stream, seed, step, num_steps=4)
-        for name in ("params", "optimizer", "ema_params", "recurrent"):
+        for name in ("params", "optimizer", "ema_params", "chunk_carries"):
             one, other = getattr(replicas[number], name), getattr(alone, name)
             jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5), one, other)
         assert (jax.random.key_data(replicas[number].key) == jax.random.key_data(alone.key)).all()
@@ -263,7 +263,7 @@ def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
                 == device_batch.programs
             )
             device_batch.wait()
-        assert compilations.programs == {"update_state": 1, "find_gradients": 1}
+        assert compilations.programs == {"update_state": 1, "compute_gradients": 1}
         assert compilations.seconds > compilations.main_thread_seconds == 0
         step(state, device_batch.batch, "quickselect", stream.stream_key(0))
-    assert compilations.programs == {"update_state": 1, "find_gradients": 1}
+    assert compilations.programs == {"update_state": 1, "compute_gradients": 1}

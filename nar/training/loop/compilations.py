@@ -9,7 +9,7 @@ _TRACED = "/jax/core/compile/jaxpr_trace_duration"
 _LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
-GRADIENTS = "find_gradients"
+GRADIENTS = "compute_gradients"
 """What the first half of a training step is called; each shape of a batch has a program."""
 
 UPDATES = "update_state"

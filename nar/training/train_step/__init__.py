@@ -1,1 +1,1 @@
-"""The training step: gradients, gradient accumulation, several seeds, the update."""
+"""The training step: gradients, gradient accumulation, several seeds, the parameter update."""

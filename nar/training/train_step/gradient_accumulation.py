@@ -1,9 +1,9 @@
-"""Gradients of a batch that is taken in parts, one after another, in the memory of one part.
+"""Gradient accumulation: the gradient of a batch, one micro-batch at a time.
 
-The losses of a batch are means over entries of which its parts have more or fewer, so each mean of a part is
-weighed by its share of the entries: the sum is the loss of the whole batch, and its gradient is the gradient,
-up to rounding. That holds for losses of hints and outputs, for those of processors and for that of halting.
-What is random (noise in permutations, dropout, teacher forcing) is drawn for each part by a key of its own.
+The losses of a batch are means over entries, of which micro-batches have different numbers, so each mean is
+weighted by the micro-batch's share of the entries. The sum is the loss of the whole batch, and its gradient
+is exact up to rounding. This holds for hint and output losses, auxiliary losses of processors and the
+termination loss. Random draws (Gumbel noise, dropout, teacher forcing) use one key per micro-batch.
 """
 
 import dataclasses
@@ -25,13 +25,14 @@ Scalars = dict[str, Array]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class MicroBatch:
-    """Some of the traces of a batch, or all of them.
+    """A subset of the traces of a batch, or all of them.
 
     Attributes:
       batch: the traces.
-      rows: whatever else there is for each trace, any pytree of arrays [B, ...].
-      key: of what is random.
-      shares: by name of a loss, the share of its entries that lies in this part; empty if that is all.
+      key: PRNG key of the forward pass.
+      carry: further arrays per trace, such as the chunk carry; any pytree of arrays [B, ...].
+      shares: share of each loss's entries that lie in this micro-batch, by loss name; empty if it is the
+        whole batch.
     """
 
     batch: TraceBatch
@@ -40,7 +41,7 @@ class MicroBatch:
     shares: Mapping[str, Array] = dataclasses.field(default_factory=dict)
 
     def weight_losses(self, losses: Mapping[str, Array]) -> Scalars:
-        """What the losses of this part, by name, add to those of the whole batch."""
+        """Contributions of this micro-batch's losses to those of the whole batch, by name."""
         if not self.shares:
             return dict(losses)
         others = self.shares[AUXILIARY]
@@ -48,52 +49,62 @@ class MicroBatch:
 
 
 MicroBatchLoss = Callable[[Params, MicroBatch], tuple[Array, tuple[Scalars, Any]]]
-"""(params, part) -> (loss, (metrics, rows)); what a part adds to loss and metrics, and new rows [B, ...]."""
+"""(params, micro-batch) -> (loss, (metrics, carry)).
+
+Loss and metrics are contributions to those of the whole batch; the new carry has arrays [B, ...]."""
 
 
-def value_and_gradient(
+def accumulated_value_and_grad(
     loss: MicroBatchLoss,
     params: Params,
     whole: MicroBatch,
     num_microbatches: int,
     counts: Callable[[TraceBatch], Scalars],
 ) -> tuple[tuple[Array, tuple[Scalars, Any]], Params]:
-    """Loss, metrics and rows of a batch, and the gradient with respect to the parameters.
+    """Loss, metrics and carry of a batch, and the gradient with respect to the parameters.
 
-    Part p has the traces p, p + num_microbatches, ...: where the batch is split over devices, each device's
-    traces are split evenly.
+    Micro-batch k has the traces k, k + num_microbatches, ..., so that a batch that is sharded over devices
+    gives each device the same number of traces in every micro-batch.
 
     Args:
-      loss: of a part.
-      params: of the network.
+      loss: loss of a micro-batch.
+      params: model parameters.
       whole: the batch.
-      num_microbatches: how many parts there are; `check_grad_accumulation_steps` says which numbers will do.
-      counts: batch -> by name of a loss, over how many entries it is a mean, as `nar.losses.loss_counts`.
+      num_microbatches: number of micro-batches, valid by `check_grad_accumulation_steps`.
+      counts: batch -> number of entries that each loss is averaged over, as `nar.losses.loss_counts`.
+
+    Returns:
+      ((loss, (metrics, carry)), gradient).
     """
     gradient_of = jax.value_and_grad(loss, has_aux=True)
     if num_microbatches == 1:
         return gradient_of(params, whole)
     totals = counts(whole.batch)
 
-    def add(total: Params, part: tuple[Array, TraceBatch, Any]) -> tuple[Params, Any]:
-        number, batch, carry = part
+    def accumulate(total: Params, microbatch: tuple[Array, TraceBatch, Any]) -> tuple[Params, Any]:
+        index, batch, carry = microbatch
         shares = {name: count / jnp.maximum(totals[name], 1) for name, count in counts(batch).items()}
         result, gradient = gradient_of(
-            params, MicroBatch(batch, jax.random.fold_in(whole.key, number), carry, shares)
+            params, MicroBatch(batch, jax.random.fold_in(whole.key, index), carry, shares)
         )
         return jax.tree.map(jnp.add, total, gradient), result
 
-    parts = (
+    microbatches = (
         jnp.arange(num_microbatches),
         split_batch(whole.batch, num_microbatches),
         split(whole.carry, num_microbatches),
     )
-    gradient, (losses, (metrics, carry)) = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), parts)
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    gradient, (losses, (metrics, carry)) = jax.lax.scan(accumulate, zeros, microbatches)
     return (losses.sum(), ({name: value.sum() for name, value in metrics.items()}, join(carry))), gradient
 
 
 def check_grad_accumulation_steps(batch_size: int, num_microbatches: int, num_devices: int = 1) -> None:
-    """Raises ValueError unless batches have so many equal parts, and these can be split over the devices."""
+    """Checks that batches split into equal micro-batches that can be sharded over the devices.
+
+    Raises:
+      ValueError: if they do not.
+    """
     if isinstance(num_microbatches, bool) or not isinstance(num_microbatches, int) or num_microbatches < 0:
         raise ValueError(
             f"grad_accumulation_steps must be an integer of at least 1, or 0, got {num_microbatches!r}"
@@ -106,13 +117,13 @@ def check_grad_accumulation_steps(batch_size: int, num_microbatches: int, num_de
         )
     if batch_size // num_microbatches % num_devices:
         raise ValueError(
-            f"batch_size {batch_size} in {num_microbatches} parts (grad_accumulation_steps) makes parts of "
+            f"batch_size {batch_size} with grad_accumulation_steps={num_microbatches} gives micro-batches of "
             f"{batch_size // num_microbatches}, which must be a multiple of the {num_devices} devices"
         )
 
 
 def split_batch(batch: TraceBatch, num_microbatches: int) -> TraceBatch:
-    """A batch with a leading axis of parts; hints become [parts, T, B / parts, ...]."""
+    """A batch with a leading axis of M micro-batches; hints become [M, T, B / M, ...]."""
     fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
     return TraceBatch(
         **{
@@ -123,17 +134,17 @@ def split_batch(batch: TraceBatch, num_microbatches: int) -> TraceBatch:
 
 
 def split(tree: Any, num_microbatches: int, axis: int = 0) -> Any:
-    """Arrays [..., B, ...] as [parts, ..., B / parts, ...]; each part has every so many-th row."""
+    """Arrays [..., B, ...] as [M, ..., B / M, ...]; micro-batch k has every M-th row, from row k."""
 
-    def of_leaf(leaf: Array) -> Array:
-        before, size, behind = leaf.shape[:axis], leaf.shape[axis], leaf.shape[axis + 1 :]
+    def split_leaf(leaf: Array) -> Array:
+        before, size, after = leaf.shape[:axis], leaf.shape[axis], leaf.shape[axis + 1 :]
         return jnp.moveaxis(
-            leaf.reshape(*before, size // num_microbatches, num_microbatches, *behind), axis + 1, 0
+            leaf.reshape(*before, size // num_microbatches, num_microbatches, *after), axis + 1, 0
         )
 
-    return jax.tree.map(of_leaf, tree)
+    return jax.tree.map(split_leaf, tree)
 
 
 def join(tree: Any) -> Any:
-    """Arrays [parts, B / parts, ...] as [B, ...] again, in the order before `split`."""
+    """Inverse of `split`: arrays [M, B / M, ...] as [B, ...], in the original order."""
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1).reshape(-1, *leaf.shape[2:]), tree)

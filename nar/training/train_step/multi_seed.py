@@ -1,7 +1,7 @@
-"""Replicas: several seeds trained as one program, along an axis before all others of every array.
+"""Several seeds trained as one program: every array has a leading axis of seeds.
 
-Replica k is the run with the k-th seed: its own initialisation, random keys and data. Only the number of the
-step is one for all.
+Index k of that axis is the run with the k-th seed: its own initialization, PRNG keys and data. Only the step
+number is shared.
 """
 
 import dataclasses
@@ -15,56 +15,58 @@ import jax.numpy as jnp
 from nar.training.state import TrainState
 
 SEED_AXES = TrainState(params=0, optimizer=0, step=None, key=0, ema_params=0, chunk_carries=0)  # pyright: ignore
-"""Of a state: which axis is that of the replicas."""
+"""Axis of the seeds in each field of a state, as `jax.vmap` takes it."""
 
 
 MapOverSeeds = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Of a function `(state, tree, *rest)` of one replica makes one of all; on the rest nothing depends."""
+"""Lifts `f(state, tree, *rest)` from one seed to all seeds; `rest` is shared."""
 
 
 def vmap_seeds(function: Callable[..., Any], out_axes: Any = 0) -> Callable[..., Any]:
-    """All replicas as one, which is nearly free on an accelerator.
+    """Lifts a function to all seeds by `jax.vmap`; on an accelerator the further seeds are nearly free.
 
     Args:
-      function: as of `OverSeeds`.
-      out_axes: of its results, which axis is to be that of the replicas.
+      function: see `MapOverSeeds`.
+      out_axes: axes of the seeds in the results.
     """
 
     @functools.wraps(function)
-    def of_all(state: TrainState, tree: Any, *rest: Any) -> Any:
-        def of_one(state: TrainState, tree: Any) -> Any:
+    def all_seeds(state: TrainState, tree: Any, *rest: Any) -> Any:
+        def one_seed(state: TrainState, tree: Any) -> Any:
             return function(state, tree, *rest)
 
-        return jax.vmap(of_one, in_axes=(SEED_AXES, 0), out_axes=out_axes)(state, tree)
+        return jax.vmap(one_seed, in_axes=(SEED_AXES, 0), out_axes=out_axes)(state, tree)
 
-    return of_all
+    return all_seeds
 
 
 def loop_seeds(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One replica after another, with what one keeps for its gradient: on a CPU products of all are slow.
+    """Lifts a function to all seeds by `jax.lax.map`, one seed at a time.
+
+    Only one seed's activations are in memory, and on CPUs this avoids batched matrix products, which are slow.
 
     Args:
-      function: as of `OverSeeds`; the first axis of all its results is to be that of the replicas.
+      function: see `MapOverSeeds`; in all results the seeds are the first axis.
     """
 
     @functools.wraps(function)
-    def of_all(state: TrainState, tree: Any, *rest: Any) -> Any:
-        def of_one(one: tuple[TrainState, Any]) -> Any:
-            own, tree = one
-            return function(dataclasses.replace(own, step=state.step), tree, *rest)
+    def all_seeds(state: TrainState, tree: Any, *rest: Any) -> Any:
+        def one_seed(inputs: tuple[TrainState, Any]) -> Any:
+            seed_state, seed_tree = inputs
+            return function(dataclasses.replace(seed_state, step=state.step), seed_tree, *rest)
 
-        return jax.lax.map(of_one, (dataclasses.replace(state, step=None), tree))
+        return jax.lax.map(one_seed, (dataclasses.replace(state, step=None), tree))
 
-    return of_all
+    return all_seeds
 
 
 def stack_seeds(trees: Sequence[Any]) -> Any:
-    """Trees of replicas as one tree."""
+    """The trees of all seeds as one tree, with a leading axis of seeds."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 def unstack_seeds(tree: Any, num_seeds: int) -> list[Any]:
-    """A tree as those of its replicas."""
+    """Inverse of `stack_seeds`: one tree per seed."""
     return [_take(tree, seed_index) for seed_index in range(num_seeds)]
 
 

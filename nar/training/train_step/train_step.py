@@ -1,4 +1,4 @@
-"""One step of training a graph network; its gradients are compiled once per task and shape of batch."""
+"""Training step of a graph network, compiled once per task and batch shape."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.devices.mesh import Devices
 from nar.training.state import TrainState
-from nar.training.train_step.gradient_accumulation import MicroBatch, value_and_gradient
+from nar.training.train_step.gradient_accumulation import MicroBatch, accumulated_value_and_grad
 from nar.training.train_step.multi_seed import MapOverSeeds
 from nar.training.train_step.update import CompiledTrainStep, StepGradients, Update
 
@@ -28,58 +28,66 @@ def make_train_step(
     devices: Devices | None = None,
     map_over_seeds: MapOverSeeds | None = None,
 ) -> CompiledTrainStep:
-    """The compiled step.
+    """Makes the compiled training step.
 
-    Metrics are scalars: `loss`, which is the weighted total; `loss/<task>/<probe>`, which are not weighted;
-    `gradient_norm`; `steps/<task>`, if the network learns when to stop; and those of `keep_finite`: where
-    something is not finite, all but the number of the step stays as it was.
+    Its metrics are scalars: `loss`, the weighted total; `loss/<task>/<probe>`, not weighted; `gradient_norm`;
+    `steps/<task>`, if termination is learned; and those of `reject_non_finite`: if anything is not finite,
+    only the step number of the state changes.
 
     Args:
       model: the network.
-      optimizer: of the run.
-      loss_weights: see `nar.losses.resolve_loss_weights`; without supervised hints theirs is always 0.
-      ema_decay: of the moving average of the parameters, if the state keeps one.
+      optimizer: the optimizer of the state.
+      loss_weights: see `nar.losses.resolve_loss_weights`; the weight of unsupervised hints is always 0.
+      ema_decay: decay of the parameters' moving average, if the state has one.
       num_microbatches: gradient-accumulation steps, or `nar.data.AUTO_MICROBATCHES`.
-      devices: where states are, if they are on several.
-      map_over_seeds: how the gradients of seeds are found, if states and batches are those of replicas; then
-        metrics are [replicas].
+      devices: devices of the state, if there are several.
+      map_over_seeds: lifts the computation of gradients to several seeds, if states and batches have a leading
+        axis of seeds; metrics are then [num_seeds].
     """
     weights = loss_weights or {}
 
-    def gradients(state: TrainState, batch: TraceBatch, task: str, stream_key: str | None) -> StepGradients:
-        carry = None if stream_key is None else state.recurrent[stream_key]
-        parts = count_microbatches(batch, num_microbatches)
-        (loss, (metrics, chunk_carry)), found = value_and_gradient(
-            functools.partial(_loss_function(model, weights, parts), step=state.step, task=task),
+    def compute_gradients(
+        state: TrainState, batch: TraceBatch, task: str, stream_key: str | None
+    ) -> StepGradients:
+        carry = None if stream_key is None else state.chunk_carries[stream_key]
+        count = count_microbatches(batch, num_microbatches)
+        (loss, (metrics, chunk_carry)), gradients = accumulated_value_and_grad(
+            functools.partial(_loss_function(model, weights, count), step=state.step, task=task),
             state.params,
             MicroBatch(batch, jax.random.fold_in(state.key, state.step), carry=carry),
-            parts,
+            count,
             functools.partial(loss_counts, model.config, model.specs[task]),
         )
-        whole = StepGradients(found, {"loss": loss, **metrics}, chunk_carry)
-        # What is computed where its rows are is to be a copy on all devices, as a state is.
-        return jax.lax.with_sharding_constraint(whole, devices.replicated) if devices else whole
+        result = StepGradients(gradients, {"loss": loss, **metrics}, chunk_carry)
+        # Results are replicated like the state, though they are computed from a sharded batch.
+        return jax.lax.with_sharding_constraint(result, devices.replicated) if devices else result
 
     update = Update(optimizer, ema_decay, frozenset(model.specs))
-    return CompiledTrainStep(gradients, update, map_over_seeds)
+    return CompiledTrainStep(compute_gradients, update, map_over_seeds)
 
 
 def _loss_function(
     model: Model, loss_weights: Mapping[str, float], num_microbatches: int
 ) -> Callable[..., Any]:
-    """The loss of a part of a batch, with metrics and with what its chunk hands on."""
+    """Makes the loss of a micro-batch, `(params, microbatch, step, task) -> (loss, (metrics, carry))`."""
     weights = dict(loss_weights)
     if not model.config.hints.supervised:
         weights[Stage.HINT.value] = 0.0
 
     def loss_of(
-        params: Params, part: MicroBatch, step: jax.Array, task: str
+        params: Params, microbatch: MicroBatch, step: jax.Array, task: str
     ) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
         spec = model.specs[task]
         predictions = model.apply(
-            params, part.key, task, part.batch, True, training_step=step, chunk_carry=part.carry
+            params,
+            microbatch.key,
+            task,
+            microbatch.batch,
+            True,
+            training_step=step,
+            chunk_carry=microbatch.carry,
         )
-        losses = part.weight_losses(losses_by_probe(spec, part.batch, predictions))
+        losses = microbatch.weight_losses(losses_by_probe(spec, microbatch.batch, predictions))
         metrics = {f"loss/{task}/{name}": value for name, value in losses.items()}
         if predictions.halting is not None:
             metrics[f"steps/{task}"] = predictions.steps.mean() / num_microbatches

@@ -1,4 +1,4 @@
-"""A step, whatever network it is of: gradients are found, then the state is updated by them."""
+"""The training step of any network: a program that computes gradients, and one that updates the state."""
 
 import dataclasses
 import functools
@@ -17,20 +17,20 @@ from nar.training.train_step.multi_seed import SEED_AXES, MapOverSeeds, vmap_see
 from nar.training.train_step.task_parameters import TaskParameters, module_prefixes
 
 Metrics = dict[str, Any]
-"""Scalars by name, of jax or of numpy; and `FINITE`, which a guard takes out."""
+"""JAX or NumPy scalars by name; and `FINITE`, which `NonFinitePolicy.check` removes."""
 
 
 class TrainStep(Protocol):
-    """One step of training."""
+    """A training step."""
 
     def __call__(
         self, state: TrainState, batch: Any, task: str, stream_key: str | None = None, /
     ) -> tuple[TrainState, Metrics]:
-        """The new state, and metrics.
+        """Returns the new state and the metrics.
 
         Args:
-          state: before the step; it must not be used again.
-          batch: of traces, or a chunk; or of texts.
+          state: state before the step; its buffers are donated.
+          batch: batch of traces, chunks or texts.
           task: name of the algorithm.
           stream_key: key of the chunked stream that a chunk belongs to; None for whole traces.
         """
@@ -38,12 +38,12 @@ class TrainStep(Protocol):
 
 
 class StepGradients(NamedTuple):
-    """What a batch tells a state.
+    """Gradients and metrics of one batch.
 
     Attributes:
-      gradients: of the parameters.
-      metrics: scalars of the step; those called `loss` or `loss/...` must be finite.
-      chunk_carry: by a chunk to the next one of its lane.
+      gradients: gradients of the parameters.
+      metrics: scalars; `loss` and `loss/...` must be finite for the update to be made.
+      chunk_carry: carry for the next chunk of the same chunked stream.
     """
 
     gradients: Params
@@ -52,17 +52,17 @@ class StepGradients(NamedTuple):
 
 
 GradientFunction = Callable[[TrainState, Any, str, str | None], StepGradients]
-"""(state, batch, task, stream_key) -> what the batch tells the state."""
+"""(state, batch, task, stream_key) -> gradients and metrics."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """From one state to the next.
+    """Update of the state by gradients.
 
     Attributes:
-      optimizer: of the run.
-      ema_decay: of the moving average of the parameters, if the state keeps one.
-      tasks: all that are trained; in a step of one, encoders and decoders of the others stay as they are.
+      optimizer: the optimizer of the state.
+      ema_decay: decay of the parameters' moving average, if the state has one.
+      tasks: all tasks in training; a step of one leaves the encoders and decoders of the others unchanged.
     """
 
     optimizer: optax.GradientTransformation
@@ -73,18 +73,18 @@ class Update:
         self,
         state: TrainState,
         gradients: Params,
-        largest_loss: jax.Array,
+        max_abs_loss: jax.Array,
         task: str,
         chunk_carries: Mapping[str, Any],
     ) -> tuple[TrainState, Metrics]:
-        """The new state, and the metrics `gradient_norm` and those of `keep_finite`.
+        """Returns the new state, and the metrics `gradient_norm` and those of `reject_non_finite`.
 
         Args:
-          state: before the step.
-          gradients: of its parameters.
-          largest_loss: in size, of all losses of the step.
-          task: of the step.
-          recurrent: what lanes of chunks hand on now.
+          state: state before the step.
+          gradients: gradients of its parameters.
+          max_abs_loss: largest absolute value of the step's losses, a scalar.
+          task: task of the step.
+          chunk_carries: carries of all chunked streams after the step.
         """
         others = self.tasks - {task}
         updates, optimizer_state = self.optimizer.update(gradients, state.optimizer, state.params)
@@ -94,126 +94,139 @@ class Update:
         if ema_params is not None:
             ema_params = update_ema(ema_params, params, state.step + 1, self.ema_decay)
         new = TrainState(params, optimizer_state, state.step + 1, state.key, ema_params, dict(chunk_carries))
-        sums = gradient_squared_norms(gradients)
-        kept, metrics = reject_non_finite(state, new, largest_loss, sums)
-        norm = jnp.sqrt(sum(one for one in sums if one is not None))
-        return kept, {"gradient_norm": norm, **metrics}
+        squared_norms = gradient_squared_norms(gradients)
+        new, metrics = reject_non_finite(state, new, max_abs_loss, squared_norms)
+        norm = jnp.sqrt(sum(squared for squared in squared_norms if squared is not None))
+        return new, {"gradient_norm": norm, **metrics}
 
 
 class CompiledTrainStep:
-    """A step as two compiled programs, so that only one of them is compiled for each shape of a batch.
+    """A training step as two compiled programs, of which only the first depends on the shape of the batch.
 
-    The first finds the gradients, and is compiled for each task, stream_key and shape. The second updates the
-    state, and is compiled for each task and stream_key.
+    The first computes the gradients and is compiled for each task, stream key and shape. The second updates
+    the state and is compiled for each task and stream key.
     """
 
     def __init__(
         self,
-        gradients: GradientFunction,
+        gradient_function: GradientFunction,
         update: Update,
         map_over_seeds: MapOverSeeds | None = None,
-        named: Callable[[Metrics, str], Metrics] | None = None,
+        rename_metrics: Callable[[Metrics, str], Metrics] | None = None,
     ) -> None:
-        """Compiles nothing yet.
+        """Makes the step; programs are compiled at their first call.
 
         Args:
-          gradients: of a state and a batch.
-          update: of a state.
-          map_over_seeds: how the gradients of seeds are found, if states and batches are those of replicas;
-            then metrics are [replicas].
-          named: if tasks share their programs, metrics as they are to be called for a task.
+          gradient_function: computes gradients and metrics of a batch.
+          update: updates the state.
+          map_over_seeds: lifts the computation of gradients to several seeds, if states and batches have a
+            leading axis of seeds; metrics are then [num_seeds].
+          rename_metrics: `(metrics, task) -> metrics` under the task's names, if all tasks share the same
+            programs.
         """
-        self._named = named
-        self._tasks, self._part = update.tasks, TaskParameters(update.tasks)
+        self._rename_metrics = rename_metrics
+        self._tasks, self._task_parameters = update.tasks, TaskParameters(update.tasks)
         self._is_leafwise = isinstance(update.optimizer, Leafwise)
 
         def compute_gradients(
             state: TrainState, batch: Any, task: str, stream_key: str | None
         ) -> tuple[_UpdateInputs, Metrics]:
-            found = gradients(state, batch, task, stream_key)
-            losses = [value for name, value in found.metrics.items() if name.split("/")[0] == "loss"]
-            largest = jnp.max(jnp.abs(jnp.stack(losses)))
-            return _UpdateInputs(found.gradients, largest, found.chunk_carry), found.metrics
+            result = gradient_function(state, batch, task, stream_key)
+            losses = [value for name, value in result.metrics.items() if name.split("/")[0] == "loss"]
+            max_abs_loss = jnp.max(jnp.abs(jnp.stack(losses)))
+            return _UpdateInputs(result.gradients, max_abs_loss, result.chunk_carry), result.metrics
 
         def update_state(
-            state: TrainState, handed: _UpdateInputs, task: str, stream_key: str | None
+            state: TrainState, inputs: _UpdateInputs, task: str, stream_key: str | None
         ) -> tuple[TrainState, Metrics]:
             chunk_carries = (
                 state.chunk_carries
                 if stream_key is None
-                else {**state.chunk_carries, stream_key: handed.chunk_carry}
+                else {**state.chunk_carries, stream_key: inputs.chunk_carry}
             )
-            return update(state, handed.gradients, handed.largest_loss, task, chunk_carries)
+            return update(state, inputs.gradients, inputs.max_abs_loss, task, chunk_carries)
 
-        find = map_over_seeds(compute_gradients) if map_over_seeds else compute_gradients
-        update_all = vmap_seeds(update_state, (SEED_AXES, 0)) if map_over_seeds else update_state
-        self._find = jax.jit(find, static_argnums=(2, 3))
-        self._update = jax.jit(update_all, static_argnums=(2, 3), donate_argnums=0)
+        gradients = map_over_seeds(compute_gradients) if map_over_seeds else compute_gradients
+        updates = vmap_seeds(update_state, (SEED_AXES, 0)) if map_over_seeds else update_state
+        self._gradients = jax.jit(gradients, static_argnums=(2, 3))
+        self._update = jax.jit(updates, static_argnums=(2, 3), donate_argnums=0)
 
     def __call__(
         self, state: TrainState, batch: Any, task: str, stream_key: str | None = None, /
     ) -> tuple[TrainState, Metrics]:
-        """See `StepFunction`."""
-        shared = "" if self._named else task
-        own = self._own(state, task)
-        handed, metrics = self._find(gradient_inputs(own), batch, shared, stream_key)
-        if self._named:
-            metrics = self._named(metrics, task)
-        new, others = self._update(own, handed, shared, stream_key)
-        if own is not state:
-            merge = functools.partial(self._part.merge, task=task)
+        """Takes a step; see `TrainStep`."""
+        program_task = "" if self._rename_metrics else task
+        task_state = self._task_state(state, task)
+        inputs, metrics = self._gradients(gradient_inputs(task_state), batch, program_task, stream_key)
+        if self._rename_metrics:
+            metrics = self._rename_metrics(metrics, task)
+        new, update_metrics = self._update(task_state, inputs, program_task, stream_key)
+        if task_state is not state:
+            merge = functools.partial(self._task_parameters.merge, task=task)
             params, optimizer = merge(state.params, new.params), merge(state.optimizer, new.optimizer)
             new = dataclasses.replace(new, params=params, optimizer=optimizer)
-        return new, {**metrics, **others}
+        return new, {**metrics, **update_metrics}
 
-    def _own(self, state: TrainState, task: str) -> TrainState:
-        """The state without the parameters of other tasks, where each array is updated by itself alone.
+    def _task_state(self, state: TrainState, task: str) -> TrainState:
+        """The state without the parameters of other tasks, if the optimizer updates each array by itself.
 
-        A moving average moves in each step, whatever its task.
+        A moving average changes in every step, whatever the task, so a state with one stays whole.
         """
         if len(self._tasks) < 2 or not self._is_leafwise or state.ema_params is not None:
             return state
-        params, optimizer = (self._part.select(tree, task) for tree in (state.params, state.optimizer))
+        trees = (state.params, state.optimizer)
+        params, optimizer = (self._task_parameters.select(tree, task) for tree in trees)
         return dataclasses.replace(state, params=params, optimizer=optimizer)
 
     def programs(
         self, state: TrainState, batch: Any, task: str, stream_key: str | None
     ) -> dict[Hashable, Callable[[], Any]]:
-        """How to compile both programs of a step, by what tells them apart; arguments may be shapes."""
-        state, shared = self._own(state, task), "" if self._named else task
+        """Functions that compile the two programs of a step, by a key that identifies the program.
+
+        Args:
+          state: the state, or its shapes (`shapes_of`).
+          batch: the batch, or its shapes.
+          task: task of the step.
+          stream_key: key of the chunked stream, for a chunk.
+        """
+        state, program_task = self._task_state(state, task), "" if self._rename_metrics else task
         chunk_carry = None if stream_key is None else state.chunk_carries[stream_key]
         loss = jax.ShapeDtypeStruct(state.key.shape, jnp.float32, sharding=state.step.sharding)
-        handed = _UpdateInputs(state.params, loss, chunk_carry)
+        inputs = _UpdateInputs(state.params, loss, chunk_carry)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
+
+        def compile_gradients() -> Any:
+            return self._gradients.lower(gradient_inputs(state), batch, program_task, stream_key).compile()
+
+        def compile_update() -> Any:
+            return self._update.lower(state, inputs, program_task, stream_key).compile()
+
         return {
-            (shared, stream_key, shapes): lambda: self._find.lower(
-                gradient_inputs(state), batch, shared, stream_key
-            ).compile(),
-            (shared, stream_key): lambda: self._update.lower(state, handed, shared, stream_key).compile(),
+            (program_task, stream_key, shapes): compile_gradients,
+            (program_task, stream_key): compile_update,
         }
 
 
 def gradient_inputs(state: TrainState) -> TrainState:
-    """What gradients depend on; leaving out the rest makes a call cheaper."""
+    """The state without what gradients do not depend on, so that calls have fewer arguments."""
     return dataclasses.replace(state, optimizer=None, ema_params=None)
 
 
 class _UpdateInputs(NamedTuple):
-    """What the first program hands to the second."""
+    """Results of the gradient program that the update program reads."""
 
     gradients: Params
-    largest_loss: Any
+    max_abs_loss: Any
     chunk_carry: Any
 
 
 def keep_unchanged(tasks: frozenset[str], new: Any, old: Any) -> Any:
-    """New parameters or optimizer state, but old ones for the encoders and decoders of some tasks.
+    """New parameters or optimizer state, with the old values for the encoders and decoders of `tasks`.
 
-    Their gradients are zero in a step of another task, but an optimizer with momentum would move them all the
-    same.
+    Their gradients are zero in a step of another task, but momentum would move them nonetheless.
     """
 
-    def choose(path: tuple[Any, ...], new_leaf: jax.Array, old_leaf: jax.Array) -> jax.Array:
+    def select(path: tuple[Any, ...], new_leaf: jax.Array, old_leaf: jax.Array) -> jax.Array:
         return old_leaf if module_prefixes(path) & tasks else new_leaf
 
-    return jax.tree_util.tree_map_with_path(choose, new, old) if tasks else new
+    return jax.tree_util.tree_map_with_path(select, new, old) if tasks else new
