@@ -137,7 +137,7 @@ def find_cases(parts: Parts, own: bool) -> list[Case]:
             numbers,
             {task: families.of(task) or (CLRS30,) for task in tasks},
             own,
-graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
+            graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
         )
     except ValueError as error:
         raise ValueError(f"--sizes, --families: {error}") from None

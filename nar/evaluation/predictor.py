@@ -103,7 +103,7 @@ class Predictor:
             raise ValueError(f"{algorithm.name}: {error}") from None
         batch = self._transforms.apply(algorithm, record_first_step(algorithm, [instance]))
         predictions = self._predictions(algorithm, instance, batch, num_steps)
-return _decode(algorithm, self._model.specs[algorithm.name], batch, predictions)
+        return _decode(algorithm, self._model.specs[algorithm.name], batch, predictions)
 
     def _predictions(
         self, algorithm: Algorithm, instance: Arguments, batch: TraceBatch, num_steps: int | None

@@ -29,7 +29,7 @@ from nar.evaluation import (
     valid_answers,
     write_csv,
 )
-from nar.evaluation.correctness.checkers import forest_weight, is_shortest_path_tree
+from nar.evaluation.correctness.checkers import forest_weight, is_depth_first_forest, is_shortest_path_tree
 from nar.evaluation.scores import join_permutations
 from nar.evaluation.suite import hint_scores
 from nar.model import Budget, Learned, NetConfig, make_model, make_recorder

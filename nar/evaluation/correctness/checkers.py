@@ -12,13 +12,13 @@ import numpy as np
 
 from nar.evaluation.correctness.optimal_sets import (
     is_best_schedule,
-    is_maximum_matching,
     is_largest_activity_set,
+    is_maximum_matching,
 )
 from nar.evaluation.correctness.optimal_tables import (
+    is_lcs_table,
     is_matrix_chain_table,
     is_search_tree_table,
-    is_lcs_table,
 )
 from nar.evaluation.scores import join_permutations
 from nar.specs import Spec

@@ -49,7 +49,7 @@ def exact_matches(spec: Spec, truth: Mapping[str, Array], predicted: Mapping[str
       [B] bool.
     """
     truth = join_permutations(spec, truth)
-matches = [
+    matches = [
         ENTRY_MATCHERS[probe.kind](truth[probe.name], predicted[probe.name])
         for probe in spec.outputs
         if probe.name in truth
