@@ -1,6 +1,6 @@
-"""Processors: the part of a network that passes messages between nodes. One a file, and a table of all.
+"""Processors, the message-passing modules of a model: one per file, with a registry of all.
 
-Each works alone inside `hk.transform`:
+Each can be used on its own inside `hk.transform`:
 
     from nar.processors import Features, TripletGMPNN
 
@@ -8,8 +8,9 @@ Each works alone inside `hk.transform`:
         features = Features(nodes, edges, graph, adjacency)
         return TripletGMPNN(hidden_size=128)(features, hidden).nodes
 
-Variants are compositions: a triplet-GMPNN is `Triplets(Gated(MPNN))`. To add a processor, write its file and
-its line in `registry.py`. README.md in this folder has all side by side: equation, source, cost, options.
+Variants are compositions: a triplet-GMPNN is `Triplets(Gated(MPNN))`; see `presets.py`. To add a processor,
+write its file and add a line to `registry.py`. README.md in this folder compares all processors: equations,
+sources, costs, options.
 """
 
 from nar.processors.base import (

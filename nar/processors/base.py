@@ -1,12 +1,11 @@
-"""What a processor is given and what it returns.
+"""Interface of processors: their inputs, their output and the `Processor` protocol.
 
 A processor is a Haiku module: `processor(features, hidden, memory, context) -> ProcessorOutput`. It can be
-used alone, inside any `hk.transform`, on arrays of your own. It computes in the type of the features and
-states that it is given, float32 or bfloat16, and returns arrays of that type; its parameters are float32 in
-either case.
+used on its own, inside any `hk.transform`. It computes in the dtype of its features and hidden states,
+float32 or bfloat16, and returns arrays of that dtype; its parameters are always float32.
 
-Legend of shapes: B batch, N nodes, F features, H hidden, K channels. Edge (i, j) goes from sender i to
-receiver j; a processor aggregates over axis 1.
+Shapes: B batch, N nodes, F features, H hidden size, K channels. Edge (i, j) goes from sender i to receiver j;
+a processor aggregates over axis 1, the senders.
 """
 
 import dataclasses
@@ -22,11 +21,12 @@ Array = jax.Array
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class FactoredFeatures:
-    """Features that are sums of a few known vectors: `values @ vectors + bias`.
+    """Features in low-rank form, as linear combinations of a few vectors: `values @ vectors + bias`.
 
-    What encoders make of a probe is a number times a vector. A linear map W of such features costs K·H
-    multiply-adds a pair of nodes instead of H², since W is applied to the K vectors first. Vectors are
-    parameters: they may be of higher precision than the values, whose type is that of the features.
+    Encoders map each scalar of a probe to a multiple of one learned vector. A linear map W of such features
+    costs K·H multiply-adds per pair of nodes instead of H², because W is applied to the K vectors first. The
+    vectors are parameters and may have a higher precision than the values, whose dtype is that of the
+    features.
 
     Attributes:
       values: [..., K].
@@ -40,29 +40,29 @@ class FactoredFeatures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the features themselves, [..., F]."""
+        """Shape of the dense features, [..., F]."""
         return (*self.values.shape[:-1], self.vectors.shape[-1])
 
     @property
     def dtype(self) -> Any:
-        """Type of the features themselves."""
+        """Dtype of the dense features."""
         return self.values.dtype
 
     def dense(self) -> Array:
-        """The features as one array, [..., F]."""
+        """Dense features, [..., F]."""
         vectors, bias = (x.astype(self.dtype) for x in (self.vectors, self.bias))
         return add_bias(self.values @ vectors, bias)
 
 
 class Features(NamedTuple):
-    """What the step's inputs and hints say.
+    """Encoded inputs and hints of one step.
 
     Attributes:
-      nodes: [B, N, F].
-      edges: [B, N, N, F], an array or in factored form; `dense(edges)` makes it an array.
-      graph: [B, F].
-      adjacency: [B, N, N] bool; every node is its own neighbour, a padding node that of no other.
-      mask: [B, N] bool, the real nodes, or None if no node is padding.
+      nodes: node features, [B, N, F].
+      edges: edge features, [B, N, N, F], dense or factored; `dense(edges)` converts them to an array.
+      graph: graph features, [B, F].
+      adjacency: [B, N, N] bool, with self-loops; a padding node has no other neighbor than itself.
+      mask: padding mask, [B, N] bool, True at real nodes; None if no node is padding.
     """
 
     nodes: Array
@@ -73,13 +73,16 @@ class Features(NamedTuple):
 
 
 class Context(NamedTuple):
-    """Where the rollout stands. Random numbers come from `hk.next_rng_key()`, in training only.
+    """State of the rollout and of training at one step.
+
+    Randomness comes from `hk.next_rng_key()` and is available in training only.
 
     Attributes:
-      step: index of the step in the trace, a traced integer; [B] in a chunk, where each row has its own.
+      step: index of the step in the trace, a traced integer; [B] in chunked rollouts, where it differs
+        between rows.
       task: name of the algorithm.
-      is_training: whether parameters are being learned.
-      training_step: how many steps of training came before, for what changes over training.
+      is_training: whether this is a training rollout.
+      training_step: number of completed optimizer steps, for schedules.
     """
 
     step: Array | int = 0
@@ -89,19 +92,19 @@ class Context(NamedTuple):
 
 
 class ProcessorOutput(NamedTuple):
-    """What a processor returns.
+    """Result of one processor step.
 
     Attributes:
-      nodes: [B, N, H], the new hidden states.
-      messages: [B, N, H], what each node received, for wrappers such as gates, or None.
-      edges: [B, N, N, H] for the decoders, or None.
-      graph: [B, H] for the decoders, or None.
-      memory: the processor's own recurrent state, any pytree of arrays [B, ...]; the rollout carries it to
-        the next step, and in training with chunks to the next chunk.
-      losses: auxiliary losses by name, [B] each, of real nodes only; their mean over the steps of each
-        sample's own trace is added to the total.
-      pointer_mask: [B, N, N] bool, the pairs (i, j) of which node i may point at j and which edge masks may
-        mark, for the decoders; or None if they are all pairs.
+      nodes: new hidden states, [B, N, H].
+      messages: aggregated messages of each node, [B, N, H], for wrappers such as gates; or None.
+      edges: edge states for the decoders, [B, N, N, H]; or None.
+      graph: graph states for the decoders, [B, H]; or None.
+      memory: recurrent state of the processor, any pytree of arrays [B, ...]; the rollout carries it to the
+        next step, and chunked training to the next chunk.
+      losses: auxiliary losses by name, [B] each, over real nodes only; the mean over the steps of each
+        sample's trace is added to the total loss.
+      pointer_mask: [B, N, N] bool, for the decoders: the pairs (i, j) where node i may point to j and an edge
+        mask may be set; None allows all pairs.
     """
 
     nodes: Array
@@ -114,7 +117,7 @@ class ProcessorOutput(NamedTuple):
 
 
 class Processor(Protocol):
-    """The type of all processors."""
+    """Protocol that all processors implement."""
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
@@ -122,28 +125,28 @@ class Processor(Protocol):
         """One step of message passing.
 
         Args:
-          features: of the step.
-          hidden: [B, N, H], states of the previous step.
-          memory: as returned by the previous step; at first as made by `initial_memory`.
-          context: where the rollout stands.
+          features: encoded inputs and hints of the step.
+          hidden: hidden states of the previous step, [B, N, H].
+          memory: memory returned by the previous step; `initial_memory` at the first step.
+          context: state of the rollout.
         """
         ...
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """The memory before the first step, arrays [B, ...], float32; () if the processor has none.
+        """Memory before the first step: float32 arrays [B, ...], or () if the processor has none.
 
-        To carry it through a scan whose states are bfloat16, convert it once before the first step.
+        To carry it through a scan with bfloat16 states, cast it once before the first step.
         """
         ...
 
 
-def add_bias(x: Array, offset: Array) -> Array:
-    """x [..., F] plus an offset [F], said outright since nothing here broadcasts between ranks by itself."""
-    return x + jnp.broadcast_to(offset, x.shape)
+def add_bias(x: Array, bias: Array) -> Array:
+    """x [..., F] plus a bias [F], broadcast explicitly because implicit rank promotion is an error here."""
+    return x + jnp.broadcast_to(bias, x.shape)
 
 
 def cast_floating(dtype: Any, tree: Any) -> Any:
-    """A tree of arrays with those of floating point in another type."""
+    """Casts the floating-point arrays of a pytree to `dtype`."""
 
     def convert(leaf: jax.Array) -> jax.Array:
         return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
@@ -152,7 +155,7 @@ def cast_floating(dtype: Any, tree: Any) -> Any:
 
 
 def dense(features: Array | FactoredFeatures) -> Array:
-    """Features as one array, whatever their form."""
+    """Converts features to one array if they are factored."""
     return features.dense() if isinstance(features, FactoredFeatures) else features
 
 
@@ -163,26 +166,30 @@ _AXES: Mapping[str, tuple[str, ...]] = {
     "adjacency": ("B", "N", "N"),
     "mask": ("B", "N"),
 }
-"""Axes of each of the features."""
+"""Axes of the fields of `Features`."""
 
 
 def check_shapes(features: Features, hidden: Array) -> None:
-    """Raises ValueError, with what was expected and what was given, unless all shapes fit together."""
+    """Checks that the shapes of features and hidden states match.
+
+    Raises:
+      ValueError: if they don't; the message has the expected and the given shape.
+    """
     shapes = {name: value.shape for name, value in features._asdict().items() if value is not None}
     sizes = dict(zip(_AXES["nodes"][:2], shapes["nodes"], strict=False))
     for name, shape in {**shapes, "hidden": hidden.shape}.items():
         axes = _AXES.get(name, ("B", "N", "H"))
         expected = [sizes.get(axis, axis) for axis in axes]
-        fits = len(shape) == len(axes) and all(
-            size == wanted or isinstance(wanted, str) for size, wanted in zip(shape, expected, strict=True)
+        matches = len(shape) == len(axes) and all(
+            isinstance(axis, str) or size == axis for size, axis in zip(shape, expected, strict=True)
         )
-        if not fits:
-            wanted = ", ".join(map(str, axes if name == "nodes" else expected))
-            raise ValueError(f"{name} must have shape ({wanted}), got {tuple(shape)}")
+        if not matches:
+            text = ", ".join(map(str, axes if name == "nodes" else expected))
+            raise ValueError(f"{name} must have shape ({text}), got {tuple(shape)}")
 
 
 def full_adjacency(features: Features) -> Array:
-    """The graph of all real nodes, [B, N, N] bool; padding nodes see only themselves."""
+    """Complete graph over the real nodes, [B, N, N] bool; padding nodes have only self-loops."""
     if features.mask is None:
         return jnp.ones_like(features.adjacency, dtype=bool)
     real = features.mask[:, :, None] & features.mask[:, None, :]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
-from nar.processors.layers.attention import check_heads, update
+from nar.processors.layers.attention import attention_update, check_heads
 from nar.processors.layers.linear import Linear
 
 
@@ -16,28 +16,28 @@ class GAT(hk.Module):
 
     With z = [nodes, hidden], for each head k:
 
-        s_ij = leaky_relu(a z_i + b z_j + c edges_ij + d graph), with vectors a, b, c, d for each head
-        m_i  = sum over the neighbours j of i of softmax_j(s_ij) (V z_j)_k
+        s_ij = leaky_relu(a z_i + b z_j + c edges_ij + d graph), with vectors a, b, c, d per head
+        m_i  = sum over the neighbors j of i of softmax_j(s_ij) (V z_j)_k
         h_i  = LayerNorm(relu(U z_i + m_i))
 
-    A node i reads the edges (i, j), which other processors read at j: that is how dm-clrs has it. The slope
-    of leaky_relu is 0.01. Costs 4·N·H² + N²·H multiply-adds a step, and N²·H·K for the edges' part of the
-    logits, which is less if edges are factored.
+    As in dm-clrs, node i reads the edges (i, j), whereas in the other processors node j does. The slope of
+    leaky_relu is 0.01. Costs 4·N·H² + N²·H multiply-adds per step, plus N²·H·K for the edge term of the
+    logits, which is cheaper if edges are factored.
     """
 
     def __init__(
         self, hidden_size: int, *, num_heads: int = 1, layer_norm: bool = True, name: str = "gat"
     ) -> None:
-        """Makes the processor.
+        """Creates the processor.
 
         Args:
-          hidden_size: H, of states and messages.
-          num_heads: K, of attention; it divides H.
-          layer_norm: whether new states are normalised.
-          name: of the module.
+          hidden_size: H, size of hidden states and messages.
+          num_heads: K, number of attention heads; must divide H.
+          layer_norm: whether to layer-normalize the new states.
+          name: name of the Haiku module.
 
         Raises:
-          ValueError: if the number of heads does not divide H.
+          ValueError: if `num_heads` does not divide H.
         """
         check_heads(num_heads, hidden_size=hidden_size)
         super().__init__(name=name)
@@ -46,7 +46,7 @@ class GAT(hk.Module):
         self._layer_norm = layer_norm
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """There is none."""
+        """Empty: this processor has no memory."""
         del batch_size, num_nodes
         return ()
 
@@ -58,12 +58,12 @@ class GAT(hk.Module):
         check_shapes(features, hidden)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         logits = self._logits(z, features)
-        nodes, messages = update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
+        nodes, messages = attention_update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
         return ProcessorOutput(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent
     def _logits(self, z: Array, features: Features) -> Array:
-        """[B, N, N, K] from receivers (axis 1) for senders (axis 2)."""
+        """Attention logits [B, N, N, K] of receivers (axis 1) over senders (axis 2)."""
         receiver = Linear(self._num_heads, name="receiver")(z)
         sender = Linear(self._num_heads, name="sender")(z)
         edge = Linear(self._num_heads, name="edge")(features.edges)

@@ -7,21 +7,21 @@ import jax
 import jax.numpy as jnp
 
 from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
-from nar.processors.layers.attention import check_heads, update
+from nar.processors.layers.attention import attention_update, check_heads
 from nar.processors.layers.linear import Linear
 
 
 class GATv2(hk.Module):
-    """Attention along the edges of the graph, in which what a node looks for depends on the node.
+    """Attention along the edges of the graph in which the ranking of senders depends on the receiver.
 
-    With z = [nodes, hidden], for each head k, and (x)_k the k-th of K equal parts of a vector x:
+    With z = [nodes, hidden], for each head k, and (x)_k the k-th of K equal chunks of a vector x:
 
         s_ij = a_k · (leaky_relu(R z_i + S z_j + E edges_ij + G graph))_k
-        m_i  = sum over the neighbours j of i of softmax_j(s_ij) (V z_j)_k
+        m_i  = sum over the neighbors j of i of softmax_j(s_ij) (V z_j)_k
         h_i  = LayerNorm(relu(U z_i + m_i))
 
-    A node i reads the edges (i, j), which other processors read at j: that is how dm-clrs has it. The slope
-    of leaky_relu is 0.01. Costs N²·H² + 8·N·H² multiply-adds a step; N²·H² less if edges are factored.
+    As in dm-clrs, node i reads the edges (i, j), whereas in the other processors node j does. The slope of
+    leaky_relu is 0.01. Costs N²·H² + 8·N·H² multiply-adds per step; N²·H² less if edges are factored.
     """
 
     def __init__(
@@ -33,17 +33,17 @@ class GATv2(hk.Module):
         layer_norm: bool = True,
         name: str = "gatv2",
     ) -> None:
-        """Makes the processor.
+        """Creates the processor.
 
         Args:
-          hidden_size: H, of states and messages.
-          num_heads: K, of attention; it divides H.
-          attention_size: of the vectors that logits are read off; K divides it. By default H.
-          layer_norm: whether new states are normalised.
-          name: of the module.
+          hidden_size: H, size of hidden states and messages.
+          num_heads: K, number of attention heads; must divide H.
+          attention_size: size of the vectors that give the logits, a multiple of K; H by default.
+          layer_norm: whether to layer-normalize the new states.
+          name: name of the Haiku module.
 
         Raises:
-          ValueError: if the number of heads does not divide a size.
+          ValueError: if `num_heads` does not divide `hidden_size` or `attention_size`.
         """
         attention_size = hidden_size if attention_size is None else attention_size
         check_heads(num_heads, hidden_size=hidden_size, attention_size=attention_size)
@@ -54,7 +54,7 @@ class GATv2(hk.Module):
         self._layer_norm = layer_norm
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """There is none."""
+        """Empty: this processor has no memory."""
         del batch_size, num_nodes
         return ()
 
@@ -66,18 +66,18 @@ class GATv2(hk.Module):
         check_shapes(features, hidden)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         logits = self._logits(z, features)
-        nodes, messages = update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
+        nodes, messages = attention_update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
         return ProcessorOutput(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent
     def _logits(self, z: Array, features: Features) -> Array:
-        """[B, N, N, K] from receivers (axis 1) for senders (axis 2)."""
+        """Attention logits [B, N, N, K] of receivers (axis 1) over senders (axis 2)."""
         size = self._attention_size
         sender = Linear(size, name="sender")(z)
         receiver = Linear(size, name="receiver")(z)
         edge = Linear(size, name="edge")(features.edges)
         graph = Linear(size, name="graph")(features.graph)
         pairs = jax.nn.leaky_relu(edge + sender[:, None] + (receiver + graph[:, None])[:, :, None])
-        parts = jnp.split(pairs, self._num_heads, axis=-1)
-        heads = [Linear(1, name=f"head_{k}")(part) for k, part in enumerate(parts)]
+        chunks = jnp.split(pairs, self._num_heads, axis=-1)
+        heads = [Linear(1, name=f"head_{k}")(chunk) for k, chunk in enumerate(chunks)]
         return jnp.concatenate(heads, axis=-1)

@@ -13,7 +13,7 @@ def MPNN(
     message_layers: int = 2,
     layer_norm: bool = True,
 ) -> Processor:
-    """A `PGN` over the full graph, its arguments the same; costs the same."""
+    """A `PGN` over the full graph, with the same arguments and cost."""
     pgn = PGN(
         hidden_size,
         aggregation=aggregation,

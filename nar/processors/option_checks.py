@@ -1,10 +1,14 @@
-"""Checks of options, before any work starts."""
+"""Validation of processor options."""
 
 from typing import Any
 
 
-def check_counts(at_least: int = 1, **counts: Any) -> None:
-    """Raises ValueError, with its name and value, for a count that is no integer of at least `at_least`."""
+def check_counts(minimum: int = 1, **counts: Any) -> None:
+    """Checks that all keyword arguments are integers of at least `minimum`.
+
+    Raises:
+      ValueError: if one isn't; the message has its name and value.
+    """
     for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-            raise ValueError(f"{name} must be an integer of at least {at_least}, got {value!r}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+            raise ValueError(f"{name} must be an integer of at least {minimum}, got {value!r}")

@@ -1,4 +1,4 @@
-"""Pointer graph network (Veličković et al. 2020, arXiv 2006.06380), as CLRS-30 has it (arXiv 2205.15659)."""
+"""Pointer graph network (Veličković et al. 2020, arXiv 2006.06380), as in CLRS-30 (arXiv 2205.15659)."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from nar.processors.layers.norm import LayerNorm
 class PGN(hk.Module):
     """Message passing along the edges of the graph.
 
-    With z = [nodes, hidden] and i a sender, j a receiver:
+    For a sender i and a receiver j, with z = [nodes, hidden]:
 
         m_ij = MLP(relu(R z_j + S z_i + E edges_ij + G graph))
-        m_j  = aggregation of m_ij over the neighbours i of j
+        m_j  = aggregation of m_ij over the neighbors i of j
         h_j  = LayerNorm(relu(U z_j + V m_j))
 
-    Costs (1 + message_layers)·N²·H² multiply-adds a step; N²·H² less if edges are factored.
+    Costs (1 + message_layers)·N²·H² multiply-adds per step; N²·H² less if edges are factored.
     """
 
     def __init__(
@@ -33,14 +33,15 @@ class PGN(hk.Module):
         layer_norm: bool = True,
         name: str = "pgn",
     ) -> None:
-        """Makes the processor.
+        """Creates the processor.
 
         Args:
-          hidden_size: H, of states and messages.
-          aggregation: how a node sums up its messages, a callable or one of `AGGREGATIONS`.
-          message_layers: layers of the message MLP; with 0 the message is the sum itself.
-          layer_norm: whether new states are normalised.
-          name: of the module.
+          hidden_size: H, size of hidden states and messages.
+          aggregation: aggregation of messages, a callable or a key of `AGGREGATIONS`.
+          message_layers: number of layers of the message MLP; with 0 the message is the sum of the linear
+            maps, without relu.
+          layer_norm: whether to layer-normalize the new states.
+          name: name of the Haiku module.
 
         Raises:
           ValueError: if the aggregation is unknown.
@@ -52,7 +53,7 @@ class PGN(hk.Module):
         self._layer_norm = layer_norm
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """There is none."""
+        """Empty: this processor has no memory."""
         del batch_size, num_nodes
         return ()
 
@@ -73,7 +74,7 @@ class PGN(hk.Module):
 
     @hk.transparent
     def _messages(self, z: Array, features: Features) -> Array:
-        """[B, N, N, H] from senders (axis 1) to receivers (axis 2)."""
+        """Message function: [B, N, N, H], from senders (axis 1) to receivers (axis 2)."""
         size = self._hidden_size
         receiver = Linear(size, name="receiver")(z)
         sender = Linear(size, name="sender")(z)

@@ -1,6 +1,17 @@
-"""The named compositions, from the inside out: a graph, gates, triplets, masks.
+"""Named compositions of processors and wrappers.
 
-Each takes the options of its innermost part, and `num_triplet_features` if there are triplets.
+A triplet-GMPNN, for instance, is composed like this:
+
+    TripletGMPNN
+      Triplets             wrappers/triplets.py         edge states from triplet messages
+        Gated              wrappers/gated.py            gated update of the hidden states
+          MPNN             mpnn.py                      PGN over the full graph:
+            FullGraph      wrappers/neighborhoods.py      all real nodes are neighbors
+              PGN          pgn.py                         message function, aggregation, update
+
+    GMPNN = Gated(MPNN), TripletMPNN = Triplets(MPNN), TripletPGNMask = Masked(Triplets(PGN)), ...
+
+Options that are not in a preset's own signature are passed on to the processor that it wraps.
 """
 
 from typing import Any
@@ -18,7 +29,7 @@ from nar.processors.wrappers.no_history import GatedHistory, NoHistory
 from nar.processors.wrappers.step_encoding import StepEncoding
 from nar.processors.wrappers.triplets import Triplets
 
-# With gates (Ibarz et al. 2022, arXiv 2209.11142).
+# Gated (Ibarz et al. 2022, arXiv 2209.11142).
 
 
 def GPGN(hidden_size: int, **options: Any) -> Processor:
@@ -31,7 +42,7 @@ def GMPNN(hidden_size: int, **options: Any) -> Processor:
     return Gated(MPNN(hidden_size, **options), hidden_size)
 
 
-# With messages of triplets (Dudzik and Veličković 2022, arXiv 2203.15544).
+# With triplet messages (Dudzik and Veličković 2022, arXiv 2203.15544).
 
 
 def TripletPGN(hidden_size: int, *, num_triplet_features: int = 8, **options: Any) -> Processor:
@@ -50,11 +61,11 @@ def TripletGPGN(hidden_size: int, *, num_triplet_features: int = 8, **options: A
 
 
 def TripletGMPNN(hidden_size: int, *, num_triplet_features: int = 8, **options: Any) -> Processor:
-    """A gated `MPNN` with triplet messages, the processor of Ibarz et al. (arXiv 2209.11142)."""
+    """A gated `MPNN` with triplet messages, the processor of Ibarz et al. 2022 (arXiv 2209.11142)."""
     return Triplets(GMPNN(hidden_size, **options), hidden_size, num_features=num_triplet_features)
 
 
-# With decoders that point and mark along edges only.
+# With predictions restricted to the edges of the graph.
 
 
 def PGNMask(hidden_size: int, **options: Any) -> Processor:
@@ -95,22 +106,22 @@ def MemNetFull(hidden_size: int, **options: Any) -> Processor:
     return FullGraph(MemNet(hidden_size, **options))
 
 
-# With less of a history, or more.
+# With no history, gated history, or the step index.
 
 
 def ForgetNet(hidden_size: int, **options: Any) -> Processor:
-    """A `TripletMPNN` that is given no previous states (Bohde et al. 2024, arXiv 2403.04929)."""
+    """A `TripletMPNN` without previous hidden states (Bohde et al. 2024, arXiv 2403.04929)."""
     return NoHistory(TripletMPNN(hidden_size, **options))
 
 
 def GForgetNet(
     hidden_size: int, *, gate_bias: float = 0.0, annealing_steps: int = 0, **options: Any
 ) -> Processor:
-    """A `TripletMPNN` with a gate over previous states that a loss drives towards zero (arXiv 2403.04929)."""
+    """A `TripletMPNN` with a gate on previous hidden states that a loss drives to zero (arXiv 2403.04929)."""
     mpnn = TripletMPNN(hidden_size, **options)
     return GatedHistory(mpnn, bias=gate_bias, annealing_steps=annealing_steps)
 
 
 def StepwiseMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
-    """An `MPNN` that is told which step it is."""
+    """An `MPNN` with an encoding of the step index in its graph features (arXiv 1807.03819)."""
     return StepEncoding(MPNN(hidden_size, **options), num_frequencies=num_frequencies)

@@ -1,4 +1,4 @@
-"""The table of all processors by name, and those that are not in it."""
+"""Registry of processors, and the lookup of custom ones by `module:ATTRIBUTE`."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -67,18 +67,18 @@ PROCESSORS: Mapping[str, ProcessorFactory] = MappingProxyType(
         "triplet_pgn_mask": TripletPGNMask,
     }
 )
-"""Name -> callable `(hidden_size, **options)` that makes the processor, inside a Haiku transform."""
+"""Processor factories by name: `(hidden_size, **options) -> Processor`, called inside a Haiku transform."""
 
 
 def find_processor(name: str) -> ProcessorFactory:
-    """The maker of the processor of this name.
+    """Looks up the factory of a processor.
 
     Args:
-      name: of `PROCESSORS`; or `module:ATTRIBUTE`, which imports the module and takes what it finds: a class
-        or function that is called as `(hidden_size, **options)`.
+      name: a key of `PROCESSORS`; or `module:ATTRIBUTE`, a class or function in an importable module, called
+        as `(hidden_size, **options)`.
 
     Raises:
-      ValueError: if there is none; the message lists the known ones.
+      ValueError: if there is no such processor; the message lists the known ones.
     """
     if isinstance(name, str) and name in PROCESSORS:
         return PROCESSORS[name]
@@ -88,14 +88,14 @@ def find_processor(name: str) -> ProcessorFactory:
 
 
 def check_processor(factory: ProcessorFactory, hidden_size: int = 1, **options: Any) -> None:
-    """Makes a processor, of which nothing is computed.
+    """Checks the options of a processor by constructing it, without computing anything.
 
     Raises:
-      TypeError: if it does not have one of the options, or is no processor.
-      ValueError: if it does not allow the value of one.
+      TypeError: if an option is unknown, or the factory doesn't return a processor.
+      ValueError: if the value of an option is invalid.
     """
-    made = []
-    hk.transform(lambda: made.append(factory(hidden_size, **options))).init(None)
+    processors = []
+    hk.transform(lambda: processors.append(factory(hidden_size, **options))).init(None)
     for method in ("__call__", "initial_memory"):
-        if not callable(getattr(made[0], method, None)):
-            raise TypeError(f"a processor needs the method {method}, which {made[0]!r} has not")
+        if not callable(getattr(processors[0], method, None)):
+            raise TypeError(f"a processor must have the method {method}, got {processors[0]!r}")

@@ -1,9 +1,9 @@
-"""Relational Transformer (Diao and Loynd 2023, arXiv 2210.05062): attention in which edges take part.
+"""Relational Transformer (Diao and Loynd 2023, arXiv 2210.05062): attention over nodes and edges.
 
-The equations are those of the paper and of its authors' code, where the graph features are appended to nodes
-and edges; so are the default number of layers and the default inner sizes. Two things are ours: edges go from
-sender to receiver as everywhere in this room, where the authors' rows receive from columns, and the linear
-maps inside the attention have no offsets. The authors' H is 192, with 12 heads.
+The equations, the default number of layers and the default inner sizes follow the paper and its authors'
+code, in which the graph features are appended to nodes and edges. There are two differences: edges go from
+sender to receiver as in all processors of nar, where the authors' rows receive from columns, and the linear
+maps inside the attention have no bias. The authors use H = 192 and 12 heads.
 """
 
 from typing import Any
@@ -18,28 +18,29 @@ from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
 from nar.processors.layers.pairs import (
     FeedForward,
+    mask_padding_pairs,
     masked_softmax,
-    only_real_pairs,
-    remembered_pairs,
+    pair_memory,
     split_heads,
 )
 from nar.processors.option_checks import check_counts
 
 
 class RelationalTransformer(hk.Module):
-    """Layers of attention over all nodes that read, and write, a state of each edge.
+    """Layers of attention over all nodes that read and update a state of each edge.
 
-    States of nodes start as n = N [nodes, hidden, graph], those of edges as e = E [edges, memory, graph]. The
-    memory is the edges' states after the last layer. A layer does, for a receiver j and each head:
+    Node states start as n = N [nodes, hidden, graph], edge states as e = E [edges, memory, graph]. The memory
+    is the edge states after the last layer of the previous step. Each layer computes, for a receiver j and
+    each head:
 
         q_ij = Q [n_j, e_ij],  k_ij = K [n_i, e_ij],  v_ij = V [n_i, e_ij]
         m_j  = sum_i softmax_i(q_ij · k_ij / sqrt(H / heads)) v_ij
         n_j  = LayerNorm(n_j + O m_j), then LayerNorm(n_j + FF n_j)
         e_ij = LayerNorm(e_ij + W relu(U [e_ij, e_ji, n_i, n_j])), then LayerNorm(e_ij + FF e_ij)
 
-    where FF is two linear maps around a relu. A layer costs 3·N²·H² multiply-adds, and for edge updates
-    N²·H·(3·edge_size + 2·second_edge_size); a step costs 2·N²·H² besides. The largest arrays are [B, N, N,
-    H].
+    where FF is two linear maps with a relu in between. A layer costs 3·N²·H² multiply-adds, plus
+    N²·H·(3·edge_size + 2·second_edge_size) for edge updates; a step costs another 2·N²·H². The largest arrays
+    are [B, N, N, H].
     """
 
     def __init__(
@@ -54,20 +55,20 @@ class RelationalTransformer(hk.Module):
         edge_updates: bool = True,
         name: str = "relational_transformer",
     ) -> None:
-        """Makes the processor.
+        """Creates the processor.
 
         Args:
-          hidden_size: H, of states of nodes and edges.
-          num_layers: how many layers a step has, each with parameters of its own.
-          num_heads: of attention; it divides H.
-          node_size: inner size of FF for nodes.
-          edge_size: of the inner layer of the map of an edge, its reverse and its ends.
-          second_edge_size: inner size of FF for edges.
-          edge_updates: whether layers write to edges; without, attention still reads them.
-          name: of the module.
+          hidden_size: H, size of node and edge states.
+          num_layers: number of layers per step, each with its own parameters.
+          num_heads: number of attention heads; must divide H.
+          node_size: inner size of FF of nodes.
+          edge_size: inner size of the edge update, the MLP of an edge, its reverse and its end nodes.
+          second_edge_size: inner size of FF of edges.
+          edge_updates: whether layers update edge states; if not, attention still reads them.
+          name: name of the Haiku module.
 
         Raises:
-          ValueError: if a count or size is less than 1, or the number of heads does not divide H.
+          ValueError: if a number or size is less than 1, or `num_heads` does not divide H.
         """
         check_counts(
             num_layers=num_layers,
@@ -86,7 +87,7 @@ class RelationalTransformer(hk.Module):
         self._edge_updates = edge_updates
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Array:
-        """States of edges [B, N, N, H], zero."""
+        """Edge states of zeros, [B, N, N, H]."""
         return jnp.zeros((batch_size, num_nodes, num_nodes, self._hidden_size))
 
     def __call__(
@@ -96,7 +97,7 @@ class RelationalTransformer(hk.Module):
         del context
         check_shapes(features, hidden)
         size = self._hidden_size
-        memory = remembered_pairs(memory, hidden, size)
+        memory = pair_memory(memory, hidden, size)
         nodes = Linear(size, name="node")(features.nodes, hidden)
         nodes = nodes + Linear(size, bias=None, name="node_graph")(features.graph)[:, None]
         edges = Linear(size, name="edge")(features.edges, memory)
@@ -107,19 +108,19 @@ class RelationalTransformer(hk.Module):
                 messages = self._attend(nodes, edges, full_adjacency(features))
                 nodes = self._update_nodes(nodes, messages)
                 edges = self._update_edges(nodes, edges) if self._edge_updates else edges
-        edges = only_real_pairs(edges, features)
+        edges = mask_padding_pairs(edges, features)
         return ProcessorOutput(nodes=nodes, messages=messages, edges=edges, memory=edges)
 
     @hk.transparent
     def _attend(self, nodes: Array, edges: Array, adjacency: Array) -> Array:
-        """m [B, N, H]."""
+        """Attention over the senders: messages m [B, N, H]."""
         size = self._hidden_size
-        of_edges = Linear(3 * size, bias=None, name="edge_query_key_value")(edges)
-        of_nodes = Linear(3 * size, bias=None, name="node_query_key_value")(nodes)
-        query, key, value = jnp.split(of_edges, 3, axis=-1)
-        of_receiver, *of_sender = jnp.split(of_nodes, 3, axis=-1)
-        query = query + of_receiver[:, None]
-        key, value = (x + y[:, :, None] for x, y in zip((key, value), of_sender, strict=True))
+        from_edges = Linear(3 * size, bias=None, name="edge_query_key_value")(edges)
+        from_nodes = Linear(3 * size, bias=None, name="node_query_key_value")(nodes)
+        query, key, value = jnp.split(from_edges, 3, axis=-1)
+        receiver_query, sender_key, sender_value = jnp.split(from_nodes, 3, axis=-1)
+        query = query + receiver_query[:, None]
+        key, value = key + sender_key[:, :, None], value + sender_value[:, :, None]
         scale = (self._num_heads / size) ** 0.5
         logits = split_heads(query * key, self._num_heads).sum(axis=-1) * scale
         weights = masked_softmax(logits, adjacency[..., None], axis=1)

@@ -91,7 +91,7 @@ def test_processor_options():
         (
             "math:sqrt",
             {},
-            "processor_options of math:sqrt: a processor needs the method __call__, which 2.0 has",
+            "processor_options of math:sqrt: a processor must have the method __call__, got 2.0",
         ),
         ("math:pi", {}, "math has no processor 'pi'; it has: acos, "),
         ("mpn", {}, "unknown processor 'mpn'; known: deepsets, "),

@@ -372,7 +372,7 @@ def test_dropout():
     assert (nodes == 0).mean() == pytest.approx(0.25, abs=0.03)
     _, other = call(lambda: Dropout(Count(), 0.25), hidden, is_training=True, key=1)
     assert not np.array_equal(nodes, other.nodes)
-    with pytest.raises(ValueError, match="rate of dropout must be"):
+    with pytest.raises(ValueError, match="dropout rate must be"):
         Dropout(Count(), -0.1)
 
 

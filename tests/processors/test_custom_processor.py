@@ -70,9 +70,9 @@ def test_bad_modules_and_attributes(name, message):
 
 
 def test_what_is_no_processor():
-    with pytest.raises(TypeError, match="a processor needs the method initial_memory, which .* has not"):
+    with pytest.raises(TypeError, match="a processor must have the method initial_memory, got .*Linear"):
         check_processor(lambda hidden_size: hk.Linear(hidden_size))
-    with pytest.raises(TypeError, match="a processor needs the method __call__, which 3 has not"):
+    with pytest.raises(TypeError, match="a processor must have the method __call__, got 3"):
         check_processor(lambda hidden_size: 3)
 
 

@@ -60,7 +60,7 @@ from nar.processors import (
     max_with_ties,
 )
 from nar.processors.layers.aggregation import NO_MESSAGE
-from nar.processors.memnet import position_encoding, read_words
+from nar.processors.memnet import embed_words, position_encoding
 from nar.processors.wrappers.triplets import max_plus
 
 OF_OTHERS = (
@@ -437,7 +437,7 @@ def test_nodes_that_are_apart_hear_nothing_of_each_other():
 
 def test_nodes_that_are_apart_have_no_edges():
     features, hidden = random_features()
-    with pytest.raises(ValueError, match="nodes that are apart have no edges and no graph"):
+    with pytest.raises(ValueError, match="IsolatedNodes must not return edge or graph states"):
         transformed(lambda f, h: IsolatedNodes(Triplets(PGN(HIDDEN), HIDDEN))(f, h), features, hidden)
 
 
@@ -487,7 +487,7 @@ def test_limits_of_memory_networks():
     with pytest.raises(ValueError, match="memory_size 5 is for at most 4 nodes, got 5"):
         transformed(lambda f, h: MemNet(HIDDEN, memory_size=5)(f, h), features, hidden)
     wide = features._replace(graph=np.ones((BATCH, SIZE + 1)))
-    with pytest.raises(ValueError, match=r"nodes, edges and graph must have as many features, got .*7"):
+    with pytest.raises(ValueError, match="must have the same number of features, got .*7"):
         transformed(lambda f, h: MemNet(HIDDEN)(f, h), wide, hidden)
     for option in ("embedding_size", "memory_size", "num_hops"):
         with pytest.raises(ValueError, match=f"{option} must be at least 1, got 0"):
@@ -501,7 +501,7 @@ def test_words_are_looked_up():
     weights = position_encoding(5, 3)
     rows = np.array([[0, 0, 0, 1, 3], [3, 0, 3, 3, 3]])
     expected = (table[rows] * weights).sum(axis=1)
-    assert_close(jax.jit(read_words)(x, table, weights), expected)
+    assert_close(jax.jit(embed_words)(x, table, weights), expected)
 
 
 # ---------------------------------------------------------------------------------------------------

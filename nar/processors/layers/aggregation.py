@@ -1,7 +1,8 @@
-"""How a node sums up the messages of its neighbours.
+"""Aggregation of messages over the neighbors of a node.
 
-An aggregation is a callable `(messages, adjacency) -> received` over senders. It may have parameters: it is
-called inside the processor that uses it. As an option it may be given by its name in `AGGREGATIONS`.
+An aggregation is a callable `(messages, adjacency) -> aggregated` that reduces over the senders. It is called
+inside the module of a processor, so it may have parameters. Options take it as a callable or by its name in
+`AGGREGATIONS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,36 +15,37 @@ from nar.processors.base import Array
 from nar.processors.layers.recurrent_aggregation import recurrent
 
 Aggregation = Callable[[Array, Array], Array]
-"""(messages [B, N, N, H], adjacency [B, N, N] bool) -> [B, N, H], over senders, axis 1."""
+"""(messages [B, N, N, H], adjacency [B, N, N] bool) -> [B, N, H], reducing over the senders, axis 1."""
 
 NO_MESSAGE = -1e6
-"""What a maximum over no messages gives."""
+"""Value of masked messages, and so the maximum over no messages."""
 
-SAME = 2.5e-7
-"""Relative difference up to which two float32 values are the same but for rounding."""
+TIE_TOLERANCE = 2.5e-7
+"""Relative difference up to which two float32 values count as equal up to rounding."""
 
 
 @jax.custom_jvp
 def max_with_ties(values: Array) -> Array:
-    """Maximum over axis 1; its derivative is the mean over all values that reach it.
+    """Maximum over axis 1 whose gradient is shared equally between tied values.
 
-    That of `jnp.max` looks for values that equal the maximum bit by bit. A compiler may work them out twice
-    and round differently; then there is none, and the mean is 0 / 0.
+    The gradient of `jnp.max` compares the values with the maximum bit by bit. If XLA computes the values
+    twice and rounds them differently, none of them is equal and the gradient is 0 / 0; here ties have a
+    tolerance.
     """
     return values.max(axis=1)
 
 
 @max_with_ties.defjvp
-def _derivative_of_max_with_ties(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    (values,), (directions,) = primals, tangents
-    found = values.max(axis=1)
-    reaches = values >= (found - SAME * jnp.abs(found))[:, None]
-    count = jnp.maximum(reaches.sum(axis=1), 1).astype(values.dtype)
-    return found, jnp.where(reaches, directions, 0.0).sum(axis=1) / count
+def _max_with_ties_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (values,), (value_tangents,) = primals, tangents
+    largest = values.max(axis=1)
+    is_tied = values >= (largest - TIE_TOLERANCE * jnp.abs(largest))[:, None]
+    count = jnp.maximum(is_tied.sum(axis=1), 1).astype(values.dtype)
+    return largest, jnp.where(is_tied, value_tangents, 0.0).sum(axis=1) / count
 
 
 def maximum(messages: Array, adjacency: Array) -> Array:
-    """Largest message, feature by feature."""
+    """Elementwise maximum of the messages."""
     return max_with_ties(jnp.where(adjacency[..., None], messages, NO_MESSAGE))
 
 
@@ -58,9 +60,9 @@ def mean(messages: Array, adjacency: Array) -> Array:
 
 
 def softmax(messages: Array, adjacency: Array) -> Array:
-    """Mean of the messages weighted by their softmax, feature by feature (Li et al. 2020, arXiv 2006.07739).
+    """Elementwise mean of the messages, weighted by their softmax (Li et al. 2020, arXiv 2006.07739).
 
-    Between mean and maximum: the larger the features, the nearer to the maximum.
+    It lies between mean and maximum; the larger the features, the closer to the maximum.
     """
     weights = jax.nn.softmax(jnp.where(adjacency[..., None], messages, NO_MESSAGE), axis=1)
     return total(weights * messages, adjacency)
@@ -69,14 +71,14 @@ def softmax(messages: Array, adjacency: Array) -> Array:
 AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
     {"max": maximum, "sum": total, "mean": mean, "softmax": softmax, "recurrent": recurrent}
 )
-"""Aggregations by name. All but `recurrent` treat senders alike, whatever their order."""
+"""Aggregations by name. All but `recurrent` are invariant to the order of the senders."""
 
 
 def find_aggregation(aggregation: Aggregation | str) -> Aggregation:
-    """The aggregation of this name; one that is callable is returned as it is.
+    """Looks up an aggregation by name; a callable is returned unchanged.
 
     Raises:
-      ValueError: if there is none; the message lists the known ones.
+      ValueError: if the name is unknown; the message lists the known ones.
     """
     if callable(aggregation):
         return aggregation

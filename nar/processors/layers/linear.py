@@ -12,11 +12,11 @@ from nar.processors.base import Array, FactoredFeatures, add_bias
 
 
 class Linear(hk.Module):
-    """`concatenate(inputs) @ w + b`, without the concatenation.
+    """Linear map of several inputs, `concatenate(inputs) @ w + b`, without the concatenation.
 
-    Parameters and their initialisation are those of `hk.Linear`: w [F, H] truncated normal with standard
-    deviation 1/sqrt(F), b [H] zero, both float32. Inputs may be `FactoredFeatures`; what is computed has
-    their type.
+    Parameters and their initialization are those of `hk.Linear`: w [F, H] truncated normal with standard
+    deviation 1/sqrt(F), b [H] zero, both float32. Inputs may be `FactoredFeatures`; the result has the dtype
+    of the inputs.
     """
 
     def __init__(
@@ -27,24 +27,24 @@ class Linear(hk.Module):
         w_init: hk.initializers.Initializer | None = None,
         name: str,
     ) -> None:
-        """Makes the map to `size` features, its offset starting at `bias`, or without one if that is None."""
+        """Creates a map to `size` features; `bias` is the initial value of b, or None for no bias."""
         super().__init__(name=name)
         self._size = size
         self._bias = bias
         self._w_init = w_init
 
     def __call__(self, *inputs: Array | FactoredFeatures) -> Array:
-        """Maps inputs [..., F_k], alike but for the last axis, to [..., size]."""
+        """Maps inputs [..., F_k], with the same leading axes, to [..., size]."""
         w, b = self.parameters(inputs)
         return linear(inputs, w, b)
 
     def in_float32(self, *inputs: Array | FactoredFeatures) -> Array:
-        """The same, but of inputs in bfloat16 the sums are in float32, and not rounded."""
+        """Applies the same map, but accumulates products of bfloat16 inputs in float32, without rounding."""
         w, b = self.parameters(inputs)
-        return linear(inputs, w, b, product=wide_product)
+        return linear(inputs, w, b, product=matmul_in_float32)
 
     def parameters(self, inputs: Sequence[Array | FactoredFeatures]) -> tuple[Array, Array]:
-        """w [sum of F_k, size] and b [size]; b is 0 and no parameter if there is to be no offset."""
+        """Parameters w [sum of F_k, size] and b [size]; b is constant zero for `bias=None`."""
         num_features = sum(x.shape[-1] for x in inputs)
         initial = self._w_init or hk.initializers.TruncatedNormal(1.0 / num_features**0.5)
         w = hk.get_parameter("w", [num_features, self._size], init=initial)
@@ -59,50 +59,50 @@ def linear(
     b: Array,
     product: Callable[[Array, Array], Array] = operator.matmul,
 ) -> Array:
-    """`concatenate(inputs) @ w + b`, in the type of inputs [..., F_k], for w [sum of F_k, H] and b [H].
+    """`concatenate(inputs) @ w + b`, in the dtype of inputs [..., F_k], for w [sum of F_k, H] and b [H].
 
-    Products are of matrices, whatever the shape of the inputs: the gradient of a product with more axes makes
-    the compiler for CPUs turn the inputs around first, which takes longer than the product.
+    Inputs are reshaped to matrices first: for the gradient of a product with more axes, XLA on CPU transposes
+    the inputs, which takes longer than the product itself.
     """
     dtype = jnp.result_type(*(x.dtype for x in inputs))
     w, b = w.astype(dtype), b.astype(dtype)
-    offset = b
+    bias = b
     products = []
     start = 0
     for x in inputs:
         rows = jax.lax.slice_in_dim(w, start, start + x.shape[-1])
         start += x.shape[-1]
         if isinstance(x, FactoredFeatures):
-            offset = offset + x.bias.astype(dtype) @ rows
+            bias = bias + x.bias.astype(dtype) @ rows
             products.append(product(as_matrix(x.values), x.vectors.astype(dtype) @ rows))
         else:
             products.append(product(as_matrix(x), rows))
-    mapped = add_bias(functools.reduce(operator.add, products), offset)
+    mapped = add_bias(functools.reduce(operator.add, products), bias)
     return mapped.reshape(*inputs[0].shape[:-1], -1)
 
 
 def as_matrix(x: Array) -> Array:
-    """[rows, F] from [..., F]."""
+    """Reshapes [..., F] to [rows, F]."""
     return x.reshape(-1, x.shape[-1])
 
 
-def wide_product(x: Array, w: Array) -> Array:
-    """x [..., F] @ w [F, H], in float32 if x is bfloat16; its gradients are computed in the type of x."""
-    return _widened(x, w) if x.dtype == jnp.bfloat16 else x @ w
+def matmul_in_float32(x: Array, w: Array) -> Array:
+    """x [..., F] @ w [F, H], in float32 if x is bfloat16; gradients are computed in the dtype of x."""
+    return _float32_product(x, w) if x.dtype == jnp.bfloat16 else x @ w
 
 
 @jax.custom_vjp
-def _widened(x: Array, w: Array) -> Array:
+def _float32_product(x: Array, w: Array) -> Array:
     return jnp.matmul(x, w, preferred_element_type=jnp.float32)
 
 
-def _product_and_factors(x: Array, w: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _widened(x, w), (x, w)
+def _float32_product_forward(x: Array, w: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _float32_product(x, w), (x, w)
 
 
-def _gradients(factors: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    _, of_factors = jax.vjp(jnp.matmul, *factors)
-    return of_factors(gradient.astype(factors[0].dtype))
+def _float32_product_backward(factors: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    _, vjp = jax.vjp(jnp.matmul, *factors)
+    return vjp(gradient.astype(factors[0].dtype))
 
 
-_widened.defvjp(_product_and_factors, _gradients)
+_float32_product.defvjp(_float32_product_forward, _float32_product_backward)

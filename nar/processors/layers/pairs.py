@@ -1,7 +1,7 @@
-"""States on pairs of nodes: what the processors that have them share.
+"""Building blocks of processors with pair states.
 
-Such a state [B, N, N, H] is made from features, goes through layers, and is pooled to states of nodes. It is
-the processor's memory: the next step starts from it.
+Pair states [B, N, N, H] are embedded from the features, updated by layers and pooled into node states. They
+are the memory of the processor: the next step starts from them.
 """
 
 import haiku as hk
@@ -12,15 +12,15 @@ from nar.processors.base import Array, Features, full_adjacency
 from nar.processors.layers.aggregation import Aggregation
 from nar.processors.layers.linear import Linear
 
-NO_WEIGHT = -1e9
-"""Logit of what gets no attention."""
+MASKED_LOGIT = -1e9
+"""Logit of masked entries."""
 
 
-def remembered_pairs(memory: Array | tuple[()], hidden: Array, size: int) -> Array:
-    """The memory [B, N, N, size], in the type of the states; zeros if there is none yet.
+def pair_memory(memory: Array | tuple[()], hidden: Array, size: int) -> Array:
+    """Pair states of the previous step [B, N, N, size], in the dtype of `hidden`; zeros if `memory` is ().
 
     Raises:
-      ValueError: if its shape is another one.
+      ValueError: if the memory has another shape.
     """
     expected = (*hidden.shape[:2], hidden.shape[1], size)
     if isinstance(memory, tuple):
@@ -31,7 +31,7 @@ def remembered_pairs(memory: Array | tuple[()], hidden: Array, size: int) -> Arr
 
 
 def embed_pairs(features: Features, hidden: Array, memory: Array) -> Array:
-    """A z_i + B z_j + C [edges_ij, memory_ij] + D graph, with z = [nodes, hidden]; shaped like the memory."""
+    """Pair states: A z_i + B z_j + C [edges_ij, memory_ij] + D graph, with z = [nodes, hidden]."""
     size = memory.shape[-1]
     sender = Linear(size, name="sender")(features.nodes, hidden)
     receiver = Linear(size, bias=None, name="receiver")(features.nodes, hidden)
@@ -41,44 +41,44 @@ def embed_pairs(features: Features, hidden: Array, memory: Array) -> Array:
 
 
 def pool_pairs(pairs: Array, features: Features, aggregation: Aggregation) -> Array:
-    """What all pairs of a node j say: aggregation_i (P pairs_ij) + aggregation_i (Q pairs_ji); [B, N, H]."""
-    size, everywhere = pairs.shape[-1], full_adjacency(features)
+    """Node states [B, N, H] pooled from pairs: aggregation_i (P pairs_ij) + aggregation_i (Q pairs_ji)."""
+    size, adjacency = pairs.shape[-1], full_adjacency(features)
     ending = Linear(size, name="ending")(pairs)
     starting = Linear(size, name="starting")(pairs)
-    return aggregation(ending, everywhere) + aggregation(starting.swapaxes(1, 2), everywhere)
+    return aggregation(ending, adjacency) + aggregation(starting.swapaxes(1, 2), adjacency)
 
 
-def only_real_pairs(pairs: Array, features: Features) -> Array:
-    """The states [B, N, N, H], zero where one of the nodes is padding."""
+def mask_padding_pairs(pairs: Array, features: Features) -> Array:
+    """Sets pair states [B, N, N, H] to zero where one of the nodes is padding."""
     if features.mask is None:
         return pairs
     return jnp.where((features.mask[:, :, None] & features.mask[:, None])[..., None], pairs, 0)
 
 
 def split_heads(x: Array, num_heads: int) -> Array:
-    """[..., H] to [..., K, H / K]."""
+    """Reshapes [..., H] to [..., K, H / K]."""
     return x.reshape(*x.shape[:-1], num_heads, x.shape[-1] // num_heads)
 
 
-def masked_softmax(logits: Array, counts: Array | None, axis: int) -> Array:
-    """Softmax over an axis, in float32 at least, of those logits that count; in the type of the logits.
+def masked_softmax(logits: Array, mask: Array | None, axis: int) -> Array:
+    """Softmax over the unmasked entries of an axis, computed in at least float32, in the dtype of the logits.
 
     Args:
-      logits: of any shape.
-      counts: bool, which of them count; of the same rank. None if all do.
-      axis: over which weights sum to one.
+      logits: array of any shape.
+      mask: bool, of the same rank, True at the entries that take part; None if all do.
+      axis: axis over which the weights sum to one.
     """
-    wide = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    if counts is not None:
-        wide = jnp.where(counts, wide, NO_WEIGHT)
-    return jax.nn.softmax(wide, axis=axis).astype(logits.dtype)
+    logits32 = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    if mask is not None:
+        logits32 = jnp.where(mask, logits32, MASKED_LOGIT)
+    return jax.nn.softmax(logits32, axis=axis).astype(logits.dtype)
 
 
 class FeedForward(hk.Module):
-    """W relu(V x), with an inner size of its own; costs 2·H·inner multiply-adds a row."""
+    """Two-layer MLP W relu(V x); costs 2·H·inner_size multiply-adds per row."""
 
     def __init__(self, inner_size: int, name: str = "feed_forward") -> None:
-        """Makes the two maps."""
+        """Creates the MLP with hidden layer size `inner_size`."""
         super().__init__(name=name)
         self._inner_size = inner_size
 

@@ -1,7 +1,7 @@
 """Aggregation by a recurrent network (Xu and Veličković 2024, arXiv 2409.07154).
 
-That messages are aggregated by a recurrent network over the order of the nodes is the paper's. Its details
-were not at hand: the cell, and that what is no neighbour is skipped, are ours.
+The paper aggregates messages by a recurrent network in the order of the nodes. Its details were not
+available: the choice of an LSTM cell and the skipping of non-neighbors are ours.
 """
 
 import jax
@@ -13,14 +13,15 @@ from nar.processors.wrappers.lstm import lstm_cell
 
 
 def recurrent(messages: Array, adjacency: Array) -> Array:
-    """Last state of an LSTM that reads the messages in the order of their senders.
+    """Final hidden state of an LSTM over the messages, in the order of their senders.
 
-    A receiver j starts from h = c = 0 and, for each of its neighbours i in turn, does
+    A receiver j starts from h = c = 0 and, for its neighbors i = 0, 1, ..., computes
 
-        h, c = LSTM cell of L [m_ij, h] and c (`lstm_cell`)
+        h, c = lstm_cell(L [m_ij, h], c)
 
-    with L [2H, 4H]. What is no neighbour is skipped. This reads an order into the nodes: a permutation of
-    them does not merely permute the result. Costs 8·N²·H² multiply-adds, half of them in N dependent steps.
+    with L [2H, 4H]. Nodes that are not neighbors are skipped. The result depends on the order of the nodes,
+    so the processor is not permutation-equivariant. Costs 8·N²·H² multiply-adds, half of them in N sequential
+    steps.
 
     Args:
       messages: [B, N, N, H], senders on axis 1.
@@ -34,13 +35,13 @@ def recurrent(messages: Array, adjacency: Array) -> Array:
     from_messages = linear([messages], w[:size], b)
     from_state = w[size:].astype(messages.dtype)
 
-    def read(state: tuple[Array, Array], sent: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        (hidden, cell), (message, linked) = state, sent
+    def read(state: tuple[Array, Array], sender: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+        (hidden, cell), (message, is_neighbor) = state, sender
         new_hidden, new_cell = lstm_cell(message + hidden @ from_state, cell)
-        linked = linked[..., None]
-        return (jnp.where(linked, new_hidden, hidden), jnp.where(linked, new_cell, cell)), None
+        is_neighbor = is_neighbor[..., None]
+        return (jnp.where(is_neighbor, new_hidden, hidden), jnp.where(is_neighbor, new_cell, cell)), None
 
-    nothing = jnp.zeros((batch_size, num_receivers, size), messages.dtype)
-    in_order = (from_messages.swapaxes(0, 1), adjacency.swapaxes(0, 1))
-    (hidden, _), _ = jax.lax.scan(read, (nothing, nothing), in_order)
+    zeros = jnp.zeros((batch_size, num_receivers, size), messages.dtype)
+    senders = (from_messages.swapaxes(0, 1), adjacency.swapaxes(0, 1))
+    (hidden, _), _ = jax.lax.scan(read, (zeros, zeros), senders)
     return hidden

@@ -1,1 +1,1 @@
-"""Wrappers that turn one processor into another: gates, triplets, masks, repetition."""
+"""Wrappers that take a processor and are one: gates, triplets, masks, repeated message passing."""

@@ -11,27 +11,27 @@ from nar.processors.layers.linear import Linear
 
 
 class Gated(hk.Module):
-    """Any processor that has messages, each node deciding how much of its state to replace.
+    """Gated update: each node decides how much of its hidden state to replace.
 
-    With z = [nodes, hidden], messages m and the new state h of the wrapped processor:
+    With z = [nodes, hidden], and the aggregated messages m and new state h of the wrapped processor:
 
-        g  = sigmoid(C relu(A z + B m)), the offset of C starting at `bias`
+        g  = sigmoid(C relu(A z + B m)), where the bias of C is initialized to `bias`
         h' = g h + (1 - g) hidden
 
-    Costs 4·N·H² multiply-adds a step.
+    Costs 4·N·H² multiply-adds per step.
     """
 
     def __init__(
         self, processor: Processor, hidden_size: int, *, bias: float = -3.0, name: str = "gate"
     ) -> None:
-        """Wraps a processor; a negative bias keeps states as they are at first."""
+        """Wraps a processor; with a negative `bias` the hidden states initially change little."""
         super().__init__(name=name)
         self._processor = processor
         self._hidden_size = hidden_size
         self._bias = bias
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """That of the wrapped processor."""
+        """Initial memory of the wrapped processor."""
         return self._processor.initial_memory(batch_size, num_nodes)
 
     def __call__(
@@ -40,20 +40,20 @@ class Gated(hk.Module):
         """One step; see `nar.processors.base.Processor`.
 
         Raises:
-          ValueError: if the wrapped processor returns no messages, or if states are not of the gate's size.
+          ValueError: if the wrapped processor returns no messages, or hidden states have the wrong size.
         """
         if hidden.shape[-1] != self._hidden_size:
             raise ValueError(
                 f"a gate of size {self._hidden_size} needs states of that size, got {hidden.shape}"
             )
-        processed = self._processor(features, hidden, memory, context)
-        if processed.messages is None:
+        output = self._processor(features, hidden, memory, context)
+        if output.messages is None:
             raise ValueError("a gate needs a processor that returns its messages")
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         from_state = Linear(self._hidden_size, name="state")(z)
-        from_messages = Linear(self._hidden_size, name="messages")(processed.messages)
+        from_messages = Linear(self._hidden_size, name="messages")(output.messages)
         logits = Linear(self._hidden_size, bias=self._bias, name="gate")(
             jax.nn.relu(from_state + from_messages)
         )
         gate = jax.nn.sigmoid(logits)
-        return processed._replace(nodes=gate * processed.nodes + (1 - gate) * hidden)
+        return output._replace(nodes=gate * output.nodes + (1 - gate) * hidden)

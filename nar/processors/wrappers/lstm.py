@@ -1,4 +1,4 @@
-"""An LSTM behind a processor (Hochreiter and Schmidhuber 1997), as `use_lstm` of dm-clrs has it."""
+"""An LSTM after a processor (Hochreiter and Schmidhuber 1997), `use_lstm` in dm-clrs."""
 
 from typing import Any, NamedTuple
 
@@ -11,23 +11,23 @@ from nar.processors.layers.linear import Linear
 
 
 class LSTMState(NamedTuple):
-    """What an LSTM remembers: hidden and cell states, [B, N, H] each."""
+    """Recurrent state of an LSTM: hidden and cell states, [B, N, H] each."""
 
     hidden: Array
     cell: Array
 
 
 class LSTM(hk.Module):
-    """Any processor, with an LSTM at each node that reads its new states x; all nodes share its weights.
+    """Applies an LSTM to the new hidden states x of a processor; all nodes share its weights.
 
-    With the states h and c of the step before, zero at first:
+    With the hidden state h and cell state c of the previous step, initially zero:
 
         i, g, f, o = W x + U h + b
         c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)
         h' = sigmoid(o) tanh(c')
 
-    h' is the new state of the node (arXiv 1409.2329; the 1 keeps cells as they are at first). Costs 8·N·H²
-    multiply-adds a step. Its weights train, as all weights do.
+    h' is the new hidden state of the node (arXiv 1409.2329; the 1 is a forget bias). Costs 8·N·H²
+    multiply-adds per step.
     """
 
     def __init__(self, processor: Processor, hidden_size: int, *, name: str = "lstm") -> None:
@@ -37,7 +37,7 @@ class LSTM(hk.Module):
         self._hidden_size = hidden_size
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """That of the wrapped processor, and an empty state."""
+        """Initial memory of the wrapped processor, and a zero LSTM state."""
         zeros = jnp.zeros((batch_size, num_nodes, self._hidden_size))
         return self._processor.initial_memory(batch_size, num_nodes), LSTMState(zeros, zeros)
 
@@ -46,16 +46,16 @@ class LSTM(hk.Module):
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
         inner, state = memory or self.initial_memory(*hidden.shape[:2])
-        processed = self._processor(features, hidden, inner, context)
-        nodes = processed.nodes
+        output = self._processor(features, hidden, inner, context)
+        nodes = output.nodes
         gates = Linear(4 * self._hidden_size, name="gates")(nodes, state.hidden.astype(nodes.dtype))
-        new, cell = lstm_cell(gates.astype(state.cell.dtype), state.cell)
-        memory = (processed.memory, LSTMState(new, cell))
-        return processed._replace(nodes=new.astype(nodes.dtype), memory=memory)
+        new_hidden, cell = lstm_cell(gates.astype(state.cell.dtype), state.cell)
+        memory = (output.memory, LSTMState(new_hidden, cell))
+        return output._replace(nodes=new_hidden.astype(nodes.dtype), memory=memory)
 
 
 def lstm_cell(gates: Array, cell: Array) -> tuple[Array, Array]:
-    """New hidden and cell states [..., H] of an LSTM, from its gates [..., 4H] and the old cell state."""
+    """Computes hidden and cell states [..., H] from the gates [..., 4H] and the previous cell state."""
     i, g, f, o = jnp.split(gates, 4, axis=-1)
     cell = jax.nn.sigmoid(f + 1) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
     return jax.nn.sigmoid(o) * jnp.tanh(cell), cell

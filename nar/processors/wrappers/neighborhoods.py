@@ -1,4 +1,4 @@
-"""Wrappers that decide which nodes a processor takes for neighbours."""
+"""Wrappers that replace the neighborhoods of a processor."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from nar.processors.base import (
 
 
 class FullGraph(hk.Module):
-    """Any processor, over the graph in which all nodes are neighbours."""
+    """Runs a processor on the complete graph over the real nodes."""
 
     def __init__(self, processor: Processor, name: str = "full_graph") -> None:
         """Wraps a processor."""
@@ -27,7 +27,7 @@ class FullGraph(hk.Module):
         self._processor = processor
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """That of the wrapped processor."""
+        """Initial memory of the wrapped processor."""
         return self._processor.initial_memory(batch_size, num_nodes)
 
     def __call__(
@@ -39,7 +39,7 @@ class FullGraph(hk.Module):
 
 
 class IsolatedNodes(hk.Module):
-    """Any processor, each node alone in a graph of its own: its only neighbour is itself.
+    """Runs a processor on each node separately, as a graph whose only edge is the self-loop.
 
     Costs N times the wrapped processor's cost on one node. Only the edges (i, i) are read, and no edge states
     are returned, so triplet messages have to wrap this wrapper: `Triplets(IsolatedNodes(...))`.
@@ -51,7 +51,7 @@ class IsolatedNodes(hk.Module):
         self._processor = processor
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """That of the wrapped processor, for B·N graphs of one node; arrays [B, N, ...] from [B·N, ...]."""
+        """Initial memory of the wrapped processor for B·N graphs of one node, reshaped to [B, N, ...]."""
         memory = self._processor.initial_memory(batch_size * num_nodes, 1)
         return jax.tree.map(lambda x: x.reshape(batch_size, num_nodes, *x.shape[1:]), memory)
 
@@ -61,37 +61,37 @@ class IsolatedNodes(hk.Module):
         """One step; see `nar.processors.base.Processor`.
 
         Raises:
-          ValueError: if the wrapped processor returns states of edges or of the graph.
+          ValueError: if the wrapped processor returns edge or graph states.
         """
         check_shapes(features, hidden)
         batch_size, num_nodes, _ = hidden.shape
         memory = jax.tree.map(lambda x: x.reshape(batch_size * num_nodes, *x.shape[2:]), memory)
         if jnp.ndim(context.step):
             context = context._replace(step=jnp.repeat(context.step, num_nodes))
-        processed = self._processor(_apart(features), _single(hidden), memory, context)
-        if processed.edges is not None or processed.graph is not None:
-            raise ValueError("nodes that are apart have no edges and no graph: wrap their processor around")
+        output = self._processor(_split_nodes(features), _single(hidden), memory, context)
+        if output.edges is not None or output.graph is not None:
+            raise ValueError("the processor inside IsolatedNodes must not return edge or graph states")
 
-        def joined(x: Array) -> Array:
+        def ungroup(x: Array) -> Array:
             return x.reshape(batch_size, num_nodes, x.shape[-1])
 
-        return processed._replace(
-            nodes=joined(processed.nodes),
-            messages=None if processed.messages is None else joined(processed.messages),
-            memory=jax.tree.map(lambda x: x.reshape(batch_size, num_nodes, *x.shape[1:]), processed.memory),
-            losses={name: _mean(loss, features) for name, loss in processed.losses.items()},
+        return output._replace(
+            nodes=ungroup(output.nodes),
+            messages=None if output.messages is None else ungroup(output.messages),
+            memory=jax.tree.map(lambda x: x.reshape(batch_size, num_nodes, *x.shape[1:]), output.memory),
+            losses={name: _mean_over_nodes(loss, features) for name, loss in output.losses.items()},
             pointer_mask=None,
         )
 
 
-def _apart(features: Features) -> Features:
-    """B·N graphs of one node each."""
+def _split_nodes(features: Features) -> Features:
+    """Splits B graphs of N nodes into B·N graphs of one node."""
     batch_size, num_nodes, _ = features.nodes.shape
     edges = features.edges
     if isinstance(edges, FactoredFeatures):
-        edges = FactoredFeatures(_loops(edges.values), edges.vectors, edges.bias)
+        edges = FactoredFeatures(_self_loops(edges.values), edges.vectors, edges.bias)
     else:
-        edges = _loops(edges)
+        edges = _self_loops(edges)
     return Features(
         nodes=_single(features.nodes),
         edges=edges,
@@ -101,18 +101,18 @@ def _apart(features: Features) -> Features:
 
 
 def _single(x: Array) -> Array:
-    """[B·N, 1, F] from [B, N, F]."""
+    """Reshapes [B, N, F] to [B·N, 1, F]."""
     return x.reshape(-1, 1, x.shape[-1])
 
 
-def _mean(loss: Array, features: Features) -> Array:
-    """[B], mean over the real nodes of a sample, from [B·N]."""
+def _mean_over_nodes(loss: Array, features: Features) -> Array:
+    """Mean of a per-node loss [B·N] over the real nodes of each sample, [B]."""
     shape = features.nodes.shape[:2]
     real = jnp.ones(shape, bool) if features.mask is None else features.mask
     return loss.reshape(shape).mean(axis=1, where=real)
 
 
-def _loops(x: Array) -> Array:
-    """Edges (i, i): [B·N, 1, 1, F] from [B, N, N, F]."""
-    own = jax.vmap(jnp.diagonal)(x).swapaxes(1, 2)
-    return own.reshape(-1, 1, 1, x.shape[-1])
+def _self_loops(x: Array) -> Array:
+    """Features of the edges (i, i): [B·N, 1, 1, F] from [B, N, N, F]."""
+    diagonal = jax.vmap(jnp.diagonal)(x).swapaxes(1, 2)
+    return diagonal.reshape(-1, 1, 1, x.shape[-1])

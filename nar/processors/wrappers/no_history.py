@@ -1,9 +1,9 @@
-"""Processors without a history: ForgetNet and G-ForgetNet (Bohde et al. 2024, arXiv 2403.04929).
+"""Removal of the dependence on history: ForgetNet and G-ForgetNet (Bohde et al. 2024, arXiv 2403.04929).
 
-The next step of an algorithm follows from its present one, so ForgetNet gives its processor no previous
-states, and G-ForgetNet a share of them, by a gate that a loss drives towards zero. This much is the paper's.
-Its formulas were not at hand: what the gate reads, the size of it that is the loss, and how that is annealed,
-are ours. Decoders read the previous states in either case, as they do with all processors here.
+Algorithms are Markov: the next step follows from the current one. So ForgetNet removes the previous hidden
+states from the input of the processor, and G-ForgetNet scales them by a gate that a loss drives to zero. The
+paper's formulas were not available: the inputs of the gate, its penalty and the annealing of that are ours.
+Decoders read the previous hidden states in both cases, as with all processors of nar.
 """
 
 from typing import Any
@@ -26,10 +26,10 @@ from nar.processors.option_checks import check_counts
 
 
 class NoHistory(hk.Module):
-    """Any processor, given neither previous states nor a memory: h = processor(features, 0).
+    """Runs a processor without previous hidden states and memory: h = processor(features, 0).
 
-    It has no parameters and no memory of its own, and costs nothing. Several message-passing steps belong
-    inside it, as `NoHistory(Repeated(...))`: around it, each of them starts anew.
+    It has no parameters, no memory and no cost. To combine it with several message-passing steps, use
+    `NoHistory(Repeated(...))`; in `Repeated(NoHistory(...))` each of them would start from zero.
     """
 
     def __init__(self, processor: Processor, name: str = "no_history") -> None:
@@ -38,7 +38,7 @@ class NoHistory(hk.Module):
         self._processor = processor
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """There is none, whatever the wrapped processor has."""
+        """Empty, even if the wrapped processor has a memory."""
         del batch_size, num_nodes
         return ()
 
@@ -46,24 +46,24 @@ class NoHistory(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        fresh = self._processor.initial_memory(*features.adjacency.shape[:2])
-        fresh = cast_floating(hidden.dtype, fresh)
-        processed = self._processor(features, jnp.zeros_like(hidden), fresh, context)
-        return processed._replace(memory=memory)
+        initial = self._processor.initial_memory(*features.adjacency.shape[:2])
+        initial = cast_floating(hidden.dtype, initial)
+        output = self._processor(features, jnp.zeros_like(hidden), initial, context)
+        return output._replace(memory=memory)
 
 
 class GatedHistory(hk.Module):
-    """Any processor, given previous states through a gate that a loss drives towards zero.
+    """Gates the previous hidden states of a processor, with a loss that drives the gate to zero.
 
-    With z = [nodes, hidden], the offset of A starting at `bias`, and after t steps of training:
+    With z = [nodes, hidden], the bias of A initialized to `bias`, and at training step t:
 
         g    = sigmoid(A z + B graph)
         h    = processor(features, g ⊙ hidden)
         loss = min(1, t / annealing_steps) · mean over real nodes of |g| / sqrt(H)
 
-    The mean goes from 0, where steps are Markov, to 1, where all of the history is kept. The loss is called
-    `gate`. Only states of nodes are gated: a memory of the wrapped processor is handed on. Costs 2·N·H²
-    multiply-adds a step.
+    The mean is between 0, where steps are Markov, and 1, where the full history is kept. The loss is named
+    `gate`. Only hidden states are gated; the memory of the wrapped processor is not. Costs 2·N·H²
+    multiply-adds per step.
     """
 
     def __init__(
@@ -72,22 +72,23 @@ class GatedHistory(hk.Module):
         """Wraps a processor.
 
         Args:
-          processor: what is wrapped.
-          bias: of the gate; a positive one keeps it open at first.
-          annealing_steps: of training, over which the loss grows to its full size; 0 if it starts with that.
-          name: of the module.
+          processor: processor to wrap.
+          bias: initial bias of the gate; positive values start with an open gate.
+          annealing_steps: training steps over which the loss is annealed from zero to its full value; 0 for
+            no annealing.
+          name: name of the Haiku module.
 
         Raises:
-          ValueError: if the number of annealing steps is negative.
+          ValueError: if `annealing_steps` is negative.
         """
-        check_counts(at_least=0, annealing_steps=annealing_steps)
+        check_counts(minimum=0, annealing_steps=annealing_steps)
         super().__init__(name=name)
         self._processor = processor
         self._bias = bias
         self._annealing_steps = annealing_steps
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """That of the wrapped processor."""
+        """Initial memory of the wrapped processor."""
         return self._processor.initial_memory(batch_size, num_nodes)
 
     def __call__(
@@ -96,13 +97,13 @@ class GatedHistory(hk.Module):
         """One step; see `nar.processors.base.Processor`."""
         check_shapes(features, hidden)
         gate = self._gate(features, hidden)
-        processed = self._processor(features, gate * hidden, memory, context)
-        loss = self._annealed(size_of_gate(gate, features.mask), context.training_step)
-        return processed._replace(losses={**processed.losses, "gate": loss})
+        output = self._processor(features, gate * hidden, memory, context)
+        loss = self._annealed(gate_norm(gate, features.mask), context.training_step)
+        return output._replace(losses={**output.losses, "gate": loss})
 
     @hk.transparent
     def _gate(self, features: Features, hidden: Array) -> Array:
-        """g [B, N, H]."""
+        """Gate g [B, N, H]."""
         size = hidden.shape[-1]
         from_nodes = Linear(size, bias=self._bias, name="nodes")(features.nodes, hidden)
         from_graph = Linear(size, bias=None, name="graph")(features.graph)
@@ -111,13 +112,13 @@ class GatedHistory(hk.Module):
     def _annealed(self, loss: Array, training_step: Array | int) -> Array:
         if self._annealing_steps == 0:
             return loss
-        share = jnp.asarray(training_step, jnp.float32) / self._annealing_steps
-        return loss * jnp.minimum(share, 1).astype(loss.dtype)
+        scale = jnp.asarray(training_step, jnp.float32) / self._annealing_steps
+        return loss * jnp.minimum(scale, 1).astype(loss.dtype)
 
 
-def size_of_gate(gate: Array, mask: Array | None) -> Array:
-    """Mean over the real nodes of the root mean square of a gate [B, N, H]; [B]."""
-    wide = gate.astype(jnp.promote_types(gate.dtype, jnp.float32))
-    sizes = jnp.sqrt(jnp.square(wide).mean(axis=-1))
-    real = jnp.ones(sizes.shape, bool) if mask is None else mask
-    return jnp.mean(sizes, axis=1, where=real).astype(gate.dtype)
+def gate_norm(gate: Array, mask: Array | None) -> Array:
+    """Mean over the real nodes of the root mean square of a gate [B, N, H], as [B]."""
+    gate32 = gate.astype(jnp.promote_types(gate.dtype, jnp.float32))
+    norms = jnp.sqrt(jnp.square(gate32).mean(axis=-1))
+    real = jnp.ones(norms.shape, bool) if mask is None else mask
+    return jnp.mean(norms, axis=1, where=real).astype(gate.dtype)

@@ -1,4 +1,4 @@
-"""Several steps of message passing in one step of the algorithm, as `nb_msg_passing_steps` of dm-clrs."""
+"""Several message-passing steps per step of the algorithm, `nb_msg_passing_steps` in dm-clrs."""
 
 from typing import Any
 
@@ -8,30 +8,34 @@ from nar.processors.base import Array, Context, Features, Processor, ProcessorOu
 
 
 class Repeated:
-    """Any processor, applied several times with the same weights and features.
+    """Applies a processor several times with shared weights and the same features.
 
-    Each time it is given the states and the memory of the time before. Edge and graph states are those of the
-    last time, auxiliary losses means over all.
+    Hidden states and memory are passed from each application to the next. Edge and graph states are those of
+    the last application; auxiliary losses are averaged over all.
     """
 
     def __init__(self, processor: Processor, times: int) -> None:
-        """Wraps a processor; `times` is at least 1."""
+        """Wraps a processor, to be applied `times` times.
+
+        Raises:
+          ValueError: if `times` is less than 1.
+        """
         if times < 1:
             raise ValueError(f"a processor must be applied at least once, got {times}")
         self._processor = processor
         self._times = times
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """That of the wrapped processor."""
+        """Initial memory of the wrapped processor."""
         return self._processor.initial_memory(batch_size, num_nodes)
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        processed = self._processor(features, hidden, memory, context)
-        losses = [processed.losses]
+        output = self._processor(features, hidden, memory, context)
+        losses = [output.losses]
         for _ in range(self._times - 1):
-            processed = self._processor(features, processed.nodes, processed.memory, context)
-            losses.append(processed.losses)
-        return processed._replace(losses=jax.tree.map(lambda *values: sum(values) / len(values), *losses))
+            output = self._processor(features, output.nodes, output.memory, context)
+            losses.append(output.losses)
+        return output._replace(losses=jax.tree.map(lambda *values: sum(values) / len(values), *losses))
