@@ -1,12 +1,12 @@
-"""Makes a run of a checkpoint of dm-clrs 2.0.3.
+"""Converts a checkpoint of dm-clrs 2.0.3 to a run.
 
     python -m experiments.convert --checkpoint=best.pkl --config=configs/base.py --workdir=runs/theirs \
         --config.algorithms="('bfs','dfs')" --config.model.processor=triplet_gmpnn
     python -m experiments.evaluate --workdir=runs/theirs --sizes=16,64
 
-The config says what the network is: its tasks in the order in which dm-clrs was given them, its processor and
-size. `experiments.evaluate` scores such a run, and `experiments.train` goes on with it from step 0, with the
-optimizer in its initial state. The file is read without running code that it may hold.
+The config describes the network: its tasks in the order in which dm-clrs was given them, its processor and
+hidden size. `experiments.evaluate` scores such a run, and `experiments.train` trains it further from step 0,
+with a newly initialized optimizer. The file is unpickled without executing any code in it.
 """
 
 import pathlib
@@ -21,13 +21,15 @@ from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_check
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, count_parameters, parameter_names, write_json
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "File that dm-clrs wrote.", required=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, made if missing.", required=True)
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key."
+)
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Checkpoint file written by dm-clrs.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory, created if missing.", required=True)
 
 
 def main() -> None:
-    """Checks everything, then writes the run."""
+    """Checks the checkpoint, the config and the workdir, then writes the run."""
     config = _CONFIG.value.to_dict()
     parts = assemble(config)
     theirs = read_checkpoint(_CHECKPOINT.value)

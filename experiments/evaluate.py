@@ -1,13 +1,13 @@
-"""Measures a run at any sizes, on any families of graphs.
+"""Evaluates a trained run at any problem sizes and on any graph families.
 
     python -m experiments.evaluate --workdir=runs/bfs --sizes=16,32,64
     python -m experiments.evaluate --workdir=runs/bfs --families=clrs30,grid --seeds=3,4,5 --hints
     python -m experiments.evaluate --workdir=runs/both --sizes="bfs:16,64;dfs:8" --families="bfs:clrs30,tree"
 
-Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. Beside the
-score of each output are the share of whole instances that are exact, and of those with a right answer, be it
-another one than CLRS-30's. A network that decides on its number of steps is measured with these, and with the
-algorithm's. The table is printed; the workdir gets `evaluation.json` and `evaluation.csv`.
+Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. In addition
+to the score of each output it reports the fractions of exact matches and of valid answers, which may differ
+from CLRS-30's. A network with its own number of steps is evaluated with that number and with the algorithm's.
+The table is printed; `evaluation.json` and `evaluation.csv` are written to the workdir.
 """
 
 import pathlib
@@ -41,111 +41,112 @@ from nar.model import FromTrace, Params
 from nar.reports import evaluation_table
 from nar.training import Devices, is_first_process, print_on_first, run_on_all, run_on_first, write_json
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-_TASKS = flags.DEFINE_list("tasks", None, "Which of the run's algorithms; by default all.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
+_TASKS = flags.DEFINE_list("tasks", None, "Algorithms of the run to evaluate; all by default.")
 _SIZES = flags.DEFINE_string(
     "sizes",
     "16,32,64",
-    "Problem sizes: of all tasks; or of some their own, as in bfs:16,64;dfs:8 (they alone are measured) or "
-    "16,32;dfs:8 (with 16 and 32 for all others).",
+    "Problem sizes, for all tasks or per task: bfs:16,64;dfs:8 evaluates only bfs and dfs; 16,32;dfs:8 uses "
+    "16 and 32 for all other tasks.",
 )
 _FAMILIES = flags.DEFINE_string(
     "families",
     CLRS30,
-    "Families of graphs (nar.problems.GRAPH_FAMILIES), of all tasks or of some their own, like --sizes; "
-    "clrs30 are problems as CLRS-30 draws them. Tasks without graphs have these alone, and so have all of "
-    "which nothing is said.",
+    "Graph families (nar.problems.GRAPH_FAMILIES), for all tasks or per task, like --sizes; clrs30 stands for "
+    "the distribution of CLRS-30, the default and the only one for tasks without graphs.",
 )
 _SEEDS = flags.DEFINE_list(
-    "seeds", ["3"], "Seeds of the problems, one measurement each; 3 is that of CLRS-30's test split."
+    "seeds", ["3"], "Problem seeds, one evaluation each; 3 is the seed of CLRS-30's test split."
 )
-_HINTS = flags.DEFINE_bool("hints", False, "Whether hints are scored, step by step; it takes more memory.")
+_HINTS = flags.DEFINE_bool("hints", False, "Also score hints, step by step; takes more memory.")
 _DUMP = flags.DEFINE_enum(
     "dump",
     "none",
     ["none", "predictions", "states"],
-    "Writes inputs, truth and predictions of every step as arrays, or hidden states too.",
+    "Write arrays of inputs, ground truth and predictions of every step (predictions), and hidden states "
+    "(states).",
 )
-_NAME = flags.DEFINE_string("name", "evaluation", "Of what the workdir gets: NAME.json, NAME.csv and NAME/.")
-_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to score.")
-_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Which of the seeds of the run, if it has several.")
+_NAME = flags.DEFINE_string(
+    "name", "evaluation", "Name of the outputs in the workdir: NAME.json, NAME.csv and NAME/."
+)
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to evaluate.")
+_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", None, "Traces predicted at once; by default that of the run's config.", lower_bound=1
+    "batch_size", None, "Batch size; by default that of the run's config.", lower_bound=1
 )
 flags.adopt_module_key_flags(distributed)
 
-_OBSERVED = {"none": "outputs", "predictions": "hints", "states": "states"}
+_INFERENCE_KINDS = {"none": "outputs", "predictions": "hints", "states": "states"}
+"""Value of --dump -> kind of inference."""
 
 
 def main() -> None:
-    """Checks everything that can be checked, then measures, on all devices."""
-    config = run_on_first(lambda: open_workdir(_WORKDIR.value)[1])
-    parts = run_on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
-    own = not isinstance(parts.model.config.termination, FromTrace)
-    cases = run_on_all(lambda: find_cases(parts, own))
-    seeds = run_on_all(lambda: parse_numbers("seeds", _SEEDS.value))
-    params, step = run_on_first(_read)
-    inferences = make_inferences(parts, own, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
+    """Checks all flags, then evaluates on all devices."""
+    config = on_first(lambda: open_workdir(_WORKDIR.value)[1])
+    parts = on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
+    own_lengths = not isinstance(parts.model.config.termination, FromTrace)
+    cases = on_all(lambda: find_cases(parts, own_lengths))
+    seeds = on_all(lambda: parse_numbers("seeds", _SEEDS.value))
+    params, step = on_first(_restore)
+    inferences = make_inferences(parts, own_lengths, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
     root = pathlib.Path(_WORKDIR.value)
 
-    def keep(case: Case, seed: int, seen: InferenceResult) -> None:
+    def dump_result(case: Case, seed: int, result: InferenceResult) -> None:
         if _DUMP.value != "none":
-            run_on_first(lambda: str(dump(root / _NAME.value, case, seed, seen)))
+            on_first(lambda: str(dump(root / _NAME.value, case, seed, result)))
 
-    found = list(measure_cases(inferences, params, parts.model.specs, cases, seeds, keep))
+    measurements = list(measure_cases(inferences, params, parts.model.specs, cases, seeds, dump_result))
     content = {
-        "scores": scores_by_size(found),
+        "scores": scores_by_size(measurements),
         "step": step,
         "checkpoint": _CHECKPOINT.value,
         "seeds": seeds,
-        **as_json(found),
+        **as_json(measurements),
     }
-    run_on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
-    run_on_first(lambda: write_csv(root / f"{_NAME.value}.csv", found))
-    print_on_first(evaluation_table(summarize_cases(found)))
-    print_on_first(f"\n{explanation(seeds)}\n")
-    print_on_first(
-        f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv"
-    )
+    on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
+    on_first(lambda: write_csv(root / f"{_NAME.value}.csv", measurements))
+    say(evaluation_table(spreads(measurements)))
+    say(f"\n{explanation(seeds)}\n")
+    say(f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv")
 
 
-def find_cases(parts: Parts, own: bool) -> list[Case]:
-    """What the flags ask for.
+def find_cases(parts: Parts, own_lengths: bool) -> list[Case]:
+    """The cases that the flags request.
 
     Raises:
-      ValueError: if the run has no such task, or a size or family cannot be drawn.
+      ValueError: if a task is unknown, or a size or family is invalid.
     """
     known = [task.name for task in parts.tasks]
     for name in _TASKS.value or ():
         if name not in known:
-            raise ValueError(f"--tasks: this run has no {name!r}; it has: {', '.join(known)}")
+            raise ValueError(f"--tasks: unknown task {name!r}; this run has: {', '.join(known)}")
     sizes = parse_by_task("sizes", _SIZES.value, _TASKS.value or known)
     families = parse_by_task("families", _FAMILIES.value, _TASKS.value or known)
-    tasks = sizes.chosen(known) if _TASKS.value is None else _TASKS.value
+    tasks = sizes.tasks_with_values(known) if _TASKS.value is None else _TASKS.value
     for task in tasks:
-        if not sizes.of(task):
-            raise ValueError(f"--sizes says nothing of {task!r}, which --tasks asks for")
+        if not sizes.get(task):
+            raise ValueError(f"--sizes has no sizes for {task!r}, which --tasks names")
     for task in families.named:
         if task not in tasks:
             raise ValueError(
-                f"--families names {task!r}, which is not measured; measured: {', '.join(tasks)}"
+                f"--families names {task!r}, which is not evaluated; evaluated: {', '.join(tasks)}"
             )
-    numbers = {task: parse_numbers("sizes", sizes.of(task)) for task in tasks}
+    numbers = {task: parse_numbers("sizes", sizes.get(task)) for task in tasks}
     try:
         return make_cases(
             tasks,
             numbers,
-            {task: families.of(task) or (CLRS30,) for task in tasks},
-            own,
-            graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
+            {task: families.get(task) or (CLRS30,) for task in tasks},
+            own_lengths,
+            graphs=[task for task in families.named if set(families.named[task]) != {CLRS30}],
         )
     except ValueError as error:
         raise ValueError(f"--sizes, --families: {error}") from None
 
 
-def make_inferences(parts: Parts, own: bool, batch_size: int) -> dict[str, Inference]:
-    """What looks at the network, by the lengths that it takes."""
-    kind = _OBSERVED[_DUMP.value]
+def make_inferences(parts: Parts, own_lengths: bool, batch_size: int) -> dict[str, Inference]:
+    """Inference engines by rollout length: "true" for the algorithm's, "own" for the network's."""
+    kind = _INFERENCE_KINDS[_DUMP.value]
     if _HINTS.value and kind == "outputs":
         kind = "hints"
     return {
@@ -158,22 +159,22 @@ def make_inferences(parts: Parts, own: bool, batch_size: int) -> dict[str, Infer
             true_lengths=lengths == "true",
             show_progress=is_first_process(),
         )
-        for lengths in (("own", "true") if own else ("true",))
+        for lengths in (("own", "true") if own_lengths else ("true",))
     }
 
 
-def _read() -> tuple[Params, int]:
-    """Parameters of the checkpoint, and its step."""
+def _restore() -> tuple[Params, int]:
+    """Parameters and step of the checkpoint."""
     state = restore(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value).state
     return jax.tree.map(np.asarray, state.eval_params), int(state.step)
 
 
-def scores_by_size(found: Sequence[Measurement]) -> Scores:
-    """Means over seeds on problems as CLRS-30 draws them, with the lengths that the network is used with."""
+def scores_by_size(measurements: Sequence[Measurement]) -> Scores:
+    """Mean scores over seeds on CLRS-30's distribution, with the rollout lengths that the network predicts with."""
     scores: Scores = {}
-    for case, quantities in summarize_cases(found).items():
-        usual = next(one.case.lengths for one in found if one.case.task == case.task)
-        if case.family == CLRS30 and case.lengths == usual:
+    for case, quantities in spreads(measurements).items():
+        default_lengths = next(one.case.lengths for one in measurements if one.case.task == case.task)
+        if case.family == CLRS30 and case.lengths == default_lengths:
             values = {
                 name.removeprefix("output/"): one.mean
                 for name, one in quantities.items()
@@ -184,11 +185,11 @@ def scores_by_size(found: Sequence[Measurement]) -> Scores:
 
 
 def explanation(seeds: Sequence[int]) -> str:
-    """What the columns mean."""
-    of_seeds = f", mean ± sample deviation over {len(seeds)} seeds of problems" if len(seeds) > 1 else ""
+    """Legend of the table's columns."""
+    over_seeds = f", mean ± sample deviation over {len(seeds)} problem seeds" if len(seeds) > 1 else ""
     return (
-        f"In percent{of_seeds}.\nscore: mean over outputs, as CLRS-30 scores them; exact: instances without "
-        "a wrong entry;\nvalid: instances with a right answer, perhaps another one than CLRS-30's."
+        f"In percent{over_seeds}.\nscore: mean over outputs, as CLRS-30 scores them; exact: instances without "
+        "a wrong entry;\nvalid: instances with a correct answer, which may differ from CLRS-30's."
     )
 
 

@@ -71,7 +71,7 @@ def main() -> None:
         model.label: evaluate(model, request, folder / model.label)
         for model, request in zip(models, requests, strict=True)
     }
-    if len(models) > 1 and draw_accuracies(scores, models[0].trained, folder / "accuracy.png"):
+    if len(models) > 1 and draw_accuracies(scores, models[0].trained_lengths, folder / "accuracy.png"):
         print(f"All together: {folder / 'accuracy.png'}")
 
 
@@ -124,7 +124,7 @@ def evaluate(model: LanguageModel, request: TextRequest, folder: pathlib.Path) -
                 bar.update(done - bar.n)
         scores = score_file(folder / ANSWERS).as_json()
         write_json(folder / "scores.json", scores)
-        drawn = draw_accuracy(scores, model.trained, folder / "accuracy.png")
+        drawn = draw_accuracy(scores, model.trained_lengths, folder / "accuracy.png")
     print(f"\n{model.label}\n\n{answers_table(scores)}\n")
     print(f"Written: {folder / ANSWERS}, scores.json" + (", accuracy.png" if drawn else ""))
     return scores

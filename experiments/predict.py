@@ -1,9 +1,9 @@
-"""Asks a run about a problem of one's own.
+"""Predicts a user's problem with a trained run.
 
     python -m experiments.predict --workdir=runs/bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}'
 
-The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is a matrix `A` or a list of
-`edges`. Outputs, hints and the number of steps are printed as JSON.
+The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is given as a matrix `A` or a
+list of `edges`. Outputs, hints and the number of steps are printed as JSON.
 """
 
 import json
@@ -14,29 +14,31 @@ from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
 from experiments.cli.load_run import load
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)
-_ALGORITHM = flags.DEFINE_string("algorithm", None, "By default that of the run, if it has one only.")
-_STEPS = flags.DEFINE_integer(
-    "steps", None, "Steps to take; by default as the run's config says.", lower_bound=1
+_ALGORITHM = flags.DEFINE_string(
+    "algorithm", None, "Algorithm to run; may be omitted if the run has only one."
 )
-_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint to ask.")
-_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Which of the seeds of the run, if it has several.")
+_STEPS = flags.DEFINE_integer(
+    "steps", None, "Number of steps; by default set by the termination of the run's config.", lower_bound=1
+)
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to use.")
+_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 
 
 def main() -> None:
-    """Checks the input, then predicts."""
+    """Checks the input, then prints the prediction."""
     arguments = parse_input(_INPUT.value)
     predict = load(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value)
     if _ALGORITHM.value is None and len(predict.names) > 1:
         raise ValueError(f"--algorithm must be one of {', '.join(predict.names)}")
     prediction = predict(_ALGORITHM.value or predict.names[0], num_steps=_STEPS.value, **arguments)
-    shown = {
+    output = {
         "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
         "hints": {name: value.tolist() for name, value in prediction.hints.items()},
         "steps": prediction.steps,
     }
-    print(json.dumps(shown))
+    print(json.dumps(output))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""A report of runs: one page, the table of scores as Markdown and LaTeX, and plots.
+"""Writes a report on runs: an HTML page, the table of scores as Markdown and LaTeX, and plots.
 
     python -m experiments.report runs/bfs
     python -m experiments.report runs/* --output=reports/all
 
-Folders are those of runs (with replicas, of several algorithms, of language models) and of sweeps, of which
-all trials are taken. Only their files are read: config, versions, metrics, result and evaluation. Runs that
-are not finished are reported as such. --output is a folder, or the page in it if it ends in .html; what lay
-there under the same names is replaced when all of the report is made. Plots need matplotlib (extra `plots`).
+Arguments are directories of runs and of sweeps; all trials of a sweep are included. Only their files are read:
+config, versions, metrics, result and evaluation. Unfinished runs are reported as such. --output is a directory,
+or the path of the page if it ends in .html. Existing files are replaced once the whole report has been made.
+Plots need matplotlib (extra `plots`).
 """
 
 import pathlib
@@ -19,14 +19,14 @@ from nar.atomic_io import atomic_write, path_in_errors
 from nar.reports import format_table
 from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 
-_OUTPUT = flags.DEFINE_string("output", "report", "Folder of the report, or its page if it ends in .html.")
-_EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "Which evaluation to report: its --name.")
+_OUTPUT = flags.DEFINE_string("output", "report", "Directory of the report, or its page if it ends in .html.")
+_EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "The --name of the evaluation to report.")
 
 
 def main(*folders: str) -> None:
-    """Reads all, makes the report, and only then writes it."""
+    """Reads all runs, makes the report, and only then writes it."""
     if not folders:
-        raise ValueError("name at least one folder of a run or of a sweep; see --help")
+        raise ValueError("name at least one directory of a run or of a sweep; see --help")
     output = pathlib.Path(_OUTPUT.value)
     folder, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
     records = read_records([pathlib.Path(one) for one in folders], add_missing_keys, _EVALUATION.value)
@@ -40,7 +40,7 @@ def main(*folders: str) -> None:
     table = score_table(settings)
     print("\n\n".join([table.caption, format_table(table.header, table.rows), *table.notes]))
     print("".join(f"\nNote: {line}" for line in report_notes(records, settings)))
-    print(f"Written: {folder / page}\nBeside it: {', '.join(name for name in files if name != page)}")
+    print(f"Written: {folder / page}\nOther files: {', '.join(name for name in files if name != page)}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Trains a network on a config: a graph network, or a language model.
+"""Trains the network of a config: a graph network or a language model.
 
     python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
     python -m experiments.train --config=configs/bfs.py --workdir=runs/wide --config.model.hidden_size=192
     python -m experiments.train --config=configs/text_small.py --workdir=runs/text
 
-The same command on the same workdir goes on where the run stopped; on a finished run it shows the result.
+The same command on the same workdir resumes the run; on a finished run it prints the result.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from experiments.cli.results import finish, summary, validate
 from experiments.cli.run_kinds import assemble_kind
 from experiments.cli.status import check_workdir, is_finished
 from experiments.cli.warm_start import init_or_restore, open_init_run, print_parameter_summary
-from nar.data import prefetch_first_batch
+from nar.data import drawing_first
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir, versions
 from nar.training import (
@@ -55,25 +55,27 @@ from nar.training import (
     run_on_first,
 )
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/; --config.KEY=VALUE overrides.")
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key."
+)
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run: made if missing, gone on with if there.", required=True
+    "workdir", None, "Run directory. Created if missing, resumed if it exists.", required=True
 )
 flags.adopt_module_key_flags(distributed)
 
 
 def main() -> None:
-    """Checks the config, then trains, or says that the run is finished."""
+    """Runs the config of the flags in the workdir of the flags."""
     run(_CONFIG.value.to_dict(), Workdir(pathlib.Path(_WORKDIR.value)))
 
 
 def run(config: Config, workdir: Workdir) -> None:
-    """Begins a run, or goes on with it, or shows its result.
+    """Starts or resumes a run, or prints the result of a finished one.
 
     Raises:
-      ValueError: if the config is not valid, or the workdir not that of this run, in use or damaged.
+      ValueError: if the config is invalid, or the workdir is that of another run, in use or damaged.
       OSError: if a file cannot be written.
-      FloatingPointError: if training stops at what is not finite.
+      FloatingPointError: if training stops at non-finite values.
       SystemExit: if training was interrupted.
     """
     check_same_on_all("the config", config)
@@ -84,43 +86,41 @@ def run(config: Config, workdir: Workdir) -> None:
     if run_on_first(lambda: is_finished(workdir, training["steps"])):
         run_on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
         return
-    run_on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
-    with contextlib.ExitStack() as held:
-        run_on_first(lambda: take(workdir, config, held))
-        if not train(config, parts, workdir, source, held):
-            sys.exit(
-                f"Interrupted; run the same command to resume. Run: {workdir.path}"
-                if is_first_process()
-                else 1
-            )
-    run_on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
+    on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
+    with contextlib.ExitStack() as stack:
+        on_first(lambda: lock_and_claim(workdir, config, stack))
+        if not train(config, parts, workdir, source, stack):
+            sys.exit(f"Interrupted; run the same command to resume. Run: {workdir.path}" if is_first() else 1)
+    on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
 
 
-def take(workdir: Workdir, config: Config, held: contextlib.ExitStack) -> None:
-    """Locks the folder for as long as the stack is open, and writes the config."""
-    held.enter_context(workdir.lock())
+def lock_and_claim(workdir: Workdir, config: Config, stack: contextlib.ExitStack) -> None:
+    """Locks the workdir until the stack is closed, and writes the config."""
+    stack.enter_context(workdir.lock())
     workdir.claim(config)
 
 
 def train(
-    config: Config, parts: RunParts, workdir: Workdir, source: Run | None, held: contextlib.ExitStack
+    config: Config, parts: RunParts, workdir: Workdir, source: Run | None, stack: contextlib.ExitStack
 ) -> bool:
-    """Trains from the latest checkpoint, or from the start, to the end; False if interrupted.
+    """Trains to the end, from the latest checkpoint or from step 0; returns False if interrupted.
 
-    The start is new parameters, some of them those of the run `source`. The stack closes what is opened.
+    New parameters are partly loaded from the run `source`, if it is given. Resources are closed by `stack`.
     """
     training = config["training"]
-    compilations = held.enter_context(contextlib.closing(Compilations()))
+    compilations = stack.enter_context(contextlib.closing(Compilations()))
     evaluator = parts.make_evaluator()
-    checkpoints = run_on_all(lambda: Checkpoints(workdir.checkpoints) if is_first_process() else None)
-    step, background_compilation = parts.make_train_step(), None
-    if parts.devices.num_processes == 1:  # Several must compile the same in the same order.
-        background_compilation = held.enter_context(BackgroundCompilation(step, state_shapes(parts)))
-    with prefetch_first_batch(
+    checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
+    step, background_compilation = parts.make_step(), None
+    if (
+        parts.devices.num_processes == 1
+    ):  # Several processes must compile the same programs in the same order.
+        background_compilation = stack.enter_context(BackgroundCompilation(step, state_shapes(parts)))
+    with drawing_first(
         parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
     ):
         state, metadata = init_or_restore(config, parts, checkpoints, workdir, source)
-    run_on_first(lambda: print_parameter_summary(parts, state, training, workdir))
+    on_first(lambda: print_parameter_summary(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     trackers = list[Tracker]()
     clock, early_stopping = (
@@ -142,17 +142,17 @@ def train(
             clock,
         )
     ]
-    parts.stream.task_schedule.load_state_dict(metadata)
+    parts.stream.task_schedule.resume(metadata)
     if parts.weigh:
         callbacks.append(
             UpdateTaskWeights(parts.stream.task_schedule, [task.name for task in parts.tasks], parts.weigh)
         )
 
-    def write_and_show() -> list[Callback]:
-        """What the first process alone does."""
+    def first_process_callbacks() -> list[Callback]:
+        """Callbacks of the first process, which write files and show progress."""
         if checkpoints is None:
             return []
-        trackers.extend(start_trackers(config, workdir, start, held))
+        trackers.extend(start_trackers(config, workdir, start, stack))
         metrics = WriteMetrics(
             workdir.metrics,
             trackers,
@@ -163,9 +163,9 @@ def train(
             metadata,
         )
         stateful = (clock, early_stopping, metrics, non_finite_policy, parts.stream.task_schedule)
-        return [metrics, SaveCheckpoints(checkpoints, stateful, clock), ShowProgress(start, steps)]
+        return [metrics, Save(checkpoints, stateful, clock), ShowProgress(start, steps)]
 
-    callbacks += run_on_all(write_and_show)
+    callbacks += on_all(first_process_callbacks)
     state, interrupted = fit(
         state,
         step,
@@ -185,19 +185,21 @@ def train(
     return True
 
 
-def start_trackers(config: Config, workdir: Workdir, start: int, held: contextlib.ExitStack) -> list[Tracker]:
-    """The trackers of a config, for a session that begins after step `start`; the stack closes them."""
+def start_trackers(
+    config: Config, workdir: Workdir, start: int, stack: contextlib.ExitStack
+) -> list[Tracker]:
+    """Opens the trackers of a config for a session that starts at step `start`; the stack closes them."""
     training = config["training"]
     trackers = open_trackers(
         training["trackers"], training["tracker_options"], workdir.path, start, config, versions()
     )
     for tracker in trackers:
-        held.callback(tracker.close)
+        stack.callback(tracker.close)
     return trackers
 
 
 def finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
-    """Hands them what came of the run."""
+    """Passes the result and the files of the run to the trackers."""
     files = [path for path in workdir.artifacts() if path.exists()]
     for tracker in trackers:
         tracker.finish(read_json(workdir.result), files)
@@ -206,11 +208,11 @@ def finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
 def restore_scored(
     parts: RunParts, checkpoints: Checkpoints | None, state: TrainState
 ) -> tuple[TrainState, int]:
-    """The state of the last checkpoint that was scored, but at the step of `state`, and its own step."""
-    found = restore_on_all(lambda: checkpoints and checkpoints.restore_scored(state))
-    assert found is not None
-    restored = parts.devices.put_state(found.state)
-    return dataclasses.replace(restored, step=state.step), int(found.state.step)
+    """Restores the last scored checkpoint, keeping the step of `state`; also returns the checkpoint's step."""
+    checkpoint = restore_on_all(lambda: checkpoints and checkpoints.restore_scored(state))
+    assert checkpoint is not None
+    restored = parts.devices.put_state(checkpoint.state)
+    return dataclasses.replace(restored, step=state.step), int(checkpoint.state.step)
 
 
 if __name__ == "__main__":

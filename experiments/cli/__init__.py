@@ -1,1 +1,1 @@
-"""Flags, signals and configs: what the scripts share."""
+"""Flags, signals and config handling shared by the scripts."""

@@ -1,4 +1,4 @@
-"""From a config to the parts of the library; all of a config is checked here, before any work starts."""
+"""Builds the components of a graph-network run from its config, and checks the whole config first."""
 
 import dataclasses
 import difflib
@@ -40,26 +40,26 @@ OPEN_SECTIONS = (
     "training.schedule_options",
     "training.tracker_options",
 )
-"""Parts of a config whose keys the problem, the algorithm, the processor or the optimizer decides upon."""
+"""Config sections without a fixed set of keys: problem, processor, optimizer and tracker options, and task names."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """What a config stands for.
+    """The components of a graph-network run.
 
     Attributes:
-      tasks: what is trained.
-      transforms: of all tasks.
+      tasks: the training tasks.
+      transforms: the data transforms, shared by all tasks.
       model: the network.
-      optimizer: of training.
-      loss_weights: of training, by name.
-      ema_decay: of the moving average of the parameters; 0 for none.
-      grad_accumulation_steps: micro-batches a batch is split into, or `nar.data.AUTO_MICROBATCHES`.
+      optimizer: the optimizer.
+      loss_weights: loss weights by name.
+      ema_decay: decay of the exponential moving average of the parameters; 0 disables it.
+      grad_accumulation_steps: micro-batches per batch, or `nar.data.BY_SHAPE`.
       stream: the training data.
-      devices: where to train.
-      evaluation_batch_size: traces that are predicted at once.
-      num_seeds: how many seeds are trained; if more than one, states have an axis of replicas.
-      weigh: decides by scores whose turn it is; None if that does not depend on them.
+      devices: the devices to train on.
+      evaluation_batch_size: batch size of evaluation.
+      num_seeds: seeds trained in one program; if more than one, states have a leading seed axis.
+      weigh: function from validation scores to task sampling weights; None if the weights are constant.
     """
 
     tasks: tuple[Task, ...]
@@ -75,10 +75,10 @@ class Parts:
     num_seeds: int
     weigh: TaskWeightFunction | None
 
-    def make_train_step(self) -> CompiledTrainStep:
-        """The compiled step of training."""
-        map_over_seeds = loop_seeds if self.devices.is_single_cpu else vmap_seeds
-        return make_train_step(
+    def make_step(self) -> TwoPrograms:
+        """Builds the jitted training step."""
+        over_seeds = in_turn if self.devices.is_one_cpu else at_once
+        return make_step(
             self.model,
             self.optimizer,
             self.loss_weights,
@@ -88,28 +88,28 @@ class Parts:
             map_over_seeds=map_over_seeds if self.num_seeds > 1 else None,
         )
 
-    def each(self, tree: Any) -> list[Any]:
-        """Parameters, or a whole tree alike, of each replica."""
-        return unstack_seeds(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
+    def split_seeds(self, tree: Any) -> list[Any]:
+        """Splits parameters, or any tree with a leading seed axis, into one tree per seed."""
+        return split(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
 
     def make_evaluator(self) -> Evaluator:
-        """What the functions of scoring need."""
+        """Builds the evaluator that `score_split` takes."""
         return Evaluator(self.model, self.transforms, self.evaluation_batch_size, self.devices)
 
     def score_split(self, evaluator: Evaluator, params: Params, split: str) -> Scores:
-        """Scores on a whole split: "val" while training, "test" at its end."""
+        """Scores on a complete split: "val" during training, "test" at the end."""
         return score_split(evaluator, params, split)
 
 
 def assemble(config: Config, devices: Devices | None = None) -> Parts:
-    """The parts of a run.
+    """Builds the components of a run.
 
     Args:
-      config: of the run.
-      devices: where it is to run; by default on all there are.
+      config: the resolved config.
+      devices: the devices to run on; all of them by default.
 
     Raises:
-      ValueError: if anything in the config is not valid.
+      ValueError: if anything in the config is invalid.
     """
     check_keys(config, base.get_config().to_dict())
     data, training = config["data"], config["training"]
@@ -125,8 +125,8 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
     )
     tasks = make_tasks(config, transforms)
     devices = devices or Devices.all()
-    own_sizes = {task.batch_size for task in tasks if task.batch_size is not None}
-    for batch_size in {training["batch_size"], *own_sizes}:
+    task_batch_sizes = {task.batch_size for task in tasks if task.batch_size is not None}
+    for batch_size in {training["batch_size"], *task_batch_sizes}:
         devices.check_batch_size(batch_size)
         check_grad_accumulation_steps(batch_size, training["grad_accumulation_steps"], devices.mesh.size)
     model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
@@ -152,27 +152,27 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
 
 
 def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> TraceStream:
-    """The training data.
+    """Builds the training data stream.
 
     Raises:
-      ValueError: if the length of chunks, the sampling of tasks or the number of replicas is not valid.
+      ValueError: if the chunk length, the task sampling or the number of seeds is invalid.
     """
     training, task_schedule = config["training"], make_task_schedule(config, tasks)
     check_positive("training.num_seeds", training["num_seeds"])
     if find_task_weighting(training["task_sampling"]) and training["num_seeds"] > 1:
         raise ValueError(
-            f"training.task_sampling {training['task_sampling']!r} goes by scores, which differ between replicas; "
-            "train them one by one (training.num_seeds=1)"
+            f"training.task_sampling {training['task_sampling']!r} depends on scores, which differ between seeds; "
+            "train the seeds one at a time (training.num_seeds=1)"
         )
     if training["chunk_length"] and config["model"]["termination"] != "trace":
         raise ValueError(
             f"training.chunk_length {training['chunk_length']} needs model.termination=trace, "
             f"got {config['model']['termination']!r}"
         )
-    # A CPU is quickest where parts fit its caches, other devices where much is done at once. Chunks all take
-    # the same steps.
-    suits = AUTO_MICROBATCHES if devices.is_single_cpu and not training["chunk_length"] else 1
-    num_microbatches = training["grad_accumulation_steps"] or suits
+    # A CPU is fastest when micro-batches fit its caches, an accelerator when batches are large. Chunks all
+    # have the same number of steps, so sorting their traces by length gains nothing.
+    automatic = BY_SHAPE if devices.is_one_cpu and not training["chunk_length"] else 1
+    num_microbatches = training["grad_accumulation_steps"] or automatic
     streams = [
         TrainingStream(
             tasks,
@@ -191,17 +191,17 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
 
 
 def new_state(parts: RunParts, seed: int) -> TrainState:
-    """The state before the first step, on all devices."""
+    """Initializes the train state on all devices."""
     return parts.devices.make_state(_init(parts, seed))
 
 
 def state_shapes(parts: RunParts) -> TrainState:
-    """The shapes of a state, with their places."""
+    """Shapes, dtypes and shardings of the train state."""
     return parts.devices.state_shapes(_init(parts, 0))
 
 
 def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
-    # They are zeros, so that all processes trace the same function.
+    # Example batches are zeros, so that all processes trace the same function.
     batches, chunks = parts.stream.examples(), parts.stream.chunk_examples()
     seeds = seed if parts.num_seeds == 1 else [seed + number for number in range(parts.num_seeds)]
     track_ema = parts.ema_decay > 0
@@ -209,7 +209,7 @@ def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
 
 
 def check_keys(config: Config, known: Config, prefix: str = "") -> None:
-    """Raises ValueError on a key that the base config does not have, naming the nearest one that it has."""
+    """Raises ValueError on missing and unknown keys, naming the closest known key, and on wrong types."""
     for key, value in config.items():
         path = f"{prefix}{key}"
         if key not in known:
@@ -227,6 +227,6 @@ def check_keys(config: Config, known: Config, prefix: str = "") -> None:
 
 
 def check_positive(name: str, value: Any) -> None:
-    """Raises ValueError unless the value of a key is a positive integer."""
+    """Raises ValueError unless the value of config key `name` is a positive integer."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")

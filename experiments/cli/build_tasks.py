@@ -1,4 +1,4 @@
-"""From a config to the tasks of a run: their data, their weights, and whose turn it is."""
+"""Builds the tasks of a run from its config: their data, loss weights and task schedule."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ def _is_weight(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType(
+TASK_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType(
     {
         "sizes": ("a list of sizes", lambda value: isinstance(value, list | tuple)),
         "batch_size": ("an integer of at least 1", lambda value: type(value) is int and value > 0),
@@ -26,105 +26,105 @@ OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType(
         "sampling_weight": ("a number of at least 0", _is_weight),
     }
 )
-"""What a config may say about one task, in `config.tasks`: what it must be, and whether it is."""
+"""Options of one task in `config.tasks` -> (description of valid values, check)."""
 
 
 def make_tasks(config: Config, transforms: Transforms) -> tuple[Task, ...]:
-    """A task for each algorithm, with those problem options that it has.
+    """Builds one task per algorithm; each gets the problem options that its algorithm has.
 
     Raises:
-      ValueError: if a name, a size or an option is not valid, or if no algorithm has an option.
+      ValueError: if a name, a size or an option is invalid, or no algorithm of the run has an option.
     """
     names, data = config["algorithms"], config["data"]
     names = (names,) if isinstance(names, str) else tuple(names)
     algorithms = [find_algorithm(name) for name in names]
     if not names or len(set(algorithms)) != len(names):
-        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
+        raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
     check_tasks(config["tasks"], [algorithm.name for algorithm in algorithms])
-    usual = base.get_config().to_dict()["data"]
+    defaults = base.get_config().to_dict()["data"]
     for option, value in data["problem"].items():
         known = {name for algorithm in algorithms for name in algorithm.problem.options}
-        if option not in known and not _same(value, usual["problem"].get(option)):
+        if option not in known and not _same(value, defaults["problem"].get(option)):
             raise ValueError(
-                f"data.problem.{option}: none of {', '.join(names)} has such an option; "
+                f"data.problem.{option}: none of {', '.join(names)} has this option; "
                 f"known: {', '.join(sorted(known)) or 'none'}"
             )
     return tuple(
-        make_task(algorithm, data, config["tasks"].get(algorithm.name, {}), usual, transforms)
+        make_task(algorithm, data, config["tasks"].get(algorithm.name, {}), defaults, transforms)
         for algorithm in algorithms
     )
 
 
 def make_task(
-    algorithm: Algorithm, data: Config, own: Mapping[str, Any], usual: Config, transforms: Transforms
+    algorithm: Algorithm, data: Config, overrides: Mapping[str, Any], defaults: Config, transforms: Transforms
 ) -> Task:
-    """The task of one algorithm.
+    """Builds the task of one algorithm.
 
-    Its exceptions from the recipe count only where the config leaves the general value as usual: what a user
-    sets for all algorithms is meant for this one too. What is said of the task itself counts in any case.
+    An entry of `data.exceptions` applies only where the general value is still the default: a value that the
+    user sets for all algorithms holds for this one too. `overrides` always apply.
 
     Args:
-      algorithm: what is learned.
-      data: that part of the config.
-      own: what the config says of this task.
-      usual: `data` of the base config.
-      transforms: of all tasks.
+      algorithm: the algorithm to learn.
+      data: the `data` section of the config.
+      overrides: the entry of this task in `config.tasks`.
+      defaults: the `data` section of the base config.
+      transforms: the data transforms, shared by all tasks.
 
     Raises:
-      ValueError: if an exception, a size or an option is not valid.
+      ValueError: if an exception, a size or an option is invalid.
     """
     exception = data["exceptions"].get(algorithm.name, {})
     unknown = sorted(set(exception) - {"sizes", "problem"})
     if unknown:
-        raise ValueError(f"data.exceptions.{algorithm.name}.{unknown[0]}: known are sizes and problem")
+        raise ValueError(f"data.exceptions.{algorithm.name}.{unknown[0]} is unknown; known: sizes, problem")
     sizes = tuple(data["sizes"])
-    if sizes == tuple(usual["sizes"]):
+    if sizes == tuple(defaults["sizes"]):
         sizes = tuple(exception.get("sizes", sizes))
     options = {key: value for key, value in data["problem"].items() if key in algorithm.problem.options}
     for key, value in exception.get("problem", {}).items():
-        if key not in options or _same(options[key], usual["problem"].get(key)):
+        if key not in options or _same(options[key], defaults["problem"].get(key)):
             options[key] = value
     return Task(
         algorithm,
-        tuple(own.get("sizes", sizes)),
-        {**options, **own.get("problem", {})},
+        tuple(overrides.get("sizes", sizes)),
+        {**options, **overrides.get("problem", {})},
         transforms,
-        own.get("batch_size"),
+        overrides.get("batch_size"),
     )
 
 
 def check_tasks(tasks: Config, names: Sequence[str]) -> None:
-    """Raises ValueError if `config.tasks` names what is not trained, an unknown option or a bad number."""
-    for name, own in tasks.items():
+    """Raises ValueError if `config.tasks` has an unknown task, an unknown option or an invalid value."""
+    for name, overrides in tasks.items():
         if name not in names:
             raise ValueError(f"tasks.{name} is not one of the algorithms of the run: {', '.join(names)}")
-        if not isinstance(own, Mapping):
-            raise ValueError(f"tasks.{name} must be a dictionary, got {own!r}")
-        for option, value in own.items():
-            if option not in OPTIONS:
-                raise ValueError(f"unknown tasks.{name}.{option}; known: {', '.join(OPTIONS)}")
-            wanted, is_valid = OPTIONS[option]
+        if not isinstance(overrides, Mapping):
+            raise ValueError(f"tasks.{name} must be a dictionary, got {overrides!r}")
+        for option, value in overrides.items():
+            if option not in TASK_OPTIONS:
+                raise ValueError(f"unknown tasks.{name}.{option}; known: {', '.join(TASK_OPTIONS)}")
+            expected, is_valid = TASK_OPTIONS[option]
             if not is_valid(value):
-                raise ValueError(f"tasks.{name}.{option} must be {wanted}, got {value!r}")
+                raise ValueError(f"tasks.{name}.{option} must be {expected}, got {value!r}")
 
 
 def loss_weights(config: Config) -> dict[str, float]:
-    """`training.loss_weights`, those of `config.tasks` among them."""
+    """The loss weights: `training.loss_weights` times those of `config.tasks`."""
     weights = dict(config["training"]["loss_weights"])
-    for name, own in config["tasks"].items():
-        if "loss_weight" in own:
-            weights[name] = weights.get(name, 1.0) * own["loss_weight"]
+    for name, overrides in config["tasks"].items():
+        if "loss_weight" in overrides:
+            weights[name] = weights.get(name, 1.0) * overrides["loss_weight"]
     return weights
 
 
 def make_task_schedule(config: Config, tasks: Sequence[Task]) -> TaskSchedule:
-    """Whose turn it is before any score is known.
+    """Builds the task schedule from the initial sampling weights.
 
     Raises:
-      ValueError: if a weight is not valid, or weights are given that would not be used.
+      ValueError: if a weight is invalid, or weights are given that round-robin would ignore.
     """
     key = "sampling_weight"
-    given = {name: own[key] for name, own in config["tasks"].items() if key in own}
+    given = {name: overrides[key] for name, overrides in config["tasks"].items() if key in overrides}
     if config["training"]["task_sampling"] == "round_robin" and given:
         raise ValueError(
             f"tasks.{min(given)}.sampling_weight has no effect with training.task_sampling=round_robin; "
@@ -136,11 +136,11 @@ def make_task_schedule(config: Config, tasks: Sequence[Task]) -> TaskSchedule:
         raise ValueError(f"tasks: {error}") from None
 
 
-def find_task_weighting(sampling: Any) -> TaskWeightFunction | None:
-    """The function of `training.task_sampling` that decides by scores; None if weights stay as they are.
+def find_task_weighting(sampling: Any) -> Weigh | None:
+    """The function of `training.task_sampling` from scores to weights; None if the weights are constant.
 
     Raises:
-      ValueError: if it is unknown.
+      ValueError: if the name is unknown.
     """
     if sampling in ("round_robin", "weighted"):
         return None
@@ -152,7 +152,7 @@ def find_task_weighting(sampling: Any) -> TaskWeightFunction | None:
 
 
 def _same(first: Any, second: Any) -> bool:
-    """Equal, a list being equal to a tuple: configs come from Python or from JSON."""
+    """Equality up to list or tuple: a config comes from Python or from JSON."""
     if isinstance(first, list | tuple) and isinstance(second, list | tuple):
         return list(first) == list(second)
     return first == second

@@ -1,4 +1,4 @@
-"""From a config of a language model to the parts of the library, checked before any work starts."""
+"""Builds the components of a language-model run from its config, and checks the whole config first."""
 
 import dataclasses
 from typing import Any
@@ -22,7 +22,7 @@ from nar.text.transformer import TextModel, TransformerConfig, make_text_model
 from nar.training import CompiledTrainStep, Devices
 
 SEEDS = {"val": 2, "test": 3}
-"""Of the questions of each split; training texts have seeds that are drawn for each batch."""
+"""Seeds of the questions of each split; the seeds of training texts are drawn for each batch."""
 
 _POSITIVE = (
     *(f"training.{key}" for key in ("steps", "batch_size", "log_every", "eval_every")),
@@ -32,17 +32,17 @@ _POSITIVE = (
 
 @dataclasses.dataclass(frozen=True)
 class TextParts:
-    """What a config of a language model stands for; it answers `experiments.train` as `Parts` does.
+    """The components of a language-model run; implements `RunParts`, like `Parts`.
 
     Attributes:
-      tasks: what is trained.
+      tasks: the training tasks.
       model: the network.
-      optimizer: of training.
-      ema_decay: of the moving average of the parameters; 0 for none.
+      optimizer: the optimizer.
+      ema_decay: decay of the exponential moving average of the parameters; 0 disables it.
       stream: the training data.
-      devices: where to train.
-      generator: Greedy decoding of answers.
-      splits: by name, which questions are asked.
+      devices: the devices to train on.
+      writer: generates answers.
+      splits: questions of each split, by name.
     """
 
     tasks: tuple[TextTask, ...]
@@ -56,46 +56,46 @@ class TextParts:
 
     @property
     def num_seeds(self) -> int:
-        """One: language models are trained seed by seed."""
+        """Always one: language models are trained one seed at a time."""
         return 1
 
     @property
     def weigh(self) -> None:
-        """Nothing: tasks have their turns whatever they score."""
+        """Always None: the task sampling weights do not depend on scores."""
         return
 
-    def each(self, tree: Any) -> list[Any]:
-        """Parameters alone."""
+    def split_seeds(self, tree: Any) -> list[Any]:
+        """A list of the tree alone."""
         return [tree]
 
-    def make_train_step(self) -> CompiledTrainStep:
-        """The compiled step of training."""
+    def make_step(self) -> TwoPrograms:
+        """Builds the jitted training step."""
         return make_text_step(self.model, self.optimizer, self.ema_decay)
 
     def make_evaluator(self) -> TextEvaluator:
-        """What the functions of scoring need."""
-        return TextEvaluator(self.generator, self.splits)
+        """Builds the evaluator that `score_split` takes."""
+        return TextEvaluator(self.writer, self.splits)
 
     def score_split(self, evaluator: TextEvaluator, params: Params, split: str) -> Scores:
-        """Scores on a whole split: "val" has the lengths of training, "test" others too, one by one."""
+        """Scores on a complete split: "val" averages over the training lengths, "test" scores each length."""
         return score_texts(evaluator, params, split, by_length=split != "val")
 
 
 def assemble_text(config: Config, devices: Devices | None = None) -> TextParts:
-    """The parts of a run.
+    """Builds the components of a run.
 
     Args:
-      config: of the run.
-      devices: where it is to run; by default on all there are.
+      config: the resolved config.
+      devices: the devices to run on; all of them by default.
 
     Raises:
-      ValueError: if anything in the config is not valid.
+      ValueError: if anything in the config is invalid.
     """
     check_keys(config, text_small.get_config().to_dict())
     training = config["training"]
     for path in _POSITIVE:
-        part, key = path.split(".")
-        check_positive(path, config[part][key])
+        section, key = path.split(".")
+        check_positive(path, config[section][key])
     tasks = make_text_tasks(config["algorithms"], config["data"])
     devices = devices or Devices.all()
     devices.check_batch_size(training["batch_size"])
@@ -126,7 +126,7 @@ def assemble_text(config: Config, devices: Devices | None = None) -> TextParts:
 
 
 def make_network(model: Config) -> tuple[TextModel, Positions]:
-    """The network of a config, and the positions that its tokens have."""
+    """Builds the network, and the positions of its tokens."""
     sizes = ("hidden_size", "num_layers", "num_heads", "widening", "longest_wave")
     try:
         network = TransformerConfig(NUM_TOKENS, **{key: model[key] for key in sizes})
@@ -137,25 +137,25 @@ def make_network(model: Config) -> tuple[TextModel, Positions]:
 
 
 def make_text_tasks(names: Any, data: Config) -> tuple[TextTask, ...]:
-    """A task for each algorithm."""
+    """Builds one task per algorithm."""
     names = (names,) if isinstance(names, str) else tuple(names)
     algorithms = [find_algorithm(name) for name in names]
     if not names or len(set(algorithms)) != len(names):
-        raise ValueError(f"algorithms must name each algorithm once, and at least one; got {names}")
+        raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
     decimals = OPTION_CHECKS["decimals"]("data.decimals", data["decimals"])
     lengths = tuple(data["lengths"])
     return tuple(TextTask(algorithm, lengths, data["use_hints"], decimals) for algorithm in algorithms)
 
 
 def make_splits(tasks: tuple[TextTask, ...], config: Config) -> dict[str, TextRequest]:
-    """The questions of validation, of the lengths of training, and those of the test at the end."""
+    """The questions of the validation split (training lengths) and of the test split (test lengths)."""
     evaluation = config["evaluation"]
-    asked = {
+    requested = {
         "val": (tuple(config["data"]["lengths"]), evaluation["samples"]),
         "test": (tuple(evaluation["test_lengths"]), evaluation["test_samples"]),
     }
     splits = {}
-    for split, (lengths, samples) in asked.items():
+    for split, (lengths, samples) in requested.items():
         splits[split] = TextRequest(
             lengths={task.name: lengths for task in tasks},
             samples=samples,
@@ -171,7 +171,7 @@ def make_splits(tasks: tuple[TextTask, ...], config: Config) -> dict[str, TextRe
 
 
 def check_range(parts: TextParts) -> None:
-    """Raises ValueError unless all texts fit the range of positions, if there is one."""
+    """Raises ValueError if randomized positions are used and a text is longer than their range."""
     limit = parts.stream.positions.range
     if not limit:
         return
@@ -181,5 +181,6 @@ def check_range(parts: TextParts) -> None:
             needed = max(len(text.text) + 1, bucket_width(len(text.question)) + parts.generator.max_length)
             if needed > limit:
                 raise ValueError(
-                    f"model.position_range {limit} is too small for {task.name}, {length}: {needed}"
+                    f"model.position_range {limit} is too small for {task.name} of length {length}, "
+                    f"which needs {needed}"
                 )

@@ -1,4 +1,4 @@
-"""Lists on the command line, of all tasks or of each its own: "16,64" or "bfs:16,64;dfs:8"."""
+"""Comma-separated flag values for all tasks or per task: "16,64" or "bfs:16,64;dfs:8"."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,56 +6,56 @@ from collections.abc import Mapping, Sequence
 
 @dataclasses.dataclass(frozen=True)
 class ByTask:
-    """What a flag says.
+    """The parsed value of a per-task flag.
 
     Attributes:
-      usual: of the tasks that are not named; empty if there is no such list.
-      named: task -> its own.
+      default: values for tasks that are not named; may be empty.
+      named: task -> its values.
     """
 
-    usual: tuple[str, ...]
+    default: tuple[str, ...]
     named: Mapping[str, tuple[str, ...]]
 
-    def of(self, task: str) -> tuple[str, ...]:
-        """The list of a task."""
-        return self.named.get(task, self.usual)
+    def get(self, task: str) -> tuple[str, ...]:
+        """The values for a task."""
+        return self.named.get(task, self.default)
 
-    def chosen(self, tasks: Sequence[str]) -> list[str]:
-        """Of some tasks those that have a list."""
-        return [task for task in tasks if self.of(task)]
+    def tasks_with_values(self, tasks: Sequence[str]) -> list[str]:
+        """Those of the given tasks that have values."""
+        return [task for task in tasks if self.get(task)]
 
 
 def parse_by_task(flag: str, text: str, tasks: Sequence[str]) -> ByTask:
-    """Reads lists: commas between words, a task and a colon before its own, semicolons between lists.
+    """Parses comma-separated lists, separated by semicolons, each with an optional `task:` prefix.
 
     Args:
-      flag: its name, for messages.
-      text: of it.
-      tasks: that may be named.
+      flag: the name of the flag, for messages.
+      text: the value of the flag.
+      tasks: the known tasks.
 
     Raises:
-      ValueError: if a list is empty, given twice, or of no such task.
+      ValueError: if a list is empty or given twice, or its task is unknown.
     """
     lists: dict[str, tuple[str, ...]] = {}
     for part in text.split(";"):
         task, _, words = part.rpartition(":")
         task = task.strip()
         if task and task not in tasks:
-            raise ValueError(f"--{flag}: no task {task!r} here; there are: {', '.join(tasks)}")
+            raise ValueError(f"--{flag}: unknown task {task!r}; known: {', '.join(tasks)}")
         if task in lists:
-            raise ValueError(f"--{flag}: two lists of {task or 'tasks that are not named'}: {text!r}")
+            raise ValueError(f"--{flag}: two lists for {task or 'the other tasks'}: {text!r}")
         lists[task] = tuple(word.strip() for word in words.split(",") if word.strip())
         if not lists[task]:
-            of_task = f" of {task}" if task else ""
-            raise ValueError(f"--{flag} needs at least one {singular(flag)}{of_task}, got {text!r}")
+            for_task = f" for {task}" if task else ""
+            raise ValueError(f"--{flag} needs at least one {singular(flag)}{for_task}, got {text!r}")
     return ByTask(lists.pop("", ()), lists)
 
 
 def parse_numbers(flag: str, words: Sequence[str]) -> list[int]:
-    """Numbers from the command line.
+    """Parses non-negative integers from the command line.
 
     Raises:
-      ValueError: if there are none, one is no whole number, or is there twice.
+      ValueError: if there are none, one is not an integer, or one is repeated.
     """
     if not words:
         raise ValueError(f"--{flag} needs at least one {singular(flag)}")
@@ -70,5 +70,5 @@ def parse_numbers(flag: str, words: Sequence[str]) -> list[int]:
 
 
 def singular(flag: str) -> str:
-    """What a flag lists, one of it."""
+    """The singular of a flag's name."""
     return {"families": "family"}.get(flag, flag.removesuffix("s"))

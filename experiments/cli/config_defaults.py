@@ -1,4 +1,4 @@
-"""Configs that an older version wrote: keys that it did not know have the value that means what it did."""
+"""Defaults for keys that are missing from a config written by an older version."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,36 +10,34 @@ from experiments.cli.run_kinds import find_kind
 
 Config = Mapping[str, Any]
 
-BEFORE: Config = {"training.grad_accumulation_steps": 1}
-"""What runs did that do not know a key, where that is not the default of the key now."""
+LEGACY_VALUES: Config = {"training.grad_accumulation_steps": 1}
+"""Key -> the value that older runs without the key used, where it differs from the present default."""
 
 
 def complete(config: Config) -> dict[str, Any]:
-    """The config with a value of each key that it lacks, saying which: as in `BEFORE`, or the default."""
+    """Adds missing keys to a config, and logs a warning that lists them."""
     whole, added = add_missing_keys(config)
     if added:
         logging.warning(
-            "the run's config is of an older version; taken for what it lacks: %s", ", ".join(added)
+            "the run's config was written by an older version; values used for its missing keys: %s",
+            ", ".join(added),
         )
     return whole
 
 
 def add_missing_keys(config: Config) -> tuple[dict[str, Any], list[str]]:
-    """The same config, and what was added, a text for each key."""
-    return _filled(config, find_kind(config).usual().to_dict())
+    """The config with missing keys added, from `LEGACY_VALUES` or the defaults, and a list of "key=value"."""
+    return _add_missing(config, find_kind(config).default_config().to_dict())
 
 
-def _filled(config: Config, usual: Config, prefix: str = "") -> tuple[dict[str, Any], list[str]]:
+def _add_missing(config: Config, defaults: Config, prefix: str = "") -> tuple[dict[str, Any], list[str]]:
     whole, added = dict(config), []
-    for key, value in usual.items():
+    for key, value in defaults.items():
+        path = f"{prefix}{key}"
         if key not in config:
-            whole[key] = BEFORE.get(f"{prefix}{key}", value)
-            added.append(f"{prefix}{key}={whole[key]!r}")
-        elif (
-            isinstance(value, Mapping)
-            and isinstance(config[key], Mapping)
-            and f"{prefix}{key}" not in OPEN_SECTIONS
-        ):
-            whole[key], inner = _filled(config[key], value, f"{prefix}{key}.")
+            whole[key] = LEGACY_VALUES.get(path, value)
+            added.append(f"{path}={whole[key]!r}")
+        elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and path not in OPEN_SECTIONS:
+            whole[key], inner = _add_missing(config[key], value, f"{path}.")
             added += inner
     return whole, added

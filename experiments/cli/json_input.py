@@ -1,19 +1,19 @@
-"""A problem of one's own, given on the command line as JSON."""
+"""Parses a user's problem, given on the command line as JSON."""
 
 import json
 from typing import Any
 
 
 def parse_input(text: str) -> dict[str, Any]:
-    """Arguments from the command line.
+    """Parses the arguments of a problem; `edges` becomes the argument `A`, a list of tuples.
 
     Raises:
-      ValueError: if they are not a JSON object.
+      ValueError: if `text` is not a JSON object, or `edges` is not a list of lists.
     """
     try:
         arguments = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"--input is no JSON: {error}") from None
+        raise ValueError(f"--input is not valid JSON: {error}") from None
     if not isinstance(arguments, dict):
         raise ValueError(f"--input must be a JSON object of arguments by name, got {text}")
     if "edges" in arguments:

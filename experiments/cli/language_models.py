@@ -1,4 +1,4 @@
-"""Language models by name: a run of this house, a function of one's own, a folder of Hugging Face."""
+"""Opens language models by name: a run of `nar`, a user's function, or a Hugging Face checkpoint."""
 
 import dataclasses
 import functools
@@ -15,21 +15,21 @@ from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerFunction, HuggingFaceModel, is_checkpoint
 from nar.training import digest
 
-FORMS = "the workdir of a run, module:FUNCTION, or a folder of transformers"
+FORMS = "the workdir of a run, module:FUNCTION, or a checkpoint directory of Hugging Face transformers"
 
 
 @dataclasses.dataclass(frozen=True)
 class LanguageModel:
-    """A model that can be asked.
+    """A language model to be evaluated.
 
     Attributes:
-      label: what tables and plots call it; a name of a folder, too.
-      identity: says which model it is, in values that JSON knows.
-      load: Loads the model and returns its answer function.
-      batch_size: how many questions it is asked at once.
-      default_request: Questions of the default evaluation set, if it has one.
-      trained: algorithm -> lengths that it was trained on; by default the published ones.
-      check: raises ValueError if it cannot be asked some questions.
+      label: name in tables and plots, and of the output directory.
+      identity: identifies the model, in JSON values.
+      make_answer: loads the model and returns a function from questions to answers.
+      batch_size: questions per call.
+      default_request: the questions to ask by default, if the model defines them.
+      trained_lengths: algorithm -> lengths that it was trained on; by default the published ones.
+      check: raises ValueError if the model cannot answer given questions.
     """
 
     label: str
@@ -37,7 +37,7 @@ class LanguageModel:
     load: Callable[[], AnswerFunction]
     batch_size: int
     default_request: TextRequest | None = None
-    trained: Mapping[str, Sequence[int]] = dataclasses.field(
+    trained_lengths: Mapping[str, Sequence[int]] = dataclasses.field(
         default_factory=lambda: TEXT_SETS["train"].lengths
     )
     check: Callable[[Sequence[str]], Any] = lambda questions: None
@@ -46,21 +46,22 @@ class LanguageModel:
 def open_model(
     name: str, *, batch_size: int | None = None, max_length: int | None = None, checkpoint: str = "best"
 ) -> LanguageModel:
-    """The model of a name, found to be there.
+    """Opens a model by name.
 
     Args:
       name: one of `FORMS`.
-      batch_size: questions at once; by default that of the run's config, 1 for a function, 8 for a folder.
-      max_length: characters of a run's answers, or tokens of a folder's; by default as the config of the run
-        says, or 512.
-      checkpoint: "best" or "last", of a run.
+      batch_size: questions per call; by default that of the run's config, 1 for a function, 8 for a
+        Hugging Face checkpoint.
+      most: maximum answer length, in characters for a run and in tokens for a Hugging Face checkpoint; by
+        default that of the run's config, or 512.
+      checkpoint: "best" or "last" checkpoint of a run.
 
     Raises:
       ValueError: if there is no such model.
     """
-    for is_one, open_one in OPENERS.items():
-        if is_one(name):
-            return open_one(name, batch_size, max_length, checkpoint)
+    for matches, opener in OPENERS.items():
+        if matches(name):
+            return opener(name, batch_size, most, checkpoint)
     raise ValueError(f"model {name!r} must be {FORMS}")
 
 
@@ -85,11 +86,11 @@ def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpo
             "parameters_sha256": digest(params),
             "most": generator.max_length,
         },
-        load=lambda: functools.partial(generator, params),
-        batch_size=generator.batch_size,
+        make_answer=lambda: functools.partial(writer, params),
+        batch_size=writer.batch_size,
         default_request=parts.splits["test"],
-        trained={task.name: task.lengths for task in parts.tasks},
-        check=generator.check,
+        trained_lengths={task.name: task.lengths for task in parts.tasks},
+        check=writer.check,
     )
 
 
@@ -103,13 +104,13 @@ def _open_function(
     del max_length, checkpoint
     function = load_attribute(name, "model", callable)
 
-    def one_by_one(questions: Sequence[str]) -> list[Any]:
+    def unbatched(questions: Sequence[str]) -> list[Any]:
         return [function(question) for question in questions]
 
     return LanguageModel(
         label=name.replace(":", "."),
         identity={"function": name},
-        load=lambda: function if batch_size else one_by_one,
+        make_answer=lambda: function if batch_size else unbatched,
         batch_size=batch_size or 1,
     )
 
@@ -132,4 +133,4 @@ OPENERS: Mapping[Callable[[str], bool], Callable[..., LanguageModel]] = MappingP
         _is_function: _open_function,
     }
 )
-"""What a name may be -> how it is opened; the first that it is."""
+"""Predicate on a name -> function that opens it; the first match is used."""

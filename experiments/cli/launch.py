@@ -1,4 +1,4 @@
-"""How every script starts and how it fails."""
+"""Entry point of every script: flags, signals and error messages."""
 
 import errno
 import functools
@@ -10,19 +10,19 @@ from absl import app, flags, logging
 from experiments.cli.signals import exit_on_signals
 
 EXPECTED = (ValueError, FloatingPointError, OSError)
-"""What users, or their machines, may get wrong: it ends a script with a line."""
+"""Errors of users or their machines, which end a script with one line instead of a traceback."""
 
 
 def launch(main: Callable[..., None], *, compiles: bool = True, positional_args: bool = False) -> None:
-    """Reads the flags and calls `main`.
+    """Parses the flags and calls `main`.
 
-    Wrong flags, signals, and errors of values and files end the program with a line that says what is wrong.
-    Compiled code is kept on disk, and libraries log warnings only unless --verbosity is given.
+    Invalid flags, signals, and the errors in `EXPECTED` end the program with one line. The compilation cache
+    is on, and only warnings are logged unless --verbosity is given.
 
     Args:
-      main: what the script does.
-      compiles: whether it uses jax; if not, jax is not loaded.
-      positional_args: whether `main` gets the words that are no flags, as arguments; if not, there may be none.
+      main: the main function of the script.
+      compiles: whether the script uses jax; if not, jax is not imported.
+      positional_args: whether positional arguments are allowed and passed to `main`.
     """
     exit_on_signals()
     parse = functools.partial(_parse, positional_args=positional_args)
@@ -36,13 +36,13 @@ def _run(main: Callable[[], None], compiles: bool) -> None:
         use_compilation_cache()
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
-    problem = _problem_of(main)
-    if problem is not None:
-        sys.exit(f"error: {problem}")
+    message = _error_message(main)
+    if message is not None:
+        sys.exit(f"error: {message}")
 
 
-def _problem_of(main: Callable[[], None]) -> str | None:
-    """What went wrong, if anything did. When it returns, what `main` had open is closed, as its bar is."""
+def _error_message(main: Callable[[], None]) -> str | None:
+    """Calls `main` and returns its error, if any; by then, its context managers and bars are closed."""
     try:
         main()
     except EXPECTED as error:
@@ -51,7 +51,7 @@ def _problem_of(main: Callable[[], None]) -> str | None:
 
 
 def explain(error: BaseException) -> str:
-    """What is wrong; of a file also which, and what to do if a disk is full."""
+    """The message of an error, with the file name for an OSError and advice for a full disk."""
     if not isinstance(error, OSError) or error.filename is None:
         return str(error)
     text = f"{error.filename}: {error.strerror}"
@@ -66,7 +66,7 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
     except flags.Error as error:
         sys.exit(f"error: {error}\nSee --help.")
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        # A config file that cannot be read, or a --config.KEY that it does not have.
+        # The config file cannot be read, or has no such --config.KEY.
         sys.exit(f"error: --config: {_message(error)}")
     if len(rest) > 1 and not positional_args:
         sys.exit(f"error: unexpected arguments: {' '.join(rest[1:])}\nSee --help.")
@@ -74,6 +74,6 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
 
 
 def _message(error: BaseException) -> str:
-    """The words of an error, which may be wrapped in others."""
+    """The message of the innermost error of a chain of wrapped errors."""
     inner = error.args[0] if error.args else ""
     return _message(inner) if isinstance(inner, BaseException) else str(inner)

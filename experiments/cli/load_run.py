@@ -1,4 +1,4 @@
-"""From the folder of a run to its parts and parameters."""
+"""Loads a run from its workdir: config, components and parameters."""
 
 import dataclasses
 import pathlib
@@ -14,13 +14,13 @@ from nar.training import Checkpoints, Devices, TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run as it was saved.
+    """A saved run.
 
     Attributes:
-      workdir: its folder.
-      config: as it was resolved.
-      parts: what the config stands for.
-      state: of the checkpoint.
+      workdir: its directory.
+      config: the resolved config.
+      parts: the components that the config describes.
+      state: the train state of the checkpoint.
     """
 
     workdir: Workdir
@@ -30,43 +30,46 @@ class Run:
 
 
 def open_workdir(path: str | pathlib.Path) -> tuple[Workdir, Config]:
-    """The folder of a run, and its config.
+    """Opens a workdir and reads its config.
 
     Raises:
-      ValueError: if it is none.
+      ValueError: if the directory is not the workdir of a run.
     """
     workdir = Workdir(pathlib.Path(path))
     return workdir, complete(workdir.read_config())
 
 
 def restore(path: str | pathlib.Path, checkpoint: str = "best", seed_index: int = 0) -> Run:
-    """A run, with its "best" or "last" checkpoint, on one device of this process.
+    """Restores a run from its "best" or "last" checkpoint, on one device of this process.
 
     Args:
-      path: of its folder.
-      checkpoint: which one.
-      seed_index: whose parameters, and whose best checkpoint, if the run has several seeds.
+      path: the workdir.
+      checkpoint: "best" or "last".
+      seed_index: the seed whose parameters (and best checkpoint) are restored, if the run has several.
 
     Raises:
-      ValueError: if the folder is not that of a run, or has no whole checkpoint, or no such replica.
+      ValueError: if the directory is not a workdir, has no intact checkpoint, or `seed_index` is out of range.
     """
     workdir, config = open_workdir(path)
     parts = assemble_kind(config, Devices.one())
     state = new_state(parts, config["training"]["seed"])
     if not 0 <= seed_index < parts.num_seeds:
-        raise ValueError(f"{path} has the replicas 0 to {parts.num_seeds - 1}, got {seed_index}")
+        raise ValueError(
+            f"seed_index must lie between 0 and {parts.num_seeds - 1} for {path}, got {seed_index}"
+        )
     checkpoints = Checkpoints(workdir.checkpoints, read_only=True)
     if checkpoint == "best":
-        found = checkpoints.restore_best(state, seed_index)
+        restored = checkpoints.restore_best(state, seed_index)
     else:
-        found = checkpoints.restore_last(state)
-    rest = dataclasses.replace(found.state, step=None)
-    state = dataclasses.replace(parts.each(rest)[seed_index], step=found.state.step)
+        restored = checkpoints.restore_last(state)
+    # All seeds share the step counter.
+    without_step = dataclasses.replace(restored.state, step=None)
+    state = dataclasses.replace(parts.split_seeds(without_step)[seed_index], step=restored.state.step)
     return Run(workdir, config, parts, state)
 
 
 def load(path: str | pathlib.Path, checkpoint: str = "best", seed_index: int = 0) -> Predictor:
-    """The network of a run, to be asked about problems of one's own: `load("runs/bfs")("bfs", A=..., s=0)`.
+    """Loads the network of a run as a predictor: `load("runs/bfs")("bfs", A=..., s=0)`.
 
     Raises:
       ValueError: as `restore`.

@@ -1,4 +1,4 @@
-"""Scores of a run: on validation while it trains, and its result at the end."""
+"""Validation scores during training, and the final result of a run."""
 
 from typing import Any
 
@@ -27,35 +27,35 @@ from nar.training import (
 )
 
 SPLITS = {"validation": "val", "test": "test"}
-"""What a result calls the splits on which the best checkpoint is scored."""
+"""Name in the result -> split on which the best checkpoint is scored."""
 
 
 def validate(parts: RunParts, evaluator: Any, params: Params) -> dict[str, float]:
-    """Scores of the whole validation split by name: of outputs, tasks and classes, and the mean of tasks.
+    """Scores on the whole validation split by metric name: outputs, tasks, classes, and the mean over tasks.
 
-    That mean decides. Of replicas all are means, and beside them are the deciding score of each replica and
-    their standard deviation.
+    The mean over tasks selects the best checkpoint. With several seeds, every metric is the mean over seeds;
+    the selecting score of each seed and its standard deviation are added.
     """
-    per_seed = [_named(parts.score_split(evaluator, one, "val")) for one in parts.each(params)]
+    per_seed = [_as_metrics(parts.score_split(evaluator, one, "val")) for one in parts.split_seeds(params)]
     if len(per_seed) == 1:
         return per_seed[0]
     means, deviations = mean_and_deviation(per_seed)
-    own = {f"{PER_SEED}{number}": scores[SELECTION_METRIC] for number, scores in enumerate(per_seed)}
-    return {**means, f"{SELECTION_METRIC}/deviation": deviations[SELECTION_METRIC], **own}
+    selecting = {f"{PER_SEED}{number}": scores[DECIDING] for number, scores in enumerate(per_seed)}
+    return {**means, f"{DECIDING}/deviation": deviations[DECIDING], **selecting}
 
 
-def _named(scores: Scores) -> dict[str, float]:
-    named = {
+def _as_metrics(scores: Scores) -> dict[str, float]:
+    metrics = {
         f"validation/{task}/{output}": value
         for task, sizes in scores.items()
         for values in sizes.values()
         for output, value in values.items()
     }
     if len(scores) > 1:
-        classes = class_mean_scores(scores)
-        named |= {f"validation/class/{name}": value for name, value in classes.items()}
-        named["validation/score_of_classes"] = float(np.mean(list(classes.values())))
-    return {**named, SELECTION_METRIC: mean_score(scores)}
+        classes = scores_of_classes(scores)
+        metrics |= {f"validation/class/{name}": value for name, value in classes.items()}
+        metrics["validation/score_of_classes"] = float(np.mean(list(classes.values())))
+    return {**metrics, DECIDING: mean_score(scores)}
 
 
 def finish(
@@ -67,28 +67,28 @@ def finish(
     clock: Clock,
     workdir: Workdir,
 ) -> None:
-    """Scores the best checkpoint, of each replica its own; the first process writes the result and curves."""
-    evaluator.show_progress = is_first_process()
+    """Scores the best checkpoint of each seed; the first process writes the result and learning curves."""
+    evaluator.show_progress = is_first()
     per_seed = []
     for number in range(parts.num_seeds):
         restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state, number))  # noqa: B023
         assert restored is not None
-        best = parts.each(restored.state.eval_params)[number]
+        best = parts.split_seeds(restored.state.evaluated)[number]
         scores = {name: parts.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})
-    facts = {
+    summary_entries = {
         "steps": int(state.step),
         "stopped_early": int(state.step) < config["training"]["steps"],
         "examples": parts.stream.num_examples(int(state.step)) * parts.num_seeds,
         "parameters": count_parameters(state.params) // parts.num_seeds,
         "parameters_sha256": digest(state.params),
     }
-    result = {**_over_seeds(per_seed, config["training"]["seed"]), **facts}
-    run_on_first(lambda: _write(result, clock, workdir))
+    result = {**_over_seeds(per_seed, config["training"]["seed"]), **summary_entries}
+    on_first(lambda: _write(result, clock, workdir))
 
 
 def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:
-    """Scores of a run; of replicas their means and standard deviations, and those of each."""
+    """The scores of a run; for several seeds, means, standard deviations and the scores of each seed."""
     with_averages = [{**one, "averages": _averages(one["scores"])} for one in per_seed]
     if len(per_seed) == 1:
         return with_averages[0]
@@ -100,11 +100,11 @@ def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:
 
 
 def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
-    """Of each split the mean score of algorithms, that of classes, and that of each class."""
+    """Per split: the mean score over algorithms, over classes, and of each class."""
     result = {}
-    for split, of_tasks in scores.items():
-        classes = class_mean_scores(of_tasks)
-        means = {"algorithms": mean_score(of_tasks), "classes": float(np.mean(list(classes.values())))}
+    for split, task_scores in scores.items():
+        classes = scores_of_classes(task_scores)
+        means = {"algorithms": mean_score(task_scores), "classes": float(np.mean(list(classes.values())))}
         result[split] = {**means, **classes}
     return result
 
@@ -117,5 +117,5 @@ def _write(result: dict[str, Any], clock: Clock, workdir: Workdir) -> None:
 
 
 def summary(workdir: Workdir) -> str:
-    """The result as text."""
+    """The result of a finished run as text."""
     return result_summary(read_json(workdir.result))

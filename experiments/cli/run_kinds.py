@@ -1,4 +1,4 @@
-"""The kinds of networks that one command trains: a config says by `kind` which it is of."""
+"""Registry of run kinds: graph networks and language models, chosen by the config key `kind`."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -12,20 +12,20 @@ from experiments.cli.build import Config, Parts, assemble
 from experiments.cli.build_text import TextParts, assemble_text
 from nar.training import Devices
 
-Of = TypeVar("Of", Parts, TextParts)
+PartsT = TypeVar("PartsT", Parts, TextParts)
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A kind of networks.
+    """A kind of run.
 
     Attributes:
-      assemble: (config, devices) -> its parts.
-      usual: the config with every key that there is.
+      assemble: (config, devices) -> components of the run.
+      default_config: returns the default config, with every key.
     """
 
     assemble: Callable[[Config, Devices | None], Any]
-    usual: Callable[[], ConfigDict]
+    default_config: Callable[[], ConfigDict]
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -34,14 +34,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "text": Kind(assemble_text, text_small.get_config),
     }
 )
-"""By name. A config without a kind is one of a graph network."""
+"""Name -> kind. A config without the key `kind` describes a graph network."""
 
 
 def find_kind(config: Config) -> Kind:
-    """The kind of a config.
+    """Looks up the kind of a config.
 
     Raises:
-      ValueError: if it is unknown.
+      ValueError: if the kind is unknown.
     """
     name = config.get("kind", "graph")
     if name not in KINDS:
@@ -50,33 +50,33 @@ def find_kind(config: Config) -> Kind:
 
 
 def assemble_kind(config: Config, devices: Devices | None = None) -> Any:
-    """`Parts` or `TextParts` of a config.
+    """Builds the `Parts` or `TextParts` of a config.
 
     Raises:
-      ValueError: if anything in it is not valid.
+      ValueError: if anything in the config is invalid.
     """
     return find_kind(config).assemble(config, devices)
 
 
 def graph_parts(parts: Any, path: Any) -> Parts:
-    """The parts of a run, if it is one of a graph network.
+    """Returns `parts`, checked to be those of a graph network.
 
     Raises:
-      ValueError: if it is not.
+      ValueError: if the run is of another kind.
     """
     return _checked(parts, Parts, f"{path} is a run of a language model: see experiments.evaluate_text")
 
 
 def text_parts(parts: Any, path: Any) -> TextParts:
-    """The parts of a run, if it is one of a language model.
+    """Returns `parts`, checked to be those of a language model.
 
     Raises:
-      ValueError: if it is not.
+      ValueError: if the run is of another kind.
     """
     return _checked(parts, TextParts, f"{path} is a run of a graph network: see experiments.evaluate")
 
 
-def _checked(parts: Any, wanted: type[Of], complaint: str) -> Of:
-    if not isinstance(parts, wanted):
-        raise ValueError(complaint)
+def _checked(parts: Any, expected: type[PartsT], message: str) -> PartsT:
+    if not isinstance(parts, expected):
+        raise ValueError(message)
     return parts

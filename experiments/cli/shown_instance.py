@@ -1,4 +1,4 @@
-"""One instance as an algorithm goes through it, and as the network of a run does."""
+"""Runs an algorithm and a trained network on the same problem instance, for `experiments.show`."""
 
 import dataclasses
 import functools
@@ -16,14 +16,14 @@ from nar.traces.recorder.record import collect
 
 
 @dataclasses.dataclass(frozen=True)
-class Observed:
-    """Two runs on one instance.
+class Comparison:
+    """The algorithm's trace and the network's predictions on one instance.
 
     Attributes:
-      spec: of the probes of both: what the network is given, predicts at each step, and predicts in the end.
-      truth: the algorithm's run.
-      predicted: the network's; without hints if it decodes none.
-      steps: how many steps of hints the network's run has, the first, which is given, included.
+      spec: probes of both: the network's inputs and hints, and the algorithm's outputs.
+      truth: the algorithm's trace.
+      predicted: the network's predictions as a trace; without hints if it decodes none.
+      steps: number of hint steps in `predicted`, including the first, which is an input of the network.
     """
 
     spec: Spec
@@ -34,14 +34,14 @@ class Observed:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """The network of a run.
+    """The trained network of a run.
 
     Attributes:
-      path: of the run.
-      inference: of one trace at a time.
-      params: of it.
-      specs: by algorithm, after transforms.
-      step: after how many steps of training.
+      path: the workdir.
+      inference: the inference engine, for one trace at a time.
+      params: its parameters.
+      specs: algorithm name -> spec after transforms.
+      step: training step of the checkpoint.
     """
 
     path: str
@@ -50,11 +50,11 @@ class Network:
     specs: Mapping[str, Spec]
     step: int
 
-    def task(self, name: str | None) -> Algorithm:
-        """The algorithm that is meant: the run's only one, unless it is named.
+    def find_algorithm(self, name: str | None) -> Algorithm:
+        """The algorithm of the given name; None means the only algorithm of the run.
 
         Raises:
-          ValueError: if it is not named and there are several, or the run has no such algorithm.
+          ValueError: if `name` is None and the run has several algorithms, or the run has no such algorithm.
         """
         if name is None and len(self.specs) == 1:
             return find_algorithm(next(iter(self.specs)))
@@ -62,24 +62,30 @@ class Network:
             raise ValueError(f"{self.path}: --algorithm must be one of {', '.join(self.specs)}, got {name}")
         return find_algorithm(name)
 
-    def run(self, algorithm: Algorithm, traces: TraceBatch) -> Observed:
-        """Both runs on the first of some raw traces."""
+    def run(self, algorithm: Algorithm, traces: TraceBatch) -> Comparison:
+        """Runs the network on the first of the raw traces, and pairs it with the algorithm's trace."""
         traces = take(traces, slice(0, 1))
-        seen = self.inference.run(self.params, algorithm.name, traces)
+        result = self.inference.run(self.params, algorithm.name, traces)
         spec = self.specs[algorithm.name]
-        return Observed(
+        return Comparison(
             spec=Spec([*spec.inputs, *spec.hints, *algorithm.spec.outputs]),
-            truth=dataclasses.replace(seen.batch.trace(0), outputs=traces.trace(0).outputs),
-            predicted=seen.trace(0),
-            steps=int(seen.steps[0]) + 1,
+            truth=dataclasses.replace(result.batch.trace(0), outputs=traces.trace(0).outputs),
+            predicted=result.trace(0),
+            steps=int(result.steps[0]) + 1,
         )
 
 
 def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> Network:
-    """The network of a run; `lengths` is "own" or "true", whose number of steps it takes.
+    """Loads the network of a run.
+
+    Args:
+      path: the workdir.
+      checkpoint: "best" or "last".
+      seed_index: the seed, if the run has several.
+      lengths: "own" for the network's own number of steps, "true" for the algorithm's.
 
     Raises:
-      ValueError: if the folder is not that of a run of a graph network, or has no such checkpoint or replica.
+      ValueError: if the directory is not the workdir of a graph network, or has no such checkpoint or seed.
     """
     run = restore(path, checkpoint, seed_index)
     parts = graph_parts(run.parts, path)
@@ -90,15 +96,16 @@ def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> N
 
 
 def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:
-    """One trace of CLRS-30's test split, or of what would be it.
+    """One trace of the test split: CLRS-30's, or one drawn likewise for other algorithms.
 
     Raises:
-      ValueError: if there is none of this index.
+      ValueError: if `index` is out of range.
     """
     origin = CLRS30_SPLITS["test"].origin(algorithm)
     if index >= origin["count"]:
         raise ValueError(
-            f"--index: the test split of {algorithm.name} has 0 to {origin['count'] - 1}, got {index}"
+            f"--index must lie between 0 and {origin['count'] - 1} for the test split of {algorithm.name}, "
+            f"got {index}"
         )
     if algorithm.in_clrs30:
         draw = functools.partial(clrs30_split, algorithm, "test")
@@ -108,10 +115,10 @@ def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:
 
 
 def custom_instance(algorithm: Algorithm, arguments: Mapping[str, Any]) -> TraceBatch:
-    """The trace of a problem of one's own.
+    """The trace of a user's problem.
 
     Raises:
-      ValueError: if an argument is not valid.
+      ValueError: if an argument is invalid.
     """
     try:
         return collect(algorithm, [algorithm.problem.bind(**arguments)])

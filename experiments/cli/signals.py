@@ -1,7 +1,7 @@
-"""SIGTERM and Ctrl-C where no training goes on: a line, and the end.
+"""Handlers of SIGTERM and Ctrl-C outside the training loop: print one line and exit.
 
-Nothing needs to be tidied up: what is written is whole at any moment. The training loop notes a first signal
-itself, and saves; a second one ends here.
+No cleanup is needed, since files are written atomically. The training loop handles a first signal itself and
+saves a checkpoint; a second one ends here.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import types
 
 
 def exit_on_signals() -> None:
-    """From now on these signals end the process, with a line that says so."""
+    """Installs the handlers: SIGTERM and SIGINT print one line and end the process."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
 

@@ -1,4 +1,4 @@
-"""What a folder of a run says before anything is done in it: whether it fits, and whether the run is over."""
+"""Status of a workdir: whether a config fits it, and whether its run is finished."""
 
 from absl import logging
 
@@ -8,10 +8,10 @@ from nar.training import depends_on_length, read_json
 
 
 def check_workdir(workdir: Workdir, config: Config) -> None:
-    """Checks that a folder is, or may become, that of a run with this config; nothing is written.
+    """Checks that a run with this config may use the workdir; nothing is written.
 
     Raises:
-      ValueError: if it belongs to another config, or holds something else.
+      ValueError: if it belongs to a run with another config, or contains other files.
     """
     training = config["training"]
     extendable = not depends_on_length(training["schedule"], training["schedule_options"])
@@ -19,12 +19,12 @@ def check_workdir(workdir: Workdir, config: Config) -> None:
 
 
 def is_finished(workdir: Workdir, steps: int) -> bool:
-    """Whether a run has its result, be it that it was stopped early."""
+    """Returns True if the run has the result of `steps` steps, or was stopped early."""
     if not workdir.result.exists():
         return False
     try:
         result = read_json(workdir.result)
     except (OSError, ValueError) as error:
-        logging.warning("the result is made anew: %s", error)
+        logging.warning("the result is recomputed: %s", error)
         return False
     return result.get("steps", 0) >= steps or result.get("stopped_early", False)

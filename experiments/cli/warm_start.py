@@ -1,4 +1,4 @@
-"""The start of a run: from its own checkpoint, from another run's parameters, or from nothing."""
+"""The initial state of a run: resumed from a checkpoint, warm-started from another run, or newly initialized."""
 
 import pathlib
 from collections.abc import Mapping
@@ -33,18 +33,18 @@ from nar.training import (
 
 
 def open_init_run(config: Config, parts: RunParts, workdir: Workdir) -> Run | None:
-    """The run that this one is to start from, checked to fit; None if there is none or this one has started.
+    """Opens the run `training.init_from`; None if it is not set or this run has already started.
 
     Raises:
-      ValueError: if it is not a run, or is this one, or what it has does not fit.
+      ValueError: if it is not a run, is this run itself, or has parameters that do not fit.
     """
     training = config["training"]
     if not training["init_from"] or _has_started(workdir):
         return None
     if not training["init_params"]:
-        raise ValueError("training.init_params must have a pattern, since training.init_from names a run")
+        raise ValueError("training.init_params must have a pattern if training.init_from is set")
     if pathlib.Path(training["init_from"]).resolve() == workdir.path.resolve():
-        raise ValueError(f"training.init_from: {workdir.path} is the workdir of this run itself")
+        raise ValueError(f"training.init_from: {workdir.path} is the workdir of this run")
     try:
         source = restore(training["init_from"])
         _load(parameter_shapes(parts.model, parts.stream), source, config)
@@ -56,37 +56,37 @@ def open_init_run(config: Config, parts: RunParts, workdir: Workdir) -> Run | No
 def init_or_restore(
     config: Config, parts: RunParts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
 ) -> tuple[TrainState, Mapping[str, Any]]:
-    """The state of the latest whole checkpoint, or a new one, and the notes beside it.
+    """Restores the latest intact checkpoint, or initializes a new state; also returns the checkpoint's metadata.
 
-    A new state is saved as the checkpoint of step 0, so that another run's parameters are loaded once. Of
-    several processes the first one has the checkpoints and the other run, and all get the same state.
+    A new state is saved as the checkpoint of step 0, so that another run's parameters are loaded only once.
+    With several processes, only the first one reads checkpoints and the other run; it sends the state to all.
     """
     state = new_state(parts, config["training"]["seed"])
     restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
     if restored is not None:
-        print_on_first(f"Resuming from step {int(restored.state.step)}.")
-        return parts.devices.put_state(restored.state), restored.metadata
+        say(f"Resuming from step {int(restored.state.step)}.")
+        return parts.devices.put_state(restored.state), restored.notes
     metadata = {"seconds": 0.0}
-    params = run_on_first(lambda: _source_params(parts, state.params, source, config, workdir))
+    params = on_first(lambda: _source_params(parts, state.params, source, config, workdir))
     if params is not None:
         state = parts.devices.put_state(state.with_params(params))
-    run_on_first(lambda: checkpoints and checkpoints.save(state, None, metadata))
+    on_first(lambda: checkpoints and checkpoints.save(state, None, metadata))
     return state, metadata
 
 
 def _source_params(
     parts: RunParts, params: Params, source: Run | None, config: Config, workdir: Workdir
 ) -> Params | None:
-    """New parameters on the host, some of them those of the other run; None if there is none."""
+    """New parameters on the host, partly loaded from `source`; None if there is no other run."""
     if source is not None:
-        transfers = [_load(one, source, config) for one in parts.each(params)]
+        transfers = [_load(one, source, config) for one in parts.split_seeds(params)]
         write_json(workdir.start, _record(source, transfers[0]))
         loaded = [transfer.params for transfer in transfers]
         return jax.tree.map(np.asarray, stack_seeds(loaded) if len(loaded) > 1 else loaded[0])
     if workdir.start.exists():
         raise ValueError(
             f"{workdir.path} has lost the checkpoint that it started from (see {workdir.start}); "
-            "start anew in another workdir"
+            "choose another workdir"
         )
     return None
 
@@ -112,24 +112,24 @@ def _record(source: Run, transfer: LoadedParams) -> dict[str, Any]:
 
 
 def print_parameter_summary(parts: RunParts, state: TrainState, training: Config, workdir: Workdir) -> None:
-    """Says how much is trained and what is not; and what was loaded and what is new, if anything was."""
-    params = parts.each(state.params)[0]
+    """Prints parameter counts, and by module what is frozen, loaded and new."""
+    params = parts.split_seeds(state.params)[0]
     frozen = frozen_names(params, training["frozen_params"])
     loaded = None
     if training["init_from"]:
         loaded = _loaded(workdir)
-    replicas = f" in each of {parts.num_seeds} replicas" if parts.num_seeds > 1 else ""
-    print(f"{count_parameters(params)} parameters{replicas}, {len(frozen)} arrays frozen")
+    seeds = f" for each of {parts.num_seeds} seeds" if parts.num_seeds > 1 else ""
+    print(f"{count_parameters(params)} parameters{seeds}, {len(frozen)} arrays frozen")
     if frozen or loaded is not None:
         print(*(f"  {line}" for line in describe_params(params, loaded, frozen)), sep="\n")
 
 
 def _loaded(workdir: Workdir) -> list[str] | None:
-    """Names of what was loaded from another run; None, with a warning, if that is not known any more."""
+    """Names of the arrays loaded from another run; None, with a warning, if the record cannot be read."""
     try:
         start = read_json(workdir.start)
     except (OSError, ValueError) as error:
-        logging.warning("what this run started from is not known any more: %s", error)
+        logging.warning("the record of parameters loaded from another run cannot be read: %s", error)
         return None
     print(f"Started from {start['run']}, step {start['step']}: {len(start['loaded'])} arrays loaded.")
     return start["loaded"]

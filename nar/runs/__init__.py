@@ -1,1 +1,1 @@
-"""Runs: their directory, its lock, and the objects that a config describes."""
+"""Runs: the run directory, its lock, and the objects that a config describes."""

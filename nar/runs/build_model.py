@@ -1,4 +1,4 @@
-"""From the `model` part of a config to a network, and the weights of its losses."""
+"""Builds the network from the `model` section of a config, and checks the loss weights."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ Config = Mapping[str, Any]
 
 
 def make_net_config(model: Config) -> NetConfig:
-    """The network of a config.
+    """Builds the network config.
 
     Raises:
-      ValueError: if the processor or one of its options is unknown, or a number is not valid.
+      ValueError: if the processor or one of its options is unknown, or a number is invalid.
     """
     factory = find_processor(model["processor"])
     options = dict(model["processor_options"])
@@ -48,10 +48,10 @@ def make_net_config(model: Config) -> NetConfig:
 
 
 def make_termination(model: Config) -> Termination:
-    """What decides how many steps there are.
+    """Builds the termination rule, which determines the number of processor steps.
 
     Raises:
-      ValueError: if it is unknown, or a number is not valid.
+      ValueError: if the rule is unknown, or a number is invalid.
     """
     makers: dict[str, Callable[[], Termination]] = {
         "trace": FromTrace,
@@ -64,10 +64,10 @@ def make_termination(model: Config) -> Termination:
 
 
 def make_teacher_forcing(start: float, schedule: Config) -> float | Schedule:
-    """The probability of teacher forcing: the number itself if it is constant.
+    """Builds the teacher-forcing probability: a constant or a schedule.
 
     Raises:
-      ValueError: if the schedule is not valid.
+      ValueError: if the schedule is invalid.
     """
     if schedule["shape"] == "constant":
         return start
@@ -78,7 +78,7 @@ def make_teacher_forcing(start: float, schedule: Config) -> float | Schedule:
 
 
 def check_weights(weights: Config, model: Model, stream: TraceStream) -> None:
-    """Raises ValueError unless all of `training.loss_weights` is meant for a loss of the network."""
+    """Raises ValueError if a key of `training.loss_weights` matches no loss of the network."""
     try:
         check_loss_weights(weights, loss_names(model, stream, weights))
     except ValueError as error:
@@ -86,9 +86,10 @@ def check_weights(weights: Config, model: Model, stream: TraceStream) -> None:
 
 
 def loss_names(model: Model, stream: TraceStream, weights: Config) -> dict[str, list[str]]:
-    """Names of the losses of each task; those of auxiliary losses only if a weight asks for one by name.
+    """Names of the losses of each task.
 
-    Only shapes are computed.
+    Auxiliary losses are included only if `weights` names one, since finding them requires tracing the network
+    (by `jax.eval_shape`; nothing is computed).
     """
     if not any(AUXILIARY + "/" in key for key in weights):
         has_hints = model.config.hints.supervised

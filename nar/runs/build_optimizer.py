@@ -1,4 +1,4 @@
-"""From the training part of a config to an optimizer, checked before any work starts."""
+"""Builds the optimizer from the `training` section of a config."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,11 +19,10 @@ from nar.training import (
 
 
 def build_optimizer(training: Mapping[str, Any]) -> optax.GradientTransformation:
-    """The optimizer of a config.
+    """Builds the optimizer, and checks the EMA, early-stopping and non-finite settings.
 
     Raises:
-      ValueError: if a name, a number, an option or a pattern is not valid, be it of the moving average, of
-        early stopping or of what is done where something is not finite; the message names the key.
+      ValueError: if a name, a number, an option or a pattern is invalid; the message names the key.
     """
     try:
         check_ema_decay(training["ema_decay"])
@@ -47,9 +46,9 @@ def build_optimizer(training: Mapping[str, Any]) -> optax.GradientTransformation
 
 
 def check_patterns(training: Mapping[str, Any], model: Any, stream: Any) -> None:
-    """Raises ValueError if a pattern finds no parameter.
+    """Raises ValueError if a parameter pattern matches no parameter.
 
-    Only shapes are computed, and they only if there is a pattern.
+    Parameter shapes are only evaluated if there is a pattern.
     """
     patterns = {
         "frozen_params": tuple(training["frozen_params"]),
@@ -59,10 +58,10 @@ def check_patterns(training: Mapping[str, Any], model: Any, stream: Any) -> None
     if not any(patterns.values()):
         return
     names = parameter_names(parameter_shapes(model, stream))
-    for what, found in patterns.items():
-        matching_names(what, found, names)
+    for key, key_patterns in patterns.items():
+        names_found(key, key_patterns, names)
 
 
 def parameter_shapes(model: Any, stream: Any) -> Params:
-    """Shapes and types of all parameters, by name; nothing is computed."""
+    """Shapes and dtypes of all parameters, by `jax.eval_shape`."""
     return jax.eval_shape(model.init, jax.random.key(0), stream.examples())

@@ -1,4 +1,4 @@
-"""The types of a config's values: those of the base config's."""
+"""Type checks of config values against the defaults of the base config."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,23 +13,23 @@ _ALLOWED: Mapping[type, tuple[str, tuple[type, ...]]] = MappingProxyType(
         tuple: ("a tuple", (tuple, list, str)),
     }
 )
-"""Type in the base config -> what it is called, and what may be given."""
+"""Type of the default -> its description in messages, and the accepted types."""
 
 
-def check_type(key: str, value: Any, usual: Any) -> None:
-    """Checks one value. A float may be given as an integer, and a tuple as a list or as its only string.
+def check_type(key: str, value: Any, default: Any) -> None:
+    """Checks one config value; a float may be an integer, and a tuple may be a list or a single string.
 
     Args:
-      key: of the value, for the message.
-      value: of a user's config.
-      usual: of the base config.
+      key: the config key, for the message.
+      value: the user's value.
+      default: the value in the base config.
 
     Raises:
-      ValueError: if the value has another type than the usual one.
+      ValueError: if the value does not have the type of the default.
     """
-    kind = type(usual)
+    kind = type(default)
     if kind not in _ALLOWED:
         return
     names, allowed = _ALLOWED[kind]
     if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"config key {key} must be {names}, such as {usual!r}; got {value!r}")
+        raise ValueError(f"config key {key} must be {names}, such as {default!r}; got {value!r}")

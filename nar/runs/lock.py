@@ -1,6 +1,6 @@
-"""The lock of a workdir: one process at a time writes to it.
+"""An exclusive file lock on a workdir: only one process at a time writes to it.
 
-The kernel holds it for the life of the process, so that none is left behind by one that was killed.
+The kernel releases the lock when the process ends, so that a killed process leaves no stale lock.
 """
 
 import datetime
@@ -19,27 +19,27 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 
 class Lock:
-    """Holds the lock of a folder while inside `with`.
+    """A context manager that holds the lock of a directory.
 
-    On a file system that has no locks it warns, and then nobody watches over the folder.
+    On a file system without locks it logs a warning, and the directory is not protected.
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        """Names the folder, which must exist."""
+        """Creates the lock object; `folder` must exist."""
         self._folder = folder
 
     def __enter__(self) -> "Lock":
-        """Takes the lock.
+        """Acquires the lock.
 
         Raises:
-          ValueError: if another process has it, naming it.
+          ValueError: if another process holds it; the message names that process.
         """
         path = self._folder / LOCK
         with path_in_errors(path):
             self._file = path.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._sign(path)
+            self._write_holder(path)
         except BlockingIOError:
             self._file.seek(0)
             holder = self._file.read().strip() or "another process"
@@ -57,10 +57,10 @@ class Lock:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Gives the lock back."""
+        """Releases the lock."""
         self._file.close()
 
-    def _sign(self, path: pathlib.Path) -> None:
+    def _write_holder(self, path: pathlib.Path) -> None:
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         with path_in_errors(path):
             self._file.truncate(0)

@@ -1,4 +1,4 @@
-"""What every kind of network answers to the scripts that train and restore runs."""
+"""The interface of a run's components, common to graph networks and language models."""
 
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from nar.training import CompiledTrainStep, Devices, TaskWeightFunction
 
 
 class RunParts(Protocol):
-    """The parts of a config, as `experiments.cli.build` and `experiments.cli.build_text` make them."""
+    """The components of a run, as `experiments.cli.build` and `experiments.cli.build_text` build them."""
 
     @property
     def model(self) -> Any:
@@ -19,17 +19,17 @@ class RunParts(Protocol):
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
-        """Of training."""
+        """The optimizer."""
         ...
 
     @property
     def ema_decay(self) -> float:
-        """Of the moving average of the parameters; 0 for none."""
+        """Decay of the exponential moving average of the parameters; 0 disables it."""
         ...
 
     @property
     def tasks(self) -> Any:
-        """What is trained."""
+        """The training tasks."""
         ...
 
     @property
@@ -39,31 +39,31 @@ class RunParts(Protocol):
 
     @property
     def devices(self) -> Devices:
-        """Where to train."""
+        """The devices to train on."""
         ...
 
     @property
     def num_seeds(self) -> int:
-        """How many seeds are trained; if more than one, states have an axis of replicas."""
+        """Number of seeds trained in one program; if more than one, states have a leading seed axis."""
         ...
 
     @property
-    def weigh(self) -> TaskWeightFunction | None:
-        """Decides by scores whose turn it is; None if that does not depend on them."""
+    def weigh(self) -> Weigh | None:
+        """Function from validation scores to task sampling weights; None if the weights are constant."""
         ...
 
-    def each(self, tree: Any) -> list[Any]:
-        """Parameters, or a whole tree alike, of each replica."""
+    def split_seeds(self, tree: Any) -> list[Any]:
+        """Splits parameters, or any tree with a leading seed axis, into one tree per seed."""
         ...
 
-    def make_train_step(self) -> CompiledTrainStep:
-        """The compiled step of training."""
+    def make_step(self) -> TwoPrograms:
+        """Builds the jitted training step."""
         ...
 
     def make_evaluator(self) -> Any:
-        """What `score_split` needs."""
+        """Builds the evaluator that `score_split` takes."""
         ...
 
     def score_split(self, evaluator: Any, params: Params, split: str) -> Scores:
-        """Scores on a whole split: "val" while training, "test" at its end."""
+        """Scores on a complete split: "val" during training, "test" at the end."""
         ...

@@ -1,14 +1,14 @@
-"""The folder of a run: which config it belongs to, and which process may write to it.
+"""The run directory: its files, the check of its config, and its lock.
 
-config.json        the resolved config; checkpoints/ has a copy, in case it is damaged
-versions.json      of nar, jax, numpy, Python and the git commit, at the start of the run
-metrics.jsonl      a line a log interval
+config.json        the resolved config; checkpoints/ has a backup copy
+versions.json      versions of nar, jax, numpy and Python, and the git commit, at the start of the run
+metrics.jsonl      one line per log interval
 tensorboard/       the same for TensorBoard, unless other trackers are chosen
-trackers/          what other trackers call the run
-checkpoints/       last and best
-.lock              says which process writes to the folder
-result.json        scores, when the run is finished
-start.json         what was loaded from another run, if the run started from one
+trackers/          run ids of other trackers
+checkpoints/       the last checkpoints and the best one
+.lock              names the process that writes to the directory
+result.json        scores of the finished run
+start.json         parameters loaded from another run, if `training.init_from` is set
 curves.png         learning curves, if matplotlib is installed
 """
 
@@ -33,14 +33,14 @@ from nar.training.trackers.nested import flatten
 Config = Mapping[str, Any]
 
 MUTABLE_KEYS = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
-"""Keys of a config that say nothing about the steps that were taken."""
+"""Config keys that may change when a run is resumed, since past steps do not depend on them."""
 
 _MOVE_AWAY = "move it away, then run the same command to resume"
 
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
-    """Paths of a run."""
+    """The files of a run directory."""
 
     path: pathlib.Path
 
@@ -51,22 +51,22 @@ class Workdir:
 
     @property
     def start(self) -> pathlib.Path:
-        """What was loaded from another run."""
+        """The record of parameters loaded from another run."""
         return self.path / "start.json"
 
     @property
     def metrics(self) -> pathlib.Path:
-        """A line a log interval."""
+        """The metrics, one line per log interval."""
         return self.path / "metrics.jsonl"
 
     @property
     def tensorboard(self) -> pathlib.Path:
-        """Folder of the events."""
+        """The directory of TensorBoard events."""
         return self.path / "tensorboard"
 
     @property
     def checkpoints(self) -> pathlib.Path:
-        """Folder of the checkpoints."""
+        """The directory of checkpoints."""
         return self.path / "checkpoints"
 
     @property
@@ -75,15 +75,15 @@ class Workdir:
         return self.path / "result.json"
 
     def artifacts(self) -> list[pathlib.Path]:
-        """What says all of a finished run but its parameters, if it is there."""
+        """Files that document a finished run, without its parameters; some may not exist."""
         names = ("config.json", "versions.json", "metrics.jsonl", "result.json", "curves.png")
         return [self.path / name for name in names]
 
     def read_config(self) -> dict[str, Any]:
-        """The config of the run; its copy beside the checkpoints, with a warning, if it is damaged.
+        """Reads the config of the run; falls back to the backup copy, with a warning, if it is damaged.
 
         Raises:
-          ValueError: if the folder is not that of a run, or both are damaged.
+          ValueError: if the directory is not a workdir, or both files are damaged.
         """
         copy = self.checkpoints / self.config.name
         if not self.config.exists() and not copy.exists():
@@ -96,50 +96,50 @@ class Workdir:
             config = read_json(copy)
         except (OSError, ValueError):
             raise ValueError(
-                f"{self.config} cannot be read, and its copy in {copy} neither: {problem}. "
+                f"{self.config} cannot be read, nor can its copy {copy}: {problem}. "
                 "Put a copy of the config there, or choose another workdir"
             ) from None
-        logging.warning("%s cannot be read, its copy %s is taken: %s", self.config, copy, problem)
+        logging.warning("%s cannot be read, its copy %s is used: %s", self.config, copy, problem)
         return config
 
     def check(
         self, config: Config, *, extendable: bool = True, complete: Callable[[Config], Config] = dict
     ) -> None:
-        """Checks that the folder may be that of a run with this config; nothing is written.
+        """Checks that a run with this config may use the directory; nothing is written.
 
         Args:
-          config: of the run.
-          extendable: whether `training.steps` may be larger than it was.
-          complete: adds to the config of the folder what it lacks since an older version wrote it.
+          config: the config of the run.
+          extendable: whether `training.steps` may be larger than before.
+          complete: adds the keys missing from a config that an older version wrote.
 
         Raises:
-          ValueError: if the folder belongs to another config, or holds something else.
+          ValueError: if the directory belongs to a run with another config, or contains other files.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is not a directory; choose another workdir")
-        self._check_kinds()
+        self._check_file_types()
         if self._is_claimed():
             old, new = (json.loads(json.dumps(one)) for one in (complete(self.read_config()), config))
             self._check_config(old, new, extendable)
         elif self.path.exists() and any(
             not (path.name == LOCK or is_temporary_file(path)) for path in self.path.iterdir()
         ):
-            raise ValueError(f"{self.path} is not empty and not the workdir of a run; choose another")
+            raise ValueError(f"{self.path} is not empty and is not the workdir of a run; choose another")
 
     def lock(self) -> Lock:
-        """Makes the folder; inside `with`, no other process writes to it.
+        """Creates the directory and returns its lock, a context manager.
 
         Raises:
-          ValueError: if another process does.
+          ValueError: on entry, if another process holds the lock.
         """
         with path_in_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         return Lock(self.path)
 
     def claim(self, config: Config) -> None:
-        """Writes the config, once it was checked and the folder locked."""
+        """Writes the config and versions; call it after `check`, holding the lock."""
         remove_temporary_files(self.path)
-        # First of all, since it is what makes the folder that of a run.
+        # Written first: this file is what marks the directory as a workdir.
         write_json(self.config, config)
         with path_in_errors(self.checkpoints):
             self.checkpoints.mkdir(exist_ok=True)
@@ -150,7 +150,7 @@ class Workdir:
     def _is_claimed(self) -> bool:
         return self.config.exists() or (self.checkpoints / self.config.name).exists()
 
-    def _check_kinds(self) -> None:
+    def _check_file_types(self) -> None:
         files = (self.config, self.checkpoints / self.config.name, self.start, self.metrics, self.result)
         for path in (*files, self.path / "versions.json", self.path / LOCK):
             if path.is_dir():
@@ -168,22 +168,22 @@ class Workdir:
             if extendable:
                 return
             raise ValueError(
-                f"{self.path} cannot be extended from {before[steps]} to {now[steps]} steps, since the "
-                "learning rate of its steps so far followed from their number; choose another workdir"
+                f"{self.path} cannot be extended from {before[steps]} to {now[steps]} steps, since its "
+                "learning-rate schedule depends on the number of steps; choose another workdir"
             )
         if changed:
             lines = [f"  {key}: {before.get(key)!r} saved, {now.get(key)!r} given" for key in changed]
             raise ValueError(
                 "\n".join([f"{self.path} belongs to a run with another config:", *lines])
-                + "\nChoose another workdir, or give that config."
+                + "\nChoose another workdir, or use that config."
             )
 
 
 def versions() -> dict[str, str]:
-    """Versions of all that a result depends on."""
+    """Versions of nar, Python and the packages that a result depends on, and the git commit."""
     packages = ("jax", "jaxlib", "dm-haiku", "optax", "numpy", "numba")
-    found = {name: importlib.metadata.version(name) for name in packages}
-    return {"nar": nar.__version__, "git": _git_commit(), "python": platform.python_version(), **found}
+    installed = {name: importlib.metadata.version(name) for name in packages}
+    return {"nar": nar.__version__, "git": _git_commit(), "python": platform.python_version(), **installed}
 
 
 def _git_commit() -> str:

@@ -172,7 +172,7 @@ def test_evaluate_families_seeds_and_steps(finished):
 
 BAD_CONFIGS = {
     "--config.algorithms=('bsf',)": "unknown algorithm 'bsf'; known: activity_selector, ",
-    "--config.algorithms=('bfs','bfs')": "algorithms must name each algorithm once",
+    "--config.algorithms=('bfs','bfs')": "algorithms must be at least one name, without duplicates",
     "--config.model.processor=mpn": "unknown processor 'mpn'; known: deepsets, ",
     "--config.model.processor=no_such:MPN": "processor 'no_such:MPN' cannot be imported: No module named",
     "--config.model.hiden_size=8": 'Did you mean "hidden_size"',
@@ -223,7 +223,7 @@ def test_missing_flags():
         (["--sizes=16,x"], "--sizes must be whole numbers"),
         (["--sizes=0"], "bfs: size must be an integer from 1 to"),
         (["--sizes="], "--sizes needs at least one size"),
-        (["--tasks=dfs"], "--tasks: this run has no 'dfs'; it has: bfs"),
+        (["--tasks=dfs"], "--tasks: unknown task 'dfs'; this run has: bfs"),
         (["--families=gird"], "--sizes, --families: bfs: "),
         (["--seeds=x"], "--seeds must be whole numbers"),
     ],
@@ -272,7 +272,7 @@ def test_predict_a_problem_of_ones_own(finished):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--input={"], "--input is no JSON"),
+        (["--input={"], "--input is not valid JSON"),
         (["--input=[1]"], "--input must be a JSON object"),
         (['--input={"edges": 5, "s": 0}'], "edges must be a list of lists of nodes, got 5"),
         (['--input={"A": [[0, 1], [1, 0]], "s": 5}'], "error: bfs: s must"),

@@ -199,8 +199,11 @@ def test_a_sampled_one_as_a_page(trained, tmp_path):
     ("flags", "message"),
     [
         ([], "--algorithm must be one of insertion_sort, bfs, got None"),
-        (["--algorithm=bfs", "--index=32"], "--index: the test split of bfs has 0 to 31, got 32"),
-        (["--algorithm=bfs", "--input={"], "--input is no JSON"),
+        (
+            ["--algorithm=bfs", "--index=32"],
+            "--index must lie between 0 and 31 for the test split of bfs, got 32",
+        ),
+        (["--algorithm=bfs", "--input={"], "--input is not valid JSON"),
         (["--algorithm=bfs", '--input={"edges": [[0, 1]]}'], "--input: bfs: "),
         (["--algorithm=bfs", "--input={}", "--size=4"], "--input is the instance: leave out --size"),
         (["--algorithm=bfs", "--output=no/such/x.html"], "cannot write no/such/x.html"),

@@ -464,22 +464,24 @@ def test_tasks_may_have_sizes_and_families_of_their_own():
 def test_lists_on_the_command_line_may_be_those_of_tasks():
     tasks = ["bfs", "dfs", "minimum"]
     same = parse_by_task("sizes", "16, 32", tasks)
-    assert [same.of(task) for task in tasks] == [("16", "32")] * 3 and same.chosen(tasks) == tasks
+    assert [same.get(task) for task in tasks] == [("16", "32")] * 3 and same.tasks_with_values(tasks) == tasks
     alone = parse_by_task("sizes", "bfs:16,64;dfs:8", tasks)
-    assert (alone.of("bfs"), alone.of("dfs"), alone.of("minimum")) == (("16", "64"), ("8",), ())
-    assert alone.chosen(tasks) == ["bfs", "dfs"]
+    assert (alone.get("bfs"), alone.get("dfs"), alone.get("minimum")) == (("16", "64"), ("8",), ())
+    assert alone.tasks_with_values(tasks) == ["bfs", "dfs"]
     rest = parse_by_task("sizes", "4; dfs:8", tasks)
-    assert [rest.of(task) for task in tasks] == [("4",), ("8",), ("4",)] and rest.chosen(tasks) == tasks
+    assert [rest.get(task) for task in tasks] == [("4",), ("8",), ("4",)] and rest.tasks_with_values(
+        tasks
+    ) == tasks
     assert parse_numbers("sizes", ["16", " 4 "]) == [16, 4]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("bsf:16", "--sizes: no task 'bsf' here; there are: bfs, dfs"),
-        ("bfs:16;bfs:8", "two lists of bfs"),
-        ("16;8", "two lists of tasks that are not named"),
-        ("bfs:", "needs at least one size of bfs"),
+        ("bsf:16", "--sizes: unknown task 'bsf'; known: bfs, dfs"),
+        ("bfs:16;bfs:8", "two lists for bfs"),
+        ("16;8", "two lists for the other tasks"),
+        ("bfs:", "needs at least one size for bfs"),
         ("bfs:16;", "needs at least one size, got"),
         ("", "--sizes needs at least one size"),
     ],

@@ -41,8 +41,8 @@ def test_what_a_user_sets_holds_for_exceptions_too():
     ("changes", "message"),
     [
         ({"sizes": ()}, "at least one size"),
-        ({"problem": {"q": 1}}, "data.problem.q: none of bfs has such an option; known: .*p"),
-        ({"exceptions": {"bfs": {"size": 1}}}, "data.exceptions.bfs.size: known are sizes and problem"),
+        ({"problem": {"q": 1}}, "data.problem.q: none of bfs has this option; known: .*p"),
+        ({"exceptions": {"bfs": {"size": 1}}}, "data.exceptions.bfs.size is unknown; known: sizes, problem"),
         ({"exceptions": {"bfs": {"sizes": (0,)}}}, "bfs: size must be"),
     ],
 )

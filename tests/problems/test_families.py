@@ -213,7 +213,7 @@ def test_a_family_that_no_algorithm_has_is_not_ignored():
     assert task.problem_options["family"] == "grid"
     (task,) = make_tasks({**usual, "algorithms": "minimum"}, Transforms())
     assert not task.problem_options
-    with pytest.raises(ValueError, match=r"data\.problem\.family: none of minimum has such an option"):
+    with pytest.raises(ValueError, match=r"data\.problem\.family: none of minimum has this option"):
         make_tasks({**grid, "algorithms": "minimum"}, Transforms())
 
 

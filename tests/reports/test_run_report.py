@@ -589,7 +589,7 @@ def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path):
     code, _, errors = run("report", good, f"--output={tmp_path / 'file'}")
     assert code == 1 and str(tmp_path / "file") in errors and "Traceback" not in errors
     code, _, errors = run("report")
-    assert code == 1 and "name at least one folder" in errors
+    assert code == 1 and "name at least one directory" in errors
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):

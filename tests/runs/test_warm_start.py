@@ -19,7 +19,7 @@ from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.runs.workdir import Workdir
 from nar.traces import check_algorithm
-from nar.training import Checkpoints, describe_params, load_matching_params, parameter_names
+from nar.training import Checkpoints, describe_parts, load_parts, parameter_names
 
 
 def params_of(*names, seed=0, hidden_size=4, processor="mpnn"):
@@ -212,7 +212,7 @@ def test_bad_starts_are_refused_before_the_workdir_is_made(other, tmp_path, chan
 def test_a_run_cannot_start_from_itself(other):
     shutil.rmtree(other / "checkpoints")
     config = config_with(init_from=str(other))
-    with pytest.raises(ValueError, match="is the workdir of this run itself"):
+    with pytest.raises(ValueError, match="is the workdir of this run"):
         open_init_run(config, assemble(config), Workdir(other))
 
 

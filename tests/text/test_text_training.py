@@ -94,7 +94,7 @@ def test_stopped_and_resumed_run_equals_an_undisturbed_one(finished, tmp_path):
 def test_a_run_is_asked_and_compared(finished, tmp_path, monkeypatch):
     model = open_model(str(finished[0]))
     assert model.default_request.lengths == {"minimum": (2, 3), "insertion_sort": (2, 3)}
-    assert model.trained == {"minimum": (2,), "insertion_sort": (2,)}
+    assert model.trained_lengths == {"minimum": (2,), "insertion_sort": (2,)}
     with pytest.raises(ValueError, match="need a larger range of positions than 128"):
         model.check(["a" * 120])
     (tmp_path / "constant.py").write_text("def answer(question):\n    return '0'\n")
@@ -150,7 +150,7 @@ BAD = {
     "model.layers": (3, "unknown config key model.layers; did you mean model.num_layers?"),
     "model.hidden_size": (12, "model: hidden_size 12 must be a multiple"),
     "model.position_range": (150, "model.position_range 150 is too small for "),
-    "algorithms": (("minimum", "minimum"), "algorithms must name each algorithm once"),
+    "algorithms": (("minimum", "minimum"), "algorithms must be at least one name, without duplicates"),
     "data.lengths": ((), "minimum: at least one length is needed"),
     "data.decimals": (-2, "data.decimals"),
     "training.batch_size": (0, "training.batch_size must be an integer of at least 1"),

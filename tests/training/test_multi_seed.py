@@ -223,7 +223,7 @@ def test_replicas_go_on_where_they_were(finished, tmp_path):
     train.run(config_of(num_seeds=2, seed=7, steps=10), workdir)
     train.run(config_of(num_seeds=2, seed=7), workdir)
     assert read_json(workdir.result)["parameters_sha256"] == read_json(finished.result)["parameters_sha256"]
-    with pytest.raises(ValueError, match="has the replicas 0 to 1, got 2"):
+    with pytest.raises(ValueError, match="seed_index must lie between 0 and 1 for .*, got 2"):
         restore(workdir.path, seed_index=2)
 
 
@@ -231,7 +231,7 @@ def test_replicas_go_on_where_they_were(finished, tmp_path):
     ("training", "message"),
     [
         ({"num_seeds": 0}, "training.num_seeds must be an integer of at least 1, got 0"),
-        ({"num_seeds": 2, "task_sampling": "builtins:dict"}, "goes by scores, which differ between replicas"),
+        ({"num_seeds": 2, "task_sampling": "builtins:dict"}, "depends on scores, which differ between seeds"),
     ],
 )
 def test_bad_replicas(training, message):
