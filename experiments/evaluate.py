@@ -52,8 +52,8 @@ _SIZES = flags.DEFINE_string(
 _FAMILIES = flags.DEFINE_string(
     "families",
     CLRS30,
-    "Graph families (nar.problems.GRAPH_FAMILIES), for all tasks or per task, like --sizes; clrs30 stands for "
-    "the distribution of CLRS-30, the default and the only one for tasks without graphs.",
+    "Graph families (nar.problems.GRAPH_FAMILIES), for all tasks or per task, like --sizes; clrs30 is the "
+    "distribution of CLRS-30, the default and the only one for tasks without graphs.",
 )
 _SEEDS = flags.DEFINE_list(
     "seeds", ["3"], "Problem seeds, one evaluation each; 3 is the seed of CLRS-30's test split."
@@ -76,24 +76,24 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 flags.adopt_module_key_flags(distributed)
 
-_INFERENCE_KINDS = {"none": "outputs", "predictions": "hints", "states": "states"}
-"""Value of --dump -> kind of inference."""
+_CAPTURES = {"none": "outputs", "predictions": "hints", "states": "states"}
+"""Value of --dump -> what inference captures."""
 
 
 def main() -> None:
     """Checks all flags, then evaluates on all devices."""
-    config = on_first(lambda: open_workdir(_WORKDIR.value)[1])
-    parts = on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
+    config = run_on_first(lambda: open_workdir(_WORKDIR.value)[1])
+    parts = run_on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
     own_lengths = not isinstance(parts.model.config.termination, FromTrace)
-    cases = on_all(lambda: find_cases(parts, own_lengths))
-    seeds = on_all(lambda: parse_numbers("seeds", _SEEDS.value))
-    params, step = on_first(_restore)
+    cases = run_on_all(lambda: find_cases(parts, own_lengths))
+    seeds = run_on_all(lambda: parse_numbers("seeds", _SEEDS.value))
+    params, step = run_on_first(_restore)
     inferences = make_inferences(parts, own_lengths, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
     root = pathlib.Path(_WORKDIR.value)
 
     def dump_result(case: Case, seed: int, result: InferenceResult) -> None:
         if _DUMP.value != "none":
-            on_first(lambda: str(dump(root / _NAME.value, case, seed, result)))
+            run_on_first(lambda: str(dump(root / _NAME.value, case, seed, result)))
 
     measurements = list(measure_cases(inferences, params, parts.model.specs, cases, seeds, dump_result))
     content = {
@@ -103,11 +103,13 @@ def main() -> None:
         "seeds": seeds,
         **as_json(measurements),
     }
-    on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
-    on_first(lambda: write_csv(root / f"{_NAME.value}.csv", measurements))
-    say(evaluation_table(spreads(measurements)))
-    say(f"\n{explanation(seeds)}\n")
-    say(f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv")
+    run_on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
+    run_on_first(lambda: write_csv(root / f"{_NAME.value}.csv", measurements))
+    print_on_first(evaluation_table(summarize_cases(measurements)))
+    print_on_first(f"\n{explanation(seeds)}\n")
+    print_on_first(
+        f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv"
+    )
 
 
 def find_cases(parts: Parts, own_lengths: bool) -> list[Case]:
@@ -138,7 +140,7 @@ def find_cases(parts: Parts, own_lengths: bool) -> list[Case]:
             numbers,
             {task: families.get(task) or (CLRS30,) for task in tasks},
             own_lengths,
-            graphs=[task for task in families.named if set(families.named[task]) != {CLRS30}],
+            graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
         )
     except ValueError as error:
         raise ValueError(f"--sizes, --families: {error}") from None
@@ -146,16 +148,16 @@ def find_cases(parts: Parts, own_lengths: bool) -> list[Case]:
 
 def make_inferences(parts: Parts, own_lengths: bool, batch_size: int) -> dict[str, Inference]:
     """Inference engines by rollout length: "true" for the algorithm's, "own" for the network's."""
-    kind = _INFERENCE_KINDS[_DUMP.value]
-    if _HINTS.value and kind == "outputs":
-        kind = "hints"
+    capture = _CAPTURES[_DUMP.value]
+    if _HINTS.value and capture == "outputs":
+        capture = "hints"
     return {
         lengths: Inference(
             parts.model,
             parts.transforms,
             batch_size,
             Devices.all(),
-            capture=kind,
+            capture=capture,
             true_lengths=lengths == "true",
             show_progress=is_first_process(),
         )
@@ -170,9 +172,9 @@ def _restore() -> tuple[Params, int]:
 
 
 def scores_by_size(measurements: Sequence[Measurement]) -> Scores:
-    """Mean scores over seeds on CLRS-30's distribution, with the rollout lengths that the network predicts with."""
+    """Mean scores over seeds on CLRS-30's distribution, for rollouts of the network's default lengths."""
     scores: Scores = {}
-    for case, quantities in spreads(measurements).items():
+    for case, quantities in summarize_cases(measurements).items():
         default_lengths = next(one.case.lengths for one in measurements if one.case.task == case.task)
         if case.family == CLRS30 and case.lengths == default_lengths:
             values = {
@@ -188,8 +190,8 @@ def explanation(seeds: Sequence[int]) -> str:
     """Legend of the table's columns."""
     over_seeds = f", mean ± sample deviation over {len(seeds)} problem seeds" if len(seeds) > 1 else ""
     return (
-        f"In percent{over_seeds}.\nscore: mean over outputs, as CLRS-30 scores them; exact: instances without "
-        "a wrong entry;\nvalid: instances with a correct answer, which may differ from CLRS-30's."
+        f"In percent{over_seeds}.\nscore: mean over outputs, as CLRS-30 scores them; exact: instances "
+        "without a wrong entry;\nvalid: instances with a correct answer, which may differ from CLRS-30's."
     )
 
 

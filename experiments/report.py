@@ -3,10 +3,10 @@
     python -m experiments.report runs/bfs
     python -m experiments.report runs/* --output=reports/all
 
-Arguments are directories of runs and of sweeps; all trials of a sweep are included. Only their files are read:
-config, versions, metrics, result and evaluation. Unfinished runs are reported as such. --output is a directory,
-or the path of the page if it ends in .html. Existing files are replaced once the whole report has been made.
-Plots need matplotlib (extra `plots`).
+Arguments are directories of runs and of sweeps; all trials of a sweep are included. Only their files are
+read: config, versions, metrics, result and evaluation. Unfinished runs are reported as such. --output is a
+directory, or the path of the page if it ends in .html. Existing files are replaced once the whole report has
+been made. Plots need matplotlib (extra `plots`).
 """
 
 import pathlib

@@ -25,7 +25,7 @@ from experiments.cli.results import finish, summary, validate
 from experiments.cli.run_kinds import assemble_kind
 from experiments.cli.status import check_workdir, is_finished
 from experiments.cli.warm_start import init_or_restore, open_init_run, print_parameter_summary
-from nar.data import drawing_first
+from nar.data import prefetch_first_batch
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir, versions
 from nar.training import (
@@ -86,12 +86,16 @@ def run(config: Config, workdir: Workdir) -> None:
     if run_on_first(lambda: is_finished(workdir, training["steps"])):
         run_on_first(lambda: print(f"This run is finished: {workdir.path}\n\n{summary(workdir)}"))
         return
-    on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
+    run_on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
     with contextlib.ExitStack() as stack:
-        on_first(lambda: lock_and_claim(workdir, config, stack))
+        run_on_first(lambda: lock_and_claim(workdir, config, stack))
         if not train(config, parts, workdir, source, stack):
-            sys.exit(f"Interrupted; run the same command to resume. Run: {workdir.path}" if is_first() else 1)
-    on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
+            sys.exit(
+                f"Interrupted; run the same command to resume. Run: {workdir.path}"
+                if is_first_process()
+                else 1
+            )
+    run_on_first(lambda: print(f"\n{summary(workdir)}\nRun: {workdir.path}"))
 
 
 def lock_and_claim(workdir: Workdir, config: Config, stack: contextlib.ExitStack) -> None:
@@ -110,17 +114,17 @@ def train(
     training = config["training"]
     compilations = stack.enter_context(contextlib.closing(Compilations()))
     evaluator = parts.make_evaluator()
-    checkpoints = on_all(lambda: Checkpoints(workdir.checkpoints) if is_first() else None)
-    step, background_compilation = parts.make_step(), None
+    checkpoints = run_on_all(lambda: Checkpoints(workdir.checkpoints) if is_first_process() else None)
+    step, background_compilation = parts.make_train_step(), None
     if (
         parts.devices.num_processes == 1
     ):  # Several processes must compile the same programs in the same order.
         background_compilation = stack.enter_context(BackgroundCompilation(step, state_shapes(parts)))
-    with drawing_first(
+    with prefetch_first_batch(
         parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
     ):
         state, metadata = init_or_restore(config, parts, checkpoints, workdir, source)
-    on_first(lambda: print_parameter_summary(parts, state, training, workdir))
+    run_on_first(lambda: print_parameter_summary(parts, state, training, workdir))
     start, steps = int(state.step), training["steps"]
     trackers = list[Tracker]()
     clock, early_stopping = (
@@ -142,10 +146,12 @@ def train(
             clock,
         )
     ]
-    parts.stream.task_schedule.resume(metadata)
-    if parts.weigh:
+    parts.stream.task_schedule.load_state_dict(metadata)
+    if parts.task_weight_function:
         callbacks.append(
-            UpdateTaskWeights(parts.stream.task_schedule, [task.name for task in parts.tasks], parts.weigh)
+            UpdateTaskWeights(
+                parts.stream.task_schedule, [task.name for task in parts.tasks], parts.task_weight_function
+            )
         )
 
     def first_process_callbacks() -> list[Callback]:
@@ -163,9 +169,9 @@ def train(
             metadata,
         )
         stateful = (clock, early_stopping, metrics, non_finite_policy, parts.stream.task_schedule)
-        return [metrics, Save(checkpoints, stateful, clock), ShowProgress(start, steps)]
+        return [metrics, SaveCheckpoints(checkpoints, stateful, clock), ShowProgress(start, steps)]
 
-    callbacks += on_all(first_process_callbacks)
+    callbacks += run_on_all(first_process_callbacks)
     state, interrupted = fit(
         state,
         step,
@@ -208,7 +214,7 @@ def finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
 def restore_scored(
     parts: RunParts, checkpoints: Checkpoints | None, state: TrainState
 ) -> tuple[TrainState, int]:
-    """Restores the last scored checkpoint, keeping the step of `state`; also returns the checkpoint's step."""
+    """Restores the last scored checkpoint, but keeps the step of `state`; also returns its own step."""
     checkpoint = restore_on_all(lambda: checkpoints and checkpoints.restore_scored(state))
     assert checkpoint is not None
     restored = parts.devices.put_state(checkpoint.state)

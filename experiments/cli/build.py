@@ -40,7 +40,7 @@ OPEN_SECTIONS = (
     "training.schedule_options",
     "training.tracker_options",
 )
-"""Config sections without a fixed set of keys: problem, processor, optimizer and tracker options, and task names."""
+"""Config sections whose keys are not fixed: options of problems, processors, optimizers, and the like."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Parts:
       optimizer: the optimizer.
       loss_weights: loss weights by name.
       ema_decay: decay of the exponential moving average of the parameters; 0 disables it.
-      grad_accumulation_steps: micro-batches per batch, or `nar.data.BY_SHAPE`.
+      grad_accumulation_steps: micro-batches per batch, or `nar.data.AUTO_MICROBATCHES`.
       stream: the training data.
       devices: the devices to train on.
       evaluation_batch_size: batch size of evaluation.
       num_seeds: seeds trained in one program; if more than one, states have a leading seed axis.
-      weigh: function from validation scores to task sampling weights; None if the weights are constant.
+      task_weight_function: function from validation scores to task sampling weights; None if the weights are constant.
     """
 
     tasks: tuple[Task, ...]
@@ -73,12 +73,12 @@ class Parts:
     devices: Devices
     evaluation_batch_size: int
     num_seeds: int
-    weigh: TaskWeightFunction | None
+    task_weight_function: TaskWeightFunction | None
 
-    def make_step(self) -> TwoPrograms:
+    def make_train_step(self) -> CompiledTrainStep:
         """Builds the jitted training step."""
-        over_seeds = in_turn if self.devices.is_one_cpu else at_once
-        return make_step(
+        map_over_seeds = loop_seeds if self.devices.is_single_cpu else vmap_seeds
+        return make_train_step(
             self.model,
             self.optimizer,
             self.loss_weights,
@@ -88,9 +88,9 @@ class Parts:
             map_over_seeds=map_over_seeds if self.num_seeds > 1 else None,
         )
 
-    def split_seeds(self, tree: Any) -> list[Any]:
+    def unstack_seeds(self, tree: Any) -> list[Any]:
         """Splits parameters, or any tree with a leading seed axis, into one tree per seed."""
-        return split(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
+        return unstack_seeds(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
 
     def make_evaluator(self) -> Evaluator:
         """Builds the evaluator that `score_split` takes."""
@@ -147,7 +147,7 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
         devices=devices,
         evaluation_batch_size=config["evaluation"]["batch_size"],
         num_seeds=training["num_seeds"],
-        weigh=find_task_weighting(training["task_sampling"]),
+        task_weight_function=find_task_weighting(training["task_sampling"]),
     )
 
 
@@ -161,8 +161,8 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
     check_positive("training.num_seeds", training["num_seeds"])
     if find_task_weighting(training["task_sampling"]) and training["num_seeds"] > 1:
         raise ValueError(
-            f"training.task_sampling {training['task_sampling']!r} depends on scores, which differ between seeds; "
-            "train the seeds one at a time (training.num_seeds=1)"
+            f"training.task_sampling {training['task_sampling']!r} depends on scores, which differ between "
+            "seeds; train the seeds one at a time (training.num_seeds=1)"
         )
     if training["chunk_length"] and config["model"]["termination"] != "trace":
         raise ValueError(
@@ -171,7 +171,7 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
         )
     # A CPU is fastest when micro-batches fit its caches, an accelerator when batches are large. Chunks all
     # have the same number of steps, so sorting their traces by length gains nothing.
-    automatic = BY_SHAPE if devices.is_one_cpu and not training["chunk_length"] else 1
+    automatic = AUTO_MICROBATCHES if devices.is_single_cpu and not training["chunk_length"] else 1
     num_microbatches = training["grad_accumulation_steps"] or automatic
     streams = [
         TrainingStream(

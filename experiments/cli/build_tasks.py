@@ -136,7 +136,7 @@ def make_task_schedule(config: Config, tasks: Sequence[Task]) -> TaskSchedule:
         raise ValueError(f"tasks: {error}") from None
 
 
-def find_task_weighting(sampling: Any) -> Weigh | None:
+def find_task_weighting(sampling: Any) -> TaskWeightFunction | None:
     """The function of `training.task_sampling` from scores to weights; None if the weights are constant.
 
     Raises:

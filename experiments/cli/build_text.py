@@ -41,7 +41,7 @@ class TextParts:
       ema_decay: decay of the exponential moving average of the parameters; 0 disables it.
       stream: the training data.
       devices: the devices to train on.
-      writer: generates answers.
+      generator: generates answers by greedy decoding.
       splits: questions of each split, by name.
     """
 
@@ -60,21 +60,21 @@ class TextParts:
         return 1
 
     @property
-    def weigh(self) -> None:
+    def task_weight_function(self) -> None:
         """Always None: the task sampling weights do not depend on scores."""
         return
 
-    def split_seeds(self, tree: Any) -> list[Any]:
+    def unstack_seeds(self, tree: Any) -> list[Any]:
         """A list of the tree alone."""
         return [tree]
 
-    def make_step(self) -> TwoPrograms:
+    def make_train_step(self) -> CompiledTrainStep:
         """Builds the jitted training step."""
         return make_text_step(self.model, self.optimizer, self.ema_decay)
 
     def make_evaluator(self) -> TextEvaluator:
         """Builds the evaluator that `score_split` takes."""
-        return TextEvaluator(self.writer, self.splits)
+        return TextEvaluator(self.generator, self.splits)
 
     def score_split(self, evaluator: TextEvaluator, params: Params, split: str) -> Scores:
         """Scores on a complete split: "val" averages over the training lengths, "test" scores each length."""

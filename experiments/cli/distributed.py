@@ -113,7 +113,7 @@ def _initialize(missing: str, **arguments: object) -> None:
                 f"({error}); give --coordinator, --num_processes and --process_id"
             ) from None
     # The channel between the processes opens at its first use, which must happen in all of them at once.
-    on_all(lambda: None)
+    run_on_all(lambda: None)
 
 
 @contextlib.contextmanager
@@ -135,7 +135,7 @@ def _exit_after(seconds: int, message: str) -> Iterator[None]:
 
 def _report(error: BaseException) -> None:
     """Prints the error of this process, with a traceback unless it is a user error."""
-    if isinstance(error, (StoppedTogetherError, *EXPECTED)):
+    if isinstance(error, (ProcessFailedError, *EXPECTED)):
         print(f"error: process {jax.process_index()}: {explain(error)}", file=sys.stderr)
     else:
         traceback.print_exception(error)

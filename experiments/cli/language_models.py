@@ -25,7 +25,7 @@ class LanguageModel:
     Attributes:
       label: name in tables and plots, and of the output directory.
       identity: identifies the model, in JSON values.
-      make_answer: loads the model and returns a function from questions to answers.
+      load: loads the model and returns its answer function, a function from questions to answers.
       batch_size: questions per call.
       default_request: the questions to ask by default, if the model defines them.
       trained_lengths: algorithm -> lengths that it was trained on; by default the published ones.
@@ -52,8 +52,8 @@ def open_model(
       name: one of `FORMS`.
       batch_size: questions per call; by default that of the run's config, 1 for a function, 8 for a
         Hugging Face checkpoint.
-      most: maximum answer length, in characters for a run and in tokens for a Hugging Face checkpoint; by
-        default that of the run's config, or 512.
+      max_length: maximum answer length, in characters for a run and in tokens for a Hugging Face
+        checkpoint; by default that of the run's config, or 512.
       checkpoint: "best" or "last" checkpoint of a run.
 
     Raises:
@@ -61,7 +61,7 @@ def open_model(
     """
     for matches, opener in OPENERS.items():
         if matches(name):
-            return opener(name, batch_size, most, checkpoint)
+            return opener(name, batch_size, max_length, checkpoint)
     raise ValueError(f"model {name!r} must be {FORMS}")
 
 
@@ -86,11 +86,11 @@ def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpo
             "parameters_sha256": digest(params),
             "most": generator.max_length,
         },
-        make_answer=lambda: functools.partial(writer, params),
-        batch_size=writer.batch_size,
+        load=lambda: functools.partial(generator, params),
+        batch_size=generator.batch_size,
         default_request=parts.splits["test"],
         trained_lengths={task.name: task.lengths for task in parts.tasks},
-        check=writer.check,
+        check=generator.check,
     )
 
 
@@ -110,7 +110,7 @@ def _open_function(
     return LanguageModel(
         label=name.replace(":", "."),
         identity={"function": name},
-        make_answer=lambda: function if batch_size else unbatched,
+        load=lambda: function if batch_size else unbatched,
         batch_size=batch_size or 1,
     )
 

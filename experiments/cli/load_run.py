@@ -48,7 +48,7 @@ def restore(path: str | pathlib.Path, checkpoint: str = "best", seed_index: int 
       seed_index: the seed whose parameters (and best checkpoint) are restored, if the run has several.
 
     Raises:
-      ValueError: if the directory is not a workdir, has no intact checkpoint, or `seed_index` is out of range.
+      ValueError: if the directory is not a workdir or has no intact checkpoint, or `seed_index` is invalid.
     """
     workdir, config = open_workdir(path)
     parts = assemble_kind(config, Devices.one())
@@ -64,7 +64,7 @@ def restore(path: str | pathlib.Path, checkpoint: str = "best", seed_index: int 
         restored = checkpoints.restore_last(state)
     # All seeds share the step counter.
     without_step = dataclasses.replace(restored.state, step=None)
-    state = dataclasses.replace(parts.split_seeds(without_step)[seed_index], step=restored.state.step)
+    state = dataclasses.replace(parts.unstack_seeds(without_step)[seed_index], step=restored.state.step)
     return Run(workdir, config, parts, state)
 
 

@@ -36,12 +36,12 @@ def validate(parts: RunParts, evaluator: Any, params: Params) -> dict[str, float
     The mean over tasks selects the best checkpoint. With several seeds, every metric is the mean over seeds;
     the selecting score of each seed and its standard deviation are added.
     """
-    per_seed = [_as_metrics(parts.score_split(evaluator, one, "val")) for one in parts.split_seeds(params)]
+    per_seed = [_as_metrics(parts.score_split(evaluator, one, "val")) for one in parts.unstack_seeds(params)]
     if len(per_seed) == 1:
         return per_seed[0]
     means, deviations = mean_and_deviation(per_seed)
-    selecting = {f"{PER_SEED}{number}": scores[DECIDING] for number, scores in enumerate(per_seed)}
-    return {**means, f"{DECIDING}/deviation": deviations[DECIDING], **selecting}
+    selecting = {f"{PER_SEED}{number}": scores[SELECTION_METRIC] for number, scores in enumerate(per_seed)}
+    return {**means, f"{SELECTION_METRIC}/deviation": deviations[SELECTION_METRIC], **selecting}
 
 
 def _as_metrics(scores: Scores) -> dict[str, float]:
@@ -52,10 +52,10 @@ def _as_metrics(scores: Scores) -> dict[str, float]:
         for output, value in values.items()
     }
     if len(scores) > 1:
-        classes = scores_of_classes(scores)
+        classes = class_mean_scores(scores)
         metrics |= {f"validation/class/{name}": value for name, value in classes.items()}
         metrics["validation/score_of_classes"] = float(np.mean(list(classes.values())))
-    return {**metrics, DECIDING: mean_score(scores)}
+    return {**metrics, SELECTION_METRIC: mean_score(scores)}
 
 
 def finish(
@@ -68,12 +68,12 @@ def finish(
     workdir: Workdir,
 ) -> None:
     """Scores the best checkpoint of each seed; the first process writes the result and learning curves."""
-    evaluator.show_progress = is_first()
+    evaluator.show_progress = is_first_process()
     per_seed = []
     for number in range(parts.num_seeds):
         restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state, number))  # noqa: B023
         assert restored is not None
-        best = parts.split_seeds(restored.state.evaluated)[number]
+        best = parts.unstack_seeds(restored.state.eval_params)[number]
         scores = {name: parts.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})
     summary_entries = {
@@ -84,7 +84,7 @@ def finish(
         "parameters_sha256": digest(state.params),
     }
     result = {**_over_seeds(per_seed, config["training"]["seed"]), **summary_entries}
-    on_first(lambda: _write(result, clock, workdir))
+    run_on_first(lambda: _write(result, clock, workdir))
 
 
 def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
     """Per split: the mean score over algorithms, over classes, and of each class."""
     result = {}
     for split, task_scores in scores.items():
-        classes = scores_of_classes(task_scores)
+        classes = class_mean_scores(task_scores)
         means = {"algorithms": mean_score(task_scores), "classes": float(np.mean(list(classes.values())))}
         result[split] = {**means, **classes}
     return result

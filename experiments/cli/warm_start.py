@@ -1,4 +1,4 @@
-"""The initial state of a run: resumed from a checkpoint, warm-started from another run, or newly initialized."""
+"""The initial state of a run: resumed from a checkpoint, loaded from another run, or newly initialized."""
 
 import pathlib
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def open_init_run(config: Config, parts: RunParts, workdir: Workdir) -> Run | No
 def init_or_restore(
     config: Config, parts: RunParts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
 ) -> tuple[TrainState, Mapping[str, Any]]:
-    """Restores the latest intact checkpoint, or initializes a new state; also returns the checkpoint's metadata.
+    """Restores the latest intact checkpoint and its metadata, or initializes a new state.
 
     A new state is saved as the checkpoint of step 0, so that another run's parameters are loaded only once.
     With several processes, only the first one reads checkpoints and the other run; it sends the state to all.
@@ -64,13 +64,13 @@ def init_or_restore(
     state = new_state(parts, config["training"]["seed"])
     restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
     if restored is not None:
-        say(f"Resuming from step {int(restored.state.step)}.")
-        return parts.devices.put_state(restored.state), restored.notes
+        print_on_first(f"Resuming from step {int(restored.state.step)}.")
+        return parts.devices.put_state(restored.state), restored.metadata
     metadata = {"seconds": 0.0}
-    params = on_first(lambda: _source_params(parts, state.params, source, config, workdir))
+    params = run_on_first(lambda: _source_params(parts, state.params, source, config, workdir))
     if params is not None:
         state = parts.devices.put_state(state.with_params(params))
-    on_first(lambda: checkpoints and checkpoints.save(state, None, metadata))
+    run_on_first(lambda: checkpoints and checkpoints.save(state, None, metadata))
     return state, metadata
 
 
@@ -79,7 +79,7 @@ def _source_params(
 ) -> Params | None:
     """New parameters on the host, partly loaded from `source`; None if there is no other run."""
     if source is not None:
-        transfers = [_load(one, source, config) for one in parts.split_seeds(params)]
+        transfers = [_load(one, source, config) for one in parts.unstack_seeds(params)]
         write_json(workdir.start, _record(source, transfers[0]))
         loaded = [transfer.params for transfer in transfers]
         return jax.tree.map(np.asarray, stack_seeds(loaded) if len(loaded) > 1 else loaded[0])
@@ -113,7 +113,7 @@ def _record(source: Run, transfer: LoadedParams) -> dict[str, Any]:
 
 def print_parameter_summary(parts: RunParts, state: TrainState, training: Config, workdir: Workdir) -> None:
     """Prints parameter counts, and by module what is frozen, loaded and new."""
-    params = parts.split_seeds(state.params)[0]
+    params = parts.unstack_seeds(state.params)[0]
     frozen = frozen_names(params, training["frozen_params"])
     loaded = None
     if training["init_from"]:

@@ -59,7 +59,7 @@ def check_patterns(training: Mapping[str, Any], model: Any, stream: Any) -> None
         return
     names = parameter_names(parameter_shapes(model, stream))
     for key, key_patterns in patterns.items():
-        names_found(key, key_patterns, names)
+        matching_names(key, key_patterns, names)
 
 
 def parameter_shapes(model: Any, stream: Any) -> Params:

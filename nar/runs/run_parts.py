@@ -48,15 +48,15 @@ class RunParts(Protocol):
         ...
 
     @property
-    def weigh(self) -> Weigh | None:
+    def task_weight_function(self) -> TaskWeightFunction | None:
         """Function from validation scores to task sampling weights; None if the weights are constant."""
         ...
 
-    def split_seeds(self, tree: Any) -> list[Any]:
+    def unstack_seeds(self, tree: Any) -> list[Any]:
         """Splits parameters, or any tree with a leading seed axis, into one tree per seed."""
         ...
 
-    def make_step(self) -> TwoPrograms:
+    def make_train_step(self) -> CompiledTrainStep:
         """Builds the jitted training step."""
         ...
 

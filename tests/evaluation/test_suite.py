@@ -469,9 +469,8 @@ def test_lists_on_the_command_line_may_be_those_of_tasks():
     assert (alone.get("bfs"), alone.get("dfs"), alone.get("minimum")) == (("16", "64"), ("8",), ())
     assert alone.tasks_with_values(tasks) == ["bfs", "dfs"]
     rest = parse_by_task("sizes", "4; dfs:8", tasks)
-    assert [rest.get(task) for task in tasks] == [("4",), ("8",), ("4",)] and rest.tasks_with_values(
-        tasks
-    ) == tasks
+    assert [rest.get(task) for task in tasks] == [("4",), ("8",), ("4",)]
+    assert rest.tasks_with_values(tasks) == tasks
     assert parse_numbers("sizes", ["16", " 4 "]) == [16, 4]
 
 

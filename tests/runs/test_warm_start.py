@@ -19,7 +19,7 @@ from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.runs.workdir import Workdir
 from nar.traces import check_algorithm
-from nar.training import Checkpoints, describe_parts, load_parts, parameter_names
+from nar.training import Checkpoints, describe_params, load_matching_params, parameter_names
 
 
 def params_of(*names, seed=0, hidden_size=4, processor="mpnn"):
