@@ -1,4 +1,4 @@
-"""Losses: what counts, a formula for each kind, the weights of their sum."""
+"""Losses: a function per kind of probe, loss masks, and loss weights."""
 
 from nar.losses.counts import AUXILIARY, LOSS_MASKS, loss_counts
 from nar.losses.terms import LOSSES, losses_by_probe, total_loss

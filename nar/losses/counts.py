@@ -1,4 +1,4 @@
-"""What there is to predict: the entries over which losses are means. Nothing of it depends on parameters."""
+"""Loss masks and counts: the entries over which losses are averaged. They do not depend on parameters."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from nar.traces import TraceBatch
 Array = jax.Array
 
 AUXILIARY = "auxiliary"
-"""Stands before the names of losses that are not of probes, and is their stage."""
+"""Prefix of the names of losses that do not belong to a probe; used as their stage."""
 
 HALTING = f"{AUXILIARY}/halting"
 
@@ -33,14 +33,14 @@ LOSS_MASKS: Mapping[Kind, Callable[[Array], Array]] = MappingProxyType(
         Kind.PERMUTATION_POINTER: lambda truth: jnp.ones(truth.shape[:-1], bool),
     }
 )
-"""By kind: truth -> [...] bool over locations, where there is something to predict."""
+"""By kind: ground truth -> mask [...] over locations, True where there is something to predict."""
 
 
 def hint_step_mask(step_limits: Array | None, batch_size: int, num_steps: int) -> Array:
-    """[S, B] bool: at which steps the hints of a sample count, if its trace has any.
+    """Mask [S, B] of the steps at which hints contribute to the loss, as far as the trace has them.
 
     Args:
-      step_limits: [B], how many steps each sample takes; None if the network learns it, and all are weighed.
+      step_limits: [B], number of steps of each sample; None with learned halting, where all steps count.
       batch_size: B.
       num_steps: S.
     """
@@ -50,40 +50,40 @@ def hint_step_mask(step_limits: Array | None, batch_size: int, num_steps: int) -
 
 
 def output_loss_mask(probe: Probe, batch: TraceBatch) -> Array:
-    """[B, ...] bool, over locations; of a chunk, those of the traces that end in it."""
-    counted = LOSS_MASKS[probe.kind](batch.outputs[probe.name])
+    """Loss mask [B, ...] of an output over locations; for a chunk, only of traces that end in it."""
+    mask = LOSS_MASKS[probe.kind](batch.outputs[probe.name])
     if batch.offsets is not None:
         last = jnp.maximum(batch.lengths - 1, 1) - batch.offsets
         ends_here = (last > 0) & (last < batch.num_steps)
-        counted &= ends_here.reshape(ends_here.shape + (1,) * (counted.ndim - 1))
-    return counted & _real_entries(probe, batch, counted)
+        mask &= ends_here.reshape(ends_here.shape + (1,) * (mask.ndim - 1))
+    return mask & _padding_mask(probe, batch, mask)
 
 
-def hint_loss_mask(probe: Probe, batch: TraceBatch, weighed: Array) -> Array:
-    """[S, B, ...] bool over locations: entry t is of the hints of step t + 1; S is at most T - 1.
+def hint_loss_mask(probe: Probe, batch: TraceBatch, step_mask: Array) -> Array:
+    """Loss mask [S, B, ...] of a hint over locations: entry t belongs to step t + 1; S is at most T - 1.
 
     Args:
-      probe: a hint.
-      batch: the truth.
-      weighed: [S, B] bool, at which steps hints count.
+      probe: the hint.
+      batch: ground truth.
+      step_mask: [S, B] bool, the steps at which hints contribute to the loss.
     """
-    counted = LOSS_MASKS[probe.kind](batch.hints[probe.name][1 : len(weighed) + 1])
-    steps = jnp.arange(1, len(counted) + 1)[:, None]
+    mask = LOSS_MASKS[probe.kind](batch.hints[probe.name][1 : len(step_mask) + 1])
+    steps = jnp.arange(1, len(mask) + 1)[:, None]
     lengths = batch.lengths if batch.offsets is None else batch.lengths - batch.offsets
-    running = (steps < lengths[None]) & weighed[: len(counted)]
-    running = running.reshape(running.shape + (1,) * (counted.ndim - running.ndim))
-    return counted & running & _real_entries(probe, batch, counted)
+    active = (steps < lengths[None]) & step_mask[: len(mask)]
+    active = active.reshape(active.shape + (1,) * (mask.ndim - active.ndim))
+    return mask & active & _padding_mask(probe, batch, mask)
 
 
 def loss_counts(config: NetConfig, spec: Spec, batch: TraceBatch) -> dict[str, Array]:
-    """Over how many entries each loss is a mean in training, by name, before anything is predicted.
+    """Number of entries over which each training loss is averaged, by name; needs no predictions.
 
-    The entry `auxiliary` is that of all losses of a processor: they are means over samples and their steps.
+    The entry `auxiliary` applies to all losses of a processor, which are averaged over samples and steps.
 
     Args:
-      config: of the network.
-      spec: of the batch, after transforms.
-      batch: the truth.
+      config: configuration of the network.
+      spec: spec of the batch, after transforms.
+      batch: ground truth.
     """
     num_nodes = count_nodes(spec, batch)
     step_limits = config.termination.step_limits(batch, num_nodes)
@@ -91,20 +91,20 @@ def loss_counts(config: NetConfig, spec: Spec, batch: TraceBatch) -> dict[str, A
     if batch.offsets is not None:
         step_limits = jnp.clip(step_limits - batch.offsets, 0, max_steps)
     learned = isinstance(config.termination, Learned)
-    weighed = hint_step_mask(None if learned else step_limits, batch.batch_size, max_steps)
-    counted = {probe.name: output_loss_mask(probe, batch) for probe in spec.outputs}
+    step_mask = hint_step_mask(None if learned else step_limits, batch.batch_size, max_steps)
+    masks = {probe.name: output_loss_mask(probe, batch) for probe in spec.outputs}
     if config.hints.decoded:
-        counted |= {probe.name: hint_loss_mask(probe, batch, weighed) for probe in spec.hints}
-    counts = {name: entries.sum() for name, entries in counted.items()}
+        masks |= {probe.name: hint_loss_mask(probe, batch, step_mask) for probe in spec.hints}
+    counts = {name: mask.sum() for name, mask in masks.items()}
     return {**counts, AUXILIARY: step_limits.sum(), HALTING: jnp.asarray(batch.batch_size)}
 
 
-def _real_entries(probe: Probe, batch: TraceBatch, counted: Array) -> Array:
-    """Which of the entries [..., B, locations] belong to real nodes; broadcasts against them."""
+def _padding_mask(probe: Probe, batch: TraceBatch, mask: Array) -> Array:
+    """True at entries of real nodes; broadcasts against a loss mask [..., B, locations]."""
     if batch.num_nodes is None or probe.location is Location.GRAPH or probe.kind is Kind.MASK_ONE:
-        return jnp.ones((1,) * counted.ndim, bool)
-    num_nodes = counted.shape[-1]
+        return jnp.ones((1,) * mask.ndim, bool)
+    num_nodes = mask.shape[-1]
     real = jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]
     if probe.location is Location.EDGE:
         real = real[:, :, None] & real[:, None, :]
-    return real.reshape((1,) * (counted.ndim - real.ndim) + real.shape)
+    return real.reshape((1,) * (mask.ndim - real.ndim) + real.shape)

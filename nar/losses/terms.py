@@ -1,8 +1,8 @@
-"""Losses: one formula for each kind, averaged over what is to be predicted.
+"""Loss functions by kind of probe, and their reduction to one loss per probe and to the total.
 
-Hint and output losses are those of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659): each probe's loss is
-the mean over its entries in the batch, without masked entries, steps behind a trace's end and padding nodes;
-the total is the sum over probes.
+Hint and output losses are those of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659): the loss of a probe is
+the mean over its entries in the batch, excluding masked entries, steps after the end of a trace and padding
+nodes; the total is the sum over probes.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from nar.traces import TraceBatch
 Array = jax.Array
 
 Loss = Callable[[Array, Array], Array]
-"""(truth, logits) -> losses [...] over locations."""
+"""(ground truth, logits) -> losses [...] over locations."""
 
 
 def _squared(truth: Array, predicted: Array) -> Array:
@@ -41,7 +41,7 @@ def _pointer(truth: Array, logits: Array) -> Array:
 
 
 def _permutation(truth: Array, log_matrix: Array) -> Array:
-    """Predictions are the logarithm of a doubly stochastic matrix, already normalised."""
+    """Cross-entropy of a log doubly stochastic matrix, which is already normalized."""
     return -(truth.astype(log_matrix.dtype) * log_matrix).sum(axis=-1)
 
 
@@ -56,26 +56,26 @@ LOSSES: Mapping[Kind, Loss] = MappingProxyType(
         Kind.PERMUTATION_POINTER: _permutation,
     }
 )
-"""By kind; which of them count is said by `nar.losses.LOSS_MASKS`."""
+"""Loss functions by kind; `nar.losses.LOSS_MASKS` selects the entries that contribute."""
 
 
 def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, Array]:
-    """Mean loss of every hint and output by name, and of every auxiliary loss as `auxiliary/name`.
+    """Mean losses of all hints and outputs by name, and auxiliary losses as `auxiliary/name`.
 
     Args:
-      spec: of the batch, after transforms.
-      batch: the truth.
-      predictions: for it.
+      spec: spec of the batch, after transforms.
+      batch: ground truth.
+      predictions: predictions for `batch`.
 
     Returns:
-      Scalars. Hints have none if they are not decoded, and 0 if all traces have one step, so that there is
-      nothing to predict.
+      Scalars by name. Hints that are not decoded have no entry; hints of batches whose traces have only one
+      step have loss 0, since there is nothing to predict.
     """
     result = {}
     for probe in spec.outputs:
         losses = _output_losses(probe, batch.outputs[probe.name], predictions)
         result[probe.name] = _mean(losses, output_loss_mask(probe, batch))
-    limits = None if predictions.halting else predictions.steps
+    step_limits = None if predictions.halting else predictions.steps
     for probe in spec.hints:
         if probe.name not in predictions.hints:
             continue
@@ -85,8 +85,8 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
         truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
         num_steps = min(len(truth), len(predicted))
         losses = LOSSES[probe.kind](truth[:num_steps], predicted[:num_steps])
-        weighed = hint_step_mask(limits, batch.batch_size, num_steps)
-        result[probe.name] = _mean(losses, hint_loss_mask(probe, batch, weighed))
+        step_mask = hint_step_mask(step_limits, batch.batch_size, num_steps)
+        result[probe.name] = _mean(losses, hint_loss_mask(probe, batch, step_mask))
     for name, value in predictions.losses.items():
         result[f"{AUXILIARY}/{name}"] = value
     return result
@@ -95,8 +95,8 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
 def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> Array:
     """Losses [B, ...] of an output.
 
-    Where a network learns when to stop they are expected values: sums over steps of the probability to stop
-    there times the loss of what would be returned (Banino et al. 2021, arXiv 2107.05407, section 2).
+    With learned halting, the expected loss: the sum over steps of the halting probability times the loss of
+    the outputs of that step (Banino et al. 2021, arXiv 2107.05407, section 2).
     """
     halting = predictions.halting
     if halting is None:
@@ -108,12 +108,11 @@ def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> Arra
     return (probabilities.reshape(probabilities.shape + (1,) * (losses.ndim - 2)) * losses).sum(axis=0)
 
 
-def total_loss(by_probe: Mapping[str, Array], factors: Mapping[str, float] | None = None) -> Array:
-    """What is minimised: the sum of all, each times its factor, if it has one."""
-    factors = factors or {}
-    return jnp.stack([value * factors.get(name, 1.0) for name, value in by_probe.items()]).sum()
+def total_loss(by_probe: Mapping[str, Array], weights: Mapping[str, float] | None = None) -> Array:
+    """Weighted sum of losses, the training objective; losses without a weight have weight 1."""
+    weights = weights or {}
+    return jnp.stack([value * weights.get(name, 1.0) for name, value in by_probe.items()]).sum()
 
 
-def _mean(losses: Array, counts: Array) -> Array:
-    counted = jnp.where(counts, losses, 0.0)
-    return counted.sum() / jnp.maximum(counts.sum(), 1)
+def _mean(losses: Array, mask: Array) -> Array:
+    return jnp.where(mask, losses, 0.0).sum() / jnp.maximum(mask.sum(), 1)

@@ -1,4 +1,4 @@
-"""What decoders read of a step, in a form that can be kept until each sample's last step."""
+"""Decoder inputs of one step, in a form that the scan can carry until each sample's last step."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -13,27 +13,27 @@ Array = jax.Array
 
 
 class CarriedDecoderInputs(NamedTuple):
-    """What decoders read of one step, arrays with a batch axis only.
+    """The decoders' inputs of one step as plain arrays with a batch axis.
 
     Attributes:
       nodes: [B, N, 3H]: node features, previous and new hidden states.
       edge_values: [B, N, N, K], values of the factored edge features.
-      edges: [B, N, N, H] from the processor, or None.
-      graph: [B, H].
-      processed_graph: [B, H] from the processor, or None.
+      edge_states: [B, N, N, H] from the processor, or None.
+      graph: [B, H], graph features.
+      graph_state: [B, H] from the processor, or None.
       pointer_mask: [B, N, N] bool from the processor, or None.
     """
 
     nodes: Array
     edge_values: Array
-    edges: Array | None
+    edge_states: Array | None
     graph: Array
-    processed_graph: Array | None
+    graph_state: Array | None
     pointer_mask: Array | None
 
 
 def where_active(new: Any, old: Any, active: Array) -> Any:
-    """New values for the samples that are still running, old ones for the others; arrays [B, ...]."""
+    """Selects leaves [B, ...] of `new` for active samples and of `old` for the others."""
 
     def choose(new_leaf: Array, old_leaf: Array) -> Array:
         condition = active.reshape(active.shape + (1,) * (new_leaf.ndim - 1))
@@ -43,20 +43,18 @@ def where_active(new: Any, old: Any, active: Array) -> Any:
 
 
 def factored_edges(features: Features) -> FactoredFeatures:
-    """The edge features, which encoders always give in factored form."""
+    """The edge features, which encoders always return in factored form."""
     assert isinstance(features.edges, FactoredFeatures)
     return features.edges
 
 
 def to_decoder_inputs(features: Features, carried: CarriedDecoderInputs) -> DecoderInputs:
-    """What decoders read; of the features only what is the same in all steps."""
+    """Builds decoder inputs from carried arrays; `features` provides only what is constant over steps."""
     edges = dataclasses.replace(factored_edges(features), values=carried.edge_values)
     return DecoderInputs(
         nodes=carried.nodes,
-        edges=(edges,) if carried.edges is None else (edges, carried.edges),
-        graph=(carried.graph,)
-        if carried.processed_graph is None
-        else (carried.graph, carried.processed_graph),
+        edges=(edges,) if carried.edge_states is None else (edges, carried.edge_states),
+        graph=(carried.graph,) if carried.graph_state is None else (carried.graph, carried.graph_state),
         mask=features.mask,
         pointer_mask=carried.pointer_mask,
     )

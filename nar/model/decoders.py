@@ -1,6 +1,6 @@
-"""From states to logits of hints and outputs, one decoder for each location and kind.
+"""Decoders: from hidden states to logits of hints and outputs, one for each location and kind.
 
-Logits are float32, whatever the states are.
+Logits are always float32.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +18,19 @@ from nar.specs import Kind, Location, Probe
 Array = jax.Array
 
 NO_LOGIT = -1e9
-"""Logit of a padding node."""
+"""Logit of a padding node as pointer target or mask_one entry."""
 
 
 class DecoderInputs(NamedTuple):
-    """What decoders read.
+    """Inputs of all decoders.
 
     Attributes:
       nodes: [B, N, 3H]: node features, previous and new hidden states.
       edges: [B, N, N, F] each: edge features and, if the processor has them, edge states.
-      graph: [B, F] each, likewise.
+      graph: [B, F] each: graph features and, if the processor has them, graph states.
       mask: [B, N] bool, the real nodes, or None.
-      pointer_mask: [B, N, N] bool, where nodes may point and edge masks may mark, or None for everywhere.
+      pointer_mask: [B, N, N] bool, the pairs at which pointers may point and that edge masks may mark, or
+        None for all.
     """
 
     nodes: Array
@@ -40,20 +41,20 @@ class DecoderInputs(NamedTuple):
 
 
 Decoder = Callable[[DecoderInputs, int, int, bool], Array]
-"""(what is read, H, number of classes, whether in training) -> logits [B, ...]."""
+"""(decoder inputs, hidden size, number of classes, is_training) -> logits [B, ...]."""
 
 
 class Decoders(hk.Module):
     """The decoders of all probes of one task; parameters are named by probe."""
 
     def __init__(self, hidden_size: int, is_training: bool, name: str = "decode") -> None:
-        """Makes decoders that work in `hidden_size` features."""
+        """Makes decoders with `hidden_size` hidden features."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._is_training = is_training
 
     def __call__(self, probes: Sequence[Probe], decoder_inputs: DecoderInputs) -> dict[str, Array]:
-        """Logits of some probes by name: [B, ...], shaped as their dense form (pointers have N logits)."""
+        """Returns logits [B, ...] of probes by name, shaped as dense values (pointers have N logits)."""
         return {probe.name: self._decode(probe, decoder_inputs) for probe in probes}
 
     @hk.transparent
@@ -82,20 +83,20 @@ def _node_number(
 
 def _node_one(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     logits = _node_number(decoder_inputs, hidden_size, num_classes, is_training)
-    return _only_real(logits, decoder_inputs.mask)
+    return _mask_padding(logits, decoder_inputs.mask)
 
 
 def _node_pointer(
     decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
 ) -> Array:
-    """i points to j with logit v · max(A h_i, B h_j + C edges_ji)."""
+    """Logit of node i pointing at j: v · max(A h_i, B h_j + C edges_ji)."""
     del num_classes, is_training
     source = Linear(hidden_size, name="source")(decoder_inputs.nodes)
     target = Linear(hidden_size, name="target")(decoder_inputs.nodes)
     edge = Linear(hidden_size, name="edge")(*decoder_inputs.edges)
-    largest = jnp.maximum(source[:, None], target[:, :, None] + edge)
-    logits = _mask_pointers(Linear(1, name="out").in_float32(largest)[..., 0].swapaxes(1, 2), decoder_inputs)
-    return _only_real(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
+    maximum = jnp.maximum(source[:, None], target[:, :, None] + edge)
+    logits = _mask_pointers(Linear(1, name="out").in_float32(maximum)[..., 0].swapaxes(1, 2), decoder_inputs)
+    return _mask_padding(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
 
 
 def _node_permutation(
@@ -135,15 +136,15 @@ def _edge_mask(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int
 
 
 def _edge_one(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool) -> Array:
-    """Of each node's edges, one."""
+    """Logits of a choice of one edge per node."""
     logits = _edge_mask(decoder_inputs, hidden_size, num_classes, is_training)
-    return _only_real(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
+    return _mask_padding(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
 
 
 def _edge_pointer(
     decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool
 ) -> Array:
-    """Pair (i, j) points to k with logit v · max(A h_i + B h_j + C edges_ij, D h_k)."""
+    """Logit of pair (i, j) pointing at k: v · max(A h_i + B h_j + C edges_ij, D h_k)."""
     del num_classes, is_training
     first = Linear(hidden_size, name="first")(decoder_inputs.nodes)
     second = Linear(hidden_size, name="second")(decoder_inputs.nodes)
@@ -153,50 +154,50 @@ def _edge_pointer(
     out = Linear(1, name="out")
     w, b = out.parameters([target])
     logits = max_dot(pair, target, w[:, 0]) + b[0]
-    return _only_real(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None, None])
+    return _mask_padding(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None, None])
 
 
 @jax.custom_vjp
 def max_dot(pair: Array, target: Array, w: Array) -> Array:
-    """w · max(pair_ij, target_k): [B, N, N, N] from [B, N, N, H], [B, N, H] and [H], in the type of w.
+    """w · max(pair_ij, target_k): [B, N, N, N] from [B, N, N, H], [B, N, H] and [H], in the dtype of w.
 
-    One k after another, so that no array [B, N, N, N, H] is made. With the gradient g_ijk of the result, and
-    s_ijk that is 1 in features in which pair_ij > target_k, 1/2 where they are equal and 0 elsewhere, the
-    gradients are
+    A scan over k avoids an array [B, N, N, N, H]. With the cotangent g_ijk of the result, and s_ijk = 1 for
+    features in which pair_ij > target_k, 1/2 where they are equal and 0 elsewhere, the gradients are
 
-        of pair_ij:  w sum_k g_ijk s_ijk
-        of target_k: w sum_ij g_ijk (1 - s_ijk)
-        of w:        sum_ijk g_ijk (s_ijk pair_ij + (1 - s_ijk) target_k)
+        pair_ij:  w sum_k g_ijk s_ijk
+        target_k: w sum_ij g_ijk (1 - s_ijk)
+        w:        sum_ijk g_ijk (s_ijk pair_ij + (1 - s_ijk) target_k)
     """
 
-    def dot(nothing: None, one: Array) -> tuple[None, Array]:
-        largest = jnp.maximum(pair, one[:, None, None])
-        return nothing, (largest * jnp.broadcast_to(w, largest.shape)).sum(axis=-1)
+    def dot(carry: None, target_k: Array) -> tuple[None, Array]:
+        maximum = jnp.maximum(pair, target_k[:, None, None])
+        return carry, (maximum * jnp.broadcast_to(w, maximum.shape)).sum(axis=-1)
 
     return jnp.moveaxis(jax.lax.scan(dot, None, target.swapaxes(0, 1))[1], 0, 3)
 
 
-def _max_dot_and_factors(pair: Array, target: Array, w: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+def _max_dot_forward(pair: Array, target: Array, w: Array) -> tuple[Array, tuple[Array, Array, Array]]:
     return max_dot(pair, target, w), (pair, target, w)
 
 
-def _gradients_of_max_dot(factors: tuple[Array, Array, Array], g: Array) -> tuple[Array, Array, Array]:
-    pair, target, w = factors
+def _max_dot_backward(residuals: tuple[Array, Array, Array], g: Array) -> tuple[Array, Array, Array]:
+    pair, target, w = residuals
 
-    def add(total: Array, one: tuple[Array, Array]) -> tuple[Array, Array]:
-        of_target, g_k = one[0][:, None, None], one[1][..., None]
-        larger = jnp.where(pair > of_target, 1.0, jnp.where(pair == of_target, 0.5, 0.0)) * g_k
-        return total + larger, larger.sum(axis=(1, 2))
+    def add(total: Array, x: tuple[Array, Array]) -> tuple[Array, Array]:
+        target_k, g_k = x[0][:, None, None], x[1][..., None]
+        pair_share = jnp.where(pair > target_k, 1.0, jnp.where(pair == target_k, 0.5, 0.0)) * g_k
+        return total + pair_share, pair_share.sum(axis=(1, 2))
 
-    start = jnp.zeros(pair.shape, w.dtype)
-    of_pair, taken = jax.lax.scan(add, start, (target.swapaxes(0, 1), jnp.moveaxis(g, 3, 0)))
-    of_target = g.sum(axis=(1, 2))[..., None] - taken.swapaxes(0, 1)
-    of_w = (pair * of_pair).sum(axis=(0, 1, 2)) + (target * of_target).sum(axis=(0, 1))
-    wide = jnp.broadcast_to(w, of_pair.shape), jnp.broadcast_to(w, of_target.shape)
-    return (of_pair * wide[0]).astype(pair.dtype), (of_target * wide[1]).astype(target.dtype), of_w
+    zeros = jnp.zeros(pair.shape, w.dtype)
+    pair_sum, pair_sum_by_k = jax.lax.scan(add, zeros, (target.swapaxes(0, 1), jnp.moveaxis(g, 3, 0)))
+    target_sum = g.sum(axis=(1, 2))[..., None] - pair_sum_by_k.swapaxes(0, 1)
+    w_gradient = (pair * pair_sum).sum(axis=(0, 1, 2)) + (target * target_sum).sum(axis=(0, 1))
+    pair_gradient = pair_sum * jnp.broadcast_to(w, pair_sum.shape)
+    target_gradient = target_sum * jnp.broadcast_to(w, target_sum.shape)
+    return pair_gradient.astype(pair.dtype), target_gradient.astype(target.dtype), w_gradient
 
 
-max_dot.defvjp(_max_dot_and_factors, _gradients_of_max_dot)
+max_dot.defvjp(_max_dot_forward, _max_dot_backward)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -225,22 +226,22 @@ def _graph_pointer(
 ) -> Array:
     graph = _graph_classes(decoder_inputs, hidden_size, 1, is_training)
     target = Linear(1, name="target").in_float32(decoder_inputs.nodes)[..., 0]
-    return _only_real(graph + target, decoder_inputs.mask)
+    return _mask_padding(graph + target, decoder_inputs.mask)
 
 
 def _mask_pointers(logits: Array, decoder_inputs: DecoderInputs) -> Array:
-    """Logits [B, N, N], elsewhere 1 less than the least of a sample, and at most -1, as in dm-clrs."""
+    """Replaces logits [B, N, N] outside of `pointer_mask` by min(-1, sample minimum - 1), as dm-clrs does."""
     if decoder_inputs.pointer_mask is None:
         return logits
-    counted = logits
+    real = logits
     if decoder_inputs.mask is not None:
-        counted = jnp.where(decoder_inputs.mask[:, :, None] & decoder_inputs.mask[:, None], logits, jnp.inf)
-    least = -max_with_ties(-counted.reshape(logits.shape[0], -1))
-    nowhere = jnp.minimum(-1.0, least - 1.0)[:, None, None]
-    return jnp.where(decoder_inputs.pointer_mask, logits, jnp.broadcast_to(nowhere, logits.shape))
+        real = jnp.where(decoder_inputs.mask[:, :, None] & decoder_inputs.mask[:, None], logits, jnp.inf)
+    minimum = -max_with_ties(-real.reshape(logits.shape[0], -1))
+    masked = jnp.minimum(-1.0, minimum - 1.0)[:, None, None]
+    return jnp.where(decoder_inputs.pointer_mask, logits, jnp.broadcast_to(masked, logits.shape))
 
 
-def _only_real(logits: Array, mask: Array | None) -> Array:
+def _mask_padding(logits: Array, mask: Array | None) -> Array:
     return logits if mask is None else jnp.where(mask, logits, NO_LOGIT)
 
 
@@ -265,4 +266,4 @@ DECODERS: Mapping[tuple[Location, Kind], Decoder] = MappingProxyType(
         (Location.GRAPH, Kind.POINTER): _graph_pointer,
     }
 )
-"""By location and kind of the probe."""
+"""Decoders by location and kind of a probe."""

@@ -1,8 +1,8 @@
-"""From probe values to features of nodes, edges and the graph.
+"""Encoders: from probe values to features of nodes, edges and the graph.
 
-A probe is shown to the network as channels: numbers at the nodes, the pairs of nodes or the graph. Each group
-of channels has a linear map of its own, with an offset; features are the sum over all probes. Since they are
-sums of numbers times vectors they stay in factored form (`nar.processors.FactoredFeatures`).
+A probe is first converted to channels: numbers per node, per pair of nodes or per graph. Each group of
+channels has its own linear layer with bias, and features are the sum over all probes. Since they are linear
+in few channels they are kept in factored form (`nar.processors.FactoredFeatures`).
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True)
 class Channels:
-    """Where a probe is shown, and as which numbers.
+    """Channels of one probe.
 
     Attributes:
-      location: of the features that it adds to.
-      groups: arrays [B, ..., C], each with a linear map of its own.
+      location: location of the features to which they contribute.
+      groups: arrays [B, ..., C], each with its own linear layer.
     """
 
     location: Location
@@ -36,7 +36,7 @@ class Channels:
 
 
 ChannelFn = Callable[[Array, Array | None], Channels]
-"""(dense value [B, ...], mask [B, N] or None) -> how the network is shown it."""
+"""(dense value [B, ...], mask [B, N] or None) -> channels."""
 
 
 def _numbers(location: Location) -> ChannelFn:
@@ -48,7 +48,10 @@ def _classes(location: Location) -> ChannelFn:
 
 
 def _edge_pointer(value: Array, mask: Array | None) -> Channels:
-    """[B, N, N, N]: for each pair, how often its sender, and how often its receiver, points at a node."""
+    """Channels of edge pointers [B, N, N, N]: two numbers per pair (j, k).
+
+    The share of real nodes i whose pair (i, j) points at k, and of those whose pair (j, i) points at k.
+    """
     weights = _node_weights(value, mask)
     over_first = jnp.einsum("bijk,bi->bjk", value, weights)
     over_second = jnp.einsum("bijk,bj->bik", value, weights)
@@ -56,7 +59,7 @@ def _edge_pointer(value: Array, mask: Array | None) -> Channels:
 
 
 def _node_weights(value: Array, mask: Array | None) -> Array:
-    """[B, N]: 1 / number of real nodes at real nodes, 0 at padding."""
+    """[B, N]: 1 / number of real nodes at real nodes, 0 at padding nodes."""
     if mask is None:
         return jnp.full(value.shape[:2], 1.0 / value.shape[1], value.dtype)
     real = mask.astype(value.dtype)
@@ -75,17 +78,17 @@ ENCODER_CHANNELS: Mapping[tuple[Location, Kind], ChannelFn] = MappingProxyType(
         (Location.GRAPH, Kind.POINTER): _numbers(Location.NODE),
     }
 )
-"""How each probe is shown: a node's pointer is a number at each of its pairs, a graph's one at each node."""
+"""By location and kind: a node pointer has a channel per pair of nodes, a graph pointer one per node."""
 
 
 def _default(probe: Probe, num_channels: int, hidden_size: int) -> float:
-    """1 / sqrt(number of inputs)."""
+    """1 / sqrt(number of channels)."""
     del probe, hidden_size
     return num_channels**-0.5
 
 
 def _xavier_on_scalars(probe: Probe, num_channels: int, hidden_size: int) -> float:
-    """1 / sqrt(H) for scalar hints: they are fed back, and would blow up over many steps otherwise."""
+    """1 / sqrt(H) for scalar hints, which are fed back and would otherwise blow up over many steps."""
     fed_back = probe.stage is Stage.HINT and probe.kind is Kind.SCALAR
     return hidden_size**-0.5 if fed_back else _default(probe, num_channels, hidden_size)
 
@@ -93,15 +96,15 @@ def _xavier_on_scalars(probe: Probe, num_channels: int, hidden_size: int) -> flo
 ENCODER_INITS: Mapping[str, Callable[[Probe, int, int], float]] = MappingProxyType(
     {"default": _default, "xavier_on_scalars": _xavier_on_scalars}
 )
-"""By name, as in dm-clrs: (probe, number of channels, H) -> standard deviation of the truncated normal from
-which weights are drawn (Ibarz et al. 2022, arXiv 2209.11142, section 3.2)."""
+"""Initializations of encoder weights by their dm-clrs names: (probe, number of channels, H) -> standard
+deviation of a truncated normal distribution (Ibarz et al. 2022, arXiv 2209.11142, section 3.2)."""
 
 
 class Encoders(hk.Module):
     """The encoders of all probes of one task; parameters are named by probe."""
 
     def __init__(self, hidden_size: int, init: str = "xavier_on_scalars", name: str = "encode") -> None:
-        """Makes encoders to `hidden_size` features, initialised by one of `ENCODER_INITS`."""
+        """Makes encoders to `hidden_size` features, initialized by one of `ENCODER_INITS`."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._deviation = ENCODER_INITS[init]
@@ -109,12 +112,12 @@ class Encoders(hk.Module):
     def __call__(
         self, probes: Sequence[Probe], values: Values, mask: Array | None
     ) -> dict[Location, FactoredFeatures]:
-        """Features of the values of some probes, by location; locations that no probe adds to are absent.
+        """Encodes probes to features by location; locations without a probe are absent.
 
         Args:
-          probes: which to encode.
-          values: dense, by name: [B, ...].
-          mask: [B, N] real nodes, or None.
+          probes: probes to encode.
+          values: dense values by name, [B, ...].
+          mask: [B, N] bool, the real nodes, or None.
         """
         parts: dict[Location, list[FactoredFeatures]] = {}
         for probe in probes:
@@ -127,16 +130,16 @@ class Encoders(hk.Module):
 
 
 class Encoder(hk.Module):
-    """The linear map of one group of channels."""
+    """The linear layer of one group of channels."""
 
     def __init__(self, hidden_size: int, deviation: float, name: str) -> None:
-        """Makes the map to `hidden_size` features, its weights drawn with this standard deviation."""
+        """Makes a linear layer to `hidden_size` features; `deviation` is that of its initial weights."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._deviation = deviation
 
     def __call__(self, channels: Array) -> FactoredFeatures:
-        """Features [B, ..., H] of channels [B, ..., C]."""
+        """Maps channels [B, ..., C] to features [B, ..., H]."""
         num_channels = channels.shape[-1]
         vectors = hk.get_parameter(
             "w", [num_channels, self._hidden_size], init=hk.initializers.TruncatedNormal(self._deviation)
@@ -146,7 +149,7 @@ class Encoder(hk.Module):
 
 
 def combine(parts: Sequence[FactoredFeatures]) -> FactoredFeatures:
-    """The sum of features at one location, still factored."""
+    """Adds features of one location, in factored form."""
     return FactoredFeatures(
         values=jnp.concatenate([part.values for part in parts], axis=-1),
         vectors=jnp.concatenate([part.vectors for part in parts], axis=0),
@@ -159,21 +162,21 @@ def combine(parts: Sequence[FactoredFeatures]) -> FactoredFeatures:
 
 
 def connected(probes: Sequence[Probe], values: Values) -> Array | None:
-    """[B, N, N] bool: which pairs the probes connect, in either direction; None if they connect none.
+    """Symmetric adjacency [B, N, N] from probes; None if no probe connects nodes.
 
-    Nodes are neighbours where an edge mask says so or where one points to the other.
+    Two nodes are neighbors if an edge mask marks their pair, or if one points at the other.
     """
-    found = [_LINKS[probe.location, probe.kind] for probe in probes if (probe.location, probe.kind) in _LINKS]
-    named = [values[probe.name] for probe in probes if (probe.location, probe.kind) in _LINKS]
-    linked = [
-        value + value.swapaxes(-1, -2) > threshold for threshold, value in zip(found, named, strict=True)
-    ]
+    linking = [probe for probe in probes if (probe.location, probe.kind) in _LINK_THRESHOLDS]
+    linked = []
+    for probe in linking:
+        value, threshold = values[probe.name], _LINK_THRESHOLDS[probe.location, probe.kind]
+        linked.append(value + value.swapaxes(-1, -2) > threshold)
     if not linked:
         return None
     return jnp.stack(linked).any(axis=0)
 
 
-_LINKS: Mapping[tuple[Location, Kind], float] = MappingProxyType(
+_LINK_THRESHOLDS: Mapping[tuple[Location, Kind], float] = MappingProxyType(
     {
         (Location.EDGE, Kind.MASK): 0.0,
         (Location.NODE, Kind.POINTER): 0.5,
@@ -181,4 +184,4 @@ _LINKS: Mapping[tuple[Location, Kind], float] = MappingProxyType(
         (Location.NODE, Kind.PERMUTATION_POINTER): 0.5,
     }
 )
-"""Above which sum of both directions two nodes are neighbours, for probes that connect nodes."""
+"""Thresholds for probes that connect nodes: neighbors have a larger sum over both directions."""

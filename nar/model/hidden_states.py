@@ -1,4 +1,4 @@
-"""A rollout that also keeps the hidden states of every step, for whoever looks into a network."""
+"""A rollout that also returns the hidden states of every step, for analysis."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,45 +16,45 @@ Array = jax.Array
 
 
 class _RecordedStep(NamedTuple):
-    """What a step leaves behind, and its states."""
+    """Output and hidden states of a step."""
 
-    outcome: StepOutput
+    output: StepOutput
     hidden: Array
 
 
 class _RecordingStep:
-    """A step that keeps its states."""
+    """A step that also outputs its hidden states."""
 
     def __init__(self, step: Step) -> None:
         self._step = step
         self.remat = False
-        self.zero_outcome = _RecordedStep(step.zero_outcome, jnp.zeros_like(step.start().hidden))
+        self.zero_output = _RecordedStep(step.zero_output, jnp.zeros_like(step.initial_carry().hidden))
 
     def advance(self, carry: Carry, index: Array) -> tuple[Carry, _RecordedStep]:
-        new, outcome = self._step.advance(carry, index)
-        return new, _RecordedStep(outcome, new.hidden)
+        new, output = self._step.advance(carry, index)
+        return new, _RecordedStep(output, new.hidden)
 
 
 def make_recorder(model: Model) -> Callable[..., tuple[Predictions, Array]]:
-    """A function of the arguments of `model.apply`, but for a key, in evaluation.
+    """Makes an evaluation function that returns hidden states along with predictions.
 
     Args:
-      model: whose parameters it takes.
+      model: network whose parameters the function takes.
 
     Returns:
-      `(params, task, batch, num_steps=None) -> (predictions, hidden)`: what `model.apply` predicts, and
-      [S, B, N, H], the states behind the processor at each step. Behind a sample's own steps they mean
-      nothing.
+      `(params, task, batch, num_steps=None) -> (predictions, hidden)`: the predictions of `model.apply`, and
+      the hidden states after the processor at each step, [S, B, N, H]. Entries after a sample's last step
+      are undefined.
     """
 
     def forward(task: str, batch: TraceBatch, num_steps: int | None) -> tuple[Predictions, Array]:
         spec = model.specs[task]
         step = Step(model.config, task, spec, batch, False, 0)
         indices = jnp.arange(step.max_steps if num_steps is None else num_steps)
-        final, kept = unroll(_RecordingStep(step), step.start(), indices)
-        losses = {name: value.sum() / final.steps.sum() for name, value in kept.outcome.losses.items()}
+        final, recorded = unroll(_RecordingStep(step), step.initial_carry(), indices)
+        losses = {name: value.sum() / final.steps.sum() for name, value in recorded.output.losses.items()}
         outputs = step.decoders(spec.outputs, step.decoder_inputs(final.last_decoder_inputs))
-        return Predictions(outputs, kept.outcome.hints, losses, final.steps), kept.hidden
+        return Predictions(outputs, recorded.output.hints, losses, final.steps), recorded.hidden
 
     transformed = hk.transform(forward)
 

@@ -1,8 +1,8 @@
-"""Probe values as networks see them: dense numbers, from truth or from predictions.
+"""Dense probe values, the form in which encoders take both ground truth and predictions.
 
-In dense form every value is an array of floats: pointers are one row of N weights (one-hot for true ones, a
-distribution for soft predictions), everything else is shaped as in a trace. Truth becomes dense by `densify`,
-logits by `decode_soft` or `decode_hard`, so that a network cannot tell which it is fed.
+In dense form every value is an array of floats: a pointer is a row of N weights (one-hot for ground truth, a
+distribution for soft predictions), other kinds are shaped as in a trace. `densify` converts ground truth,
+`decode_soft` and `decode_hard` convert logits, so that true and predicted hints have the same form.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ OUTPUT_SINKHORN_ITERATIONS = 50
 
 
 # ---------------------------------------------------------------------------------------------------
-# Truth
+# Ground truth
 
 
 def _as_float(value: Array, num_nodes: int) -> Array:
@@ -49,7 +49,7 @@ _DENSE: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
 
 
 def densify(probe: Probe, value: Array, num_nodes: int) -> Array:
-    """True values [...] of a trace in dense form: pointers [...] become [..., N]."""
+    """Converts ground truth [...] to dense form; pointers [...] become [..., N]."""
     return _DENSE[probe.kind](value, num_nodes)
 
 
@@ -101,12 +101,12 @@ _HARD: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
 
 
 def decode_soft(probe: Probe, logits: Array, iterations: int = FEEDBACK_SINKHORN_ITERATIONS) -> Array:
-    """Logits as dense values through which gradients flow: probabilities, distributions."""
+    """Converts logits to dense values by softmax, sigmoid or Sinkhorn; differentiable."""
     return _SOFT[probe.kind](logits, iterations)
 
 
 def decode_hard(probe: Probe, logits: Array, iterations: int = FEEDBACK_SINKHORN_ITERATIONS) -> Array:
-    """Logits as dense values decided upon: 0 or 1, one-hot; no gradient flows."""
+    """Converts logits to discrete dense values (0 or 1, one-hot), without gradients."""
     return _HARD[probe.kind](logits, iterations)
 
 
@@ -118,14 +118,14 @@ def log_sinkhorn(
     mask: Array | None = None,
     noise_key: Array | None = None,
 ) -> Array:
-    """Logarithm of a doubly stochastic matrix with an empty diagonal (Mena et al. 2018, arXiv 1802.08665).
+    """Log of a doubly stochastic matrix with zero diagonal (Sinkhorn; Mena et al. 2018, arXiv 1802.08665).
 
     Args:
       logits: [..., N, N].
-      iterations: how often rows and columns are normalised.
-      temperature: the lower, the closer to a permutation.
-      mask: [..., N] bool, real nodes; padding nodes are permuted with themselves.
-      noise_key: adds Gumbel noise to the logits.
+      iterations: number of normalizations of rows and columns.
+      temperature: lower is closer to a permutation.
+      mask: [..., N] bool, the real nodes; a padding node is mapped to itself.
+      noise_key: random key of Gumbel noise added to the logits; None for no noise.
 
     Returns:
       [..., N, N].

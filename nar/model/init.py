@@ -1,7 +1,7 @@
-"""Initial parameters, drawn array by array outside any program.
+"""Parameter initialization with numpy.
 
-As a program, initialisation is one small computation for each of some hundred arrays, and takes longer to
-compile than a training step. Here Haiku is only asked which arrays it wants, and numpy draws them.
+A jitted `init` consists of one small computation for each of a hundred or so arrays, and takes longer to
+compile than a training step. Here Haiku only provides the parameter specs, and numpy draws the values.
 """
 
 import dataclasses
@@ -19,17 +19,17 @@ Params = Any
 """Nested dictionaries: module path -> parameter name -> array."""
 
 NumpyInitializer = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
-"""(source of random numbers, shape) -> values."""
+"""(random generator, shape) -> values."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ParameterSpec:
-    """A parameter that is to be made.
+    """Specification of a parameter.
 
     Attributes:
-      shape: of it.
-      dtype: of it.
-      initializer: how its values are drawn; None if only its initialiser knows.
+      shape: shape of the array.
+      dtype: dtype of the array.
+      initializer: equivalent of its Haiku initializer in numpy; None if there is none.
     """
 
     shape: tuple[int, ...]
@@ -38,81 +38,84 @@ class ParameterSpec:
 
 
 def find_parameter_specs(forward: Callable[[], Any]) -> dict[str, ParameterSpec]:
-    """The parameters that a function asks for inside a Haiku transform, by full name; nothing is computed."""
-    wanted: dict[str, ParameterSpec] = {}
+    """Specs of the parameters that a function uses inside a Haiku transform, by full name.
 
-    def note(next_creator: Any, shape: Any, dtype: Any, init: Any, context: Any) -> jax.Array:
+    The function is only traced.
+    """
+    specs: dict[str, ParameterSpec] = {}
+
+    def record(next_creator: Any, shape: Any, dtype: Any, init: Any, context: Any) -> jax.Array:
         del next_creator
-        wanted[context.full_name] = ParameterSpec(tuple(shape), dtype, to_numpy_initializer(init))
+        specs[context.full_name] = ParameterSpec(tuple(shape), dtype, to_numpy_initializer(init))
         return jnp.zeros(shape, dtype)
 
-    jax.eval_shape(lambda: _transformed(forward, note).init(jax.random.key(0)))
-    return wanted
+    jax.eval_shape(lambda: _transformed(forward, record).init(jax.random.key(0)))
+    return specs
 
 
 def draw_params(
-    wanted: Mapping[str, ParameterSpec], forward: Callable[[], Any], key: jax.Array
+    specs: Mapping[str, ParameterSpec], forward: Callable[[], Any], key: jax.Array
 ) -> dict[str, jax.Array]:
-    """Initial parameters by full name.
+    """Draws initial parameters by full name.
 
-    Each depends on the key and its own name alone: what tasks share begins alike, whatever tasks there are.
-    Under `jit` and `vmap` the values are the same.
+    Each depends only on the key and its own name: shared parameters have the same initial values for any set
+    of tasks. Values under `jit` and `vmap` are the same as outside.
 
     Args:
-      wanted: some of `find_parameter_specs(forward)`.
-      forward: the function that asks for them.
+      specs: a subset of `find_parameter_specs(forward)`.
+      forward: function that uses the parameters.
       key: random key.
     """
-    by_recipe = {name: one for name, one in wanted.items() if one.initializer}
+    by_numpy = {name: spec for name, spec in specs.items() if spec.initializer}
 
     def draw(words: Any) -> dict[str, np.ndarray]:
-        return {name: _values(one, name, np.asarray(words)) for name, one in by_recipe.items()}
+        return {name: _draw(spec, name, np.asarray(words)) for name, spec in by_numpy.items()}
 
     words = jax.random.key_data(key)
     if isinstance(words, Tracer):
-        shapes = {name: jax.ShapeDtypeStruct(one.shape, one.dtype) for name, one in by_recipe.items()}
+        shapes = {name: jax.ShapeDtypeStruct(spec.shape, spec.dtype) for name, spec in by_numpy.items()}
         values = jax.pure_callback(draw, shapes, words, vmap_method="sequential")
     else:
         values = jax.device_put(draw(words))
-    return values | _by_their_initializers([name for name in wanted if name not in by_recipe], forward, key)
+    return values | _draw_by_haiku([name for name in specs if name not in by_numpy], forward, key)
 
 
 def nest_params(values: Mapping[str, jax.Array]) -> Params:
-    """Arrays by full name as the parameters of Haiku."""
+    """Converts arrays by full name to the nested parameters of Haiku."""
     params: dict[str, dict[str, jax.Array]] = {}
     for name in sorted(values):
-        module, _, own_name = name.rpartition("/")
-        params.setdefault(module, {})[own_name] = values[name]
+        module, _, parameter = name.rpartition("/")
+        params.setdefault(module, {})[parameter] = values[name]
     return params
 
 
 def to_numpy_initializer(init: Any) -> NumpyInitializer | None:
-    """How numpy draws what an initialiser stands for; None if that is not known."""
+    """The numpy equivalent of a Haiku initializer; None if it is not one of the known ones."""
     if init is jnp.zeros:
-        return lambda source, shape: np.zeros(shape)
+        return lambda random, shape: np.zeros(shape)
     if init is jnp.ones:
-        return lambda source, shape: np.ones(shape)
+        return lambda random, shape: np.ones(shape)
     if type(init) is hk.initializers.Constant and _are_numbers(init.constant):
         constant: Any = init.constant
-        return lambda source, shape: np.full(shape, constant)
+        return lambda random, shape: np.full(shape, constant)
     if type(init) is hk.initializers.TruncatedNormal:
         mean, deviation, *bounds = numbers = init.mean, init.stddev, init.lower, init.upper
         if _are_numbers(*numbers):
-            return lambda source, shape: np.add(mean, deviation * truncated_normal(source, shape, *bounds))
+            return lambda random, shape: np.add(mean, deviation * truncated_normal(random, shape, *bounds))
     return None
 
 
 def truncated_normal(
-    source: np.random.Generator, shape: tuple[int, ...], lower: Any, upper: Any
+    random: np.random.Generator, shape: tuple[int, ...], lower: Any, upper: Any
 ) -> np.ndarray:
-    """Normal variates of mean 0 and deviation 1; those outside the bounds are drawn again."""
-    values = source.standard_normal(shape)
+    """Standard normal variates, redrawn while outside of the bounds."""
+    values = random.standard_normal(shape)
     while (outside := (values < lower) | (values > upper)).any():
-        values[outside] = source.standard_normal(np.count_nonzero(outside))
+        values[outside] = random.standard_normal(np.count_nonzero(outside))
     return values
 
 
-def _number(name: str) -> int:
+def _hash(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
@@ -120,33 +123,31 @@ def _are_numbers(*values: Any) -> bool:
     return all(isinstance(value, int | float | np.number) for value in values)
 
 
-def _values(one: ParameterSpec, name: str, words: np.ndarray) -> np.ndarray:
-    assert one.initializer
-    source = np.random.default_rng([*words.tolist(), _number(name)])
-    return np.asarray(one.initializer(source, one.shape), one.dtype)
+def _draw(spec: ParameterSpec, name: str, words: np.ndarray) -> np.ndarray:
+    assert spec.initializer
+    random = np.random.default_rng([*words.tolist(), _hash(name)])
+    return np.asarray(spec.initializer(random, spec.shape), spec.dtype)
 
 
-def _by_their_initializers(
-    names: list[str], forward: Callable[[], Any], key: jax.Array
-) -> dict[str, jax.Array]:
-    """The arrays of these names, as a program."""
+def _draw_by_haiku(names: list[str], forward: Callable[[], Any], key: jax.Array) -> dict[str, jax.Array]:
+    """Draws the named parameters by their Haiku initializers, in a jitted function."""
 
-    def program(key: jax.Array) -> dict[str, jax.Array]:
+    def draw(key: jax.Array) -> dict[str, jax.Array]:
         def make(next_creator: Any, shape: Any, dtype: Any, init: Any, context: Any) -> jax.Array:
             if context.full_name not in names:
                 return jnp.zeros(shape, dtype)
-            with hk.with_rng(jax.random.fold_in(key, _number(context.full_name))):
+            with hk.with_rng(jax.random.fold_in(key, _hash(context.full_name))):
                 return next_creator(shape, dtype, init)
 
         params = _transformed(forward, make).init(key)
-        made = {f"{module}/{name}": array for module, name, array in hk.data_structures.traverse(params)}
-        return {name: made[name] for name in names}
+        arrays = {f"{module}/{name}": array for module, name, array in hk.data_structures.traverse(params)}
+        return {name: arrays[name] for name in names}
 
-    return jax.jit(program)(key) if names else {}
+    return jax.jit(draw)(key) if names else {}
 
 
 def _transformed(forward: Callable[[], Any], creator: Callable[..., jax.Array]) -> hk.Transformed:
-    """The function, with its parameters made by a creator of Haiku."""
+    """Transforms a function whose parameters are made by a Haiku creator."""
 
     def run() -> None:
         with hk.custom_creator(creator):

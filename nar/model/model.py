@@ -1,4 +1,4 @@
-"""A network for one or several tasks, as pure functions. Haiku does not leave this room."""
+"""A network for one or several tasks as pure functions; callers need no Haiku."""
 
 import dataclasses
 import functools
@@ -20,12 +20,12 @@ class Model:
     """The pure functions of a network.
 
     Attributes:
-      init: `(key, {task: batch}) -> params` for all tasks; any batch of a task will do.
+      init: `(key, {task: batch}) -> params` for all tasks, with any one batch per task.
       apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0, chunk_carry=None) ->
-        Predictions`; the key may be None unless in training; see `nar.model.rollout.rollout` for the others.
-      initial_chunk_carry: `(task, batch) -> ChunkCarry`, what stands for the chunk before the first one.
-      specs: by task, after transforms.
-      config: what the network is made of.
+        Predictions`; the key may be None in evaluation; see `nar.model.rollout.rollout` for the rest.
+      initial_chunk_carry: `(task, batch) -> ChunkCarry`, the state before the first chunk.
+      specs: specs by task, after transforms.
+      config: configuration of the network.
     """
 
     init: Callable[[jax.Array, Mapping[str, TraceBatch]], Params]
@@ -36,11 +36,11 @@ class Model:
 
 
 def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
-    """One processor shared by all tasks, with encoders and decoders for each.
+    """Makes a network with one processor shared by all tasks, and encoders and decoders per task.
 
     Args:
-      config: what the network is made of.
-      specs: by task, after transforms.
+      config: configuration of the network.
+      specs: specs by task, after transforms.
     """
 
     def forward(
@@ -54,20 +54,20 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
         return rollout(config, task, specs[task], batch, is_training, num_steps, training_step, chunk_carry)
 
     transformed = hk.transform(forward)
-    known: dict[str, dict[str, ParameterSpec]] = {}
+    parameter_specs: dict[str, dict[str, ParameterSpec]] = {}
 
     def init(key: jax.Array, batches: Mapping[str, TraceBatch]) -> Params:
-        # What several tasks want is made as the first in alphabetical order wants it.
+        # Parameters that tasks share are initialized as in the alphabetically first task.
         values: dict[str, jax.Array] = {}
         for task in sorted(specs):
             run = functools.partial(forward, task, batches[task], False)
-            if task not in known:
-                known[task] = find_parameter_specs(run)
-            new = {name: one for name, one in known[task].items() if name not in values}
+            if task not in parameter_specs:
+                parameter_specs[task] = find_parameter_specs(run)
+            new = {name: spec for name, spec in parameter_specs[task].items() if name not in values}
             values |= draw_params(new, run, key)
         return nest_params(values)
 
-    def blank_of(task: str, batch: TraceBatch) -> ChunkCarry:
+    def chunk_carry_for(task: str, batch: TraceBatch) -> ChunkCarry:
         return hk.transform(lambda: initial_chunk_carry(config, specs[task], batch)).apply({}, None)
 
-    return Model(init, transformed.apply, blank_of, dict(specs), config)
+    return Model(init, transformed.apply, chunk_carry_for, dict(specs), config)

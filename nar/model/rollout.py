@@ -1,11 +1,11 @@
-"""The rollout: encode, process, decode, feed the predicted hints back, step after step.
+"""The rollout: encode, process, decode and feed the predicted hints back, for every step.
 
-One body serves all steps: the first step is fed the true first hints, which are a function of the inputs, in
-the form in which predictions are fed back later. Outputs are decoded once, after the last step, from what
-each sample's own last step left behind; only to learn when to stop they are decoded at each step.
+All steps share one scan body: the first step receives the true initial hints, which are a function of the
+inputs, in the same dense form as predictions that are fed back later. Outputs are decoded once, after the
+scan, from the decoder inputs of each sample's last step; only learned halting decodes them at every step.
 
-All that a step hands to the next is in its `Carry`. Of time chunks, what of it the next chunk needs comes
-with the predictions, and chunk after chunk they are those of the whole trace.
+All recurrent state is in `Carry`. For time chunks, the part that the next chunk needs is returned with the
+predictions; predicting chunk by chunk is equivalent to predicting the whole trace.
 """
 
 import dataclasses
@@ -29,10 +29,10 @@ Array = jax.Array
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Halting:
-    """Where a network that learns when to stop might have stopped; S is the largest number of steps.
+    """The distribution over halting steps, and the outputs at each; S is the maximum number of steps.
 
     Attributes:
-      log_probabilities: [S, B], to stop at each step; minus infinity behind the most that a sample may take.
+      log_probabilities: [S, B], of stopping at each step; minus infinity after a sample's step limit.
       outputs: logits by name at each step, [S, B, ...].
     """
 
@@ -43,19 +43,19 @@ class Halting:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """What a network predicts for a batch.
+    """Predictions of a network for a batch.
 
     Attributes:
-      outputs: logits by name, [B, ...], at each sample's last step; of a chunk they mean something where the
-        trace ends in it.
+      outputs: logits by name, [B, ...], at each sample's last step; for a chunk, valid only where the trace
+        ends in it.
       hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the number of steps
-        for which there is room, T - 1 if the trace decides. Behind a sample's own steps they mean nothing.
+        of the scan, T - 1 if the trace determines it. Entries after a sample's last step are undefined.
         Empty if hints are not decoded.
-      losses: auxiliary losses by name, scalars: those of the processor, means over samples and their own
-        steps; and `halting`, in training, if the network learns when to stop.
-      steps: [B] int32, how many steps each sample took, of a chunk only those in it.
-      halting: in training, if the network learns when to stop; otherwise None.
-      chunk_carry: of a chunk, what the next one is to be given; otherwise None.
+      losses: auxiliary losses by name, scalars: those of the processor, averaged over samples and their
+        steps; and `halting`, in training with learned halting.
+      steps: [B] int32, number of steps that each sample took, within the chunk if there are chunks.
+      halting: in training with learned halting; otherwise None.
+      chunk_carry: for a chunk, the state to pass to the next one; otherwise None.
     """
 
     outputs: Values
@@ -76,42 +76,43 @@ def rollout(
     training_step: Array | int = 0,
     chunk_carry: ChunkCarry | None = None,
 ) -> Predictions:
-    """Predictions of a batch, to be called inside a Haiku transform.
+    """Predicts a batch; call it inside a Haiku transform.
 
-    Without teacher forcing nothing of `batch` is read but inputs, first hints and, if the trace decides how
-    many steps there are, lengths.
+    Without teacher forcing only the inputs, the initial hints and, if the trace determines the number of
+    steps, the lengths of `batch` are read.
 
     Args:
-      config: what the network is made of.
-      task: name of the algorithm; parameters of encoders and decoders are named by it.
-      spec: of the batch, after transforms.
-      batch: what to predict.
-      is_training: whether there is noise in permutations, dropout and teacher forcing.
-      num_steps: for how many steps to make room; by default for those that `config.termination` asks for.
-      training_step: how many steps of training came before, for what changes over training.
-      chunk_carry: of a chunk, the carry after the previous chunk; not read where a trace begins here.
+      config: configuration of the network.
+      task: name of the algorithm, which prefixes the parameters of encoders and decoders.
+      spec: spec of the batch, after transforms.
+      batch: batch to predict.
+      is_training: enables dropout, teacher forcing and noise on permutations.
+      num_steps: length of the scan; by default the maximum of `config.termination`.
+      training_step: number of training steps taken before, for schedules.
+      chunk_carry: for a chunk, the state after the previous one; ignored where a trace begins in this chunk.
 
     Raises:
-      ValueError: if a chunk is given to a network whose steps are not those of the trace.
+      ValueError: if a chunk is given to a network with another termination than `FromTrace`.
     """
     if batch.offsets is not None and not isinstance(config.termination, FromTrace):
-        raise ValueError("time chunks need a network that takes the steps of the trace (termination)")
+        name = type(config.termination).__name__
+        raise ValueError(f"time chunks require the termination FromTrace, got {name}")
     step = Step(config, task, spec, batch, is_training, training_step)
-    start = step.start(chunk_carry)
-    final, outcome = unroll(step, start, jnp.arange(step.max_steps if num_steps is None else num_steps))
+    initial = step.initial_carry(chunk_carry)
+    final, output = unroll(step, initial, jnp.arange(step.max_steps if num_steps is None else num_steps))
     num_taken = jnp.maximum(final.steps.sum(), 1)
-    losses = {name: value.sum() / num_taken for name, value in outcome.losses.items()}
-    if is_training and outcome.halt is not None:
-        return _halted(config, step, outcome, losses)
+    losses = {name: value.sum() / num_taken for name, value in output.losses.items()}
+    if is_training and output.halt is not None:
+        return _predict_with_halting(config, step, output, losses)
     outputs = step.decoders(spec.outputs, step.decoder_inputs(final.last_decoder_inputs))
-    chunk_carry = None
+    next_chunk_carry = None
     if batch.offsets is not None:
-        chunk_carry = ChunkCarry(final.hints, final.hidden, final.memory)
-    return Predictions(outputs, outcome.hints, losses, final.steps, chunk_carry=chunk_carry)
+        next_chunk_carry = ChunkCarry(final.hints, final.hidden, final.memory)
+    return Predictions(outputs, output.hints, losses, final.steps, chunk_carry=next_chunk_carry)
 
 
 def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
-    """What stands for the chunk before the first one, to be called inside a Haiku transform; zeros."""
+    """The `ChunkCarry` before the first chunk: zeros. Call it inside a Haiku transform."""
     num_nodes = count_nodes(spec, batch)
     hints = {
         probe.name: jnp.zeros_like(densify(probe, jnp.asarray(batch.hints[probe.name])[0], num_nodes))
@@ -121,55 +122,56 @@ def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> Chu
 
 
 def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
-    """Takes the steps of these indices; outcomes get a leading axis.
+    """Scans over the given step indices; outputs get a leading axis.
 
-    `step` is a `Step`, or what advances like one, with outcomes of its own.
+    `step` is a `Step` or has the same `advance`, `zero_output` and `remat`, with outputs of any type.
 
-    Once every sample has stopped nothing is computed: room for more steps costs next to nothing. What is
-    recomputed for a gradient is so within the condition, so that the compiler sees it beside the gradient.
+    Steps after all samples have finished are skipped by `cond`, so padding is nearly free. Rematerialization
+    is also applied inside the condition, so that the compiler sees it together with the gradient.
     """
     advance = hk.remat(step.advance, prevent_cse=False) if step.remat else step.advance
 
-    def rest(carry: Carry, index: Array) -> tuple[Carry, Any]:
+    def skip(carry: Carry, index: Array) -> tuple[Carry, Any]:
         del index
-        return carry, step.zero_outcome
+        return carry, step.zero_output
 
     def body(carry: Carry, index: Array) -> tuple[Carry, Any]:
         if hk.running_init():
             return step.advance(carry, index)
-        return hk.cond(_any(carry.active), advance, rest, carry, index)
+        return hk.cond(_any_active(carry.active), advance, skip, carry, index)
 
     return hk.scan(hk.remat(body, prevent_cse=False) if step.remat else body, carry, indices)
 
 
 @jax.custom_batching.custom_vmap
-def _any(active: Array) -> Array:
-    """Whether any sample takes the next step; under `vmap`, any sample at all.
+def _any_active(active: Array) -> Array:
+    """True if any sample takes the next step; under `vmap`, any sample of any batch.
 
-    So the condition on it stays one, while `vmap` would make of it a selection between both of its branches.
+    The result is thus never batched, and `vmap` keeps a `cond` on it instead of converting it to a `select`,
+    which computes both branches.
     """
     return active.any()
 
 
-@_any.def_vmap
-def _any_at_all(axis_size: int, is_batched: list[bool], active: Array) -> tuple[Array, bool]:
+@_any_active.def_vmap
+def _any_active_under_vmap(axis_size: int, is_batched: list[bool], active: Array) -> tuple[Array, bool]:
     del axis_size, is_batched
-    return _any(active.reshape(-1)), False
+    return _any_active(active.reshape(-1)), False
 
 
-def _halted(config: NetConfig, step: Step, outcome: StepOutput, losses: Values) -> Predictions:
-    """Predictions of a network that learns when to stop, from all its steps."""
-    assert isinstance(config.termination, Learned) and outcome.halt is not None
-    log_p = log_halting(outcome.halt, step.step_limits)
+def _predict_with_halting(config: NetConfig, step: Step, output: StepOutput, losses: Values) -> Predictions:
+    """Predictions in training with learned halting, from the outputs of all steps."""
+    assert isinstance(config.termination, Learned) and output.halt is not None
+    log_p = log_halting(output.halt, step.step_limits)
     divergence = divergence_from_prior(log_p, step.step_limits, config.termination.prior)
-    stopped = config.termination.has_stopped(log_survivals(outcome.halt))
+    stopped = config.termination.has_stopped(log_survivals(output.halt))
     numbers = jnp.arange(1, len(stopped) + 1)[:, None]
     steps = jnp.where(stopped, numbers, step.step_limits[None]).min(axis=0)
     rows = jnp.arange(len(steps))
     return Predictions(
-        outputs={name: value[steps - 1, rows] for name, value in outcome.outputs.items()},
-        hints=outcome.hints,
+        outputs={name: value[steps - 1, rows] for name, value in output.outputs.items()},
+        hints=output.hints,
         losses={**losses, "halting": config.termination.weight * divergence.mean()},
         steps=jnp.minimum(steps, step.step_limits),
-        halting=Halting(log_p, outcome.outputs),
+        halting=Halting(log_p, output.outputs),
     )

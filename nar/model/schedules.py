@@ -1,4 +1,4 @@
-"""Numbers that change over training: from one value to another within some steps, then constant."""
+"""Schedules over training steps: from a start to an end value in a number of steps, constant afterwards."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -20,19 +20,19 @@ def _linear(start: float, end: float, progress: Array) -> Array:
 
 
 def _cosine(start: float, end: float, progress: Array) -> Array:
-    """Half a period (Loshchilov and Hutter 2017, arXiv 1608.03983): slow at both ends."""
+    """Cosine annealing, half a period (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
     return end + (start - end) * (1 + jnp.cos(jnp.pi * progress)) / 2
 
 
 def _exponential(start: float, end: float, progress: Array) -> Array:
-    """The same factor each step."""
+    """Geometric interpolation: a constant factor per step."""
     return start * (end / start) ** progress
 
 
 SCHEDULE_SHAPES: Mapping[str, Callable[[float, float, Array], Array]] = MappingProxyType(
     {"constant": _constant, "linear": _linear, "cosine": _cosine, "exponential": _exponential}
 )
-"""By name: (start, end, progress from 0 to 1) -> value."""
+"""Schedule shapes by name: (start, end, progress from 0 to 1) -> value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Schedule:
     Attributes:
       shape: one of `SCHEDULE_SHAPES`.
       start: value at step 0.
-      end: value from step `steps` on; a constant stays at `start`.
-      steps: how many steps the change takes.
+      end: value at step `steps` and later; ignored by `constant`.
+      steps: number of training steps from `start` to `end`.
     """
 
     shape: str
@@ -61,11 +61,10 @@ class Schedule:
             raise ValueError(f"steps of a schedule must be at least 1, got {self.steps}")
         if self.shape == "exponential" and not (self.start > 0 and self.end > 0):
             raise ValueError(
-                f"an exponential schedule never is at 0: start and end must be positive, "
-                f"got {self.start} and {self.end}"
+                f"start and end of an exponential schedule must be positive, got {self.start} and {self.end}"
             )
 
     def __call__(self, training_step: Array | int) -> Array:
-        """The value at a training step, a scalar."""
+        """Returns the value at a training step, a scalar."""
         progress = jnp.clip(jnp.asarray(training_step, jnp.float32) / self.steps, 0.0, 1.0)
         return SCHEDULE_SHAPES[self.shape](self.start, self.end, progress)

@@ -1,4 +1,4 @@
-"""One step of the rollout: encode the hints, process, decode the next hints and what is fed back of them."""
+"""One step of the rollout: encode the hints, run the processor, decode the next hints and feed them back."""
 
 from typing import Any, NamedTuple
 
@@ -22,12 +22,12 @@ Array = jax.Array
 
 
 class ChunkCarry(NamedTuple):
-    """What one chunk of a trace hands to the next; arrays [B, ...].
+    """State that one chunk of a trace passes to the next; arrays [B, ...].
 
     Attributes:
-      hints: dense values by name that the next step is fed.
-      hidden: [B, N, H].
-      memory: the processor's.
+      hints: dense values by name, the input of the next step.
+      hidden: [B, N, H], hidden states.
+      memory: the processor's recurrent memory.
     """
 
     hints: Values
@@ -36,17 +36,17 @@ class ChunkCarry(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What one step hands to the next.
+    """Carry of the scan over steps.
 
     Attributes:
-      hints: dense values by name that the step is fed.
-      hidden: [B, N, H].
-      memory: the processor's.
-      last_decoder_inputs: what each sample's last step so far left for the output decoders; None if each step
-        decodes them.
+      hints: dense values by name, the input of the next step.
+      hidden: [B, N, H], hidden states.
+      memory: the processor's recurrent memory.
+      last_decoder_inputs: decoder inputs of each sample's latest step; None if outputs are decoded at every
+        step.
       active: [B] bool, whether the sample takes the next step.
-      steps: [B] int32, how many steps of this batch it took so far.
-      log_survival: [B], logarithm of the probability not to have stopped so far, if the network learns it.
+      steps: [B] int32, number of steps taken in this batch.
+      log_survival: [B], log-probability of not having stopped yet; zero without learned halting.
     """
 
     hints: Values
@@ -59,13 +59,13 @@ class Carry(NamedTuple):
 
 
 class StepOutput(NamedTuple):
-    """What one step leaves behind.
+    """Per-step results, which the scan stacks.
 
     Attributes:
       hints: logits by name, [B, ...].
       losses: auxiliary losses by name, [B], 0 for samples that have stopped.
-      outputs: logits by name, [B, ...], if each step decodes them.
-      halt: [B], logit of the probability to stop here, if the network learns it.
+      outputs: logits by name, [B, ...]; empty unless outputs are decoded at every step.
+      halt: [B], logit of the probability of stopping at this step; None without learned halting.
     """
 
     hints: Values
@@ -75,14 +75,14 @@ class StepOutput(NamedTuple):
 
 
 class Step:
-    """One step of the rollout, and all that does not change over the steps.
+    """One step of the rollout, together with everything that is constant over the steps.
 
     Attributes:
-      decoders: of the task.
-      step_limits: [B] int32, how many steps each sample takes at most, those before a chunk among them.
-      max_steps: how many steps that can be, by the shapes of the batch alone.
-      zero_outcome: an outcome of zeros.
-      remat: whether gradients compute a step anew from its carry.
+      decoders: decoders of the task.
+      step_limits: [B] int32, maximum number of steps of each sample, including those before a chunk.
+      max_steps: static upper bound on the number of steps, from the shapes of the batch.
+      zero_output: a `StepOutput` of zeros.
+      remat: whether the backward pass recomputes a step from its carry.
     """
 
     def __init__(
@@ -117,15 +117,15 @@ class Step:
         self.step_limits = config.termination.step_limits(batch, self._step_features.num_nodes)
         self.max_steps = config.termination.max_steps(batch, self._step_features.num_nodes)
         self._offsets = batch.offsets
-        self._initial_carry = self._first_carry()
-        shapes = hk.eval_shape(self._take, self._initial_carry, jnp.zeros((), jnp.int32))[1:]
-        self._zero_decoder_inputs, self.zero_outcome = jax.tree.map(
+        self._base_carry = self._make_base_carry()
+        shapes = hk.eval_shape(self._run, self._base_carry, jnp.zeros((), jnp.int32))[1:]
+        self._zero_decoder_inputs, self.zero_output = jax.tree.map(
             lambda x: jnp.zeros(x.shape, x.dtype), shapes
         )
 
-    def start(self, chunk_carry: ChunkCarry | None = None) -> Carry:
-        """What the first step is fed: of traces that are gone on with, what their last chunk handed on."""
-        carry = self._initial_carry
+    def initial_carry(self, chunk_carry: ChunkCarry | None = None) -> Carry:
+        """The carry of the first step; traces that began in an earlier chunk resume from `chunk_carry`."""
+        carry = self._base_carry
         if chunk_carry is not None:
             assert self._offsets is not None
             initial_chunk_carry = ChunkCarry(carry.hints, carry.hidden, carry.memory)
@@ -139,65 +139,68 @@ class Step:
         )
 
     def advance(self, carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
-        """One step: what the next is fed, and what this one leaves behind."""
-        new, carried, outcome = self._take(carry, index)
+        """Takes one step; the body of the scan."""
+        new, carried, output = self._run(carry, index)
         if self._decodes_each_step:
-            return new, outcome
+            return new, output
         return new._replace(
             last_decoder_inputs=where_active(carried, carry.last_decoder_inputs, carry.active)
-        ), outcome
+        ), output
 
     def decoder_inputs(self, carried: CarriedDecoderInputs) -> DecoderInputs:
-        """What decoders read, outside of the scan; any hints will do, since their values are in `carried`."""
+        """The decoder inputs outside of the scan, from their carried arrays.
+
+        The hints passed here are arbitrary: everything that depends on hints is in `carried`.
+        """
         return to_decoder_inputs(self._step_features(self._true_hints(0)), carried)
 
-    def _first_carry(self) -> Carry:
+    def _make_base_carry(self) -> Carry:
         size = (self._batch.batch_size, self._step_features.num_nodes)
         first = first_chunk_carry(self._config, self._processor, self._true_hints(0), *size)
         return Carry(
             **first._asdict(),
             last_decoder_inputs=None,
-            active=jnp.broadcast_to(self._position(0) < self.step_limits, size[0]),
+            active=jnp.broadcast_to(self._trace_step(0) < self.step_limits, size[0]),
             steps=jnp.zeros(size[0], jnp.int32),
             log_survival=jnp.zeros(size[0]),
         )
 
-    def _take(self, carry: Carry, index: Array) -> tuple[Carry, CarriedDecoderInputs, StepOutput]:
-        hints = self._forced(carry.hints, index)
+    def _run(self, carry: Carry, index: Array) -> tuple[Carry, CarriedDecoderInputs, StepOutput]:
+        hints = self._apply_teacher_forcing(carry.hints, index)
         features = self._step_features(hints)
-        context = Context(self._position(index), self._task, self._is_training, self._training_step)
-        processed = self._processor(features, carry.hidden, carry.memory, context)
+        context = Context(self._trace_step(index), self._task, self._is_training, self._training_step)
+        processor_output = self._processor(features, carry.hidden, carry.memory, context)
         carried = CarriedDecoderInputs(
-            nodes=jnp.concatenate([features.nodes, carry.hidden, processed.nodes], axis=-1),
+            nodes=jnp.concatenate([features.nodes, carry.hidden, processor_output.nodes], axis=-1),
             edge_values=factored_edges(features).values,
-            edges=processed.edges,
+            edge_states=processor_output.edges,
             graph=features.graph,
-            processed_graph=processed.graph,
-            pointer_mask=processed.pointer_mask,
+            graph_state=processor_output.graph,
+            pointer_mask=processor_output.pointer_mask,
         )
         decoder_inputs = to_decoder_inputs(features, carried)
         logits = self.decoders(self._decoded, decoder_inputs)
-        decide = self._decide()
-        active, log_survival, halt = self._goes_on(carry, index, decoder_inputs)
+        feed_back = self._feedback()
+        active, log_survival, halt = self._update_active(carry, index, decoder_inputs)
         new = Carry(
-            hints={p.name: decide(p, logits[p.name]) for p in self._encoded},
-            hidden=processed.nodes,
-            memory=processed.memory,
+            hints={p.name: feed_back(p, logits[p.name]) for p in self._encoded},
+            hidden=processor_output.nodes,
+            memory=processor_output.memory,
             last_decoder_inputs=carry.last_decoder_inputs,
             active=active,
             steps=carry.steps + carry.active,
             log_survival=log_survival,
         )
         outputs = self.decoders(self._spec.outputs, decoder_inputs) if self._decodes_each_step else {}
-        auxiliary = cast_floating(jnp.float32, dict(processed.losses))
+        auxiliary = cast_floating(jnp.float32, dict(processor_output.losses))
         losses = {name: jnp.where(carry.active, value, 0) for name, value in auxiliary.items()}
         return new, carried, StepOutput(logits, losses, outputs, halt)
 
-    def _goes_on(
+    def _update_active(
         self, carry: Carry, index: Array, decoder_inputs: DecoderInputs
     ) -> tuple[Array, Array, Array | None]:
-        """Which samples take the next step, the log-probabilities of it, and the logits to stop here."""
-        active = carry.active & (self._position(index + 1) < self.step_limits)
+        """Returns which samples take the next step, their log-survival, and this step's halting logits."""
+        active = carry.active & (self._trace_step(index + 1) < self.step_limits)
         termination = self._config.termination
         if self._halt is None or not isinstance(termination, Learned):
             return active, carry.log_survival, None
@@ -207,27 +210,27 @@ class Step:
             active &= ~termination.has_stopped(log_survival)
         return active, log_survival, halt
 
-    def _position(self, index: Array | int) -> Array | int:
-        """Which step of its trace each sample takes; of whole traces they all take the same."""
+    def _trace_step(self, index: Array | int) -> Array | int:
+        """Index of the step in its trace: a scalar for whole traces, [B] for chunks."""
         return index if self._offsets is None else self._offsets + index
 
     def _true_hints(self, index: Array | int) -> Values:
         hints = {p.name: jnp.asarray(self._batch.hints[p.name])[index] for p in self._encoded}
         return {p.name: densify(p, hints[p.name], self._step_features.num_nodes) for p in self._encoded}
 
-    def _forced(self, hints: Values, index: Array) -> Values:
-        """The hints that a step is fed: in training perhaps true ones, as long as the trace has any."""
+    def _apply_teacher_forcing(self, hints: Values, index: Array) -> Values:
+        """Teacher forcing: replaces hints by true ones at random, in training and within the trace."""
         probability = self._config.teacher_forcing
         if not self._is_training or not self._encoded or probability == 0:
             return hints
         if isinstance(probability, Schedule):
             probability = probability(self._training_step)
-        shape, position = (self._batch.batch_size,), self._position(index)
+        shape, position = (self._batch.batch_size,), self._trace_step(index)
         forced = jax.random.bernoulli(hk.next_rng_key(), probability, shape)
-        known = position < self._batch.lengths
-        return where_active(self._true_hints(index), hints, (forced & known) | (position == 0))
+        within_trace = position < self._batch.lengths
+        return where_active(self._true_hints(index), hints, (forced & within_trace) | (position == 0))
 
-    def _decide(self) -> Any:
+    def _feedback(self) -> Any:
         feedback = self._config.hint_feedback
         hard = feedback == "hard" or (feedback == "hard_on_eval" and not self._is_training)
         return decode_hard if hard else decode_soft
@@ -236,7 +239,7 @@ class Step:
 def first_chunk_carry(
     config: NetConfig, processor: Processor, hints: Values, batch_size: int, num_nodes: int
 ) -> ChunkCarry:
-    """What the first step of a trace is fed."""
+    """The state before the first step of a trace: the given hints, zero hidden states, initial memory."""
     return ChunkCarry(
         hints=hints,
         hidden=jnp.zeros((batch_size, num_nodes, config.hidden_size), config.compute_dtype),

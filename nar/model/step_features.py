@@ -1,4 +1,4 @@
-"""What a step is shown: features of inputs and hints together, and which nodes are neighbours."""
+"""Features of one step: encoded inputs and hints, and the adjacency."""
 
 import dataclasses
 import functools
@@ -17,11 +17,11 @@ Array = jax.Array
 
 
 class StepFeatures:
-    """The features of a batch, in the type in which the network computes; those of inputs are made once.
+    """Maps the hints of a step to features, in the compute dtype; inputs are encoded only once.
 
     Attributes:
-      num_nodes: N.
-      mask: [B, N] real nodes, or None.
+      num_nodes: N, including padding nodes.
+      mask: [B, N] bool, the real nodes, or None.
     """
 
     def __init__(self, config: NetConfig, encoders: Encoders, spec: Spec, batch: TraceBatch) -> None:
@@ -39,7 +39,7 @@ class StepFeatures:
         self._input_links = connected(spec.inputs, inputs)
 
     def __call__(self, hints: Values) -> Features:
-        """Features of the inputs and, if they are encoded, of some hints, dense and by name."""
+        """Features of the inputs and, if hints are encoded, of dense hint values by name."""
         from_hints = self._encoders(self._hints, hints, self.mask)
         located = {
             location: combine([f[location] for f in (self._input_features, from_hints) if location in f])
@@ -61,16 +61,16 @@ class StepFeatures:
             adjacency=functools.reduce(jnp.logical_or, links),
             mask=self.mask,
         )
-        # What is predicted for padding nodes must not connect them with real ones.
+        # Predictions for padding nodes must not connect them to real nodes.
         return features._replace(adjacency=features.adjacency & full_adjacency(features))
 
 
 def _zero_features(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures:
-    """Features of a location that no probe adds to: zero."""
+    """Zero features, for a location without probes."""
     return FactoredFeatures(jnp.zeros((*shape, 1)), jnp.zeros((1, hidden_size)), jnp.zeros((hidden_size,)))
 
 
 def count_nodes(spec: Spec, batch: TraceBatch) -> int:
-    """N, padding nodes among them."""
+    """The number of nodes N of a batch, including padding nodes."""
     located = next(probe for probe in spec.inputs if probe.location is not Location.GRAPH)
     return batch.inputs[located.name].shape[1]

@@ -1,12 +1,14 @@
-"""When a rollout ends: with the algorithm's trace, after a budget of steps, or when the network says so.
+"""Termination rules of a rollout: the length of the trace, a step budget, or learned halting.
 
-The network says so by the halting head of PonderNet (Banino et al. 2021, arXiv 2107.05407). At step n, from 1
-on, it gives a probability λ_n to stop there, if the rollout has come so far:
+Learned halting is that of PonderNet (Banino et al. 2021, arXiv 2107.05407). At step n = 1, 2, ... a halting
+head predicts λ_n, the probability of stopping at that step given that the rollout has reached it, so that it
+stops at step n with probability
 
     p_n = λ_n (1 - λ_1) ... (1 - λ_{n-1})
 
-and stops for sure at the largest number of steps. It learns by the expected loss of the outputs, the sum over
-n of p_n · loss of the outputs of step n, plus a weight times KL(p ‖ truncated geometric distribution).
+and at the step limit with the remaining probability. The training loss is the expected output loss, the sum
+over n of p_n times the loss of the outputs of step n, plus a weight times KL(p ‖ truncated geometric
+distribution).
 """
 
 import dataclasses
@@ -26,39 +28,39 @@ Array = jax.Array
 
 
 class Termination(Protocol):
-    """How many steps a rollout takes at most."""
+    """A rule for the maximum number of steps of a rollout."""
 
     def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
-        """For how many steps there must be room, by the shapes of a batch alone."""
+        """Static upper bound on the number of steps, from the shapes of the batch."""
         ...
 
     def step_limits(self, batch: TraceBatch, num_nodes: int) -> Array:
-        """[B] int32, how many steps each sample takes at most, by its own length and number of real nodes."""
+        """[B] int32, maximum number of steps of each sample, from its length and number of real nodes."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class FromTrace:
-    """As many steps as it takes to the last hint of the trace: CLRS-30's protocol (arXiv 2205.15659)."""
+    """The number of steps of the trace: the protocol of CLRS-30 (arXiv 2205.15659)."""
 
     def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
-        """One less than the steps of the batch; at least one."""
+        """The number of hint steps of the batch minus one; at least one."""
         del num_nodes
         return max(1, batch.num_steps - 1)
 
     def step_limits(self, batch: TraceBatch, num_nodes: int) -> Array:
-        """One less than the length of each trace; at least one."""
+        """The length of each trace minus one; at least one."""
         del num_nodes
         return jnp.maximum(jnp.asarray(batch.lengths) - 1, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """A number of steps that depends on the number n of nodes alone: steps + steps_per_node · n, rounded up.
+    """A number of steps linear in the number of nodes n: steps + steps_per_node · n, rounded up.
 
     Attributes:
-      steps: whatever the size.
-      steps_per_node: for each real node.
+      steps: constant term.
+      steps_per_node: steps per real node.
     """
 
     steps: int = 0
@@ -67,12 +69,12 @@ class Budget:
     def __post_init__(self) -> None:
         for name, value in (("steps", self.steps), ("steps_per_node", self.steps_per_node)):
             if not 0 <= value < math.inf:
-                raise ValueError(f"{name} of a budget must be a number of at least 0, got {value}")
+                raise ValueError(f"budget {name} must be a finite number >= 0, got {value}")
         if not self.steps and not self.steps_per_node:
-            raise ValueError("a budget needs steps or steps_per_node")
+            raise ValueError("a budget must have positive steps or steps_per_node, got 0 for both")
 
     def num_steps(self, num_nodes: int) -> int:
-        """For a problem of so many nodes; at least one."""
+        """Number of steps for a problem with this number of nodes; at least one."""
         return max(1, math.ceil(self.steps + self.steps_per_node * num_nodes - 1e-9))
 
     def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
@@ -90,16 +92,16 @@ class Budget:
 
 @dataclasses.dataclass(frozen=True)
 class Learned:
-    """As many steps as the halting head decides; see the top of this file.
+    """Learned halting; see the top of this file.
 
-    In training every step is taken and weighed. In evaluation a sample stops at the first step at which the
-    probability to have stopped, p_1 + ... + p_n, is at least `threshold`: with one half, at the median.
+    Training takes all steps and weighs each by its halting probability. In evaluation a sample stops at the
+    first step at which the cumulative probability p_1 + ... + p_n reaches `threshold`; 0.5 is the median.
 
     Attributes:
-      budget: the most steps that are taken.
-      prior: probability of the geometric distribution, so that its mean without truncation is 1 / prior.
-      weight: of the divergence from it.
-      threshold: see above.
+      budget: maximum number of steps.
+      prior: success probability of the geometric prior, whose mean is 1 / prior without truncation.
+      weight: weight of the KL divergence from the prior in the loss.
+      threshold: cumulative halting probability at which evaluation stops.
     """
 
     budget: Budget = Budget()
@@ -110,34 +112,38 @@ class Learned:
     def __post_init__(self) -> None:
         for name in ("prior", "threshold"):
             if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} of halting must lie between 0 and 1, got {getattr(self, name)}")
+                raise ValueError(f"halting {name} must lie between 0 and 1, got {getattr(self, name)}")
         if not 0 <= self.weight < math.inf:
-            raise ValueError(f"weight of halting must be a number of at least 0, got {self.weight}")
+            raise ValueError(f"halting weight must be a finite number >= 0, got {self.weight}")
 
     def max_steps(self, batch: TraceBatch, num_nodes: int) -> int:
-        """The largest number of steps of the padded number of nodes."""
+        """The budget of the padded number of nodes."""
         return self.budget.max_steps(batch, num_nodes)
 
     def step_limits(self, batch: TraceBatch, num_nodes: int) -> Array:
-        """The largest number of steps of each sample's real nodes."""
+        """The budget of each sample's real nodes."""
         return self.budget.step_limits(batch, num_nodes)
 
     def has_stopped(self, log_survival: Array) -> Array:
-        """Whether a sample has stopped whose probability to go on has this logarithm."""
+        """True where the cumulative halting probability has reached `threshold`.
+
+        Args:
+          log_survival: log-probability of not having stopped yet.
+        """
         return log_survival <= math.log1p(-self.threshold)
 
 
 class HaltingHead(hk.Module):
-    """The logit of λ: W [max over nodes of relu(V nodes), graph], its offset starting at the prior."""
+    """Halting head: logit λ = W [max over nodes of relu(V nodes), graph] + b, b initialized to the prior."""
 
     def __init__(self, hidden_size: int, prior: float, name: str = "halt") -> None:
-        """Makes the head; it works in `hidden_size` features."""
+        """Makes the head, an MLP with `hidden_size` hidden features."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._bias = math.log(prior / (1 - prior))
 
     def __call__(self, decoder_inputs: DecoderInputs) -> Array:
-        """[B]."""
+        """Returns the halting logits [B]."""
         states = jax.nn.relu(Linear(self._hidden_size, name="nodes")(decoder_inputs.nodes))
         if decoder_inputs.mask is not None:
             states = jnp.where(decoder_inputs.mask[..., None], states, 0.0)
@@ -153,11 +159,11 @@ def log_survivals(logits: Array) -> Array:
 
 
 def log_halting(logits: Array, step_limits: Array) -> Array:
-    """log p_n, [S, B]; minus infinity behind the limit of a sample, where the sum of p comes to 1.
+    """log p_n, [S, B]; each column of p sums to 1 at the sample's step limit, after which log p is -inf.
 
     Args:
-      logits: of λ, [S, B].
-      step_limits: [B], 1 to S.
+      logits: [S, B], logits of λ.
+      step_limits: [B], between 1 and S.
     """
     number = jnp.arange(1, len(logits) + 1)[:, None]
     before = jnp.pad(log_survivals(logits)[:-1], ((1, 0), (0, 0)))
@@ -166,7 +172,7 @@ def log_halting(logits: Array, step_limits: Array) -> Array:
 
 
 def divergence_from_prior(log_p: Array, step_limits: Array, prior: float) -> Array:
-    """KL(p ‖ q), [B], q_n being proportional to prior · (1 - prior)^(n-1) up to the limit of a sample."""
+    """KL(p ‖ q), [B], with q_n proportional to prior · (1 - prior)^(n-1) up to a sample's step limit."""
     number = jnp.arange(1, len(log_p) + 1)[:, None]
     log_stay = math.log1p(-prior)
     log_total = jnp.log(-jnp.expm1(step_limits * log_stay))

@@ -135,7 +135,7 @@ def test_what_a_lane_begins_anew_owes_nothing_to_the_trace_before():
 
 def test_chunks_need_the_steps_of_the_trace():
     network = Network("minimum", "mpnn", termination=Budget())
-    with pytest.raises(ValueError, match="time chunks need a network that takes the steps of the trace"):
+    with pytest.raises(ValueError, match="time chunks require the termination FromTrace, got Budget"):
         network(slice_chunk(batch_of("minimum"), 0, 4))
 
 

@@ -176,10 +176,13 @@ def test_without_layer_norm():
             "grad_accumulation_steps must be an integer of at least 1, or 0, got -1",
         ),
         ({"model__termination": "never"}, "unknown termination 'never'; known: trace, budget, learned"),
-        ({"model__termination": "budget", "model__budget__steps": -1}, "steps of a budget must be a number"),
+        (
+            {"model__termination": "budget", "model__budget__steps": -1},
+            "budget steps must be a finite number >= 0",
+        ),
         (
             {"model__termination": "learned", "model__halting__prior": 2.0},
-            "prior of halting must lie between",
+            "halting prior must lie between",
         ),
         (
             {"model__teacher_forcing_schedule": {"shape": "step", "end": 0.0, "steps": 5}},
@@ -196,7 +199,7 @@ def test_without_layer_norm():
         ({"training__loss_weights": {"auxiliary/x": 1.0}}, "unknown loss weight 'auxiliary/x'; known: "),
         (
             {"training__loss_weights": {"bfs/pi_h": -1.0}},
-            "loss weight bfs/pi_h must be a number of at least 0",
+            "loss weight bfs/pi_h must be a finite number >= 0",
         ),
     ],
 )

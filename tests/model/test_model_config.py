@@ -267,7 +267,7 @@ def test_every_shape_is_tested():
         (("linear", 1.5, 0.0, 5), "start of a schedule must lie between 0 and 1, got 1.5"),
         (("linear", 1.0, -0.5, 5), "end of a schedule must lie between 0 and 1, got -0.5"),
         (("linear", 1.0, 0.0, 0), "steps of a schedule must be at least 1, got 0"),
-        (("exponential", 1.0, 0.0, 5), "an exponential schedule never is at 0"),
+        (("exponential", 1.0, 0.0, 5), "start and end of an exponential schedule must be positive"),
     ],
 )
 def test_bad_schedules(arguments, message):
@@ -454,7 +454,7 @@ def test_loss_factors(weights, expected):
         ({"hints": 1.0}, "unknown loss weight 'hints'; known: hint, output, auxiliary, bfs, bfs/pi"),
         ({"pi": 1.0}, "unknown loss weight 'pi'"),
         ({"dfs": 1.0}, "unknown loss weight 'dfs'"),
-        ({"hint": -1.0}, "loss weight hint must be a number of at least 0, got -1.0"),
+        ({"hint": -1.0}, "loss weight hint must be a finite number >= 0, got -1.0"),
         ({"hint": float("nan")}, "got nan"),
         ({"hint": "much"}, "got 'much'"),
     ],

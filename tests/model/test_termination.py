@@ -326,12 +326,12 @@ def test_a_trace_keeps_its_parameters():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Budget(-1, 1.0), "steps of a budget must be a number of at least 0, got -1"),
-        (lambda: Budget(1, float("nan")), "steps_per_node of a budget must be .*, got nan"),
-        (lambda: Budget(0, 0.0), "a budget needs steps or steps_per_node"),
-        (lambda: Learned(prior=1.0), "prior of halting must lie between 0 and 1, got 1.0"),
-        (lambda: Learned(threshold=0.0), "threshold of halting must lie between 0 and 1, got 0.0"),
-        (lambda: Learned(weight=-0.1), "weight of halting must be a number of at least 0, got -0.1"),
+        (lambda: Budget(-1, 1.0), "budget steps must be a finite number >= 0, got -1"),
+        (lambda: Budget(1, float("nan")), "budget steps_per_node must be .*, got nan"),
+        (lambda: Budget(0, 0.0), "a budget must have positive steps or steps_per_node"),
+        (lambda: Learned(prior=1.0), "halting prior must lie between 0 and 1, got 1.0"),
+        (lambda: Learned(threshold=0.0), "halting threshold must lie between 0 and 1, got 0.0"),
+        (lambda: Learned(weight=-0.1), "halting weight must be a finite number >= 0, got -0.1"),
     ],
 )
 def test_bad_numbers(make, message):

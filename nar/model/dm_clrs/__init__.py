@@ -1,9 +1,9 @@
-"""Networks of dm-clrs 2.0.3: their parameters and checkpoints under our names.
+"""Conversion of dm-clrs 2.0.3 parameters and checkpoints to parameters of `nar`.
 
     params = convert_parameters(read_checkpoint("best.pkl"), "triplet_gmpnn", {"bfs": spec})
 
-A network of dm-clrs and ours then compute the same, given the same batch. Only numpy is needed, and no code
-that a file may hold is run. `python -m experiments.convert` makes a run of a checkpoint.
+The converted network computes the same as the original. Only numpy is needed, and code embedded in a
+checkpoint file is never run. `python -m experiments.convert` converts a checkpoint to a run.
 """
 
 from nar.model.dm_clrs.checkpoint import read_checkpoint

@@ -1,4 +1,4 @@
-"""What dm-clrs calls the parts of its processors: which of ours each of its numbered linear maps is."""
+"""Parameter layouts of dm-clrs processors: the counterpart in `nar` of each numbered linear layer."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,31 +11,31 @@ _GATE = ("state", "messages", "gate")
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """One processor of dm-clrs.
+    """Parameter layout of one dm-clrs processor.
 
     Attributes:
-      theirs: the name of its module.
-      ours: the module whose parameters its own are, and which has its layer norm.
-      linears: our modules for its linear maps, in the order in which it makes them; an empty one is only made
-        by an option that no published name has.
-      heads: our module for all further linear maps, "{}" standing for their number from 0 on, or "".
-      inside: the method in which it makes its maps, as a part of their names, or "".
-      num_messages: how many layers the MLP of its messages has.
+      clrs_module: name of its module in dm-clrs.
+      module: module in `nar` of its direct parameters and layer norm.
+      linears: modules in `nar` of its linear layers, in the order of their creation in dm-clrs; empty for a
+        layer that no published processor has.
+      heads: module in `nar` of each further linear layer, with "{}" for its index from 0, or "".
+      method: method that creates the layers in dm-clrs, a component of their names, or "".
+      num_message_layers: number of layers of the message MLP.
     """
 
-    theirs: str
-    ours: str
+    clrs_module: str
+    module: str
     linears: tuple[str, ...]
     heads: str = ""
-    inside: str = ""
-    num_messages: int = 0
+    method: str = ""
+    num_message_layers: int = 0
 
 
-def _pgn(ours: str, *, triplets: bool = False, gated: bool = False) -> Layout:
-    linears = [f"{ours}/{part}" for part in _MESSAGES]
+def _pgn(module: str, *, triplets: bool = False, gated: bool = False) -> Layout:
+    linears = [f"{module}/{part}" for part in _MESSAGES]
     linears += [f"triplets/{part}" for part in _TRIPLETS] if triplets else []
     linears += [f"gate/{part}" for part in _GATE] if gated else []
-    return Layout("mpnn_aggr", ours, tuple(linears), num_messages=2)
+    return Layout("mpnn_aggr", module, tuple(linears), num_message_layers=2)
 
 
 _GAT = Layout(
@@ -47,7 +47,7 @@ _GATV2 = Layout(
     tuple(f"gatv2/{p}" for p in ("value", "own", "sender", "receiver", "edge", "graph")),
     heads="gatv2/head_{}",
 )
-_MEMNET = Layout("memnet", "memnet", ("", "memnet/answer", "memnet/out"), inside="~_apply/")
+_MEMNET = Layout("memnet", "memnet", ("", "memnet/answer", "memnet/out"), method="~_apply/")
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
@@ -72,4 +72,4 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         "triplet_pgn_mask": _pgn("pgn", triplets=True),
     }
 )
-"""By published name."""
+"""Layouts by published processor name."""

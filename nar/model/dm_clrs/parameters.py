@@ -1,4 +1,4 @@
-"""Parameters of dm-clrs 2.0.3 under our names."""
+"""Conversion of dm-clrs 2.0.3 parameter names to those of `nar`."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.specs import Kind, Location, Probe, Spec, Stage
 
 Names = dict[str, str]
-"""Their module path -> ours."""
+"""Module path in dm-clrs -> module path in `nar`."""
 
 _POINTS = ("source", "target", "edge", "out")
 _MARKS = ("first", "second", "edge")
@@ -26,9 +26,9 @@ _DECODERS: Mapping[tuple[Location, Kind], tuple[str, ...]] = MappingProxyType(
         (Location.GRAPH, Kind.POINTER): ("nodes", "graph", "target"),
     }
 )
-"""Parts of our decoders, in the order in which dm-clrs makes its linear maps."""
+"""Linear layers of the decoders of `nar`, in the order in which dm-clrs creates them."""
 
-_OWN: Mapping[str, str] = MappingProxyType(
+_RENAMED_PARAMETERS: Mapping[str, str] = MappingProxyType(
     {
         "query_biases": "queries",
         "stories_biases": "stories",
@@ -36,63 +36,63 @@ _OWN: Mapping[str, str] = MappingProxyType(
         "memory_contents": "places",
     }
 )
-"""Parameters that are called otherwise here."""
+"""Parameters with other names in `nar`."""
 
 
 def convert_parameters(
     params: Mapping[str, Mapping[str, Any]], processor: str, specs: Mapping[str, Spec]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Parameters of a network of dm-clrs (or gradients, or moments), under our names.
+    """Renames the parameters of a dm-clrs network, or a tree like them such as gradients or Adam moments.
 
     Args:
       params: module path -> parameter name -> array, as in `BaselineModel.params`.
-      processor: the published name of its processor, one of `LAYOUTS`.
-      specs: by task, after transforms, in the order in which the network was given its tasks.
+      processor: published name of the processor, one of `LAYOUTS`.
+      specs: specs by task, after transforms, in the order of the tasks in the dm-clrs network.
 
     Returns:
-      The same arrays. What a network has or has not by its options (layer norm, heads, LSTM, encoders and
-      decoders of hints) is as it is there.
+      The same arrays under the names of `nar`. Optional modules (layer norm, heads, LSTM, encoders and
+      decoders of hints) are present if they are in `params`.
 
     Raises:
-      ValueError: if the processor is unknown, or if parameters are missing or left over; the message names
+      ValueError: if the processor is unknown, or if parameters are missing or unexpected; the message lists
         them.
     """
     if processor not in LAYOUTS:
-        raise ValueError(f"dm-clrs has no processor {processor!r}; it has: {', '.join(LAYOUTS)}")
+        raise ValueError(f"dm-clrs has no processor {processor!r}; known: {', '.join(LAYOUTS)}")
     required, optional = _processor_names(processor, params)
     for index, (task, spec) in enumerate(specs.items()):
-        always, sometimes = _codec_names(index, task, spec)
-        required |= always
-        optional += sometimes
+        task_required, task_optional = _codec_names(index, task, spec)
+        required |= task_required
+        optional += task_optional
     for group in optional:
         if any(module in params for module in group):
             required |= group
     _check(params, required)
     return {
-        ours: {_OWN.get(name, name): np.asarray(value) for name, value in params[theirs].items()}
-        for theirs, ours in required.items()
+        module: {_RENAMED_PARAMETERS.get(k, k): np.asarray(value) for k, value in params[clrs_module].items()}
+        for clrs_module, module in required.items()
     }
 
 
 def _processor_names(processor: str, params: Iterable[str]) -> tuple[Names, list[Names]]:
-    """What the processor must have, and what it may have."""
+    """Required and optional modules of the processor."""
     layout = LAYOUTS[processor]
-    root = f"net/{layout.theirs}_clrs_processor"
-    linear, linears = f"{root}/{layout.inside}linear", list(layout.linears)
+    root = f"net/{layout.clrs_module}_clrs_processor"
+    linear, linears = f"{root}/{layout.method}linear", list(layout.linears)
     if layout.heads:
-        found = sum(module.startswith(linear) for module in params) - len(linears)
-        linears += [layout.heads.format(k) for k in range(max(found, 1))]
-    names = {f"{linear}{_suffix(k)}": f"processor/{ours}" for k, ours in enumerate(linears) if ours}
-    for k in range(layout.num_messages):
-        names[f"{root}/mlp/~/linear_{k}"] = f"processor/{layout.ours}/message_{k}"
-    own = {root: f"processor/{layout.ours}"}
-    norm = {f"{root}/{layout.inside}layer_norm": f"processor/{layout.ours}/norm"}
+        num_heads = sum(module.startswith(linear) for module in params) - len(linears)
+        linears += [layout.heads.format(k) for k in range(max(num_heads, 1))]
+    names = {f"{linear}{_suffix(k)}": f"processor/{module}" for k, module in enumerate(linears) if module}
+    for k in range(layout.num_message_layers):
+        names[f"{root}/mlp/~/linear_{k}"] = f"processor/{layout.module}/message_{k}"
+    direct = {root: f"processor/{layout.module}"}
+    norm = {f"{root}/{layout.method}layer_norm": f"processor/{layout.module}/norm"}
     lstm = {"net/processor_lstm/linear": "processor/lstm/gates"}
-    return names, [own, norm, lstm]
+    return names, [direct, norm, lstm]
 
 
 def _codec_names(index: int, task: str, spec: Spec) -> tuple[Names, list[Names]]:
-    """What a task must have, and what it may have: encoders of hints, and decoders of hints."""
+    """Required and optional modules of a task; encoders and decoders of hints are optional."""
     groups: dict[tuple[str, bool], Names] = {}
     for probe in spec.values():
         is_hint = probe.stage is Stage.HINT
@@ -100,8 +100,8 @@ def _codec_names(index: int, task: str, spec: Spec) -> tuple[Names, list[Names]]
             groups.setdefault(("encode", is_hint), {}).update(_encoder_names(index, task, probe))
         if probe.stage is not Stage.INPUT:
             groups.setdefault(("decode", is_hint), {}).update(_decoder_names(index, task, probe))
-    always = groups.pop(("encode", False), {}) | groups.pop(("decode", False), {})
-    return always, list(groups.values())
+    required = groups.pop(("encode", False), {}) | groups.pop(("decode", False), {})
+    return required, list(groups.values())
 
 
 def _encoder_names(index: int, task: str, probe: Probe) -> Names:
@@ -121,10 +121,8 @@ def _suffix(k: int) -> str:
 
 
 def _check(params: Mapping[str, Any], names: Names) -> None:
-    missing, left_over = sorted(names.keys() - params), sorted(params.keys() - names)
+    missing, unexpected = sorted(names.keys() - params), sorted(params.keys() - names)
     parts = [f"missing: {', '.join(missing)}"] if missing else []
-    parts += [f"left over: {', '.join(left_over)}"] if left_over else []
+    parts += [f"unexpected: {', '.join(unexpected)}"] if unexpected else []
     if parts:
-        raise ValueError(
-            "these are not the parameters of that processor and those tasks; " + "; ".join(parts)
-        )
+        raise ValueError("the parameters do not match the processor and tasks; " + "; ".join(parts))

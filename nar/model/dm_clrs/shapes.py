@@ -1,4 +1,4 @@
-"""Whether converted parameters are those of a network."""
+"""Comparison of converted parameters with those of a network."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,16 +6,17 @@ from typing import Any
 from nar.model.init import Params
 
 
-def check_param_shapes(found: Params, expected: Params) -> None:
-    """Raises ValueError, with what differs, unless converted parameters are those of the config's network."""
-    shapes, wanted = _shapes(found), _shapes(expected)
+def check_param_shapes(params: Params, expected: Params) -> None:
+    """Raises ValueError, listing all differences, unless parameters have the expected names and shapes."""
+    shapes, expected_shapes = _shapes(params), _shapes(expected)
     lines = [
-        f"  {name}: {shapes.get(name, 'none')} in the checkpoint, {wanted.get(name, 'none')} in the config"
-        for name in sorted({*shapes, *wanted})
-        if shapes.get(name) != wanted.get(name)
+        f"  {name}: {shapes.get(name, 'none')} in the checkpoint, "
+        f"{expected_shapes.get(name, 'none')} in the config"
+        for name in sorted({*shapes, *expected_shapes})
+        if shapes.get(name) != expected_shapes.get(name)
     ]
     if lines:
-        raise ValueError("\n".join(["the checkpoint is of another network than the config:", *lines]))
+        raise ValueError("\n".join(["the checkpoint does not match the network of the config:", *lines]))
 
 
 def _shapes(params: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[int, ...]]:
