@@ -252,7 +252,7 @@ def test_a_rollout_goes_on_from_its_carry():
 
     def in_parts(*parts):
         step = Step(config, task, spec, batch, is_training=False, training_step=0)
-        carry, outcomes = step.start(), []
+        carry, outcomes = step.initial_carry(), []
         for part in parts:
             carry, outcome = unroll(step, carry, jnp.asarray(part))
             outcomes.append(outcome.hints)
