@@ -1,4 +1,4 @@
-"""Running an algorithm into a trace; traces by index; the canonical splits of CLRS-30."""
+"""Traces: recorded runs of algorithms, sampled by index; the canonical splits of CLRS-30."""
 
 from nar.traces.export import export_json_lines
 from nar.traces.io import StoredTraces, load_traces, save_traces

@@ -1,7 +1,7 @@
-"""Canonical splits kept on disk, under a digest of all that they are made from, so that none is ever stale.
+"""Disk cache of the canonical splits, keyed by a digest of all sources they depend on: it is never stale.
 
-They lie in `$NAR_CACHE/traces`, by default in the user's cache folder; `NAR_CACHE=` (empty) turns this off.
-The folder may be removed at any time. Processes may share it: a file is there whole or not at all.
+Files are in `$NAR_CACHE/traces`, by default in the user's cache directory; `NAR_CACHE=` (empty) disables the
+cache. The directory can be removed at any time. Processes can share it, since files are written atomically.
 """
 
 import hashlib
@@ -21,41 +21,41 @@ from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
 _PACKAGES = ("plugins", "specs", "problems", "algorithms", "traces")
-"""All sources that decide on a trace; what one registers may come from anywhere, and is not kept."""
+"""Modules and packages that determine a trace; registered algorithms may use others, so are not cached."""
 
 
 def cache_folder() -> pathlib.Path | None:
-    """`$NAR_CACHE`, by default `nar` in the user's cache folder; None if it is empty."""
-    chosen = os.environ.get("NAR_CACHE")
-    if chosen is not None:
-        return pathlib.Path(chosen) if chosen else None
+    """`$NAR_CACHE`, by default `nar` in the user's cache directory; None if it is set but empty."""
+    path = os.environ.get("NAR_CACHE")
+    if path is not None:
+        return pathlib.Path(path) if path else None
     if sys.platform == "win32":
         return pathlib.Path(os.environ.get("LOCALAPPDATA") or pathlib.Path.home()) / "nar"
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "nar"
 
 
 def load_or_make(algorithm: Algorithm, key: str, make: Callable[[], TraceBatch], **origin: Any) -> TraceBatch:
-    """What `make` makes, from disk if it was made before.
+    """Loads traces from the cache, or generates them and caches them.
 
     Args:
-      algorithm: whose traces these are; those of a registered one are made anew each time.
-      key: name of the file, unique for the algorithm and the origin.
-      make: makes the traces.
-      **origin: how they are made; written into the file and checked.
+      algorithm: the algorithm of the traces; only those of built-in algorithms are cached.
+      key: file name, unique for the algorithm and the origin.
+      make: generates the traces.
+      **origin: how they are generated (size, seed, ...); stored in the file and checked when loading.
     """
     folder = cache_folder()
     if folder is None or not _DIGEST or algorithm not in BUILT_IN:
         return make()
     path = folder / "traces" / _DIGEST / f"{key}.npz"
-    kept = _load(path, algorithm, origin)
-    if kept is not None:
-        return kept
+    cached = _load(path, algorithm, origin)
+    if cached is not None:
+        return cached
     batch = make()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_traces(path, batch, name=algorithm.name, **origin)
     except OSError as error:
-        warnings.warn(f"traces are not kept: {error}", stacklevel=3)
+        warnings.warn(f"cannot cache traces: {error}", stacklevel=3)
     return batch
 
 
@@ -63,11 +63,11 @@ def _load(path: pathlib.Path, algorithm: Algorithm, origin: dict[str, Any]) -> T
     try:
         stored = load_traces(path)
         if (stored.name, stored.spec, stored.origin) != (algorithm.name, algorithm.spec, origin):
-            raise ValueError(f"{path} holds other traces, of {stored.name}, {stored.origin}")
+            raise ValueError(f"{path} contains other traces: {stored.name}, {stored.origin}")
     except FileNotFoundError:
         return None
     except ValueError as error:
-        warnings.warn(f"traces are made again: {error}", stacklevel=4)
+        warnings.warn(f"regenerating cached traces: {error}", stacklevel=4)
         return None
     return stored.batch
 
@@ -76,14 +76,14 @@ def _sources() -> list[pathlib.Path]:
     package = pathlib.Path(__file__).parents[1]
     return sorted(
         path
-        for room in _PACKAGES
-        for path in (package / f"{room}.py", *(package / room).rglob("*.py"))
+        for name in _PACKAGES
+        for path in (package / f"{name}.py", *(package / name).rglob("*.py"))
         if path.is_file()
     )
 
 
 def _digest() -> str:
-    """Digest of the sources and of what runs them; '' if there are no sources to read."""
+    """Digest of the sources and of the versions that run them; '' if no sources are installed."""
     sources = _sources()
     versions = f"{np.__version__} {numba.__version__} {platform.machine()}"
     text = b"\0".join([versions.encode(), *(source.read_bytes() for source in sources)])
@@ -91,4 +91,4 @@ def _digest() -> str:
 
 
 _DIGEST = _digest()
-"""Taken when the sources are imported: later they may no longer be those that run."""
+"""Computed at import, since the files may later differ from the code that runs."""

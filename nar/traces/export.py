@@ -1,4 +1,4 @@
-"""Traces for those who have no nar: a line of JSON for each trace."""
+"""Export of traces as JSON lines, readable without nar."""
 
 import json
 import os
@@ -13,26 +13,26 @@ from nar.traces.trace import TraceBatch
 
 
 def export_json_lines(path: str | os.PathLike[str], batch: TraceBatch, *, name: str) -> None:
-    """Writes a row for each trace, as `json`, pandas and `datasets.load_dataset("json", ...)` read it.
+    """Writes one row per trace, readable by `json`, pandas and `datasets.load_dataset("json", ...)`.
 
-    A row has the keys `algorithm`, `length` (its number of steps), `num_nodes`, and `inputs`, `hints` and
-    `outputs`: values by probe name as nested lists, hints only up to the trace's end. Numbers are exact.
+    A row has the keys `algorithm`, `length` (the number of steps), `num_nodes`, and `inputs`, `hints` and
+    `outputs`: values by probe name as nested lists, hints without padding steps. Numbers are exact.
 
     Args:
-      path: of the file, which is replaced if it is there; `.jsonl` by custom.
-      batch: traces, of any spec, but without padded nodes.
-      name: of their algorithm.
+      path: output file, conventionally `.jsonl`; overwritten if it exists.
+      batch: traces with any spec, without padded nodes.
+      name: their algorithm.
 
     Raises:
-      ValueError: if nodes are padded.
+      ValueError: if the batch has padded nodes.
     """
     algorithm = find_algorithm(name)
     if batch.num_nodes is not None:
         raise ValueError("only traces without padded nodes can be exported")
     rows = (_row(algorithm.name, batch, index) for index in range(batch.batch_size))
 
-    def write(part: pathlib.Path) -> None:
-        with part.open("x", encoding="utf-8") as file:
+    def write(temporary: pathlib.Path) -> None:
+        with temporary.open("x", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
     write_atomically(pathlib.Path(path), write)

@@ -1,8 +1,8 @@
-"""Traces on disk: one file a batch, which says what it holds.
+"""Trace files: one self-describing file per batch.
 
-A file is a plain `.npz`: `numpy.load` opens it anywhere. Its arrays are `inputs/NAME`, `hints/NAME`,
-`outputs/NAME`, `lengths` and, if nodes are padded, `num_nodes`, as in a `TraceBatch`; `about` is JSON in
-UTF-8: format, version, algorithm, spec, how the traces were made, and by which release of nar.
+A file is a plain `.npz`, so `numpy.load` can read it. Its arrays are `inputs/NAME`, `hints/NAME`,
+`outputs/NAME`, `lengths` and, with padded nodes, `num_nodes`, as in a `TraceBatch`. The array `about` holds
+JSON in UTF-8: format, version, algorithm, spec, origin of the traces, and version of nar.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ FORMAT = "nar-traces"
 FORMAT_VERSION = 1
 
 _COMPRESSION_LEVEL = 1
-"""Level of compression: one-hot vectors and masks shrink well at any."""
+"""Fastest zlib level: one-hot vectors and masks compress well at every level."""
 
 _STAGES = {"inputs": Stage.INPUT, "hints": Stage.HINT, "outputs": Stage.OUTPUT}
 
@@ -35,14 +35,14 @@ Path = str | os.PathLike[str]
 
 @dataclasses.dataclass(frozen=True)
 class StoredTraces:
-    """What a file holds.
+    """Content of a trace file.
 
     Attributes:
       batch: the traces.
-      name: of the algorithm.
-      spec: of the batch.
-      origin: how the traces were made (size, seed, options, ...), as it was said when they were saved.
-      nar_version: of the release that saved them.
+      name: name of the algorithm.
+      spec: spec of the batch.
+      origin: how the traces were generated (size, seed, options, ...), as passed to `save_traces`.
+      nar_version: version of nar that saved them.
     """
 
     batch: TraceBatch
@@ -53,17 +53,17 @@ class StoredTraces:
 
 
 def save_traces(path: Path, batch: TraceBatch, *, name: str, spec: Spec | None = None, **origin: Any) -> None:
-    """Writes a batch to a file, whole or not at all.
+    """Writes a batch to a file, atomically.
 
     Args:
-      path: of the file, `.npz` by custom; it is replaced if it is there.
+      path: output file, conventionally `.npz`; overwritten if it exists.
       batch: traces.
-      name: of their algorithm.
-      spec: of the batch; by default that of the algorithm, which raw traces have.
-      **origin: how the traces were made, in values that JSON knows: `size=16, seed=0, options={"p": 0.5}`.
+      name: their algorithm.
+      spec: spec of the batch; defaults to that of the algorithm, which untransformed traces have.
+      **origin: how the traces were generated, as JSON values: `size=16, seed=0, options={"p": 0.5}`.
 
     Raises:
-      ValueError: if the batch does not fit the spec, or JSON does not know a value.
+      ValueError: if the batch does not match the spec, or the origin is not JSON-serializable.
     """
     algorithm = find_algorithm(name)
     spec = algorithm.spec if spec is None else spec
@@ -73,40 +73,40 @@ def save_traces(path: Path, batch: TraceBatch, *, name: str, spec: Spec | None =
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "algorithm": algorithm.name,
-        "spec": [_row(probe) for probe in spec.values()],
+        "spec": [_probe_to_json(probe) for probe in spec.values()],
         "origin": origin,
         "nar": _nar_version(),
     }
     try:
         text = json.dumps(about, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the origin of traces must be JSON: {error}") from None
+        raise ValueError(f"the origin of traces must be JSON-serializable: {error}") from None
     arrays = {"about": np.frombuffer(text.encode(), np.uint8), **arrays}
-    write_atomically(pathlib.Path(path), lambda part: _write_arrays(part, arrays))
+    write_atomically(pathlib.Path(path), lambda temporary: _write_arrays(temporary, arrays))
 
 
 def load_traces(path: Path) -> StoredTraces:
-    """Reads what `save_traces` wrote; nothing in a file is executed.
+    """Reads a file written by `save_traces`, without executing anything from it (no pickle).
 
     Raises:
-      FileNotFoundError: if there is no such file.
-      ValueError: if it is damaged, holds something else, or is of a newer format than this release knows.
+      FileNotFoundError: if the file does not exist.
+      ValueError: if it is damaged, is no trace file, or has another format version.
     """
     path = pathlib.Path(path)
     arrays = _read_arrays(path)
     try:
         about = json.loads(arrays.pop("about").tobytes())
-        foreign = about["format"] != FORMAT
+        is_trace_file = about["format"] == FORMAT
     except (KeyError, TypeError, ValueError):
-        foreign, about = True, {}
-    if foreign:
-        raise ValueError(f"{path} holds no traces of nar")
+        is_trace_file, about = False, {}
+    if not is_trace_file:
+        raise ValueError(f"{path} is not a trace file of nar")
     if about.get("version") != FORMAT_VERSION:
         raise ValueError(
-            f"{path} is of format version {about.get('version')}; nar {_nar_version()} reads {FORMAT_VERSION}"
+            f"{path} has format version {about.get('version')}; nar {_nar_version()} reads {FORMAT_VERSION}"
         )
     try:
-        spec = Spec(_probe(row) for row in about["spec"])
+        spec = Spec(_probe_from_json(row) for row in about["spec"])
         _check_arrays(arrays, spec)
         return StoredTraces(_batch(arrays, spec), about["algorithm"], spec, about["origin"], about["nar"])
     except (KeyError, TypeError, ValueError) as error:
@@ -114,17 +114,17 @@ def load_traces(path: Path) -> StoredTraces:
 
 
 def write_atomically(path: pathlib.Path, write: Callable[[pathlib.Path], None]) -> None:
-    """Lets `write` make a file beside `path`, and renames it when it is complete."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    """Calls `write` with a temporary path in the same directory; if it succeeds, renames that to `path`."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        write(part)
-        os.replace(part, path)
+        write(temporary)
+        os.replace(temporary, path)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Arrays of a file
+# Arrays
 
 
 def _arrays(batch: TraceBatch) -> dict[str, np.ndarray]:
@@ -148,26 +148,27 @@ def _batch(arrays: Mapping[str, np.ndarray], spec: Spec) -> TraceBatch:
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
-    """Raises ValueError unless the arrays are those of a batch with this spec."""
+    """Raises ValueError unless names and shapes of the arrays match the spec."""
     names = {f"{stage}/{probe.name}" for stage in _STAGES for probe in spec.at(_STAGES[stage])}
     if set(arrays) - {"num_nodes"} != names | {"lengths"}:
-        raise ValueError(f"the spec asks for {sorted(names)}, the traces have {sorted(arrays)}")
+        raise ValueError(f"the spec has {sorted(names)}, but the traces have {sorted(arrays)}")
     lengths = arrays["lengths"]
     with_nodes = [probe for probe in spec.inputs if probe.location is not Location.GRAPH]
     sizes = {arrays[f"inputs/{probe.name}"].shape[1:2] for probe in with_nodes}
     if len(sizes) != 1 or () in sizes:
-        raise ValueError(f"the inputs do not have one number of nodes, but {sorted(sizes)}")
+        raise ValueError(f"all inputs must have the same number of nodes, got {sorted(sizes)}")
     num_nodes = sizes.pop()[0]
     for stage, at in _STAGES.items():
         for probe in spec.at(at):
             value = arrays[f"{stage}/{probe.name}"]
             leading = value.shape[:1] + lengths.shape if at is Stage.HINT else lengths.shape
             if value.shape != leading + probe.shape(num_nodes):
-                raise ValueError(f"{stage}/{probe.name} has the shape {value.shape}, unlike its spec")
+                expected = leading + probe.shape(num_nodes)
+                raise ValueError(f"{stage}/{probe.name} must have the shape {expected}, got {value.shape}")
 
 
 def _write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """As `numpy.savez_compressed`, but quicker, and the same bytes whenever it is called."""
+    """Like `numpy.savez_compressed`, but faster and deterministic (no timestamps)."""
     with zipfile.ZipFile(path, "x") as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
@@ -178,7 +179,7 @@ def _write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:  # reading a member also checks its sum
+        with zipfile.ZipFile(path) as archive:  # reading a member also verifies its checksum
             return {
                 name.removesuffix(".npy"): np.lib.format.read_array(
                     io.BytesIO(archive.read(name)), allow_pickle=False
@@ -190,23 +191,23 @@ def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     except (OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     except (ValueError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
-        raise ValueError(f"{path} is damaged or holds no traces: {error}") from None
+        raise ValueError(f"{path} is damaged or not a trace file: {error}") from None
 
 
 # ---------------------------------------------------------------------------------------------------
 # Specs as JSON
 
 
-def _row(probe: Probe) -> list[Any]:
+def _probe_to_json(probe: Probe) -> list[Any]:
     return [probe.name, probe.stage.value, probe.location.value, probe.kind.value, probe.num_classes]
 
 
-def _probe(row: list[Any]) -> Probe:
+def _probe_from_json(row: list[Any]) -> Probe:
     name, stage, location, kind, num_classes = row
     return Probe(name, Stage(stage), Location(location), Kind(kind), num_classes)
 
 
 def _nar_version() -> str:
-    import nar  # when this room is first imported, nar itself is not there yet
+    import nar  # at the top of this module it would be a circular import
 
     return nar.__version__

@@ -1,4 +1,4 @@
-"""From an index to a trace, and the canonical splits of CLRS-30."""
+"""Sampling traces by index, and the canonical splits of CLRS-30."""
 
 import dataclasses
 import hashlib
@@ -17,17 +17,14 @@ from nar.traces.trace import Probes, Trace, TraceBatch
 
 
 def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any) -> Trace:
-    """Runs an algorithm on a problem of your own.
+    """Runs an algorithm on a given problem and returns its trace.
 
     Args:
-      name: one of `nar.ALGORITHMS`, `module:ATTRIBUTE`, or an algorithm itself (here as in all that follows).
-      *arguments: the arguments of the algorithm in order, and
-      **named_arguments: by name: `nar.ALGORITHMS[name].problem.arguments` lists the names. A graph `A` is a
-        matrix, a list of edges (i, j) or (i, j, weight) (with `num_nodes`, or else up to the largest node), a
-        networkx graph or a sparse matrix.
-
-    Returns:
-      The trace.
+      name: one of `nar.ALGORITHMS`, `module:ATTRIBUTE`, or an `Algorithm` (the same for all functions below).
+      *arguments: positional arguments of the algorithm.
+      **named_arguments: keyword arguments; `nar.ALGORITHMS[name].problem.arguments` lists the names. A graph
+        `A` is a matrix, a list of edges (i, j) or (i, j, weight) (with `num_nodes`, which defaults to the
+        largest node plus one), a networkx graph or a sparse matrix.
 
     Raises:
       ValueError: if the algorithm is unknown or cannot run on these arguments.
@@ -50,26 +47,26 @@ def sample_traces(
     wait_for_compilation: bool = True,
     **problem_options: Any,
 ) -> TraceBatch:
-    """Traces `first` ... `first + count - 1` of the endless series of this algorithm, size and seed.
+    """Traces `first` ... `first + count - 1` of the infinite series of this algorithm, size and seed.
 
-    Trace i depends on (name, size, seed, i) and on the options alone, so that any sample can be made again
-    and a run can resume anywhere.
+    Trace i depends only on (name, size, seed, i) and the options, so that any sample can be reproduced and a
+    run can resume at any step.
 
     Args:
       name: one of `nar.ALGORITHMS`.
-      size: number of nodes (for `segments_intersect` there are always four).
-      count: how many traces.
+      size: number of nodes (`segments_intersect` always has four).
+      count: number of traces.
       seed: any integer.
       first: index of the first trace.
       wait_for_compilation: numba compiles an algorithm on first use. If False, the same traces may be
         recorded in plain Python meanwhile, while a thread compiles for later calls.
-      **problem_options: `nar.ALGORITHMS[name].problem.options` lists their names.
+      **problem_options: options of the problem; `nar.ALGORITHMS[name].problem.options` lists them.
 
     Returns:
-      A batch of `count` traces, not shuffled.
+      A batch of `count` traces, in order.
 
     Raises:
-      ValueError: if the algorithm is unknown, or the size, count or an option is not valid for it.
+      ValueError: if the algorithm is unknown, or the size, the count or an option is invalid.
     """
     algorithm, options = _check_request(name, size, count, problem_options)
     if not _is_integer(seed):
@@ -93,7 +90,7 @@ def sample_traces(
 
 
 def zero_traces(name: str | Algorithm, size: int, count: int, **problem_options: Any) -> TraceBatch:
-    """Zeros in the shapes of what `sample_traces` returns, two steps of them; no algorithm is run for it.
+    """All-zero traces of two steps in the shapes that `sample_traces` returns; no algorithm runs.
 
     Arguments and errors are those of `sample_traces`.
     """
@@ -118,9 +115,9 @@ def _series_key(name: str, size: int, seed: int) -> int:
 
 
 def _random_streams(key: int, first: int, count: int) -> Iterator[Random]:
-    """The streams of some traces (Philox: Salmon et al. 2011) for samplers that are not compiled.
+    """Random streams of a range of traces (Philox: Salmon et al. 2011), for samplers that are not compiled.
 
-    It is one generator that is set to the start of each stream, which is quicker than making one for each.
+    Yields one generator, reset to the start of each stream, since creating a generator is slower.
     """
     bits = np.random.Philox(key=np.array([key, 0], np.uint64))
     random, start = Random(bits), bits.state
@@ -136,7 +133,14 @@ def _random_streams(key: int, first: int, count: int) -> Iterator[Random]:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """One split of CLRS-30: `count` traces of `size` nodes, drawn in sequence from one seed."""
+    """One split of CLRS-30: `count` traces of `size` nodes, sampled sequentially from one seed.
+
+    Attributes:
+      count: number of traces.
+      size: number of nodes.
+      seed: seed of the sampler.
+      multiplied: True if the count is multiplied by `Algorithm.clrs30_multiplier`.
+    """
 
     count: int
     size: int
@@ -144,7 +148,7 @@ class Split:
     multiplied: bool
 
     def origin(self, algorithm: Algorithm) -> dict[str, int]:
-        """Size, count and seed of the split of one algorithm, as `clrs30_sample` takes them."""
+        """Arguments of `clrs30_sample` for one algorithm: size, count and seed."""
         count = self.count * (algorithm.clrs30_multiplier if self.multiplied else 1)
         return {"size": self.size, "count": count, "seed": self.seed}
 
@@ -156,23 +160,23 @@ CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
         "test": Split(count=32, size=64, seed=3, multiplied=True),
     }
 )
-"""arXiv 2205.15659, section 3; the counts of `val` and `test` are times `Algorithm.clrs30_multiplier`."""
+"""The canonical splits (arXiv 2205.15659, section 3)."""
 
 
 def clrs30_split(
     name: str | Algorithm, split: str, *, cache: bool = True, wait_for_compilation: bool = True
 ) -> TraceBatch:
-    """A canonical split of CLRS-30, equal to the published data and made on the spot.
+    """A canonical split of CLRS-30: generated locally, equal to the published data.
 
     Args:
       name: one of `nar.ALGORITHMS`.
       split: "train", "val" or "test".
-      cache: whether it is kept on disk and read from there the next time; see `nar.traces.cache`.
+      cache: if True, the split is cached on disk; see `nar.traces.cache`.
       wait_for_compilation: as in `sample_traces`.
 
     Raises:
       ValueError: if the algorithm or the split is unknown (the message lists the known ones), or if the
-        algorithm is not one of the thirty.
+        algorithm is not part of CLRS-30.
     """
     algorithm = find_algorithm(name)
     if not algorithm.in_clrs30:
@@ -201,10 +205,10 @@ def clrs30_sample(
     wait_for_compilation: bool = True,
     **problem_options: Any,
 ) -> TraceBatch:
-    """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
+    """Traces sampled sequentially from one random stream, like those of dm-clrs's samplers.
 
     Equal to `clrs.build_sampler(name, count, length=size, seed=seed, **problem_options)` of dm-clrs 2.0.3.
-    Arguments and errors are those of `sample_traces`; the seed is one of numpy's `RandomState`.
+    Arguments and errors are those of `sample_traces`; the seed must be valid for `numpy.random.RandomState`.
     """
     algorithm, options = _check_request(name, size, count, problem_options)
     check_canonical_seed(seed)
@@ -217,7 +221,7 @@ def clrs30_sample(
 def _check_request(
     name: str | Algorithm, size: int, count: int, problem_options: Mapping[str, Any]
 ) -> tuple[Algorithm, dict[str, Any]]:
-    """The algorithm, and all options of its problem as its sampler takes them."""
+    """Validates a request; returns the algorithm and all options of its problem, in the sampler's order."""
     algorithm = find_algorithm(name)
     try:
         options = algorithm.problem.resolve_options(size, problem_options)
@@ -228,13 +232,13 @@ def _check_request(
 
 
 def check_canonical_seed(seed: int) -> None:
-    """Raises ValueError unless the seed is one of numpy's `RandomState`."""
+    """Raises ValueError unless the seed is valid for `numpy.random.RandomState`."""
     if not _is_integer(seed) or not 0 <= seed < 2**32:
         raise ValueError(f"seed must be an integer from 0 to 2**32 - 1, got {seed!r}")
 
 
 def check_count(name: str, count: int, *, minimum: int) -> None:
-    """Raises ValueError unless it is a number of things."""
+    """Raises ValueError unless `count` is an integer of at least `minimum`."""
     if not _is_integer(count) or count < minimum:
         raise ValueError(f"{name} must be an integer of at least {minimum}, got {count!r}")
 

@@ -1,27 +1,27 @@
-"""What a run leaves behind.
+"""Trace containers: one recorded run, and a batch of them.
 
-Legend of shapes: B batch, T steps, N nodes, C classes. Values are those of CLRS-30: pointers are indices,
-`MASK_ONE` and categoricals one-hot vectors, -1 marks what is not to be predicted. Types per kind are in
-`nar.specs.DTYPES`. `nar.data` registers both classes as pytrees; here nothing imports jax.
+Shapes: B batch, T steps, N nodes, C classes. Values are those of CLRS-30: pointers are indices, `MASK_ONE`
+and categoricals are one-hot vectors, and -1 marks values that are not predicted. `nar.specs.DTYPES` lists the
+dtype of each kind. `nar.data` registers both classes as pytrees; this module does not import jax.
 """
 
 import dataclasses
 from typing import Any
 
 Array = Any
-"""A numpy array here; once a batch is put on devices, or inside a compiled function, a jax one."""
+"""A numpy array; a jax array once the batch is on devices or inside a compiled function."""
 
 Probes = dict[str, Array]
 
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """One run of one algorithm.
+    """The recorded run of an algorithm on one problem.
 
     Attributes:
-      inputs: by name, shaped as the probe: [N], [N, N] or [], with [C] behind for categoricals.
-      hints: by name, [T, ...].
-      outputs: by name, [...].
+      inputs: by probe name, in the shape of the probe: [N], [N, N] or [], followed by [C] for categoricals.
+      hints: by probe name, [T, ...].
+      outputs: by probe name, [...].
     """
 
     inputs: Probes
@@ -30,24 +30,23 @@ class Trace:
 
     @property
     def length(self) -> int:
-        """T, the number of steps shown."""
+        """T, the number of steps."""
         return len(next(iter(self.hints.values())))
 
 
 @dataclasses.dataclass(frozen=True)
 class TraceBatch:
-    """Runs of one algorithm on problems of one size, or padded to one size; or time chunks of runs.
+    """Traces of one algorithm on problems of one size (or padded to one size), or time chunks of such traces.
 
-    Of a chunk the hints are some steps of each trace, while all else is that of the whole traces.
+    The hints of a chunk cover some steps of each trace; its other fields are those of the whole traces.
 
     Attributes:
-      inputs: by name, [B, ...].
-      hints: by name, time-major: [T, B, ...], zero behind the end of each trace.
-      outputs: by name, [B, ...].
+      inputs: by probe name, [B, ...].
+      hints: by probe name, time-major: [T, B, ...], zero after the end of each trace.
+      outputs: by probe name, [B, ...].
       lengths: [B] int32, the number of steps of each trace.
-      num_nodes: [B] int32, the number of real nodes of each trace, if nodes are padded; None if none are.
-      offsets: [B] int32, if this is a chunk: which step of each trace its first one is; None if traces are
-        whole.
+      num_nodes: [B] int32, the number of real nodes of each trace; None without padded nodes.
+      offsets: [B] int32, for a chunk: the step of each trace at which it starts; None for whole traces.
     """
 
     inputs: Probes
@@ -64,11 +63,11 @@ class TraceBatch:
 
     @property
     def num_steps(self) -> int:
-        """T, the longest length or more; of a chunk one more than the steps that a network takes."""
+        """T: at least the longest length; for a chunk, one more than the number of network steps."""
         return next(iter(self.hints.values())).shape[0]
 
     def trace(self, index: int) -> Trace:
-        """Trace `index` of a batch of whole traces, without the padding of steps."""
+        """Trace `index` of a batch of whole traces, without padding steps."""
         length = int(self.lengths[index])
         return Trace(
             inputs={name: value[index] for name, value in self.inputs.items()},

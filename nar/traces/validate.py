@@ -1,4 +1,4 @@
-"""The contract of an algorithm as a function that says what is broken: for those who write one."""
+"""Contract checks for new algorithms."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,25 +14,25 @@ from nar.traces.trace import Trace, TraceBatch
 
 _TOLERANCE = 1e-9
 _COUNT = 8
-"""Traces that are drawn of each size."""
+"""Traces sampled per size."""
 
 
 def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), seed: int = 0) -> None:
-    """Checks all that nar expects of an algorithm, except that its results are right.
+    """Checks everything that nar requires of an algorithm, except that its results are correct.
 
-    Samples fit the spec in names, types, shapes and values of each kind; they depend on (size, seed, index)
-    alone, and are the same compiled and as plain Python, in a batch and alone, drawn and given by a user;
-    what is given is left as it was; fixed hints never change; unknown options and sizes that are too small
-    are refused.
+    Traces must match the spec in names, dtypes, shapes and values of each kind. They must depend only on
+    (size, seed, index), and be the same compiled and in plain Python, in a batch and alone, for sampled and
+    for given arguments. Arguments must not be modified, fixed hints must not change, and unknown options and
+    sizes that are too small must be rejected.
 
     Args:
-      algorithm: what is checked; it need not be registered.
-      sizes: of the problems that are drawn; those below the problem's `min_size` become `min_size`.
-      seed: of the problems.
+      algorithm: the algorithm to check; it does not have to be registered.
+      sizes: problem sizes; those below the problem's `min_size` are raised to it.
+      seed: seed of the problems.
 
     Raises:
-      ValueError: if the algorithm cannot run: its parts do not fit together.
-      AssertionError: if it runs, but not as it should; the message says what differs.
+      ValueError: if the algorithm cannot run, since spec, problem and steps do not match.
+      AssertionError: if a check fails; the message names it.
     """
     _check_requests(algorithm, seed)
     for size in sorted({max(size, algorithm.problem.min_size) for size in (*sizes, 0)}):
@@ -80,15 +80,15 @@ def _check_rejected(what: str, algorithm: Algorithm, size: int, **options: Any) 
 
 
 # ---------------------------------------------------------------------------------------------------
-# What a trace looks like
+# Shapes and values
 
 
 def _values(algorithm: Algorithm, batch: TraceBatch) -> Iterator[tuple[Probe, np.ndarray]]:
-    """Each probe with its values without padding, [M, ...]."""
-    running = np.arange(batch.num_steps)[:, None] < batch.lengths
+    """Each probe with its values without padding steps, [M, ...]."""
+    not_padding = np.arange(batch.num_steps)[:, None] < batch.lengths
     for probe in algorithm.spec.values():
         value = getattr(batch, f"{probe.stage.value}s")[probe.name]
-        yield probe, value[running] if probe.stage is Stage.HINT else value
+        yield probe, value[not_padding] if probe.stage is Stage.HINT else value
 
 
 def _check_shapes(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
@@ -97,15 +97,15 @@ def _check_shapes(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
         shape = probe.shape(num_nodes)
         _require(
             value.dtype == probe.dtype and value.shape[1:] == shape,
-            f"{where}: {probe.name} must be {probe.dtype} {shape}, it is {value.dtype} {value.shape[1:]}",
+            f"{where}: {probe.name} must be {probe.dtype} {shape}, got {value.dtype} {value.shape[1:]}",
         )
 
 
 def _check_values(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
     num_nodes = batch.inputs["pos"].shape[1]
     for probe, value in _values(algorithm, batch):
-        what, holds = _KIND_RULES[probe.kind]
-        _require(holds(value, num_nodes), f"{where}: {probe.name} is a {probe.kind.value}: {what}")
+        message, is_valid = _KIND_RULES[probe.kind]
+        _require(is_valid(value, num_nodes), f"{where}: {probe.name} is a {probe.kind.value}: {message}")
 
 
 def _is_finite(value: np.ndarray, num_nodes: int) -> bool:
@@ -127,12 +127,12 @@ def _is_pointer(value: np.ndarray, num_nodes: int) -> bool:
 
 
 def _is_chain(value: np.ndarray, num_nodes: int) -> bool:
-    """Whether each row of pointers leads through all nodes, from a last one to one that points to itself."""
+    """True if the pointers of each row form a chain through all nodes that ends in a self-loop."""
     return _is_pointer(value, num_nodes) and all(_depths(row) == list(range(num_nodes)) for row in value)
 
 
 def _depths(pointers: np.ndarray) -> list[int]:
-    """How far each node is from one that points to itself, sorted; -1 for those that never get there."""
+    """Sorted distances of all nodes to a node that points to itself; -1 where none is reachable."""
     depth = np.where(pointers == np.arange(len(pointers)), 0, -1)
     for _ in pointers:
         depth = np.where((depth < 0) & (depth[pointers] >= 0), depth[pointers] + 1, depth)
@@ -155,7 +155,7 @@ _KIND_RULES: Mapping[Kind, _Rule] = {
 def _check_padding(where: str, batch: TraceBatch) -> None:
     ended = np.arange(batch.num_steps)[:, None] >= batch.lengths
     for name, hint in batch.hints.items():
-        _require(not hint[ended].any(), f"{where}: {name} must be 0 behind the end of a trace")
+        _require(not hint[ended].any(), f"{where}: {name} must be 0 after the end of a trace")
 
 
 def _check_fixed_hints(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
@@ -163,15 +163,15 @@ def _check_fixed_hints(where: str, algorithm: Algorithm, batch: TraceBatch) -> N
         hints = batch.trace(index).hints
         for name in algorithm.fixed_hints:
             fixed = (hints[name] == hints[name][:1]).all()
-            _require(fixed, f"{where}: {name} is said to be fixed, but changes in trace {index}")
+            _require(fixed, f"{where}: {name} is a fixed hint, but changes in trace {index}")
 
 
 # ---------------------------------------------------------------------------------------------------
-# What a trace depends on
+# Reproducibility
 
 
 def _check_reproducibility(where: str, algorithm: Algorithm, size: int, seed: int, batch: TraceBatch) -> None:
-    _check_reproduced(f"{where}: drawn again", batch, algorithm, size, _COUNT, seed)
+    _check_reproduced(f"{where}: sampled twice", batch, algorithm, size, _COUNT, seed)
     for index in range(_COUNT):
         alone = sample_traces(algorithm, size, 1, seed, first=index).trace(0)
         _compare_traces(f"{where}: trace {index} alone and in a batch", alone, batch.trace(index))
@@ -186,7 +186,7 @@ def _check_reproduced(
 
 
 def _check_given_arguments(where: str, algorithm: Algorithm, size: int, seed: int) -> None:
-    """Runs on drawn arguments as on a user's, and as plain Python; neither may change them."""
+    """Compares runs on sampled and on given arguments, compiled and in plain Python; none may modify them."""
     random = np.random.RandomState(seed % 2**32)
     for _ in range(_COUNT):
         arguments: Arguments = algorithm.problem.sample(random, size)
@@ -194,10 +194,10 @@ def _check_given_arguments(where: str, algorithm: Algorithm, size: int, seed: in
         compiled = collect(algorithm, [arguments]).trace(0)
         given = run_algorithm(algorithm, *arguments)
         plain = collect(algorithm, [arguments], compiled=False).trace(0)
-        _compare_traces(f"{where}: drawn and given arguments", compiled, given)
+        _compare_traces(f"{where}: sampled and given arguments", compiled, given)
         _compare_traces(f"{where}: compiled and plain Python", compiled, plain)
         for name, argument, copy in zip(algorithm.problem.arguments, arguments, before, strict=True):
-            _require(np.array_equal(argument, copy), f"{where}: the run changes the argument {name}")
+            _require(np.array_equal(argument, copy), f"{where}: the run modifies the argument {name}")
 
 
 def _compare_traces(what: str, one: Trace, other: Trace) -> None:

@@ -204,13 +204,13 @@ def test_a_sound_stand_in():
         (stand_in(chain=False), "size 3: pred is a should_be_permutation: predecessors must form one chain"),
         (
             stand_in(pointer=1, fixed_hints=("pointer",), problem=_own_problem(min_size=3)),
-            "size 3: pointer is said to be fixed, but changes in trace 0",
+            "size 3: pointer is a fixed hint, but changes in trace 0",
         ),
         (
             stand_in(problem=_own_problem(sample=_unsteady)),
             "stand_in: options given as their defaults: key differs",
         ),
-        (stand_in(problem=_own_problem(check=_writing)), "size 1: drawn and given arguments: key differs"),
+        (stand_in(problem=_own_problem(check=_writing)), "size 1: sampled and given arguments: key differs"),
         pytest.param(
             stand_in(steps=steps_unlike_compiled),
             "size 1: compiled and plain Python: number differs",

@@ -1,4 +1,4 @@
-"""Canonical splits on disk: equal, never stale, made again when damaged, safe to share."""
+"""Disk cache of the canonical splits: exact, never stale, regenerated when damaged, safe to share."""
 
 import concurrent.futures
 import dataclasses
@@ -17,26 +17,26 @@ from nar.traces import cache, clrs30_split, sample
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def cache_dir(tmp_path, monkeypatch):
     monkeypatch.setenv("NAR_CACHE", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """Names of the algorithms whose splits are made, one after the other."""
-    names, make = [], sample.clrs30_sample
+def generated(monkeypatch):
+    """Names of the algorithms whose splits were generated, in order."""
+    names, generate = [], sample.clrs30_sample
 
-    def counted(algorithm, **origin):
+    def recording(algorithm, **origin):
         names.append(algorithm.name)
-        return make(algorithm, **origin)
+        return generate(algorithm, **origin)
 
-    monkeypatch.setattr(sample, "clrs30_sample", counted)
+    monkeypatch.setattr(sample, "clrs30_sample", recording)
     return names
 
 
-def files(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+def files(cache_dir):
+    return sorted(path.name for path in cache_dir.rglob("*") if path.is_file())
 
 
 CLRS30 = [name for name, algorithm in nar.ALGORITHMS.items() if algorithm.in_clrs30]
@@ -50,30 +50,30 @@ LARGE = [name for name in CLRS30 if nar.ALGORITHMS[name].clrs30_multiplier > 1 a
         for name in CLRS30
     ],
 )
-def test_the_second_time_it_is_read(folder, made, name):
+def test_second_call_reads_the_cache(cache_dir, generated, name):
     first, second = clrs30_split(name, "val"), clrs30_split(name, "val")
-    assert made == [name]
-    assert files(folder) == [f"{name}-val.npz"]
+    assert generated == [name]
+    assert files(cache_dir) == [f"{name}-val.npz"]
     assert_identical(second, first)
     assert_identical(clrs30_split(name, "val", cache=False), first)
 
 
-def test_splits_have_files_of_their_own(folder, made):
+def test_each_split_has_its_own_file(cache_dir, generated):
     assert clrs30_split("bfs", "train").batch_size != clrs30_split("bfs", "val").batch_size
-    assert files(folder) == ["bfs-train.npz", "bfs-val.npz"]
+    assert files(cache_dir) == ["bfs-train.npz", "bfs-val.npz"]
     assert clrs30_split("bfs", "val").batch_size == 32
-    assert made == ["bfs", "bfs"]
+    assert generated == ["bfs", "bfs"]
 
 
-def test_it_can_be_turned_off(folder, made, monkeypatch):
+def test_cache_can_be_disabled(cache_dir, generated, monkeypatch):
     clrs30_split("bfs", "val", cache=False)
     monkeypatch.setenv("NAR_CACHE", "")
     clrs30_split("bfs", "val")
-    assert made == ["bfs", "bfs"]
-    assert not files(folder)
+    assert generated == ["bfs", "bfs"]
+    assert not files(cache_dir)
 
 
-def test_where_it_lies(monkeypatch, tmp_path):
+def test_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("NAR_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache.cache_folder() == tmp_path / "nar"
@@ -81,15 +81,15 @@ def test_where_it_lies(monkeypatch, tmp_path):
     assert cache.cache_folder() == pathlib.Path.home() / ".cache" / "nar"
 
 
-def test_other_sources_have_other_files(folder, made, monkeypatch):
+def test_changed_digest_regenerates_the_split(cache_dir, generated, monkeypatch):
     clrs30_split("bfs", "val")
     monkeypatch.setattr(cache, "_DIGEST", "0123")
     clrs30_split("bfs", "val")
-    assert made == ["bfs", "bfs"]
-    assert len(files(folder)) == 2
+    assert generated == ["bfs", "bfs"]
+    assert len(files(cache_dir)) == 2
 
 
-def test_the_digest_covers_all_that_makes_a_trace():
+def test_digest_covers_every_imported_source():
     code = """if True:
         import json, sys, nar
         nar.clrs30_split("bfs", "val")
@@ -99,7 +99,7 @@ def test_the_digest_covers_all_that_makes_a_trace():
     assert loaded <= set(cache._sources())
 
 
-def test_a_changed_source_changes_the_digest(monkeypatch, tmp_path):
+def test_digest_changes_with_the_sources(monkeypatch, tmp_path):
     source = tmp_path / "source.py"
     monkeypatch.setattr(cache, "_sources", lambda: [source])
     digests = set()
@@ -111,10 +111,10 @@ def test_a_changed_source_changes_the_digest(monkeypatch, tmp_path):
     assert cache._digest() == ""
 
 
-def test_nothing_is_kept_without_sources(folder, made, monkeypatch):
+def test_nothing_is_cached_without_sources(cache_dir, generated, monkeypatch):
     monkeypatch.setattr(cache, "_DIGEST", "")
     clrs30_split("bfs", "val")
-    assert not files(folder)
+    assert not files(cache_dir)
 
 
 @pytest.mark.parametrize(
@@ -122,44 +122,44 @@ def test_nothing_is_kept_without_sources(folder, made, monkeypatch):
     [dataclasses.replace(TARJAN_SCC, in_clrs30=True), dataclasses.replace(nar.ALGORITHMS["bfs"])],
     ids=repr,
 )
-def test_what_one_registers_is_not_kept(folder, made, algorithm):
+def test_registered_algorithms_are_not_cached(cache_dir, generated, algorithm):
     clrs30_split(algorithm, "val")
     clrs30_split(algorithm, "val")
-    assert len(made) == 2
-    assert not files(folder)
+    assert len(generated) == 2
+    assert not files(cache_dir)
 
 
 @pytest.mark.parametrize(
     "damage", [lambda content: content[:-100], lambda content: b"", lambda content: b"x" * 999]
 )
-def test_a_damaged_file_is_made_again(folder, made, damage):
+def test_damaged_file_is_regenerated(cache_dir, generated, damage):
     batch = clrs30_split("bfs", "val")
-    (path,) = folder.rglob("*.npz")
+    (path,) = cache_dir.rglob("*.npz")
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.warns(UserWarning, match="traces are made again: .*bfs-val.npz is damaged"):
+    with pytest.warns(UserWarning, match="regenerating cached traces: .*bfs-val.npz is damaged"):
         assert_identical(clrs30_split("bfs", "val"), batch)
     assert_identical(clrs30_split("bfs", "val"), batch)
-    assert made == ["bfs", "bfs"]
+    assert generated == ["bfs", "bfs"]
 
 
-def test_a_file_under_a_wrong_name_is_made_again(folder):
+def test_misnamed_file_is_regenerated(cache_dir):
     clrs30_split("bfs", "val")
-    (path,) = folder.rglob("*.npz")
+    (path,) = cache_dir.rglob("*.npz")
     path.rename(path.with_name("minimum-val.npz"))
-    with pytest.warns(UserWarning, match="traces are made again: .*holds other traces, of bfs"):
+    with pytest.warns(UserWarning, match="regenerating cached traces: .*contains other traces: bfs"):
         assert "min" in clrs30_split("minimum", "val").outputs
 
 
-def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
+def test_unwritable_folder_only_warns(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("NAR_CACHE", str(tmp_path / "file"))
-    with pytest.warns(UserWarning, match="traces are (not kept|made again)"):
+    with pytest.warns(UserWarning, match="cannot cache traces|regenerating cached traces"):
         assert clrs30_split("bfs", "val").batch_size == 32
 
 
-def test_processes_share_it(folder):
+def test_processes_share_the_cache(cache_dir):
     code = "import nar, sys; print(nar.clrs30_split('bfs', 'val').hints['pi_h'].sum())"
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         sums = set(pool.map(lambda _: run_python(code), range(3)))
     assert sums == {f"{np.sum(clrs30_split('bfs', 'val').hints['pi_h'])}\n"}
-    assert files(folder) == ["bfs-val.npz"]
+    assert files(cache_dir) == ["bfs-val.npz"]

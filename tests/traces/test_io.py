@@ -1,4 +1,4 @@
-"""Traces on disk: exact round trips, clear refusals, rows that others can read."""
+"""Trace files: exact round trips, clear errors; export as JSON lines."""
 
 import dataclasses
 import json
@@ -49,13 +49,13 @@ def test_round_trip(name, path):
 def assert_identical(one, other):
     assert_same(one, other)
     for stage in ("inputs", "hints", "outputs"):
-        mine, theirs = getattr(one, stage), getattr(other, stage)
-        assert list(mine) == list(theirs)
-        assert [value.dtype for value in mine.values()] == [value.dtype for value in theirs.values()]
+        first, second = getattr(one, stage), getattr(other, stage)
+        assert list(first) == list(second)
+        assert [value.dtype for value in first.values()] == [value.dtype for value in second.values()]
     assert one.lengths.dtype == other.lengths.dtype
 
 
-def test_what_a_network_sees(path):
+def test_round_trip_of_transformed_and_padded_traces(path):
     transforms, algorithm = Transforms(), nar.ALGORITHMS["insertion_sort"]
     batch = transforms.apply(algorithm, sample_traces("insertion_sort", 6, 4, 1))
     spec = transforms.spec(algorithm)
@@ -67,19 +67,19 @@ def test_what_a_network_sees(path):
     np.testing.assert_array_equal(stored.batch.num_nodes, batch.num_nodes)
 
 
-def test_an_algorithm_of_ones_own(path):
+def test_round_trip_of_a_custom_algorithm(path):
     batch = sample_traces(TARJAN_SCC, 5, 2, 0)
     save_traces(path, batch, name=TARJAN_SCC)
     assert load_traces(path).name == "tarjan_scc"
 
 
-def test_the_same_traces_make_the_same_file(path, tmp_path):
+def test_files_are_deterministic(path, tmp_path):
     saved(path, seed=0)
     saved(tmp_path / "again.npz", seed=0)
     assert path.read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
-def test_numpy_alone_reads_it(path):
+def test_numpy_can_read_the_file(path):
     batch = saved(path)
     with np.load(path, allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["hints/pi_h"], batch.hints["pi_h"])
@@ -87,22 +87,22 @@ def test_numpy_alone_reads_it(path):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Refusals
+# Errors
 
 
-def test_a_batch_of_another_spec(path):
+def test_save_rejects_a_batch_that_does_not_match_the_spec(path):
     batch = sample_traces("bfs", 5, 3, 0)
-    with pytest.raises(ValueError, match=r"the spec asks for \['hints/d', .* the traces have \['hints/pi_h'"):
+    with pytest.raises(ValueError, match=r"the spec has \['hints/d', .* the traces have \['hints/pi_h'"):
         save_traces(path, batch, name="bellman_ford")
     wrong = dataclasses.replace(batch, outputs={"pi": batch.outputs["pi"][:, :2]})
-    with pytest.raises(ValueError, match=r"outputs/pi has the shape \(3, 2\), unlike its spec"):
+    with pytest.raises(ValueError, match=r"outputs/pi must have the shape \(3, 5\), got \(3, 2\)"):
         save_traces(path, wrong, name="bfs")
-    with pytest.raises(ValueError, match="the origin of traces must be JSON"):
+    with pytest.raises(ValueError, match="the origin of traces must be JSON-serializable"):
         save_traces(path, batch, name="bfs", options={"p": np.ones(2)})
     assert not list(path.parent.iterdir())
 
 
-def test_nothing_is_left_of_a_write_that_fails(path, monkeypatch):
+def test_failed_write_leaves_the_old_file(path, monkeypatch):
     saved(path)
     before = path.read_bytes()
 
@@ -116,37 +116,37 @@ def test_nothing_is_left_of_a_write_that_fails(path, monkeypatch):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_no_file(path):
+def test_missing_file(path):
     with pytest.raises(FileNotFoundError):
         load_traces(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"hello", b"\x93NUMPY", b"\0" * 1000])
-def test_foreign_bytes(path, content):
+def test_files_that_are_no_archives(path, content):
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="traces.npz is damaged or holds no traces"):
+    with pytest.raises(ValueError, match="traces.npz is damaged or not a trace file"):
         load_traces(path)
 
 
-def test_a_folder(tmp_path):
+def test_path_of_a_folder(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         load_traces(tmp_path)
 
 
-def test_foreign_archives(path):
+def test_archives_of_other_formats(path):
     np.savez(path, a=np.arange(3))
-    with pytest.raises(ValueError, match="holds no traces of nar"):
+    with pytest.raises(ValueError, match="is not a trace file of nar"):
         load_traces(path)
     np.savez(path, about=np.frombuffer(b'{"format": "other"}', np.uint8))
-    with pytest.raises(ValueError, match="holds no traces of nar"):
+    with pytest.raises(ValueError, match="is not a trace file of nar"):
         load_traces(path)
     np.savez(path, about=np.array([{}], object))
-    with pytest.raises(ValueError, match="damaged or holds no traces"):
+    with pytest.raises(ValueError, match="damaged or not a trace file"):
         load_traces(path)
 
 
-def test_every_cut_and_every_wrong_byte(path):
-    """A file that is cut or changed anywhere is refused, or holds what it held."""
+def test_truncated_and_corrupted_files(path):
+    """A truncated file is rejected; one with a flipped bit is rejected or still has the same content."""
     batch = saved(path, seed=0)
     whole = path.read_bytes()
     random = np.random.RandomState(0)
@@ -154,20 +154,20 @@ def test_every_cut_and_every_wrong_byte(path):
         path.write_bytes(whole[:-cut])
         with pytest.raises(ValueError, match="traces.npz"):
             load_traces(path)
-    refused = 0
-    for place in random.randint(len(whole), size=400):
-        changed = bytearray(whole)
-        changed[place] ^= 1 << random.randint(8)
-        path.write_bytes(changed)
+    num_rejected = 0
+    for position in random.randint(len(whole), size=400):
+        corrupted = bytearray(whole)
+        corrupted[position] ^= 1 << random.randint(8)
+        path.write_bytes(corrupted)
         try:
             assert_identical(load_traces(path).batch, batch)
         except ValueError as error:
             assert "traces.npz" in str(error)  # noqa: PT017
-            refused += 1
-    assert refused > 200
+            num_rejected += 1
+    assert num_rejected > 200
 
 
-def test_missing_and_surplus_arrays(path, tmp_path):
+def test_missing_and_unknown_arrays(path, tmp_path):
     saved(path)
     for keep, add in ((lambda name: "pi_h" not in name, {}), (lambda name: True, {"hints/x.npy": b""})):
         other = tmp_path / "other.npz"
@@ -176,12 +176,12 @@ def test_missing_and_surplus_arrays(path, tmp_path):
                 target.writestr(name, source.read(name))
             for name, content in add.items():
                 target.writestr(name, content or source.read("lengths.npy"))
-        with pytest.raises(ValueError, match=r"other.npz is damaged: the spec asks for"):
+        with pytest.raises(ValueError, match=r"other.npz is damaged: the spec has"):
             load_traces(other)
 
 
 @pytest.mark.parametrize("version", [2, 0, "1", None])
-def test_other_versions(path, monkeypatch, version):
+def test_other_format_versions(path, monkeypatch, version):
     monkeypatch.setattr(trace_io, "FORMAT_VERSION", version)
     saved(path)
     monkeypatch.undo()
@@ -190,11 +190,11 @@ def test_other_versions(path, monkeypatch, version):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Rows for others
+# JSON lines
 
 
 @every_algorithm
-def test_rows(name, tmp_path):
+def test_export_json_lines(name, tmp_path):
     path = tmp_path / "traces.jsonl"
     batch = sample_traces(name, 5, 3, 2)
     export_json_lines(path, batch, name=name)
@@ -210,7 +210,7 @@ def test_rows(name, tmp_path):
                 np.testing.assert_array_equal(np.array(row[stage][key], value.dtype), value)
 
 
-def test_rows_have_no_padding(tmp_path):
+def test_export_rejects_padded_nodes(tmp_path):
     batch = pad_nodes(sample_traces("bfs", 5, 3, 2), nar.ALGORITHMS["bfs"].spec, 8)
     with pytest.raises(ValueError, match="without padded nodes"):
         export_json_lines(tmp_path / "traces.jsonl", batch, name="bfs")

@@ -1,1 +1,1 @@
-"""The recorder: runs an algorithm and writes its hints into the arrays of a batch, compiled by numba."""
+"""The recorder: runs algorithms and writes their hints to the arrays of a batch (see README.md)."""
