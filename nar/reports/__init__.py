@@ -1,6 +1,6 @@
-"""Reports: tables and curves from the files that a run wrote; traces as text and as pages.
+"""Reports: tables and plots from the files of a run; traces as text and as HTML pages.
 
-`nar.reports.run_report` puts many runs side by side.
+`nar.reports.run_report` compares many runs.
 """
 
 from nar.reports.evaluation_table import evaluation_table

@@ -1,4 +1,4 @@
-"""The table of the evaluation suite for the terminal."""
+"""Text table of the evaluation suite."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from nar.evaluation import Case
 
 
-def evaluation_table(found: "Mapping[Case, Mapping[str, SampleStatistics]]") -> str:
-    """A row for each case, in percent: means, with deviations and the interval if there are several seeds.
+def evaluation_table(summary: "Mapping[Case, Mapping[str, SampleStatistics]]") -> str:
+    """Formats a row per case, in percent: means, with deviations and confidence intervals over several seeds.
 
     Args:
-      found: case -> quantity -> its spread over seeds, as `nar.spreads` makes it.
+      summary: case -> metric -> statistics over seeds, as `nar.evaluation.summarize_cases` returns them.
     """
-    several = any(one["score"].count > 1 for one in found.values())
-    own = any(case.lengths == "own" for case in found)
+    has_seeds = any(one["score"].count > 1 for one in summary.values())
+    has_own_lengths = any(case.lengths == "own" for case in summary)
     header = ["algorithm", "n", "graphs", "lengths", "steps", "score", "95 %", "exact", "valid", "outputs"]
-    left_out = [*(() if several else ("95 %",)), *(() if own else ("lengths", "steps"))]
-    rows = [dict(zip(header, _row(case, quantities), strict=True)) for case, quantities in found.items()]
-    shown = [name for name in header if name not in left_out]
+    hidden = [*(() if has_seeds else ("95 %",)), *(() if has_own_lengths else ("lengths", "steps"))]
+    rows = [dict(zip(header, _row(case, quantities), strict=True)) for case, quantities in summary.items()]
+    shown = [name for name in header if name not in hidden]
     return format_table(shown, [[row[name] for name in shown] for row in rows])
 
 

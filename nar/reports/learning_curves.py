@@ -4,16 +4,16 @@ import json
 import os
 import pathlib
 
-MOST_CURVES = 12
-"""How many curves of a kind are drawn before they are put together."""
+MAX_CURVES = 12
+"""Most curves in a panel; beyond that, losses are summed by task and scores averaged by class."""
 
 
-def draw_curves(metrics: pathlib.Path, picture: pathlib.Path) -> bool:
-    """Losses and validation scores over steps, as PNG.
+def draw_curves(metrics: pathlib.Path, path: pathlib.Path) -> bool:
+    """Plots losses and validation scores over steps, as PNG.
 
     Args:
-      metrics: lines that a run wrote.
-      picture: where to write; replaced as a whole.
+      metrics: the `metrics.jsonl` of a run.
+      path: file to write, replaced atomically.
 
     Returns:
       False if matplotlib is not installed and nothing was drawn.
@@ -36,9 +36,9 @@ def draw_curves(metrics: pathlib.Path, picture: pathlib.Path) -> bool:
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="small", frameon=False)
-    temporary = picture.with_name(f".{picture.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(picture)
+    temporary.replace(path)
     return True
 
 
@@ -49,20 +49,20 @@ Lines = list[dict[str, float]]
 
 
 def _loss_curves(lines: Lines) -> Curves:
-    """Each probe's loss; where there are too many, the sum of each task's."""
+    """Loss of each probe; if there are too many, their sum by task."""
     names = sorted({key for line in lines for key in line if key.startswith("loss/")})
-    if len(names) <= MOST_CURVES:
+    if len(names) <= MAX_CURVES:
         return {name.removeprefix("loss/"): _points(lines, [name]) for name in names}
     tasks = sorted({name.split("/")[1] for name in names})
     return {task: _points(lines, [name for name in names if name.split("/")[1] == task]) for task in tasks}
 
 
 def _score_curves(lines: Lines) -> Curves:
-    """Each task's score; where there are too many, each class's; and where there are several, their mean."""
+    """Score of each task, or of each class if there are too many tasks; and the mean if there are several."""
     keys = {key for line in lines for key in line if key.startswith("validation/")}
     tasks = sorted(key for key in keys if key.endswith("/score") and key != "validation/score")
     classes = sorted(key for key in keys if key.startswith("validation/class/"))
-    shown = classes if len(tasks) > MOST_CURVES and classes else tasks
+    shown = classes if len(tasks) > MAX_CURVES and classes else tasks
     curves = {_score_label(key): _points(lines, [key], 100) for key in shown}
     if "validation/score" in keys and len(shown) != 1:
         curves["mean"] = _points(lines, ["validation/score"], 100)
@@ -70,7 +70,7 @@ def _score_curves(lines: Lines) -> Curves:
 
 
 def _points(lines: Lines, names: list[str], factor: float = 1.0) -> list[tuple[float, float]]:
-    """The sum of some values, wherever all are known."""
+    """Points (step, sum of the named values) of the lines that have all of them."""
     return [
         (line["step"], factor * sum(line[name] for name in names))
         for line in lines

@@ -1,4 +1,4 @@
-"""What something costs as something else grows, on logarithmic axes. Needs matplotlib (extra `plots`)."""
+"""Cost as a function of one or more growing quantities, on log axes. Needs matplotlib (extra `plots`)."""
 
 import pathlib
 from collections.abc import Mapping
@@ -9,22 +9,22 @@ FORMATS = (".png", ".svg")
 
 
 def draw_scaling(
-    lines: Mapping[str, Mapping[str, Mapping[int, float]]], cost: str, picture: pathlib.Path
+    lines: Mapping[str, Mapping[str, Mapping[int, float]]], cost: str, path: pathlib.Path
 ) -> bool:
-    """Draws a panel for each thing that grows.
+    """Draws a panel per growing quantity.
 
     Args:
-      lines: what grows -> label of a line -> value -> cost.
-      cost: what is measured, with its unit.
-      picture: PNG or SVG file, by its suffix; replaced as a whole.
+      lines: quantity -> label of a line -> value of the quantity -> cost.
+      cost: label of the cost axis, with its unit.
+      path: PNG or SVG file to write, by its suffix; replaced atomically.
 
     Returns:
       False if matplotlib is not installed and nothing was drawn.
 
     Raises:
-      ValueError: if the suffix is another one.
+      ValueError: if the suffix is not one of `FORMATS`, or the parent folder does not exist.
     """
-    check_plot_path(picture)
+    check_plot_path(path)
     try:
         import matplotlib.figure
         import matplotlib.ticker
@@ -32,27 +32,27 @@ def draw_scaling(
         return False
     figure = matplotlib.figure.Figure(figsize=(2.8 * len(lines) + 0.6, 3.4), layout="constrained")
     grid = figure.subplots(1, len(lines), squeeze=False, sharey=True)[0]
-    for axes, (what, of_labels) in zip(grid, lines.items(), strict=True):
-        for label, points in of_labels.items():
+    for axes, (quantity, by_label) in zip(grid, lines.items(), strict=True):
+        for label, points in by_label.items():
             axes.plot(list(points), list(points.values()), marker="o", linewidth=1.4, label=label)
         axes.set(xscale="log", yscale="log")
-        values = sorted({value for points in of_labels.values() for value in points})
+        values = sorted({value for points in by_label.values() for value in points})
         axes.set_xticks(values, labels=[str(value) for value in values])
         axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        axes.set_xlabel(what)
+        axes.set_xlabel(quantity)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].set_ylabel(cost)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
-    with atomic_write(picture) as file:
-        figure.savefig(file, format=picture.suffix[1:], dpi=120)
+    with atomic_write(path) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=120)
     return True
 
 
-def check_plot_path(picture: pathlib.Path) -> None:
-    """Raises ValueError unless a picture can be written in the format of this suffix."""
-    if picture.suffix not in FORMATS:
-        raise ValueError(f"a picture must end in {' or '.join(FORMATS)}, got {str(picture)!r}")
-    if not picture.parent.is_dir():
-        raise ValueError(f"there is no folder {str(picture.parent)!r} for the picture")
+def check_plot_path(path: pathlib.Path) -> None:
+    """Raises ValueError unless the suffix is one of `FORMATS` and the parent folder exists."""
+    if path.suffix not in FORMATS:
+        raise ValueError(f"a plot's file name must end in {' or '.join(FORMATS)}, got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {str(path.parent)!r} of the plot does not exist")

@@ -1,4 +1,4 @@
-"""The table of a sweep: a row for each setting, with mean and deviation over its seeds."""
+"""The table of a sweep: a row per setting, with mean and standard deviation over its seeds."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from nar.statistics import SampleStatistics, sample_statistics
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a trial.
+    """Overrides and result of one trial.
 
     Attributes:
-      overrides: of the setting, without the seed.
-      result: as `result.json` has it; None of a trial without one. A trial of several seeds has a list
-        `seeds` in it, each with scores of its own.
+      overrides: config overrides of the setting, without the seed.
+      result: the content of `result.json`; None for a trial without one. The result of a trial with several
+        seeds has a list `seeds`, each with its own scores.
     """
 
     overrides: Mapping[str, Any]
@@ -26,12 +26,12 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Trials that differ in their seed alone.
+    """Trials that differ only in their seed.
 
     Attributes:
-      overrides: what they have in common.
-      trials: how many there are.
-      finished: how many of them have a result.
+      overrides: the overrides that they share.
+      trials: number of trials.
+      finished: number of trials with a result.
       validation: mean score of the tasks on validation; None if no trial is finished.
       test: the same on the test split.
       tasks: task -> its score on the test split.
@@ -46,7 +46,7 @@ class Setting:
 
 
 def summarize(outcomes: Sequence[Outcome]) -> list[Setting]:
-    """The settings, the best on validation first, and those without a result last."""
+    """Groups outcomes into settings, best validation score first, those without a result last."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault(repr(sorted(outcome.overrides.items())), []).append(outcome)
@@ -79,20 +79,20 @@ def _mean_over_tasks(repetitions: Sequence[Mapping[str, float]]) -> SampleStatis
 
 
 def sweep_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells: what is overridden, finished trials, and scores in percent."""
+    """Header and rows: overrides, finished trials, and scores in percent."""
     keys = list(dict.fromkeys(key for setting in settings for key in setting.overrides))
     header = [*(_short(key, keys) for key in keys), "trials", "seeds", "validation", "test"]
     rows = []
     for setting in settings:
-        said = [str(setting.overrides.get(key, "–")) for key in keys]
+        values = [str(setting.overrides.get(key, "–")) for key in keys]
         seeds = "–" if setting.test is None else str(setting.test.count)
         scores = ["–" if one is None else str(one) for one in (setting.validation, setting.test)]
-        rows.append([*said, f"{setting.finished} of {setting.trials}", seeds, *scores])
+        rows.append([*values, f"{setting.finished} of {setting.trials}", seeds, *scores])
     return header, rows
 
 
 def task_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells: a row for each algorithm, a column for each setting that has a result."""
+    """Header and rows: a row per algorithm, a column per setting that has a result."""
     finished = [setting for setting in settings if setting.tasks]
     keys = list(dict.fromkeys(key for setting in settings for key in setting.overrides))
     names = [
@@ -108,12 +108,12 @@ def task_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
 
 
 def sweep_text(settings: Sequence[Setting]) -> str:
-    """For the terminal: means over algorithms."""
+    """Formats the sweep for the terminal: means over algorithms."""
     return f"{format_table(*sweep_rows(settings))}\n\n{_NOTE}"
 
 
 def sweep_markdown(settings: Sequence[Setting]) -> str:
-    """The same for a README; several algorithms have a table of their own."""
+    """Formats the sweep as Markdown; with several algorithms, a second table has the score of each."""
     parts = [markdown_table(*sweep_rows(settings))]
     header, rows = task_rows(settings)
     if len(rows) > 1:
@@ -122,7 +122,7 @@ def sweep_markdown(settings: Sequence[Setting]) -> str:
 
 
 def sweep_json(settings: Sequence[Setting]) -> dict[str, Any]:
-    """The same as plain values, with intervals."""
+    """Converts the settings to plain values for JSON, including confidence intervals."""
     return {
         "settings": [
             {
@@ -139,7 +139,7 @@ def sweep_json(settings: Sequence[Setting]) -> dict[str, Any]:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells between bars; a bar within one is escaped."""
+    """Formats a Markdown table; bars within cells are escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -148,6 +148,6 @@ _NOTE = "Scores in percent: mean ± sample standard deviation over seeds. The be
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
-    """The last part of a key, if no other key ends so."""
+    """The last component of a dotted key, or the whole key if another one ends in the same component."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

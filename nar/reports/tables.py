@@ -1,14 +1,14 @@
-"""Tables of scores for the terminal."""
+"""Text tables of scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""task -> size -> output or "score" -> score, as `nar.evaluation` makes them and `result.json` holds them."""
+"""task -> size -> output or "score" -> score, as returned by `nar.evaluation` and stored in `result.json`."""
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text; the first is aligned left, the others right."""
+    """Formats a text table; the first column is left-aligned, the others right-aligned."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
 
@@ -24,11 +24,11 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def scores_table(scores: Mapping[str, TaskScores], deviations: Mapping[str, TaskScores] | None = None) -> str:
-    """A row for each split, task and size: its score, and that of each output.
+    """Formats a row per split, task and size: its score, and the score of each output.
 
     Args:
       scores: split -> task -> size -> output -> score.
-      deviations: standard deviations of the scores, if these are means.
+      deviations: standard deviations, if the scores are means over seeds.
     """
     return format_table(_HEADER, _rows(scores, deviations))
 
@@ -55,8 +55,8 @@ def _cell(value: float, deviation: float | None) -> str:
 
 
 def result_summary(result: Mapping[str, Any]) -> str:
-    """The scores of a finished run, their averages over several algorithms, and a line of what it took."""
-    replicas, deviations = result.get("seeds"), result.get("deviations", {})
+    """Formats the scores of a finished run, their averages over algorithms, and a line on its cost."""
+    seeds, deviations = result.get("seeds"), result.get("deviations", {})
     rows = _rows(result["scores"], deviations.get("scores"))
     for split, averages in result.get("averages", {}).items():
         tasks, classes = len(result["scores"][split]), len(averages) - 2
@@ -66,15 +66,15 @@ def result_summary(result: Mapping[str, Any]) -> str:
             rows += [
                 [name, split, "", _cell(averages[key], spread.get(key)), ""] for key, name in names.items()
             ]
-    facts = (
+    summary = (
         f"{result['steps']} steps, {result['examples']} examples, {result['seconds']:.0f} s, "
         f"{result['parameters']} parameters; "
     )
-    if replicas:
-        steps = ", ".join(f"{one['best_step']} (seed {one['seed']})" for one in replicas)
-        facts += (
-            f"mean ± standard deviation of {len(replicas)} seeds; scored, best on validation: step {steps}"
+    if seeds:
+        steps = ", ".join(f"{one['best_step']} (seed {one['seed']})" for one in seeds)
+        summary += (
+            f"mean ± standard deviation of {len(seeds)} seeds; scored, best on validation: step {steps}"
         )
     else:
-        facts += f"scored: step {result['best_step']}, best on validation"
-    return f"{format_table(_HEADER, rows)}\n\n{facts}"
+        summary += f"scored: step {result['best_step']}, best on validation"
+    return f"{format_table(_HEADER, rows)}\n\n{summary}"

@@ -1,4 +1,4 @@
-"""Scores of answers to questions of CLRS-Text, as a table and as accuracy over length."""
+"""Scores of answers to CLRS-Text questions: as a table, and as plots of accuracy over length."""
 
 import math
 import os
@@ -12,15 +12,15 @@ _COLUMNS = 5
 
 
 def answers_table(scores: Mapping[str, Any]) -> str:
-    """A row for each algorithm and length, each algorithm, and all.
+    """Formats a row per algorithm and length, per algorithm, and for all.
 
     Args:
-      scores: as `nar.text.scoring.answer_files.AnswerScores.as_json` gives them.
+      scores: scores as returned by `nar.text.scoring.answer_files.AnswerScores.as_json`.
     """
     rows = []
-    for name, parts in scores["algorithms"].items():
-        rows += [_row(name, length, means) for length, means in parts["lengths"].items()]
-        rows.append(_row(name, "all", parts["all"]))
+    for name, values in scores["algorithms"].items():
+        rows += [_row(name, length, means) for length, means in values["lengths"].items()]
+        rows.append(_row(name, "all", values["all"]))
     if scores["unreadable"]["count"]:
         rows.append(["unreadable lines", "", str(scores["unreadable"]["count"]), "0.00%", "0.00%", "0.00%"])
     rows.append(_row("all", "all", scores["all"]))
@@ -36,10 +36,10 @@ class Line(NamedTuple):
     """A line of a panel.
 
     Attributes:
-      label: in the legend.
-      style: of matplotlib.
-      lengths: where it has a point.
-      shares: in percent.
+      label: legend label.
+      style: matplotlib line style.
+      lengths: x values.
+      shares: y values, in percent.
     """
 
     label: str
@@ -49,53 +49,53 @@ class Line(NamedTuple):
 
 
 def draw_accuracy(
-    scores: Mapping[str, Any], trained: Mapping[str, Sequence[int]], picture: pathlib.Path
+    scores: Mapping[str, Any], trained: Mapping[str, Sequence[int]], path: pathlib.Path
 ) -> bool:
-    """Draws the shares of right answers and of right elements over length, by algorithm, as PNG.
+    """Plots the fractions of correct answers and of correct elements over length, by algorithm, as PNG.
 
     Args:
-      scores: as `nar.text.scoring.answer_files.AnswerScores.as_json` gives them.
-      trained: algorithm -> lengths on which the model was trained, which are marked.
-      picture: where to write; replaced as a whole.
+      scores: scores as returned by `nar.text.scoring.answer_files.AnswerScores.as_json`.
+      trained: algorithm -> lengths that the model was trained on, which are marked.
+      path: file to write, replaced atomically.
 
     Returns:
       False if matplotlib is not installed and nothing was drawn.
     """
-    lines = (("elements", "elements right", ":"), ("exact", "answer right", "-"))
+    lines = (("elements", "correct elements", ":"), ("exact", "correct answers", "-"))
     panels = {
-        name: [_line(parts, key, label, style) for key, label, style in lines]
-        for name, parts in scores["algorithms"].items()
+        name: [_line(values, key, label, style) for key, label, style in lines]
+        for name, values in scores["algorithms"].items()
     }
-    return _draw(panels, trained, picture)
+    return _draw(panels, trained, path)
 
 
 def draw_accuracies(
-    models: Mapping[str, Mapping[str, Any]], trained: Mapping[str, Sequence[int]], picture: pathlib.Path
+    models: Mapping[str, Mapping[str, Any]], trained: Mapping[str, Sequence[int]], path: pathlib.Path
 ) -> bool:
-    """Draws the share of right answers of several models over length, by algorithm, as PNG.
+    """Plots the fraction of correct answers of several models over length, by algorithm, as PNG.
 
     Args:
-      models: name -> scores, as `nar.text.scoring.answer_files.AnswerScores.as_json` gives them.
-      trained: as `draw_accuracy`.
-      picture: as `draw_accuracy`.
+      models: model name -> scores, as returned by `nar.text.scoring.answer_files.AnswerScores.as_json`.
+      trained: as in `draw_accuracy`.
+      path: as in `draw_accuracy`.
 
     Returns:
       False if matplotlib is not installed and nothing was drawn.
     """
     panels: dict[str, list[Line]] = {}
     for label, scores in models.items():
-        for name, parts in scores["algorithms"].items():
-            panels.setdefault(name, []).append(_line(parts, "exact", label, "-"))
-    return _draw(panels, trained, picture)
+        for name, values in scores["algorithms"].items():
+            panels.setdefault(name, []).append(_line(values, "exact", label, "-"))
+    return _draw(panels, trained, path)
 
 
-def _line(parts: Mapping[str, Any], key: str, label: str, style: str) -> Line:
-    by_length = {int(length): 100 * means[key] for length, means in parts["lengths"].items()}
+def _line(scores: Mapping[str, Any], key: str, label: str, style: str) -> Line:
+    by_length = {int(length): 100 * means[key] for length, means in scores["lengths"].items()}
     return Line(label, style, list(by_length), list(by_length.values()))
 
 
 def _draw(
-    panels: Mapping[str, Sequence[Line]], trained: Mapping[str, Sequence[int]], picture: pathlib.Path
+    panels: Mapping[str, Sequence[Line]], trained: Mapping[str, Sequence[int]], path: pathlib.Path
 ) -> bool:
     try:
         import matplotlib.figure
@@ -110,7 +110,7 @@ def _draw(
             axes.plot(line.lengths, line.shares, line.style, marker=".", linewidth=1.2, label=line.label)
         lengths = [length for line in lines for length in line.lengths]
         marks = [length for length in trained.get(name, ()) if min(lengths) <= length <= max(lengths)]
-        axes.plot(marks, [0] * len(marks), "|", color="black", markersize=12, label="length trained on")
+        axes.plot(marks, [0] * len(marks), "|", color="black", markersize=12, label="training length")
         axes.set_title(name, fontsize="small")
         axes.set(ylim=(-4, 104))
         axes.grid(alpha=0.3)
@@ -121,7 +121,7 @@ def _draw(
     figure.supylabel("%", fontsize="small")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize="small", frameon=False)
-    temporary = picture.with_name(f".{picture.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(picture)
+    temporary.replace(path)
     return True

@@ -30,8 +30,8 @@ def test_a_row_for_each_case_and_a_plot(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--picture=scaling.pdf"], "a picture must end in .png or .svg, got 'scaling.pdf'"),
-        (["--picture=nowhere/scaling.png"], "there is no folder 'nowhere'"),
+        (["--picture=scaling.pdf"], "a plot's file name must end in .png or .svg, got 'scaling.pdf'"),
+        (["--picture=nowhere/scaling.png"], "the folder 'nowhere' of the plot does not exist"),
         (["--batch_sizes=4,0"], "whole numbers from 1, separated by commas, got '0'"),
         (["--processors=mpn"], "unknown processor 'mpn'"),
     ],
