@@ -1,9 +1,9 @@
-"""Shortest paths from noisy observations of edges, with a network that knows Bellman-Ford (arXiv 2105.02761).
+"""Shortest paths from noisy edge observations, with a frozen Bellman-Ford processor (arXiv 2105.02761).
 
-The blueprint of neural algorithmic reasoning: a processor is trained on an algorithm whose inputs are plain
-numbers, then frozen, and a new encoder learns to feed it what is really observed. Here the weight of an edge
-is hidden; eight noisy sines of it are seen. First Bellman-Ford, then all of it but the encoder of the weights
-is frozen, and 1,024 parameters of the new encoder alone are trained:
+The blueprint of neural algorithmic reasoning: a processor is trained on an algorithm with abstract inputs,
+then frozen, and a new encoder learns to map raw observations to its inputs. Here the weight of an edge is
+hidden, and eight noisy sines of it are observed. The first command trains Bellman-Ford. The second one loads
+and freezes everything but the encoder of the weights, and trains only the new encoder, 1,024 parameters:
 
     MODEL="--config.model.processor=mpnn --config.model.hidden_size=64"
 
@@ -18,18 +18,19 @@ is frozen, and 1,024 parameters of the new encoder alone are trained:
         --config.training.init_params="('^processor/','^noisy_paths/')" \
         --config.training.frozen_params="('^processor/','/decode/','/encode/(pos|s|adj|pi_h|d|msk)_')"
 
-Cost: four minutes and one and a half, on two CPU cores that other work shares; most of the latter compiles.
-Measured, seed 0, right predecessors at n = 16 (validation) and n = 64 (test); Bellman-Ford itself, with the
-weights, is at 96.68 % and 92.87 %. The others are noisy_paths after 300 steps:
+Cost: 4 and 1.5 minutes on two shared CPU cores; most of the latter is compilation. Accuracy of the predicted
+predecessors with seed 0, at n = 16 (validation) and n = 64 (test):
 
-    this, at the learning rate 0.01 of the command              93.95 %  82.28 %
-    this, at the learning rate 0.001 of the recipe              91.60 %  73.78 %
-    everything trained, nothing loaded                          94.53 %  83.50 %
-    the processor alone loaded and frozen, all else trained     85.55 %  60.69 %
-    the processor frozen as it was drawn, all else trained      88.48 %  62.40 %
+    bellman_ford, with the weights as inputs                            96.68 %  92.87 %
+    noisy_paths, 300 steps:
+      the commands above (learning rate 0.01)                           93.95 %  82.28 %
+      the same with the default learning rate 0.001                     91.60 %  73.78 %
+      training everything from scratch                                  94.53 %  83.50 %
+      loading and freezing only the processor, training the rest        85.55 %  60.69 %
+      freezing a randomly initialized processor, training the rest      88.48 %  62.40 %
 
-The frozen processor pays together with the encoders and decoders of hints that it was trained with; between
-new ones, it does no better here than a random one.
+The frozen processor helps only together with the hint encoders and decoders that it was trained with; with
+new ones, it is no better here than a random one.
 """
 
 from typing import Any, NamedTuple
@@ -53,10 +54,10 @@ _PHASES = _RANDOM.uniform(0.0, 2 * np.pi, (NUM_FEATURES, 1, 1))
 def sample_observed_graph(
     random: np.random.RandomState, size: int, p: Any = 0.5, low: float = 0.0, high: float = 1.0
 ) -> tuple[Any, ...]:
-    """A weighted graph and a source, drawn as for Bellman-Ford, and D observations of each edge.
+    """Samples a weighted graph and a source as for Bellman-Ford, and D observations of each edge.
 
-    An observation is a sine of the weight, of a fixed frequency and phase, plus normal noise; it is the same
-    in both directions, and 0 where there is no edge.
+    An observation is a sine of the weight, with a fixed frequency and phase, plus Gaussian noise; it is
+    symmetric, and 0 where there is no edge.
     """
     A, s = WEIGHTED_GRAPH_AND_SOURCE.sample(random, size, p=p, low=low, high=high)
     noise = random.normal(0.0, NOISE, (NUM_FEATURES, size, size))
@@ -65,16 +66,22 @@ def sample_observed_graph(
 
 
 def check_observed_graph(A: Any, s: Any, features: Any) -> tuple[Any, ...]:
-    """The arguments of Bellman-Ford, and observations [D, N, N]."""
+    """Validates the arguments of Bellman-Ford and the observations [D, N, N].
+
+    Raises:
+      ValueError: if the graph is invalid, or the observations have the wrong shape or are not finite.
+    """
     A, s = WEIGHTED_GRAPH_AND_SOURCE.check(A=A, s=s)
     features = np.array(features, dtype=float)
     if features.shape != (NUM_FEATURES, *A.shape) or not np.isfinite(features).all():
-        raise ValueError(f"features must be {NUM_FEATURES} x {len(A)} x {len(A)} finite numbers")
+        raise ValueError(
+            f"features must be finite numbers of shape {(NUM_FEATURES, *A.shape)}, got shape {features.shape}"
+        )
     return A, s, features
 
 
 class Inputs(NamedTuple):
-    """What the network sees: places of the nodes, the source, which edges there are, and observations."""
+    """Input probes of the model: node positions, source, adjacency and observations."""
 
     pos: np.ndarray
     s: int
@@ -90,7 +97,7 @@ class Inputs(NamedTuple):
 
 
 def observed_probes(A: np.ndarray, s: int, features: np.ndarray) -> Inputs:
-    """Input probes of a graph; its weights are not among them."""
+    """Computes the input probes of a graph, which do not include its weights."""
     n, x = len(A), features
     adj = A + np.eye(n) != 0
     return Inputs(np.arange(n) / n, s, adj, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7])
@@ -117,11 +124,11 @@ SPEC = make_spec(
 )
 
 
-register_jitable(bellman_ford)  # so that compiled code may loop over it
+register_jitable(bellman_ford)  # lets numba inline it below
 
 
 def noisy_paths(A, s, features, pi):
-    """Bellman-Ford on the weights; the network is shown the observations instead."""
+    """Runs Bellman-Ford on the weights, which the model observes only through `features`."""
     for hints in bellman_ford(A, s, pi):  # noqa: UP028 (numba has no `yield from`)
         yield hints
 

@@ -1,15 +1,18 @@
-"""A processor in one file, outside nar: principal neighbourhood aggregation (arXiv 2004.05718).
+"""A custom processor in one file, outside nar: principal neighborhood aggregation (arXiv 2004.05718).
 
-It is trained by its name, from this folder or from any other that holds such a file:
+To train it, give its name, `module:ATTRIBUTE`; the module may be anywhere on the Python path or in the
+current directory:
 
     python -m experiments.train --config=configs/bfs.py --workdir=runs/pna \
         --config.model.processor=experiments.examples.pna:PNA
 
-    python -m experiments.train --config=configs/bfs.py --workdir=runs/pna-of-two \
+    python -m experiments.train --config=configs/bfs.py --workdir=runs/pna-max-mean \
         --config.model.processor=experiments.examples.pna:PNA \
         --config.model.processor_options="{'aggregations': ('max', 'mean')}"
 
-Or used alone, inside any `hk.transform`: `PNA(128)(Features(nodes, edges, graph, adjacency), hidden)`.
+It can also be used on its own inside any `hk.transform`:
+
+    PNA(128)(Features(nodes, edges, graph, adjacency), hidden)
 """
 
 from collections.abc import Sequence
@@ -31,12 +34,12 @@ from nar.processors import (
 
 
 class PNA(hk.Module):
-    """Message passing with several aggregations side by side (Corso et al. 2020).
+    """Message passing with several concatenated aggregations (Corso et al. 2020).
 
-    With z = [nodes, hidden] and i a sender, j a receiver:
+    For a sender i and a receiver j, with z = [nodes, hidden]:
 
         m_ij = relu(R z_j + S z_i + E edges_ij + G graph)
-        m_j  = [a(m_ij over the neighbours i of j) for each aggregation a]
+        m_j  = [a(m_ij over the neighbors i of j) for each aggregation a]
         h_j  = LayerNorm(relu(U [z_j, m_j]))
     """
 
@@ -48,21 +51,21 @@ class PNA(hk.Module):
         layer_norm: bool = True,
         name: str = "pna",
     ) -> None:
-        """Everything but `hidden_size` is an option: a key of `model.processor_options`."""
+        """Creates the processor; all arguments but `hidden_size` can be set in `model.processor_options`."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._aggregations = [find_aggregation(aggregation) for aggregation in aggregations]
         self._layer_norm = layer_norm
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
-        """Nothing recurrent but the hidden states."""
+        """Empty: the only recurrent state is `hidden`."""
         del batch_size, num_nodes
         return ()
 
     def __call__(
         self, features: Features, hidden: jax.Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
-        """One step: hidden states [B, N, H] to new ones."""
+        """One step; maps hidden states [B, N, H] to new ones."""
         del context
         check_shapes(features, hidden)
         size = self._hidden_size
@@ -70,8 +73,8 @@ class PNA(hk.Module):
         receiver, sender = Linear(size, name="receiver")(z), Linear(size, name="sender")(z)
         edge, graph = Linear(size, name="edge")(features.edges), Linear(size, name="graph")(features.graph)
         messages = jax.nn.relu(edge + receiver[:, None] + (sender + graph[:, None])[:, :, None])
-        received = [aggregate(messages, features.adjacency) for aggregate in self._aggregations]
-        nodes = jax.nn.relu(Linear(size, name="new")(z, *received))
+        aggregated = [aggregate(messages, features.adjacency) for aggregate in self._aggregations]
+        nodes = jax.nn.relu(Linear(size, name="new")(z, *aggregated))
         if self._layer_norm:
             nodes = LayerNorm(name="norm")(nodes)
         return ProcessorOutput(nodes=nodes, memory=memory)

@@ -1,7 +1,7 @@
-"""An algorithm that CLRS-30 lacks, in one file: strongly connected components in one pass (Tarjan 1972).
+"""A custom algorithm in one file, outside nar: Tarjan's strongly connected components (Tarjan 1972).
 
-Copy this file anywhere on the Python path and change it: nar needs no other. To sample it, to run it on a
-graph of your own, to look at a run, and to train a network on it:
+To add an algorithm, copy this file anywhere on the Python path and change it. To sample traces of it, run it
+on a given graph, display a trace and train a model on it:
 
     nar.sample_traces("experiments.examples.tarjan:TARJAN_SCC", size=16, count=32, seed=0)
     nar.run_algorithm("experiments.examples.tarjan:TARJAN_SCC", A=[(0, 1), (1, 0), (1, 2)])
@@ -10,7 +10,7 @@ graph of your own, to look at a run, and to train a network on it:
     python -m experiments.train --config=configs/base.py --workdir=runs/tarjan \
         --config.algorithms=experiments.examples.tarjan:TARJAN_SCC --config.data.problem.p="(0.05,0.1,0.2)"
 
-In a test, `nar.traces.check_algorithm(TARJAN_SCC)` checks all but what it computes.
+In a test, `nar.traces.check_algorithm(TARJAN_SCC)` checks everything except the correctness of the outputs.
 """
 
 from typing import Any, NamedTuple
@@ -21,17 +21,21 @@ from nar.algorithms import Algorithm
 from nar.problems import Problem
 from nar.specs import Kind, Location, make_spec
 
-# The problem: how it is drawn, what a user's own must fulfil, what the network sees of it.
+# The problem: how it is sampled, how user-provided arguments are validated, and its input probes.
 
 
 def sample_graph(random: np.random.RandomState, size: int, p: Any = 0.1) -> tuple[np.ndarray]:
-    """Each directed edge exists with probability p, or with one that is drawn from several."""
+    """Samples a directed Erdős-Rényi graph with edge probability p, or one drawn from several p."""
     probability = random.choice(np.atleast_1d(np.asarray(p)))
     return (random.binomial(1, probability, size=(size, size)).astype(np.float64),)
 
 
 def check_graph(A: Any) -> tuple[np.ndarray]:
-    """A square matrix of real numbers; what is not 0 is an edge."""
+    """Validates an adjacency matrix, any square matrix of real numbers whose non-zero entries are edges.
+
+    Raises:
+      ValueError: if it is not a square matrix of finite numbers.
+    """
     A = np.array(A, dtype=float)
     if A.ndim != 2 or A.shape[0] != A.shape[1] or not A.size or not np.isfinite(A).all():
         raise ValueError(f"A must be a square matrix of finite numbers, got shape {A.shape}")
@@ -39,7 +43,7 @@ def check_graph(A: Any) -> tuple[np.ndarray]:
 
 
 class Inputs(NamedTuple):
-    """What the network sees: places of the nodes, the matrix, and who is whose neighbour."""
+    """Input probes of the model: node positions, adjacency matrix, and adjacency mask with self-loops."""
 
     pos: np.ndarray
     A: np.ndarray
@@ -47,7 +51,7 @@ class Inputs(NamedTuple):
 
 
 def graph_probes(A: np.ndarray) -> Inputs:
-    """Input probes of a graph; every node is its own neighbour."""
+    """Computes the input probes of a graph."""
     num_nodes = len(A)
     return Inputs(np.arange(num_nodes) / num_nodes, A, A + np.eye(num_nodes) != 0)
 
@@ -73,15 +77,15 @@ SPEC = make_spec(
 
 
 class Hints(NamedTuple):
-    """One step.
+    """Hints of one step.
 
     Attributes:
-      scc_h: the root of each node's component, the node itself as long as that is open.
-      low: the low-link: the earliest node on the stack that a node is known to reach.
-      parent: where the search came from.
-      found: what has been reached.
-      on_stack: what has been reached and has no component yet.
-      u: where the search is.
+      scc_h: root of each node's component; the node itself while its component is not complete.
+      low: low-link, the earliest node on the stack that a node is known to reach.
+      parent: parent in the depth-first search tree.
+      found: discovered nodes.
+      on_stack: discovered nodes whose component is not complete.
+      u: current node of the search.
     """
 
     scc_h: np.ndarray
@@ -93,35 +97,32 @@ class Hints(NamedTuple):
 
 
 def tarjan_scc(A, scc):
-    """Searches depth first; a node that can reach nothing earlier on the stack is the root of its component.
+    """Depth-first search; a node that reaches no earlier node on the stack is the root of its component.
 
-    A step is the discovery of a node, an edge that lowers a low-link, a return, or a whole component.
+    A step is the discovery of a node, a lower low-link, a return to the parent, or a complete component.
     """
     n = len(A)
     scc[:] = np.arange(n)
     low, parent, stack = np.arange(n), np.arange(n), np.arange(n)
-    number, edge = (
-        np.zeros(n, np.int64),
-        np.zeros(n, np.int64),
-    )  # the order of discovery; the next edge to try
+    discovery_time, next_neighbor = np.zeros(n, np.int64), np.zeros(n, np.int64)
     found, on_stack = np.zeros(n, np.int64), np.zeros(n, np.int64)
     time = height = 0
     for root in range(n):
         u = root
-        while not found[root] or u != parent[u] or edge[u] < n or on_stack[u]:
+        while not found[root] or u != parent[u] or next_neighbor[u] < n or on_stack[u]:
             if not found[u]:
                 found[u] = on_stack[u] = 1
-                number[u] = time
+                discovery_time[u] = time
                 stack[height] = u
                 time, height = time + 1, height + 1
                 yield Hints(scc, low, parent, found, on_stack, u)
-            elif edge[u] < n:
-                v = edge[u]
-                edge[u] += 1
+            elif next_neighbor[u] < n:
+                v = next_neighbor[u]
+                next_neighbor[u] += 1
                 if A[u, v] != 0 and not found[v]:
                     parent[v] = u
                     u = v
-                elif A[u, v] != 0 and on_stack[v] and number[v] < number[low[u]]:
+                elif A[u, v] != 0 and on_stack[v] and discovery_time[v] < discovery_time[low[u]]:
                     low[u] = v
                     yield Hints(scc, low, parent, found, on_stack, u)
             elif on_stack[u] and low[u] == u:
@@ -132,7 +133,7 @@ def tarjan_scc(A, scc):
                 yield Hints(scc, low, parent, found, on_stack, u)
             else:
                 v, u = u, parent[u]
-                if number[low[v]] < number[low[u]]:
+                if discovery_time[low[v]] < discovery_time[low[u]]:
                     low[u] = low[v]
                 yield Hints(scc, low, parent, found, on_stack, u)
 
