@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from commands import TINY, run
-from lives import Life
+from running_script import RunningScript
 
 from configs import tiny
 from experiments import train as training
@@ -112,11 +112,11 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_p
     workdir = tmp_path / "run"
     metrics, saved = workdir / "metrics.jsonl", workdir / "checkpoints" / "step_10.npz"
     for number, step in ends:
-        life = Life("train", *TRAIN, f"--workdir={workdir}")
-        life.wait_for(lambda: saved.exists() and metrics.exists())
-        life.wait_for(lambda step=step: f'"step": {step}' in metrics.read_text())
-        life.signal(number)
-        code, output, errors = life.end()
+        script = RunningScript("train", *TRAIN, f"--workdir={workdir}")
+        script.wait_for(lambda: saved.exists() and metrics.exists())
+        script.wait_for(lambda step=step: f'"step": {step}' in metrics.read_text())
+        script.signal(number)
+        code, output, errors = script.end()
         assert not (workdir / "result.json").exists()
         assert ("Resuming from step" in output) == (number == signal.SIGKILL)
         if number == signal.SIGTERM:

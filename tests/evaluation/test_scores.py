@@ -46,7 +46,8 @@ def their_score(probe, truth, decided):
 @pytest.mark.parametrize("masked", [0.0, 0.5])
 @pytest.mark.parametrize("num_nodes", [1, NODES])
 @pytest.mark.parametrize(
-    ("location", "kind"), [place for place in every_kind.PLACES if place[1] is not Kind.PERMUTATION_POINTER]
+    ("location", "kind"),
+    [place for place in every_kind.PROBE_TYPES if place[1] is not Kind.PERMUTATION_POINTER],
 )
 def test_scores_are_those_of_dm_clrs(location, kind, num_nodes, masked):
     probe = every_kind.make_probe(Stage.OUTPUT, location, kind)

@@ -44,7 +44,7 @@ from nar.specs import MASKED, Kind, Stage
 @pytest.mark.parametrize("kind", Kind)
 def test_an_instance_is_exact_if_no_entry_is_wrong(kind):
     assert set(ENTRY_MATCHERS) == set(Kind)
-    location = next(location for location, one in every_kind.PLACES if one is kind)
+    location = next(location for location, one in every_kind.PROBE_TYPES if one is kind)
     probe = every_kind.make_probe(Stage.OUTPUT, location, kind)
     random = np.random.default_rng(0)
     truth = every_kind.random_truth(random, probe, (50,), 5, masked=0.2)

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 from commands import ROOT, command, run
-from lives import Life
+from running_script import RunningScript
 
 from experiments.fault_injection.compare_runs import differences
 from nar.runs.workdir import Workdir
@@ -113,12 +113,12 @@ def test_a_signal_while_it_starts_ends_it_with_a_line(tmp_path, number, seconds)
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path):
-    life = Life("train", *words_of(tmp_path / "run"))
-    life.wait_for((tmp_path / "run" / "checkpoints" / "step_0.npz").exists)
+    script = RunningScript("train", *words_of(tmp_path / "run"))
+    script.wait_for((tmp_path / "run" / "checkpoints" / "step_0.npz").exists)
     for _ in range(2):
-        life.signal(signal.SIGTERM)
+        script.signal(signal.SIGTERM)
         time.sleep(0.05)
-    code, output, errors = life.end()
+    code, output, errors = script.end()
     assert code in (1, 128 + signal.SIGTERM)
     assert "Interrupted" in errors and "Traceback" not in output + errors
 

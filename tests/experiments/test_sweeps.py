@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 
-import lives
 import numpy as np
 import pytest
+import running_script
 import scipy.stats
 from commands import ROOT, run
 
@@ -402,7 +402,7 @@ def sweep(root, *arguments, **options):
 
 
 def start(root, *arguments):
-    return lives.Life("sweep", *words_of(root, *arguments))
+    return running_script.RunningScript("sweep", *words_of(root, *arguments))
 
 
 def end(life):

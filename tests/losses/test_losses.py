@@ -24,7 +24,7 @@ SPEC = Spec(
         *(
             every_kind.make_probe(stage, *place)
             for stage in (Stage.HINT, Stage.OUTPUT)
-            for place in every_kind.PLACES
+            for place in every_kind.PROBE_TYPES
         ),
     ]
 )
@@ -32,7 +32,7 @@ SPEC = Spec(
 losses_by_probe = jax.jit(losses.losses_by_probe, static_argnums=0)
 loss_counts = jax.jit(losses.loss_counts, static_argnums=(0, 1))
 sinkhorn = jax.jit(lambda logits: log_sinkhorn(logits, 10))
-every_place = pytest.mark.parametrize(("location", "kind"), every_kind.PLACES)
+every_place = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
 
 
 def probes_at(location, kind):
@@ -79,7 +79,7 @@ def theirs(probe, truth):
 # Equal to dm-clrs's
 
 
-CAN_BE_MASKED = [place for place in every_kind.PLACES if place[1] in (Kind.MASK, Kind.CATEGORICAL)]
+CAN_BE_MASKED = [place for place in every_kind.PROBE_TYPES if place[1] in (Kind.MASK, Kind.CATEGORICAL)]
 THEY_LACK = every_kind.make_probe(Stage.HINT, Location.EDGE, Kind.MASK_ONE)
 
 
@@ -113,7 +113,7 @@ def their_losses(masked):
 
 @pytest.mark.parametrize(
     ("location", "kind", "masked"),
-    [(*place, 0.0) for place in every_kind.PLACES] + [(*place, 0.4) for place in CAN_BE_MASKED],
+    [(*place, 0.0) for place in every_kind.PROBE_TYPES] + [(*place, 0.4) for place in CAN_BE_MASKED],
 )
 def test_losses_are_those_of_dm_clrs(location, kind, masked):
     _, _, ours = at_every_place(1, masked)

@@ -143,7 +143,7 @@ def test_every_table_covers_every_kind(table, kind):
 
 @pytest.mark.parametrize("table", [ENCODER_CHANNELS, DECODERS], ids=["ENCODER_CHANNELS", "DECODERS"])
 def test_every_table_covers_every_place(table):
-    assert set(every_kind.PLACES) <= set(table)
+    assert set(every_kind.PROBE_TYPES) <= set(table)
 
 
 @every_algorithm
@@ -441,8 +441,8 @@ def test_outputs_have_a_derivative_by_soft_hints_only(feedback):
 
 
 NODES = 5
-every_place = pytest.mark.parametrize(("location", "kind"), every_kind.PLACES)
-HINTS = {place: every_kind.make_probe(Stage.HINT, *place) for place in every_kind.PLACES}
+every_place = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
+HINTS = {place: every_kind.make_probe(Stage.HINT, *place) for place in every_kind.PROBE_TYPES}
 
 
 def their_type(kind):

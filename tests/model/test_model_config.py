@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
-from twins import (
+from matched_models import (
     BATCH,
     HIDDEN,
     SIZE,
     assert_same_loss_and_gradients,
     assert_same_predictions,
-    make_twins,
+    make_matched_models,
 )
 
 from nar import ALGORITHMS
@@ -68,8 +68,8 @@ def cases(*quick, slow):
 )
 def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
     """In evaluation."""
-    twins = make_twins(task, **{"processor": "pgn", **options})
-    assert_same_predictions(twins.our_evaluation, twins.their_evaluation)
+    models = make_matched_models(task, **{"processor": "pgn", **options})
+    assert_same_predictions(models.our_evaluation, models.their_evaluation)
 
 
 @cases(
@@ -93,9 +93,9 @@ def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
 )
 def test_training_with_knobs_is_that_of_dm_clrs(task, options):
     """Predictions, loss and gradients; not of permutations, which have random noise in training."""
-    twins = make_twins(task, **{"processor": "pgn", **options})
-    assert_same_predictions(twins.our_training.predicted, twins.their_training.predicted)
-    assert_same_loss_and_gradients(twins)
+    models = make_matched_models(task, **{"processor": "pgn", **options})
+    assert_same_predictions(models.our_training.predicted, models.their_training.predicted)
+    assert_same_loss_and_gradients(models)
 
 
 # ---------------------------------------------------------------------------------------------------

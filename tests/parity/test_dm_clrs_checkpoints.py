@@ -13,7 +13,7 @@ import optax
 import oracle
 import pytest
 from commands import run
-from twins import random_params
+from matched_models import random_params
 
 from nar import ALGORITHMS
 from nar.data import Transforms

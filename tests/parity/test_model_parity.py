@@ -5,7 +5,7 @@ import numpy as np
 import oracle
 import pytest
 import tasks
-from twins import SIZE, assert_same_loss_and_gradients, assert_same_predictions, make_twins
+from matched_models import SIZE, assert_same_loss_and_gradients, assert_same_predictions, make_matched_models
 
 from nar import ALGORITHMS
 from nar.evaluation import score_outputs
@@ -54,13 +54,13 @@ OTHERS = [
 
 @quick_first(QUICK, OTHERS)
 def test_same_predictions_and_scores(pair):
-    twins = make_twins(*pair)
-    ours, theirs = twins.our_evaluation, twins.their_evaluation
+    models = make_matched_models(*pair)
+    ours, theirs = models.our_evaluation, models.their_evaluation
     assert_same_predictions(ours, theirs)
     with oracle.relaxed():
-        decided = oracle.decoders.postprocess(twins.theirs._spec[0], theirs.outputs, 0.1, 50, hard=True)
-        their_score = oracle.clrs.evaluate(twins.feedback.outputs, decided)
-    scores = score_outputs(twins.model.specs[twins.task], twins.batch, ours.outputs)
+        decided = oracle.decoders.postprocess(models.theirs._spec[0], theirs.outputs, 0.1, 50, hard=True)
+        their_score = oracle.clrs.evaluate(models.feedback.outputs, decided)
+    scores = score_outputs(models.model.specs[models.task], models.batch, ours.outputs)
     assert scores["score"] == pytest.approx(their_score["score"], abs=1e-6)
 
 
@@ -79,32 +79,32 @@ def test_same_predictions_and_scores(pair):
 )
 def test_same_losses_and_gradients(pair):
     """Of training, where predictions are those of evaluation; sorting is left out, which has random noise."""
-    twins = make_twins(*pair)
-    assert_same_loss_and_gradients(twins)
-    assert_same_predictions(twins.our_training.predicted, twins.their_training.predicted)
+    models = make_matched_models(*pair)
+    assert_same_loss_and_gradients(models)
+    assert_same_predictions(models.our_training.predicted, models.their_training.predicted)
 
 
 @quick_first([("heapsort", "gatv2")], [(task, "triplet_gmpnn") for task in ORDERING])
 def test_same_losses_of_permutations_without_noise(pair):
     """The losses of dm-clrs on the predictions that it makes without noise are ours on ours."""
-    twins = make_twins(*pair)
-    features = twins.feedback.features
+    models = make_matched_models(*pair)
+    features = models.feedback.features
 
     def their_losses(outputs, hints):
         return {
             truth.name: oracle.losses.output_loss(truth, outputs[truth.name], SIZE)
-            for truth in twins.feedback.outputs
+            for truth in models.feedback.outputs
         } | {
             truth.name: oracle.losses.hint_loss(truth, list(hints[truth.name]), features.lengths, SIZE)
             for truth in features.hints
         }
 
     with oracle.relaxed():
-        expected = jax.jit(their_losses)(*twins.their_evaluation)
-    steps = np.maximum(twins.batch.lengths - 1, 1)
-    ours = Predictions(*twins.our_evaluation, losses={}, steps=steps)
-    specification = twins.model.specs[twins.task]
-    losses = jax.jit(losses_by_probe, static_argnums=0)(specification, twins.batch, ours)
+        expected = jax.jit(their_losses)(*models.their_evaluation)
+    steps = np.maximum(models.batch.lengths - 1, 1)
+    ours = Predictions(*models.our_evaluation, losses={}, steps=steps)
+    specification = models.model.specs[models.task]
+    losses = jax.jit(losses_by_probe, static_argnums=0)(specification, models.batch, ours)
     assert Kind.PERMUTATION_POINTER in {probe.kind for probe in specification.outputs}
     assert set(losses) == set(expected)
     for name, value in expected.items():

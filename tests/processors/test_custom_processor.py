@@ -12,9 +12,9 @@ from processor_contract import (
     HIDDEN,
     NODES,
     Compiled,
-    assert_order_does_not_matter,
-    assert_padding_and_form_of_edges_do_not_matter,
-    plain_features,
+    assert_invariant_to_padding_and_edge_format,
+    assert_permutation_equivariant,
+    dense_features,
 )
 
 from experiments.examples.pna import PNA
@@ -88,9 +88,9 @@ def test_the_current_directory_is_searched(tmp_path, monkeypatch):
 
 def test_the_example_keeps_the_contract():
     example = Compiled(lambda: PNA(HIDDEN))
-    assert example(*plain_features()).nodes.shape == (BATCH, NODES, HIDDEN)
-    assert_order_does_not_matter(example)
-    assert_padding_and_form_of_edges_do_not_matter(example, 9.0)
+    assert example(*dense_features()).nodes.shape == (BATCH, NODES, HIDDEN)
+    assert_permutation_equivariant(example)
+    assert_invariant_to_padding_and_edge_format(example, 9.0)
 
 
 def train(folder, *arguments):

@@ -17,17 +17,17 @@ from processor_contract import (
     NODES,
     SIZE,
     Compiled,
+    assert_bfloat16_close_to_float32,
     assert_close,
-    assert_gradients_reach_every_parameter,
-    assert_half_precision,
-    assert_order_does_not_matter,
-    assert_padding_and_form_of_edges_do_not_matter,
+    assert_every_parameter_has_gradient,
+    assert_invariant_to_padding_and_edge_format,
+    assert_permutation_equivariant,
     cast_floating,
-    half_of,
+    dense_features,
     initial_params,
     padded,
-    plain_features,
     random_features,
+    to_bfloat16,
     transformed,
 )
 
@@ -104,7 +104,7 @@ def network(name):
 
 @every_processor
 def test_shapes(name):
-    processed = network(name)(*plain_features())
+    processed = network(name)(*dense_features())
     assert isinstance(processed, ProcessorOutput)
     assert processed.nodes.shape == (BATCH, NODES, HIDDEN)
     assert processed.messages is None or processed.messages.shape == (BATCH, NODES, HIDDEN)
@@ -116,7 +116,7 @@ def test_shapes(name):
 
 @pytest.mark.parametrize("name", sorted(set(PROCESSORS) - set(OF_MEMORY)))
 def test_order_of_nodes_does_not_matter(name):
-    assert_order_does_not_matter(network(name))
+    assert_permutation_equivariant(network(name))
 
 
 @pytest.mark.parametrize("name", OF_MEMORY)
@@ -125,16 +125,16 @@ def test_order_of_nodes_matters_to_memory_networks(name):
     params = network(name).params
     assert params["memnet"]["places"].any()
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_order_does_not_matter(network(name))
+        assert_permutation_equivariant(network(name))
     alike = {**params, "memnet": {**params["memnet"], "places": 0 * params["memnet"]["places"]}}
-    assert_order_does_not_matter(functools.partial(network(name).alone, alike))
+    assert_permutation_equivariant(functools.partial(network(name).unpadded, alike))
 
 
 @every_processor
 @pytest.mark.parametrize("garbage", [pytest.param(0.0, marks=pytest.mark.slow), 50.0])
 def test_padding_nodes_and_the_form_of_edges_change_nothing(name, garbage):
     """What works alone on plain arrays, and with all that a network gives it, computes the same."""
-    assert_padding_and_form_of_edges_do_not_matter(network(name), garbage)
+    assert_invariant_to_padding_and_edge_format(network(name), garbage)
 
 
 @every_processor
@@ -148,12 +148,12 @@ def test_padding_nodes_get_no_gradient(name):
 
 @every_processor
 def test_gradients_reach_every_parameter(name):
-    assert_gradients_reach_every_parameter(network(name))
+    assert_every_parameter_has_gradient(network(name))
 
 
 @every_processor
 def test_every_feature_is_read(name):
-    features, hidden = plain_features()
+    features, hidden = dense_features()
     before = network(name)(features, hidden)
     for field in ("nodes", "edges", "graph"):
         changed = features._replace(**{field: getattr(features, field) + 1})
@@ -167,7 +167,7 @@ READ_THE_GRAPH = {"gat", "gatv2", "memnet_masked", *(name for name in LAYOUTS if
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_which_read_the_graph(name):
-    features, hidden = plain_features()
+    features, hidden = dense_features()
     alone = np.tile(np.eye(NODES, dtype=bool), (BATCH, 1, 1))
     before, after = (
         network(name)(each, hidden).nodes for each in (features, features._replace(adjacency=alone))
@@ -177,7 +177,7 @@ def test_which_read_the_graph(name):
 
 @every_processor
 def test_which_mask_predictions(name):
-    features, hidden = plain_features()
+    features, hidden = dense_features()
     pointer_mask = network(name)(features, hidden).pointer_mask
     assert (pointer_mask is not None) == name.endswith("pgn_mask")
     if pointer_mask is not None:
@@ -186,7 +186,7 @@ def test_which_mask_predictions(name):
 
 @every_processor
 def test_samples_are_apart(name):
-    features, hidden = plain_features()
+    features, hidden = dense_features()
     second = np.arange(BATCH)[:, None, None] == 1
     other = features._replace(nodes=features.nodes + second, graph=features.graph + second[:, 0])
     before, after = (
@@ -206,14 +206,14 @@ def test_samples_are_apart(name):
 )
 def test_half_precision(name, edges):
     """Of features in bfloat16 everything that is made is in bfloat16, and near."""
-    features = random_features() if edges == "factored" else plain_features()
-    assert_half_precision(network(name), *features)
+    features = random_features() if edges == "factored" else dense_features()
+    assert_bfloat16_close_to_float32(network(name), *features)
 
 
 @every_processor
 def test_types(name):
     """Dense features in bfloat16 make states in bfloat16, of parameters that are float32 in any case."""
-    half = half_of(*plain_features())
+    half = to_bfloat16(*dense_features())
     forward = hk.without_apply_rng(hk.transform(lambda f, h: PROCESSORS[name](HIDDEN)(f, h)))
     params = jax.eval_shape(forward.init, jax.random.key(0), *half)
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), params) == jax.tree.map(
@@ -250,7 +250,7 @@ def test_wrong_shapes(field, shape, message):
 )
 def test_every_processor_checks_shapes(name, cases):
     features, hidden = random_features()
-    call = functools.partial(jax.eval_shape, network(name).alone, network(name).params)
+    call = functools.partial(jax.eval_shape, network(name).unpadded, network(name).params)
     with pytest.raises(ValueError, match=r"hidden must have shape \(2, 5, H\), got \(2, 4, 8\)"):
         call(features, hidden[:, 1:])
     for field, shape, message in cases:
@@ -417,11 +417,11 @@ QUICK = ("gates apart", "a gated memory of numbers", "an LSTM behind")
 )
 def test_compositions_keep_the_contract(kind):
     composed = Compiled(COMPOSED[kind])
-    assert composed(*plain_features()).nodes.shape == (BATCH, NODES, HIDDEN)
-    assert_order_does_not_matter(composed)
-    assert_padding_and_form_of_edges_do_not_matter(composed, 7.0)
-    assert_gradients_reach_every_parameter(composed)
-    half = jax.eval_shape(composed.alone, composed.params, *half_of(*random_features()))
+    assert composed(*dense_features()).nodes.shape == (BATCH, NODES, HIDDEN)
+    assert_permutation_equivariant(composed)
+    assert_invariant_to_padding_and_edge_format(composed, 7.0)
+    assert_every_parameter_has_gradient(composed)
+    half = jax.eval_shape(composed.unpadded, composed.params, *to_bfloat16(*random_features()))
     assert half.nodes.dtype == jnp.bfloat16
 
 
@@ -471,7 +471,7 @@ def test_heads_divide_sizes(make, num_heads):
 def test_attention_reads_edges_of_its_own_node(make):
     """Node i weighs j by edge (i, j), as in dm-clrs."""
     attention = Compiled(lambda: make(HIDDEN))
-    features, hidden = plain_features()
+    features, hidden = dense_features()
     features = features._replace(adjacency=np.ones_like(features.adjacency))
     edges = features.edges.copy()
     edges[:, 2, 3] += 3.0
@@ -599,21 +599,21 @@ def test_recurrent_aggregation_is_an_lstm():
 def test_aggregation_by_name_or_callable(name, make):
     """Both are the same; what is padding is not aggregated; gradients are finite."""
     named, given = (Compiled(lambda by=by: make(HIDDEN, aggregation=by)) for by in (name, AGGREGATIONS[name]))
-    assert_close(named(*plain_features()), given(*plain_features()), 1e-4)
-    assert_padding_and_form_of_edges_do_not_matter(named, 3.0)
-    assert_gradients_reach_every_parameter(named)
+    assert_close(named(*dense_features()), given(*dense_features()), 1e-4)
+    assert_invariant_to_padding_and_edge_format(named, 3.0)
+    assert_every_parameter_has_gradient(named)
     if name == "recurrent":
         with pytest.raises(AssertionError, match="Not equal to tolerance"):
-            assert_order_does_not_matter(named)
+            assert_permutation_equivariant(named)
     else:
-        assert_order_does_not_matter(named)
+        assert_permutation_equivariant(named)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", AGGREGATIONS)
 def test_aggregations_of_bfloat16(name):
     """What is in bfloat16 stays so, and near."""
-    assert_half_precision(Compiled(lambda: PGN(HIDDEN, aggregation=name)), *random_features())
+    assert_bfloat16_close_to_float32(Compiled(lambda: PGN(HIDDEN, aggregation=name)), *random_features())
 
 
 @pytest.mark.parametrize("name", ["min", "", None, 3, ["max"]])
@@ -640,7 +640,7 @@ def test_gradients_are_finite_however_they_are_compiled():
     features, hidden = random_features()
     edges = features.edges
     features = features._replace(edges=FactoredFeatures(edges.values[..., :1], edges.vectors[:1], edges.bias))
-    apply = network("triplet_mpnn").alone
+    apply = network("triplet_mpnn").unpadded
 
     def loss(params):
         processed = apply(params, features, hidden)
@@ -702,7 +702,7 @@ def test_offset_of_linear(bias):
 def test_triplets_have_edges():
     for name in PROCESSORS:
         if name.startswith("triplet"):
-            assert network(name)(*plain_features()).edges.shape == (BATCH, NODES, NODES, HIDDEN)
+            assert network(name)(*dense_features()).edges.shape == (BATCH, NODES, NODES, HIDDEN)
 
 
 def test_max_plus_is_a_loop():
@@ -734,7 +734,7 @@ def test_triplets_are_those_of_dm_clrs():
     z = np.concatenate([features.nodes, hidden], axis=-1)
     with oracle.relaxed():
         apply = jax.jit(theirs.apply, static_argnums=4)
-        messages = apply(converted, z, plain_features()[0].edges, features.graph, 4)
+        messages = apply(converted, z, dense_features()[0].edges, features.graph, 4)
     out = params["triplets/out"]
     expected = np.maximum(
         np.max(np.asarray(messages), axis=1) @ np.asarray(out["w"]) + np.asarray(out["b"]), 0

@@ -51,7 +51,7 @@ def changed_places(probe, hints, step):
 
 @pytest.mark.parametrize("table", [PARTS, FORMS], ids=["PARTS", "FORMS"])
 def test_every_location_and_kind_is_drawn(table):
-    assert set(table) == set(every_kind.PLACES)
+    assert set(table) == set(every_kind.PROBE_TYPES)
 
 
 def test_every_kind_is_read():
@@ -78,7 +78,9 @@ def test_readings_tell_all_of_a_trace(name):
 
 
 def test_masked_vectors_read_as_none():
-    probe = every_kind.make_probe(Stage.HINT, *next(p for p in every_kind.PLACES if p[1] is Kind.CATEGORICAL))
+    probe = every_kind.make_probe(
+        Stage.HINT, *next(p for p in every_kind.PROBE_TYPES if p[1] is Kind.CATEGORICAL)
+    )
     vectors = np.array([[0, 1, 0], [0, 0, MASKED], [MASKED] * 3, [0, 0, 0]])
     assert read(probe, vectors).tolist() == [1, MASKED, MASKED, MASKED]
 

@@ -31,14 +31,14 @@ def _can_be(location, kind):
     return True
 
 
-PLACES = [(location, kind) for location in Location for kind in Kind if _can_be(location, kind)]
+PROBE_TYPES = [(location, kind) for location in Location for kind in Kind if _can_be(location, kind)]
 """Every pair of location and kind that a probe can have."""
 
 NAME = "every_kind"
 SPEC = Spec(
     make_probe(stage, location, kind)
     for stage in Stage
-    for location, kind in PLACES
+    for location, kind in PROBE_TYPES
     # Only outputs become permutation matrices, and many Sinkhorn iterations take long to compile.
     if stage is Stage.OUTPUT or kind is not Kind.PERMUTATION_POINTER
 )

@@ -3,5 +3,5 @@
 import os
 
 NUM_EXAMPLES = int(os.environ.get("NAR_TEST_EXAMPLES", "30"))
-EXAMPLES_OF_EACH = NUM_EXAMPLES // 4
+EXAMPLES_PER_ALGORITHM = NUM_EXAMPLES // 4
 """Where they are drawn for each of thirty algorithms."""

@@ -44,7 +44,7 @@ def with_dense_edges(features: Features) -> Features:
     return features._replace(edges=factored.values @ factored.vectors + factored.bias)
 
 
-def plain_features(seed: int = 0) -> tuple[Features, np.ndarray]:
+def dense_features(seed: int = 0) -> tuple[Features, np.ndarray]:
     """Those of `random_features`, with edges as one array."""
     features, hidden = random_features(seed)
     return with_dense_edges(features), hidden
@@ -135,14 +135,14 @@ class Compiled:
         random = np.random.default_rng(0)
         self.params = jax.tree.map(
             lambda leaf: leaf + 0.1 * random.standard_normal(leaf.shape).astype(np.float32),
-            initial_params(forward, *plain_features()),
+            initial_params(forward, *dense_features()),
         )
-        self.alone = jax.jit(hk.without_apply_rng(hk.transform(forward)).apply)
+        self.unpadded = jax.jit(hk.without_apply_rng(hk.transform(forward)).apply)
         self.padded = jax.jit(padded)
 
     def __call__(self, features: Features, hidden: Any) -> ProcessorOutput:
         """What it makes of features with dense edges and without padding."""
-        return self.alone(self.params, features, hidden)
+        return self.unpadded(self.params, features, hidden)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -158,9 +158,9 @@ def _like(value: Any, change: Callable[[Any], Any]) -> Any:
     return None if value is None else change(np.asarray(value))
 
 
-def assert_order_does_not_matter(call: Callable[..., ProcessorOutput]) -> None:
+def assert_permutation_equivariant(call: Callable[..., ProcessorOutput]) -> None:
     """Raises AssertionError unless what is said of each node is the same in another order of nodes."""
-    features, hidden = plain_features()
+    features, hidden = dense_features()
     order = np.array([3, 1, 4, 0, 2])
 
     def nodes(value: Any) -> Any:
@@ -181,9 +181,9 @@ def assert_order_does_not_matter(call: Callable[..., ProcessorOutput]) -> None:
     assert_close(after.losses, before.losses)
 
 
-def assert_padding_and_form_of_edges_do_not_matter(processor: Compiled, garbage: float) -> None:
+def assert_invariant_to_padding_and_edge_format(processor: Compiled, garbage: float) -> None:
     """Raises AssertionError if padding, factored edges, a memory of zeros or a context make a difference."""
-    before = processor(*plain_features())
+    before = processor(*dense_features())
     after, _ = processor.padded(processor.params, *padded(*random_features(), 2, garbage))
     assert_close(after.nodes[:, :NODES], before.nodes)
     assert_close(_like(after.messages, lambda value: value[:, :NODES]), before.messages)
@@ -193,7 +193,7 @@ def assert_padding_and_form_of_edges_do_not_matter(processor: Compiled, garbage:
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
 
 
-def assert_gradients_reach_every_parameter(processor: Compiled) -> None:
+def assert_every_parameter_has_gradient(processor: Compiled) -> None:
     """Raises AssertionError if the gradient of a parameter is not finite, or zero."""
     _, gradients = processor.padded(processor.params, *padded(*random_features(), 2, 1.0))
     for module, leaves in gradients[0].items():
@@ -204,7 +204,7 @@ def assert_gradients_reach_every_parameter(processor: Compiled) -> None:
             assert is_offset_of_logits or np.abs(gradient).max() > 0, (module, leaf)
 
 
-def half_of(features: Features, hidden: np.ndarray) -> Any:
+def to_bfloat16(features: Features, hidden: np.ndarray) -> Any:
     """Features and states in bfloat16; vectors of factored edges, which are parameters, as they are."""
     half, half_hidden = cast_floating(jnp.bfloat16, (features, hidden))
     if isinstance(features.edges, FactoredFeatures):
@@ -213,9 +213,9 @@ def half_of(features: Features, hidden: np.ndarray) -> Any:
     return half, half_hidden
 
 
-def assert_half_precision(processor: Compiled, features: Features, hidden: np.ndarray) -> None:
+def assert_bfloat16_close_to_float32(processor: Compiled, features: Features, hidden: np.ndarray) -> None:
     """Raises AssertionError unless all that is made of bfloat16 is in bfloat16, and near."""
-    half = half_of(features, hidden)
+    half = to_bfloat16(features, hidden)
     rounded = cast_floating(np.float32, half)
     if isinstance(features.edges, FactoredFeatures):
         rounded = with_dense_edges(rounded[0]), rounded[1]

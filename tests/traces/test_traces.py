@@ -7,7 +7,7 @@ import hypothesis
 import numpy as np
 import oracle
 import pytest
-from examples import EXAMPLES_OF_EACH
+from examples import EXAMPLES_PER_ALGORITHM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trace_checks import assert_same, plain_and_compiled, run_python
@@ -591,7 +591,7 @@ def survives(call):
 
 
 @every_algorithm
-@settings(max_examples=EXAMPLES_OF_EACH)
+@settings(max_examples=EXAMPLES_PER_ALGORITHM)
 @given(data=st.data())
 def test_nonsense_arguments(name, data):
     algorithm = nar.ALGORITHMS[name]
@@ -604,7 +604,7 @@ def test_nonsense_arguments(name, data):
 
 
 @every_algorithm
-@settings(max_examples=EXAMPLES_OF_EACH)
+@settings(max_examples=EXAMPLES_PER_ALGORITHM)
 @given(data=st.data())
 def test_nonsense_requests(name, data):
     options = data.draw(

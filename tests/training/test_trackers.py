@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import pytest
 from commands import run
-from lives import Life
 from quick_runs import config_of, quick_runs
+from running_script import RunningScript
 
 from experiments import train as training
 from nar.runs.workdir import Workdir
@@ -449,10 +449,10 @@ def test_the_real_ones_offline(tmp_path, name):
         "--config.training.steps=600",
     )
     metrics = workdir / "metrics.jsonl"
-    life = Life("train", *SHORT, f"--workdir={workdir}", *arguments)
-    life.wait_for(lambda: metrics.exists() and len(metrics.read_text()) > 9000)
-    life.signal(signal.SIGTERM)
-    code, _, errors = life.end()
+    script = RunningScript("train", *SHORT, f"--workdir={workdir}", *arguments)
+    script.wait_for(lambda: metrics.exists() and len(metrics.read_text()) > 9000)
+    script.signal(signal.SIGTERM)
+    code, _, errors = script.end()
     assert code == 1, errors
     identity = read_json(workdir / "trackers" / f"{name}.json")["id"]
     code, _, errors = run("train", *SHORT, f"--workdir={workdir}", *arguments)

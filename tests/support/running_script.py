@@ -10,7 +10,7 @@ from collections.abc import Callable
 import commands
 
 
-class Life:
+class RunningScript:
     """A process of a script, which runs beside the test."""
 
     def __init__(self, script: str, *arguments: object) -> None:

@@ -55,7 +55,7 @@ class Trained(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Twins:
+class MatchedModels:
     """Both networks, and what each makes of the batch.
 
     What is compared twice is compiled once: predictions in training come with the gradients.
@@ -136,7 +136,9 @@ def _stacked(outputs: Any, hints: Any) -> Predicted:
 
 
 @functools.cache
-def make_twins(task: str, processor: str, hint_mode: str = "encoded_decoded", **options: Any) -> Twins:
+def make_matched_models(
+    task: str, processor: str, hint_mode: str = "encoded_decoded", **options: Any
+) -> MatchedModels:
     """Twins for a task; options are knobs under our names."""
     algorithm, seed = ALGORITHMS[task], 3
     options = {"encoder_init": "xavier_on_scalars", **options}
@@ -168,7 +170,7 @@ def make_twins(task: str, processor: str, hint_mode: str = "encoded_decoded", **
     their_params = random_params(shapes)
     params = convert_parameters(their_params, processor, model.specs)
     batch = Transforms().apply(algorithm, clrs30_sample(task, SIZE, BATCH, seed))
-    return Twins(theirs, their_params, feedback, model, params, task, processor, batch)
+    return MatchedModels(theirs, their_params, feedback, model, params, task, processor, batch)
 
 
 def random_params(shapes: Any) -> Any:
@@ -205,11 +207,11 @@ def assert_same_predictions(ours: Predicted, theirs: Predicted) -> None:
             assert_close(our_logits[name], value)
 
 
-def assert_same_loss_and_gradients(twins: Twins) -> None:
+def assert_same_loss_and_gradients(models: MatchedModels) -> None:
     """Raises AssertionError unless loss and gradients in training are the same."""
-    ours, theirs = twins.our_training, twins.their_training
+    ours, theirs = models.our_training, models.their_training
     np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-4)
-    expected = twins.converted(theirs.gradients)
+    expected = models.converted(theirs.gradients)
     assert set(ours.gradients) == set(expected)
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
     for module, leaves in expected.items():
