@@ -185,7 +185,7 @@ BAD_CONFIGS = {
     "--config.training.steps=0": "training.steps must be an integer of at least 1",
     "--config.training.learning_rate=-1.0": "learning_rate must be positive",
     "--config.training.batch_size=0": "training.batch_size must be an integer of at least 1",
-    "--config.training.frozen_params=('nothing',)": "frozen_params pattern 'nothing' finds no parameter",
+    "--config.training.frozen_params=('nothing',)": "frozen_params pattern 'nothing' matches no parameter",
     "--nonsense=1": "nonsense",
 }
 

@@ -8,11 +8,11 @@ import shutil
 
 import numpy as np
 import pytest
-from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
 from damage import DAMAGES, truncated
+from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
 
-from experiments.cli import load_run
 from experiments import train
+from experiments.cli import load_run
 from nar.runs.workdir import Workdir
 from nar.training import digest, read_json
 
@@ -112,7 +112,7 @@ def test_with_every_file_damaged_it_says_so_and_does_not_train(finished, unfinis
     for path in workdir.checkpoints.glob("*.npz"):
         truncated(path, random)
     workdir.result.unlink(missing_ok=True)
-    with pytest.raises(ValueError, match="no whole checkpoint in .*; remove the folder to start anew"):
+    with pytest.raises(ValueError, match="no intact checkpoint in .*; remove the folder to start over"):
         train.run(CONFIG, workdir)
     shutil.rmtree(workdir.checkpoints)
     train.run(CONFIG, workdir)
@@ -141,7 +141,11 @@ def test_a_run_of_an_older_version_goes_on_with_the_defaults_of_new_keys(
 ):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     config = read_json(workdir.config)
-    del config["training"]["on_nonfinite"], config["training"]["early_stopping_patience"], config["evaluation"]
+    del (
+        config["training"]["on_nonfinite"],
+        config["training"]["early_stopping_patience"],
+        config["evaluation"],
+    )
     for path in (workdir.config, workdir.checkpoints / "config.json"):
         path.write_text(json.dumps(config))
     assert load_run.open_workdir(workdir.path)[1]["training"]["on_nonfinite"] == "stop"

@@ -84,22 +84,24 @@ def test_renames(source):
     found = load_matching_params(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
     assert found.loaded == transfer.loaded
     jax.tree.map(np.testing.assert_array_equal, found.params, transfer.params)
-    with pytest.raises(ValueError, match="init_renames pattern '.nothing' finds no parameter"):
+    with pytest.raises(ValueError, match="init_renames pattern '.nothing' matches no parameter"):
         load_matching_params(other, source, ("",), (("^nothing", ""),))
-    with pytest.raises(ValueError, match="gives two parameters one name"):
+    with pytest.raises(ValueError, match="gives two parameters the same name"):
         load_matching_params(other, source, ("",), ((".*", "one"),))
     with pytest.raises(ValueError, match="must be pairs"):
         load_matching_params(other, source, ("",), ("bfs",))
 
 
 def test_what_does_not_fit_is_refused(source, swapped):
-    with pytest.raises(ValueError, match="(?s)do not fit:.*processor/mpnn.*there.*here"):
+    with pytest.raises(
+        ValueError, match="(?s)shapes differ from those of the other run:.*processor/mpnn.*there.*here"
+    ):
         load_matching_params(params_of("bfs", hidden_size=8), source, ("^processor/",))
-    with pytest.raises(ValueError, match=r"'mpnnn' finds no parameter .* none there, and none here"):
+    with pytest.raises(ValueError, match=r"'mpnnn' matches no parameter .* none there, and none here"):
         load_matching_params(swapped, source, ("^processor/", "mpnnn"))
     with pytest.raises(ValueError, match=r"finds processor/mpnn/.* there, and processor/gat/.* here"):
         load_matching_params(params_of("bfs", processor="gat"), source, ("^processor/",))
-    with pytest.raises(ValueError, match="init_params pattern '.' is no regular expression"):
+    with pytest.raises(ValueError, match="init_params pattern '.' is not a regular expression"):
         load_matching_params(swapped, source, ("(",))
 
 
@@ -198,7 +200,7 @@ def other(tmp_path_factory):
         ({"init_params": ()}, "training.init_params must have a pattern"),
         (
             {"init_params": ("nothing",)},
-            "init_params pattern 'nothing' finds no parameter that both runs have",
+            "init_params pattern 'nothing' matches no parameter that both runs have",
         ),
     ],
 )

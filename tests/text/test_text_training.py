@@ -155,7 +155,7 @@ BAD = {
     "data.decimals": (-2, "data.decimals"),
     "training.batch_size": (0, "training.batch_size must be an integer of at least 1"),
     "training.schedule": ("slow", "training: unknown schedule 'slow'"),
-    "training.frozen_params": (("nothing",), "frozen_params pattern 'nothing' finds no parameter"),
+    "training.frozen_params": (("nothing",), "frozen_params pattern 'nothing' matches no parameter"),
     "evaluation.most_characters": (0, "evaluation.most_characters must be an integer of at least 1"),
     "evaluation.test_lengths": ((4, 4), "questions of test: lengths of minimum must differ"),
 }

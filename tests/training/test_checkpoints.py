@@ -135,14 +135,14 @@ def test_all_checkpoints_damaged(copy):
     for path in copy.glob("*.npz"):
         path.write_bytes(b"PK")
     checkpoints = Checkpoints(copy)
-    with pytest.raises(ValueError, match=r"no whole checkpoint .*damaged: \[2, 4, 5\]"):
+    with pytest.raises(ValueError, match=r"no intact checkpoint .*damaged: \[2, 4, 5\]"):
         checkpoints.restore(small_state(0))
     assert checkpoints.steps == [2, 4, 5]
 
 
 def test_a_checkpoint_of_another_network_is_refused_and_stays(copy):
     other = small_state(0, optimizer=optax.sgd(0.1))
-    with pytest.raises(ValueError, match=r"step_5.npz does not fit the run's config.*optimizer/"):
+    with pytest.raises(ValueError, match=r"step_5.npz does not match the run's config.*optimizer/"):
         Checkpoints(copy).restore(other)
     assert Checkpoints(copy).steps == [2, 4, 5]
 
@@ -163,7 +163,7 @@ def test_no_checkpoints(tmp_path):
 
 def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "checkpoints").write_text("")
-    with pytest.raises(ValueError, match="checkpoints is damaged: it is no folder"):
+    with pytest.raises(ValueError, match="checkpoints is not a folder"):
         Checkpoints(tmp_path / "checkpoints")
 
 

@@ -321,7 +321,7 @@ def test_what_one_process_refuses_ends_both(together, tmp_path):
 
     codes, output, errors = Pair(tmp_path / "new", second=("--config.training.seed=1",)).ended()
     assert codes == [1, 1] and output == ""
-    assert "the config of process 1 is not that of process 0" in errors[1]
+    assert "the config of process 1 differs from that of process 0" in errors[1]
     assert "process 0: stopped, since process 1 failed" in errors[0]
     assert not (tmp_path / "new").exists()
 

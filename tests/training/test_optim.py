@@ -177,7 +177,7 @@ def test_frozen_parameters_count_neither_in_the_clip_nor_in_the_decay():
         ({"options": {"beta": 0.9}}, "optimizer_options: adam has no option 'beta'; known: b1, b2, eps"),
         ({"options": {"b1": "high"}}, "optimizer adam cannot be used with options {'b1': 'high'}"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative, got -0.1"),
-        ({"name": "adamw", "weight_decay": 0.1}, "adamw has an option weight_decay of its own"),
+        ({"name": "adamw", "weight_decay": 0.1}, "adamw has its own option weight_decay"),
         (
             {"learning_rate_multipliers": (("a", 0.0),)},
             "the factor of 'a' must be a positive number, got 0.0",
@@ -185,9 +185,12 @@ def test_frozen_parameters_count_neither_in_the_clip_nor_in_the_decay():
         ({"learning_rate_multipliers": ("a",)}, r"must be pairs \(pattern, factor\), got 'a'"),
         (
             {"learning_rate_multipliers": (("(", 1.0),)},
-            r"learning_rate_multipliers pattern '\(' is no regular",
+            r"learning_rate_multipliers pattern '\(' is not a regular",
         ),
-        ({"weight_decay": 0.1, "weight_decay_exclude": (3,)}, "weight_decay_exclude pattern 3 is no string"),
+        (
+            {"weight_decay": 0.1, "weight_decay_exclude": (3,)},
+            "weight_decay_exclude pattern 3 is not a string",
+        ),
     ],
 )
 def test_bad_optimizers(arguments, message):
@@ -487,12 +490,15 @@ def test_config_reaches_the_optimizer():
             {"early_stopping_patience": -1},
             "training: early_stopping_patience must be an integer of at least 0, got -1",
         ),
-        ({"weight_decay_exclude": ("nothing",)}, "weight_decay_exclude pattern 'nothing' finds no parameter"),
+        (
+            {"weight_decay_exclude": ("nothing",)},
+            "weight_decay_exclude pattern 'nothing' matches no parameter",
+        ),
         (
             {"learning_rate_multipliers": (("nothing", 2.0),)},
-            "learning_rate_multipliers pattern 'nothing' finds no",
+            "learning_rate_multipliers pattern 'nothing' matches no",
         ),
-        ({"frozen_params": ("nothing",)}, "frozen_params pattern 'nothing' finds no parameter"),
+        ({"frozen_params": ("nothing",)}, "frozen_params pattern 'nothing' matches no parameter"),
     ],
 )
 def test_bad_configs(changes, message):

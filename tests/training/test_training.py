@@ -161,7 +161,7 @@ def test_every_parameter_trains_unless_frozen(task, processor):
     [
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"learning_rate": 1e-3, "grad_clip_norm": -1.0}, "grad_clip_norm must not be negative"),
-        ({"learning_rate": 1e-3, "frozen_params": ("(",)}, "no regular expression"),
+        ({"learning_rate": 1e-3, "frozen_params": ("(",)}, "is not a regular expression"),
     ],
 )
 def test_optimizer_errors(arguments, message):
@@ -170,7 +170,7 @@ def test_optimizer_errors(arguments, message):
 
 
 def test_freeze_pattern_that_finds_nothing():
-    with pytest.raises(ValueError, match="finds no parameter"):
+    with pytest.raises(ValueError, match="matches no parameter"):
         frozen_names({"a": {"w": np.zeros(1)}}, ("b/",))
 
 

@@ -1,1 +1,1 @@
-"""Checkpoints, and loading a part of another run's parameters."""
+"""Checkpoints, and initialization from another run's parameters."""

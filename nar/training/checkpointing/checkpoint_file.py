@@ -1,6 +1,6 @@
-"""One checkpoint as one file: arrays by name in an archive of numpy's (.npz), notes and a checksum.
+"""Checkpoint file: a NumPy archive (.npz) of arrays by name, JSON metadata and a checksum.
 
-`numpy.load(path)["params/processor/mpnn/norm/scale"]` reads it without nar.
+It can be read without nar: `numpy.load(path)["params/processor/mpnn/norm/scale"]`.
 """
 
 import json
@@ -22,15 +22,15 @@ Arrays = dict[str, np.ndarray]
 def write_checkpoint(
     path: pathlib.Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
 ) -> None:
-    """Writes a checkpoint, whole or not at all.
+    """Writes a checkpoint file atomically.
 
     Args:
-      path: of the file, which may exist.
-      arrays: by name.
-      notes: plain JSON.
+      path: the file, replaced if it exists.
+      arrays: arrays by name.
+      metadata: JSON-serializable metadata.
 
     Raises:
-      OSError: naming the file, if it cannot be written.
+      OSError: if the file cannot be written; the message names it.
     """
     content = {name: _as_read(array) for name, array in arrays.items()}
     content[_METADATA] = _to_bytes(json.dumps(metadata))
@@ -39,10 +39,13 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: pathlib.Path) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays and notes as they were written; of types that are not numpy's, the bytes.
+    """Reads and verifies a checkpoint file.
+
+    Returns:
+      Arrays by name, and metadata. Arrays of extension types such as bfloat16 are read as raw bytes.
 
     Raises:
-      Exception: of whatever kind, if anything in the file is not as it was written.
+      Exception: of any type, if the file is damaged in any way.
     """
     _check_archive(path)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -55,17 +58,17 @@ def read_checkpoint(path: pathlib.Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def read_metadata(path: pathlib.Path) -> dict[str, Any]:
-    """The notes alone.
+    """Reads only the metadata of a checkpoint file.
 
     Raises:
-      Exception: of whatever kind, if they cannot be read.
+      Exception: of any type, if it cannot be read.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return json.loads(archive[_METADATA].tobytes())
 
 
 def _check_archive(path: pathlib.Path) -> None:
-    """Raises unless the checksum of each part is right: so that no array is made of a damaged header."""
+    """Raises unless the CRC of each archive member is right, so that no damaged array header is parsed."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
@@ -73,7 +76,7 @@ def _check_archive(path: pathlib.Path) -> None:
 
 
 def _as_read(array: np.ndarray) -> np.ndarray:
-    """As numpy will read it: of types that are not its own, such as bfloat16, it keeps the bytes."""
+    """The array as NumPy will read it: extension types such as bfloat16 become raw bytes."""
     return array.view(np.dtype((np.void, array.dtype.itemsize))) if array.dtype.kind == "V" else array
 
 

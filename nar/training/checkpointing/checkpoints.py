@@ -1,7 +1,7 @@
-"""Checkpoints of a run: the last two, the last and the best that were scored, each one file.
+"""Checkpoints of a run, one file each: the last two, the last one that was scored, and the best.
 
-A checkpoint takes its name in one moment, when all of it is on disk, and is only believed if its checksum is
-right. So a process may be killed, or a disk be full, at any moment.
+A checkpoint is renamed into place once it is complete on disk, and it is used only if its checksum is right,
+so the process may be killed, or the disk be full, at any moment.
 """
 
 import dataclasses
@@ -33,11 +33,11 @@ _NAME = re.compile(r"step_(\d+)(?:\.npz)?")
 
 @dataclasses.dataclass(frozen=True)
 class RestoredCheckpoint:
-    """A checkpoint that was read and found whole.
+    """A verified checkpoint.
 
     Attributes:
-      state: as it was saved, on the host.
-      notes: what was saved beside it.
+      state: the saved state, on the host.
+      metadata: the metadata that were saved with it.
     """
 
     state: TrainState
@@ -45,20 +45,20 @@ class RestoredCheckpoint:
 
 
 class Checkpoints:
-    """Checkpoints of one run."""
+    """The checkpoints of one run: saving, retention and restoring."""
 
     def __init__(self, folder: pathlib.Path, *, read_only: bool = False) -> None:
-        """Opens the folder of a run.
+        """Opens the checkpoint folder of a run.
 
         Args:
-          folder: made if missing.
-          read_only: for scoring a run that another process may be training.
+          folder: created if missing, unless `read_only`.
+          read_only: for reading while another process may be training the run.
 
         Raises:
-          ValueError: if it is no folder.
+          ValueError: if `folder` is not a folder.
         """
         if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is damaged: it is no folder; remove it to start anew")
+            raise ValueError(f"{folder} is not a folder; remove it to start over")
         if not read_only:
             with path_in_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -69,23 +69,23 @@ class Checkpoints:
 
     @property
     def steps(self) -> list[int]:
-        """Steps of which there is a checkpoint, the latest last."""
+        """Steps with a checkpoint, in ascending order."""
         names = [path.name for path in self._folder.glob("step_*")]
-        return sorted({int(found[1]) for found in map(_NAME.fullmatch, names) if found})
+        return sorted({int(match[1]) for match in map(_NAME.fullmatch, names) if match})
 
     def save(
         self, state: TrainState, score: float | Sequence[float] | None, metadata: Mapping[str, Any]
     ) -> None:
-        """Saves a state, and removes those that need not be kept; a state that was saved already stays.
+        """Saves a state and removes superseded checkpoints; a step that was already saved is not saved again.
 
         Args:
-          state: what to save.
-          score: on validation, which alone decides what is best, of each replica if there are several; None
-            if this step has none.
-          notes: plain JSON to save beside it.
+          state: the state.
+          score: validation score, which alone decides which checkpoint is best; a sequence of one score per
+            seed if there are several; None if this step has none.
+          metadata: JSON-serializable metadata to save with it.
 
         Raises:
-          OSError: naming the file, if it cannot be written; then all that was saved before is still there.
+          OSError: if the file cannot be written; the message names it, and earlier checkpoints are kept.
         """
         step = int(state.step)
         if step in self._saved:
@@ -97,64 +97,66 @@ class Checkpoints:
             _remove(self._path(other))
 
     def restore(self, template: TrainState) -> RestoredCheckpoint | None:
-        """The latest checkpoint that is whole, or None if there is none at all.
+        """Restores the latest intact checkpoint; None if there are no checkpoints.
 
-        Damaged ones are set aside, with a warning: the run will write their steps again.
+        Damaged checkpoints are renamed, with a warning, since the run will write their steps again.
 
         Args:
           template: a state of the same shapes.
 
         Raises:
-          ValueError: if there are checkpoints, but all are damaged, or if the latest whole one does not fit
-            the template; then none is set aside.
+          ValueError: if all checkpoints are damaged, or if the latest intact one does not match the template;
+            nothing is renamed then.
         """
         steps = self.steps
         if not steps:
             return None
-        restored = self._first_whole(reversed(steps), template)
+        restored = self._first_intact(reversed(steps), template)
         for step in [step for step in steps if self._read(step, template) is None]:
             self._set_aside(step)
         return restored
 
     def restore_last(self, template: TrainState) -> RestoredCheckpoint:
-        """The latest whole checkpoint.
+        """Restores the latest intact checkpoint.
 
         Raises:
-          ValueError: if there is none, or if it does not fit the template.
+          ValueError: if there is none, or if it does not match the template.
         """
-        return self._first_whole(reversed(self.steps), template)
+        return self._first_intact(reversed(self.steps), template)
 
     def restore_scored(self, template: TrainState) -> RestoredCheckpoint:
-        """The latest whole checkpoint that was scored, or that of step 0.
+        """Restores the latest intact checkpoint that was scored, or that of step 0.
 
         Raises:
-          ValueError: if there is none, or if it does not fit the template.
+          ValueError: if there is none, or if it does not match the template.
         """
-        return self._first_whole(reversed([step for step in self.steps if self._is_regular(step)]), template)
+        return self._first_intact(reversed([step for step in self.steps if self._is_regular(step)]), template)
 
     def restore_best(self, template: TrainState, seed_index: int = 0) -> RestoredCheckpoint:
-        """The whole checkpoint with the highest score, the latest of equals.
+        """Restores the intact checkpoint with the highest score, the latest in case of ties.
 
         Args:
           template: a state of the same shapes.
-          seed_index: whose score counts, if there are several.
+          seed_index: index of the seed whose score decides, if there are several.
 
         Raises:
-          ValueError: if there is none, or if it does not fit the template.
+          ValueError: if there is none, or if it does not match the template.
         """
         best_first = sorted(self.steps, key=lambda step: (self._score(step, seed_index), step), reverse=True)
-        return self._first_whole(best_first, template)
+        return self._first_intact(best_first, template)
 
-    def _first_whole(self, steps: Iterable[int], template: TrainState) -> RestoredCheckpoint:
+    def _first_intact(self, steps: Iterable[int], template: TrainState) -> RestoredCheckpoint:
         for step in steps:
-            found = self._read(step, template)
-            if found is not None:
-                arrays, record = found
+            content = self._read(step, template)
+            if content is not None:
+                arrays, record = content
                 return RestoredCheckpoint(
                     _from_arrays(arrays, template, self._path(step)), record["metadata"]
                 )
-        found = f"damaged: {self.steps}" if self.steps else "there are none"
-        raise ValueError(f"no whole checkpoint in {self._folder} ({found}); remove the folder to start anew")
+        reason = f"damaged: {self.steps}" if self.steps else "there are none"
+        raise ValueError(
+            f"no intact checkpoint in {self._folder} ({reason}); remove the folder to start over"
+        )
 
     def _read(self, step: int, template: TrainState) -> tuple[Arrays, dict[str, Any]] | None:
         path = self._path(step)
@@ -181,14 +183,14 @@ class Checkpoints:
         return {*steps[-KEPT_LAST:], *regular[-1:], *best}
 
     def _is_regular(self, step: int) -> bool:
-        """Whether every run of this config makes it; those where one was interrupted have no score."""
+        """Returns whether every run of the config saves this step; one saved at an interruption has no score."""
         return step == 0 or len(self._scores(step)) > 0
 
     def _score(self, step: int, seed_index: int) -> float:
         return dict(enumerate(self._scores(step))).get(seed_index, -math.inf)
 
     def _scores(self, step: int) -> tuple[float, ...]:
-        """Of each replica; empty if it was not scored, or is damaged."""
+        """Score of each seed; empty if the checkpoint was not scored or is damaged."""
         try:
             path = self._path(step)
             score = (read_old_metadata if path.is_dir() else read_metadata)(path)["score"]
@@ -216,7 +218,7 @@ def _remove(path: pathlib.Path) -> None:
 
 
 def _to_arrays(state: TrainState) -> Arrays:
-    """The numbers of a state by name; of the random key those behind it."""
+    """The arrays of a state by name; the PRNG key as its key data."""
     return _by_name(with_plain_key(state))
 
 
@@ -225,28 +227,28 @@ def _by_name(tree: Any) -> Arrays:
 
 
 def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> TrainState:
-    wanted = jax.tree_util.tree_leaves_with_path(with_plain_key(template))
-    shapes = {_name(path): (leaf.shape, leaf.dtype.itemsize) for path, leaf in wanted}
-    found = {name: (array.shape, array.dtype.itemsize) for name, array in arrays.items()}
-    differ = sorted(name for name in {*shapes, *found} if shapes.get(name) != found.get(name))
+    expected_leaves = jax.tree_util.tree_leaves_with_path(with_plain_key(template))
+    expected = {_name(path): (leaf.shape, leaf.dtype.itemsize) for path, leaf in expected_leaves}
+    actual = {name: (array.shape, array.dtype.itemsize) for name, array in arrays.items()}
+    differ = sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
     if differ:
         raise ValueError(
-            f"{path} does not fit the run's config, or another version of nar wrote it: "
-            f"{len(differ)} arrays differ, among them {', '.join(differ[:3])}"
+            f"{path} does not match the run's config, or was written by another version of nar: "
+            f"{len(differ)} arrays differ, e.g. {', '.join(differ[:3])}"
         )
-    leaves = [arrays[_name(path)].view(leaf.dtype) for path, leaf in wanted]
+    leaves = [arrays[_name(path)].view(leaf.dtype) for path, leaf in expected_leaves]
     state = jax.tree.unflatten(jax.tree.structure(with_plain_key(template)), leaves)
     return with_random_key(state)
 
 
 def with_plain_key(state: TrainState) -> TrainState:
-    """The state with the numbers behind its random key in place of that."""
-    # Of this process's copy, since the others take no part.
+    """The state with its PRNG key replaced by the key data."""
+    # This process's copy, since other processes do not take part.
     return dataclasses.replace(state, key=np.asarray(jax.random.key_data(state.key.addressable_data(0))))
 
 
 def with_random_key(state: TrainState) -> TrainState:
-    """The state with a random key in place of the numbers behind it."""
+    """Inverse of `with_plain_key`."""
     return dataclasses.replace(state, key=jax.random.wrap_key_data(jnp.asarray(state.key)))
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints as nar once wrote them, with orbax, a folder each: they are still read."""
+"""Reader of the checkpoints of earlier versions of nar: Orbax folders."""
 
 import dataclasses
 import json
@@ -14,38 +14,39 @@ _NO_SCORE = -1.0
 
 
 def read_old_checkpoint(folder: pathlib.Path, template: TrainState) -> tuple[Any, dict[str, Any]]:
-    """The fields of a state, and its notes.
+    """Reads the fields of a state, and its metadata.
 
     Args:
-      folder: of the checkpoint.
-      template: a state of the same shapes, with the numbers behind its random key.
+      folder: the checkpoint.
+      template: a state of the same shapes, with the key data of its PRNG key.
 
     Raises:
-      Exception: of whatever kind, if anything in the folder is not as it was written.
+      Exception: of any type, if the folder is damaged in any way.
     """
     try:
         import orbax.checkpoint as ocp
     except ImportError:
-        raise ValueError("it is of an older version, and needs orbax-checkpoint (extra `orbax`)") from None
+        raise ValueError("an older version wrote it: reading needs the extra `orbax`") from None
     fields = {field.name: getattr(template, field.name) for field in dataclasses.fields(template)}
     shapes = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), fields)
     present = {name: value for name, value in shapes.items() if jax.tree.leaves(value)}
     record = read_old_metadata(folder)
-    # Of the processes of a run only the first reads: it waits for no other.
-    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
-    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
-    with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
-        found: Any = checkpointer.restore(folder.absolute() / "state", args=ocp.args.StandardRestore(present))
-    if digest(found) != record["sha256"]:
+    # Only the first process reads, so it must not wait for the others.
+    options = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=options)
+    with ocp.Checkpointer(handler, multiprocessing_options=options) as checkpointer:
+        args = ocp.args.StandardRestore(present)
+        restored: Any = checkpointer.restore(folder.absolute() / "state", args=args)
+    if digest(restored) != record["sha256"]:
         raise ValueError("its content does not match its checksum")
-    return found, record
+    return restored, record
 
 
 def read_old_metadata(folder: pathlib.Path) -> dict[str, Any]:
-    """Notes, score and checksum.
+    """Reads metadata, score and checksum.
 
     Raises:
-      Exception: of whatever kind, if they cannot be read.
+      Exception: of any type, if they cannot be read.
     """
     score = json.loads((folder / "metrics" / "metrics").read_text())["score"]
     record = json.loads((folder / "notes" / "metadata").read_text())

@@ -1,7 +1,7 @@
-"""Transfer: parameters of another run as the start of this one, by name; and what then trains.
+"""Initialization from another run's parameters, matched by name.
 
-Names, not positions: parameters of encoders and decoders are named by algorithm and probe, those of the
-processor by itself, so that the order of the algorithms in either run does not matter.
+Encoders and decoders are named by algorithm and probe, and the processor has a name of its own, so the order
+of the algorithms in either run does not matter.
 """
 
 import dataclasses
@@ -22,11 +22,11 @@ from nar.training.optim.parameter_patterns import (
 
 @dataclasses.dataclass(frozen=True)
 class LoadedParams:
-    """Parameters of which some were loaded.
+    """Initial parameters, some of them loaded from another run.
 
     Attributes:
-      params: all of the new run.
-      loaded: names of those that were loaded.
+      params: all parameters of the new run.
+      loaded: names of the loaded ones.
     """
 
     params: Params
@@ -36,62 +36,62 @@ class LoadedParams:
 def load_matching_params(
     params: Params, source: Params, patterns: Sequence[str], renames: Sequence[tuple[str, str]] = ()
 ) -> LoadedParams:
-    """Takes over the parameters that a pattern finds and that both runs have.
+    """Loads the parameters that match a pattern and that both runs have.
 
     Args:
-      params: of the new run, before its first step.
-      source: of the other run.
-      patterns: regular expressions over names of parameters.
-      renames: pairs of a regular expression and what is put in its place in names of the other run, before
-        anything else: `("^bfs/", "dijkstra/")` takes what is of bfs there for what is of dijkstra here.
+      params: initial parameters of the new run.
+      source: parameters of the other run.
+      patterns: regular expressions that are searched for in parameter names.
+      renames: pairs (pattern, replacement), applied first to the names of the other run: with
+        `("^bfs/", "dijkstra/")` its encoders and decoders of bfs initialize those of dijkstra.
 
     Raises:
-      ValueError: if a pattern is no regular expression or finds no parameter that both runs have, or if
+      ValueError: if a pattern is not a regular expression or matches no parameter that both runs have, or if
         shapes differ.
     """
-    found, wanted = _renamed(dict(_named(source)), renames), dict(_named(params))
-    common = [name for name in wanted if name in found]
+    available, targets = _renamed(dict(_named(source)), renames), dict(_named(params))
+    common = [name for name in targets if name in available]
     compiled = compile_patterns("init_params", patterns)
     for pattern in compiled:
         if not any(pattern.search(name) for name in common):
             raise ValueError(
-                f"init_params pattern {pattern.pattern!r} finds no parameter that both runs have; "
-                f"it finds {_some(pattern, found)} there, and {_some(pattern, wanted)} here"
+                f"init_params pattern {pattern.pattern!r} matches no parameter that both runs have; "
+                f"it matches {_some(pattern, available)} there, and {_some(pattern, targets)} here"
             )
     loaded = [name for name in common if matches_any(compiled, name)]
-    _check_shapes({name: (found[name].shape, wanted[name].shape) for name in loaded})
-    chosen = set(loaded)
+    _check_shapes({name: (available[name].shape, targets[name].shape) for name in loaded})
+    selected = set(loaded)
 
-    def choose(path: tuple[object, ...], leaf: jax.Array) -> jax.Array:
+    def select(path: tuple[object, ...], leaf: jax.Array) -> jax.Array:
         name = parameter_name(path)
-        return found[name].astype(leaf.dtype) if name in chosen else leaf
+        return available[name].astype(leaf.dtype) if name in selected else leaf
 
-    return LoadedParams(jax.tree_util.tree_map_with_path(choose, params), tuple(loaded))
+    return LoadedParams(jax.tree_util.tree_map_with_path(select, params), tuple(loaded))
 
 
 def describe_params(params: Params, loaded: Collection[str] | None, frozen: Collection[str]) -> list[str]:
-    """A line a part: its arrays and numbers, whether it was loaded or is new, and whether it trains.
+    """Summary with one line per module: its size, whether it was loaded or is new, and whether it trains.
 
     Args:
-      params: of the run.
-      loaded: names of those that came from another run; None if the run did not start from another.
+      params: parameters of the run.
+      loaded: names of those loaded from another run; None if the run was not initialized from one.
       frozen: names of those that do not train.
     """
     rows: dict[tuple[str, str, str], list[int]] = {}
     for name, leaf in _named(params):
         origin = "" if loaded is None else "loaded" if name in loaded else "new"
-        row = rows.setdefault((_part_of(name), origin, "frozen" if name in frozen else "trained"), [0, 0])
+        row = rows.setdefault((_module_of(name), origin, "frozen" if name in frozen else "trained"), [0, 0])
         row[0] += 1
         row[1] += leaf.size
-    width = max(len(part) for part, _, _ in rows)
+    width = max(len(module) for module, _, _ in rows)
     return [
-        f"{part:<{width}}  {arrays:>4} arrays {size:>10,} parameters  {', '.join(filter(None, states))}"
-        for (part, *states), (arrays, size) in sorted(rows.items())
+        f"{module:<{width}}  {arrays:>4} arrays {size:>10,} parameters  {', '.join(filter(None, states))}"
+        for (module, *states), (arrays, size) in sorted(rows.items())
     ]
 
 
-def _part_of(name: str) -> str:
-    """`processor/mpnn` of `processor/mpnn/norm/scale`, `bfs/encode` of `bfs/encode/pi_h_0/w`."""
+def _module_of(name: str) -> str:
+    """Top-level module of a parameter: `bfs/encode` for `bfs/encode/pi_h_0/w`."""
     return "/".join(name.split("/")[:2])
 
 
@@ -107,7 +107,9 @@ def _renamed(named: dict[str, jax.Array], renames: Sequence[tuple[str, str]]) ->
         matching_names("init_renames", [pattern], list(named))
         changed = {re.sub(pattern, replacement, name): leaf for name, leaf in named.items()}
         if len(changed) < len(named):
-            raise ValueError(f"init_renames {pattern!r} to {replacement!r} gives two parameters one name")
+            raise ValueError(
+                f"init_renames {pattern!r} to {replacement!r} gives two parameters the same name"
+            )
         named = changed
     return named
 
@@ -116,10 +118,10 @@ def _check_shapes(shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]) ->
     differ = {name: pair for name, pair in shapes.items() if pair[0] != pair[1]}
     lines = [f"  {name}: {there} there, {here} here" for name, (there, here) in differ.items()]
     if lines:
-        raise ValueError("\n".join(["parts of the other run do not fit:", *lines]))
+        raise ValueError("\n".join(["shapes differ from those of the other run:", *lines]))
 
 
 def _some(pattern: re.Pattern[str], names: Iterable[str]) -> str:
-    """The first of the names that a pattern finds."""
-    found = [name for name in names if pattern.search(name)]
-    return ", ".join([*found[:3], *(["..."] if len(found) > 3 else [])]) or "none"
+    """The first few names that match a pattern, for messages."""
+    matches = [name for name in names if pattern.search(name)]
+    return ", ".join([*matches[:3], *(["..."] if len(matches) > 3 else [])]) or "none"

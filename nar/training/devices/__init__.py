@@ -1,1 +1,1 @@
-"""The device mesh, and the processes of one run."""
+"""The device mesh, and coordination of the processes of a run."""

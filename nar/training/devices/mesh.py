@@ -1,6 +1,6 @@
-"""Devices: one mesh with one axis, the same code from one CPU to a pod.
+"""Data parallelism on a one-dimensional device mesh; the same code runs on one CPU and on a TPU pod.
 
-Batches are split over the axis `data`; states are copies everywhere. Under `jit` the compiler does the rest.
+Batches are sharded over the axis `data` and states are replicated; under `jit` the compiler does the rest.
 """
 
 import dataclasses
@@ -19,96 +19,96 @@ from nar.traces import TraceBatch
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """Some devices, of one process or of all, as one axis."""
+    """A one-dimensional mesh of devices, of one process or of all."""
 
     mesh: Mesh
 
     @classmethod
     def all(cls) -> "Devices":
-        """Every device of every process; those of a process are neighbours."""
+        """All devices of all processes, ordered by process."""
         return cls.of(sorted(jax.devices(), key=lambda device: (device.process_index, device.id)))
 
     @classmethod
     def one(cls) -> "Devices":
-        """The first device of this process, for work that no other process takes part in."""
+        """The first device of this process, for computations without the other processes."""
         return cls.of(jax.local_devices()[:1])
 
     @classmethod
     def of(cls, devices: Sequence[Any]) -> "Devices":
-        """These devices."""
+        """A mesh of the given devices."""
         return cls(Mesh(np.array(devices), ("data",)))
 
     @property
     def platform(self) -> str:
-        """What they are: cpu, gpu or tpu."""
+        """Platform of the devices: cpu, gpu or tpu."""
         return self.mesh.devices.flat[0].platform
 
     @property
     def num_processes(self) -> int:
-        """How many processes the devices belong to."""
+        """Number of processes that the devices belong to."""
         return len({device.process_index for device in self.mesh.devices.flat})
 
     @property
     def process(self) -> int:
-        """The number of this process among them."""
+        """Index of this process among them."""
         return jax.process_index() if self.num_processes > 1 else 0
 
     @property
     def replicated(self) -> NamedSharding:
-        """A copy on each device."""
+        """Sharding with a full copy on each device."""
         return NamedSharding(self.mesh, PartitionSpec())
 
     def check_batch_size(self, batch_size: int) -> None:
-        """Raises ValueError unless batches can be split evenly."""
+        """Raises ValueError unless the batch size is a multiple of the number of devices."""
         if batch_size % self.mesh.size:
-            of = f" of {self.num_processes} processes" if self.num_processes > 1 else ""
+            suffix = f" of {self.num_processes} processes" if self.num_processes > 1 else ""
             raise ValueError(
-                f"batch_size {batch_size} must be a multiple of the {self.mesh.size} devices{of}"
+                f"batch_size {batch_size} must be a multiple of the {self.mesh.size} devices{suffix}"
             )
 
     def round_up(self, batch_size: int) -> int:
-        """The next batch size that can be split evenly."""
+        """The smallest multiple of the number of devices that is at least `batch_size`."""
         return -(-batch_size // self.mesh.size) * self.mesh.size
 
     def process_slice(self, batch_size: int) -> slice:
-        """Which rows of a batch that can be split evenly are this process's."""
+        """The rows of a global batch that this process loads."""
         rows = batch_size // self.num_processes
         return slice(self.process * rows, (self.process + 1) * rows)
 
     def make_state(self, init: Callable[[], Any]) -> Any:
-        """The result of `init()`, new arrays that are the same in each process, on all devices."""
+        """Replicates the result of `init()`: new arrays, the same in each process."""
         return jax.device_put(init(), self.replicated) if self.num_processes == 1 else self.put_state(init())
 
     def state_shapes(self, init: Callable[[], Any]) -> Any:
-        """Shapes of what `make_state` makes, with their places; nothing is computed."""
+        """Shapes, types and shardings of the result of `make_state`, without computing it."""
 
-        def placed(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        def with_sharding(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self.replicated)
 
-        return jax.tree.map(placed, jax.eval_shape(init))
+        return jax.tree.map(with_sharding, jax.eval_shape(init))
 
     def put_state(self, tree: Any) -> Any:
-        """Arrays that are the same in each process, copied to all devices; they share memory with nothing."""
+        """Replicates arrays that are the same in each process; the result shares no memory with them."""
         return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=self.replicated)(tree)
 
-    def put_batch(self, batch: TraceBatch, leading: int = 0) -> TraceBatch:
-        """This process's share of a batch as part of the whole one.
+    def put_batch(self, batch: TraceBatch, num_leading_axes: int = 0) -> TraceBatch:
+        """Makes the global, sharded batch from this process's rows of it.
 
         Args:
-          batch: of numpy arrays.
-          leading: how many axes they have before those of a `TraceBatch`; each device has them whole.
+          batch: this process's rows, as NumPy arrays.
+          num_leading_axes: number of axes before those of a `TraceBatch`; they are not sharded.
         """
 
         def put(path: tuple[Any, ...], value: np.ndarray) -> jax.Array:
-            before = leading + (path[0].name == "hints")
-            spec = PartitionSpec(*(None,) * before, "data")
+            batch_axis = num_leading_axes + (path[0].name == "hints")
+            spec = PartitionSpec(*(None,) * batch_axis, "data")
             value = value.astype(np.float32) if value.dtype == np.float64 else value
             return jax.make_array_from_process_local_data(NamedSharding(self.mesh, spec), value)
 
         return jax.tree_util.tree_map_with_path(put, batch)
 
     def any(self, flag: bool) -> jax.Array:
-        """Whether the flag is set in any process: a scalar, the same everywhere."""
+        """Logical or of a flag over all processes: a replicated scalar."""
         rows = np.full(self.mesh.size // self.num_processes, flag)
         sharding = NamedSharding(self.mesh, PartitionSpec("data"))
         flags = jax.make_array_from_process_local_data(sharding, rows)
@@ -116,17 +116,20 @@ class Devices:
 
     @property
     def is_single_cpu(self) -> bool:
-        """Whether all is computed by one CPU, by itself."""
+        """Whether the mesh is a single CPU device."""
         return self.mesh.size == 1 and self.mesh.devices.flat[0].platform == "cpu"
 
     @property
     def must_block(self) -> bool:
-        """Whether each step must be waited for: several CPU devices in one process can deadlock otherwise."""
+        """Whether to block on each step, without which several CPU devices in one process can deadlock."""
         return self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu"
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled code on disk, in `$JAX_COMPILATION_CACHE_DIR` or the user's cache folder."""
+    """Turns on JAX's persistent compilation cache.
+
+    It is in `$JAX_COMPILATION_CACHE_DIR`, or else in the user's cache folder.
+    """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(home / "nar" / "jax"))

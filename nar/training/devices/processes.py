@@ -1,6 +1,6 @@
-"""The processes of one run: what the first does for all, and how they stop together.
+"""Coordination of the processes of a run: work done by the first process only, and failing together.
 
-Each function here is called by all processes, in the same order. A run of one process pays nothing for them.
+All processes must call these functions, in the same order. In a run of one process they cost nothing.
 """
 
 import dataclasses
@@ -16,41 +16,44 @@ from nar.training.checkpointing.checkpoints import RestoredCheckpoint, with_plai
 
 T = TypeVar("T")
 
-_SMALLEST_MESSAGE = 4096
+_MIN_MESSAGE_BYTES = 4096
 
 
 class ProcessFailedError(Exception):
-    """Raised in all processes where one has failed; in that one its cause is what failed."""
+    """Raised in all processes when one has failed; in the failed one the original error is its cause."""
 
     def __init__(self, process: int) -> None:
-        """Names the process."""
+        """Takes the index of the failed process."""
         super().__init__(f"stopped, since process {process} failed; its own message says why")
 
 
 def is_first_process() -> bool:
-    """Whether this is the process that reads and writes files, and prints."""
+    """Returns whether this is the first process, which alone reads and writes files and prints."""
     return jax.process_index() == 0
 
 
 def print_on_first(text: str) -> None:
-    """Prints, in the first process alone."""
+    """Prints in the first process only."""
     if is_first_process():
         print(text)
 
 
 def run_on_all(work: Callable[[], T]) -> T:
-    """What `work` returns here, once it has succeeded in every process; it must not need the others.
+    """Calls `work` in every process, and returns its result once it has succeeded in all of them.
+
+    Args:
+      work: function that does not communicate with other processes.
 
     Raises:
-      ProcessFailedError: if it failed in any of several processes; of several that failed, in the first.
+      ProcessFailedError: if there are several processes and it failed in any; it names the first of them.
     """
     if jax.process_count() == 1:
         return work()
     result, error = None, None
     try:
         result = work()
-    except Exception as raised:
-        error = raised
+    except Exception as exception:
+        error = exception
     failed = multihost_utils.process_allgather(np.array(error is not None)).reshape(-1)
     if failed.any():
         process = int(failed.argmax())
@@ -59,52 +62,58 @@ def run_on_all(work: Callable[[], T]) -> T:
 
 
 def run_on_first(work: Callable[[], T]) -> T:
-    """What `work` returns in the first process, which alone calls it; it must be possible to pickle.
+    """Calls `work` in the first process only, and returns its result in all.
+
+    Args:
+      work: function whose result can be pickled.
 
     Raises:
       ProcessFailedError: if it fails and there are several processes.
     """
     if jax.process_count() == 1:
         return work()
-    return _share(run_on_all(lambda: work() if is_first_process() else None))
+    return _broadcast(run_on_all(lambda: work() if is_first_process() else None))
 
 
 def restore_on_all(read: Callable[[], RestoredCheckpoint | None]) -> RestoredCheckpoint | None:
-    """What `read` returns in the first process, which alone has the folder of the checkpoints.
+    """Calls `read` in the first process, which alone accesses checkpoints, and returns the result in all.
 
     Raises:
-      ProcessFailedError: as `run_on_first`.
+      ProcessFailedError: if it fails and there are several processes.
     """
 
     def read_plain() -> RestoredCheckpoint | None:
-        found = read()
-        return found and dataclasses.replace(found, state=with_plain_key(found.state))
+        restored = read()
+        return restored and dataclasses.replace(restored, state=with_plain_key(restored.state))
 
-    found = run_on_first(read_plain)
-    return found and dataclasses.replace(found, state=with_random_key(found.state))
+    restored = run_on_first(read_plain)
+    return restored and dataclasses.replace(restored, state=with_random_key(restored.state))
 
 
 def check_same_on_all(name: str, value: Any) -> None:
-    """Raises ValueError unless a value is the same in all processes.
+    """Checks that a value is the same in all processes.
 
     Args:
-      name: what a message calls it.
-      value: can be pickled and compared.
+      name: name of the value, for the message.
+      value: a value that can be pickled and compared.
+
+    Raises:
+      ProcessFailedError: if it is not; where it differs from the first process's, a ValueError is the cause.
     """
     first = run_on_first(lambda: value)
 
     def check() -> None:
         if first != value:
-            raise ValueError(f"{name} of process {jax.process_index()} is not that of process 0")
+            raise ValueError(f"{name} of process {jax.process_index()} differs from that of process 0")
 
     run_on_all(check)
 
 
-def _share(value: Any) -> Any:
-    """The first process's value, everywhere."""
+def _broadcast(value: Any) -> Any:
+    """The first process's value, in all processes."""
     message = np.frombuffer(pickle.dumps(value), np.uint8) if is_first_process() else np.zeros(0, np.uint8)
     size = int(multihost_utils.broadcast_one_to_all(np.array(message.size, np.int32)))
-    # Few shapes, since each is compiled.
-    room = max(_SMALLEST_MESSAGE, 1 << (size - 1).bit_length())
-    shared = multihost_utils.broadcast_one_to_all(np.pad(message, (0, room - message.size)))
-    return pickle.loads(np.asarray(shared)[:size].tobytes())
+    # Sizes are rounded up to powers of two, since each shape is compiled.
+    padded_size = max(_MIN_MESSAGE_BYTES, 1 << (size - 1).bit_length())
+    received = multihost_utils.broadcast_one_to_all(np.pad(message, (0, padded_size - message.size)))
+    return pickle.loads(np.asarray(received)[:size].tobytes())

@@ -1,1 +1,1 @@
-"""Optimizers, learning-rate schedules, and parameters by pattern."""
+"""Optimizers, learning-rate schedules, and selection of parameters by pattern."""

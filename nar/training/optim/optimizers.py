@@ -1,4 +1,4 @@
-"""Optimizers: those of optax by name, behind a clip of gradients; weight decay, rates by name, freezing."""
+"""Optimizers: optax's by name, with gradient clipping, weight decay, rate multipliers and frozen parameters."""
 
 import inspect
 import re
@@ -23,36 +23,40 @@ from nar.training.optim.parameter_patterns import (
 Rate = float | optax.Schedule
 Factory = Callable[..., optax.GradientTransformation]
 
-_LEFT_OUT = ("lbfgs", "optimistic_adam")
-"""The first evaluates the loss several times a step; optax warns of the second, and has another version."""
+_EXCLUDED = ("lbfgs", "optimistic_adam")
+"""The first evaluates the loss several times a step; optax warns about the second, which has a newer version."""
 
 
-def _optimizers_of_optax() -> dict[str, Factory]:
-    def takes_rate(found: Any) -> bool:
-        return inspect.isfunction(found) and next(iter(inspect.signature(found).parameters), "") == (
+def _optax_optimizers() -> dict[str, Factory]:
+    def takes_rate(value: Any) -> bool:
+        return inspect.isfunction(value) and next(iter(inspect.signature(value).parameters), "") == (
             "learning_rate"
         )
 
     return {
-        name: found
-        for name, found in sorted(vars(optax).items())
-        if takes_rate(found) and not name.startswith(("_", "scale_by_")) and name not in _LEFT_OUT
+        name: value
+        for name, value in sorted(vars(optax).items())
+        if takes_rate(value) and not name.startswith(("_", "scale_by_")) and name not in _EXCLUDED
     }
 
 
-OPTIMIZERS: Mapping[str, Factory] = MappingProxyType(_optimizers_of_optax())
-"""By their names in optax: `(learning_rate, **options) -> optimizer`."""
+OPTIMIZERS: Mapping[str, Factory] = MappingProxyType(_optax_optimizers())
+"""Registry of optimizers, by their names in optax: `(learning_rate, **options) -> optimizer`."""
 
 
 class Leafwise(optax.GradientTransformation):
-    """An optimizer that updates each parameter by what it keeps for it, and by the norm of all gradients."""
+    """An optimizer that treats parameters separately, but for clipping by the norm of all gradients.
+
+    The update of a parameter depends only on its own gradient, value and optimizer state, so the parameters
+    of other tasks can be left out of a step.
+    """
 
 
 _LEAFWISE = frozenset(
     ("adabelief", "adadelta", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan", "amsgrad", "lamb")
     + ("lars", "lion", "novograd", "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "yogi")
 )
-"""Those of optax that are, whatever their options."""
+"""Optimizers of optax that are leafwise with any options."""
 
 
 def make_optimizer(
@@ -66,22 +70,22 @@ def make_optimizer(
     weight_decay_exclude: Sequence[str] = (),
     learning_rate_multipliers: Sequence[tuple[str, float]] = (),
 ) -> optax.GradientTransformation:
-    """An optimizer behind a clip of the global gradient norm.
+    """Makes an optimizer with clipping by the global gradient norm.
 
-    Patterns are regular expressions that are found in names of parameters
+    Patterns are regular expressions that are searched for in parameter names
     (`nar.training.optim.parameter_patterns`).
 
     Args:
       learning_rate: a number, or a function of the number of steps taken (`make_schedule`).
-      grad_clip_norm: largest norm of the gradients of all parameters that train; 0 for none.
-      frozen_params: patterns of parameters that stay as they are.
-      name: one of `OPTIMIZERS`, or `module:ATTRIBUTE` of a function alike.
-      options: of the optimizer, by the names of its arguments.
-      weight_decay: in each step this times the learning rate is taken from each parameter, in proportion to
-        it, beside what the optimizer does (Loshchilov and Hutter 2019, arXiv 1711.05101).
-      weight_decay_exclude: patterns of parameters that do not decay.
-      learning_rate_multipliers: pairs of a pattern and a factor of the learning rate of what it finds; where
-        several find one parameter they multiply. They are factors of the whole update, decay included.
+      grad_clip_norm: maximum global norm of the gradients of the parameters that train; 0 for no clipping.
+      frozen_params: patterns of parameters that do not train.
+      name: a name in `OPTIMIZERS`, or `module:ATTRIBUTE` of a function with the same signature.
+      options: further arguments of the optimizer.
+      weight_decay: decoupled weight decay, multiplied by the learning rate (Loshchilov and Hutter 2019,
+        arXiv 1711.05101).
+      weight_decay_exclude: patterns of parameters without weight decay.
+      learning_rate_multipliers: pairs (pattern, factor) that multiply the whole update of matching parameters,
+        weight decay included; the factors of all matching patterns are multiplied.
 
     Raises:
       ValueError: if a name, a number, an option or a pattern is not valid.
@@ -91,18 +95,18 @@ def make_optimizer(
     for key, value in (("grad_clip_norm", grad_clip_norm), ("weight_decay", weight_decay)):
         if not value >= 0:
             raise ValueError(f"{key} must not be negative, got {value}")
-    chosen = _find_optimizer(name)
-    if weight_decay and "weight_decay" in inspect.signature(chosen).parameters:
-        raise ValueError(f"{name} has an option weight_decay of its own: give optimizer_options.weight_decay")
-    parts = [optax.clip_by_global_norm(grad_clip_norm)] if grad_clip_norm else []
-    parts.append(_with_options(name, chosen, learning_rate, options or {}))
+    factory = _find_optimizer(name)
+    if weight_decay and "weight_decay" in inspect.signature(factory).parameters:
+        raise ValueError(f"{name} has its own option weight_decay: set optimizer_options.weight_decay")
+    transforms = [optax.clip_by_global_norm(grad_clip_norm)] if grad_clip_norm else []
+    transforms.append(_with_options(name, factory, learning_rate, options or {}))
     if weight_decay:
-        spared = compile_patterns("weight_decay_exclude", weight_decay_exclude)
-        parts.append(_decay(learning_rate, weight_decay, spared))
+        excluded = compile_patterns("weight_decay_exclude", weight_decay_exclude)
+        transforms.append(_decoupled_weight_decay(learning_rate, weight_decay, excluded))
     if learning_rate_multipliers:
-        parts.append(_scale_by_name(_checked_factors(learning_rate_multipliers)))
-    optimizer = _frozen_but(optax.chain(*parts), frozen_params)
-    # What freezes keeps a tree of all parameters, which must stay whole.
+        transforms.append(_scale_by_name(_checked_multipliers(learning_rate_multipliers)))
+    optimizer = _with_frozen(optax.chain(*transforms), frozen_params)
+    # The state of `optax.multi_transform` holds trees of all parameters, which must stay whole.
     is_leafwise = name in _LEAFWISE and not frozen_params
     return Leafwise(optimizer.init, optimizer.update) if is_leafwise else optimizer
 
@@ -111,12 +115,12 @@ def frozen_names(params: Params, frozen_params: Sequence[str]) -> list[str]:
     """Names of the parameters that the patterns freeze.
 
     Raises:
-      ValueError: if a pattern finds none, for then it is a mistake.
+      ValueError: if a pattern matches no parameter.
     """
     return matching_names("frozen_params", frozen_params, parameter_names(params))
 
 
-def _frozen_but(optimizer: optax.GradientTransformation, frozen_params: Sequence[str]) -> Any:
+def _with_frozen(optimizer: optax.GradientTransformation, frozen_params: Sequence[str]) -> Any:
     if not frozen_params:
         return optimizer
     patterns = compile_patterns("frozen_params", frozen_params)
@@ -140,7 +144,7 @@ def _find_optimizer(name: str) -> Factory:
 def _with_options(
     name: str, factory: Factory, learning_rate: Rate, options: Mapping[str, Any]
 ) -> optax.GradientTransformation:
-    """The optimizer, tried on a small tree of parameters, of which only shapes are computed."""
+    """Makes the optimizer and checks it by abstract evaluation on a small tree of parameters."""
     known = list(inspect.signature(factory).parameters)[1:]
     for option in options:
         if option not in known:
@@ -156,10 +160,10 @@ def _with_options(
     return optimizer
 
 
-def _decay(
-    learning_rate: Rate, weight_decay: float, spared: Sequence[re.Pattern[str]]
+def _decoupled_weight_decay(
+    learning_rate: Rate, weight_decay: float, excluded: Sequence[re.Pattern[str]]
 ) -> optax.GradientTransformation:
-    """Takes `learning_rate · weight_decay · parameter` from each update but those spared."""
+    """Subtracts `learning_rate · weight_decay · parameter` from the update of each parameter not excluded."""
 
     def init(params: Params) -> optax.ScaleByScheduleState:
         del params
@@ -170,7 +174,7 @@ def _decay(
         shrink = weight_decay * rate
 
         def decayed(path: Any, update: jax.Array, param: jax.Array) -> jax.Array:
-            return update if matches_any(spared, parameter_name(path)) else update - shrink * param
+            return update if matches_any(excluded, parameter_name(path)) else update - shrink * param
 
         decayed_updates = jax.tree_util.tree_map_with_path(decayed, updates, params)
         return decayed_updates, optax.ScaleByScheduleState(optax.safe_int32_increment(state.count))
@@ -178,24 +182,24 @@ def _decay(
     return optax.GradientTransformation(init, update)
 
 
-def _checked_factors(factors: Sequence[tuple[str, float]]) -> list[tuple[re.Pattern[str], float]]:
+def _checked_multipliers(multipliers: Sequence[tuple[str, float]]) -> list[tuple[re.Pattern[str], float]]:
     checked = []
-    for pair in factors:
+    for pair in multipliers:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"learning_rate_multipliers must be pairs (pattern, factor), got {pair!r}")
         pattern, factor = pair
         if not isinstance(factor, int | float) or not 0 < factor < float("inf"):
             raise ValueError(
                 f"learning_rate_multipliers: the factor of {pattern!r} must be a positive number, "
-                f"got {factor!r}; frozen_params says what is not trained"
+                f"got {factor!r}; use frozen_params for parameters that do not train"
             )
         checked.append((compile_patterns("learning_rate_multipliers", [pattern])[0], factor))
     return checked
 
 
-def _scale_by_name(factors: Sequence[tuple[re.Pattern[str], float]]) -> optax.GradientTransformation:
+def _scale_by_name(multipliers: Sequence[tuple[re.Pattern[str], float]]) -> optax.GradientTransformation:
     def scaled(path: Any, update: jax.Array) -> jax.Array:
-        for pattern, factor in factors:
+        for pattern, factor in multipliers:
             if pattern.search(parameter_name(path)):
                 update = update * factor
         return update

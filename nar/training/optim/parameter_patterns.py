@@ -1,6 +1,6 @@
-"""Parameters by regular expressions: a pattern means every parameter in whose name it is found.
+"""Selection of parameters by regular expressions that are searched for in their names.
 
-The name of a parameter is `module/parameter`, as `processor/mpnn/norm/scale` or `bfs/encode/pi_h_0/w`.
+The name of a parameter is `module/parameter`, e.g. `processor/mpnn/norm/scale` or `bfs/encode/pi_h_0/w`.
 """
 
 import re
@@ -11,52 +11,57 @@ import jax
 
 
 def parameter_name(path: Sequence[Any]) -> str:
-    """`module/parameter`, of the path of a leaf."""
+    """Name `module/parameter` of the leaf at a path."""
     return "/".join(str(key.key) for key in path)
 
 
 def parameter_names(params: Any) -> list[str]:
-    """Names of all parameters, in the order of the leaves."""
+    """Names of all parameters, in leaf order."""
     return [parameter_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
 
 
-def compile_patterns(what: str, patterns: Sequence[str]) -> list[re.Pattern[str]]:
-    """The patterns as regular expressions.
+def compile_patterns(option: str, patterns: Sequence[str]) -> list[re.Pattern[str]]:
+    """Compiles patterns.
 
     Args:
-      what: they are for, for messages.
+      option: name of the option that they come from, for messages.
       patterns: regular expressions.
 
     Raises:
-      ValueError: if one is none.
+      ValueError: if one is not a regular expression.
     """
-    return [_compiled(what, pattern) for pattern in patterns]
+    return [_compiled(option, pattern) for pattern in patterns]
 
 
 def matches_any(patterns: Sequence[re.Pattern[str]], name: str) -> bool:
-    """Whether one of the patterns is found in a name."""
+    """Returns whether a name matches any of the patterns."""
     return any(pattern.search(name) for pattern in patterns)
 
 
-def matching_names(what: str, patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Those names in which a pattern is found.
+def matching_names(option: str, patterns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names that match any of the patterns.
+
+    Args:
+      option: name of the option that the patterns come from, for messages.
+      patterns: regular expressions.
+      names: names of parameters.
 
     Raises:
-      ValueError: if a pattern finds none, for then it is a mistake.
+      ValueError: if a pattern is not a regular expression, or matches no name.
     """
-    compiled = compile_patterns(what, patterns)
+    compiled = compile_patterns(option, patterns)
     for pattern in compiled:
         if not any(pattern.search(name) for name in names):
             raise ValueError(
-                f"{what} pattern {pattern.pattern!r} finds no parameter; there are e.g. {list(names[:3])}"
+                f"{option} pattern {pattern.pattern!r} matches no parameter; names are e.g. {list(names[:3])}"
             )
     return [name for name in names if matches_any(compiled, name)]
 
 
-def _compiled(what: str, pattern: str) -> re.Pattern[str]:
+def _compiled(option: str, pattern: str) -> re.Pattern[str]:
     if not isinstance(pattern, str):
-        raise ValueError(f"{what} pattern {pattern!r} is no string")
+        raise ValueError(f"{option} pattern {pattern!r} is not a string")
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{what} pattern {pattern!r} is no regular expression: {error}") from None
+        raise ValueError(f"{option} pattern {pattern!r} is not a regular expression: {error}") from None

@@ -1,4 +1,4 @@
-"""Learning rates that change over training: the schedules of optax, by name."""
+"""Learning-rate schedules: optax's by name, or `module:ATTRIBUTE`."""
 
 import dataclasses
 import inspect
@@ -16,13 +16,13 @@ from nar.plugins import load_attribute
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-    """A schedule of optax.
+    """A schedule in the registry.
 
     Attributes:
-      make: options, as arguments, to schedule.
-      rate: which argument is the learning rate.
-      length: which argument is, if it is not given, the number of steps of the run; None if there is none.
-      defaults: of arguments for which optax has none, as pairs.
+      make: function whose arguments are the options, and which returns the schedule.
+      rate: name of the argument that is the learning rate.
+      length: name of the argument that defaults to the number of steps of the run; None if there is none.
+      defaults: pairs (argument, default) for arguments that have no default in optax.
     """
 
     make: Callable[..., optax.Schedule]
@@ -54,7 +54,7 @@ SCHEDULES: Mapping[str, _Entry] = MappingProxyType(
         ),
     }
 )
-"""By name. Options are the arguments of optax's function, without the one that is the learning rate."""
+"""Registry of schedules. Their options are the arguments of optax's function other than the learning rate."""
 
 _BOUNDARIES = "boundaries_and_scales"
 
@@ -62,17 +62,18 @@ _BOUNDARIES = "boundaries_and_scales"
 def make_schedule(
     name: str, learning_rate: float, num_steps: int, options: Mapping[str, Any] | None = None
 ) -> float | optax.Schedule:
-    """The learning rate of each step; the number itself if it is constant.
+    """Makes a learning-rate schedule; a constant one is a number.
 
     Args:
-      name: one of `SCHEDULES`, or `module:ATTRIBUTE` of a function
+      name: a name in `SCHEDULES`, or `module:ATTRIBUTE` of a function
         `(learning_rate, num_steps, **options) -> (number of steps taken -> learning rate)`.
-      learning_rate: the peak.
-      num_steps: of the run; what decays does so within them unless an option says otherwise.
-      options: by the names of optax's arguments; `boundaries_and_scales` may be pairs.
+      learning_rate: the peak learning rate.
+      num_steps: number of steps of the run, over which the schedule decays unless an option says otherwise.
+      options: arguments of optax's function; `boundaries_and_scales` may be a sequence of pairs.
 
     Raises:
-      ValueError: if the name, the learning rate or an option is not valid, or a rate not finite or negative.
+      ValueError: if the name, the learning rate or an option is not valid, or if the learning rate becomes
+        negative or not finite.
     """
     options = dict(options or {})
     if not learning_rate > 0:
@@ -100,7 +101,7 @@ def make_schedule(
 
 
 def depends_on_length(name: str, options: Mapping[str, Any]) -> bool:
-    """Whether a schedule would be another one if the run had more steps."""
+    """Returns whether a schedule depends on the number of steps of the run."""
     if name not in SCHEDULES:
         return True
     length = SCHEDULES[name].length

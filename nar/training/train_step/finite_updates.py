@@ -12,7 +12,7 @@ from nar.model import Params
 from nar.training.state import TrainState
 
 FINITE = "finite"
-"""Metric, bool [1 + 2 P] for P parameter arrays: finiteness of the losses, of each gradient, of each new value.
+"""Metric, bool [1 + 2 P] for P parameter arrays: finiteness of the losses, each gradient, each new value.
 
 Parameters that are not in the step count as finite."""
 

@@ -43,7 +43,7 @@ def vmap_seeds(function: Callable[..., Any], out_axes: Any = 0) -> Callable[...,
 def loop_seeds(function: Callable[..., Any]) -> Callable[..., Any]:
     """Lifts a function to all seeds by `jax.lax.map`, one seed at a time.
 
-    Only one seed's activations are in memory, and on CPUs this avoids batched matrix products, which are slow.
+    Only one seed's activations are in memory, and it avoids batched matrix products, which are slow on CPUs.
 
     Args:
       function: see `MapOverSeeds`; in all results the seeds are the first axis.

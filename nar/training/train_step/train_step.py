@@ -41,8 +41,8 @@ def make_train_step(
       ema_decay: decay of the parameters' moving average, if the state has one.
       num_microbatches: gradient-accumulation steps, or `nar.data.AUTO_MICROBATCHES`.
       devices: devices of the state, if there are several.
-      map_over_seeds: lifts the computation of gradients to several seeds, if states and batches have a leading
-        axis of seeds; metrics are then [num_seeds].
+      map_over_seeds: lifts the computation of gradients to several seeds, if states and batches have a
+        leading axis of seeds; metrics are then [num_seeds].
     """
     weights = loss_weights or {}
 
