@@ -183,7 +183,7 @@ class Checkpoints:
         return {*steps[-KEPT_LAST:], *regular[-1:], *best}
 
     def _is_regular(self, step: int) -> bool:
-        """Returns whether every run of the config saves this step; one saved at an interruption has no score."""
+        """Returns whether uninterrupted runs save this step too: it has a score, or is step 0."""
         return step == 0 or len(self._scores(step)) > 0
 
     def _score(self, step: int, seed_index: int) -> float:

@@ -1,4 +1,4 @@
-"""Optimizers: optax's by name, with gradient clipping, weight decay, rate multipliers and frozen parameters."""
+"""Optimizers: optax's by name, with clipping, weight decay, rate multipliers and frozen parameters."""
 
 import inspect
 import re
@@ -24,7 +24,7 @@ Rate = float | optax.Schedule
 Factory = Callable[..., optax.GradientTransformation]
 
 _EXCLUDED = ("lbfgs", "optimistic_adam")
-"""The first evaluates the loss several times a step; optax warns about the second, which has a newer version."""
+"""The first evaluates the loss several times a step; optax warns about the second and has a newer version."""
 
 
 def _optax_optimizers() -> dict[str, Factory]:
@@ -84,8 +84,8 @@ def make_optimizer(
       weight_decay: decoupled weight decay, multiplied by the learning rate (Loshchilov and Hutter 2019,
         arXiv 1711.05101).
       weight_decay_exclude: patterns of parameters without weight decay.
-      learning_rate_multipliers: pairs (pattern, factor) that multiply the whole update of matching parameters,
-        weight decay included; the factors of all matching patterns are multiplied.
+      learning_rate_multipliers: pairs (pattern, factor) that multiply the whole update of matching
+        parameters, weight decay included; the factors of all matching patterns are multiplied.
 
     Raises:
       ValueError: if a name, a number, an option or a pattern is not valid.
