@@ -1,7 +1,7 @@
 """CLRS-Text (Markeeva et al. 2024, arXiv 2406.04229): rendering of traces, and language models on them.
 
-What this package exports is rendering, which needs no jax. `tokens`, `stream`, `transformer`, `generation`,
-`loss` and `train_step` train a language model; `scoring` asks it, or others, and scores the answers.
+This package exports rendering, which does not import jax. `tokens`, `stream`, `transformer`, `generation`,
+`loss` and `train_step` train a language model; `scoring` evaluates it, or any other, on CLRS-Text questions.
 """
 
 from nar.text.rendering.compose import Text

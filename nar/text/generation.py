@@ -1,4 +1,4 @@
-"""What a language model writes behind questions: the likeliest token each time, with a key-value memory."""
+"""Greedy decoding of answers with a key-value cache."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,18 +11,18 @@ from nar.text.tokens import END, PADDING
 from nar.text.transformer.model import KVCaches, TextModel, empty_caches
 
 Generate = Callable[[Params, Any, Any, Any], jax.Array]
-"""(params, questions [B, Q], lengths [B], positions [B, W]) -> what was written [B, W - Q]."""
+"""(params, questions [B, Q], lengths [B], positions [B, W]) -> generated tokens [B, W - Q]."""
 
 
 class _State(NamedTuple):
-    """Where the writing of B texts is.
+    """Loop carry of the decoding of B texts.
 
     Attributes:
-      written: int32 [B, W - Q].
-      next: int32 [B], the token that comes next.
-      is_done: bool [B].
-      num_written: how many tokens were written to each text that is not done.
-      memories: of all places up to the last token.
+      written: int32 [B, W - Q], generated tokens.
+      next: int32 [B], the next token.
+      is_done: bool [B], whether `END` was generated.
+      num_written: int32 scalar, number of decoding steps so far.
+      caches: Keys and values of all tokens before `next`.
     """
 
     written: jax.Array
@@ -33,19 +33,19 @@ class _State(NamedTuple):
 
 
 def make_generate(model: TextModel) -> Generate:
-    """The compiled function.
+    """Returns a jitted function that decodes answers greedily.
 
-    It takes questions, int32 [B, Q], with `PADDING` behind those that are shorter; their lengths, int32 [B],
-    each at least 1; and positions, int32 [B, W], of the tokens of each text from its first one on. It returns
-    int32 [B, W - Q]: the answers, each up to its `END` or as many tokens as there is room for, and `PADDING`
-    behind it. What is written to one text does not depend on the others.
+    It takes questions, int32 [B, Q], right-padded with `PADDING`; their lengths, int32 [B], each at least 1;
+    and positions, int32 [B, W], of the tokens of question and answer together. It returns answers, int32
+    [B, W - Q], each up to and including its `END` (or W - Q tokens long) and right-padded with `PADDING`. The
+    rows of a batch do not affect each other.
     """
 
     def generate(params: Params, questions: jax.Array, lengths: jax.Array, positions: jax.Array) -> jax.Array:
         (B, Q), W = questions.shape, positions.shape[1]
         slots = jnp.broadcast_to(jnp.arange(Q)[None], (B, Q))
         empty = empty_caches(model.config, B, W)
-        # What padding leaves in the memories lies behind the question, unseen until it is written over.
+        # Cache slots filled from padding follow the question: they are masked until they are overwritten.
         logits, caches = model.extend(params, questions, positions[:, :Q], slots, empty)
         last = jnp.take_along_axis(logits, (lengths - 1)[:, None, None], axis=1)[:, 0]
         start = _State(
@@ -56,7 +56,7 @@ def make_generate(model: TextModel) -> Generate:
             caches=caches,
         )
 
-        def goes_on(state: _State) -> jax.Array:
+        def is_running(state: _State) -> jax.Array:
             return ~jnp.all(state.is_done) & (state.num_written < W - Q)
 
         def write(state: _State) -> _State:
@@ -73,11 +73,11 @@ def make_generate(model: TextModel) -> Generate:
             written = state.written.at[:, state.num_written].set(token)
             return _State(written, greedy_tokens(logits[:, 0]), is_done, state.num_written + 1, caches)
 
-        return jax.lax.while_loop(goes_on, write, start).written
+        return jax.lax.while_loop(is_running, write, start).written
 
     return jax.jit(generate)
 
 
 def greedy_tokens(logits: jax.Array) -> jax.Array:
-    """The token of the largest logit, int32 [B], of logits [B, tokens]; never `PADDING`."""
+    """Argmax over tokens of logits [B, V] as int32 [B]; `PADDING` is excluded."""
     return logits.at[:, PADDING].set(-jnp.inf).argmax(axis=-1).astype(jnp.int32)

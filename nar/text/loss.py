@@ -1,4 +1,4 @@
-"""The loss of a language model: of the tokens of answers alone."""
+"""Loss of a language model over the tokens of answers."""
 
 import jax
 import jax.numpy as jnp
@@ -8,15 +8,15 @@ from nar.text.stream import TextBatch
 
 
 def answer_loss(logits: jax.Array, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
-    """How badly the tokens of answers are foreseen, each from the true ones before it.
+    """Next-token cross-entropy of answers under teacher forcing, and exact-match accuracy.
 
     Args:
-      logits: of the token behind each, [B, L, tokens of the alphabet].
+      logits: [B, L, V], of the token that follows each one.
       batch: B texts of L tokens.
 
     Returns:
-      The cross-entropy, a mean over all tokens of answers, `END` included; and the share of texts with each
-      such token foreseen, which are the answers that the network writes exactly.
+      The cross-entropy, a mean over all answer tokens of the batch, `END` included; and the share of texts
+      all of whose answer tokens are the argmax, so that greedy decoding gets their answers exactly right.
     """
     expected, counts = batch.tokens[:, 1:], jnp.asarray(batch.is_answer)[:, 1:]
     logits = logits[:, :-1]

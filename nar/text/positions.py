@@ -1,4 +1,4 @@
-"""Which positions the tokens of a text are said to have."""
+"""Token positions: consecutive or randomized."""
 
 import dataclasses
 
@@ -7,22 +7,22 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Positions:
-    """Places 0, 1, 2, ..., or randomised ones (Ruoss et al. 2023, arXiv 2305.16843).
+    """Positions 0, 1, 2, ..., or randomized positions (Ruoss et al. 2023, arXiv 2305.16843).
 
-    Randomised positions are a random subset of a range that is larger than any text, in order. So a network
-    that is trained on short texts has met all the distances that long ones have.
+    Randomized positions are a sorted random subset of a range that is larger than any text, so that training
+    on short texts covers the relative distances of long ones.
 
     Attributes:
-      range: randomised positions lie in 0 to range - 1; 0 for places in order.
-      room: a text is laid out as if it had this many tokens, if it has fewer: what will be answered is not
-        known when a question is, and its tokens should lie as densely in training as they then do.
+      range: randomized positions lie in [0, range); 0 for consecutive positions.
+      min_length: positions are drawn for at least this many tokens. At generation the length of the answer is
+        unknown when the question is encoded; this keeps the density of positions the same in training.
     """
 
     range: int = 0
     min_length: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("range", "room"):
+        for name in ("range", "min_length"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise ValueError(f"positions: {name} must be an integer of at least 0, got {value!r}")
@@ -30,10 +30,10 @@ class Positions:
             raise ValueError(f"positions: min_length {self.min_length} is larger than the range {self.range}")
 
     def draw(self, random: np.random.Generator, num_texts: int, width: int) -> np.ndarray:
-        """Positions of texts of `width` tokens each, int32 [num_texts, width], each row increasing.
+        """Draws positions, int32 [num_texts, width], each row strictly increasing.
 
         Raises:
-          ValueError: if texts are longer than the range.
+          ValueError: if `width` exceeds the range.
         """
         if not self.range:
             return np.broadcast_to(np.arange(width, dtype=np.int32), (num_texts, width))

@@ -1,4 +1,4 @@
-"""The stream of training batches of texts: a pure function of (tasks, seed, step, process)."""
+"""Stream of training batches of texts: a pure function of (tasks, seed, step, process)."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from nar.text.positions import Positions
 from nar.text.tokens import END, PADDING, encode
 
 _TEXTS, _POSITIONS = 0x747874, 0x746F6B
-"""Second key words' tags of the seeds of texts ("txt") and of the positions of their tokens ("tok")."""
+"""Tags in the second word of a Philox key: seeds of texts ("txt"), and token positions ("tok")."""
 
 _BUCKET = 16
 
@@ -22,11 +22,11 @@ _BUCKET = 16
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TextBatch:
-    """Texts as tokens. B texts, L tokens of the longest and padding behind the others.
+    """A batch of B tokenized texts, right-padded to L tokens.
 
     Attributes:
-      tokens: int32 [B, L], each row with `END` behind its text.
-      positions: int32 [B, L], increasing.
+      tokens: int32 [B, L]; each text is followed by `END`.
+      positions: int32 [B, L], increasing along rows.
       is_answer: bool [B, L], whether a token belongs to the answer, `END` included.
     """
 
@@ -36,11 +36,11 @@ class TextBatch:
 
     @classmethod
     def from_texts(cls, texts: Sequence[Text], positions: np.ndarray) -> "TextBatch":
-        """Texts side by side.
+        """Tokenizes and pads texts.
 
         Args:
           texts: B questions with their answers.
-          positions: int32 [B, L], of L tokens at least as many as the longest text has.
+          positions: int32 [B, L]; L must be at least the length of the longest text, plus 1 for `END`.
 
         Raises:
           ValueError: if a text has a character that is not in the alphabet.
@@ -48,21 +48,21 @@ class TextBatch:
         tokens = np.full(positions.shape, PADDING, np.int32)
         is_answer = np.zeros(positions.shape, np.bool_)
         for row, text in enumerate(texts):
-            found = [*encode(text.text), END]
-            tokens[row, : len(found)] = found
-            is_answer[row, len(text.question) : len(found)] = True
+            encoded = [*encode(text.text), END]
+            tokens[row, : len(encoded)] = encoded
+            is_answer[row, len(text.question) : len(encoded)] = True
         return cls(tokens, positions, is_answer)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TextTask:
-    """The texts of one algorithm as they are trained.
+    """A training task: the texts of one algorithm.
 
     Attributes:
-      algorithm: whose traces are told.
-      lengths: sizes of the problems; each batch has all of them, in turn from text to text.
-      use_hints: whether steps are shown.
-      decimals: to which inputs are cut; 0 for all of their digits.
+      algorithm: Algorithm whose traces are rendered.
+      lengths: Problem sizes; the texts of a batch cycle through them.
+      use_hints: Whether texts include the hints.
+      decimals: Decimals to which inputs are truncated; 0 keeps all digits.
     """
 
     algorithm: Algorithm
@@ -84,22 +84,22 @@ class TextTask:
         return self.algorithm.name
 
     def texts(self, length: int, count: int, seed: int) -> list[Text]:
-        """The first texts of a length and seed, as `nar.text.sample_texts` draws them."""
+        """Returns the first `count` texts of a length and seed, as drawn by `nar.text.sample_texts`."""
         options = {"use_hints": self.use_hints, "decimals": self.decimals}
         return list(sample_texts(self.algorithm, length, count, seed, **options))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TextStream:
-    """Endless training texts: tasks in turn, and within a batch the lengths of its task in turn.
+    """Infinite stream of training batches: round robin over tasks and, within a batch, over lengths.
 
     Attributes:
-      tasks: what is trained, round robin.
-      batch_size: texts of a batch, over all processes.
-      seed: of all randomness.
-      positions: which positions tokens have.
-      process: which of `num_processes` equal shares of each batch is made here.
-      num_processes: how many shares there are.
+      tasks: Training tasks.
+      batch_size: Global batch size, over all processes.
+      seed: Seed of all randomness.
+      positions: Scheme of token positions.
+      process: Index of this process, which makes one of `num_processes` equal shares of each batch.
+      num_processes: Number of processes.
     """
 
     tasks: Sequence[TextTask]
@@ -111,63 +111,63 @@ class TextStream:
 
     @functools.cached_property
     def task_schedule(self) -> TaskSchedule:
-        """Round robin."""
+        """Round-robin schedule of the tasks."""
         return TaskSchedule([1.0] * len(self.tasks))
 
     @property
     def num_leading_axes(self) -> int:
-        """How many axes arrays have before those of a `TextBatch`."""
+        """Number of array axes before those of a `TextBatch`: none."""
         return 0
 
     def batch_size_of(self, task: TextTask) -> int:
-        """Texts of a batch of a task, over all processes."""
+        """Global batch size of a task."""
         del task
         return self.batch_size
 
     def num_examples(self, num_steps: int) -> int:
-        """Texts in all batches of so many steps from the first."""
+        """Number of texts in the first `num_steps` batches."""
         return num_steps * self.batch_size
 
     def task(self, step: int) -> TextTask:
-        """Whose turn it is."""
+        """Task of a step."""
         return self.tasks[self.task_schedule(step).task]
 
     def stream_key(self, step: int) -> None:
-        """None: texts are whole."""
+        """None, since texts are not chunked."""
 
     def examples(self) -> dict[str, TextBatch]:
-        """Zeros in the shapes of a narrow batch of each task, by its name; nothing is drawn for it."""
+        """Example batch by task name: zeros with the shapes of the narrowest batch."""
         shape = (self.batch_size // self.num_processes, bucket_width(1))
-        blank = TextBatch(np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.bool_))
-        return {task.name: blank for task in self.tasks}
+        zeros = TextBatch(np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.bool_))
+        return {task.name: zeros for task in self.tasks}
 
     def chunk_examples(self) -> dict[str, TextBatch]:
-        """None: texts are whole."""
+        """Empty, since texts are not chunked."""
         return {}
 
     def batch(self, step: int) -> TextBatch:
         """This process's share of the batch of a step, padded to its bucket."""
         task = self.task(step)
-        # Row r has the length r modulo their number, but for a shift with each turn, as there may be
+        # Rows cycle through the lengths, starting where the task's previous batch stopped, as there may be
         # more lengths than rows.
-        shift = step // len(self.tasks) * self.batch_size
-        places = (shift + np.arange(self.batch_size)) % len(task.lengths)
+        start = step // len(self.tasks) * self.batch_size
+        indices = (start + np.arange(self.batch_size)) % len(task.lengths)
         texts: list[Text] = [Text("", "")] * self.batch_size
-        for place in np.unique(places):
-            rows = np.flatnonzero(places == place)
-            length = task.lengths[place]
+        for index in np.unique(indices):
+            rows = np.flatnonzero(indices == index)
+            length = task.lengths[index]
             for row, text in zip(rows, task.texts(length, len(rows), self._seed(step, length)), strict=True):
                 texts[row] = text
-        # All processes make the whole batch, since its longest text decides on the shape of every share.
+        # Every process makes the whole batch, since its longest text determines the shape of every share.
         width = bucket_width(max(len(text.text) for text in texts) + 1)
         random = np.random.Generator(np.random.Philox(key=self._key(_POSITIONS, step)))
         positions = self.positions.draw(random, self.batch_size, width)
         share = self.batch_size // self.num_processes
-        mine = slice(self.process * share, (self.process + 1) * share)
-        return TextBatch.from_texts(texts[mine], positions[mine])
+        local = slice(self.process * share, (self.process + 1) * share)
+        return TextBatch.from_texts(texts[local], positions[local])
 
     def _seed(self, step: int, length: int) -> int:
-        """Of numpy's `RandomState`, for the texts of one length in one batch."""
+        """Seed of numpy's `RandomState` for the texts of one length in one batch."""
         bits = np.random.Philox(key=self._key(_TEXTS, step), counter=length)
         return int(bits.random_raw()) % 2**32
 
@@ -176,5 +176,5 @@ class TextStream:
 
 
 def bucket_width(num_tokens: int) -> int:
-    """To how many tokens texts are padded, so that few shapes are compiled."""
+    """Rounds up a number of tokens to a multiple of the bucket size, so that few shapes are compiled."""
     return -(-num_tokens // _BUCKET) * _BUCKET

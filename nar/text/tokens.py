@@ -1,14 +1,14 @@
-"""The alphabet of the language model: plain characters, each one token."""
+"""Character-level tokenizer."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
 PADDING, END = 0, 1
-"""Tokens that are no characters: what fills up a row, and what ends a text."""
+"""Special tokens: padding and end of text."""
 
 CHARACTERS = "\n" + "".join(map(chr, range(ord(" "), ord("~") + 1)))
-"""The line feed and all that ASCII can print, as in CLRS-Text; character k is token k + 2."""
+"""The line feed and printable ASCII, as in CLRS-Text; character k is token k + 2."""
 
 NUM_TOKENS = END + 1 + len(CHARACTERS)
 
@@ -18,29 +18,29 @@ _TOKEN_OF[[ord(character) for character in CHARACTERS]] = np.arange(END + 1, NUM
 
 
 def encode(text: str) -> np.ndarray:
-    """The tokens of a text, int32 [characters], without an end.
+    """Tokenizes a text: int32 [characters], without `END`.
 
     Raises:
-      ValueError: if it has a character that is not in the alphabet.
+      ValueError: if a character is not in the alphabet.
     """
     points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     tokens = np.where(points < len(_TOKEN_OF), _TOKEN_OF[np.minimum(points, len(_TOKEN_OF) - 1)], _NONE)
     if (tokens == _NONE).any():
         wrong = text[int((tokens == _NONE).argmax())]
-        raise ValueError(f"{wrong!r} is not in the alphabet, which is the line feed and what ASCII can print")
+        raise ValueError(f"{wrong!r} is not in the alphabet, which is the line feed and printable ASCII")
     return tokens.astype(np.int32)
 
 
 def decode(tokens: Iterable[int]) -> str:
-    """The text of tokens up to the first end; padding is left out.
+    """Converts tokens back to text, up to the first `END`; padding is skipped.
 
     Raises:
-      ValueError: if one is no token.
+      ValueError: if a token is out of range.
     """
     characters = []
     for token in map(int, tokens):
         if not 0 <= token < NUM_TOKENS:
-            raise ValueError(f"tokens lie between 0 and {NUM_TOKENS - 1}, got {token}")
+            raise ValueError(f"tokens must be between 0 and {NUM_TOKENS - 1}, got {token}")
         if token == END:
             break
         if token != PADDING:

@@ -1,4 +1,4 @@
-"""One step of training a language model, whose gradients are compiled once per width of texts."""
+"""Training step of a language model, compiled once per padded text length."""
 
 import jax
 import optax
@@ -14,16 +14,16 @@ from nar.training.train_step.update import CompiledTrainStep, Metrics, StepGradi
 def make_text_step(
     model: TextModel, optimizer: optax.GradientTransformation, ema_decay: float = 0.0
 ) -> CompiledTrainStep:
-    """The compiled step.
+    """Returns the compiled training step.
 
-    Metrics are scalars: `loss`, and by task `loss/<task>`, the same, and `foreseen/<task>`, the share of
-    texts whose whole answer is foreseen, token by token; `gradient_norm`; and those of `reject_non_finite`, as of
+    Metrics are scalars: `loss`; by task, `loss/<task>` (the same) and `foreseen/<task>` (share of texts whose
+    answer is predicted exactly under teacher forcing); `gradient_norm`; and those of `reject_non_finite`, as in
     `nar.training.make_train_step`.
 
     Args:
-      model: the network.
-      optimizer: of the run.
-      ema_decay: of the moving average of the parameters, if the state keeps one.
+      model: The language model.
+      optimizer: Optimizer of the run.
+      ema_decay: Decay of the moving average of the parameters, if the state keeps one.
     """
 
     def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
@@ -31,8 +31,8 @@ def make_text_step(
 
     def gradients(state: TrainState, batch: TextBatch, task: str, stream_key: str | None) -> StepGradients:
         del task, stream_key
-        (loss, foreseen), found = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
-        return StepGradients(found, {"loss": loss, "foreseen": foreseen})
+        (loss, exact), grads = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
+        return StepGradients(grads, {"loss": loss, "foreseen": exact})
 
     def named(metrics: Metrics, task: str) -> Metrics:
         return {
@@ -41,5 +41,5 @@ def make_text_step(
             f"foreseen/{task}": metrics["foreseen"],
         }
 
-    # Tasks of one width compute the same.
-    return CompiledTrainStep(gradients, Update(optimizer, ema_decay), rename_metrics=named)
+    # The program depends on the padded length only, not on the task.
+    return CompiledTrainStep(gradients, Update(optimizer, ema_decay), named=named)

@@ -1,4 +1,4 @@
-"""Any language model is asked: runs, functions, folders of Hugging Face; and what is stopped goes on."""
+"""Answers of any language model (runs, functions, Hugging Face checkpoints), and their resumption."""
 
 import json
 
@@ -15,12 +15,12 @@ from nar.text.scoring.answer_questions import check_completions
 REQUEST = TextRequest({"minimum": (4, 6), "bfs": (4,)}, samples=3, seeds=(3,), decimals=2)
 
 
-def right(questions):
-    """Answers to questions about minima; it knows nothing else."""
-    return [_right(question) for question in questions]
+def answer_minimum(questions):
+    """Correct answers to questions about `minimum`, and no answers to others."""
+    return [_answer_minimum(question) for question in questions]
 
 
-def _right(question):
+def _answer_minimum(question):
     if not question.startswith("minimum:"):
         return "I do not know."
     keys = [float(word) for word in question.partition("[")[2].partition("]")[0].split()]
@@ -28,13 +28,13 @@ def _right(question):
 
 
 class Model:
-    """A model that answers `right`, and fails when it is asked the `fails`-th time."""
+    """A model that answers `minimum`, and raises at its `fail_at`-th batch."""
 
     batch_size = 2
 
-    def __init__(self, fails=0, name="right"):
+    def __init__(self, fail_at=0, name="right"):
         self.identity = {"name": name}
-        self.asked, self._fails = [], fails
+        self.batches, self._fail_at = [], fail_at
 
     def check(self, questions):
         assert len(questions) == 9
@@ -43,17 +43,17 @@ class Model:
         return self
 
     def __call__(self, questions):
-        self.asked.append(list(questions))
-        if len(self.asked) == self._fails:
+        self.batches.append(list(questions))
+        if len(self.batches) == self._fail_at:
             raise RuntimeError("the connection is lost")
-        return right(questions)
+        return answer_minimum(questions)
 
 
-def ask(folder, model, request=REQUEST):
+def answer(folder, model, request=REQUEST):
     return list(answer_questions(folder, request, model))
 
 
-def test_questions_are_those_of_the_set():
+def test_rows_follow_the_order_of_the_request():
     rows = list(rows_of(REQUEST))
     assert [(row["algorithm"], row["length"]) for row in rows[::3]] == [
         ("minimum", 4),
@@ -63,61 +63,61 @@ def test_questions_are_those_of_the_set():
     assert {row["question"] + row["answer"] == row["text"] for row in rows} == {True}
 
 
-def test_right_answers_score(tmp_path):
-    assert ask(tmp_path / "new" / "folder", Model()) == [0, 2, 4, 6, 8, 9]
+def test_correct_answers_are_scored_as_exact(tmp_path):
+    assert answer(tmp_path / "new" / "folder", Model()) == [0, 2, 4, 6, 8, 9]
     scores = score_file(tmp_path / "new" / "folder" / ANSWERS).as_json()["algorithms"]
     assert scores["minimum"]["all"] == {"answers": 6, "exact": 1, "elements": 1, "parsed": 1}
     assert scores["bfs"]["all"] == {"answers": 3, "exact": 0, "elements": 0, "parsed": 0}
 
 
-def test_what_was_stopped_goes_on_and_ends_the_same(tmp_path):
-    ask(tmp_path / "straight", Model())
-    folder = tmp_path / "stopped"
+def test_resumed_answers_equal_uninterrupted_ones(tmp_path):
+    answer(tmp_path / "uninterrupted", Model())
+    folder = tmp_path / "interrupted"
     with pytest.raises(RuntimeError, match="connection is lost"):
-        ask(folder, Model(fails=3))
+        answer(folder, Model(fail_at=3))
     assert not (folder / ANSWERS).exists()
     part = folder / f"{ANSWERS}.part"
     assert part.read_bytes().count(b"\n") == 4
-    part.write_bytes(part.read_bytes()[:-20])  # as if it had been killed while it was writing
+    part.write_bytes(part.read_bytes()[:-20])  # as if killed while writing
     model = Model()
-    assert ask(folder, model) == [3, 5, 7, 9]
-    assert sum(map(len, model.asked)) == 6
+    assert answer(folder, model) == [3, 5, 7, 9]
+    assert sum(map(len, model.batches)) == 6
     assert not part.exists()
-    assert (folder / ANSWERS).read_bytes() == (tmp_path / "straight" / ANSWERS).read_bytes()
+    assert (folder / ANSWERS).read_bytes() == (tmp_path / "uninterrupted" / ANSWERS).read_bytes()
 
     model = Model()
-    assert ask(folder, model) == [9]
-    assert model.asked == []
+    assert answer(folder, model) == [9]
+    assert model.batches == []
 
 
-def test_lines_that_are_no_answers_to_these_questions_are_asked_again(tmp_path):
-    ask(tmp_path, Model())
+def test_damaged_partial_answers_are_generated_again(tmp_path):
+    answer(tmp_path, Model())
     expected = (tmp_path / ANSWERS).read_bytes()
     part = tmp_path / f"{ANSWERS}.part"
     for damage in (b"", b"{}\n", b"\xff\n", expected.replace(b"minimum", b"maximum"), expected + b"{}\n"):
         (tmp_path / ANSWERS).unlink()
         part.write_bytes(damage)
-        ask(tmp_path, Model())
+        answer(tmp_path, Model())
         assert (tmp_path / ANSWERS).read_bytes() == expected
 
 
-def test_another_request_or_model_is_refused(tmp_path):
-    ask(tmp_path, Model())
+def test_folder_of_another_request_or_model_is_rejected(tmp_path):
+    answer(tmp_path, Model())
     other = TextRequest({"minimum": (4, 7), "bfs": (4,)}, samples=3, seeds=(3,), decimals=2)
-    with pytest.raises(ValueError, match=r"another request.*\n +lengths: .*\[4, 6\].* there, .*\[4, 7\]"):
-        ask(tmp_path, Model(), other)
-    with pytest.raises(ValueError, match=r"model: {.name.: .right.} there, {.name.: .wrong.} asked for"):
-        ask(tmp_path, Model(name="wrong"))
+    with pytest.raises(ValueError, match=r"another request.*\n +lengths: .*\[4, 6\].* saved, .*\[4, 7\]"):
+        answer(tmp_path, Model(), other)
+    with pytest.raises(ValueError, match=r"model: {.name.: .right.} saved, {.name.: .wrong.} requested"):
+        answer(tmp_path, Model(name="wrong"))
     (tmp_path / "request.json").unlink()
     with pytest.raises(ValueError, match="holds answers, but no request.json"):
-        ask(tmp_path, Model())
+        answer(tmp_path, Model())
 
 
 @pytest.mark.parametrize(
     "completions", ["ab", b"ab", None, 5, ["a"], ["a", None], ["a", 5], {"a": 1, "b": 2}]
 )
-def test_a_model_that_gives_no_string_for_each_question_is_refused(completions):
-    with pytest.raises(ValueError, match="must give a string for each of 2 questions, got"):
+def test_completions_must_be_one_string_per_question(completions):
+    with pytest.raises(ValueError, match="must return a string for each of 2 questions, got"):
         check_completions(completions, 2)
     assert check_completions(("a", "b"), 2) == check_completions(iter("ab"), 2) == ["a", "b"]
 
@@ -126,7 +126,7 @@ def test_a_model_that_gives_no_string_for_each_question_is_refused(completions):
 # Models by name
 
 
-def test_a_function_is_asked_one_by_one_or_in_lists(monkeypatch, tmp_path):
+def test_function_receives_single_questions_or_batches(monkeypatch, tmp_path):
     (tmp_path / "my_answers.py").write_text(
         "def one(question):\n    return question[:3]\n\n"
         "def many(questions):\n    return [question[:3] for question in questions]\n"
@@ -143,12 +143,12 @@ def test_a_function_is_asked_one_by_one_or_in_lists(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "/nowhere/at/all"])
-def test_a_name_that_is_no_model_is_refused(name):
+def test_unknown_model_name_is_rejected(name):
     with pytest.raises(ValueError, match="must be the workdir of a run, module:FUNCTION, or a folder"):
         open_model(name)
 
 
-def test_a_folder_that_is_no_model_is_refused(tmp_path):
+def test_folder_without_a_model_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="must be the workdir of a run"):
         open_model(str(tmp_path))
     (tmp_path / "config.json").write_text("[")
@@ -158,14 +158,14 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A tiny GPT-2 with a tokenizer of characters, as `save_pretrained` writes them."""
+    """A tiny GPT-2 with a character-level tokenizer, written by `save_pretrained`."""
     transformers = pytest.importorskip("transformers")
     torch = pytest.importorskip("torch")
     tokenizers = pytest.importorskip("tokenizers")
     folder = tmp_path_factory.mktemp("models") / "tiny"
     characters = ["<end>", *map(chr, [10, *range(32, 127)])]
-    words = tokenizers.models.WordLevel({word: token for token, word in enumerate(characters)}, unk_token="?")
-    tokenizer = tokenizers.Tokenizer(words)
+    vocabulary = {character: token for token, character in enumerate(characters)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="?"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Split(tokenizers.Regex("."), "isolated")
     tokenizer.decoder = tokenizers.decoders.Fuse()
     torch.manual_seed(0)
@@ -191,17 +191,17 @@ def checkpoint(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_folder_of_hugging_face_answers_as_its_model_does(checkpoint, tmp_path):
+def test_hugging_face_answers_equal_greedy_decoding(checkpoint, tmp_path):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     opened = open_model(str(checkpoint), max_length=7, batch_size=3)
     assert opened.label == "tiny"
-    answer = opened.load()
+    generate = opened.load()
     questions = ["bfs:\n", "minimum:\nkey: [0.1 0.23]\nmin:\n", "a"]
-    answers = answer(questions)
+    answers = generate(questions)
     model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
-    for question, found in zip(questions, answers, strict=True):
+    for question, completion in zip(questions, answers, strict=True):
         tokens = tokenizer(question)["input_ids"]
         first = len(tokens)
         assert first == len(question)
@@ -210,9 +210,9 @@ def test_a_folder_of_hugging_face_answers_as_its_model_does(checkpoint, tmp_path
                 tokens.append(int(model(torch.tensor([tokens])).logits[0, -1].argmax()))
             if tokens[-1] == 0:
                 break
-        assert found == tokenizer.decode(tokens[first:], skip_special_tokens=True)
+        assert completion == tokenizer.decode(tokens[first:], skip_special_tokens=True)
     assert len(set(answers)) == 3
-    assert [answer([question])[0] for question in questions] == answers
+    assert [generate([question])[0] for question in questions] == answers
 
     request = TextRequest({"minimum": (4,)}, samples=5, seeds=(3,), decimals=2)
     assert list(answer_questions(tmp_path, request, opened)) == [0, 3, 5]
@@ -221,13 +221,13 @@ def test_a_folder_of_hugging_face_answers_as_its_model_does(checkpoint, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_damaged_folder_of_hugging_face_is_refused(checkpoint, tmp_path):
+def test_damaged_hugging_face_checkpoint_is_rejected(checkpoint, tmp_path):
     (tmp_path / "config.json").write_text((checkpoint / "config.json").read_text())
     with pytest.raises(ValueError, match=f"{tmp_path} cannot be loaded by transformers: "):
         open_model(str(tmp_path)).load()
 
 
-def test_without_transformers_it_says_what_to_install(tmp_path, monkeypatch):
+def test_missing_transformers_names_the_extra_to_install(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(
@@ -237,11 +237,11 @@ def test_without_transformers_it_says_what_to_install(tmp_path, monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------
-# The picture
+# Plot
 
 
-def test_models_are_drawn_side_by_side(tmp_path):
-    ask(tmp_path, Model())
+def test_accuracies_of_several_models_are_drawn_in_one_plot(tmp_path):
+    answer(tmp_path, Model())
     scores = score_file(tmp_path / ANSWERS).as_json()
     other = {**scores, "algorithms": {"minimum": scores["algorithms"]["minimum"]}}
     assert draw_accuracies({"one": scores, "two": other}, {"minimum": (4, 5)}, tmp_path / "all.png")

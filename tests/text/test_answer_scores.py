@@ -1,4 +1,4 @@
-"""Scores of answers: what counts as one, hostile completions, hostile files."""
+"""Scores of answers: parsing of answers, and robustness to malformed completions and files."""
 
 import json
 import time
@@ -21,53 +21,53 @@ def scores(completion, answer):
     return score.exact, score.elements, score.parsed
 
 
-RIGHT, NOTHING, ANOTHER_FORM = (1, 1, 1), (0, 0, 0), (0, 0, 1)
+CORRECT, UNPARSED, WRONG_FORM = (1, 1, 1), (0, 0, 0), (0, 0, 1)
 
 
 @pytest.mark.parametrize(
     ("completion", "answer", "expected"),
     [
-        ("3\n\n", "3\n\n", RIGHT),
-        ("3", "4", ANOTHER_FORM),
-        ("3.0", "3", RIGHT),
-        ("-3", "3", ANOTHER_FORM),
-        ("0, 3", "0, 3\n\n", RIGHT),
+        ("3\n\n", "3\n\n", CORRECT),
+        ("3", "4", WRONG_FORM),
+        ("3.0", "3", CORRECT),
+        ("-3", "3", WRONG_FORM),
+        ("0, 3", "0, 3\n\n", CORRECT),
         ("0 4", "0, 3\n\n", (0, 0.5, 1)),
-        ("(1, 3)", "(0, 1) | (1, 3)\n\n", RIGHT),
-        ("[1 2 3]", "[2 1 3] | [1 2 3]\n\n", RIGHT),
+        ("(1, 3)", "(0, 1) | (1, 3)\n\n", CORRECT),
+        ("[1 2 3]", "[2 1 3] | [1 2 3]\n\n", CORRECT),
         ("[9 9 9] | [1 2 4]", "[2 1 3] | [1 2 3]\n\n", (0, 2 / 3, 1)),
-        ("[1, 2, 3]", "[1 2 3]", RIGHT),
-        ("[1 2]", "[1 2 3]", ANOTHER_FORM),
-        ("1 2 3", "[1 2 3]", ANOTHER_FORM),
-        ("[[0 1], [1 0]]", "[[0 1], [1 0]]", RIGHT),
+        ("[1, 2, 3]", "[1 2 3]", CORRECT),
+        ("[1 2]", "[1 2 3]", WRONG_FORM),
+        ("1 2 3", "[1 2 3]", WRONG_FORM),
+        ("[[0 1], [1 0]]", "[[0 1], [1 0]]", CORRECT),
         ("[[0 1] [1 1]]", "[[0 1], [1 0]]", (0, 0.75, 1)),
-        ("[0 1 1 0]", "[[0 1], [1 0]]", ANOTHER_FORM),
-        ("[0 1 2], 3", "[0 1 2], 3", RIGHT),
-        ("[1e-05 0.5]", "[0.00001 0.5]", RIGHT),
-        ("3\n\nbfs:\nA: [[1]]", "3", RIGHT),
-        ("The answer is 3.", "3", RIGHT),
-        ("First 5 and then 7, so that it is 3.", "3", RIGHT),
-        ("Sorted: **[1 2 3]**, since 2 < 3.", "[1 2 3]", RIGHT),
-        ("```\n[1 2 3]\n```", "[1 2 3]", RIGHT),
-        ("As [1 2 4] is wrong, I take [1 2 3].\n\nDone!", "[1 2 3]", RIGHT),
-        ("[1 2", "[1 2]", NOTHING),
-        ("1 2]", "[1 2]", NOTHING),
-        ("[]", "[1]", NOTHING),
-        ("", "3", NOTHING),
-        ("nan", "3", NOTHING),
-        ("inf", "3", NOTHING),
-        ("٣", "3", NOTHING),
-        ("³", "3", NOTHING),
-        ("1_0", "10", NOTHING),
-        ("0x3", "3", NOTHING),
-        ("1e999", "3", ANOTHER_FORM),
-        (None, "3", NOTHING),
-        (3, "3", NOTHING),
-        (["3"], "3", NOTHING),
-        ({"text": "3"}, "3", NOTHING),
+        ("[0 1 1 0]", "[[0 1], [1 0]]", WRONG_FORM),
+        ("[0 1 2], 3", "[0 1 2], 3", CORRECT),
+        ("[1e-05 0.5]", "[0.00001 0.5]", CORRECT),
+        ("3\n\nbfs:\nA: [[1]]", "3", CORRECT),
+        ("The answer is 3.", "3", CORRECT),
+        ("First 5 and then 7, so that it is 3.", "3", CORRECT),
+        ("Sorted: **[1 2 3]**, since 2 < 3.", "[1 2 3]", CORRECT),
+        ("```\n[1 2 3]\n```", "[1 2 3]", CORRECT),
+        ("As [1 2 4] is wrong, I take [1 2 3].\n\nDone!", "[1 2 3]", CORRECT),
+        ("[1 2", "[1 2]", UNPARSED),
+        ("1 2]", "[1 2]", UNPARSED),
+        ("[]", "[1]", UNPARSED),
+        ("", "3", UNPARSED),
+        ("nan", "3", UNPARSED),
+        ("inf", "3", UNPARSED),
+        ("٣", "3", UNPARSED),
+        ("³", "3", UNPARSED),
+        ("1_0", "10", UNPARSED),
+        ("0x3", "3", UNPARSED),
+        ("1e999", "3", WRONG_FORM),
+        (None, "3", UNPARSED),
+        (3, "3", UNPARSED),
+        (["3"], "3", UNPARSED),
+        ({"text": "3"}, "3", UNPARSED),
     ],
 )
-def test_what_an_answer_is_worth(completion, answer, expected):
+def test_score_of_an_answer(completion, answer, expected):
     assert scores(completion, answer) == expected
 
 
@@ -75,14 +75,14 @@ def test_what_an_answer_is_worth(completion, answer, expected):
     "name", ["minimum", "topological_sort", "bridges", "segments_intersect", "binary_search"]
 )
 @pytest.mark.parametrize("use_hints", [False, True])
-def test_every_reference_answers_itself(name, use_hints):
+def test_every_reference_is_a_correct_answer_to_itself(name, use_hints):
     for text in sample_texts(name, 5, 5, 0, use_hints=use_hints):
-        assert scores(text.answer, text.answer) == RIGHT
-        assert scores(f"I think it is {text.answer.rpartition('|')[2].strip()}!", text.answer) == RIGHT
+        assert scores(text.answer, text.answer) == CORRECT
+        assert scores(f"I think it is {text.answer.rpartition('|')[2].strip()}!", text.answer) == CORRECT
 
 
 @pytest.mark.parametrize("answer", ["", "none", "[1 2", "[]", "3 |", None, 3])
-def test_references_that_are_none(answer):
+def test_invalid_reference_is_rejected(answer):
     with pytest.raises(ValueError, match="the reference is not an answer of CLRS-Text"):
         reference_value(answer)
 
@@ -108,7 +108,7 @@ def test_references_that_are_none(answer):
     ],
     ids=lambda junk: f"{len(junk)} of {junk[:3]!r}",
 )
-def test_hostile_completions(junk):
+def test_malformed_completions_score_0_in_bounded_time(junk):
     start = time.process_time()
     assert scores(junk, "[1 2]")[:2] == (0, 0)
     assert time.process_time() - start < 2
@@ -123,7 +123,7 @@ pieces = st.sampled_from(
     st.lists(pieces, max_size=30).map("".join) | st.text(),
     st.sampled_from(["1", "[1 2]", "[[1 2], [2 1]]", "1, 2"]),
 )
-def test_any_completion_has_a_score(completion, answer):
+def test_every_completion_has_a_valid_score(completion, answer):
     exact, elements, parsed = scores(completion, answer)
     assert exact <= elements <= parsed <= 1
     assert exact in (0, 1)
@@ -142,7 +142,7 @@ def write(path, rows):
     return path
 
 
-def test_a_file_of_answers(tmp_path):
+def test_scores_of_a_file_of_answers(tmp_path):
     rows = [
         row("3"),
         row("4"),
@@ -187,22 +187,22 @@ JUNK = [
 ]
 
 
-def test_lines_that_are_no_answers_are_counted(tmp_path):
+def test_unreadable_lines_are_counted(tmp_path):
     found = score_file(write(tmp_path / "answers.jsonl", [row("3"), *JUNK])).as_json()
     assert found["unreadable"]["count"] == len(JUNK)
-    assert found["unreadable"]["first"][0] == {"line": 2, "problem": "no JSON"}
+    assert found["unreadable"]["first"][0] == {"line": 2, "problem": "not JSON"}
     assert found["all"]["answers"] == 1 + len(JUNK)
     assert found["all"]["exact"] == 1 / (1 + len(JUNK))
     assert f"{'unreadable lines':<16}" in answers_table(found)
 
 
 @pytest.mark.parametrize("junk", [[], [b""], *([line] for line in JUNK)], ids=range(len(JUNK) + 2))
-def test_files_without_answers(tmp_path, junk):
+def test_file_without_answers_is_rejected(tmp_path, junk):
     with pytest.raises(ValueError, match=r"answers.jsonl holds no answers; line 1: "):
         score_file(write(tmp_path / "answers.jsonl", junk))
 
 
-def test_lines_that_are_too_long(tmp_path, monkeypatch):
+def test_too_long_lines_are_unreadable(tmp_path, monkeypatch):
     monkeypatch.setattr(answer_files, "MAX_LINE_BYTES", 1000)
     path = write(tmp_path / "answers.jsonl", [row("9" * 5000), row("3"), row("9" * 1000)])
     found = score_file(path).as_json()
@@ -210,7 +210,7 @@ def test_lines_that_are_too_long(tmp_path, monkeypatch):
     assert found["all"]["answers"] == 3
 
 
-def test_answers_by_index(tmp_path):
+def test_answers_refer_to_references_by_index(tmp_path):
     references = write(tmp_path / "set.jsonl", [row("", "3"), row("", "4", length=5), row("", "5")])
     answers = [{"index": 1, "completion": "4"}, {"index": 0, "completion": "9"}]
     bad = [
@@ -226,7 +226,7 @@ def test_answers_by_index(tmp_path):
     assert lengths["4"] == {"answers": 2, "exact": 0.0, "elements": 0.0, "parsed": 0.5}
     problems = [line["problem"] for line in found["unreadable"]["first"]]
     assert problems[0] == "reference 1 is answered twice"
-    assert set(problems[1:]) == {"`index` must be that of a reference, from 0 to 2"}
+    assert set(problems[1:]) == {"`index` must be the index of a reference, from 0 to 2"}
     with pytest.raises(ValueError, match=r"set.jsonl, line 2: `length` must be"):
         score_file(path, write(tmp_path / "set.jsonl", [row("", "3"), row("", "4", length=-1)]))
 
@@ -235,7 +235,7 @@ READABLE = json.dumps(row("3")).encode()
 
 
 @given(st.lists(st.binary(max_size=40) | st.just(READABLE), max_size=8))
-def test_any_bytes(lines):
+def test_file_of_arbitrary_bytes_is_scored_or_rejected(lines):
     import pathlib
     import tempfile
 
@@ -251,7 +251,7 @@ def test_any_bytes(lines):
                 score_file(path)
 
 
-def test_a_table_and_a_plot(tmp_path):
+def test_table_and_plot_of_scores(tmp_path):
     rows = [row("3", algorithm=name, length=length) for name in list(nar.ALGORITHMS)[:7] for length in (4, 9)]
     found = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
     table = answers_table(found).splitlines()
@@ -263,14 +263,14 @@ def test_a_table_and_a_plot(tmp_path):
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_command(tmp_path):
+def test_score_text_command(tmp_path):
     path = write(tmp_path / "answers.jsonl", [row("3"), b"junk"])
     code, output, errors = run("score_text", f"--answers={path}")
     assert code == 0, errors
-    assert "line 2 is unreadable: no JSON" in output
+    assert "line 2 is unreadable: not JSON" in output
     written = json.loads((tmp_path / "answers.scores" / "scores.json").read_text())
     assert written["all"]["exact"] == 0.5
     path.write_text("junk")
     code, _, errors = run("score_text", f"--answers={path}")
     assert code == 1
-    assert "holds no answers; line 1: no JSON" in errors
+    assert "holds no answers; line 1: not JSON" in errors

@@ -1,4 +1,4 @@
-"""Texts as a data set of Hugging Face: the rows of dm-clrs's generator, finite and endless."""
+"""Texts as a Hugging Face data set, compared with the generator of dm-clrs."""
 
 import itertools
 import sys
@@ -21,22 +21,22 @@ def expected(count, **options):
     return [{"algorithm" if key == "algo_name" else key: value for key, value in row.items()} for row in rows]
 
 
-def test_the_rows_of_dm_clrs():
+def test_rows_equal_those_of_dm_clrs():
     series = [(name, length, 3) for name, lengths in LENGTHS.items() for length in lengths]
     rows = [dict(row) for row in itertools.islice(mixed_rows(series, 3, True, 3), 40)]
     assert rows == expected(40, seed=3, use_hints=True)
     assert [list(row) for row in rows] == [list(FEATURES)] * 40
 
 
-def test_a_finite_and_an_endless_one():
+def test_finite_and_infinite_data_sets_have_the_same_rows():
     pytest.importorskip("datasets")
     finite = text_dataset(LENGTHS, 30)
     assert finite.to_list() == expected(30)
-    endless = text_dataset(LENGTHS)
-    assert list(itertools.islice(endless, 30)) == expected(30)
+    infinite = text_dataset(LENGTHS)
+    assert list(itertools.islice(infinite, 30)) == expected(30)
 
 
-def test_bad_requests(monkeypatch):
+def test_invalid_arguments_are_rejected(monkeypatch):
     with pytest.raises(ValueError, match="no algorithms and lengths are given"):
         text_dataset({})
     with pytest.raises(ValueError, match="unknown algorithm 'sort'"):

@@ -1,4 +1,4 @@
-"""Texts: equal to those of dm-clrs 2.0.3 string for string, and texts of algorithms that it does not know."""
+"""Rendered texts, compared with dm-clrs 2.0.3 string for string, and texts of custom algorithms."""
 
 import ast
 import itertools
@@ -28,7 +28,7 @@ NAMES = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
 every_algorithm = pytest.mark.parametrize("name", NAMES)
 
 HULLS = ("graham_scan", "jarvis_march")
-"""The oracle looks at all triples of points; with few decimals it finds none that do not lie on a line."""
+"""The oracle draws points until no triple is collinear, which rarely ends with few decimals."""
 
 REQUESTS = [(4, 0, None), (5, 2**32 - 1, 2), (9, 3, 1), (10, 14, 3), (12, 7, None)]
 """Size, seed, decimals."""
@@ -51,8 +51,8 @@ def compare(name, size, seed, decimals, count):
 
 
 @every_algorithm
-def test_the_texts_of_dm_clrs(name):
-    """Of traces drawn in Python, so that nothing more needs to be compiled."""
+def test_texts_equal_dm_clrs(name):
+    """Traces are drawn in Python, so that nothing more is compiled."""
     batch = clrs30_sample(name, 7, 4, 12)
     for use_hints in (False, True):
         texts = to_texts(name, batch, use_hints=use_hints)
@@ -60,14 +60,14 @@ def test_the_texts_of_dm_clrs(name):
 
 
 COVERING = ("activity_selector", "bfs", "dijkstra", "graham_scan", "kmp_matcher", "optimal_bst", "quicksort")
-"""Each kind of problem, with ties and without."""
+"""Algorithms that cover every kind of problem, with and without ties."""
 SLOW = (pytest.mark.jit, pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in COVERING else SLOW) for name in NAMES]
 )
-def test_the_texts_of_dm_clrs_from_a_seed(name):
+def test_sampled_texts_equal_dm_clrs(name):
     for size, seed, decimals in REQUESTS:
         compare(name, size, seed, decimals, count=4)
 
@@ -76,7 +76,7 @@ def test_the_texts_of_dm_clrs_from_a_seed(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 25])
 @every_algorithm
-def test_more_texts_of_dm_clrs_from_a_seed(name, size):
+def test_sampled_texts_equal_dm_clrs_at_more_sizes_and_seeds(name, size):
     size = min(size, 16) if name in HULLS else size
     for seed, decimals in ((35, 4), (81, 1), (0, None), (6, 0), (8, 40)):
         compare(name, size, seed, decimals, count=2 if name in HULLS else 4)
@@ -87,19 +87,19 @@ def test_more_texts_of_dm_clrs_from_a_seed(name, size):
 @pytest.mark.parametrize(
     "name", ["activity_selector", "dijkstra", "mst_kruskal", "mst_prim", "task_scheduling"]
 )
-def test_ties_as_dm_clrs_leaves_them(name):
-    """Half of these texts are another one where the first of equal numbers is taken."""
+def test_ties_are_broken_as_in_dm_clrs(name):
+    """Half of these texts would differ if the first of equal numbers were taken."""
     compare(name, 16, 3, 1, count=60)
 
 
-def test_text_and_answer_together():
+def test_text_is_question_and_answer():
     (text,) = sample_texts("minimum", 4, 1, 0, decimals=3)
     assert text.question == "minimum:\nkey: [0.548 0.715 0.602 0.544]\nmin:\n"
     assert text.text == text.question + "3\n\n"
 
 
 # ---------------------------------------------------------------------------------------------------
-# Drawing: the stream is that of RandomState, wherever it is cut
+# Sampling: the random stream is that of RandomState, for any batch boundaries
 
 
 @pytest.mark.parametrize(
@@ -108,24 +108,24 @@ def test_text_and_answer_together():
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 @pytest.mark.jit
 @pytest.mark.slow
-def test_compiled_draws_are_those_of_numpy(name, seed):
+def test_compiled_sampling_equals_numpy(name, seed):
     series = TraceSeries(name, 11, seed)
     assert series._is_compiled
     batches = [series.next(count) for count in (1, 40, 7)]
     expected = clrs30_sample(name, 11, 48, seed)
-    found = [batch.trace(index) for batch in batches for index in range(batch.batch_size)]
-    for index, trace in enumerate(found):
+    traces = [batch.trace(index) for batch in batches for index in range(batch.batch_size)]
+    for index, trace in enumerate(traces):
         assert_same(trace, expected.trace(index))
 
 
-def test_traces_that_grow_do_not_disturb_the_stream():
-    """Where there is no room for the steps of a trace, its problem is drawn again."""
+def test_growing_buffers_does_not_change_the_random_stream():
+    """A trace that exceeds the buffer for its steps is recorded again from a redrawn problem."""
     series = TraceSeries("quickselect", 40, 1)
     expected = clrs30_sample("quickselect", 40, 30, 1)
     assert_same(series.next(30), expected)
 
 
-def test_any_part_of_a_series():
+def test_texts_from_an_offset_equal_a_slice_of_the_whole():
     whole = list(sample_texts("bfs", 6, 50, 3))
     assert list(sample_texts("bfs", 6, 7, 3, first=43)) == whole[43:]
     assert list(itertools.islice(sample_texts("bfs", 6, None, 3), 50)) == whole
@@ -141,16 +141,16 @@ for name in ("insertion_sort", "dijkstra", "lcs_length", "graham_scan"):
 
 @pytest.mark.jit
 @pytest.mark.slow
-def test_without_a_compiler_and_without_jax():
+def test_texts_without_numba_equal_compiled_ones_and_jax_is_not_imported():
     code = PLAIN + "import sys\nassert 'jax' not in sys.modules"
     assert run_python(code, NUMBA_DISABLE_JIT="1") == run_python(code)
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 100))
-def test_cutting_decimals(number, decimals):
-    array, found, whole = truncated((np.array([number]), number, np.array([3])), decimals)
+def test_truncation_of_decimals(number, decimals):
+    array, scalar, whole = truncated((np.array([number]), number, np.array([3])), decimals)
     expected = np.trunc(number * 10**decimals) / 10**decimals if decimals else number
-    assert array[0] == found == expected
+    assert array[0] == scalar == expected
     assert whole[0] == 3
     assert POWERS_OF_TEN[decimals] == float(10**decimals)
 
@@ -160,9 +160,9 @@ def test_cutting_decimals(number, decimals):
 
 
 def written(values, source=FLOATS):
-    """Floats as the compiled writer writes them in a list."""
+    """Floats of a list, formatted by the compiled writer."""
     values = np.asarray(values, np.float64)[None]
-    nothing, empty = np.zeros((0, 5), np.int64), np.zeros((1, 1, 0))
+    no_segments, empty = np.zeros((0, 5), np.int64), np.zeros((1, 1, 0))
     segment = np.array([[source, 0, 1, 1, values.size]])
     buffer = np.zeros(30 * values.size + 10, np.uint8)
     bits = (
@@ -170,17 +170,18 @@ def written(values, source=FLOATS):
         values.view(np.uint64),
     )
     steps = (empty.astype(np.int64), empty.view(np.uint64))
-    ends = write_texts(segment, nothing, nothing, buffer[:0], bits, steps, np.ones(1, np.int64), buffer)
+    lengths = np.ones(1, np.int64)
+    ends = write_texts(segment, no_segments, no_segments, buffer[:0], bits, steps, lengths, buffer)
     return buffer[: ends[0, 0]].tobytes().decode()[1:-1].split(" ")
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
-def test_floats_as_python_writes_them(numbers):
+def test_floats_are_written_like_python_repr(numbers):
     assert written(numbers) == [repr(number) for number in numbers]
 
 
 @plain_and_compiled
-def test_many_floats_as_python_writes_them(mode):
+def test_many_floats_are_written_like_python_repr(mode):
     random = np.random.RandomState(0)
     bits = random.randint(1, 2047 << 52, size=30_000, dtype=np.int64).view(np.float64)
     powers = [2.0**k for k in range(-1074, 1024)] + [10.0**k for k in range(-300, 300)]
@@ -190,10 +191,10 @@ def test_many_floats_as_python_writes_them(mode):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Traces of one's own
+# Custom problems and algorithms
 
 
-def test_a_problem_of_ones_own():
+def test_text_of_a_custom_problem():
     trace = run_algorithm("insertion_sort", [3.0, 1.0, 2.5])
     assert to_text("insertion_sort", trace, use_hints=True) == (
         "insertion_sort:\nkey: [3.0 1.0 2.5], initial_trace: [3.0 1.0 2.5]\ntrace | pred:\n",
@@ -203,14 +204,14 @@ def test_a_problem_of_ones_own():
     assert to_text("bfs", weighted).question == "bfs:\ns: 0, A: [[0.0 2.5], [2.5 0.0]]\npi:\n"
 
 
-def test_batches_and_traces_have_the_same_texts():
+def test_batched_texts_equal_texts_of_single_traces():
     batch = sample_traces("topological_sort", 5, 6, 0)
     for use_hints in (False, True):
         texts = to_texts("topological_sort", batch, use_hints=use_hints)
         assert texts == [to_text("topological_sort", batch.trace(k), use_hints=use_hints) for k in range(6)]
 
 
-def test_an_algorithm_of_ones_own():
+def test_text_of_a_custom_algorithm():
     trace = run_algorithm(TARJAN_SCC, [[0, 1, 0], [1, 0, 1], [0, 0, 0]])
     text = to_text(TARJAN_SCC, trace, use_hints=True)
     assert text.question == (
@@ -227,18 +228,18 @@ def test_an_algorithm_of_ones_own():
     assert first == to_text(name, run_algorithm(TARJAN_SCC, *drawn))
 
 
-def test_every_kind_can_be_shown():
+def test_every_kind_has_a_converter():
     assert set(CONVERTERS) == set(Kind)
 
 
 @given(st.lists(st.integers(0, 6), min_size=7, max_size=7))
-def test_an_order_is_made_of_any_pointers(pointers):
+def test_chain_order_of_arbitrary_pointers_is_a_permutation(pointers):
     (order,) = chain_orders(np.array([pointers]))
     assert sorted(order) == list(range(7))
 
 
 @given(st.permutations(range(6)))
-def test_the_order_of_a_chain(order):
+def test_chain_order_of_a_chain_is_its_order(order):
     pointers = np.zeros(6, np.int64)
     pointers[order[0]] = order[0]
     for before, node in itertools.pairwise(order):
@@ -250,24 +251,24 @@ def test_the_order_of_a_chain(order):
 # The published sets
 
 
-def test_the_sets_are_those_of_the_published_script():
+def test_published_sets_equal_those_of_the_generator_script():
     folder = pathlib.Path(clrs_utils.__file__).parent
     tree = ast.parse((folder / "generate_clrs_text.py").read_text())
     tables = {}
     for line in tree.body:
         if isinstance(line, ast.Assign) and line.targets[0].id.startswith("_DEFAULT"):
             exec(ast.unparse(line), tables)
-    for name, found in TEXT_SETS.items():
+    for name, text_set in TEXT_SETS.items():
         lengths, samples, seeds = (
             tables[f"_DEFAULT_{name.upper()}_{what}"]
             for what in ("ALGOS_AND_LENGTHS", "NUMBER_OF_SAMPLES", "SEEDS")
         )
-        assert list(found.lengths.items()) == [(key, tuple(value)) for key, value in lengths.items()]
-        assert (found.samples, list(found.seeds)) == (samples, seeds)
+        assert list(text_set.lengths.items()) == [(key, tuple(value)) for key, value in lengths.items()]
+        assert (text_set.samples, list(text_set.seeds)) == (samples, seeds)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Bad requests
+# Invalid arguments
 
 
 @pytest.mark.parametrize(
@@ -283,12 +284,12 @@ def test_the_sets_are_those_of_the_published_script():
         ({"p": 0.5}, "minimum: unknown problem option 'p'; known: low, high"),
     ],
 )
-def test_bad_requests(changes, message):
+def test_invalid_arguments_are_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         sample_texts(**{"name": "minimum", "size": 4, "count": 1, "seed": 0, **changes})
 
 
-def test_traces_of_another_algorithm():
+def test_trace_of_another_algorithm_is_rejected():
     trace = run_algorithm("minimum", [1.0, 2.0])
     with pytest.raises(
         ValueError, match=r"bfs has the inputs \['pos', 's', 'A', 'adj'\], the traces \['pos', 'key'\]"

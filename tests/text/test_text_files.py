@@ -1,4 +1,4 @@
-"""Sets of texts on disk: the lines of the published script, whole files, the same however they were made."""
+"""Sets of texts on disk: published lines, atomic writes, and reproducibility after interruptions."""
 
 import json
 import os
@@ -17,8 +17,8 @@ SMALL = ("--algorithms=minimum,insertion_sort", "--lengths=4,6", "--samples=30",
 
 
 def make(folder, *options, code=0):
-    found, output, errors = run("make_text", f"--output={folder}", *options)
-    assert found == code, errors
+    returned, output, errors = run("make_text", f"--output={folder}", *options)
+    assert returned == code, errors
     return output if code == 0 else errors
 
 
@@ -30,7 +30,7 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_set(tmp_path):
+def test_files_do_not_depend_on_workers_or_interruptions(tmp_path):
     summary = make(tmp_path / "one", *SMALL, "--hints", "--decimals=3", "--workers=1")
     assert "240 texts in 4 files" in summary
     rows = [json.loads(line) for line in lines_of(tmp_path / "one")]
@@ -52,7 +52,7 @@ def test_a_set(tmp_path):
     assert lines_of(tmp_path / "one") == [json.dumps(row) for row in expected]
     manifest = json.loads((tmp_path / "one" / "manifest.json").read_text())
     assert (manifest["complete"], manifest["lines"], len(manifest["files"])) == (True, 240, 4)
-    # Any number of processes makes the same; what is there is not made again; what is not is.
+    # The number of workers does not matter; only missing files are made.
     make(tmp_path / "two", *SMALL, "--hints", "--decimals=3", "--workers=2")
     whole = content(tmp_path / "one")
     assert content(tmp_path / "two") == whole
@@ -65,8 +65,8 @@ def test_a_set(tmp_path):
     assert first.stat().st_mtime_ns == before
 
 
-def test_first_lines_of_the_published_sets(tmp_path):
-    """Those of the published script: a sampler for each algorithm, length and seed, in its order."""
+def test_first_lines_equal_the_published_set(tmp_path):
+    """The published script has one sampler per algorithm, length and seed, in this order."""
     from test_rendering import theirs
 
     make(tmp_path, "--split=val", "--algorithms=bfs", "--lengths=4", "--workers=1")
@@ -79,7 +79,7 @@ def test_first_lines_of_the_published_sets(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_killed_and_started_again(tmp_path, number):
+def test_resumed_set_equals_an_uninterrupted_one(tmp_path, number):
     folder = tmp_path / "killed"
     options = ("--split=val", "--algorithms=minimum,binary_search", "--samples=1000", "--workers=2")
     process = subprocess.Popen(
@@ -103,7 +103,7 @@ def test_killed_and_started_again(tmp_path, number):
     assert content(folder) == content(tmp_path / "whole")
 
 
-def test_large_series_are_cut(tmp_path, monkeypatch):
+def test_large_series_are_split_into_files(tmp_path, monkeypatch):
     request = TextRequest({"minimum": (4,)}, samples=25, seeds=(0, 1))
     (file,) = request.files()
     whole = list(file.lines(request))
@@ -113,15 +113,15 @@ def test_large_series_are_cut(tmp_path, monkeypatch):
     assert [line for part in parts for line in part.lines(request)] == whole
 
 
-def test_nothing_half_written(tmp_path, monkeypatch):
+def test_failed_write_leaves_no_partial_file(tmp_path, monkeypatch):
     request = TextRequest({"minimum": (4,)}, samples=3, seeds=(0,))
     claim_folder(tmp_path, request)
     (file,) = request.files()
 
-    def full(*arguments):
+    def raise_disk_full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(text_files, "json_line", full)
+    monkeypatch.setattr(text_files, "json_line", raise_disk_full)
     with pytest.raises(OSError, match="No space"):
         file.write(tmp_path, request)
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
@@ -130,17 +130,17 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     assert len(lines_of(tmp_path)) == 3
 
 
-def test_a_folder_of_another_request(tmp_path):
+def test_folder_of_another_request_is_rejected(tmp_path):
     request = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=3, seeds=(0,))
     claim_folder(tmp_path, request)
     claim_folder(tmp_path, request)
     for other, message in (
-        (TextRequest({"minimum": (4,), "bfs": (4,)}, 3, (0, 1)), r"seeds: \[0\] there, \[0, 1\] asked for"),
+        (TextRequest({"minimum": (4,), "bfs": (4,)}, 3, (0, 1)), r"seeds: \[0\] saved, \[0, 1\] requested"),
         (TextRequest({"minimum": (4, 5), "bfs": (4,)}, 3, (0,)), "lengths: "),
         (TextRequest({"bfs": (4,), "minimum": (4,)}, 3, (0,)), "lengths: "),
         (
             TextRequest({"minimum": (4,), "bfs": (4,)}, 3, (0,), True, 2),
-            "use_hints: false there, true asked for",
+            "use_hints: false saved, true requested",
         ),
     ):
         with pytest.raises(ValueError, match=message):
@@ -148,12 +148,12 @@ def test_a_folder_of_another_request(tmp_path):
 
 
 @pytest.mark.parametrize("junk", ["", "{}", "[" * 100_000, '{"format": "nar-texts", "version": 2}', "\0"])
-def test_a_foreign_folder(tmp_path, junk):
+def test_folder_of_other_files_is_rejected(tmp_path, junk):
     (tmp_path / "manifest.json").write_text(junk)
-    with pytest.raises(ValueError, match="is no manifest of a set of texts"):
+    with pytest.raises(ValueError, match="is not a manifest of a set of texts"):
         claim_folder(tmp_path, TextRequest({"minimum": (4,)}, 3, (0,)))
     (tmp_path / "manifest.json").rename(tmp_path / "notes")
-    with pytest.raises(ValueError, match="is not empty and holds no set of texts"):
+    with pytest.raises(ValueError, match="is not empty and does not hold a set of texts"):
         claim_folder(tmp_path, TextRequest({"minimum": (4,)}, 3, (0,)))
 
 
@@ -170,7 +170,7 @@ def test_a_foreign_folder(tmp_path, junk):
         (TextRequest({"minimum": (4,)}, 3, (0,), decimals=101), "decimals must be"),
     ],
 )
-def test_bad_requests(request_, message):
+def test_invalid_request_is_rejected(request_, message):
     with pytest.raises(ValueError, match=message):
         request_.check()
 
@@ -184,6 +184,6 @@ def test_bad_requests(request_, message):
         (("--split=val", "--lengths=4,x"), "--lengths must be integers"),
     ],
 )
-def test_bad_flags(tmp_path, options, message):
+def test_invalid_flags_are_rejected(tmp_path, options, message):
     assert message in make(tmp_path / "none", *options, code=1)
     assert not (tmp_path / "none").exists()

@@ -1,4 +1,4 @@
-"""Language models by the same commands as graph networks: trained, stopped, resumed, asked."""
+"""Training, resuming and evaluating language models with the same commands as graph networks."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def test_finished_run_has_scores_of_each_length(finished):
 
 
 @pytest.mark.slow
-def test_stopped_and_resumed_run_equals_an_undisturbed_one(finished, tmp_path):
+def test_resumed_run_equals_an_uninterrupted_one(finished, tmp_path):
     workdir = tmp_path / "run"
     arguments = command("train", "--config=configs/text_small.py", f"--workdir={workdir}", *TINY)
     process = subprocess.Popen(
@@ -83,15 +83,15 @@ def test_stopped_and_resumed_run_equals_an_undisturbed_one(finished, tmp_path):
     code, output, errors = train(workdir)
     assert code == 0, errors
     assert "Resuming from step" in output
-    straight, resumed = (
+    uninterrupted, resumed = (
         json.loads((folder / "result.json").read_text()) for folder in (finished[0], workdir)
     )
     for key in ("parameters_sha256", "scores", "best_step", "steps"):
-        assert resumed[key] == straight[key], key
+        assert resumed[key] == uninterrupted[key], key
 
 
 @pytest.mark.slow
-def test_a_run_is_asked_and_compared(finished, tmp_path, monkeypatch):
+def test_evaluate_text_compares_a_run_with_a_function(finished, tmp_path, monkeypatch):
     model = open_model(str(finished[0]))
     assert model.default_request.lengths == {"minimum": (2, 3), "insertion_sort": (2, 3)}
     assert model.trained_lengths == {"minimum": (2,), "insertion_sort": (2,)}
@@ -117,7 +117,7 @@ def test_a_run_is_asked_and_compared(finished, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_commands_for_graph_networks_say_that_it_is_none(finished):
+def test_commands_for_graph_networks_reject_a_language_model(finished):
     with pytest.raises(ValueError, match="is a run of a language model: see experiments.evaluate_text"):
         load(finished[0])
     code, _, errors = run("evaluate", f"--workdir={finished[0]}", "--sizes=4")
@@ -138,7 +138,7 @@ def with_change(path, value):
     return config
 
 
-def test_config_is_assembled():
+def test_config_is_built_into_a_run():
     parts = text_parts(assemble_kind(text_small.get_config().to_dict(), Devices.one()), "run")
     assert [task.name for task in parts.tasks] == ["minimum", "insertion_sort"]
     with pytest.raises(ValueError, match="run is a run of a language model"):
@@ -162,7 +162,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("path", BAD)
-def test_bad_config_is_refused(path):
+def test_invalid_config_is_rejected(path):
     value, message = BAD[path]
     with pytest.raises(ValueError, match=re.escape(message)):
         assemble_kind(with_change(path, value), Devices.one())

@@ -1,4 +1,4 @@
-"""The language model: characters, positions, attention, generation, loss, training."""
+"""The language model: tokens, positions, attention, generation, loss, training."""
 
 import dataclasses
 
@@ -29,14 +29,14 @@ IN_ORDER, RANDOM = Positions(), Positions(range=64, min_length=20)
 
 @pytest.fixture(scope="module")
 def model():
-    """Its functions compiled: op by op they take much longer."""
+    """A language model with jitted functions, which are much faster than op by op."""
     model = make_text_model(CONFIG)
     return dataclasses.replace(model, apply=jax.jit(model.apply), extend=jax.jit(model.extend))
 
 
 @pytest.fixture(scope="module")
 def params(model):
-    """Larger than those of a new network, so that every part of it matters."""
+    """Initial parameters times 2, so that every part of the network matters."""
     return jax.tree.map(lambda leaf: 2 * leaf, model.init(jax.random.key(1), {}))
 
 
@@ -50,24 +50,24 @@ def random_tokens(*shape):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Characters and positions
+# Tokens and positions
 
 
 @given(st.text(CHARACTERS))
-def test_characters_there_and_back(text):
+def test_decode_inverts_encode(text):
     tokens = encode(text)
     assert tokens.dtype == np.int32 and len(tokens) == len(text)
     assert decode(tokens) == text
     assert decode([*tokens, END, *tokens]) == decode([PADDING, *tokens]) == text
 
 
-def test_characters_are_distinct_tokens_and_others_are_refused():
+def test_characters_are_distinct_tokens_and_others_are_rejected():
     assert sorted(encode(CHARACTERS)) == list(range(END + 1, NUM_TOKENS))
     for wrong in ("é", "\t", "a\x00", "∞"):
         with pytest.raises(ValueError, match="is not in the alphabet"):
             encode(wrong)
     for token in (-1, NUM_TOKENS):
-        with pytest.raises(ValueError, match=f"tokens lie between 0 and .*, got {token}"):
+        with pytest.raises(ValueError, match=f"tokens must be between 0 and .*, got {token}"):
             decode([token])
 
 
@@ -79,15 +79,15 @@ def test_randomized_positions_are_sorted_and_within_their_range(width, min_lengt
     assert positions.min() >= 0 and positions.max() < 64
 
 
-def test_randomized_positions_are_any_subset_and_the_room_leaves_some_for_later():
+def test_randomized_positions_are_uniform_subsets_and_min_length_reserves_positions():
     full = Positions(6).draw(np.random.default_rng(0), 6000, 2)
     pairs, counts = np.unique(full, axis=0, return_counts=True)
     assert len(pairs) == 15
     assert counts.min() > 300
-    # The first two of four of six: the mean of the second smallest of four is 2 (6 + 1) / (4 + 1) - 1.
-    roomy = Positions(6, 4).draw(np.random.default_rng(0), 6000, 2)
-    assert roomy[:, 1].mean() == pytest.approx(1.8, abs=0.05)
-    assert roomy.max() == 3
+    # The mean of the second smallest of four positions out of six is 2 (6 + 1) / (4 + 1) - 1.
+    padded = Positions(6, 4).draw(np.random.default_rng(0), 6000, 2)
+    assert padded[:, 1].mean() == pytest.approx(1.8, abs=0.05)
+    assert padded.max() == 3
     assert (Positions(6, 6).draw(np.random.default_rng(0), 2, 4) == np.arange(4)).all()
     assert (IN_ORDER.draw(np.random.default_rng(0), 2, 4) == np.arange(4)).all()
 
@@ -110,7 +110,7 @@ def test_randomized_positions_are_any_subset_and_the_room_leaves_some_for_later(
         (lambda: TextTask(ALGORITHMS["bfs"], (0,)), "bfs: size must be an integer from 1"),
     ],
 )
-def test_wrong_requests_are_refused(make, message):
+def test_invalid_arguments_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -120,7 +120,7 @@ def test_wrong_requests_are_refused(make, message):
 
 
 @pytest.mark.parametrize("positions", [IN_ORDER, Positions(128, 100)])
-def test_a_batch_is_a_function_of_seed_and_step(positions):
+def test_batch_is_a_function_of_seed_and_step(positions):
     one = stream("minimum", "insertion_sort", positions=positions)
     again = stream("minimum", "insertion_sort", positions=positions)
     batches = list(prefetch(one, 3, 6))
@@ -130,7 +130,7 @@ def test_a_batch_is_a_function_of_seed_and_step(positions):
     assert [one.task(step).name for step in range(3)] == ["minimum", "insertion_sort", "minimum"]
 
 
-def test_processes_share_a_batch():
+def test_shares_of_processes_make_up_the_batch():
     whole = stream("minimum", positions=Positions(128)).batch(4)
     tasks = stream("minimum").tasks
     shares = [TextStream(tasks, 6, 5, Positions(128), process, 3).batch(4) for process in range(3)]
@@ -138,7 +138,7 @@ def test_processes_share_a_batch():
     assert digest(joined) == digest(whole)
 
 
-def test_a_batch_holds_texts_of_all_lengths_and_marks_their_answers():
+def test_batch_cycles_through_lengths_and_marks_answers():
     batch = stream("insertion_sort", lengths=(2, 3, 4), batch_size=5).batch(3)
     assert batch.tokens.shape[1] % 16 == 0
     sizes = []
@@ -156,31 +156,33 @@ def test_a_batch_holds_texts_of_all_lengths_and_marks_their_answers():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Attention and rotation
+# Attention and rotary positions
 
 
 @pytest.mark.parametrize("positions", [IN_ORDER, RANDOM])
-def test_no_token_sees_what_comes_behind_it(model, params, positions):
+def test_logits_do_not_depend_on_later_tokens(model, params, positions):
     tokens = random_tokens(2, 9)
-    places = positions.draw(np.random.default_rng(3), 2, 9)
-    logits = model.apply(params, tokens, places)
+    position_ids = positions.draw(np.random.default_rng(3), 2, 9)
+    logits = model.apply(params, tokens, position_ids)
     changed = tokens.copy()
     changed[:, 5:] = random_tokens(2, 4)[:, ::-1]
-    other = model.apply(params, changed, places)
+    other = model.apply(params, changed, position_ids)
     np.testing.assert_array_equal(logits[:, :5], other[:, :5])
     assert (np.abs(np.asarray(logits - other))[:, 5:].max(axis=-1) > 1e-3).all()
 
 
-def test_every_token_matters_to_those_behind_it(model, params):
+def test_last_logits_depend_on_every_token(model, params):
     def last(embedded):
-        return model.apply({**params, "transformer": {"embeddings": embedded}}, tokens, places)[0, -1].sum()
+        return model.apply({**params, "transformer": {"embeddings": embedded}}, tokens, position_ids)[
+            0, -1
+        ].sum()
 
-    tokens, places = np.arange(2, 10, dtype=np.int32)[None], np.arange(8, dtype=np.int32)[None]
+    tokens, position_ids = np.arange(2, 10, dtype=np.int32)[None], np.arange(8, dtype=np.int32)[None]
     gradient = jax.grad(last)(params["transformer"]["embeddings"])
     assert (np.abs(np.asarray(gradient))[2:10].max(axis=-1) > 1e-6).all()
 
 
-def test_rotated_products_depend_on_the_difference_of_positions_alone():
+def test_inner_products_after_rotation_depend_on_relative_positions_only():
     query, key = np.random.default_rng(0).normal(size=(2, 1, 1, 3, 8)).astype(np.float32)
 
     def product(q, k):
@@ -200,12 +202,12 @@ def test_rotated_products_depend_on_the_difference_of_positions_alone():
     )
 
 
-def test_only_differences_of_positions_matter_to_the_network(model, params):
+def test_logits_depend_on_relative_positions_only(model, params):
     tokens = random_tokens(2, 7)
-    places = RANDOM.draw(np.random.default_rng(3), 2, 7)
-    logits = model.apply(params, tokens, places)
-    np.testing.assert_allclose(logits, model.apply(params, tokens, places + 40), atol=2e-3)
-    assert np.abs(np.asarray(logits - model.apply(params, tokens, 2 * places))).max() > 0.05
+    position_ids = RANDOM.draw(np.random.default_rng(3), 2, 7)
+    logits = model.apply(params, tokens, position_ids)
+    np.testing.assert_allclose(logits, model.apply(params, tokens, position_ids + 40), atol=2e-3)
+    assert np.abs(np.asarray(logits - model.apply(params, tokens, 2 * position_ids))).max() > 0.05
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -213,38 +215,40 @@ def test_only_differences_of_positions_matter_to_the_network(model, params):
 
 
 @pytest.mark.parametrize("positions", [IN_ORDER, RANDOM])
-def test_reading_token_by_token_equals_reading_at_once(model, params, positions):
+def test_incremental_decoding_with_cache_equals_full_forward_pass(model, params, positions):
     tokens = random_tokens(3, 8)
-    places = positions.draw(np.random.default_rng(3), 3, 8)
-    expected = np.asarray(model.apply(params, tokens, places))
+    position_ids = positions.draw(np.random.default_rng(3), 3, 8)
+    expected = np.asarray(model.apply(params, tokens, position_ids))
     caches, found = empty_caches(CONFIG, 3, 8), []
-    logits, caches = model.extend(params, tokens[:, :3], places[:, :3], np.tile(np.arange(3), (3, 1)), caches)
+    logits, caches = model.extend(
+        params, tokens[:, :3], position_ids[:, :3], np.tile(np.arange(3), (3, 1)), caches
+    )
     found.append(logits)
-    for place in range(3, 8):
-        here = np.full((3, 1), place)
-        now = slice(place, place + 1)
-        logits, caches = model.extend(params, tokens[:, now], places[:, now], here, caches)
+    for index in range(3, 8):
+        slots = np.full((3, 1), index)
+        current = slice(index, index + 1)
+        logits, caches = model.extend(params, tokens[:, current], position_ids[:, current], slots, caches)
         found.append(logits)
     np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-4, rtol=1e-4)
 
 
-def written_slowly(model, params, question, positions, max_length):
-    """One token after another, each from the whole text so far, which what is behind it does not change."""
+def generate_without_cache(model, params, question, positions, max_length):
+    """Greedy decoding without a cache: a full forward pass for each token, with padding after it."""
     width, first = positions.shape[1], len(question)
     tokens = np.full((1, width), PADDING, np.int32)
     tokens[0, :first] = encode(question)
-    for place in range(first, first + max_length):
-        logits = np.array(model.apply(params, tokens, positions)[0, place - 1])
+    for index in range(first, first + max_length):
+        logits = np.array(model.apply(params, tokens, positions)[0, index - 1])
         logits[PADDING] = -np.inf
-        tokens[0, place] = logits.argmax()
-        if tokens[0, place] == END:
+        tokens[0, index] = logits.argmax()
+        if tokens[0, index] == END:
             break
     return decode(tokens[0])[first:]
 
 
 @pytest.mark.parametrize("positions", [IN_ORDER, RANDOM])
-def test_answers_are_those_of_the_whole_network_whatever_is_asked_beside(model, params, positions):
-    # `END` is made likely, so that answers end at different places.
+def test_answers_equal_decoding_without_cache_in_any_batch(model, params, positions):
+    # A bias makes `END` likely, so that answers have different lengths.
     params = {**params, "transformer/next": {**params["transformer/next"]}}
     params["transformer/next"]["b"] = params["transformer/next"]["b"].at[END].add(2.5)
     questions = ["bfs:", "minimum:\nkey: [0.1", "dfs:\n", "a", "minimum:\nkey: [0.12 0.5"]
@@ -252,15 +256,15 @@ def test_answers_are_those_of_the_whole_network_whatever_is_asked_beside(model, 
     answers = generator(params, questions)
     for question, answer in zip(questions, answers, strict=True):
         tokens = encode(question)
-        places = generator._positions(tokens, bucket_width(len(tokens)) + 12)
-        assert answer == written_slowly(model, params, question, places, 12)
+        position_ids = generator._positions(tokens, bucket_width(len(tokens)) + 12)
+        assert answer == generate_without_cache(model, params, question, position_ids, 12)
     assert len({len(answer) for answer in answers}) > 1
     assert generator(params, questions[::-1]) == answers[::-1]
     assert generator(params, questions[1:2]) == answers[1:2]
     assert generator(params, []) == []
 
 
-def test_generation_is_compiled_once_a_shape(model, params):
+def test_generation_is_compiled_once_per_shape(model, params):
     generate = make_generate(model)
     for seed in (0, 1):
         questions = np.random.default_rng(seed).integers(2, NUM_TOKENS, (2, 5)).astype(np.int32)
@@ -268,7 +272,7 @@ def test_generation_is_compiled_once_a_shape(model, params):
     assert generate._cache_size() == 1
 
 
-def test_questions_that_cannot_be_asked_are_refused(model, params):
+def test_invalid_questions_are_rejected(model, params):
     generator = AnswerGenerator(model, RANDOM, max_length=33)
     with pytest.raises(
         ValueError, match="characters and answers of 33 need a larger range of positions than 64"
@@ -286,7 +290,7 @@ def test_questions_that_cannot_be_asked_are_refused(model, params):
 # Loss and training
 
 
-def test_only_answers_have_a_loss(model, params):
+def test_loss_covers_answer_tokens_only(model, params):
     texts = [Text("minimum:", "3\n\n"), Text("bfs:\n", "10\n\n")]
     batch = TextBatch.from_texts(texts, IN_ORDER.draw(np.random.default_rng(0), 2, 16))
     logits = np.asarray(model.apply(params, batch.tokens, batch.positions))
@@ -294,9 +298,9 @@ def test_only_answers_have_a_loss(model, params):
     by_hand = []
     for row, text in enumerate(texts):
         tokens = [*encode(text.text), END]
-        for place in range(len(text.question), len(tokens)):
-            scores = logits[row, place - 1]
-            by_hand.append(np.log(np.exp(scores).sum()) - scores[tokens[place]])
+        for index in range(len(text.question), len(tokens)):
+            scores = logits[row, index - 1]
+            by_hand.append(np.log(np.exp(scores).sum()) - scores[tokens[index]])
     assert len(by_hand) == 4 + 5
     assert float(loss) == pytest.approx(np.mean(by_hand), rel=1e-5)
 
@@ -307,7 +311,7 @@ def test_only_answers_have_a_loss(model, params):
     np.testing.assert_array_equal(counts, expected)
 
 
-def test_an_answer_is_foreseen_if_every_token_of_it_is():
+def test_answer_is_exact_if_all_its_tokens_are():
     texts = [Text("a", "12"), Text("b", "3"), Text("c", "4")]
     batch = TextBatch.from_texts(texts, IN_ORDER.draw(np.random.default_rng(0), 3, 16))
     logits = 9.0 * np.asarray(jax.nn.one_hot(np.roll(batch.tokens, -1, axis=1), NUM_TOKENS))
@@ -318,7 +322,7 @@ def test_an_answer_is_foreseen_if_every_token_of_it_is():
 
 
 class Run:
-    """A small run."""
+    """A small training run."""
 
     def __init__(self, model, **options):
         self.stream = stream("minimum", "insertion_sort", lengths=(2,), **options)
@@ -338,14 +342,14 @@ class Run:
 @pytest.mark.slow
 def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(model, tmp_path):
     run = Run(model, positions=Positions(128, 64))
-    straight = digest(run.fit(run.state(), 6))
+    uninterrupted = digest(run.fit(run.state(), 6))
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(run.fit(run.state(), 3), 0.5, {})
     restored = DEVICES.put_state(checkpoints.restore_last(run.state()).state)
-    assert digest(run.fit(restored, 6)) == straight
+    assert digest(run.fit(restored, 6)) == uninterrupted
 
 
-def test_a_step_that_is_not_finite_changes_nothing(model):
+def test_non_finite_loss_raises(model):
     run = Run(model)
     state = run.state()
     state = state.with_params(jax.tree.map(lambda leaf: leaf * jnp.inf, state.params))
@@ -354,7 +358,7 @@ def test_a_step_that_is_not_finite_changes_nothing(model):
 
 
 @pytest.mark.slow
-def test_it_learns_some_texts_by_heart_and_writes_them(model):
+def test_model_memorizes_texts_and_generates_them(model):
     texts = [text for length in (2, 3) for text in stream("minimum").tasks[0].texts(length, 4, seed=1)]
     batch = TextBatch.from_texts(texts, IN_ORDER.draw(np.random.default_rng(0), 8, 48))
     optimizer = make_optimizer(1e-2, 1.0)

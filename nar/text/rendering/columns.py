@@ -1,4 +1,4 @@
-"""Probes as their text shows them: integers or floats, alone, in a list or in a list of lists."""
+"""Probe values as rendered in texts: integers or floats, as scalars, lists or lists of lists."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from nar.traces.recorder.compiled_loops import cached_njit
 from nar.traces.trace import TraceBatch
 
 KEYS = "key"
-"""The input whose values are shown in the place of a permutation of the nodes."""
+"""Input whose values, in order, are rendered in place of a permutation of the nodes."""
 
 
 def _floats(values: np.ndarray) -> np.ndarray:
@@ -23,13 +23,13 @@ def _integers(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.int64)
 
 
-def _chosen(values: np.ndarray) -> np.ndarray:
-    """The class of each one-hot vector, or MASKED."""
+def _classes(values: np.ndarray) -> np.ndarray:
+    """Converts one-hot vectors to classes; MASKED entries stay MASKED."""
     return np.where((values == MASKED).any(axis=-1), MASKED, np.asarray(values).argmax(axis=-1))
 
 
 def _orders(values: np.ndarray) -> np.ndarray:
-    """The nodes in order, of predecessor pointers."""
+    """Converts predecessor pointers to the nodes in order."""
     pointers = np.ascontiguousarray(values, np.int64)
     return chain_orders(pointers.reshape(-1, pointers.shape[-1])).reshape(pointers.shape)
 
@@ -37,21 +37,21 @@ def _orders(values: np.ndarray) -> np.ndarray:
 CONVERTERS: Mapping[Kind, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
     {
         Kind.SCALAR: _floats,
-        Kind.CATEGORICAL: _chosen,
+        Kind.CATEGORICAL: _classes,
         Kind.MASK: _integers,
-        Kind.MASK_ONE: _chosen,
+        Kind.MASK_ONE: _classes,
         Kind.POINTER: _integers,
         Kind.SHOULD_BE_PERMUTATION: _orders,
-        Kind.PERMUTATION_POINTER: _chosen,
+        Kind.PERMUTATION_POINTER: _classes,
     }
 )
-"""By kind: values of a trace -> float64 or int64, without the axis of one-hot vectors."""
+"""By kind: values of a trace -> float64 or int64, with one-hot vectors converted to indices."""
 
 
 def _orders_of_chains(pointers):
     """Nodes from the first to the last of a chain of predecessors, for each row.
 
-    Where the pointers are more than one chain, as on the way to it, what is left over stands in front.
+    Where the pointers form several chains, as hints may, the remaining nodes are put in front.
     """
     num_rows, n = pointers.shape
     result = np.zeros((num_rows, n), np.int64)
@@ -72,7 +72,7 @@ def _orders_of_chains(pointers):
 
 @register_jitable
 def _next_end(left, is_end):
-    """The first node that is left and no predecessor, or the first that is left."""
+    """The first remaining node that is nobody's predecessor, or else the first remaining node."""
     for node in range(len(left)):
         if left[node] and is_end[node]:
             return node
@@ -85,23 +85,21 @@ def _next_end(left, is_end):
 chain_orders = cached_njit(_orders_of_chains)
 
 
-def text_values(
-    algorithm: Algorithm, batch: TraceBatch, name: str, is_output: str | None = None
-) -> np.ndarray:
-    """The values of a probe as its text shows them.
+def text_values(algorithm: Algorithm, batch: TraceBatch, name: str, output: str | None = None) -> np.ndarray:
+    """Values of a probe as rendered in texts.
 
     Args:
-      algorithm: whose traces these are.
+      algorithm: algorithm of the traces.
       batch: B traces.
-      name: of the probe.
-      is_output: name of the output that a hint is on the way to, if it is.
+      name: name of the probe.
+      output: name of the output whose intermediate values a hint has, if any.
 
     Returns:
-      int64 or float64, [B, ...] or, of a hint, [T, B, ...].
+      int64 or float64, [B, ...] or, for a hint, [T, B, ...].
     """
     probe = algorithm.spec[name]
     values = np.asarray(getattr(batch, f"{probe.stage.value}s")[name])
-    kind = _kind(probe, algorithm.spec[is_output] if is_output else probe)
+    kind = _kind(probe, algorithm.spec[output] if output else probe)
     result = CONVERTERS[kind](values)
     if kind is Kind.SHOULD_BE_PERMUTATION and _has_keys(algorithm):
         keys = text_values(algorithm, batch, KEYS)
@@ -112,7 +110,7 @@ def text_values(
 
 
 def _kind(probe: Probe, output: Probe) -> Kind:
-    """As what a probe is shown: predecessors on the way to a permutation as one."""
+    """Kind as which a probe is rendered: predecessor hints of a permutation count as a permutation."""
     if output.kind is Kind.SHOULD_BE_PERMUTATION and probe.kind is Kind.POINTER:
         return output.kind
     return probe.kind

@@ -1,4 +1,4 @@
-"""Putting the texts of a batch together: which values, in which order, between which words."""
+"""Composition of the texts of a batch from probe values and literal text."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,15 +15,15 @@ SEPARATOR, BAR = ", ", " | "
 FIRST_STEP, STEPS = "initial_trace", "trace"
 
 Segment = tuple[int, int, int, int, int]
-"""As `nar.text.rendering.write_numbers` reads it."""
+"""Source, start, depth, number of lists, values per list; see `nar.text.rendering.write_numbers`."""
 
 
 class Text(NamedTuple):
-    """A trace as CLRS-Text writes it (arXiv 2406.04229); `nar.text.rendering.layout` describes the form.
+    """A trace in the format of CLRS-Text (arXiv 2406.04229), described in `nar.text.rendering.layout`.
 
     Attributes:
-      question: name of the algorithm, inputs, what is asked for.
-      answer: the trace if it is asked for, and the outputs.
+      question: name of the algorithm, inputs, and names of the values to predict.
+      answer: the steps, if hints are used, and the outputs.
     """
 
     question: str
@@ -31,59 +31,59 @@ class Text(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Both, which is what a language model is trained on."""
+        """Question and answer together, the text that a language model is trained on."""
         return self.question + self.answer
 
 
 def compose(algorithm: Algorithm, layout: Layout, batch: TraceBatch) -> list[Text]:
-    """The texts of a batch.
+    """Renders the texts of a batch.
 
     Args:
-      algorithm: whose traces these are.
-      layout: what stands in its texts.
+      algorithm: algorithm of the traces.
+      layout: layout of its texts.
       batch: B traces.
     """
-    pieces = _Pieces(algorithm, batch)
-    steps = [pieces.probe(name, output) for name, output in layout.hints]
-    question = [pieces.words(f"{algorithm.name}:\n")]
+    composer = _Composer(algorithm, batch)
+    steps = [composer.probe(name, output) for name, output in layout.hints]
+    question = [composer.literal(f"{algorithm.name}:\n")]
     for k, name in enumerate(layout.inputs):
-        question += [pieces.words(f"{SEPARATOR if k else ''}{name}: "), pieces.probe(name)]
-    step = pieces.group(steps, layout.is_pair)
+        question += [composer.literal(f"{SEPARATOR if k else ''}{name}: "), composer.probe(name)]
+    step = composer.group(steps, layout.is_pair)
     ending = [
-        *pieces.group([pieces.probe(name) for name in layout.answer], layout.is_pair),
-        pieces.words("\n\n"),
+        *composer.group([composer.probe(name) for name in layout.answer], layout.is_pair),
+        composer.literal("\n\n"),
     ]
-    asked = SEPARATOR.join(layout.asked)
-    asked = f"({asked})" if layout.is_pair else asked
+    requested = SEPARATOR.join(layout.requested)
+    requested = f"({requested})" if layout.is_pair else requested
     if layout.hints:
-        question += [pieces.words(f"{SEPARATOR}{FIRST_STEP}: "), *step]
-        ending.insert(0, pieces.words(BAR))
-        asked = f"{STEPS}{BAR}{asked}"
-    question.append(pieces.words(f"\n{asked}:\n"))
-    return pieces.written(
+        question += [composer.literal(f"{SEPARATOR}{FIRST_STEP}: "), *step]
+        ending.insert(0, composer.literal(BAR))
+        requested = f"{STEPS}{BAR}{requested}"
+    question.append(composer.literal(f"\n{requested}:\n"))
+    return composer.render(
         question, step, ending, batch.lengths if layout.hints else np.ones_like(batch.lengths)
     )
 
 
-class _Pieces:
-    """Collects words and values, and writes texts of them."""
+class _Composer:
+    """Collects literal text and probe values as segments, and renders texts from them."""
 
     def __init__(self, algorithm: Algorithm, batch: TraceBatch) -> None:
         self._algorithm, self._batch = algorithm, batch
         self._literals = bytearray()
         B = batch.batch_size
-        # By source; those of steps have a leading axis T.
+        # By source; the columns of hints have a leading axis T.
         self._columns = {source: [np.zeros((B, 0), dtype)] for source, dtype in _TYPES.items()}
         self._columns |= {s + OF_STEP: [np.zeros((1, B, 0), dtype)] for s, dtype in _TYPES.items()}
 
-    def words(self, words: str) -> Segment:
-        """Words."""
-        start, text = len(self._literals), words.encode()
-        self._literals += text
-        return (LITERAL, start, 0, 0, len(text))
+    def literal(self, text: str) -> Segment:
+        """Makes a segment of literal text."""
+        start, encoded = len(self._literals), text.encode()
+        self._literals += encoded
+        return (LITERAL, start, 0, 0, len(encoded))
 
     def probe(self, name: str, output: str | None = None) -> Segment:
-        """The values of a probe."""
+        """Makes a segment of the values of a probe; `output` as in `text_values`."""
         values = text_values(self._algorithm, self._batch, name, output)
         num_leading = 2 if name in self._batch.hints else 1
         source = FLOATS if values.dtype.kind == "f" else INTEGERS
@@ -95,21 +95,21 @@ class _Pieces:
         return (source + OF_STEP * (num_leading == 2), start, len(shape), rows, row)
 
     def group(self, segments: Sequence[Segment], is_pair: bool) -> list[Segment]:
-        """Segments with commas between them, in parentheses if they are a pair."""
-        comma = self.words(SEPARATOR)
+        """Joins segments with commas, in parentheses if they are a pair."""
+        comma = self.literal(SEPARATOR)
         joined = [part for segment in segments for part in (comma, segment)][1:]
-        return [self.words("("), *joined, self.words(")")] if is_pair else joined
+        return [self.literal("("), *joined, self.literal(")")] if is_pair else joined
 
-    def written(
+    def render(
         self, question: list[Segment], step: list[Segment], ending: list[Segment], lengths: np.ndarray
     ) -> list[Text]:
-        """The texts.
+        """Renders the texts.
 
         Args:
           question: segments of a question.
-          step: those of a step of an answer.
-          ending: those of an answer behind its steps.
-          lengths: [B] the number of steps of each trace.
+          step: segments of one step of an answer.
+          ending: segments of an answer after its steps.
+          lengths: [B], the number of steps of each trace.
         """
         values = {source: _joined(columns) for source, columns in self._columns.items()}
         widths = {source: _width(array) for source, array in values.items()}
@@ -140,20 +140,20 @@ _TYPES = {INTEGERS: np.int64, FLOATS: np.float64}
 
 
 def _joined(columns: list[np.ndarray]) -> np.ndarray:
-    """Columns side by side; one is empty, and may lack steps."""
+    """Concatenates columns; the first is an empty placeholder, which may have fewer steps."""
     filled = [column for column in columns if column.size] or columns[:1]
     return np.ascontiguousarray(np.concatenate(filled, axis=-1))
 
 
 def _width(values: np.ndarray) -> int:
-    """Characters of the longest number, at most."""
+    """Upper bound on the characters of a number."""
     if values.dtype.kind == "f":
         return LONGEST_FLOAT
     return max((len(str(int(end(values)))) for end in (np.min, np.max) if values.size), default=0)
 
 
 def _size(segment: Segment, widths: dict[int, int]) -> int:
-    """Bytes of a segment, at most."""
+    """Upper bound on the bytes of a segment."""
     source, _, _, rows, row = segment
     if source == LITERAL:
         return row

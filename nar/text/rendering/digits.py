@@ -1,9 +1,9 @@
-"""The shortest decimal digits of floats, compiled: those of Python's `repr`.
+"""Shortest decimal digits of floats, as in Python's `repr`, compiled by numba.
 
-The method is Schubfach (Giulietti 2020, The Schubfach way to render doubles). A float is c · 2^q. Of the
-decimals that round to it, one with the fewest digits is taken, and of several of these the one that is
-closest. What rounds to it lies between two bounds, which are scaled by a power of ten; 128 bits of that are
-enough to compare with.
+The method is Schubfach (Giulietti 2020, The Schubfach way to render doubles). A float is c · 2^q. Among the
+decimals that round to it, the one with the fewest digits is chosen, and among several the closest. These
+decimals form an interval, whose bounds are scaled by a power of ten; 128 bits of that power suffice for exact
+comparisons.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ _LOWEST, _HIGHEST = -292, 324
 
 
 def _powers_of_ten() -> np.ndarray:
-    """[powers, 2] uint64: upper and lower half of the 128 leading bits of each 10^k, rounded up."""
+    """Upper and lower halves of the 128 leading bits of each 10^k, rounded up; uint64 [powers, 2]."""
     powers = []
     for k in range(_LOWEST, _HIGHEST + 1):
         numerator, denominator = 10 ** max(k, 0), 10 ** max(-k, 0)
@@ -33,13 +33,13 @@ _52, _EXPONENT = np.uint64(52), np.uint64(2**11 - 1)
 
 @register_jitable
 def shortest_digits(bits):
-    """The digits of a positive, finite float.
+    """Shortest digits of a positive, finite float.
 
     Args:
-      bits: of the float, uint64.
+      bits: the float's bits, uint64.
 
     Returns:
-      An integer without zeros at its end, and the power of ten that it is to be multiplied by.
+      An integer without trailing zeros, and the power of ten to multiply it by.
     """
     fraction, exponent = bits & _FRACTION, np.int64((bits >> _52) & _EXPONENT)
     c = fraction | _HIDDEN if exponent else fraction
@@ -53,12 +53,12 @@ def shortest_digits(bits):
 
 @register_jitable
 def _schubfach(c, q, below_is_closer):
-    """Digits and power of ten of c · 2^q; `below_is_closer` if the next smaller float is only half as far."""
+    """Digits and power of ten of c · 2^q; `below_is_closer`: the gap to the next smaller float is halved."""
     k = (q * 1262611 - (524031 if below_is_closer else 0)) >> 22  # floor(log10) of the gap between floats
     shift = np.uint64(q + ((-k * 1741647) >> 19) + 1)
     upper, lower = _POWERS[-k - _LOWEST, 0], _POWERS[-k - _LOWEST, 1]
     value = _scaled(upper, lower, _4 * c << shift)
-    # The bounds themselves round to c if it is even.
+    # The bounds are included if c is even (round half to even).
     inset = c & _1
     least = _scaled(upper, lower, (_4 * c - (_1 if below_is_closer else _2)) << shift) + inset
     most = _scaled(upper, lower, (_4 * c + _2) << shift) - inset
@@ -78,7 +78,7 @@ def _schubfach(c, q, below_is_closer):
 
 @register_jitable
 def _scaled(upper, lower, factor):
-    """Bits above the 128th of a product; the last of them is set too if any below is (but for rounding)."""
+    """High bits of a product, with a sticky last bit that is set if a lower bit is (up to rounding)."""
     carried, _ = _product(lower, factor)
     high, low = _product(upper, factor)
     total = low + carried
@@ -89,7 +89,7 @@ def _scaled(upper, lower, factor):
 
 @register_jitable
 def _product(a, b):
-    """Upper and lower 64 bits of a product."""
+    """Upper and lower 64 bits of a product of two uint64."""
     a_high, a_low, b_high, b_low = a >> _32, a & _LOW_HALF, b >> _32, b & _LOW_HALF
     low = a_low * b_low
     middle = a_high * b_low + (low >> _32)

@@ -1,4 +1,4 @@
-"""Texts as a data set of Hugging Face's `datasets` (extra `text`), finite or endless, made on the spot."""
+"""Texts as a Hugging Face data set (`datasets`, extra `text`), finite or infinite, generated on the fly."""
 
 import importlib
 import itertools
@@ -18,7 +18,7 @@ FEATURES = {
     "length": "int32",
     "use_hints": "bool",
 }
-"""Columns and their types; those of the lines that `experiments.make_text` writes."""
+"""Columns and their types, the same as in the files of `experiments.make_text`."""
 
 Series = tuple[str, int, int]
 """Algorithm, length, seed."""
@@ -32,28 +32,28 @@ def text_dataset(
     use_hints: bool = False,
     decimals: int | None = 3,
 ) -> Any:
-    """Texts of several algorithms and lengths, mixed at random, in the columns `FEATURES`.
+    """Data set of texts of several algorithms and lengths, mixed at random, with the columns `FEATURES`.
 
-    Row for row those of `clrs_generator` of dm-clrs 2.0.3 with the same arguments (whose `algo_name` is
-    `algorithm` here). Large sets are better made once by `experiments.make_text`, and loaded by
+    Its rows equal those of `clrs_generator` of dm-clrs 2.0.3 with the same arguments (whose `algo_name` is
+    `algorithm` here). For large sets, write files once with `experiments.make_text` and load them with
     `datasets.load_dataset("json", data_files=...)`.
 
     Args:
-      lengths: of each algorithm.
-      count: how many texts; None never ends.
-      seed: of each series of texts and of the mixture.
-      use_hints: whether steps are shown.
-      decimals: to which inputs are cut.
+      lengths: lengths of each algorithm.
+      count: number of texts; None for infinitely many.
+      seed: seed of each series of texts and of the mixing.
+      use_hints: whether texts include the hints.
+      decimals: decimals to which inputs are truncated.
 
     Returns:
-      A `datasets.Dataset` in memory, or, if there is no count, a `datasets.IterableDataset`.
+      A `datasets.Dataset` in memory, or a `datasets.IterableDataset` if `count` is None.
 
     Raises:
-      ValueError: if `datasets` is not installed, or a text cannot be made.
+      ValueError: if `datasets` is not installed, or an argument is invalid.
     """
     if count is not None:
         check_count("count", count, minimum=1)
-    # No list: `datasets` would go through its items one after the other, and each is endless.
+    # A tuple: lists in `gen_kwargs` are shards, which `datasets` reads one after another.
     series = tuple((name, length, seed) for name, sizes in lengths.items() for length in sizes)
     request = {"series": series, "seed": seed, "use_hints": use_hints, "decimals": decimals}
     rows = mixed_rows(**request)
@@ -61,19 +61,19 @@ def text_dataset(
     features = datasets.Features({name: datasets.Value(kind) for name, kind in FEATURES.items()})
     if count is None:
         return datasets.IterableDataset.from_generator(mixed_rows, features=features, gen_kwargs=request)
-    found = list(itertools.islice(rows, count))
+    selected = list(itertools.islice(rows, count))
     return datasets.Dataset.from_dict(
-        {name: [row[name] for row in found] for name in FEATURES}, features=features
+        {name: [row[name] for row in selected] for name in FEATURES}, features=features
     )
 
 
 def mixed_rows(
     series: Sequence[Series], seed: int, use_hints: bool, decimals: int | None
 ) -> Iterator[dict[str, Any]]:
-    """Rows without end: each is the next one of a series that is picked at random.
+    """Infinite iterator over rows: each is the next one of a randomly chosen series.
 
     Raises:
-      ValueError: at once, if a text cannot be made.
+      ValueError: immediately, if an argument is invalid.
     """
     if not series:
         raise ValueError("no algorithms and lengths are given")

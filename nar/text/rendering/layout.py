@@ -1,4 +1,4 @@
-"""What stands where in a text.
+"""Layout of texts: which probes they contain, and in which order.
 
 A question is
 
@@ -6,10 +6,10 @@ A question is
     NAME: VALUE, NAME: VALUE, initial_trace: VALUES
     trace | NAMES:
 
-and ends with a line feed; its answer is `VALUES, VALUES, ... | VALUES` and ends with two. Without hints there
-is neither ` initial_trace`, `trace |` nor what they ask for: the answer is the VALUES of the outputs. With
-them, the trace consists of those hints that show an output on its way, from the second step to the last but
-one (the first is part of the question, and the last equals the output).
+and ends with a line feed; its answer is `VALUES, VALUES, ... | VALUES` and ends with two. Without hints,
+`initial_trace` and `trace |` are left out, and the answer is the VALUES of the outputs. With hints, the trace
+consists of the hints that are intermediate values of an output, from the second step to the second to last
+(the first is part of the question, and the last equals the output).
 """
 
 import dataclasses
@@ -21,17 +21,17 @@ from nar.algorithms import Algorithm
 from nar.specs import Spec
 
 HINT_SUFFIX = "_h"
-"""A hint of this name shows the output without it on its way."""
+"""Suffix of hints that are intermediate values of the output named without it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TraceOverride:
-    """How the text of an algorithm whose outputs no hint shows has hints.
+    """Trace of an algorithm none of whose hints is an intermediate value of an output.
 
     Attributes:
-      hints: which are shown in their place.
-      is_answer: whether the last step of them is the answer, in place of the outputs.
-      is_pair: whether each step stands in parentheses.
+      hints: names of the hints that make up the trace.
+      is_answer: whether the answer is the last step of these hints instead of the outputs.
+      is_pair: whether each step is put in parentheses.
     """
 
     hints: tuple[str, ...]
@@ -48,45 +48,45 @@ TRACE_OVERRIDES: Mapping[str, TraceOverride] = MappingProxyType(
         "quickselect": TraceOverride(("pivot",)),
     }
 )
-"""By algorithm, those of CLRS-Text (arXiv 2406.04229)."""
+"""Overrides of CLRS-Text (arXiv 2406.04229), by algorithm."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What stands in the texts of an algorithm.
+    """Contents of the texts of an algorithm.
 
     Attributes:
-      inputs: names of the inputs that are shown, in order.
-      hints: pairs (hint, the output that it shows on its way, or None), in order; empty if there is no trace.
+      inputs: names of the inputs, in order.
+      hints: pairs (hint, output whose intermediate values it has, or None), in order; empty without a trace.
       answer: names of the probes whose values are the answer.
-      asked: what the question says is asked for.
-      is_pair: whether the values of a step or an answer stand in parentheses.
+      requested: names that the question requests.
+      is_pair: whether the values of a step or an answer are put in parentheses.
     """
 
     inputs: tuple[str, ...]
     hints: tuple[tuple[str, str | None], ...]
     answer: tuple[str, ...]
-    asked: tuple[str, ...]
+    requested: tuple[str, ...]
     is_pair: bool = False
 
 
 @functools.cache
 def layout_of(algorithm: Algorithm, use_hints: bool) -> Layout:
-    """What stands in the texts of an algorithm, with or without hints (if it has some to show)."""
+    """Layout of the texts of an algorithm, with or without hints (if it has hints of its outputs)."""
     spec = algorithm.spec
-    inputs = tuple(probe.name for probe in spec.inputs if not _goes_without_saying(probe.name, spec))
+    inputs = tuple(probe.name for probe in spec.inputs if not _is_omitted(probe.name, spec))
     outputs = tuple(probe.name for probe in spec.outputs)
-    search = TRACE_OVERRIDES.get(algorithm.name) if use_hints else None
-    if search is not None:
-        hints = tuple((name, None) for name in search.hints)
-        answer = search.hints if search.is_answer else outputs
-        return Layout(inputs, hints, answer, search.hints, search.is_pair)
+    override = TRACE_OVERRIDES.get(algorithm.name) if use_hints else None
+    if override is not None:
+        hints = tuple((name, None) for name in override.hints)
+        answer = override.hints if override.is_answer else outputs
+        return Layout(inputs, hints, answer, override.hints, override.is_pair)
     names = ((probe.name, probe.name.removesuffix(HINT_SUFFIX)) for probe in spec.hints if use_hints)
     return Layout(
         inputs, tuple((name, output) for name, output in names if output in outputs), outputs, outputs
     )
 
 
-def _goes_without_saying(name: str, spec: Spec) -> bool:
-    """Whether an input is not shown: places of nodes in order; who is whose neighbour, where weights tell."""
+def _is_omitted(name: str, spec: Spec) -> bool:
+    """True for redundant inputs: node positions, and the adjacency where weights imply it."""
     return name == "pos" or (name == "adj" and "A" in spec)

@@ -1,20 +1,20 @@
-"""The published sets of CLRS-Text (arXiv 2406.04229): the tables of the generator script of dm-clrs 2.0.3."""
+"""Published sets of CLRS-Text (arXiv 2406.04229), from the generator script of dm-clrs 2.0.3."""
 
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_TRAINED = (4, 5, 10, 11, 12, 15, 19, 23, 28, 31)
+_TRAIN_LENGTHS = (4, 5, 10, 11, 12, 15, 19, 23, 28, 31)
 
 
 @dataclasses.dataclass(frozen=True)
 class TextSet:
-    """One published set.
+    """Contents of one set of texts.
 
     Attributes:
-      lengths: of each algorithm, both in the order in which they are published.
-      samples: for each algorithm, length and seed.
-      seeds: in order.
+      lengths: lengths of each algorithm; both are in the published order.
+      samples: number of texts for each algorithm, length and seed.
+      seeds: seeds, in order.
     """
 
     lengths: Mapping[str, tuple[int, ...]]
@@ -54,9 +54,9 @@ _TRAIN_COUNTS = {
     "task_scheduling": 10,
     "topological_sort": 8,
 }
-"""How many of the lengths in `_TRAINED`, the first so many, each algorithm has."""
+"""Number of the leading entries of `_TRAIN_LENGTHS` that each algorithm has."""
 
-_VAL_LONGEST = {
+_VAL_MAX_LENGTHS = {
     "activity_selector": 40,
     "articulation_points": 19,
     "bellman_ford": 32,
@@ -88,18 +88,20 @@ _VAL_LONGEST = {
     "task_scheduling": 41,
     "topological_sort": 21,
 }
-"""The largest length of each algorithm; the least is 4, and all between are there."""
+"""Largest length of each algorithm; its lengths are all from 4 up to this."""
 
 TEXT_SETS: Mapping[str, TextSet] = MappingProxyType(
     {
         "train": TextSet(
-            MappingProxyType({name: _TRAINED[:count] for name, count in _TRAIN_COUNTS.items()}), 10_000, (0,)
+            MappingProxyType({name: _TRAIN_LENGTHS[:count] for name, count in _TRAIN_COUNTS.items()}),
+            10_000,
+            (0,),
         ),
         "val": TextSet(
-            MappingProxyType({name: tuple(range(4, longest + 1)) for name, longest in _VAL_LONGEST.items()}),
+            MappingProxyType({name: tuple(range(4, end + 1)) for name, end in _VAL_MAX_LENGTHS.items()}),
             125,
             (3, 14, 35, 81, 94),
         ),
     }
 )
-"""By name."""
+"""Published sets by name."""

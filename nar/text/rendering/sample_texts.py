@@ -1,4 +1,4 @@
-"""Texts of problems that are drawn, as dm-clrs draws them."""
+"""Texts of random problems, drawn as in dm-clrs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,10 +18,10 @@ from nar.traces.recorder.record import can_compile_samples, collect, collect_can
 from nar.traces.sample import check_canonical_seed, check_count
 from nar.traces.trace import TraceBatch
 
-_BYTES_AT_ONCE = 2**22
-"""Of the traces that are held in memory at a time, about."""
+_BATCH_BYTES = 2**22
+"""Approximate size of a batch of traces in memory."""
 
-_MOST_AT_ONCE = 128
+_MAX_BATCH_SIZE = 128
 
 
 def sample_texts(
@@ -35,27 +35,27 @@ def sample_texts(
     first: int = 0,
     **problem_options: Any,
 ) -> Iterator[Text]:
-    """Texts of problems drawn one after the other from one stream.
+    """Texts of random problems, drawn sequentially from one random stream.
 
-    Equal, string for string, to those of dm-clrs 2.0.3 with the same seed: `clrs.build_sampler(name,
+    Equal, string for string, to the texts of dm-clrs 2.0.3 with the same seed: `clrs.build_sampler(name,
     seed=seed, num_samples=-1, length=size, track_max_steps=False, truncate_decimals=decimals)`, one sample at
     a time.
 
     Args:
-      name: as for `nar.run_algorithm`; a registered algorithm of your own has texts too.
-      size: of the problems, the `length` of CLRS-Text.
-      count: how many texts; None never ends.
-      seed: one of numpy's `RandomState`.
-      use_hints: whether the steps are shown.
-      decimals: to which inputs are cut before the algorithm runs; None or 0 for all of their digits.
-      first: index of the first text; those before it are drawn and left out, which takes time.
+      name: algorithm, as for `nar.run_algorithm`; custom algorithms work too.
+      size: problem size, the `length` of CLRS-Text.
+      count: number of texts; None for infinitely many.
+      seed: seed of numpy's `RandomState`.
+      use_hints: whether texts include the hints.
+      decimals: decimals to which inputs are truncated before the algorithm runs; None or 0 keeps all digits.
+      first: index of the first text; the problems before it are drawn and discarded, which takes time.
       **problem_options: as for `nar.sample_traces`.
 
     Returns:
-      The texts, each made when it is asked for (or a few before).
+      An iterator over the texts, made lazily in small batches.
 
     Raises:
-      ValueError: at once, if anything asked for is not valid.
+      ValueError: immediately, if an argument is invalid.
     """
     if count is not None:
         check_count("count", count, minimum=0)
@@ -76,11 +76,11 @@ def _texts(series: "TraceSeries", count: int | None, first: int, use_hints: bool
 
 
 class TraceSeries:
-    """Traces drawn one after the other from one stream, as dm-clrs's samplers draw them.
+    """Traces of problems drawn sequentially from one random stream, as by dm-clrs's samplers.
 
     Attributes:
-      algorithm: whose traces these are.
-      decimals: to which inputs are cut; 0 for all of their digits.
+      algorithm: the algorithm.
+      decimals: decimals to which inputs are truncated; 0 keeps all digits.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class TraceSeries:
         decimals: int | None = None,
         **problem_options: Any,
     ) -> None:
-        """Draws nothing yet; arguments and errors are those of `sample_texts`."""
+        """Checks the arguments, which are those of `sample_texts`, without drawing anything."""
         self.algorithm = find_algorithm(name)
         problem = self.algorithm.problem
         self.decimals: int = OPTION_CHECKS["decimals"]("decimals", decimals)
@@ -113,7 +113,7 @@ class TraceSeries:
         self._num_drawn = 0
 
     def next(self, count: int) -> TraceBatch:
-        """The next traces."""
+        """Draws the next `count` traces."""
         first, self._num_drawn = self._num_drawn, self._num_drawn + count
         if self._is_compiled:
             request = (self.algorithm, self._size, self._options, self._stream)
@@ -123,14 +123,14 @@ class TraceSeries:
         return collect(self.algorithm, [truncated(arguments, self.decimals) for arguments in drawn])
 
     def batches(self, count: int | None) -> Iterator[TraceBatch]:
-        """The next `count` traces, or all, in batches of moderate size."""
-        left, at_once = np.inf if count is None else count, 4
+        """Draws the next `count` traces (None: infinitely many) in batches of moderate size."""
+        left, batch_size = np.inf if count is None else count, 4
         while left > 0:
-            batch = self.next(int(min(left, at_once)))
+            batch = self.next(int(min(left, batch_size)))
             yield batch
             left -= batch.batch_size
-            at_once = min(
-                _MOST_AT_ONCE, 4 * at_once, 1 + _BYTES_AT_ONCE * batch.batch_size // _num_bytes(batch)
+            batch_size = min(
+                _MAX_BATCH_SIZE, 4 * batch_size, 1 + _BATCH_BYTES * batch.batch_size // _num_bytes(batch)
             )
 
 

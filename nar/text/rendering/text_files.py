@@ -1,9 +1,9 @@
-"""Sets of texts on disk: a folder of files of JSON lines, each whole or not there, and a manifest.
+"""Sets of texts on disk: a folder of JSON-lines files, written atomically, and a manifest.
 
 A line has the keys `text` (question and answer together), `question`, `answer`, `algorithm`, `length` and
-`use_hints`. Lines are in the order of the published sets: by algorithm, then length, then seed. All lines of
-one algorithm and length are in one file, or in several if there are many. `manifest.json` says what was asked
-for and, at the end, what is there.
+`use_hints`. Lines are in the order of the published sets: by algorithm, then length, then seed. The lines of
+one algorithm and length are in one file, or in several if there are many. `manifest.json` holds the request
+and, once the set is complete, the number of lines of each file.
 """
 
 import dataclasses
@@ -21,19 +21,19 @@ FORMAT, FORMAT_VERSION = "nar-texts", 1
 MANIFEST = "manifest.json"
 
 MAX_LINES_PER_FILE = 10_000
-"""At most; what is killed begins with a file anew."""
+"""Unit of work: an interrupted process starts its current file from scratch."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TextRequest:
-    """Which texts to make.
+    """Specification of a set of texts.
 
     Attributes:
-      lengths: of each algorithm, in order; algorithms as for `nar.run_algorithm`, by name.
-      samples: for each algorithm, length and seed.
-      seeds: in order.
-      use_hints: whether steps are shown.
-      decimals: to which inputs are cut; 0 for all of their digits.
+      lengths: lengths of each algorithm, in order; algorithms are named as for `nar.run_algorithm`.
+      samples: number of texts for each algorithm, length and seed.
+      seeds: seeds, in order.
+      use_hints: whether texts include the hints.
+      decimals: decimals to which inputs are truncated; 0 keeps all digits.
     """
 
     lengths: Mapping[str, tuple[int, ...]]
@@ -43,7 +43,7 @@ class TextRequest:
     decimals: int = 0
 
     def check(self) -> None:
-        """Raises ValueError if a text of it cannot be made."""
+        """Raises ValueError if the request is invalid."""
         for what, value in (("algorithms", self.lengths), ("seeds", self.seeds)):
             if not value:
                 raise ValueError(f"no {what} are given")
@@ -61,20 +61,20 @@ class TextRequest:
             raise ValueError(f"samples must be at least 1, got {self.samples}")
 
     def files(self) -> list["TextFile"]:
-        """All files of the set, in order."""
+        """Files of the set, in order."""
         pairs = [(name, length) for name, lengths in self.lengths.items() for length in lengths]
-        total, most = self.samples * len(self.seeds), MAX_LINES_PER_FILE
-        places = [
-            (*pair, first, min(most, total - first)) for pair in pairs for first in range(0, total, most)
+        total, limit = self.samples * len(self.seeds), MAX_LINES_PER_FILE
+        chunks = [
+            (*pair, first, min(limit, total - first)) for pair in pairs for first in range(0, total, limit)
         ]
-        digits = max(5, len(str(len(places))))
+        digits = max(5, len(str(len(chunks))))
         return [
             TextFile(f"{k:0{digits}}-{find_algorithm(name).name}-{length}.jsonl", name, length, first, count)
-            for k, (name, length, first, count) in enumerate(places)
+            for k, (name, length, first, count) in enumerate(chunks)
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """In values that JSON knows."""
+        """Returns the request as JSON values."""
         lengths = {name: list(values) for name, values in self.lengths.items()}
         return {**dataclasses.asdict(self), "lengths": lengths, "seeds": list(self.seeds)}
 
@@ -90,20 +90,20 @@ class TextFile:
     count: int
 
     def lines(self, request: TextRequest) -> Iterator[str]:
-        """Its lines, with their ends."""
+        """Yields the lines of the file, with line endings."""
         algorithm = find_algorithm(self.algorithm)
         done, end = self.first, self.first + self.count
         while done < end:
-            number, first = divmod(done, request.samples)
+            seed_index, first = divmod(done, request.samples)
             count = min(end - done, request.samples - first)
             options: dict[str, Any] = {"use_hints": request.use_hints, "decimals": request.decimals}
-            seed = request.seeds[number]
+            seed = request.seeds[seed_index]
             for text in sample_texts(algorithm, self.length, count, seed, first=first, **options):
                 yield json_line(text, algorithm.name, self.length, request.use_hints)
             done += count
 
     def write(self, folder: pathlib.Path, request: TextRequest) -> None:
-        """Makes the file, whole or not at all."""
+        """Writes the file atomically."""
 
         def write(part: pathlib.Path) -> None:
             with part.open("x", encoding="utf-8", newline="\n") as file:
@@ -113,7 +113,7 @@ class TextFile:
 
 
 def json_line(text: Text, algorithm: str, length: int, use_hints: bool) -> str:
-    """A row as a line of JSON, that of `json.dumps`, but nothing is quoted twice."""
+    """Formats a row like `json.dumps`, but escapes question and answer only once."""
     question, answer = json.dumps(text.question)[1:-1], json.dumps(text.answer)[1:-1]
     rest = json.dumps({"algorithm": algorithm, "length": length, "use_hints": use_hints})
     texts = f'"text": "{question}{answer}", "question": "{question}", "answer": "{answer}"'
@@ -125,17 +125,17 @@ def json_line(text: Text, algorithm: str, length: int, use_hints: bool) -> str:
 
 
 def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
-    """Makes the folder, or checks that it is one of the same request; removes what was left half-written.
+    """Creates the folder, or checks that it holds the same request; removes partially written files.
 
     Raises:
-      ValueError: if it holds anything else; the message says what differs.
+      ValueError: if it holds anything else; the message lists the differences.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MANIFEST
     if path.exists():
         _check_same(folder, _read_manifest(path), request)
     elif any(not _is_part(entry) for entry in folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no set of texts; choose another folder")
+        raise ValueError(f"{folder} is not empty and does not hold a set of texts; choose another folder")
     for entry in folder.iterdir():
         if _is_part(entry):
             entry.unlink(missing_ok=True)
@@ -144,7 +144,7 @@ def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
 
 
 def write_manifest(folder: pathlib.Path, request: TextRequest, counts: Mapping[str, int]) -> None:
-    """Writes what was asked for, and the number of lines of each file if all are there."""
+    """Writes the manifest; `counts` are the lines of each file if the set is complete, and empty otherwise."""
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -171,15 +171,15 @@ def _read_manifest(path: pathlib.Path) -> Mapping[str, Any]:
             return dict(manifest["request"])
     except (KeyError, TypeError, ValueError, RecursionError):
         pass
-    raise ValueError(f"{path} is no manifest of a set of texts of version {FORMAT_VERSION}")
+    raise ValueError(f"{path} is not a manifest of a set of texts of version {FORMAT_VERSION}")
 
 
-def _check_same(folder: pathlib.Path, found: Mapping[str, Any], request: TextRequest) -> None:
-    asked = request.as_json()
+def _check_same(folder: pathlib.Path, saved: Mapping[str, Any], request: TextRequest) -> None:
+    requested = request.as_json()
     differences = [
-        f"  {key}: {json.dumps(found.get(key))} there, {json.dumps(asked.get(key))} asked for"
-        for key in {**asked, **found}
-        if json.dumps(found.get(key)) != json.dumps(asked.get(key))  # the order of algorithms counts too
+        f"  {key}: {json.dumps(saved.get(key))} saved, {json.dumps(requested.get(key))} requested"
+        for key in {**requested, **saved}
+        if json.dumps(saved.get(key)) != json.dumps(requested.get(key))  # the order of algorithms counts too
     ]
     if differences:
         raise ValueError(

@@ -1,9 +1,9 @@
-"""Ties as dm-clrs leaves them.
+"""Tie-breaking as in dm-clrs.
 
-Where numbers are equal, as they often are when only a few decimals are left of them, five algorithms of
-dm-clrs take what numpy's default sort puts first, which differs from processor to processor. Those of nar
-take what comes first. For texts that equal those of dm-clrs on the same machine, traces with ties are run
-again with numpy's sort.
+Where numbers are equal, as they often are when truncated to a few decimals, five algorithms of dm-clrs break
+ties by numpy's default sort, which is not stable and differs between CPUs. The algorithms of nar take the
+first. To reproduce the texts of dm-clrs on the same machine, traces with ties are recorded again with numpy's
+default sort.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ from nar.traces.trace import TraceBatch
 
 
 def find_ties(algorithm: Algorithm, batch: TraceBatch) -> Sequence[int]:
-    """Indices of the traces of a batch in which a tie was decided that dm-clrs leaves to numpy."""
+    """Indices of the traces of a batch with a tie that dm-clrs leaves to numpy's sort."""
     find = _TIES.get(algorithm.name)
     return np.flatnonzero(find(batch)).tolist() if find else ()
 
 
 def rerun_with_numpy_sort(algorithm: Algorithm, batch: TraceBatch, index: int) -> TraceBatch:
-    """A trace of a batch run again, alone, in plain Python and with numpy's default sort.
+    """Runs one trace of a batch again, in plain Python and with numpy's default sort.
 
     Raises:
       KeyError: if the algorithm never has ties.
@@ -38,7 +38,7 @@ def rerun_with_numpy_sort(algorithm: Algorithm, batch: TraceBatch, index: int) -
 
 
 def _arguments(algorithm: Algorithm, batch: TraceBatch, index: int) -> Arguments:
-    """The problem of a trace, whose arguments are inputs."""
+    """Reconstructs the problem of a trace from its inputs."""
     arguments = []
     for name in algorithm.problem.arguments:
         value = np.asarray(batch.inputs[name][index])
@@ -47,7 +47,7 @@ def _arguments(algorithm: Algorithm, batch: TraceBatch, index: int) -> Arguments
 
 
 # ---------------------------------------------------------------------------------------------------
-# Which traces: [B] bool
+# Detectors of ties: batch -> [B] bool
 
 
 def _equal_numbers(name: str) -> Callable[[TraceBatch], np.ndarray]:
@@ -65,7 +65,7 @@ def _equal_edges(batch: TraceBatch) -> np.ndarray:
 
 
 def _equal_minima(name: str) -> Callable[[TraceBatch], np.ndarray]:
-    """Of several nodes in the queue with the least key."""
+    """Detects steps at which several nodes in the queue have the minimum key."""
 
     def find(batch: TraceBatch) -> np.ndarray:
         keys = np.where(batch.hints["in_queue"] == 1, batch.hints[name], np.inf)
@@ -85,11 +85,11 @@ _TIES: Mapping[str, Callable[[TraceBatch], np.ndarray]] = {
 
 
 # ---------------------------------------------------------------------------------------------------
-# The algorithms with numpy's sort
+# Algorithms with numpy's default sort
 
 
 class _Numpy(types.ModuleType):
-    """numpy, but `argsort` has only its default method."""
+    """numpy with an `argsort` that ignores `kind`."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -109,11 +109,11 @@ def _extract_min(in_queue: np.ndarray, key: np.ndarray) -> int:
 
 
 def _rebound(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
-    """A function in which names of its module stand for something else."""
+    """Copies a function with some of its globals replaced."""
     return types.FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
 
 
-_NAMES: Mapping[str, Mapping[str, Any]] = {
+_REPLACED_GLOBALS: Mapping[str, Mapping[str, Any]] = {
     "activity_selector": {"np": _NUMPY},
     "dijkstra": {"extract_min": _extract_min},
     "mst_kruskal": {"edges_by_weight": _rebound(edges_by_weight, np=_NUMPY)},
@@ -124,4 +124,6 @@ _NAMES: Mapping[str, Mapping[str, Any]] = {
 
 @functools.cache
 def _with_numpy(algorithm: Algorithm) -> Algorithm:
-    return dataclasses.replace(algorithm, steps=_rebound(algorithm.steps, **_NAMES[algorithm.name]))
+    return dataclasses.replace(
+        algorithm, steps=_rebound(algorithm.steps, **_REPLACED_GLOBALS[algorithm.name])
+    )

@@ -1,4 +1,4 @@
-"""Traces as text."""
+"""Conversion of traces to text."""
 
 import numpy as np
 
@@ -10,18 +10,18 @@ from nar.traces.trace import Trace, TraceBatch
 
 
 def to_text(name: str | Algorithm, trace: Trace, *, use_hints: bool = False) -> Text:
-    """A trace as text, equal to what dm-clrs 2.0.3 writes.
+    """Converts a trace to text, identical to the output of dm-clrs 2.0.3.
 
-    Numbers are written with all their digits: to show fewer, cut them before the algorithm runs
+    Numbers are written with all their digits. For fewer, truncate inputs before the algorithm runs
     (`nar.problems.truncated`), as `sample_texts` does.
 
     Args:
-      name: of the algorithm, as for `nar.run_algorithm`.
-      trace: one of its runs.
-      use_hints: whether the steps are shown too, if the algorithm has hints of its outputs.
+      name: algorithm, as for `nar.run_algorithm`.
+      trace: a trace of it.
+      use_hints: whether the text includes the hints, if the algorithm has hints of its outputs.
 
     Raises:
-      ValueError: if the algorithm is unknown or its spec not that of the trace.
+      ValueError: if the algorithm is unknown, or the trace does not match its spec.
     """
     lengths = np.array([trace.length], np.int32)
     hints = {key: np.asarray(value)[:, None] for key, value in trace.hints.items()}
@@ -33,16 +33,16 @@ def to_text(name: str | Algorithm, trace: Trace, *, use_hints: bool = False) -> 
 
 
 def to_texts(name: str | Algorithm, batch: TraceBatch, *, use_hints: bool = False) -> list[Text]:
-    """The traces of a batch as text; see `to_text`.
+    """Converts the traces of a batch to text; see `to_text`.
 
     Raises:
-      ValueError: if nodes are padded, too.
+      ValueError: as `to_text`, and if the batch has padding nodes.
     """
     algorithm = find_algorithm(name)
     if batch.num_nodes is not None:
-        raise ValueError("only traces without padded nodes have a text")
+        raise ValueError("traces with padding nodes cannot be converted to text")
     for stage in Stage:
-        expected, found = [p.name for p in algorithm.spec.at(stage)], getattr(batch, f"{stage.value}s")
-        if set(expected) != set(found):
-            raise ValueError(f"{algorithm.name} has the {stage.value}s {expected}, the traces {list(found)}")
+        expected, probes = [p.name for p in algorithm.spec.at(stage)], getattr(batch, f"{stage.value}s")
+        if set(expected) != set(probes):
+            raise ValueError(f"{algorithm.name} has the {stage.value}s {expected}, the traces {list(probes)}")
     return compose(algorithm, layout_of(algorithm, bool(use_hints)), batch)

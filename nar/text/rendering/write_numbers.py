@@ -1,7 +1,7 @@
-"""Writing texts, compiled: numbers as Python writes them, into one buffer.
+"""Compiled writer of texts into one buffer, with numbers formatted as by Python's `repr`.
 
-What a text is made of is told by segments, rows of five integers (see `LITERAL`), so that one compiled
-function serves every algorithm.
+A text is described by segments, rows of five integers (see `LITERAL`), so that one compiled function serves
+every algorithm.
 """
 
 import numba
@@ -12,40 +12,40 @@ from nar.text.rendering.digits import shortest_digits
 from nar.traces.recorder.compiled_loops import cached_njit
 
 LITERAL, INTEGERS, FLOATS = range(3)
-"""First entry of a segment: where its values come from; `OF_STEP` is added where each step has its own.
+"""First entry of a segment: the source of its values; plus `OF_STEP` if the values vary by step.
 
-The others: where they start, the depth (0: a value, 1: a list, 2: a list of lists), the number of lists, and
-that of values in each. Of a literal only start and the last, its number of bytes, count.
+The other entries: start index, depth (0: a scalar, 1: a list, 2: a list of lists), number of lists, number of
+values per list. A literal uses only the start and the last entry, its number of bytes.
 """
 
 OF_STEP = 2
 
 LONGEST_FLOAT = 24
-"""Characters of -2.2250738585072014e-308."""
+"""Number of characters of -2.2250738585072014e-308."""
 
 _0, _1, _2, _10, _63, _100 = (np.uint64(k) for k in (0, 1, 2, 10, 63, 100))
 _SPACE, _COMMA, _OPEN, _CLOSE, _MINUS, _PLUS, _POINT, _ZERO, _E = (np.uint8(ord(c)) for c in " ,[]-+.0e")
 _TENS = np.array([10**k for k in range(20)], np.uint64)
 _PAIRS = np.frombuffer("".join(f"{k:02}" for k in range(100)).encode(), np.uint8)
-"""The digits of 00, 01, ..., 99: two digits cost one division."""
+"""Digits of 00, 01, ..., 99, so that two digits take one division."""
 
 
 def _write_texts(question, step, ending, literals, values, values_of_steps, lengths, buffer):
-    """Writes questions and answers of B traces, one behind the other.
+    """Writes the questions and answers of B traces consecutively into a buffer.
 
     Args:
-      question: [S, 5] int64, the segments of a question.
-      step: [S, 5], those of a step of an answer; steps are joined by ", ".
-      ending: [S, 5], those of an answer behind its steps.
+      question: int64 [S, 5], segments of a question.
+      step: int64 [S, 5], segments of one step of an answer; steps are joined by ", ".
+      ending: int64 [S, 5], segments of an answer after its steps.
       literals: uint8, all literal text.
-      values: int64 [B, K], and bits of floats, uint64 [B, L].
-      values_of_steps: the same for each step, [T, B, ...]. A question has those of the first step, an ending
-        those of the last; an answer has the steps between.
-      lengths: [B] the number of steps of each trace.
-      buffer: uint8, large enough.
+      values: integers, int64 [B, K], and floats as bits, uint64 [B, L].
+      values_of_steps: the same by step, [T, B, ...]. The question uses the values of the first step, the
+        ending those of the last, and the steps of the answer those in between.
+      lengths: [B], the number of steps of each trace.
+      buffer: uint8 output, large enough.
 
     Returns:
-      [B, 2] int64: where each question ends, and each answer.
+      End offsets of each question and each answer, int64 [B, 2].
     """
     ends = np.zeros((len(lengths), 2), np.int64)
     offset = 0
@@ -84,7 +84,7 @@ def _write_segments(segments, literals, values, values_of_steps, i, t, buffer, o
 
 @register_jitable
 def _write_rows(values, depth, rows, columns, buffer, offset):
-    """Values with spaces between them, lists in brackets, with commas between them."""
+    """Writes values separated by spaces, and lists in brackets separated by commas."""
     if depth == 0:
         return _write_value(values[0], buffer, offset)
     if depth == 2:
@@ -110,7 +110,7 @@ def _write_rows(values, depth, rows, columns, buffer, offset):
 
 
 def _write_value(value, buffer, offset):
-    """An integer, or a float by its bits (uint64)."""
+    """Writes an integer, or a float given by its bits (uint64)."""
     is_float = getattr(value, "dtype", None) == np.uint64
     text = repr(float(value.view(np.float64)) if is_float else int(value)).encode()
     buffer[offset : offset + len(text)] = list(text)
@@ -160,7 +160,7 @@ def _num_digits(digits):
 
 @register_jitable(inline="always")
 def _write_float(bits, buffer, offset):
-    """As Python's `repr`: with a power of ten below 1e-4 and from 1e16 on."""
+    """Writes a float like Python's `repr`: in scientific notation below 1e-4 and from 1e16."""
     if bits >> _63:
         buffer[offset] = _MINUS
         offset += 1

@@ -1,4 +1,4 @@
-"""Language models that are asked: those of this house, those of others, and what becomes of their answers."""
+"""Language models answering CLRS-Text questions, and scores of their answers."""
 
 from nar.text.scoring.answer_questions import ANSWERS, AnswerFunction, AnsweringModel, answer_questions
 from nar.text.scoring.hugging_face_model import HuggingFaceModel, is_checkpoint

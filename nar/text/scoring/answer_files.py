@@ -1,12 +1,12 @@
-"""Files of answers, one a line, and their scores by algorithm and length.
+"""Files of answers in JSON lines, and their scores by algorithm and length.
 
-A line is a JSON object with `completion`, what a model wrote, and the reference: `answer`, `algorithm` and
-`length`, as a set of texts has them; other keys do not matter. Or it has `completion` and `index`, the number
-of the reference (from 0) in a file of references of its own; a reference without a completion scores 0.
+A line is a JSON object with `completion`, the output of a model, and the reference: `answer`, `algorithm` and
+`length`, as in a set of texts; other keys are ignored. Or it has `completion` and `index`, the index of the
+reference (from 0) in a separate file of references; a reference without a completion scores 0.
 
-A completion that is missing, no string or no answer scores 0. A line that is no such object, or has no
-reference, is counted as unreadable: it belongs to no algorithm and scores 0 in the mean over all. Empty lines
-do not count.
+A completion that is missing, not a string or not an answer scores 0. A line that is not such an object, or
+has no reference, is counted as unreadable: it belongs to no algorithm and scores 0 in the overall mean. Empty
+lines are skipped.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from typing import Any
 from nar.text.scoring.answer_scores import AnswerScore, reference_value, score_answer
 
 MAX_LINE_BYTES = 2**28
-"""Bytes; a longer line is unreadable."""
+"""Longest readable line."""
 
 _LARGEST_LENGTH = 2**31
 _LONGEST_NAME = 100
@@ -26,7 +26,7 @@ _LONGEST_NAME = 100
 
 @dataclasses.dataclass
 class ScoreTotals:
-    """Scores of some answers: their number, and sums over them."""
+    """Number of answers, and sums of their scores."""
 
     count: int = 0
     exact: float = 0.0
@@ -34,26 +34,26 @@ class ScoreTotals:
     parsed: float = 0.0
 
     def add(self, score: AnswerScore) -> None:
-        """Counts one more answer."""
+        """Adds the score of one answer."""
         self.count += 1
         self.exact += score.exact
         self.elements += score.elements
         self.parsed += score.parsed
 
     def means(self) -> dict[str, float]:
-        """Number of answers, and means over them."""
+        """Number of answers, and mean scores."""
         shares = {key: getattr(self, key) / max(self.count, 1) for key in ("exact", "elements", "parsed")}
         return {"answers": self.count, **shares}
 
 
 @dataclasses.dataclass
 class AnswerScores:
-    """Scores of a file.
+    """Scores of a file of answers.
 
     Attributes:
-      by_length: (algorithm, length) -> scores.
-      unreadable: (number of the line from 1, what is wrong) of lines that are no answers to any reference.
-      num_unreadable: how many; only the first few are described.
+      by_length: (algorithm, length) -> score totals.
+      unreadable: (line number from 1, problem) of the first unreadable lines.
+      num_unreadable: number of all unreadable lines.
     """
 
     by_length: dict[tuple[str, int], ScoreTotals] = dataclasses.field(default_factory=dict)
@@ -61,11 +61,11 @@ class AnswerScores:
     num_unreadable: int = 0
 
     def add(self, algorithm: str, length: int, score: AnswerScore) -> None:
-        """Counts one more answer."""
+        """Adds the score of one answer."""
         self.by_length.setdefault((algorithm, length), ScoreTotals()).add(score)
 
     def total(self, algorithm: str | None = None) -> ScoreTotals:
-        """Scores of all answers to one algorithm, or of all lines."""
+        """Totals over all answers for one algorithm, or over all lines."""
         total = ScoreTotals(count=self.num_unreadable if algorithm is None else 0)
         for (name, _), part in self.by_length.items():
             if algorithm in (None, name):
@@ -76,7 +76,7 @@ class AnswerScores:
         return total
 
     def as_json(self) -> dict[str, Any]:
-        """Means by algorithm and length, sorted, in values that JSON knows."""
+        """Mean scores by algorithm and length, sorted, as JSON values."""
         algorithms = {}
         for name, length in sorted(self.by_length):
             scores = algorithms.setdefault(name, {"all": self.total(name).means(), "lengths": {}})
@@ -87,15 +87,15 @@ class AnswerScores:
 
 
 def score_file(path: pathlib.Path, references: pathlib.Path | None = None) -> AnswerScores:
-    """The scores of a file of answers.
+    """Scores a file of answers.
 
     Args:
-      path: of the answers.
-      references: a file of a set of texts, if answers only have the numbers of their references.
+      path: file of answers.
+      references: file of a set of texts, if the answers refer to their references by index.
 
     Raises:
       OSError: if a file cannot be read.
-      ValueError: if no line is an answer, or a reference is none; the message has the number of a line.
+      ValueError: if no line is an answer, or a reference is invalid; the message names a line.
     """
     rows = _read_references(references) if references is not None else {}
     scores, answered = AnswerScores(), set()
@@ -138,12 +138,12 @@ def _read_references(path: pathlib.Path) -> dict[int, tuple[str, int, str]]:
 def _reference_of(row: Mapping[str, Any], rows: Mapping[int, tuple[str, int, str]]) -> dict[str, Any]:
     index = row.get("index")
     if not isinstance(index, int) or isinstance(index, bool) or index not in rows:
-        raise ValueError(f"`index` must be that of a reference, from 0 to {len(rows) - 1}")
+        raise ValueError(f"`index` must be the index of a reference, from 0 to {len(rows) - 1}")
     return dict(zip(("algorithm", "length", "answer"), rows[index], strict=True))
 
 
 def _reference(row: Mapping[str, Any]) -> tuple[str, int, str]:
-    """Algorithm, length and answer; ValueError if one is missing or nonsense."""
+    """Returns algorithm, length and answer of a row; ValueError if one is missing or invalid."""
     algorithm, length, answer = row.get("algorithm"), row.get("length"), row.get("answer")
     if (
         not isinstance(algorithm, str)
@@ -154,7 +154,7 @@ def _reference(row: Mapping[str, Any]) -> tuple[str, int, str]:
     if not isinstance(length, int) or isinstance(length, bool) or not 0 <= length < _LARGEST_LENGTH:
         raise ValueError("`length` must be an integer of at least 0")
     if not isinstance(answer, str):
-        raise ValueError("`answer` must be the reference")
+        raise ValueError("`answer` must be a string, the reference")
     reference_value(answer)
     return algorithm, length, answer
 
@@ -165,14 +165,14 @@ def _object(line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
-        raise ValueError("no JSON") from None
+        raise ValueError("not JSON") from None
     if not isinstance(row, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     return row
 
 
 def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not empty, with their numbers from 1; of a line that is too long only the beginning."""
+    """Yields non-empty lines with their numbers from 1; lines that are too long are truncated."""
     number = 0
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE_BYTES + 1):

@@ -1,8 +1,8 @@
-"""A file of answers of any model, which is gone on with where it was stopped.
+"""Answers of any model to a set of questions, written to a folder that can be resumed.
 
-answers.jsonl        a line a question: that of a set of texts, and the model's `completion`
-answers.jsonl.part   the same while the model is being asked: its lines are whole but for the last
-request.json         which questions are asked, and of which model
+answers.jsonl        one line per question: its row in the set of texts, and the model's `completion`
+answers.jsonl.part   the same while answers are being generated; only its last line may be truncated
+request.json         the questions, and the identity of the model
 """
 
 import json
@@ -16,18 +16,17 @@ from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring.split_scores import rows_of
 
 AnswerFunction = Callable[[Sequence[str]], Sequence[str]]
-"""Questions -> what a model writes behind each."""
+"""Questions -> the model's completion of each."""
 
 
 class AnsweringModel(Protocol):
-    """A model that is asked questions.
+    """Interface of a model that answers questions.
 
     Attributes:
-      identity: says which model it is, in values that JSON knows: it must be the same if its file is gone on
-        with.
-      make_answer: loads the model; called only if there is a question left.
-      batch_size: how many questions it is asked at once.
-      check: raises ValueError if it cannot be asked some questions.
+      identity: JSON-serializable description of the model; answers are resumed only if it is unchanged.
+      load: loads the model and returns its answer function; called only if questions are left.
+      batch_size: questions per call of the answer function.
+      check: raises ValueError if the model cannot take some of the questions.
     """
 
     @property
@@ -47,19 +46,19 @@ ANSWERS, REQUEST = "answers.jsonl", "request.json"
 
 
 def answer_questions(folder: pathlib.Path, request: TextRequest, model: AnsweringModel) -> Iterator[int]:
-    """Asks a model all questions that it was not yet asked, and writes down what it says.
+    """Has a model answer all questions that are not answered yet, and saves its completions.
 
     Args:
-      folder: of the files, made if missing; what else is in it stays.
-      request: which questions.
-      model: who is asked.
+      folder: output directory, created if missing; other files in it are left alone.
+      request: the set of questions.
+      model: the model.
 
     Yields:
-      How many questions are answered so far, at first and after each batch.
+      Number of questions answered so far, initially and after each batch.
 
     Raises:
-      ValueError: if the folder is of another request or model, or the model gives anything but a string for
-        each question.
+      ValueError: if the folder holds answers to another request or of another model, or if the model does
+        not return one string per question.
     """
     rows = list(rows_of(request))
     model.check([row["question"] for row in rows])
@@ -73,23 +72,23 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Answerin
         yield done
         answer = model.load() if done < len(rows) else None
         while answer is not None and done < len(rows):
-            some = rows[done : done + model.batch_size]
-            completions = check_completions(answer([row["question"] for row in some]), len(some))
-            for row, completion in zip(some, completions, strict=True):
+            batch = rows[done : done + model.batch_size]
+            completions = check_completions(answer([row["question"] for row in batch]), len(batch))
+            for row, completion in zip(batch, completions, strict=True):
                 file.write(json.dumps({**row, "completion": completion}).encode() + b"\n")
             file.flush()
-            done += len(some)
+            done += len(batch)
             yield done
         os.fsync(file.fileno())
     with path_in_errors(whole):
         part.replace(whole)
 
 
-def claim(folder: pathlib.Path, asked: Mapping[str, Any]) -> None:
-    """Makes the folder, or checks that what it holds was asked for alike.
+def claim(folder: pathlib.Path, request: Mapping[str, Any]) -> None:
+    """Creates the folder, or checks that it was created for the same request.
 
     Raises:
-      ValueError: saying what differs.
+      ValueError: if the request differs; the message lists the differences.
     """
     with path_in_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,13 +96,15 @@ def claim(folder: pathlib.Path, asked: Mapping[str, Any]) -> None:
     if not path.exists():
         if (folder / ANSWERS).exists():
             raise ValueError(f"{folder} holds answers, but no {REQUEST}; choose another folder")
-        write_json(path, asked)
+        write_json(path, request)
         return
-    found, asked = read_json(path), json.loads(json.dumps(asked))
-    differ = [key for key in {**found, **asked} if json.dumps(found.get(key)) != json.dumps(asked.get(key))]
+    saved, request = read_json(path), json.loads(json.dumps(request))
+    differ = [
+        key for key in {**saved, **request} if json.dumps(saved.get(key)) != json.dumps(request.get(key))
+    ]
     if differ:
         lines = [
-            f"  {key}: {json.dumps(found.get(key))} there, {json.dumps(asked.get(key))} asked for"
+            f"  {key}: {json.dumps(saved.get(key))} saved, {json.dumps(request.get(key))} requested"
             for key in differ
         ]
         raise ValueError(
@@ -112,28 +113,28 @@ def claim(folder: pathlib.Path, asked: Mapping[str, Any]) -> None:
 
 
 def check_completions(completions: Any, count: int) -> list[str]:
-    """What a model gave, as a list.
+    """Validates the output of a model, and returns it as a list.
 
     Raises:
-      ValueError: unless it is a string for each question.
+      ValueError: unless it is one string per question.
     """
     is_many = isinstance(completions, Iterable) and not isinstance(completions, str | bytes | Mapping)
-    found = list(completions) if is_many else None
-    if found is None or len(found) != count or not all(isinstance(one, str) for one in found):
-        kinds = type(completions).__name__ if found is None else sorted({type(one).__name__ for one in found})
-        raise ValueError(
-            f"the model must give a string for each of {count} questions, got "
-            + (f"one {kinds}" if found is None else f"{len(found)} of {', '.join(kinds)}")
-        )
-    return [str(one) for one in found]
+    values = list(completions) if is_many else None
+    if values is None or len(values) != count or not all(isinstance(value, str) for value in values):
+        if values is None:
+            actual = f"a {type(completions).__name__}"
+        else:
+            actual = f"{len(values)} of type {', '.join(sorted({type(value).__name__ for value in values}))}"
+        raise ValueError(f"the model must return a string for each of {count} questions, got {actual}")
+    return [str(value) for value in values]
 
 
 def _keep_whole_lines(file: Any, rows: Sequence[Mapping[str, Any]]) -> int:
-    """How many rows are answered; what does not belong to them, as half a line, is cut off."""
+    """Counts the rows that are answered, and truncates the file after them (as after a partial line)."""
     file.seek(0)
     end, done = 0, 0
     for line in file:
-        if done == len(rows) or not _is_of(line, rows[done]):
+        if done == len(rows) or not _is_answer_to(line, rows[done]):
             break
         end, done = end + len(line), done + 1
     file.truncate(end)
@@ -141,10 +142,10 @@ def _keep_whole_lines(file: Any, rows: Sequence[Mapping[str, Any]]) -> int:
     return done
 
 
-def _is_of(line: bytes, row: Mapping[str, Any]) -> bool:
+def _is_answer_to(line: bytes, row: Mapping[str, Any]) -> bool:
     try:
-        found = json.loads(line)
+        answer = json.loads(line)
     except ValueError:
         return False
-    is_whole = line.endswith(b"\n") and isinstance(found, dict) and isinstance(found.get("completion"), str)
-    return is_whole and {**row, "completion": found["completion"]} == found
+    is_whole = line.endswith(b"\n") and isinstance(answer, dict) and isinstance(answer.get("completion"), str)
+    return is_whole and {**row, "completion": answer["completion"]} == answer

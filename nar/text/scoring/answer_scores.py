@@ -1,13 +1,14 @@
-"""Scores of a language model's answers to questions of CLRS-Text, whoever the model is.
+"""Scores of a language model's answers to CLRS-Text questions, for any model.
 
-An answer is read as a *value*: numbers, lists of numbers in brackets, lists of lists; several side by side.
-Commas, white space and parentheses only separate. Its *form* is what is left when every number is an n: that
-of `[0 1 2], 3` is `[nnn]n`. An answer is right if it has the form of the reference and all numbers are equal.
+An answer is parsed as a *value*: a sequence of numbers, lists of numbers in brackets, and lists of lists.
+Commas, white space and parentheses are separators. Its *form* is the value with every number replaced by n:
+the form of `[0 1 2], 3` is `[nnn]n`. An answer is correct if it has the form of the reference and all numbers
+are equal.
 
-A reference is what stands behind its last `|`, and all of it where there is none. In a completion the answer
-is looked for twice. First as the references are written: what stands before the first blank line and behind
-the last `|` there. If that is not a value, as in prose: the last value in the completion whose brackets are
-as deep as those of the reference, or else the last value.
+The reference value is the text after the last `|`, or the whole text if there is none. In a completion the
+answer is searched for twice. First in the format of the references: the text before the first blank line,
+after the last `|` in it. If that is not a value, as in prose: the last value in the completion with the same
+nesting depth as the reference, or else the last value.
 """
 
 import dataclasses
@@ -24,20 +25,20 @@ _TOKEN = re.compile(
     re.ASCII | re.DOTALL,
 )
 
-_DEEPEST = 2
-"""A list of lists."""
+_MAX_DEPTH = 2
+"""Nesting depth of a list of lists."""
 
-_LONGEST, _LONGEST_TIMES = 100_000, 4
-"""A completion is not read if it is longer than both together: so many characters, and so many references."""
+_MAX_LENGTH, _MAX_LENGTH_RATIO = 100_000, 4
+"""A completion is not parsed if it is longer than this many characters plus this many times the reference."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """What an answer says.
+    """A parsed answer.
 
     Attributes:
       form: brackets, and an n for each number.
-      numbers: in order.
+      numbers: the numbers, in order.
     """
 
     form: str
@@ -45,17 +46,17 @@ class Value:
 
     @property
     def depth(self) -> int:
-        """Of the deepest list; 0 if there is none."""
+        """Nesting depth of the deepest list; 0 if there is none."""
         return 0 if "[" not in self.form else 1 + ("[[" in self.form)
 
 
 @dataclasses.dataclass(frozen=True)
 class AnswerScore:
-    """How good an answer is.
+    """Score of one answer.
 
     Attributes:
-      exact: 1 if it is right, else 0.
-      elements: share of its numbers that are right; 0 if it has another form than the reference.
+      exact: 1 if it is correct, else 0.
+      elements: share of its numbers that are correct; 0 if its form differs from that of the reference.
       parsed: 1 if it is a value of any form, else 0.
     """
 
@@ -65,28 +66,32 @@ class AnswerScore:
 
 
 def score_answer(completion: Any, answer: str) -> AnswerScore:
-    """The score of one answer.
+    """Scores one answer.
 
     Args:
-      completion: what a model wrote; whatever is not a string, or is no answer, scores 0.
-      answer: the reference, as a set of texts holds it.
+      completion: output of a model; anything that is not a string or holds no answer scores 0.
+      answer: the reference, as in a set of texts.
 
     Raises:
-      ValueError: if the reference is not an answer.
+      ValueError: if the reference cannot be parsed.
     """
     expected = reference_value(answer)
-    found = find_answer(completion, expected, _LONGEST + _LONGEST_TIMES * len(answer))
+    found = find_answer(completion, expected, _MAX_LENGTH + _MAX_LENGTH_RATIO * len(answer))
     if found is None:
         return AnswerScore()
     if found.form != expected.form:
         return AnswerScore(parsed=1.0)
     pairs = zip(found.numbers, expected.numbers, strict=True)
-    elements = sum(one == other for one, other in pairs) / len(expected.numbers)
+    elements = sum(number == reference for number, reference in pairs) / len(expected.numbers)
     return AnswerScore(float(elements == 1), elements, 1.0)
 
 
 def reference_value(answer: str) -> Value:
-    """What a reference says; ValueError if it says nothing."""
+    """Parses a reference.
+
+    Raises:
+      ValueError: if it is not an answer of CLRS-Text.
+    """
     value = read_value(answer.rpartition("|")[2]) if isinstance(answer, str) else None
     if value is None:
         raise ValueError("the reference is not an answer of CLRS-Text")
@@ -94,7 +99,7 @@ def reference_value(answer: str) -> Value:
 
 
 def find_answer(completion: Any, expected: Value, longest: int) -> Value | None:
-    """The answer in a completion, or None; see the top of this file."""
+    """Finds the answer in a completion, or returns None; see the module's docstring."""
     if not isinstance(completion, str) or len(completion) > longest:
         return None
     paragraph = re.split(r"\n[ \t\r]*\n", completion.strip(), maxsplit=1)[0]
@@ -107,13 +112,13 @@ def find_answer(completion: Any, expected: Value, longest: int) -> Value | None:
 
 
 def read_value(text: str) -> Value | None:
-    """The value that a text is, or None if it is anything else."""
+    """Parses a text that is one value; None if it is anything else."""
     values = list(_values(text, whole=True))
     return values[0] if len(values) == 1 else None
 
 
 def _values(text: str, whole: bool = False) -> Iterator[Value]:
-    """The values in a text; with `whole`, none unless the text is one."""
+    """Yields the values in a text; with `whole`, none unless the whole text is one value."""
     form: list[str] = []
     numbers: list[float] = []
     for token in _TOKEN.finditer(text):
@@ -132,10 +137,10 @@ def _values(text: str, whole: bool = False) -> Iterator[Value]:
 
 
 def _value(form: list[str], numbers: list[float]) -> Iterable[Value]:
-    """The value of this form, if its brackets match and it has numbers."""
+    """Makes the value of this form, if its brackets match and it has numbers."""
     depth = 0
     for part in form:
         depth += (part == "[") - (part == "]")
-        if not 0 <= depth <= _DEEPEST:
+        if not 0 <= depth <= _MAX_DEPTH:
             return ()
     return (Value("".join(form), tuple(numbers)),) if numbers and depth == 0 else ()

@@ -1,4 +1,4 @@
-"""A checkpoint of Hugging Face's `transformers` in a local folder (extra `hugging_face`)."""
+"""Answers of a local Hugging Face `transformers` checkpoint (extra `hugging_face`)."""
 
 import importlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def is_checkpoint(folder: pathlib.Path) -> bool:
-    """Whether a folder is one that `save_pretrained` of a model has written."""
+    """Returns whether a folder was written by a model's `save_pretrained`."""
     try:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError):
@@ -17,21 +17,21 @@ def is_checkpoint(folder: pathlib.Path) -> bool:
 
 
 class HuggingFaceModel:
-    """Writes what a model and its tokenizer, both in one folder, find likeliest behind a question.
+    """Decodes answers greedily with a causal language model.
 
-    Nothing is downloaded, and no code that the folder may hold is run.
+    Nothing is downloaded, and code in the folder is not executed.
     """
 
     def __init__(self, folder: pathlib.Path, max_new_tokens: int, device: str = "cpu") -> None:
-        """Loads both.
+        """Loads model and tokenizer.
 
         Args:
-          folder: with what `save_pretrained` of the model and of its tokenizer wrote.
-          max_new_tokens: Longest answer, in tokens.
-          device: of torch.
+          folder: written by `save_pretrained` of both the model and its tokenizer.
+          max_new_tokens: longest answer, in tokens.
+          device: torch device.
 
         Raises:
-          ValueError: if transformers or torch is not installed, or the folder does not hold such a model.
+          ValueError: if transformers or torch is not installed, or the folder cannot be loaded.
         """
         transformers, self._torch = (_import(name) for name in ("transformers", "torch"))
         try:
@@ -42,7 +42,7 @@ class HuggingFaceModel:
             first_line = str(error).strip().partition("\n")[0]
             raise ValueError(f"{folder} cannot be loaded by transformers: {first_line}") from None
         self._max_new_tokens, self._device = max_new_tokens, device
-        # Questions stand at the right, next to what is written behind them.
+        # Left padding keeps generated tokens adjacent to their question.
         self._tokenizer.padding_side = "left"
         self._padding = next(
             (
@@ -54,22 +54,22 @@ class HuggingFaceModel:
         )
 
     def __call__(self, questions: Sequence[str]) -> list[str]:
-        """The answers, without the questions and without special tokens."""
+        """Answers questions; questions and special tokens are stripped from the output."""
         rows = [self._tokenizer(question)["input_ids"] for question in questions]
         width = max(map(len, rows))
         tokens = [[self._padding] * (width - len(row)) + row for row in rows]
-        is_there = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+        mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
         tensor = self._torch.tensor
         with self._torch.no_grad():
-            written = self._model.generate(
+            generated = self._model.generate(
                 tensor(tokens, device=self._device),
-                attention_mask=tensor(is_there, device=self._device),
+                attention_mask=tensor(mask, device=self._device),
                 max_new_tokens=self._max_new_tokens,
                 do_sample=False,
                 num_beams=1,
                 pad_token_id=self._padding,
             )
-        return self._tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)
+        return self._tokenizer.batch_decode(generated[:, width:], skip_special_tokens=True)
 
 
 def _import(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Scores of a language model while and after it is trained."""
+"""Scores of a language model on the splits of its run."""
 
 import dataclasses
 import json
@@ -17,19 +17,19 @@ from nar.text.scoring.trained_model import AnswerGenerator
 
 
 def rows_of(request: TextRequest) -> Iterator[dict[str, Any]]:
-    """Questions with their answers, each as a line of a set of texts, in the order of the set."""
+    """Yields the rows of a set of texts (question, answer, ...), in the order of the set."""
     for file in request.files():
         yield from map(json.loads, file.lines(request))
 
 
 @dataclasses.dataclass
 class TextEvaluator:
-    """What scoring needs.
+    """Answer generator and evaluation questions of a run.
 
     Attributes:
-      generator: Greedy decoding of answers.
-      splits: by name, which questions are asked.
-      show_progress: as scripts set it of every evaluator; here there is no bar, since answers take seconds.
+      generator: greedy decoding of answers.
+      splits: questions by name of the split.
+      show_progress: ignored, since generation takes seconds; scripts set it on every evaluator.
     """
 
     generator: AnswerGenerator
@@ -38,20 +38,20 @@ class TextEvaluator:
 
 
 def score_texts(evaluator: TextEvaluator, params: Params, split: str, by_length: bool = True) -> Scores:
-    """Scores of a split: algorithm -> length -> exact, elements, parsed; and `score`, which is `exact`.
+    """Scores a split: algorithm -> length -> `exact`, `elements`, `parsed`, and `score` (equal to `exact`).
 
     Every process answers all questions, on one device.
 
     Args:
-      evaluator: what it needs.
-      params: of the network, the same everywhere.
+      evaluator: answer generator and questions.
+      params: parameters, the same in every process.
       split: name of the split.
-      by_length: whether lengths stand apart; if not, one entry is of all of them, `4,5,6`.
+      by_length: whether to score each length separately; otherwise all are pooled in one entry, `4,5,6`.
     """
     request = evaluator.splits[split]
     rows = list(rows_of(request))
-    here = jax.tree.map(np.asarray, params)
-    answers = evaluator.generator(here, [row["question"] for row in rows])
+    local_params = jax.tree.map(np.asarray, params)
+    answers = evaluator.generator(local_params, [row["question"] for row in rows])
     totals: dict[str, dict[str, ScoreTotals]] = {}
     for row, answer in zip(rows, answers, strict=True):
         all_lengths = ",".join(map(str, request.lengths[row["algorithm"]]))

@@ -1,4 +1,4 @@
-"""The language model of this house as a function from questions to answers."""
+"""Answers of a language model trained by `nar`."""
 
 import dataclasses
 import functools
@@ -15,18 +15,18 @@ from nar.text.tokens import PADDING, decode, encode
 from nar.text.transformer import TextModel
 
 SEED = 0
-"""Of randomised positions."""
+"""Seed of randomized positions."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AnswerGenerator:
-    """Writes answers, the likeliest character each time. A question's answer depends on nothing but itself.
+    """Decodes answers greedily; the answer to a question does not depend on the rest of its batch.
 
     Attributes:
-      model: the network.
-      positions: as in its training; if they are random, those of a question follow from its words.
-      batch_size: how many questions are answered at once.
-      most: characters of an answer.
+      model: the language model.
+      positions: scheme of token positions, as in training. Randomized positions are seeded by the question.
+      batch_size: questions per batch.
+      max_length: longest answer, in characters.
     """
 
     model: TextModel
@@ -35,7 +35,7 @@ class AnswerGenerator:
     max_length: int = 128
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "most"):
+        for name in ("batch_size", "max_length"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
@@ -45,24 +45,24 @@ class AnswerGenerator:
         return make_generate(self.model)
 
     def __call__(self, params: Params, questions: Sequence[str]) -> list[str]:
-        """The answers, in the order of the questions.
+        """Answers questions, in order.
 
         Raises:
-          ValueError: before any work, as `check`.
+          ValueError: from `check`, before any answer is generated.
         """
         tokens, widths = self.check(questions)
         answers = [""] * len(questions)
         for width in sorted(set(widths)):
-            rows = [row for row, its_width in enumerate(widths) if its_width == width]
+            rows = [row for row, row_width in enumerate(widths) if row_width == width]
             for first in range(0, len(rows), self.batch_size):
-                some = rows[first : first + self.batch_size]
-                written = self._write(params, [tokens[row] for row in some], width)
-                for row, answer in zip(some, written, strict=True):
+                batch = rows[first : first + self.batch_size]
+                generated = self._answer_batch(params, [tokens[row] for row in batch], width)
+                for row, answer in zip(batch, generated, strict=True):
                     answers[row] = answer
         return answers
 
     def check(self, questions: Sequence[str]) -> tuple[list[np.ndarray], list[int]]:
-        """The tokens of questions, and to how many each is padded.
+        """Tokenizes questions, and returns the padded length of each, too.
 
         Raises:
           ValueError: if a question is empty, has a character that is not in the alphabet, or is too long for
@@ -79,19 +79,19 @@ class AnswerGenerator:
             )
         return tokens, widths
 
-    def _write(self, params: Params, tokens: Sequence[np.ndarray], width: int) -> list[str]:
-        """Answers to questions of one width; a smaller batch is filled up, so that one shape is compiled."""
+    def _answer_batch(self, params: Params, tokens: Sequence[np.ndarray], width: int) -> list[str]:
+        """Answers questions of one padded length, in batches of constant size to compile one shape only."""
         rows = [tokens[min(row, len(tokens) - 1)] for row in range(self.batch_size)]
         questions = np.full((self.batch_size, width), PADDING, np.int32)
         for row, question in enumerate(rows):
             questions[row, : len(question)] = question
         lengths = np.array([len(row) for row in rows], np.int32)
         positions = np.concatenate([self._positions(row, width + self.max_length) for row in rows])
-        written = np.asarray(self._generate(params, questions, lengths, positions))
-        return [decode(row) for row in written[: len(tokens)]]
+        generated = np.asarray(self._generate(params, questions, lengths, positions))
+        return [decode(row) for row in generated[: len(tokens)]]
 
     def _positions(self, question: np.ndarray, width: int) -> np.ndarray:
-        """[1, width]."""
+        """Positions of a question and its answer, int32 [1, width]."""
         digest = hashlib.blake2b(question.tobytes(), digest_size=8).digest()
         key = np.array([int.from_bytes(digest, "little"), SEED], np.uint64)
         return self.positions.draw(np.random.Generator(np.random.Philox(key=key)), 1, width)

@@ -1,4 +1,4 @@
-"""A language model over characters: a decoder-only transformer with rotary positions, and its answers."""
+"""Character-level language model: a decoder-only transformer with rotary positions."""
 
 from nar.text.transformer.config import TransformerConfig
 from nar.text.transformer.layers import KVCache

@@ -1,19 +1,19 @@
-"""What the language model is made of."""
+"""Hyperparameters of the language model."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig:
-    """Sizes of a decoder-only transformer.
+    """Hyperparameters of a decoder-only transformer.
 
     Attributes:
-      num_tokens: size of the alphabet.
-      hidden_size: of the state of a token, a multiple of twice the number of heads.
-      num_layers: how many there are.
-      num_heads: of attention in each layer.
-      widening: how many times wider the feed-forward network is inside.
-      longest_wave: period, in positions over 2π, of the slowest rotation.
+      num_tokens: Vocabulary size V.
+      hidden_size: Width H of the residual stream, a multiple of twice the number of heads.
+      num_layers: Number of layers.
+      num_heads: Attention heads K of each layer.
+      widening: Ratio of the feed-forward network's hidden width to H.
+      longest_wave: Base of the rotary frequencies (the period of the slowest rotation is 2π times this).
     """
 
     num_tokens: int
@@ -37,5 +37,5 @@ class TransformerConfig:
 
     @property
     def head_size(self) -> int:
-        """Features of a head."""
+        """Features D of a head."""
         return self.hidden_size // self.num_heads

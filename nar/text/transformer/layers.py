@@ -15,10 +15,10 @@ Array = jax.Array
 
 
 class KVCache(NamedTuple):
-    """Turned keys and values of one layer for the tokens so far: B texts, W places, K heads, D features.
+    """Key-value cache of one layer: B texts, W slots, K heads, D features.
 
     Attributes:
-      keys: [B, W, K, D].
+      keys: [B, W, K, D], already rotated.
       values: [B, W, K, D].
     """
 
@@ -27,14 +27,14 @@ class KVCache(NamedTuple):
 
 
 class Attention(hk.Module):
-    """Each token attends to itself and to the tokens before it."""
+    """Causal multi-head self-attention with a key-value cache."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__(name="attention")
         self._config = config
 
     def __call__(self, x: Array, positions: Array, slots: Array, cache: KVCache) -> tuple[Array, KVCache]:
-        """New features [B, L, H] and memory; arguments are those of `transformer`."""
+        """Returns new features [B, L, H] and the updated cache; arguments are those of `Transformer`."""
         config = self._config
         heads = (*x.shape[:2], config.num_heads, config.head_size)
         query, key, value = (
@@ -46,26 +46,26 @@ class Attention(hk.Module):
         logits = jnp.einsum("blkd,bwkd->bklw", query, cache.keys) / config.head_size**0.5
         is_before = jnp.arange(cache.keys.shape[1])[None, None, :] <= slots[:, :, None]
         weights = jax.nn.softmax(jnp.where(is_before[:, None], logits, -jnp.inf), axis=-1)
-        found = jnp.einsum("bklw,bwkd->blkd", weights, cache.values).reshape(x.shape)
-        return _into_residual(config, "result")(found), cache
+        attended = jnp.einsum("bklw,bwkd->blkd", weights, cache.values).reshape(x.shape)
+        return _residual_projection(config, "result")(attended), cache
 
 
 def _put(cache: Array, slots: Array, new: Array) -> Array:
-    """The memory [B, W, K, D] with new entries [B, L, K, D] at places [B, L]."""
+    """Writes entries [B, L, K, D] to the slots [B, L] of a cache [B, W, K, D]."""
     if cache.shape == new.shape:
         return new
     rows = jnp.arange(cache.shape[0])[:, None]
     return cache.at[rows, slots].set(new)
 
 
-def _into_residual(config: TransformerConfig, name: str) -> Linear:
-    """A map to what is added to the states, smaller the more layers add to them."""
+def _residual_projection(config: TransformerConfig, name: str) -> Linear:
+    """Output projection of a residual branch, initialized with a variance of 1 / (2 * layers * fan-in)."""
     initial = hk.initializers.VarianceScaling(1.0 / (2 * config.num_layers), "fan_in", "truncated_normal")
     return Linear(config.hidden_size, bias=None, w_init=initial, name=name)
 
 
 class FeedForward(hk.Module):
-    """Two maps with a GELU in between, for each token by itself."""
+    """Position-wise feed-forward network with a GELU."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__(name="feed_forward")
@@ -74,25 +74,27 @@ class FeedForward(hk.Module):
     def __call__(self, x: Array) -> Array:
         """Maps [B, L, H] to [B, L, H]."""
         inner = Linear(self._config.widening * self._config.hidden_size, name="inner")(x)
-        return _into_residual(self._config, "outer")(jax.nn.gelu(inner))
+        return _residual_projection(self._config, "outer")(jax.nn.gelu(inner))
 
 
 class Layer(hk.Module):
-    """Attention, then a feed-forward network, each behind a norm and added to the states."""
+    """Pre-norm transformer block: attention, then a feed-forward network, each with a residual connection."""
 
     def __init__(self, config: TransformerConfig, name: str) -> None:
         super().__init__(name=name)
         self._config = config
 
     def __call__(self, x: Array, positions: Array, slots: Array, cache: KVCache) -> tuple[Array, KVCache]:
-        """New states [B, L, H] and memory; arguments are those of `transformer`."""
-        found, cache = Attention(self._config)(LayerNorm(name="attention_norm")(x), positions, slots, cache)
-        x = x + found
+        """Returns new features [B, L, H] and the updated cache; arguments are those of `Transformer`."""
+        attended, cache = Attention(self._config)(
+            LayerNorm(name="attention_norm")(x), positions, slots, cache
+        )
+        x = x + attended
         return x + FeedForward(self._config)(LayerNorm(name="feed_forward_norm")(x)), cache
 
 
 class Transformer(hk.Module):
-    """The whole network, from tokens to what comes behind each of them."""
+    """Decoder-only transformer, from tokens to next-token logits."""
 
     def __init__(self, config: TransformerConfig, name: str = "transformer") -> None:
         super().__init__(name=name)
@@ -101,18 +103,18 @@ class Transformer(hk.Module):
     def __call__(
         self, tokens: Array, positions: Array, slots: Array, caches: tuple[KVCache, ...]
     ) -> tuple[Array, tuple[KVCache, ...]]:
-        """Reads L tokens of each of B texts.
+        """Processes L tokens of each of B texts.
 
         Args:
           tokens: int32 [B, L].
-          positions: int32 [B, L], what rotations are told.
-          slots: int32 [B, L], 0, 1, ... in each text: a token sees the places up to its own.
-          caches: of each layer, of the places before; if there are as many places as tokens, all are read
-            here, and what is in the memory does not matter.
+          positions: int32 [B, L], for the rotary embeddings.
+          slots: int32 [B, L], cache slots of the tokens, 0, 1, ... in each text. A token attends to the slots
+            up to its own.
+          caches: of each layer, with W slots that hold the earlier tokens. If W = L, the tokens are whole
+            texts, and the contents of the caches are ignored.
 
         Returns:
-          Logits of the next token, float32 [B, L, tokens of the alphabet], and the memories with these
-          tokens in them.
+          Next-token logits, float32 [B, L, V], and the caches with these tokens added.
         """
         config = self._config
         initial = hk.initializers.TruncatedNormal(1.0)

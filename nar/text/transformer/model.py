@@ -1,4 +1,4 @@
-"""The language model as pure functions. Haiku does not leave this room."""
+"""The language model as pure functions: Haiku stays inside this package."""
 
 import dataclasses
 import functools
@@ -20,14 +20,14 @@ KVCaches = tuple[KVCache, ...]
 
 @dataclasses.dataclass(frozen=True)
 class TextModel:
-    """The pure functions of a language model.
+    """Pure functions of a language model.
 
     Attributes:
       init: `(key, {task: batch}) -> params`; tasks and batches do not matter.
-      apply: `(params, tokens, positions) -> logits` of the next token behind each, of whole texts.
-      extend: `(params, tokens, positions, places, memories) -> (logits, memories)`, of texts whose beginning
-        is in the memories; see `Transformer`.
-      config: what it is made of.
+      apply: `(params, tokens, positions) -> logits` of the next tokens, for whole texts.
+      extend: `(params, tokens, positions, slots, caches) -> (logits, caches)`, for texts whose earlier tokens
+        are in the caches; see `Transformer`.
+      config: hyperparameters.
     """
 
     init: Callable[[jax.Array, Mapping[str, TextBatch]], Params]
@@ -37,10 +37,10 @@ class TextModel:
 
 
 def make_text_model(config: TransformerConfig) -> TextModel:
-    """A transformer over the alphabet of `nar.text`.
+    """Makes a transformer over the vocabulary of `nar.text.tokens`.
 
     Raises:
-      ValueError: if it is for another number of tokens.
+      ValueError: if `config.num_tokens` is not the size of that vocabulary.
     """
     if config.num_tokens != NUM_TOKENS:
         raise ValueError(f"num_tokens must be {NUM_TOKENS}, got {config.num_tokens}")
@@ -67,6 +67,6 @@ def make_text_model(config: TransformerConfig) -> TextModel:
 
 
 def empty_caches(config: TransformerConfig, num_texts: int, num_slots: int) -> KVCaches:
-    """Of each layer, zeros [B, W, K, D]."""
+    """Zero-filled caches [B, W, K, D], one per layer."""
     empty = jnp.zeros((num_texts, num_slots, config.num_heads, config.head_size))
     return (KVCache(empty, empty),) * config.num_layers
