@@ -22,7 +22,7 @@ class _State(NamedTuple):
       next: int32 [B], the next token.
       is_done: bool [B], whether `END` was generated.
       num_written: int32 scalar, number of decoding steps so far.
-      caches: Keys and values of all tokens before `next`.
+      caches: keys and values of all tokens before `next`.
     """
 
     written: jax.Array

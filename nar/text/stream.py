@@ -59,10 +59,10 @@ class TextTask:
     """A training task: the texts of one algorithm.
 
     Attributes:
-      algorithm: Algorithm whose traces are rendered.
-      lengths: Problem sizes; the texts of a batch cycle through them.
-      use_hints: Whether texts include the hints.
-      decimals: Decimals to which inputs are truncated; 0 keeps all digits.
+      algorithm: algorithm whose traces are rendered.
+      lengths: problem sizes; the texts of a batch cycle through them.
+      use_hints: whether texts include the hints.
+      decimals: decimals to which inputs are truncated; 0 keeps all digits.
     """
 
     algorithm: Algorithm
@@ -94,12 +94,12 @@ class TextStream:
     """Infinite stream of training batches: round robin over tasks and, within a batch, over lengths.
 
     Attributes:
-      tasks: Training tasks.
-      batch_size: Global batch size, over all processes.
-      seed: Seed of all randomness.
-      positions: Scheme of token positions.
-      process: Index of this process, which makes one of `num_processes` equal shares of each batch.
-      num_processes: Number of processes.
+      tasks: training tasks.
+      batch_size: global batch size, over all processes.
+      seed: seed of all randomness.
+      positions: scheme of token positions.
+      process: index of this process, which makes one of `num_processes` equal shares of each batch.
+      num_processes: number of processes.
     """
 
     tasks: Sequence[TextTask]

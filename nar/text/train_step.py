@@ -17,13 +17,13 @@ def make_text_step(
     """Returns the compiled training step.
 
     Metrics are scalars: `loss`; by task, `loss/<task>` (the same) and `foreseen/<task>` (share of texts whose
-    answer is predicted exactly under teacher forcing); `gradient_norm`; and those of `reject_non_finite`, as in
-    `nar.training.make_train_step`.
+    answer is predicted exactly under teacher forcing); `gradient_norm`; and those of `reject_non_finite`, as
+    in `nar.training.make_train_step`.
 
     Args:
-      model: The language model.
-      optimizer: Optimizer of the run.
-      ema_decay: Decay of the moving average of the parameters, if the state keeps one.
+      model: the language model.
+      optimizer: optimizer of the run.
+      ema_decay: decay of the moving average of the parameters, if the state keeps one.
     """
 
     def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
@@ -34,7 +34,7 @@ def make_text_step(
         (loss, exact), grads = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
         return StepGradients(grads, {"loss": loss, "foreseen": exact})
 
-    def named(metrics: Metrics, task: str) -> Metrics:
+    def rename_metrics(metrics: Metrics, task: str) -> Metrics:
         return {
             "loss": metrics["loss"],
             f"loss/{task}": metrics["loss"],
@@ -42,4 +42,4 @@ def make_text_step(
         }
 
     # The program depends on the padded length only, not on the task.
-    return CompiledTrainStep(gradients, Update(optimizer, ema_decay), named=named)
+    return CompiledTrainStep(gradients, Update(optimizer, ema_decay), rename_metrics=rename_metrics)

@@ -144,7 +144,7 @@ def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
 
 
 def write_manifest(folder: pathlib.Path, request: TextRequest, counts: Mapping[str, int]) -> None:
-    """Writes the manifest; `counts` are the lines of each file if the set is complete, and empty otherwise."""
+    """Writes the manifest; `counts` are the lines of each file if the set is complete, otherwise empty."""
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,

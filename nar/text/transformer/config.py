@@ -8,12 +8,12 @@ class TransformerConfig:
     """Hyperparameters of a decoder-only transformer.
 
     Attributes:
-      num_tokens: Vocabulary size V.
-      hidden_size: Width H of the residual stream, a multiple of twice the number of heads.
-      num_layers: Number of layers.
-      num_heads: Attention heads K of each layer.
-      widening: Ratio of the feed-forward network's hidden width to H.
-      longest_wave: Base of the rotary frequencies (the period of the slowest rotation is 2π times this).
+      num_tokens: vocabulary size V.
+      hidden_size: width H of the residual stream, a multiple of twice the number of heads.
+      num_layers: number of layers.
+      num_heads: attention heads K of each layer.
+      widening: ratio of the feed-forward network's hidden width to H.
+      longest_wave: base of the rotary frequencies (the period of the slowest rotation is 2π times this).
     """
 
     num_tokens: int

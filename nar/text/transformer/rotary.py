@@ -10,9 +10,9 @@ def rotate(x: jax.Array, positions: jax.Array, longest_wave: float) -> jax.Array
     The inner product of a rotated query and a rotated key depends only on the difference of their positions.
 
     Args:
-      x: Queries or keys [B, L, K, D], D even; feature d is paired with feature d + D/2.
+      x: queries or keys [B, L, K, D], D even; feature d is paired with feature d + D/2.
       positions: int32 [B, L].
-      longest_wave: Pair d rotates by longest_wave^(-2d/D) radians per position.
+      longest_wave: pair d rotates by longest_wave^(-2d/D) radians per position.
 
     Returns:
       [B, L, K, D].
