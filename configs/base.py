@@ -1,7 +1,7 @@
-"""The recipe of Ibarz et al. 2022 (arXiv 2209.11142) for one algorithm; every other config starts from it.
+"""The single-task recipe of Ibarz et al. 2022 (arXiv 2209.11142); every other config starts from it.
 
 Command: python -m experiments.train --config=configs/base.py --workdir=runs/base
-Cost: 10,000 steps; for bfs about ten minutes on two CPU cores, by the time that 1,000 take.
+Cost: 10,000 steps; for bfs about ten minutes on two CPU cores, extrapolated from 1,000 steps.
 Expected score: not measured here yet; the paper has a table of single-task scores.
 """
 
@@ -9,13 +9,13 @@ from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:
-    """The config; a comment says what each key means."""
+    """The default config; each key is explained by a comment."""
     config = ConfigDict()
-    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for your own; several are trained in turn, with one shared
-    # processor.
+    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for custom ones. Several algorithms are trained alternately,
+    # with one shared processor.
     config.algorithms = ("bfs",)
-    # What holds for one task only, by its name: sizes, batch_size, problem (options of it), loss_weight (of
-    # all of its losses) and sampling_weight (how often it has its turn). On the command line:
+    # Overrides per task, by name: sizes, batch_size, problem (problem options), loss_weight (factor of all of
+    # its losses) and sampling_weight (relative frequency in training). On the command line:
     # --config.tasks="{'bfs': {'sizes': (8, 16), 'sampling_weight': 2.0}}"
     config.tasks = ConfigDict()
     config.model = _model()
@@ -26,58 +26,58 @@ def get_config() -> ConfigDict:
 
 
 def _model() -> ConfigDict:
-    """What the network is made of."""
+    """The network."""
     config = ConfigDict()
-    # One of nar.PROCESSORS, or module:ATTRIBUTE for your own, and arguments for it; nar/processors/README.md
-    # has them all.
+    # One of nar.PROCESSORS, or module:ATTRIBUTE for a custom one, and its arguments; see
+    # nar/processors/README.md.
     config.processor = "triplet_gmpnn"
     config.processor_options = ConfigDict()
     config.hidden_size = 128
-    # Whether the processor normalises its new states. False is an option that the processor must have.
+    # Layer norm on the processor's new states. False requires a processor with this option.
     config.layer_norm = True
-    # How often the processor passes messages in each step.
+    # Message-passing steps of the processor per step of the algorithm.
     config.message_passing_steps = 1
-    # Probability, in training, that an entry of the states behind the processor becomes zero.
+    # Dropout rate of the processor's output states, in training.
     config.dropout = 0.0
-    # Whether an LSTM at each node follows.
+    # Whether the processor is followed by an LSTM cell at each node.
     config.lstm = False
-    # How weights of encoders are drawn: xavier_on_scalars (smaller ones for scalar hints) or default.
+    # Initializer of encoder weights: xavier_on_scalars (smaller weights for scalar hints) or default.
     config.encoder_init = "xavier_on_scalars"
-    # What is done with hints: encoded_decoded (predicted, and fed back), decoded_only (predicted), none, or
-    # encoded_without_loss (predicted and fed back, but what they say is up to the network).
+    # Use of hints: encoded_decoded (predicted and fed back), decoded_only (predicted, not fed back), none, or
+    # encoded_without_loss (predicted and fed back without supervision).
     config.hint_mode = "encoded_decoded"
-    # How predicted hints are fed back: soft, hard or hard_on_eval.
+    # Feedback of predicted hints: soft, hard or hard_on_eval.
     config.hint_feedback = "soft"
-    # Probability, in training, that a sample is fed the true hints of a step; and how it changes over
-    # training: not at all (constant), or on a linear, cosine or exponential curve to `end` in `steps` steps.
+    # Teacher forcing: the probability, in training, that a sample is fed the true hints at a step; and its
+    # schedule over training: constant, or linear, cosine or exponential to `end` in `steps` steps.
     config.teacher_forcing = 0.0
     config.teacher_forcing_schedule = ConfigDict({"shape": "constant", "end": 0.0, "steps": 1000})
-    # How many steps there are: as many as the algorithm takes (trace), budget, or learned, up to a budget.
+    # Number of processor steps: that of the algorithm (trace), a budget, or learned halting within a budget.
     config.termination = "trace"
-    # steps + steps_per_node times the number of nodes.
+    # The budget is steps + steps_per_node * number of nodes.
     config.budget = ConfigDict({"steps": 0, "steps_per_node": 1.0})
-    # Of learned termination: probability of the geometric prior, factor of the divergence from it, and the
-    # probability to have stopped at which it stops in evaluation.
+    # Learned halting (PonderNet): halting probability of the geometric prior, weight of the KL divergence from
+    # it, and the cumulative halting probability at which evaluation stops.
     config.halting = ConfigDict({"prior": 0.1, "weight": 0.01, "threshold": 0.5})
-    # In what the processor and the linear maps of decoders compute: float32 or bfloat16. Parameters, logits,
-    # losses and the state of the optimizer are float32 in any case.
+    # Compute dtype of the processor and the decoders' linear maps: float32 or bfloat16. Parameters, logits,
+    # losses and optimizer state are always float32.
     config.precision = "float32"
-    # Whether the gradient computes each step of the algorithm anew instead of keeping all that it computed:
-    # much less memory for one more forward pass. On CPUs it is faster, too, since memory is what takes time.
+    # Rematerialization: the backward pass recomputes each step of the rollout instead of storing its
+    # activations. Needs much less memory for one more forward pass; on CPUs it is also faster.
     config.remat = True
     return config
 
 
 def _data() -> ConfigDict:
-    """What it is trained on."""
+    """The training data."""
     config = ConfigDict()
-    # Problem sizes of training, in turn.
+    # Training sizes, used alternately.
     config.sizes = (4, 7, 11, 13, 16)
-    # Options of the problems of training, each for those algorithms that have it. p is the edge probability,
-    # drawn anew for each graph; family is clrs30, erdos_renyi or one of nar.problems.GRAPH_FAMILIES.
+    # Problem options of training; each applies to the algorithms that have it. p is the edge probability,
+    # sampled for each graph; family is clrs30, erdos_renyi or one of nar.problems.GRAPH_FAMILIES.
     config.problem = ConfigDict({"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"})
-    # What the recipe does otherwise for some algorithms: sizes, or options of the problem. If you change
-    # data.sizes, or an option in data.problem, that holds for these algorithms too.
+    # Per-algorithm exceptions of the recipe: sizes or problem options. If you change data.sizes, or an option
+    # in data.problem, your value replaces the exception.
     fewer_edges = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}
     any_needle = {"sizes": (20,), "problem": {"length_needle": -8}}
     config.exceptions = ConfigDict(
@@ -98,87 +98,89 @@ def _data() -> ConfigDict:
 
 
 def _training() -> ConfigDict:
-    """How it is trained."""
+    """Training: steps, optimizer, initialization, logging."""
     config = ConfigDict()
     config.steps = 10_000
     config.batch_size = 32
-    # In how many parts a batch is taken, one after another, short traces first: the gradient is that of the
-    # whole batch, the memory that of a part. 0 for what suits: on one CPU as many as fit its caches, else 1.
+    # Gradient-accumulation steps: the batch is split into this many micro-batches of traces of similar length.
+    # The gradient is exact; memory is that of one micro-batch. 0 chooses automatically: on a single CPU as
+    # many as let a micro-batch fit the caches, elsewhere 1.
     config.grad_accumulation_steps = 0
-    # How many steps of the algorithm are in a batch, whose traces later batches go on with from the states in
-    # which they left them: memory and time of a training step do not grow with traces. 0 for whole traces.
+    # Chunked training: a batch has this many steps of the algorithm, and later batches continue its traces
+    # from their last states, so that memory and time per training step do not grow with the traces. 0 trains
+    # on whole traces.
     config.chunk_length = 0
-    # How many batches of one algorithm and size are made of the same traces, sorted by length: the more, the
-    # fewer steps are computed for traces that have ended, but the more steps of training are needed. 1 for
-    # traces as they come. It is of use where batches are not taken in parts, but for chunks.
+    # Number of batches of one algorithm and size that are formed by sorting their pooled traces by length. A
+    # larger pool wastes less computation on finished traces, but training needs more steps. 1 disables
+    # pooling. Useful only without gradient accumulation and without chunks.
     config.pooled_batches = 1
-    # Whose turn it is among several algorithms: round_robin; weighted, by tasks.NAME.sampling_weight, which
-    # is 1 unless given; or module:FUNCTION, called after each validation with the score of each task, by
-    # name, and the step, which returns the weight of each from then on.
+    # Task schedule of several algorithms: round_robin; weighted, by tasks.NAME.sampling_weight (1 by default);
+    # or module:FUNCTION, called after each validation with the score of each task, by name, and the step,
+    # which returns the new sampling weights by name.
     config.task_sampling = "weighted"
     config.seed = 0
-    # How many seeds are trained as one program: seed, seed + 1, ... Each has its own initialisation and data,
-    # and the result has means and standard deviations.
+    # Number of seeds trained in one program: seed, seed + 1, ... Each has its own initialization and data, and
+    # the result has means and standard deviations over seeds.
     config.num_seeds = 1
-    # Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE of a function alike, and
-    # arguments for it.
+    # Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE for a custom one, and its
+    # arguments.
     config.optimizer = "adam"
     config.optimizer_options = ConfigDict()
-    # The peak of the learning rate; and how it changes over training: constant, linear, polynomial, cosine,
-    # exponential, piecewise_constant, piecewise_interpolate, one_cycle_linear, one_cycle_cosine,
-    # warmup_constant, warmup_cosine or warmup_exponential, with the arguments of optax's function (such as
-    # {"warmup_steps": 500}; what decays does so until training.steps), or module:ATTRIBUTE for your own.
+    # Peak learning rate and its schedule: constant, linear, polynomial, cosine, exponential,
+    # piecewise_constant, piecewise_interpolate, one_cycle_linear, one_cycle_cosine, warmup_constant,
+    # warmup_cosine or warmup_exponential, with the arguments of optax's function (such as
+    # {"warmup_steps": 500}; decay ends at training.steps), or module:ATTRIBUTE for a custom one.
     config.learning_rate = 1e-3
     config.schedule = "constant"
     config.schedule_options = ConfigDict()
-    # Pairs of a regular expression and a factor of the learning rate of the parameters whose name it finds.
+    # Pairs (regular expression, factor): multiplies the learning rate of parameters whose names match.
     config.learning_rate_multipliers = ()
-    # Times the learning rate, what is taken from each parameter in a step, in proportion to it; and regular
-    # expressions of parameters that are spared. Optimizers with a decay of their own have it as an option.
+    # Decoupled weight decay, scaled by the learning rate; and regular expressions of parameters to exclude.
+    # Optimizers with built-in weight decay take it as an option instead.
     config.weight_decay = 0.0
     config.weight_decay_exclude = ()
-    # Factors of losses by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss
-    # (auxiliary/gate); where several are meant for one loss they multiply. On the command line:
+    # Loss weights by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss
+    # (auxiliary/gate); weights that match the same loss multiply. On the command line:
     # --config.training.loss_weights="{'hint': 0.5, 'bfs/pi_h': 2.0}"
     config.loss_weights = ConfigDict()
-    # Largest global norm of the gradients; 0 for none.
+    # Gradient clipping: the maximum global norm; 0 disables it.
     config.grad_clip_norm = 1.0
-    # Regular expressions; parameters whose name one of them finds are not trained.
+    # Regular expressions; parameters whose names match one are not trained.
     config.frozen_params = ()
-    # The workdir of another run, from whose best checkpoint this one starts; and regular expressions of the
-    # parameters that are loaded: all that both runs have and one of them finds. The rest is new, as are the
-    # step and the state of the optimizer.
+    # Warm start: the workdir of a run whose best checkpoint is loaded, and regular expressions of the
+    # parameters to load, among those that both runs have. Everything else is newly initialized, including the
+    # step and the optimizer state.
     config.init_from = ""
     config.init_params = ("^processor/",)
-    # Pairs of a regular expression and what takes its place in names of the other run before they are looked
-    # for: (("^bfs/", "dijkstra/"),) loads encoders and decoders of bfs there as those of dijkstra here.
+    # Pairs (regular expression, replacement), applied to the other run's parameter names before matching:
+    # (("^bfs/", "dijkstra/"),) loads the encoders and decoders of bfs as those of dijkstra.
     config.init_renames = ()
-    # Decay of an exponential moving average of the parameters, which is then what is scored, e.g. 0.999; 0
-    # for none.
+    # Decay of an exponential moving average of the parameters, such as 0.999. Evaluation then uses the average.
+    # 0 disables it.
     config.ema_decay = 0.0
-    # Training ends early after so many validations without a better score; 0 for never.
+    # Early stopping: ends training after this many validations without a better score. 0 disables it.
     config.early_stopping_patience = 0
-    # What is done when a loss, a gradient or a new parameter is not finite: stop; skip (the step changes
-    # nothing, and counts as `skipped` in metrics.jsonl); or restore (back to the parameters of the last
-    # checkpoint that was scored, and on with the data behind the step). And after how many skips in a row, or
-    # returns without a checkpoint in between, it stops all the same. Both may change in the course of a run.
+    # Policy on a non-finite loss, gradient or new parameter: stop; skip (the step changes nothing, and counts
+    # as `skipped` in metrics.jsonl); or restore (return to the parameters of the last scored checkpoint, and
+    # continue with the next batch). Training stops after `nonfinite_limit` consecutive skips, or that many
+    # restores without a new checkpoint. Both keys may change when a run is resumed.
     config.on_nonfinite = "stop"
     config.nonfinite_limit = 10
-    # Who is shown the lines of metrics.jsonl as well: tensorboard; wandb, mlflow (extras of these names); or
-    # module:ATTRIBUTE for your own; and options by their names, such as {"wandb": {"mode": "offline"}}. Both
-    # may change in the course of a run.
+    # Trackers that receive the metrics too: tensorboard; wandb, mlflow (extras of these names); or
+    # module:ATTRIBUTE for a custom one; and their options by name, such as {"wandb": {"mode": "offline"}}.
+    # Both keys may change when a run is resumed.
     config.trackers = ("tensorboard",)
     config.tracker_options = ConfigDict()
-    # Steps between two lines of metrics.jsonl.
+    # Steps between lines of metrics.jsonl.
     config.log_every = 50
-    # Steps between two checkpoints, each with a whole validation.
+    # Steps between validations; each is followed by a checkpoint.
     config.eval_every = 500
     return config
 
 
 def _evaluation() -> ConfigDict:
-    """How it is scored."""
+    """Evaluation."""
     config = ConfigDict()
-    # Traces that are predicted at once.
+    # Batch size of evaluation.
     config.batch_size = 32
     return config

@@ -1,15 +1,15 @@
-"""The baselines of 2022 on CLRS-30 (Veličković et al., arXiv 2205.15659), as dm-clrs trained them that July.
+"""The 2022 baselines on CLRS-30 (Veličković et al., arXiv 2205.15659), as dm-clrs trained them that July.
 
 Command: python -m experiments.train --config=configs/clrs30_2022.py:mpnn --workdir=runs/mpnn_2022
-  Behind the colon is the processor: deepsets, gat, memnet_masked, mpnn or pgn.
+  The processor follows the colon: deepsets, gat, memnet_masked, mpnn or pgn.
 Cost: 5,000 steps; for bfs with mpnn half an hour on two busy CPU cores, at 2.8 steps a second.
-Expected score: bfs with mpnn 99.95 % after 200 steps (seed 0); the whole is not measured here yet. The
+Expected score: bfs with mpnn 99.95 % after 200 steps (seed 0); the full runs are not measured here yet. The
   published means over the graph algorithms at n = 64 are 62.79 (MPNN), 60.25 (PGN) and 24.12 (MemNet), by
   Table 1 of Ibarz et al. 2022 (arXiv 2209.11142).
 
-The settings are the defaults of the example script of dm-clrs at its commit fa9591b. What remains different:
-traces are drawn anew, where the script goes through 1,000 of them again and again; hints are predicted as
-they are, where its default mode predicts what changes; and it validates every 10 steps.
+The settings are the defaults of dm-clrs's example script at commit fa9591b. Differences that remain: every
+batch has new traces, where the script repeats 1,000 of them; hints are predicted as values, where its default
+mode predicts their changes; and it validates every 10 steps.
 """
 
 from ml_collections import ConfigDict
@@ -20,10 +20,10 @@ PROCESSORS = ("deepsets", "gat", "memnet_masked", "mpnn", "pgn")
 
 
 def get_config(processor: str = "mpnn") -> ConfigDict:
-    """The base config without what Ibarz et al. added to it.
+    """The base config without the improvements of Ibarz et al.
 
     Raises:
-      ValueError: if the processor was none of the baselines.
+      ValueError: if the processor is not one of the baselines.
     """
     if processor not in PROCESSORS:
         raise ValueError(f"unknown baseline {processor!r}; known: {', '.join(PROCESSORS)}")
@@ -31,10 +31,10 @@ def get_config(processor: str = "mpnn") -> ConfigDict:
     config.model.processor = processor
     config.model.encoder_init = "default"
     config.model.hint_feedback = "hard"
-    # In training a step is always fed the true hints.
+    # Full teacher forcing in training.
     config.model.teacher_forcing = 1.0
     config.data.sizes = (16,)
-    # Graphs and needles as the test split has them.
+    # The problem distribution of the test split.
     config.data.problem = ConfigDict({"family": "clrs30"})
     config.data.exceptions = ConfigDict()
     config.data.random_positions = False

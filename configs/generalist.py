@@ -1,7 +1,7 @@
-"""All thirty algorithms with one processor: the generalist of Ibarz et al. 2022 (arXiv 2209.11142).
+"""One processor for all thirty algorithms: the generalist of Ibarz et al. 2022 (arXiv 2209.11142).
 
 Command: python -m experiments.train --config=configs/generalist.py --workdir=runs/generalist
-Cost: 300,000 steps, 10,000 of each algorithm; not run here in full.
+Cost: 300,000 steps, 10,000 per algorithm; not run here in full.
 Expected score: not measured here; the paper compares its generalist with single-task training.
 """
 

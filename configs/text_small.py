@@ -1,10 +1,10 @@
-"""A language model that answers `minimum` and `insertion_sort` of CLRS-Text; others start from this config.
+"""A language model for `minimum` and `insertion_sort` of CLRS-Text; the base of other text configs.
 
 Command: python -m experiments.train --config=configs/text_small.py --workdir=runs/text
-And with randomised positions: --workdir=runs/text_random --config.model.position_range=256
-Cost: 3,000 steps; 19 minutes on two CPU cores that had other work too.
-Expected score: of 256 questions of each length trained on, over 90 % exactly right (minimum 90 to 96 %,
-insertion_sort 97 to 99 %; with randomised positions 91 to 97 %, and more at the lengths beyond).
+With randomized positions: --workdir=runs/text_random --config.model.position_range=256
+Cost: 3,000 steps; 19 minutes on two CPU cores under other load.
+Expected score: over 90 % exact matches on 256 questions of each training length (minimum 90 to 96 %,
+insertion_sort 97 to 99 %; with randomized positions 91 to 97 %, and better at longer lengths).
 """
 
 from ml_collections import ConfigDict
@@ -13,11 +13,11 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """The config; a comment says what each key means."""
+    """The default text config; each key is explained by a comment."""
     config = ConfigDict()
-    # A language model on texts, and not a graph network on traces.
+    # A language model on texts instead of a graph network on traces.
     config.kind = "text"
-    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for your own; several are trained in turn.
+    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for custom ones; several are trained alternately.
     config.algorithms = ("minimum", "insertion_sort")
     config.model = _model()
     config.data = _data()
@@ -29,39 +29,38 @@ def get_config() -> ConfigDict:
 def _model() -> ConfigDict:
     """A decoder-only transformer over characters."""
     config = ConfigDict()
-    # Features of a token's state; a multiple of twice the number of heads.
+    # Embedding size; a multiple of twice the number of heads.
     config.hidden_size = 64
     config.num_layers = 3
     config.num_heads = 4
-    # How many times wider feed-forward networks are inside.
+    # Ratio of the feed-forward hidden size to the embedding size.
     config.widening = 4
-    # Period, in positions over 2π, of the slowest rotation of rotary positions.
+    # Base of rotary position embeddings: the slowest rotation has a period of 2π times this many positions.
     config.longest_wave = 10_000.0
-    # Randomised positions: tokens have a random subset of this range as positions, in order (Ruoss et al.
-    # 2023, arXiv 2305.16843); 0 for 0, 1, 2, ... Longer texts than it cannot be read or written.
+    # Randomized positions: a sorted random subset of this range (Ruoss et al. 2023, arXiv 2305.16843), which
+    # limits the length of texts. 0 uses the positions 0, 1, 2, ...
     config.position_range = 0
-    # The subset is one for a text of so many tokens, if it has fewer: of a question, it is not known how long
-    # its answer will be.
+    # Number of positions drawn for a shorter text, since the length of an answer is unknown in advance.
     config.position_room = 144
     return config
 
 
 def _data() -> ConfigDict:
-    """What it is trained on."""
+    """The training data."""
     config = ConfigDict()
-    # Lengths of problems; each batch has all of them.
+    # Problem lengths; each batch has all of them.
     config.lengths = (4, 5, 6)
-    # Whether questions and answers show the steps.
+    # Whether questions and answers include hints.
     config.use_hints = False
-    # To which inputs are cut; 0 for all of their digits.
+    # Decimals to which inputs are truncated; 0 keeps all digits.
     config.decimals = 2
     return config
 
 
 def _training() -> ConfigDict:
-    """How it is trained; `configs/base.py` says what each key means."""
+    """Training; `configs/base.py` explains the keys."""
     config = base.get_config().training
-    # These are of graph networks.
+    # These keys apply to graph networks only.
     for key in (
         "grad_accumulation_steps",
         "chunk_length",
@@ -84,15 +83,15 @@ def _training() -> ConfigDict:
 
 
 def _evaluation() -> ConfigDict:
-    """How it is scored: by the share of answers that are exactly right."""
+    """Evaluation; the score is the fraction of exact matches."""
     config = ConfigDict()
-    # Questions that are answered at once.
+    # Batch size of generation.
     config.batch_size = 128
-    # Characters of an answer, which is cut behind them.
+    # Maximum answer length in characters.
     config.most_characters = 80
-    # Questions of each length in validation, which has the lengths of training.
+    # Validation questions per training length.
     config.samples = 64
-    # Lengths that are scored at the end, and questions of each.
+    # Test lengths, and test questions per length.
     config.test_lengths = (4, 5, 6, 7, 8, 9, 10, 11, 12)
     config.test_samples = 256
     return config

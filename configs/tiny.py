@@ -1,8 +1,8 @@
-"""A network of 3,000 parameters for some hundred steps: what experiments.crash_test kills, and a quick trial.
+"""A network of 3,000 parameters trained for 400 steps, for experiments.crash_test and quick trials.
 
 Command: python -m experiments.train --config=configs/tiny.py --workdir=runs/tiny
 Cost: 400 steps; less than half a minute on two CPU cores, most of it compilation.
-Expected score: none worth a table; it learns a little.
+Expected score: none; it is too small to learn much.
 """
 
 from ml_collections import ConfigDict
@@ -11,7 +11,7 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """The base config, but small in everything."""
+    """A scaled-down base config."""
     config = base.get_config()
     config.model.hidden_size = 8
     config.model.processor = "mpnn"

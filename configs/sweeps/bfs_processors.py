@@ -1,4 +1,4 @@
-"""Two processors with two learning rates, two seeds each: an example of a product.
+"""Two processors × two learning rates × two seeds: an example of a product sweep.
 
 Command: python -m experiments.sweep --config=configs/bfs.py --sweep=configs/sweeps/bfs_processors.py \
     --workdir=runs/bfs_processors

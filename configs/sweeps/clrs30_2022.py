@@ -1,4 +1,4 @@
-"""The baselines of 2022 for all thirty algorithms, three seeds each: the rows of their table.
+"""The 2022 baselines on all thirty algorithms with three seeds: the rows of their table.
 
 Command: python -m experiments.sweep --config=configs/clrs30_2022.py --sweep=configs/sweeps/clrs30_2022.py \
     --workdir=runs/clrs30_2022 --launcher=ray

@@ -59,7 +59,7 @@ class Parts:
       devices: the devices to train on.
       evaluation_batch_size: batch size of evaluation.
       num_seeds: seeds trained in one program; if more than one, states have a leading seed axis.
-      task_weight_function: function from validation scores to task sampling weights; None if the weights are constant.
+      task_weight_function: (validation scores, step) -> task sampling weights; None if they are constant.
     """
 
     tasks: tuple[Task, ...]

@@ -21,7 +21,7 @@ class ByTask:
         return self.named.get(task, self.default)
 
     def tasks_with_values(self, tasks: Sequence[str]) -> list[str]:
-        """Those of the given tasks that have values."""
+        """The given tasks that have values."""
         return [task for task in tasks if self.get(task)]
 
 

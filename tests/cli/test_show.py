@@ -179,7 +179,7 @@ def test_of_ones_own_and_as_experiments_predict_answers(trained):
 
 @pytest.mark.slow
 def test_a_sampled_one_as_a_page(trained, tmp_path):
-    page = tmp_path / "beside.html"
+    page = tmp_path / "diff.html"
     flags = ("--algorithm=insertion_sort", "--size=5", "--seed=7", f"--output={page}")
     code, output, errors = run("show", f"--workdir={trained}", *flags)
     assert (code, output) == (0, f"Written: {page}\n"), errors
@@ -205,7 +205,7 @@ def test_a_sampled_one_as_a_page(trained, tmp_path):
         ),
         (["--algorithm=bfs", "--input={"], "--input is not valid JSON"),
         (["--algorithm=bfs", '--input={"edges": [[0, 1]]}'], "--input: bfs: "),
-        (["--algorithm=bfs", "--input={}", "--size=4"], "--input is the instance: leave out --size"),
+        (["--algorithm=bfs", "--input={}", "--size=4"], "--input gives the instance: leave out --size"),
         (["--algorithm=bfs", "--output=no/such/x.html"], "cannot write no/such/x.html"),
     ],
 )
