@@ -1,11 +1,11 @@
 """`nar`: neural algorithmic reasoning in JAX and Haiku.
 
-The rooms, in the order in which data flow through them; each imports only those before it:
+The subpackages, in the order in which data flows through them; each imports only those before it:
 
     specs → problems → algorithms → traces → data → processors → model → losses → training
           → evaluation → reports
 
-Traces need no jax, so what does is loaded when it is first used.
+Generating traces does not need jax: names that do are imported lazily, on first use.
 """
 
 import importlib

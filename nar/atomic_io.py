@@ -1,4 +1,4 @@
-"""Files that are whole or not there: they are renamed when they are on disk. And JSON that checks itself."""
+"""Atomic file writes (write to a temporary file, sync, rename), and JSON files with a checksum."""
 
 import contextlib
 import hashlib
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 _CHECKSUM = "sha256"
-_PART = ".part"
+_SUFFIX = ".part"
 
 
 @contextlib.contextmanager
 def path_in_errors(path: pathlib.Path) -> Iterator[None]:
-    """Makes every OSError inside name the file: those of writing do not."""
+    """Context in which every OSError names `path`; errors raised while writing to an open file do not."""
     try:
         yield
     except OSError as error:
@@ -23,12 +23,12 @@ def path_in_errors(path: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` in one moment, if all went well.
+    """Opens a temporary file that atomically replaces `path` when the context exits without an error.
 
     Raises:
-      OSError: naming `path`, which is then as it was.
+      OSError: if the file cannot be written; names `path`, which is left unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
     with path_in_errors(path):
         try:
             with temporary.open("wb") as file:
@@ -42,46 +42,46 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
 
 
 def remove_temporary_files(folder: pathlib.Path) -> None:
-    """Removes what `atomic_write` left behind in a process that was killed."""
+    """Removes temporary files that `atomic_write` left in a folder because its process was killed."""
     for path in filter(is_temporary_file, folder.iterdir()):
         path.unlink(missing_ok=True)
 
 
 def is_temporary_file(path: pathlib.Path) -> bool:
-    """Whether a file is one that `atomic_write` was writing."""
-    return path.name.startswith(".") and path.suffix == _PART
+    """Returns True if the path is a temporary file of `atomic_write`."""
+    return path.name.startswith(".") and path.suffix == _SUFFIX
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Writes a text file atomically."""
     with atomic_write(path) as file:
         file.write(text.encode())
 
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON object and the checksum of what it says, whole or not at all."""
+    """Writes a JSON object atomically, together with a checksum of its content."""
     content = json.loads(json.dumps(content))
     write_text(path, json.dumps({**content, _CHECKSUM: _checksum(content)}, indent=2) + "\n")
 
 
 def read_json(path: pathlib.Path) -> Any:
-    """The object in a JSON file, without its checksum.
+    """Reads a JSON object, verifies its checksum and removes it.
 
     Raises:
-      ValueError: if it is not JSON, or not what was written.
-      OSError: if there is no such file.
+      ValueError: if the file is not a JSON object or does not match its checksum.
+      OSError: if the file cannot be read.
     """
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it is no JSON object")
+        raise ValueError(f"{path} is damaged: it is not a JSON object")
     expected = content.pop(_CHECKSUM, None)
     if expected is not None and expected != _checksum(content):
         raise ValueError(
             f"{path} is damaged: its content does not match its {_CHECKSUM} "
-            f"(if you changed it by hand, remove the entry {_CHECKSUM})"
+            f"(if you edited it by hand, remove the entry {_CHECKSUM})"
         )
     return content
 

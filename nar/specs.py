@@ -1,9 +1,9 @@
-"""What an algorithm reads, shows and returns: probes and specs.
+"""Probes and specs: the typed interface of an algorithm's inputs, hints and outputs.
 
-A *probe* is one named quantity of a run. It has a stage (is it given, shown on the way, or
-returned?), a location (does each node, each pair of nodes or the whole graph carry one?) and a kind
-(how is its value to be read?). A *spec* is the ordered set of probes of one algorithm. Both are frozen
-and hashable, so that they can be static arguments of compiled functions.
+A *probe* is one named quantity of a run. It has a stage (input, hint or output), a location (one value
+per node, per ordered pair of nodes, or for the whole graph) and a kind (scalar, categorical, mask,
+pointer, ...). A *spec* is the ordered set of probes of one algorithm. Both are frozen and hashable, so
+that they can be static arguments of compiled functions.
 
 The vocabulary is that of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659, section 2.1).
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 
 class Stage(enum.Enum):
-    """When a probe is known: before, during or after the run."""
+    """Stage at which a probe is known: before, during or after the run."""
 
     INPUT = "input"
     HINT = "hint"
@@ -24,7 +24,7 @@ class Stage(enum.Enum):
 
 
 class Location(enum.Enum):
-    """What carries a value: each node, each ordered pair of nodes, or the graph."""
+    """Carrier of a probe's values: each node, each ordered pair of nodes, or the whole graph."""
 
     NODE = "node"
     EDGE = "edge"
@@ -32,11 +32,11 @@ class Location(enum.Enum):
 
 
 class Kind(enum.Enum):
-    """How a value is to be read.
+    """Data type of a probe, which determines its encoder, decoder, loss and score.
 
-    `SHOULD_BE_PERMUTATION` is what sorting algorithms return: predecessor pointers that form one chain.
-    Before training it becomes a `PERMUTATION_POINTER` (a cyclic one, as a one-hot matrix) and a
-    `MASK_ONE` that marks the first node; see `nar.data.transforms`.
+    `SHOULD_BE_PERMUTATION` is the output of sorting algorithms: predecessor pointers that form one chain.
+    Before training it is converted to a `PERMUTATION_POINTER` (a cyclic permutation, as a one-hot matrix)
+    and a `MASK_ONE` that marks the first node; see `nar.data.transforms`.
     """
 
     SCALAR = "scalar"
@@ -49,7 +49,7 @@ class Kind(enum.Enum):
 
 
 MASKED = -1
-"""Entry of a mask or one-hot vector that says: there is nothing to predict here."""
+"""Value of mask and one-hot entries that are excluded from prediction, loss and score."""
 
 DTYPES: Mapping[Kind, type[np.generic]] = {
     Kind.SCALAR: np.float64,
@@ -60,14 +60,14 @@ DTYPES: Mapping[Kind, type[np.generic]] = {
     Kind.SHOULD_BE_PERMUTATION: np.int32,
     Kind.PERMUTATION_POINTER: np.int8,
 }
-"""How a trace stores each kind."""
+"""Dtype in which a trace stores each kind."""
 
 _KIND_LOCATIONS: Mapping[Kind, tuple[Location, ...]] = {
     Kind.MASK_ONE: (Location.NODE, Location.EDGE),
     Kind.SHOULD_BE_PERMUTATION: (Location.NODE,),
     Kind.PERMUTATION_POINTER: (Location.NODE,),
 }
-"""Where a kind makes sense, if not everywhere."""
+"""Valid locations of the kinds that are not valid at every location."""
 
 _LOCATION_SHAPES: Mapping[Location, Callable[[int], tuple[int, ...]]] = {
     Location.NODE: lambda num_nodes: (num_nodes,),
@@ -84,8 +84,11 @@ class Probe:
       name: unique within its spec.
       stage: input, hint or output.
       location: node, edge or graph.
-      kind: how its values are to be read.
+      kind: data type of its values.
       num_classes: C for categoricals, 0 for every other kind.
+
+    Raises:
+      ValueError: if kind, location and num_classes do not fit together.
     """
 
     name: str
@@ -97,8 +100,8 @@ class Probe:
     def __post_init__(self) -> None:
         if (self.kind is Kind.CATEGORICAL) != (self.num_classes > 0):
             raise ValueError(
-                f"probe {self.name!r}: a categorical needs num_classes >= 1 and no other kind takes it; "
-                f"got kind {self.kind.value} with num_classes={self.num_classes}"
+                f"probe {self.name!r}: categorical probes need num_classes >= 1, and no other kind may have "
+                f"num_classes; got kind {self.kind.value} with num_classes={self.num_classes}"
             )
         if self.location not in _KIND_LOCATIONS.get(self.kind, Location):
             raise ValueError(
@@ -106,7 +109,7 @@ class Probe:
             )
 
     def shape(self, num_nodes: int) -> tuple[int, ...]:
-        """Shape of one value, without batch and time: location, then classes or targets."""
+        """Shape of one value, without batch and time axes: location axes, then classes or pointer targets."""
         shape = _LOCATION_SHAPES[self.location](num_nodes)
         if self.kind is Kind.CATEGORICAL:
             shape += (self.num_classes,)
@@ -116,12 +119,12 @@ class Probe:
 
     @property
     def dtype(self) -> np.dtype:
-        """How a trace stores this probe."""
+        """Dtype in which a trace stores this probe."""
         return np.dtype(DTYPES[self.kind])
 
 
 class Spec(Mapping[str, Probe]):
-    """The probes of one algorithm by name, in order; immutable and hashable.
+    """Immutable, hashable, ordered mapping from name to probe, for one algorithm.
 
     Raises:
       ValueError: if two probes share a name.
@@ -133,7 +136,7 @@ class Spec(Mapping[str, Probe]):
         if len(self._by_name) != len(self._probes):
             names = [probe.name for probe in self._probes]
             repeated = sorted({name for name in names if names.count(name) > 1})
-            raise ValueError(f"a spec names each probe once; repeated: {repeated}")
+            raise ValueError(f"probe names must be unique within a spec; repeated: {repeated}")
 
     def __getitem__(self, name: str) -> Probe:
         return self._by_name[name]
@@ -154,22 +157,22 @@ class Spec(Mapping[str, Probe]):
         return f"Spec({list(self._probes)!r})"
 
     def at(self, stage: Stage) -> tuple[Probe, ...]:
-        """The probes of one stage, in order."""
+        """Probes of one stage, in order."""
         return tuple(probe for probe in self._probes if probe.stage is stage)
 
     @property
     def inputs(self) -> tuple[Probe, ...]:
-        """What is given."""
+        """Input probes, in order."""
         return self.at(Stage.INPUT)
 
     @property
     def hints(self) -> tuple[Probe, ...]:
-        """What is shown on the way."""
+        """Hint probes, in order."""
         return self.at(Stage.HINT)
 
     @property
     def outputs(self) -> tuple[Probe, ...]:
-        """What is returned."""
+        """Output probes, in order."""
         return self.at(Stage.OUTPUT)
 
 
@@ -177,7 +180,7 @@ _Row = tuple[Location, Kind] | tuple[Location, Kind, int]
 
 
 def make_spec(*, inputs: Mapping[str, _Row], hints: Mapping[str, _Row], outputs: Mapping[str, _Row]) -> Spec:
-    """A spec from three tables `name -> (location, kind[, num_classes])`."""
+    """Builds a spec from one mapping `name -> (location, kind[, num_classes])` per stage."""
     stages = ((Stage.INPUT, inputs), (Stage.HINT, hints), (Stage.OUTPUT, outputs))
     return Spec(
         Probe(name, stage, row[0], row[1], row[2] if len(row) == 3 else 0)

@@ -1,4 +1,4 @@
-"""Mean, deviation and confidence interval of repetitions, such as seeds."""
+"""Mean, standard deviation and confidence interval of repeated measurements, such as seeds."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,14 +9,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class SampleStatistics:
-    """What repetitions of one measurement say.
+    """Summary statistics of repeated measurements of one quantity.
 
     Attributes:
-      count: how many there are.
-      mean: of them.
-      deviation: the sample standard deviation (of count - 1 degrees of freedom); None of a single one.
-      interval: half the width of the 95 % confidence interval of the mean, by Student's t; None of a single
-        one.
+      count: number of measurements.
+      mean: sample mean.
+      deviation: sample standard deviation (count - 1 degrees of freedom); None if count is 1.
+      interval: half-width of the 95 % confidence interval of the mean (Student's t); None if count is 1.
     """
 
     count: int
@@ -25,26 +24,26 @@ class SampleStatistics:
     interval: float | None
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Fields as a JSON-serializable dictionary."""
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        """In percent: mean ± deviation."""
+        """Mean ± standard deviation, in percent."""
         return f"{100 * self.mean:.2f}" + ("" if self.deviation is None else f" ± {100 * self.deviation:.2f}")
 
 
 def sample_statistics(values: Sequence[float]) -> SampleStatistics:
-    """The spread of at least one value.
+    """Computes the statistics of one or more values.
 
     Raises:
-      ValueError: if there is none.
+      ValueError: if there are no values.
     """
     if not len(values):
-        raise ValueError("no values, so no mean")
+        raise ValueError("no values to summarize")
     count, mean = len(values), float(np.mean(values))
     if count == 1:
         return SampleStatistics(1, mean, None, None)
-    from scipy.special import stdtrit  # takes as long to import as numpy does: not for every training
+    from scipy.special import stdtrit  # slow to import, so imported only where it is needed
 
     deviation = float(np.std(values, ddof=1))
     return SampleStatistics(count, mean, deviation, float(stdtrit(count - 1, 0.975)) * deviation / count**0.5)

@@ -1,7 +1,7 @@
-"""The textbook algorithms, each recording its own hints, and the table of all of them.
+"""The textbook algorithms, each of which yields its own hints, and their registry.
 
-One algorithm, one file: spec, generator, problem, source. To add one, write its file and its line here.
-This room imports numpy and numba, never jax.
+Each algorithm is one file: spec, problem, generator and source. To add one, write its file and list it in
+`BUILT_IN`. This subpackage imports numpy and numba, never jax.
 """
 
 from nar.algorithms.algorithm import FAMILIES, Algorithm
@@ -75,7 +75,7 @@ BUILT_IN = (
     TASK_SCHEDULING,
     TOPOLOGICAL_SORT,
 )
-"""The algorithms that belong to nar; more can be registered."""
+"""Algorithms that ship with nar; `register` adds custom ones."""
 
 for _algorithm in BUILT_IN:
     register(_algorithm)

@@ -1,4 +1,4 @@
-"""What an algorithm is: a spec, a problem, and a generator that shows its steps."""
+"""Definition of an algorithm: a spec, a problem, and a generator of hints."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -17,35 +17,39 @@ FAMILIES = (
     "strings",
     "geometry",
 )
-"""The eight classes of CLRS-30 (arXiv 2205.15659, section 2)."""
+"""The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Algorithm:
-    """A textbook algorithm that shows its steps.
+    """A textbook algorithm that yields hints at each of its steps.
 
     `steps(*arguments, *outputs)` is a generator in the subset of Python that numba compiles. It takes the
-    arguments of the problem and, after them, one array for each output of the spec, which it fills before it
-    ends (a keyword of Python gets an underscore: the output `return` is the parameter `return_`). At each
-    moment that is a step of the trace it yields a NamedTuple with one field for each hint of the spec, in the
-    spec's order. Yielded arrays may be live: the recorder copies them at once.
+    arguments of the problem, followed by one array for each output of the spec, which it fills before it
+    ends (Python keywords get a trailing underscore: the output `return` is the parameter `return_`). For each
+    step of the trace it yields a NamedTuple with one field for each hint of the spec, in the spec's order.
+    It may yield arrays that it changes later: the recorder copies them immediately.
 
     Hints and outputs are in compact form. Where a trace holds one-hot vectors (kinds `MASK_ONE` and
-    `CATEGORICAL`), the generator deals in indices: one node for a `MASK_ONE`, a class (or -1 where there is
-    nothing to predict) at each location for a `CATEGORICAL`. A graph-level or `MASK_ONE` output is an array
-    of shape [], set by `output[()] = value`.
+    `CATEGORICAL`), the generator uses indices: one node for a `MASK_ONE`, and at each location a class (or -1
+    for masked entries) for a `CATEGORICAL`. A graph-level or `MASK_ONE` output is an array of shape [], which
+    is set by `output[()] = value`.
 
     Attributes:
-      name: as in CLRS-30.
+      name: the name used in CLRS-30.
       family: one of `FAMILIES`.
       spec: the probes of the algorithm.
-      problem: the instances that it runs on.
+      problem: sampler and checks of the instances that it runs on.
       steps: the generator described above.
-      source: where the algorithm comes from.
-      fixed_hints: hints that keep their first value to the end of every run (`pred_h` where the order of
-        the nodes never changes). The recipe of Ibarz et al. (arXiv 2209.11142) gives them as inputs.
-      clrs30_multiplier: how many times 32 samples the validation and test splits of CLRS-30 hold.
-      in_clrs30: whether the algorithm is one of the thirty, so that it has canonical splits.
+      source: bibliographic reference.
+      fixed_hints: hints that never change during a run (`pred_h` where the order of the nodes never changes).
+        The recipe of Ibarz et al. (arXiv 2209.11142) turns them into inputs.
+      clrs30_multiplier: size of CLRS-30's validation and test splits, in multiples of 32 samples.
+      in_clrs30: True if the algorithm is one of the thirty, and so has canonical splits.
+
+    Raises:
+      ValueError: if the family is unknown, an output is already a permutation pointer, or a fixed hint is not
+        a pointer hint of the spec.
     """
 
     name: str
@@ -65,7 +69,7 @@ class Algorithm:
             if probe.kind is Kind.PERMUTATION_POINTER:
                 raise ValueError(
                     f"{self.name}: probe {probe.name!r} must be of kind {Kind.SHOULD_BE_PERMUTATION.value}; "
-                    f"it becomes a {probe.kind.value} before training"
+                    f"it is converted to a {probe.kind.value} before training"
                 )
         for name in self.fixed_hints:
             probe = self.spec.get(name)

@@ -1,4 +1,4 @@
-"""The table of all algorithms by name: what belongs to nar, and what users register."""
+"""Registry of algorithms by name: those of nar and those that users register."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,43 +6,43 @@ from types import MappingProxyType
 from nar.algorithms.algorithm import Algorithm
 from nar.plugins import load_attribute
 
-_TABLE: dict[str, Algorithm] = {}
+_REGISTRY: dict[str, Algorithm] = {}
 
-ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(_TABLE)
-"""Name -> algorithm, a view that cannot be written to; see `register`."""
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(_REGISTRY)
+"""Read-only view of the registry, name -> algorithm; `register` adds to it."""
 
 
 def register(algorithm: Algorithm) -> None:
-    """Enters an algorithm of your own under its name, so that everything by name works with it.
+    """Registers a custom algorithm, so that it can be referred to by its name.
 
     Args:
-      algorithm: what to enter; to enter the same one again changes nothing.
+      algorithm: the algorithm; registering the same object again has no effect.
 
     Raises:
-      ValueError: if it is no `Algorithm`, or if its name is taken by another one.
+      ValueError: if it is not an `Algorithm`, or if another algorithm is registered under its name.
     """
     if not isinstance(algorithm, Algorithm):
         raise ValueError(f"only an Algorithm can be registered, got {algorithm!r}")
-    if _TABLE.setdefault(algorithm.name, algorithm) is not algorithm:
+    if _REGISTRY.setdefault(algorithm.name, algorithm) is not algorithm:
         raise ValueError(f"the name {algorithm.name!r} is taken by another algorithm")
 
 
 def find_algorithm(name: str | Algorithm) -> Algorithm:
-    """The algorithm of this name.
+    """Looks up an algorithm by name.
 
     Args:
-      name: of `ALGORITHMS`; or `module:ATTRIBUTE`, which imports the module and registers what it finds; or
-        an algorithm, which is returned as it is.
+      name: a key of `ALGORITHMS`; or `module:ATTRIBUTE`, which is imported and registered; or an algorithm,
+        which is returned unchanged.
 
     Raises:
-      ValueError: if there is none; the message lists the known ones.
+      ValueError: if there is no such algorithm; the message lists the known ones.
     """
     if isinstance(name, Algorithm):
         return name
     if isinstance(name, str) and name in ALGORITHMS:
         return ALGORITHMS[name]
     if isinstance(name, str) and ":" in name:
-        algorithm = load_attribute(name, "algorithm", lambda found: isinstance(found, Algorithm))
+        algorithm = load_attribute(name, "algorithm", lambda value: isinstance(value, Algorithm))
         register(algorithm)
         return algorithm
     raise ValueError(f"unknown algorithm {name!r}; known: {', '.join(ALGORITHMS)}, or module:ATTRIBUTE")

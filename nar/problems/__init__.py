@@ -1,13 +1,13 @@
-"""Random problem instances, and checks of a user's own.
+"""Random problem instances, and validation of instances that users provide.
 
-A `Problem` draws the arguments of an algorithm, checks arguments that a user brings, and lays them out as
-input probes. Samplers read from a `numpy.random.RandomState`: its draws are the same in every numpy
-release, and CLRS-30 is defined by them. `nar.traces` hands in either the one sequential stream of a
-canonical split, or compiles the sampler and hands in a `CounterStream` of each trace's own.
+A `Problem` samples the arguments of an algorithm, validates arguments that a user provides, and encodes them
+as input probes. Samplers read from a `numpy.random.RandomState`: its draws are the same in every numpy
+release, and CLRS-30 is defined by them. `nar.traces` either passes the one sequential stream of a canonical
+split, or compiles the sampler and passes each trace its own `CounterStream`.
 
-The draws of every sampler (which, how many, in which order) are those of CLRS-30 (arXiv 2205.15659).
-Note that its undirected graph keeps the edge {i, j} only if both of two independent coins of probability p
-say so: an undirected edge exists with probability p².
+Every sampler makes the same draws as CLRS-30 (arXiv 2205.15659), in the same number and order. Note that
+CLRS-30 keeps the edge {i, j} of an undirected graph only if two independent draws with probability p both
+succeed: an undirected edge exists with probability p².
 """
 
 from nar.problems.families import GRAPH_FAMILIES, draw_graph

@@ -1,4 +1,4 @@
-"""Checks of arrays that a user brings, and input probes that several problems share."""
+"""Validation of user-provided arrays, and the input probe `pos` that all problems share."""
 
 import reprlib
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from nar.problems.options import LARGEST, NO_BOUND
+from nar.problems.options import MAX_EXACT_INTEGER, MAX_MAGNITUDE
 from nar.problems.problem import Array
 
 # ---------------------------------------------------------------------------------------------------
@@ -14,7 +14,7 @@ from nar.problems.problem import Array
 
 
 def real_array(name: str, value: Any, rank: int) -> Array:
-    """The value as a non-empty array of finite floats; ValueError if it is none of this rank."""
+    """Converts a value to a non-empty float array; raises ValueError if its rank or numbers are invalid."""
     try:
         array = np.asarray(value)
     except ValueError:
@@ -24,41 +24,43 @@ def real_array(name: str, value: Any, rank: int) -> Array:
     if array.ndim != rank or not array.size:
         raise ValueError(f"{name} must be a non-empty array of rank {rank}, got shape {array.shape}")
     array = array.astype(np.float64)
-    valid = np.abs(array) <= LARGEST
+    valid = np.abs(array) <= MAX_MAGNITUDE
     if not valid.all():
-        raise ValueError(f"{name} must hold numbers of at most {LARGEST:g} in size, got {array[~valid][0]:g}")
+        raise ValueError(
+            f"{name} must contain numbers of magnitude at most {MAX_MAGNITUDE:g}, got {array[~valid][0]:g}"
+        )
     return array
 
 
 def real_number(name: str, value: Any) -> float:
-    """The value as a finite float; ValueError if it is none."""
+    """Converts a value to a finite float; raises ValueError if it is not a number."""
     try:
         return float(real_array(name, value, rank=0))
     except ValueError:
         raise ValueError(
-            f"{name} must be a number of at most {LARGEST:g} in size, got {reprlib.repr(value)}"
+            f"{name} must be a number of magnitude at most {MAX_MAGNITUDE:g}, got {reprlib.repr(value)}"
         ) from None
 
 
 def integer_array(name: str, value: Any, low: int, high: int) -> Array:
-    """The value as an array of rank 1 of integers from `low` to `high`; ValueError if it is none."""
+    """Converts a value to an int array of rank 1 with entries from `low` to `high`, or raises ValueError."""
     array = real_array(name, value, rank=1)
     if (array != np.round(array)).any() or (array < low).any() or (array > high).any():
-        wrong = array[(array != np.round(array)) | (array < low) | (array > high)][0]
-        bounds = f"of at least {low}" if high == NO_BOUND else f"from {low} to {high}"
-        raise ValueError(f"{name} must hold integers {bounds}, got {wrong:g}")
+        invalid = array[(array != np.round(array)) | (array < low) | (array > high)][0]
+        bounds = f"of at least {low}" if high == MAX_EXACT_INTEGER else f"from {low} to {high}"
+        raise ValueError(f"{name} must contain integers {bounds}, got {invalid:g}")
     return array.astype(np.int64)
 
 
-def same_length(**arrays: Array) -> None:
-    """Raises ValueError unless all arrays have one length."""
+def check_same_length(**arrays: Array) -> None:
+    """Raises ValueError unless all arrays have the same length."""
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"the arguments must have one length, got {lengths}")
+        raise ValueError(f"the arguments must have the same length, got {lengths}")
 
 
 def square_matrix(name: str, value: Any) -> Array:
-    """The value as a matrix [N, N] of finite floats; ValueError if it is none."""
+    """Converts a value to a float matrix [N, N], or raises ValueError."""
     matrix = real_array(name, value, rank=2)
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {matrix.shape}")
@@ -66,7 +68,7 @@ def square_matrix(name: str, value: Any) -> Array:
 
 
 def integer(name: str, value: Any, low: int, high: int, what: str = "an integer") -> int:
-    """The value as an integer from `low` to `high`; ValueError, naming `what` is wanted, if it is none."""
+    """Converts a value to an int from `low` to `high`, or raises ValueError (`what` describes it there)."""
     try:
         number = float(real_array(name, value, rank=0))
     except ValueError:
@@ -77,7 +79,7 @@ def integer(name: str, value: Any, low: int, high: int, what: str = "an integer"
 
 
 def node_index(name: str, value: Any, num_nodes: int) -> int:
-    """The value as one of the nodes 0 ... num_nodes - 1; ValueError if it is none."""
+    """Converts a value to a node index from 0 to num_nodes - 1, or raises ValueError."""
     return integer(name, value, 0, num_nodes - 1, "a node, an integer")
 
 
@@ -87,5 +89,5 @@ def node_index(name: str, value: Any, num_nodes: int) -> int:
 
 @register_jitable
 def positions(num_nodes):
-    """i / n for each of the n nodes."""
+    """Normalized position i / N of each node, [N]."""
     return np.arange(num_nodes) / num_nodes

@@ -1,15 +1,15 @@
-"""Families of random graphs beside that of CLRS-30, which is `nar.problems.erdos_renyi`.
+"""Families of random graphs other than that of CLRS-30, which is `nar.problems.erdos_renyi`.
 
-A family draws the edges of an undirected graph of any number of nodes from 1 on, in an order that may give
-its structure away: `draw_graph` shuffles the nodes, and gives the edges directions and weights. All draws are
-those of `numpy.random.RandomState`, so that they are the same in every release of every library.
+A family draws the edges of an undirected graph with any number of nodes >= 1, in an order of the nodes that
+may reveal its structure: `draw_graph` shuffles the nodes, and adds directions and weights. All draws are made
+by `numpy.random.RandomState`, so that they do not depend on the release of any library.
 """
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from nar.problems.regular_graphs import caveman, complete, cycle, grid, joined, ladder, path
+from nar.problems.regular_graphs import caveman, complete, cycle, grid, ladder, matrix_from_edges, path
 
 Array = np.ndarray
 Random = np.random.RandomState
@@ -26,19 +26,19 @@ def draw_graph(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Array:
-    """A graph of one of the families.
+    """Samples a graph of one of the families.
 
     Args:
-      random: the stream to draw from.
+      random: random stream.
       num_nodes: N.
       family: one of `GRAPH_FAMILIES`.
-      p: a probability whose meaning the family decides on; some have none.
-      directed: whether each edge leads one way only, by the toss of a coin.
-      acyclic: whether all edges of a directed graph lead upwards in a random order of the nodes.
-      weighted: whether edges carry weights uniform in [low, high), or all 1. Weights below 1e-3 become 1e-3,
-        since an edge of weight 0 is none.
-      low: least weight.
-      high: bound of weights.
+      p: probability whose meaning depends on the family; some ignore it.
+      directed: whether each edge gets one of its two directions, with equal probability.
+      acyclic: whether all edges of a directed graph go upwards in a random order of the nodes.
+      weighted: whether edges have weights, uniform in [low, high), instead of 1. Weights below 1e-3 are
+        clipped to 1e-3, since weight 0 means no edge.
+      low: lower bound of weights.
+      high: upper bound of weights.
 
     Returns:
       Matrix [N, N], 0 where there is no edge, symmetric unless directed; the diagonal is 0.
@@ -46,7 +46,7 @@ def draw_graph(
     upper = np.triu(_shuffled(random, GRAPH_FAMILIES[family](random, num_nodes, p)), k=1)
     matrix = upper.astype(np.float64)
     if weighted:
-        matrix *= np.maximum(random.uniform(low=low, high=high, size=matrix.shape), _LEAST_WEIGHT)
+        matrix *= np.maximum(random.uniform(low=low, high=high, size=matrix.shape), _MIN_WEIGHT)
     if directed and acyclic:
         return _shuffled(random, matrix)
     if directed:
@@ -55,7 +55,7 @@ def draw_graph(
     return matrix + matrix.T
 
 
-_LEAST_WEIGHT = 1e-3
+_MIN_WEIGHT = 1e-3
 
 
 def _shuffled(random: Random, matrix: Array) -> Array:
@@ -63,8 +63,8 @@ def _shuffled(random: Random, matrix: Array) -> Array:
     return matrix[np.ix_(order, order)]
 
 
-def _coins(random: Random, num_nodes: int, probability: Array | float) -> Array:
-    """Each pair {i, j} with its own probability [N, N] of being an edge."""
+def _draw_edges(random: Random, num_nodes: int, probability: Array | float) -> Array:
+    """Draws each undirected edge {i, j} independently; the probabilities may be a matrix [N, N]."""
     upper = np.triu(random.uniform(size=(num_nodes, num_nodes)) < probability, k=1)
     return upper | upper.T
 
@@ -75,21 +75,21 @@ def _coins(random: Random, num_nodes: int, probability: Array | float) -> Array:
 
 def _communities(random: Random, num_nodes: int, p: float) -> Array:
     group = np.arange(num_nodes) * min(_NUM_COMMUNITIES, num_nodes) // num_nodes
-    return _coins(random, num_nodes, np.where(group[:, None] == group, p, _BETWEEN_COMMUNITIES))
+    return _draw_edges(random, num_nodes, np.where(group[:, None] == group, p, _P_BETWEEN_COMMUNITIES))
 
 
 _NUM_COMMUNITIES = 4
-_BETWEEN_COMMUNITIES = 0.01
+_P_BETWEEN_COMMUNITIES = 0.01
 
 
 def _bipartite(random: Random, num_nodes: int, p: float) -> Array:
     left = np.arange(num_nodes) < (num_nodes + 1) // 2
-    return _coins(random, num_nodes, np.where(left[:, None] != left, p, 0.0))
+    return _draw_edges(random, num_nodes, np.where(left[:, None] != left, p, 0.0))
 
 
 def _watts_strogatz(random: Random, num_nodes: int, p: float) -> Array:
     nodes = np.arange(num_nodes)
-    matrix = cycle(num_nodes) | joined(num_nodes, np.stack([nodes, (nodes + 2) % num_nodes], 1))
+    matrix = cycle(num_nodes) | matrix_from_edges(num_nodes, np.stack([nodes, (nodes + 2) % num_nodes], 1))
     matrix[nodes, nodes] = False
     for offset in (1, 2):
         for i in nodes:
@@ -111,14 +111,14 @@ def _barabasi_albert(random: Random, num_nodes: int, p: float) -> Array:
             targets.add(ends[random.randint(len(ends))] if node > _ATTACHMENTS else len(targets))
         pairs += [(node, target) for target in sorted(targets)]
         ends += [end for target in sorted(targets) for end in (node, target)]
-    return joined(num_nodes, np.reshape(pairs, (-1, 2)).astype(int))
+    return matrix_from_edges(num_nodes, np.reshape(pairs, (-1, 2)).astype(int))
 
 
 _ATTACHMENTS = 2
 
 
 def _tree(random: Random, num_nodes: int, p: float) -> Array:
-    """The tree of a random sequence (Prüfer 1918): all labelled trees are equally likely."""
+    """Tree of a random Prüfer sequence (1918): all labeled trees are equally likely."""
     del p
     sequence = random.randint(num_nodes, size=max(num_nodes - 2, 0))
     degree = np.bincount(sequence, minlength=num_nodes) + 1
@@ -128,14 +128,17 @@ def _tree(random: Random, num_nodes: int, p: float) -> Array:
         pairs.append((leaf, node))
         degree[[leaf, node]] -= 1
     last = np.flatnonzero(degree == 1) if num_nodes > 1 else []
-    return joined(num_nodes, np.reshape([*pairs, *([last] if len(last) else [])], (-1, 2)).astype(int))
+    return matrix_from_edges(
+        num_nodes, np.reshape([*pairs, *([last] if len(last) else [])], (-1, 2)).astype(int)
+    )
 
 
 def _delaunay(random: Random, num_nodes: int, p: float) -> Array:
-    """Points in a square; two are joined if some circle through both has no other point inside.
+    """Delaunay triangulation of uniform points in the unit square.
 
-    The centres of the circles through points i and j are m + t d, where m is their middle and d is
-    perpendicular to j - i; every other point is a bound on t from one side.
+    Two points are joined if some circle through both contains no other point. The circles through points i
+    and j have their centers at m + t d, where m is the midpoint and d is perpendicular to j - i; every other
+    point bounds t from one side.
     """
     del p
     points = random.uniform(size=(num_nodes, 2))
@@ -149,10 +152,10 @@ def _delaunay(random: Random, num_nodes: int, p: float) -> Array:
         others = np.ones_like(slope, bool)
         others[:, i] = others[np.arange(num_nodes), np.arange(num_nodes)] = False
         bound = excess / np.where(slope == 0, 1, slope)
-        least = np.where(others & (slope < 0), bound, -np.inf).max(axis=1)
-        most = np.where(others & (slope > 0), bound, np.inf).min(axis=1)
+        lower = np.where(others & (slope < 0), bound, -np.inf).max(axis=1)
+        upper = np.where(others & (slope > 0), bound, np.inf).min(axis=1)
         inside = (others & (slope == 0) & (excess < 0)).any(axis=1)
-        matrix[i] = (least <= most) & ~inside & (np.arange(num_nodes) != i)
+        matrix[i] = (lower <= upper) & ~inside & (np.arange(num_nodes) != i)
     return matrix | matrix.T
 
 
@@ -172,14 +175,14 @@ GRAPH_FAMILIES: Mapping[str, Family] = {
     "caveman": lambda random, num_nodes, p: caveman(num_nodes),
     "delaunay": _delaunay,
 }
-"""Name -> `(random, num_nodes, p) -> [N, N] bool`, symmetric, without diagonal.
+"""Registry of families: name -> `(random, num_nodes, p) -> [N, N] bool`, symmetric, with an empty diagonal.
 
-communities: 4 (or N) groups of equal size up to one; p within a group, 0.01 between groups.
-bipartite: halves, the left one larger if N is odd; p between them.
-watts_strogatz: a ring in which each node is joined to the next two; each edge is moved to a random other end
-  with probability p (Watts and Strogatz 1998).
-barabasi_albert: each node is joined to two earlier ones, chosen in proportion to their degrees (1999).
-tree: all labelled trees are equally likely.
-delaunay: the triangulation of random points in a square.
-The others, which have no p, are those of `nar.problems.regular_graphs`.
+communities: 4 groups (N if N < 4) of equal size up to one; edge probability p within, 0.01 between groups.
+bipartite: two halves, the left one larger if N is odd; edge probability p between them.
+watts_strogatz: a ring in which each node is joined to the next two; each edge is rewired with probability p
+  (Watts and Strogatz 1998).
+barabasi_albert: each node is joined to two earlier ones by preferential attachment (Barabási, Albert 1999).
+tree: uniform over labeled trees.
+delaunay: Delaunay triangulation of uniform points in the unit square.
+The others, which ignore p, are deterministic; see `nar.problems.regular_graphs`.
 """

@@ -1,4 +1,7 @@
-"""Checks of a user's own graphs, as matrices A: A[u, v] is the weight of the edge from u to v, 0 is none."""
+"""Validation of user-provided graphs: A[u, v] is the weight of the edge from u to v, 0 means no edge.
+
+Each public check returns the arguments in canonical types, or raises ValueError.
+"""
 
 import reprlib
 from typing import Any
@@ -9,10 +12,10 @@ from nar.problems.array_checks import node_index, square_matrix
 from nar.problems.problem import Arguments, Array
 
 
-def _unweighted(A: Any) -> Array:
+def _nonnegative(A: Any) -> Array:
     A = square_matrix("A", A)
     if (A < 0).any():
-        raise ValueError(f"A must not hold negative entries, got {A[A < 0][0]:g}")
+        raise ValueError(f"A must not contain negative entries, got {A[A < 0][0]:g}")
     return A
 
 
@@ -31,21 +34,21 @@ def _acyclic(A: Array) -> Array:
 
 
 def _find_cycle(edges: Array) -> list[int]:
-    """The nodes of a cycle, the first again at the end; empty if there is none."""
-    left = np.ones(len(edges), bool)
+    """Nodes of a directed cycle, with the first one repeated at the end; empty if there is none."""
+    remaining = np.ones(len(edges), bool)
     num_predecessors = edges.sum(axis=0)
     free = np.flatnonzero(num_predecessors == 0).tolist()
     while free:
         node = free.pop()
-        left[node] = False
+        remaining[node] = False
         num_predecessors -= edges[node]
         free.extend(np.flatnonzero(edges[node] & (num_predecessors == 0)).tolist())
-    if not left.any():
+    if not remaining.any():
         return []
-    node, path = int(np.argmax(left)), {}
-    while node not in path:  # every node that is left has a predecessor that is left
+    node, path = int(np.argmax(remaining)), {}
+    while node not in path:  # every remaining node has a remaining predecessor
         path[node] = len(path)
-        node = int(np.argmax(edges[:, node] & left))
+        node = int(np.argmax(edges[:, node] & remaining))
     return [*list(path)[path[node] :], node][::-1]
 
 
@@ -61,9 +64,9 @@ def _no_negative_cycle(A: Array) -> Array:
 
 
 def _reaches_negative_cycle(A: Array, source: int) -> bool:
-    """Whether distances from `source` still shrink after n - 1 rounds of relaxation.
+    """Tests if distances from `source` still decrease after N - 1 rounds of relaxation.
 
-    No tolerance: rounds of these very sums are what the algorithms repeat until nothing shrinks any more.
+    There is no tolerance: the algorithms repeat exactly these floating-point sums until none decreases.
     """
     if (A >= 0).all():
         return False
@@ -77,50 +80,50 @@ def _reaches_negative_cycle(A: Array, source: int) -> bool:
 
 
 def check_graph(A: Any) -> Arguments:
-    """A graph without negative entries."""
-    return (_unweighted(A),)
+    """Checks a graph without negative entries."""
+    return (_nonnegative(A),)
 
 
 def check_graph_and_source(A: Any, s: Any) -> Arguments:
-    """A graph without negative entries, and a node."""
-    A = _unweighted(A)
+    """Checks a graph without negative entries, and a source node."""
+    A = _nonnegative(A)
     return A, node_index("s", s, len(A))
 
 
 def check_undirected_graph(A: Any) -> Arguments:
-    """A symmetric graph without negative entries."""
-    return (_undirected(_unweighted(A)),)
+    """Checks an undirected graph without negative entries."""
+    return (_undirected(_nonnegative(A)),)
 
 
 def check_acyclic_graph(A: Any) -> Arguments:
-    """A directed acyclic graph without negative entries."""
-    return (_acyclic(_unweighted(A)),)
+    """Checks a directed acyclic graph without negative entries."""
+    return (_acyclic(_nonnegative(A)),)
 
 
 def check_undirected_weights(A: Any) -> Arguments:
-    """A symmetric matrix of weights."""
+    """Checks an undirected weighted graph."""
     return (_undirected(square_matrix("A", A)),)
 
 
 def check_undirected_weights_and_source(A: Any, s: Any) -> Arguments:
-    """A symmetric matrix of weights, and a node."""
+    """Checks an undirected weighted graph and a source node."""
     A = _undirected(square_matrix("A", A))
     return A, node_index("s", s, len(A))
 
 
 def check_acyclic_weights_and_source(A: Any, s: Any) -> Arguments:
-    """A matrix of weights without a cycle, and a node."""
+    """Checks a directed acyclic weighted graph and a source node."""
     A = _acyclic(square_matrix("A", A))
     return A, node_index("s", s, len(A))
 
 
 def check_weights_without_negative_cycle(A: Any) -> Arguments:
-    """A matrix of weights without a cycle of negative weight."""
+    """Checks a weighted graph without negative cycles."""
     return (_no_negative_cycle(square_matrix("A", A)),)
 
 
 def check_weighted_graph_and_source(A: Any, s: Any) -> Arguments:
-    """A matrix of weights, and a node that reaches no cycle of negative weight."""
+    """Checks a weighted graph and a source node that reaches no negative cycle."""
     A = square_matrix("A", A)
     source = node_index("s", s, len(A))
     if _reaches_negative_cycle(A, source):

@@ -1,4 +1,4 @@
-"""Graph problems. A graph is a matrix A: A[u, v] is the weight of the edge from u to v, or 0 for none."""
+"""Graph problems. A graph is a matrix A: A[u, v] is the weight of the edge from u to v, 0 means no edge."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -21,10 +21,10 @@ from nar.problems.graph_checks import (
 from nar.problems.options import Probabilities
 from nar.problems.problem import Arguments, Array, Problem, Random
 from nar.problems.random_graphs import (
-    between_source_and_sink,
+    add_source_and_sink,
+    choose_probability,
     communities,
     flow_network,
-    one_of,
     random_graph,
 )
 
@@ -33,7 +33,7 @@ from nar.problems.random_graphs import (
 
 
 class GraphInput(NamedTuple):
-    """Input probes of a graph; in `adj` every node is its own neighbour."""
+    """Input probes of a graph; `adj` has self-loops."""
 
     pos: Array
     A: Array
@@ -41,7 +41,7 @@ class GraphInput(NamedTuple):
 
 
 class GraphAndSourceInput(NamedTuple):
-    """Input probes of a graph and a source."""
+    """Input probes of a graph and a source node."""
 
     pos: Array
     A: Array
@@ -60,28 +60,28 @@ class FlowNetworkInput(NamedTuple):
 
 
 @register_jitable
-def _neighbors(A: Array) -> Array:
-    """Whether there is an edge from u to v or they are one; [N, N] bool."""
-    neighbors = A != 0
+def _adjacency(A: Array) -> Array:
+    """Adjacency mask with self-loops, [N, N] bool."""
+    adj = A != 0
     for u in range(len(A)):
-        neighbors[u, u] = True
-    return neighbors
+        adj[u, u] = True
+    return adj
 
 
 def _graph_probes(A: Array) -> GraphInput:
-    return GraphInput(positions(len(A)), A, _neighbors(A))
+    return GraphInput(positions(len(A)), A, _adjacency(A))
 
 
 def _graph_and_source_probes(A: Array, s: int) -> GraphAndSourceInput:
-    return GraphAndSourceInput(positions(len(A)), A, _neighbors(A), s)
+    return GraphAndSourceInput(positions(len(A)), A, _adjacency(A), s)
 
 
 def _flow_network_probes(A: Array, n: int, m: int, s: int, t: int) -> FlowNetworkInput:
-    return FlowNetworkInput(positions(len(A)), A, _neighbors(A), s, t)
+    return FlowNetworkInput(positions(len(A)), A, _adjacency(A), s, t)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Graphs without weights
+# Unweighted graphs
 
 
 def _sample_directed_graph(
@@ -98,7 +98,7 @@ DIRECTED_GRAPH = Problem(
     canonical=True,
     integer_inputs=("A",),
 )
-"""A directed graph without weights (see `erdos_renyi`), its p drawn from `p`."""
+"""A directed unweighted graph (see `erdos_renyi`); the edge probability is drawn from `p`."""
 
 
 def _sample_acyclic_graph(
@@ -115,7 +115,7 @@ ACYCLIC_GRAPH = Problem(
     canonical=True,
     integer_inputs=("A",),
 )
-"""A directed acyclic graph without weights (see `erdos_renyi`), its p drawn from `p`."""
+"""A directed acyclic unweighted graph (see `erdos_renyi`); the edge probability is drawn from `p`."""
 
 
 def _sample_sparse_graph(
@@ -132,7 +132,7 @@ SPARSE_GRAPH = Problem(
     canonical=True,
     integer_inputs=("A",),
 )
-"""An undirected graph without weights and with few edges (see `erdos_renyi`), its p drawn from `p`."""
+"""A sparse undirected unweighted graph (see `erdos_renyi`); the edge probability is drawn from `p`."""
 
 
 def _sample_graph_and_source(
@@ -149,7 +149,7 @@ GRAPH_AND_SOURCE = Problem(
     canonical=True,
     integer_inputs=("A",),
 )
-"""An undirected graph without weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
+"""An undirected unweighted graph (see `erdos_renyi`; edge probability drawn from `p`) and a source node."""
 
 
 def _sample_communities(
@@ -165,7 +165,7 @@ def _sample_communities(
     num_communities = min(4, size)
     if k is not None:
         num_communities = k
-    return (communities(random, size, num_communities, one_of(random, p), eps),)
+    return (communities(random, size, num_communities, choose_probability(random, p), eps),)
 
 
 def _check_number_of_communities(size: int, k: int | None, **options: Any) -> None:
@@ -183,14 +183,15 @@ COMMUNITIES = Problem(
     family=None,
     canonical=True,
 )
-"""A directed graph of k communities (see `communities`; if k is None, 4 or the size), p drawn from `p`.
+"""A directed graph of k communities (see `communities`); the edge probability is drawn from `p`.
 
-If `family` is given, it is a directed graph of that family, and k and eps say nothing.
+If k is None, there are 4 communities, or as many as nodes if those are fewer. If `family` is given, it is a
+directed graph of that family, and k and eps are ignored.
 """
 
 
 # ---------------------------------------------------------------------------------------------------
-# Graphs with weights
+# Weighted graphs
 
 
 def _sample_weighted_graph(
@@ -214,9 +215,9 @@ WEIGHTED_GRAPH = Problem(
     min_low=0.0,
     canonical=True,
 )
-"""An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`.
+"""An undirected weighted graph (see `erdos_renyi`); the edge probability is drawn from `p`.
 
-A user's own may be directed and have negative weights, but no cycle of negative weight.
+User-provided graphs may be directed and have negative weights, but no negative cycles.
 """
 
 
@@ -239,7 +240,7 @@ SPARSE_WEIGHTED_GRAPH = Problem(
     min_low=0.0,
     canonical=True,
 )
-"""An undirected weighted graph with few edges (see `erdos_renyi`), its p drawn from `p`."""
+"""A sparse undirected weighted graph (see `erdos_renyi`); the edge probability is drawn from `p`."""
 
 
 def _sample_weighted_graph_and_source(
@@ -264,15 +265,15 @@ WEIGHTED_GRAPH_AND_SOURCE = Problem(
     min_low=0.0,
     canonical=True,
 )
-"""An undirected weighted graph (see `erdos_renyi`), its p drawn from `p`, and a source node.
+"""An undirected weighted graph (see `erdos_renyi`; edge probability drawn from `p`) and a source node.
 
-A user's own may be directed and have negative weights, but no cycle of negative weight behind the source.
+User-provided graphs may be directed and have negative weights, but no negative cycle that the source reaches.
 """
 
 NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE = dataclasses.replace(
     WEIGHTED_GRAPH_AND_SOURCE, check=check_graph_and_source
 )
-"""The same draws; a user's own may be directed, but have no negative weights."""
+"""The same draws; user-provided graphs may be directed, but must not have negative weights."""
 
 
 def _sample_undirected_weighted_graph_and_source(
@@ -291,7 +292,7 @@ UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE = dataclasses.replace(
     sample=_sample_undirected_weighted_graph_and_source,
     check=check_undirected_weights_and_source,
 )
-"""The same draws; a user's own must be undirected, and may have negative weights."""
+"""The same draws; user-provided graphs must be undirected, and may have negative weights."""
 
 
 def _sample_acyclic_weighted_graph_and_source(
@@ -312,7 +313,7 @@ ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
     directed=True,
     canonical=True,
 )
-"""A directed acyclic graph with weights (see `erdos_renyi`), its p drawn from `p`, and a source node."""
+"""A weighted directed acyclic graph (see `erdos_renyi`; edge probability from `p`) and a source node."""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -329,10 +330,10 @@ def _sample_flow_network(
     n, m = size - size // 2, size // 2
     if length_2 is not None:
         n, m = size, length_2
-    probability = one_of(random, p)
+    probability = choose_probability(random, p)
     if family is not None:
         graph = random_graph(random, n + m, probability, family)
-        return between_source_and_sink(graph[:n, n:]), n, m, 0, n + m + 1
+        return add_source_and_sink(graph[:n, n:]), n, m, 0, n + m + 1
     return flow_network(random, n, m, probability), n, m, 0, n + m + 1
 
 
@@ -345,12 +346,12 @@ def _check_flow_network(A: Any, n: Any, m: Any, s: Any, t: Any) -> Arguments:
         raise ValueError(f"A must have n + m + 2 nodes, got {num_nodes} with n = {n} and m = {m}")
     if s != 0 or t != n + m + 1:
         raise ValueError(f"s must be 0 and t the last node, {n + m + 1}; got {s} and {t}")
-    wrong = (A != 0) & (between_source_and_sink(np.ones((n, m))) != A)
-    if wrong.any():
-        u, v = np.argwhere(wrong)[0]
+    invalid = (A != 0) & (add_source_and_sink(np.ones((n, m))) != A)
+    if invalid.any():
+        u, v = np.argwhere(invalid)[0]
         raise ValueError(
-            "A may only hold edges of weight 1, from s to the left (nodes 1 to n), from there to the right "
-            f"and from there to t; got A[{u}, {v}] = {A[u, v]:g}"
+            "A may only contain edges of weight 1 from s to the left nodes (1 to n), from left to right "
+            f"nodes, and from right nodes to t; got A[{u}, {v}] = {A[u, v]:g}"
         )
     return A, n, m, s, t
 
@@ -363,9 +364,9 @@ FLOW_NETWORK = Problem(
     family=None,
     canonical=True,
 )
-"""A bipartite graph between a source and a sink (see `flow_network`), its p drawn from `p`.
+"""A bipartite graph between a source and a sink (see `flow_network`); the edge probability is drawn from `p`.
 
-`size` is the number of nodes on both sides, the left has one more if it is odd; there are two nodes more than
-that. If `length_2` is given, `size` nodes are on the left and `length_2` on the right. If `family` is given,
-the edges are those from left to right of a graph of that family.
+`size` is the number of nodes on both sides together, without source and sink; the left side has one more if
+it is odd. If `length_2` is given, `size` nodes are on the left and `length_2` on the right. If `family` is
+given, the edges from left to right are those of a graph of that family.
 """

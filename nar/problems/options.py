@@ -1,4 +1,4 @@
-"""Checks of the options with which an instance is drawn."""
+"""Validation of the options of samplers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,22 +9,22 @@ from nar.problems.families import GRAPH_FAMILIES
 
 Probabilities = float | Sequence[float]
 
-_LARGEST_SIZE = 2**16
+_MAX_SIZE = 2**16
 
-LARGEST, SMALLEST = 1e100, 1e-100
-"""Bounds of numbers and of ranges to draw from, so that no algorithm meets an overflow or an underflow."""
+MAX_MAGNITUDE, MIN_MAGNITUDE = 1e100, 1e-100
+"""Bounds on the magnitude of numbers and ranges, so that no algorithm overflows or underflows."""
 
-NO_BOUND = 2**53
-"""All integers up to here are exact as floats."""
+MAX_EXACT_INTEGER = 2**53
+"""Bound below which all integers are exact as floats."""
 
 CLRS30 = "clrs30"
-"""As a family of graphs: those of CLRS-30, which None stands for too."""
+"""Value of the option `family` for the graphs of CLRS-30; None means the same."""
 
-MOST_DECIMALS = 100
-"""To which numbers may be cut; no more than 17 digits of a number say anything."""
+MAX_DECIMALS = 100
+"""Upper bound of the option `decimals` (only 17 digits of a float are significant)."""
 
 NUM_CHARACTERS = 4
-"""Size of the alphabet of all strings."""
+"""Alphabet size of all strings."""
 
 
 def _probabilities(name: str, value: Any) -> np.ndarray:
@@ -37,7 +37,7 @@ def _probabilities(name: str, value: Any) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def _one_probability(name: str, value: Any) -> float:
+def _probability(name: str, value: Any) -> float:
     if not is_real(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}")
     return float(value)
@@ -45,31 +45,31 @@ def _one_probability(name: str, value: Any) -> float:
 
 def _real(name: str, value: Any) -> float:
     number = value.item() if isinstance(value, np.generic) else value
-    if not is_real(number) or not abs(number) <= LARGEST:
-        raise ValueError(f"{name} must be a number of at most {LARGEST:g} in size, got {value!r}")
+    if not is_real(number) or not abs(number) <= MAX_MAGNITUDE:
+        raise ValueError(f"{name} must be a number of magnitude at most {MAX_MAGNITUDE:g}, got {value!r}")
     return float(number)
 
 
 def _positive_integer(name: str, value: Any) -> int | None:
     if value is None:
         return None
-    if not is_integer(value) or not 1 <= value <= NO_BOUND:
-        raise ValueError(f"{name} must be an integer from 1 to {NO_BOUND}, got {value!r}")
+    if not is_integer(value) or not 1 <= value <= MAX_EXACT_INTEGER:
+        raise ValueError(f"{name} must be an integer from 1 to {MAX_EXACT_INTEGER}, got {value!r}")
     return int(value)
 
 
 def _size(name: str, value: Any) -> int | None:
     if value is None:
         return None
-    if not is_integer(value) or not 1 <= value <= _LARGEST_SIZE:
-        raise ValueError(f"{name} must be an integer from 1 to {_LARGEST_SIZE}, got {value!r}")
+    if not is_integer(value) or not 1 <= value <= _MAX_SIZE:
+        raise ValueError(f"{name} must be an integer from 1 to {_MAX_SIZE}, got {value!r}")
     return int(value)
 
 
 def _positive_real(name: str, value: Any) -> float:
     number = _real(name, value)
-    if number < SMALLEST:
-        raise ValueError(f"{name} must be at least {SMALLEST:g}, got {value!r}")
+    if number < MIN_MAGNITUDE:
+        raise ValueError(f"{name} must be at least {MIN_MAGNITUDE:g}, got {value!r}")
     return number
 
 
@@ -82,27 +82,29 @@ def _num_characters(name: str, value: Any) -> int:
 def _length_needle(name: str, value: Any) -> int | None:
     if value is None:
         return None
-    if not is_integer(value) or not 1 <= abs(int(value)) <= NO_BOUND:
-        raise ValueError(f"{name} must be a length, a longest length times -1, or None, got {value!r}")
+    if not is_integer(value) or not 1 <= abs(int(value)) <= MAX_EXACT_INTEGER:
+        raise ValueError(f"{name} must be a length, the negative of a maximum length, or None, got {value!r}")
     return int(value)
 
 
 def decimals(name: str, value: Any) -> int:
-    """The value as a number of decimals; None is 0. ValueError if it is none."""
+    """Converts a value to a number of decimals, None to 0; raises ValueError if it is invalid."""
     if value is None:
         return 0
-    if not is_integer(value) or not 0 <= value <= MOST_DECIMALS:
-        raise ValueError(f"{name} must be an integer from 0 (all) to {MOST_DECIMALS} or None, got {value!r}")
+    if not is_integer(value) or not 0 <= value <= MAX_DECIMALS:
+        raise ValueError(
+            f"{name} must be an integer from 0 (keep all) to {MAX_DECIMALS}, or None, got {value!r}"
+        )
     return int(value)
 
 
 def is_integer(value: Any) -> bool:
-    """Whether the value is an integer of Python or numpy; a bool is not."""
+    """Returns True for Python and numpy integers, but not for bool."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def is_real(value: Any) -> bool:
-    """Whether the value is a number of Python or numpy, infinite or not; a bool is not."""
+    """Returns True for real Python and numpy numbers, including infinity and NaN, but not for bool."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
@@ -115,8 +117,8 @@ def _family(name: str, value: Any) -> str | None:
     return value
 
 
-def any_option(name: str, value: Any) -> Any:
-    """A value of an option that nar does not know, in the type that samplers take; any value is valid."""
+def custom_option(name: str, value: Any) -> Any:
+    """Converts the value of an option of a custom sampler to the type that samplers take; all are valid."""
     del name
     if isinstance(value, bool | np.bool_):
         return bool(value)
@@ -129,7 +131,7 @@ def any_option(name: str, value: Any) -> Any:
     return value
 
 
-def _switch(name: str, value: Any) -> bool:
+def _boolean(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {value!r}")
     return bool(value)
@@ -141,7 +143,7 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "high": _real,
     "max_deadline": _positive_integer,
     "k": _size,
-    "eps": _one_probability,
+    "eps": _probability,
     "length_2": _size,
     "chars": _num_characters,
     "length_needle": _length_needle,
@@ -150,7 +152,7 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "radius": _positive_real,
     "family": _family,
     "decimals": decimals,
-    "directed": _switch,
-    "weighted": _switch,
+    "directed": _boolean,
+    "weighted": _boolean,
 }
-"""Name of an option -> `(name, value) -> value` in the type that samplers take; ValueError if it is bad."""
+"""Option -> `(name, value) -> value` in the type that samplers take, or ValueError if it is invalid."""

@@ -6,10 +6,10 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
-from nar.problems.array_checks import positions, real_array, same_length
-from nar.problems.options import SMALLEST
+from nar.problems.array_checks import check_same_length, positions, real_array
+from nar.problems.options import MIN_MAGNITUDE
 from nar.problems.problem import Arguments, Array, Problem, Random
-from nar.problems.truncation import cut
+from nar.problems.truncation import truncate
 
 
 class PointsInput(NamedTuple):
@@ -25,17 +25,17 @@ def _points_probes(xs: Array, ys: Array) -> PointsInput:
 
 
 def _sample_segments(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
-    wanted = random.binomial(1, 0.5) == 1
+    should_cross = random.binomial(1, 0.5) == 1
     while True:
         xs = random.uniform(low=low, high=high, size=(4,))
         ys = random.uniform(low=low, high=high, size=(4,))
-        if _cross(xs, ys) == wanted:
+        if _segments_cross(xs, ys) == should_cross:
             return xs, ys
 
 
 @register_jitable
-def _cross(xs: Array, ys: Array) -> bool:
-    """Whether 01 separates 2 from 3 and 23 separates 0 from 1; collinear points count as clockwise."""
+def _segments_cross(xs: Array, ys: Array) -> bool:
+    """Tests if segments 01 and 23 cross each other; collinear triples count as clockwise."""
     return _counter_clockwise(xs, ys, 0, 2, 3) != _counter_clockwise(xs, ys, 1, 2, 3) and (
         _counter_clockwise(xs, ys, 0, 1, 2) != _counter_clockwise(xs, ys, 0, 1, 3)
     )
@@ -50,7 +50,7 @@ def _check_segments(xs: Any, ys: Any) -> Arguments:
     xs, ys = real_array("xs", xs, rank=1), real_array("ys", ys, rank=1)
     if len(xs) != 4 or len(ys) != 4:
         raise ValueError(
-            "xs and ys must hold four coordinates each (segment 01 and segment 23), "
+            "xs and ys must contain four coordinates each (segment 01 and segment 23), "
             f"got {len(xs)} and {len(ys)}"
         )
     return xs, ys
@@ -63,33 +63,33 @@ SEGMENTS = Problem(
     aliases=(("x", "xs"), ("y", "ys")),
     canonical=True,
 )
-"""Two segments in a square; half of the instances intersect. There are four points whatever the size."""
+"""Two segments in a square; half of the instances intersect. There are four points regardless of the size."""
 
 
 # ---------------------------------------------------------------------------------------------------
 # Points
 
 _COLLINEAR = 1e-12
-"""Three points count as collinear if their cross product is smaller."""
+"""Sampled points count as collinear if the magnitude of their cross product is smaller."""
 
 _ROUNDING = 1e-15
-"""Bound of the rounding error of a cross product, relative to the sizes of its two terms."""
+"""Bound on the rounding error of a cross product, relative to the magnitudes of its two terms."""
 
-_MOST_POINTS = 2**11
-"""All triples of points are looked at: that many in a second or two."""
+_MAX_POINTS = 2**11
+"""Maximum number of points; checking all triples of so many takes a second or two."""
 
-_DRAWS = 1000
-"""How often points are drawn before giving up."""
+_MAX_DRAWS = 1000
+"""Maximum number of attempts to draw points of which no three are collinear."""
 
 
 class CollinearPointsError(ValueError):
-    """No points without three on a line were drawn; arguments: size, radius, centre of the disk (x, y)."""
+    """Every draw of points had three collinear ones; arguments: size, radius, center of the disk (x, y)."""
 
     def __str__(self) -> str:
         size, radius, x, y = self.args
         return (
-            f"{_DRAWS} times, {size} points of a disk of radius={radius!r} around ({x!r}, {y!r}) were drawn "
-            "and three lay on a line: ask for fewer or a larger radius"
+            f"{size} points in a disk of radius={radius!r} around ({x!r}, {y!r}) were drawn "
+            f"{_MAX_DRAWS} times, always with three collinear: use fewer points or a larger radius"
         )
 
 
@@ -101,18 +101,18 @@ def _sample_points(
     radius: float = 2.0,
     decimals: int = 0,
 ) -> Arguments:
-    for _ in range(_DRAWS):
+    for _ in range(_MAX_DRAWS):
         angles = random.uniform(low=0.0, high=2.0 * np.pi, size=(size,))
         distances = radius * np.sqrt(random.uniform(low=0.0, high=1.0, size=(size,)))
-        xs = cut(distances * np.cos(angles) + origin_x, decimals)
-        ys = cut(distances * np.sin(angles) + origin_y, decimals)
-        if not _some_three_are_collinear(xs, ys, _COLLINEAR):
+        xs = truncate(distances * np.cos(angles) + origin_x, decimals)
+        ys = truncate(distances * np.sin(angles) + origin_y, decimals)
+        if not _has_collinear_triple(xs, ys, _COLLINEAR):
             return xs, ys
     raise CollinearPointsError(size, radius, origin_x, origin_y)
 
 
 @numba.njit(cache=True, nogil=True)
-def _some_three_are_collinear(xs: Array, ys: Array, tolerance: float) -> bool:
+def _has_collinear_triple(xs: Array, ys: Array, tolerance: float) -> bool:
     for i in range(len(xs)):
         for j in range(i + 1, len(xs)):
             for k in range(j + 1, len(xs)):
@@ -124,28 +124,28 @@ def _some_three_are_collinear(xs: Array, ys: Array, tolerance: float) -> bool:
 
 def _check_points(xs: Any, ys: Any) -> Arguments:
     xs, ys = real_array("xs", xs, rank=1), real_array("ys", ys, rank=1)
-    same_length(xs=xs, ys=ys)
-    if len(xs) > _MOST_POINTS:
-        raise ValueError(f"there must be at most {_MOST_POINTS} points, got {len(xs)}")
+    check_same_length(xs=xs, ys=ys)
+    if len(xs) > _MAX_POINTS:
+        raise ValueError(f"there must be at most {_MAX_POINTS} points, got {len(xs)}")
     for name, numbers in (("xs", xs), ("ys", ys)):
         in_order = np.unique(numbers)
-        if (in_order[1:] - in_order[:-1] < SMALLEST).any():
-            raise ValueError(f"different numbers of {name} must differ by at least {SMALLEST:g}")
+        if (in_order[1:] - in_order[:-1] < MIN_MAGNITUDE).any():
+            raise ValueError(f"different numbers of {name} must differ by at least {MIN_MAGNITUDE:g}")
     points, counts = np.unique(np.stack([xs, ys], axis=1), axis=0, return_counts=True)
     if len(points) < len(xs):
         x, y = points[counts > 1][0]
         raise ValueError(f"points must be distinct, got ({x:g}, {y:g}) twice")
-    i, j, k = _three_that_rounding_decides(xs, ys)
+    i, j, k = _ill_conditioned_triple(xs, ys)
     if i != j:
         raise ValueError(
-            f"points {i}, {j} and {k} are so close to a line that rounding decides on their turn"
+            f"points {i}, {j} and {k} are so close to collinear that rounding decides their orientation"
         )
     return xs, ys
 
 
 @numba.njit(cache=True, nogil=True)
-def _three_that_rounding_decides(xs: Array, ys: Array) -> tuple[int, int, int]:
-    """Three points whose cross product is smaller than its rounding error and not 0, or 0, 0, 0."""
+def _ill_conditioned_triple(xs: Array, ys: Array) -> tuple[int, int, int]:
+    """Returns three points whose cross product is nonzero but below its rounding error, or (0, 0, 0)."""
     for i in range(len(xs)):
         for j in range(i + 1, len(xs)):
             for k in range(j + 1, len(xs)):
@@ -160,12 +160,11 @@ POINTS = Problem(
     check=_check_points,
     probes=_points_probes,
     aliases=(("x", "xs"), ("y", "ys")),
-    max_size=_MOST_POINTS,
+    max_size=_MAX_POINTS,
 )
-"""Points, uniform in a disk; they are drawn anew while any three are collinear.
+"""Points, uniform in a disk; redrawn until no three are collinear.
 
-If `decimals` is not 0, so many are left of each coordinate (see `nar.problems.truncation`) before that is
-asked.
+If `decimals` is not 0, coordinates are truncated (see `nar.problems.truncation`) before that test.
 
-A user's own may be collinear, if they are exactly: whole numbers, for example.
+User-provided points may be collinear if they are exactly so in floating point, as with integer coordinates.
 """

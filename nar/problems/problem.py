@@ -1,4 +1,4 @@
-"""What a problem is: how it is drawn, what a user's own must fulfil, and its input probes."""
+"""Definition of a problem: its sampler, the validation of user-provided instances, its input probes."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nar.problems.adjacency import adjacency_matrix
-from nar.problems.options import OPTION_CHECKS, SMALLEST, any_option, is_integer
+from nar.problems.options import MIN_MAGNITUDE, OPTION_CHECKS, custom_option, is_integer
 
 Array = np.ndarray
 Arguments = tuple[Any, ...]
@@ -18,31 +18,31 @@ Random = np.random.RandomState
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A family of instances.
+    """A distribution of problem instances, with validation and encoding.
 
     Attributes:
       sample: `(random, size, **options) -> arguments`; `random` is a `numpy.random.RandomState` or a
         `nar.problems.rng.counter_stream.CounterStream`.
-      check: `(**arguments) -> arguments` in canonical types; raises ValueError on what the algorithms
-        that take this problem cannot run on. Its parameter names are the names of the arguments.
+      check: `(**arguments) -> arguments` in canonical types; raises ValueError for arguments on which the
+        algorithms of this problem cannot run. Its parameter names are the names of the arguments.
       probes: `(*arguments) -> NamedTuple` with one field for each input probe, in the compact form in which
         algorithms yield hints (see `nar.algorithms.Algorithm`), in the subset of Python that numba compiles.
-      min_size: the smallest size that can be drawn.
-      max_size: the largest one.
-      min_low: the least value that the option `low` may have.
-      directed: if the argument `A` is a graph: whether an edge that a user lists leads one way only; None if
-        it is none.
-      aliases: pairs (other name under which a user may give an argument, the argument).
-      family: name of the family of graphs that is drawn without the option `family`, if it has one.
-      compiled: whether `sample` is in the subset that numba compiles, with options that are numbers, arrays
-        of them or None; drawing is much slower if not. A string as an option is never compiled.
-      canonical: whether `sample`, compiled, draws from a `CanonicalStream` what it draws from a
-        `RandomState`, to the last bit; not if it takes sines, sums of arrays or other functions of which
-        libraries differ.
-      whole_numbers: names of input probes of kind SCALAR whose numbers are whole; where all are, their text
-        has no decimal point.
-      check_draw: `(size, **options) -> None`; raises ValueError where a size and options, each of them valid,
-        do not go together.
+      min_size: smallest size that can be sampled.
+      max_size: largest size that can be sampled.
+      min_low: lower bound of the option `low`.
+      directed: whether an edge in a user-provided list of edges leads one way only, if the argument `A` is a
+        graph; None if it is not.
+      aliases: pairs (alternative name of an argument, its name), for user-provided arguments.
+      family: name of the family of graphs that is sampled by default, if it has one.
+      compiled: whether numba can compile `sample` with options that are numbers, arrays of numbers or None;
+        if not, sampling is much slower. With string-valued options it is never compiled.
+      canonical: whether the compiled `sample` draws from a `CanonicalStream` bit for bit what it draws from a
+        `RandomState`; False if it uses sines, sums of arrays or other functions whose results depend on the
+        library.
+      integer_inputs: names of SCALAR input probes with integer values; their text has no decimal point if all
+        values are integers.
+      check_options: `(size, **options) -> None`; raises ValueError if a size and options that are valid on
+        their own are incompatible.
     """
 
     sample: Callable[..., Arguments]
@@ -61,7 +61,7 @@ class Problem:
 
     @functools.cached_property
     def options(self) -> dict[str, Any]:
-        """The options that `sample` takes, with their defaults."""
+        """Options of `sample` with their defaults."""
         parameters = list(inspect.signature(self.sample).parameters.values())[2:]
         return {parameter.name: parameter.default for parameter in parameters}
 
@@ -71,10 +71,10 @@ class Problem:
         return tuple(inspect.signature(self.check).parameters)
 
     def resolve_options(self, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
-        """All options in the types that `sample` takes, in its order.
+        """Validates a size and options; returns all options of `sample` in its order and types.
 
         Raises:
-          ValueError: if no instance of this size with these options can be drawn.
+          ValueError: if no instance of this size can be sampled with these options.
         """
         if not is_integer(size) or not self.min_size <= size <= self.max_size:
             raise ValueError(f"size must be an integer from {self.min_size} to {self.max_size}, got {size!r}")
@@ -82,28 +82,32 @@ class Problem:
         if unknown:
             known = ", ".join(self.options) or "none"
             raise ValueError(f"unknown problem option {unknown[0]!r}; known: {known}")
-        given = {**self.options, **options}
-        drawn_with = {name: OPTION_CHECKS.get(name, any_option)(name, value) for name, value in given.items()}
-        if "family" in drawn_with and drawn_with["family"] == self.family:
-            drawn_with["family"] = None
-        if "low" in drawn_with:
-            self._check_range(drawn_with["low"], drawn_with["high"])
-        self.check_options(size, **drawn_with)
-        return drawn_with
+        resolved = {**self.options, **options}
+        checked = {
+            name: OPTION_CHECKS.get(name, custom_option)(name, value) for name, value in resolved.items()
+        }
+        if "family" in checked and checked["family"] == self.family:
+            checked["family"] = None
+        if "low" in checked:
+            self._check_range(checked["low"], checked["high"])
+        self.check_options(size, **checked)
+        return checked
 
     def _check_range(self, low: float, high: float) -> None:
         if low < self.min_low:
             raise ValueError(f"low must be at least {self.min_low:g}, got {low!r}")
-        if high - low < SMALLEST:
-            raise ValueError(f"high must be greater than low by {SMALLEST:g}, got low={low!r}, high={high!r}")
+        if high - low < MIN_MAGNITUDE:
+            raise ValueError(
+                f"high must exceed low by at least {MIN_MAGNITUDE:g}, got low={low!r}, high={high!r}"
+            )
 
     def bind(self, *values: Any, **named: Any) -> Arguments:
-        """A user's own arguments, checked and in canonical types.
+        """Validates user-provided arguments and converts them to canonical types.
 
-        A graph `A` may have any form of `adjacency_matrix`; `num_nodes` goes with a list of edges.
+        A graph `A` may have any form that `adjacency_matrix` accepts; a list of edges may come with `num_nodes`.
 
         Raises:
-          ValueError: if an argument is missing, unknown, given twice or not valid.
+          ValueError: if an argument is missing, unknown, given twice or invalid.
         """
         if len(values) > len(self.arguments):
             raise ValueError(f"expected the arguments {', '.join(self.arguments)}, got {len(values)} values")

@@ -1,6 +1,6 @@
-"""Random graphs as CLRS-30 draws them: matrices A, where A[u, v] is a weight and 0 means no edge.
+"""Random graphs as CLRS-30 samples them: matrices A, where A[u, v] is a weight and 0 means no edge.
 
-All is in the subset of Python that numba compiles, but for the families of `random_graph`.
+Everything but the other families of `random_graph` is in the subset of Python that numba compiles.
 """
 
 import numpy as np
@@ -22,19 +22,19 @@ def erdos_renyi(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Array:
-    """A random graph as CLRS-30 draws it.
+    """Samples an Erdős-Rényi graph as CLRS-30 does.
 
     Args:
-      random: the stream to draw from.
+      random: random stream.
       num_nodes: N.
-      p: probability of an edge that may exist, if the graph is directed; an undirected edge takes two coins,
-        one for each direction, and exists with probability p².
+      p: probability of each directed edge. An undirected edge takes two successful draws, one for each
+        direction, and exists with probability p².
       directed: whether an edge from u to v may exist without one from v to u.
-      acyclic: whether a directed graph has only edges that lead upwards in a random order of the nodes.
-      weighted: whether edges carry weights, or all 1. Weights of directed edges are uniform in [low, high),
-        those of undirected ones are sqrt(x·y + 0.001) with x and y uniform in [low, high).
-      low: least value of weights, or of x and y.
-      high: bound of weights, or of x and y.
+      acyclic: whether all edges of a directed graph go upwards in a random order of the nodes.
+      weighted: whether edges have weights instead of 1. Weights of directed edges are uniform in [low, high),
+        those of undirected edges are sqrt(x·y + 0.001) with x and y uniform in [low, high).
+      low: lower bound of weights, or of x and y.
+      high: upper bound of weights, or of x and y.
 
     Returns:
       Matrix [N, N], 0 where there is no edge, symmetric unless directed. The diagonal may be set unless the
@@ -63,7 +63,7 @@ def erdos_renyi(
 
 @register_jitable
 def _set_symmetric_weights(matrix: Array, weights: Array) -> None:
-    """Gives each edge {u, v} a weight that is made of both weights [u, v] and [v, u]."""
+    """Weights each edge {u, v} by sqrt(weights[u, v]·weights[v, u] + 0.001)."""
     for u in range(len(matrix)):
         for v in range(u, len(matrix)):
             if matrix[u, v] != 0:
@@ -82,23 +82,23 @@ def random_graph(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Array:
-    """A graph of any family; its p is drawn from `p` first.
+    """Samples a graph of any family, after choosing one of the probabilities `p`.
 
     Args:
-      random: the stream to draw from.
+      random: random stream.
       num_nodes: N.
-      p: one probability or several.
-      family: one of `GRAPH_FAMILIES`, or "erdos_renyi", which is None too.
-      directed: here and below see `erdos_renyi` and `draw_graph`.
-      acyclic: the same.
-      weighted: the same.
-      low: the same.
-      high: the same.
+      p: one probability, or several of which one is chosen uniformly.
+      family: one of `GRAPH_FAMILIES`, or "erdos_renyi" (same as None).
+      directed: see `erdos_renyi` and `draw_graph`, as for all arguments below.
+      acyclic: see there.
+      weighted: see there.
+      low: see there.
+      high: see there.
 
     Returns:
       Matrix [N, N], 0 where there is no edge.
     """
-    probability = one_of(random, p)
+    probability = choose_probability(random, p)
     if family is not None and family != "erdos_renyi":
         return draw_graph(random, num_nodes, family, probability, directed, acyclic, weighted, low, high)
     return erdos_renyi(random, num_nodes, probability, directed, acyclic, weighted, low, high)
@@ -106,15 +106,16 @@ def random_graph(
 
 @register_jitable
 def communities(random: Random, num_nodes: int, k: int, p: float, eps: float) -> Array:
-    """A directed graph of k communities, as CLRS-30 draws it.
+    """Samples a directed graph of k communities as CLRS-30 does.
 
     Args:
-      random: the stream to draw from.
+      random: random stream.
       num_nodes: N.
-      k: number of communities, at most N; all have N // k nodes but the last, which has the rest.
+      k: number of communities, at most N; each has N // k nodes, and the last one also has the remainder.
       p: probability of an edge within a community.
-      eps: probability with which an edge within a community is removed or added, and one from a community
-        to a later one added. No edge leads back, so that communities are never strongly connected.
+      eps: probability with which each edge within a community is toggled, and with which an edge from a
+        community to a later one is added. No edge leads back, so different communities are never strongly
+        connected.
 
     Returns:
       0/1 matrix [N, N], the nodes shuffled. The diagonal may be set.
@@ -135,24 +136,24 @@ def communities(random: Random, num_nodes: int, k: int, p: float, eps: float) ->
 
 @register_jitable
 def flow_network(random: Random, num_left: int, num_right: int, p: float) -> Array:
-    """A bipartite graph between a source and a sink, as CLRS-30 draws it.
+    """Samples a bipartite graph between a source and a sink as CLRS-30 does.
 
     Args:
-      random: the stream to draw from.
+      random: random stream.
       num_left: n, the number of nodes on the left.
       num_right: m, the number of nodes on the right.
       p: probability of an edge from a node on the left to one on the right.
 
     Returns:
-      0/1 matrix [n + m + 2, n + m + 2]: the source is node 0 and has an edge to every node on the left
-      (1 ... n), the sink is the last node and has one from every node on the right.
+      0/1 matrix [n + m + 2, n + m + 2]: the source, node 0, has an edge to every node on the left (1 ... n),
+      and every node on the right has an edge to the sink, the last node.
     """
-    return between_source_and_sink(random.binomial(1, p, size=(num_left, num_right)))
+    return add_source_and_sink(random.binomial(1, p, size=(num_left, num_right)))
 
 
 @register_jitable
-def between_source_and_sink(edges: Array) -> Array:
-    """The flow network around the edges [n, m] from left to right."""
+def add_source_and_sink(edges: Array) -> Array:
+    """Adds a source and a sink to the bipartite edges [n, m]; returns [n + m + 2, n + m + 2]."""
     n, m = edges.shape
     matrix = np.zeros((n + m + 2, n + m + 2))
     matrix[0, 1 : n + 1] = 1
@@ -163,7 +164,7 @@ def between_source_and_sink(edges: Array) -> Array:
 
 @register_jitable
 def shuffled(random: Random, matrix: Array) -> Array:
-    """The graph with its nodes in a random order."""
+    """Permutes the nodes of a graph randomly."""
     order = random.permutation(len(matrix))
     result = np.empty_like(matrix)
     for u in range(len(matrix)):
@@ -174,6 +175,6 @@ def shuffled(random: Random, matrix: Array) -> Array:
 
 
 @register_jitable
-def one_of(random: Random, p: Probabilities) -> float:
-    """One of several probabilities, or the only one."""
+def choose_probability(random: Random, p: Probabilities) -> float:
+    """Chooses one of several probabilities uniformly; a single one also takes one draw."""
     return random.choice(np.atleast_1d(np.asarray(p)))

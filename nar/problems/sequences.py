@@ -1,11 +1,11 @@
-"""Sequences of numbers, tasks and activities."""
+"""Problems on sequences: keys, probabilities, tasks and activities."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nar.problems.array_checks import integer_array, positions, real_array, real_number, same_length
-from nar.problems.options import NO_BOUND
+from nar.problems.array_checks import check_same_length, integer_array, positions, real_array, real_number
+from nar.problems.options import MAX_EXACT_INTEGER
 from nar.problems.problem import Arguments, Array, Problem, Random
 
 
@@ -49,7 +49,7 @@ SIGNED_SEQUENCE = Problem(
     aliases=(("key", "A"),),
     canonical=True,
 )
-"""Keys, uniform in [low, high), of both signs by default."""
+"""Keys, uniform in [low, high), by default of both signs."""
 
 
 def _sample_search(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
@@ -58,7 +58,7 @@ def _sample_search(random: Random, size: int, low: float = 0.0, high: float = 1.
 
 
 class SearchInput(NamedTuple):
-    """Input probes of a search."""
+    """Input probes of a search in sorted keys."""
 
     pos: Array
     key: Array
@@ -71,9 +71,9 @@ def _search_probes(x: float, A: Array) -> SearchInput:
 
 def _check_search(x: Any, A: Any) -> Arguments:
     x, A = real_number("x", x), real_array("A", A, rank=1)
-    falls = np.flatnonzero(np.diff(A) < 0)
-    if falls.size:
-        first = falls[0]
+    descents = np.flatnonzero(np.diff(A) < 0)
+    if descents.size:
+        first = descents[0]
         raise ValueError(f"A must be sorted in ascending order, got {A[first]:g} before {A[first + 1]:g}")
     return x, A
 
@@ -89,7 +89,7 @@ SEARCH = Problem(
 
 
 class DimensionsInput(NamedTuple):
-    """Input probes of a chain of matrices."""
+    """Input probes of a matrix chain."""
 
     pos: Array
     p: Array
@@ -102,7 +102,7 @@ def _dimensions_probes(p: Array) -> DimensionsInput:
 def _check_dimensions(p: Any) -> Arguments:
     p = real_array("p", p, rank=1)
     if (p <= 0).any():
-        raise ValueError(f"p must hold positive matrix dimensions, got {p[p <= 0][0]:g}")
+        raise ValueError(f"p must contain positive matrix dimensions, got {p[p <= 0][0]:g}")
     return (p,)
 
 
@@ -113,7 +113,7 @@ MATRIX_DIMENSIONS = Problem(
     min_low=0.0,
     canonical=True,
 )
-"""Dimensions of a chain of matrices, uniform in [low, high); matrix i is p[i-1] × p[i]."""
+"""Dimensions of a matrix chain, uniform in [low, high); matrix i has shape p[i-1] × p[i]."""
 
 
 def _sample_key_probabilities(random: Random, size: int) -> Arguments:
@@ -127,17 +127,16 @@ def _check_key_probabilities(p: Any, q: Any) -> Arguments:
     for name, probabilities in (("p", p), ("q", q)):
         if (probabilities < 0).any():
             lowest = probabilities.min()
-            raise ValueError(f"{name} must not hold negative probabilities, got {lowest:g}")
+            raise ValueError(f"{name} must not contain negative probabilities, got {lowest:g}")
     if len(q) != len(p) + 1:
         raise ValueError(
-            f"q, of the gaps between keys, must be longer by one than p, of the keys; "
-            f"got lengths {len(q)} and {len(p)}"
+            f"q (of gaps) must be one longer than p (of keys), got lengths {len(q)} and {len(p)}"
         )
     return p, q
 
 
 class KeyProbabilitiesInput(NamedTuple):
-    """Input probes of the probabilities of keys and gaps; there is no key behind the last gap."""
+    """Input probes of the probabilities of keys and gaps; p is 0 at the last node, which has no key."""
 
     pos: Array
     p: Array
@@ -151,9 +150,10 @@ def _key_probabilities_probes(p: Array, q: Array) -> KeyProbabilitiesInput:
 KEY_PROBABILITIES = Problem(
     sample=_sample_key_probabilities, check=_check_key_probabilities, probes=_key_probabilities_probes
 )
-"""How often each of `size` sorted keys is looked up (p), and each of the size + 1 gaps around them (q).
+"""Search probabilities of `size` sorted keys (p) and of the size + 1 gaps around them (q).
 
-There is one node for each gap, hence one more than `size`. Those drawn sum to 1; a user's own need not.
+There is one node for each gap, hence one more than `size`. Sampled probabilities sum to 1; user-provided ones
+need not.
 """
 
 
@@ -189,8 +189,8 @@ def _tasks_probes(d: Array, w: Array) -> TasksInput:
 
 
 def _check_tasks(d: Any, w: Any) -> Arguments:
-    d, w = integer_array("d", d, 1, NO_BOUND), real_array("w", w, rank=1)
-    same_length(d=d, w=w)
+    d, w = integer_array("d", d, 1, MAX_EXACT_INTEGER), real_array("w", w, rank=1)
+    check_same_length(d=d, w=w)
     return d, w
 
 
@@ -201,7 +201,7 @@ TASKS = Problem(
     canonical=True,
     integer_inputs=("d",),
 )
-"""Unit-time tasks: deadlines uniform in 1 ... max_deadline (if None, the size), weights in [low, high)."""
+"""Unit-time tasks: deadlines uniform in 1 ... max_deadline (default: size), weights in [low, high)."""
 
 
 def _sample_activities(random: Random, size: int, low: float = 0.0, high: float = 1.0) -> Arguments:
@@ -224,10 +224,10 @@ def _activities_probes(s: Array, f: Array) -> ActivitiesInput:
 
 def _check_activities(s: Any, f: Any) -> Arguments:
     s, f = real_array("s", s, rank=1), real_array("f", f, rank=1)
-    same_length(s=s, f=f)
-    wrong = np.flatnonzero(s >= f)
-    if wrong.size:
-        i = wrong[0]
+    check_same_length(s=s, f=f)
+    invalid = np.flatnonzero(s >= f)
+    if invalid.size:
+        i = invalid[0]
         raise ValueError(f"every activity must start before it finishes, got s={s[i]:g}, f={f[i]:g}")
     return s, f
 
@@ -238,4 +238,4 @@ ACTIVITIES = Problem(
     probes=_activities_probes,
     canonical=True,
 )
-"""Activities [s, f): the lesser and the greater of two numbers uniform in [low, high)."""
+"""Activities [s, f): s and f are the smaller and the larger of two numbers uniform in [low, high)."""

@@ -1,4 +1,4 @@
-"""Strings over a small alphabet."""
+"""Problems on strings over a small alphabet."""
 
 from typing import Any, NamedTuple
 
@@ -10,18 +10,18 @@ from nar.problems.problem import Arguments, Array, Problem, Random
 
 
 def _check_strings(**strings: Any) -> tuple[Array, ...]:
-    """Both strings as letters 0, 1, ...: given so, or as text, whose letters are numbered in their order."""
+    """Validates strings given as integer arrays or text, whose letters are numbered in alphabetical order."""
     if all(isinstance(string, str) for string in strings.values()):
         letters = sorted(set().union(*strings.values()))
         if len(letters) > NUM_CHARACTERS:
             names, found = " and ".join(strings), "".join(letters)
-            raise ValueError(f"{names} may use {NUM_CHARACTERS} different letters, got {found!r}")
+            raise ValueError(f"{names} may use at most {NUM_CHARACTERS} different letters, got {found!r}")
         strings = {name: [letters.index(c) for c in string] for name, string in strings.items()}
     return tuple(integer_array(name, string, 0, NUM_CHARACTERS - 1) for name, string in strings.items())
 
 
 class StringsInput(NamedTuple):
-    """Input probes of two strings, one behind the other: which one, the place in it, the character."""
+    """Input probes of two concatenated strings: which string, the position in it, the character."""
 
     string: Array
     pos: Array
@@ -58,9 +58,10 @@ TWO_STRINGS = Problem(
     min_size=2,
     canonical=True,
 )
-"""Two strings over `chars` characters; `size` is the sum of their lengths, the first is the longer one.
+"""Two strings over `chars` characters.
 
-If `length_2` is given, `size` is the length of the first and `length_2` that of the second.
+`size` is the sum of their lengths, of which the first has half, rounded up. If `length_2` is given, `size` is
+the length of the first string and `length_2` that of the second.
 """
 
 
@@ -82,7 +83,7 @@ def _check_length_of_pattern(size: int, length_needle: int | None, chars: int) -
     del chars
     if length_needle is not None and 2 * abs(int(length_needle)) >= size:
         raise ValueError(
-            f"size, of haystack and needle together, must be more than twice the length of the needle, "
+            f"size (of haystack and needle together) must be more than twice the length of the needle, "
             f"got size={size} with length_needle={length_needle}"
         )
 
@@ -103,12 +104,12 @@ TEXT_AND_PATTERN = Problem(
     check_options=_check_length_of_pattern,
     canonical=True,
 )
-"""A text over `chars` characters (the haystack), and a pattern that occurs in it (the needle).
+"""A text over `chars` characters (the haystack) and a pattern that occurs in it (the needle).
 
-`size` is the sum of their lengths. The pattern's is a fifth of it, or `length_needle`, or if that is negative
-uniform in 1 ... -length_needle. The pattern is written over the text at a place that is uniform, except that
-it never ends the text.
+`size` is the sum of their lengths. The pattern has size // 5 characters (at least 1) by default,
+`length_needle` characters if that is positive, and uniformly 1 ... -length_needle characters if it is negative.
+The pattern overwrites the text at a uniform position that is never the last possible one.
 
-The recipe of Ibarz et al. (arXiv 2209.11142) trains on the one size of 20, with lengths of the pattern from 1
-to 8 (length_needle=-8), so that it is 1 to 8 characters in a text of 12 to 19.
+The recipe of Ibarz et al. (arXiv 2209.11142) trains on the single size 20 with length_needle=-8: patterns of
+1 to 8 characters in texts of 12 to 19.
 """

@@ -1,4 +1,4 @@
-"""Cutting decimals off the numbers of a problem, before an algorithm runs on it."""
+"""Truncation of the numbers of a problem to fewer decimals, before an algorithm runs on it."""
 
 from typing import Any
 
@@ -6,28 +6,28 @@ import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from nar.problems.options import MOST_DECIMALS
+from nar.problems.options import MAX_DECIMALS
 from nar.problems.problem import Arguments
 
-POWERS_OF_TEN = np.array([float(10**k) for k in range(MOST_DECIMALS + 1)])
-"""Those up to 10**22 are exact."""
+POWERS_OF_TEN = np.array([float(10**k) for k in range(MAX_DECIMALS + 1)])
+"""Powers of ten as floats; those up to 10**22 are exact."""
 
 
-def truncated(arguments: Arguments, decimals: int | None) -> Arguments:
-    """The arguments with so many decimals of each real number; whole numbers stay as they are.
+def truncate_arguments(arguments: Arguments, decimals: int | None) -> Arguments:
+    """Truncates all floats among an algorithm's arguments to a number of decimals; keeps integers.
 
-    Numbers are cut towards 0, as dm-clrs's samplers do it: `trunc(x * 10**decimals) / 10**decimals`. So 0.29
-    with two decimals is 0.28.
+    Numbers are truncated toward 0 as in dm-clrs's samplers: `trunc(x * 10**decimals) / 10**decimals`. So 0.29
+    with two decimals becomes 0.28.
 
     Args:
-      arguments: of an algorithm; compiled code changes arrays in place.
-      decimals: at most `MOST_DECIMALS`; None or 0 changes nothing.
+      arguments: arguments of an algorithm; compiled code changes arrays in place.
+      decimals: at most `MAX_DECIMALS`; None or 0 changes nothing.
     """
-    return tuple(cut(argument, decimals) for argument in arguments) if decimals else arguments
+    return tuple(truncate(argument, decimals) for argument in arguments) if decimals else arguments
 
 
-def cut(value: Any, decimals: int) -> Any:
-    """A number or array with so many decimals, if it is of real numbers and decimals is not 0."""
+def truncate(value: Any, decimals: int) -> Any:
+    """Truncates a float or float array to a number of decimals; if decimals is 0, returns it unchanged."""
     if not decimals or (not isinstance(value, float) and getattr(value, "dtype", np.dtype(int)).kind != "f"):
         return value
     power = POWERS_OF_TEN[decimals]
@@ -35,18 +35,18 @@ def cut(value: Any, decimals: int) -> Any:
 
 
 # ---------------------------------------------------------------------------------------------------
-# Compiled
+# Compiled code
 
 
 @register_jitable
-def cut_array(array, decimals):
-    """Cuts the decimals of an array of real numbers off, in place."""
+def truncate_in_place(array, decimals):
+    """Truncates a float array to a number of decimals, in place."""
     power = POWERS_OF_TEN[decimals]
-    for place in np.ndindex(array.shape):
-        array[place] = np.trunc(array[place] * power) / power
+    for index in np.ndindex(array.shape):
+        array[index] = np.trunc(array[index] * power) / power
 
 
-@overload(cut)
+@overload(truncate)
 def _compiled_cut(value, decimals):
     if isinstance(value, numba.types.Float):
 
@@ -59,19 +59,19 @@ def _compiled_cut(value, decimals):
 
         def numbers(value, decimals):
             if decimals:
-                cut_array(value, decimals)
+                truncate_in_place(value, decimals)
             return value
 
         return numbers
     return lambda value, decimals: value
 
 
-@overload(truncated)
+@overload(truncate_arguments)
 def _compiled_truncated(arguments, decimals):
     if not isinstance(decimals, numba.types.Integer):
         return lambda arguments, decimals: arguments
-    # Tuples of different types have no loops.
-    values = "".join(f"cut(arguments[{k}], decimals), " for k in range(len(arguments)))
-    scope: dict[str, Any] = {"cut": cut}
+    # Numba cannot loop over heterogeneous tuples, so the loop is unrolled.
+    values = "".join(f"truncate(arguments[{k}], decimals), " for k in range(len(arguments)))
+    scope: dict[str, Any] = {"truncate": truncate}
     exec(f"def function(arguments, decimals):\n    return ({values})", scope)
     return scope["function"]

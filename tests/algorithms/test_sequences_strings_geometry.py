@@ -300,7 +300,9 @@ def test_hull_of_scaled_points(name, points, scale):
 @every_hull
 def test_a_line_that_is_not_quite_one_is_refused(name):
     x = np.arange(12) / 3
-    with pytest.raises(ValueError, match=f"{name}: points .* are so close to a line that rounding decides"):
+    with pytest.raises(
+        ValueError, match=f"{name}: points .* are so close to collinear that rounding decides"
+    ):
         nar.run_algorithm(name, x, 0.1 * x)
 
 

@@ -1,1 +1,1 @@
-"""Maximum subarrays."""
+"""Divide-and-conquer algorithms."""

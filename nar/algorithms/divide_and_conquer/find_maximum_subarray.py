@@ -1,4 +1,4 @@
-"""The maximum subarray by divide and conquer."""
+"""Maximum subarray by divide and conquer."""
 
 from typing import NamedTuple
 
@@ -40,13 +40,13 @@ SPEC = make_spec(
 )
 
 RECURSE, LEFT, RIGHT = 0, 1, 2
-"""Phases: in the recursion, or extending the left or right half of a subarray that crosses the middle."""
+"""Phases: recursion, or extension of the left or right half of a subarray that crosses the midpoint."""
 
 CALLED, LEFT_KNOWN, RIGHT_KNOWN = 0, 1, 2
-"""How far a call has got."""
+"""Progress of a recursive call."""
 
 MARGIN = 0.1
-"""The best sum so far starts that much below the first key, so that the first key is found to be better."""
+"""Offset by which a best sum is initialized below the first key, so that the first key improves on it."""
 
 
 class Hints(NamedTuple):
@@ -75,7 +75,7 @@ class Hints(NamedTuple):
 
 
 class Subarray(NamedTuple):
-    """The places low ... high and their sum (0 where it is not known yet)."""
+    """Subarray at positions low ... high and its sum (0 while unknown)."""
 
     low: int
     high: int
@@ -83,7 +83,7 @@ class Subarray(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of the recursion for the places low ... high, and what it knows of both halves."""
+    """Stack frame of the recursion on positions low ... high, with the best subarrays of both halves."""
 
     low: int
     high: int
@@ -93,7 +93,7 @@ class Call(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """The best subarray across the middle so far, the sums of its halves, and where the search is."""
+    """State of the search for a subarray that crosses the midpoint: the best so far, its halves, indices."""
 
     best: Subarray
     i: int
@@ -105,15 +105,15 @@ class Crossing(NamedTuple):
 
 
 @register_jitable
-def call(low, high):
-    """A call that knows nothing yet."""
+def new_call(low, high):
+    """Stack frame of a call that has not started."""
     mid = (low + high) // 2
     return Call(low, high, CALLED, Subarray(low, mid, 0.0), Subarray(min(mid + 1, high), high, 0.0))
 
 
 @register_jitable
-def no_crossing(A, low, high, phase):
-    """The crossing subarray before it is searched for: the two keys in the middle, each less the margin."""
+def initial_crossing(A, low, high, phase):
+    """Crossing subarray before the search: the two keys around the midpoint, each less the margin."""
     mid = (low + high) // 2
     both = Subarray(mid, mid + 1, A[mid] + A[mid + 1] - 2 * MARGIN)
     return Crossing(both, mid, mid + 1, 0.0, A[mid] - MARGIN, A[mid + 1] - MARGIN, phase)
@@ -121,11 +121,11 @@ def no_crossing(A, low, high, phase):
 
 @register_jitable
 def find_max_crossing_subarray(A, low, high):
-    """Extends the left half key by key from the middle to `low`, then the right half to `high`."""
+    """Extends the left half key by key from the midpoint to `low`, then the right half to `high`."""
     mid = (low + high) // 2
     left_sum, right_sum = A[mid] - MARGIN, A[mid + 1] - MARGIN
     max_left, max_right = mid, mid + 1
-    yield no_crossing(A, low, high, LEFT)
+    yield initial_crossing(A, low, high, LEFT)
     total = 0.0
     for i in range(mid, low - 1, -1):
         total += A[i]
@@ -146,7 +146,7 @@ def find_max_crossing_subarray(A, low, high):
 
 @register_jitable
 def best_of(left, right, cross):
-    """The subarray of the greatest sum; of equals the left, then the right."""
+    """Subarray with the greatest sum; ties are broken in favor of the left, then the right one."""
     if left.sum >= right.sum and left.sum >= cross.sum:
         return left
     if right.sum >= left.sum and right.sum >= cross.sum:
@@ -155,11 +155,11 @@ def best_of(left, right, cross):
 
 
 @register_jitable
-def show(pred_h, low, high, left, right, cross, ret):
+def make_hints(pred_h, low, high, left, right, cross, ret):
     """Hints of one call.
 
-    While the right half of the crossing subarray is extended, CLRS-30 shows the sums of its halves as
-    left_sum and right_sum, in place of those of the best subarrays on the left and on the right.
+    While the right half of the crossing subarray is extended, CLRS-30 records the sums of its halves as
+    left_sum and right_sum, in place of the sums of the best subarrays on the left and on the right.
     """
     left_sum, right_sum = left.sum, right.sum
     if cross.phase == RIGHT:
@@ -191,44 +191,44 @@ def show(pred_h, low, high, left, right, cross, ret):
 
 
 def find_maximum_subarray(A, start, end):
-    """Finds the best subarray on the left, on the right and across the middle, and returns the best of them.
+    """Returns the best of the maximum subarrays on the left, on the right and across the midpoint.
 
-    The stack holds the calls that have not returned yet; `returned` is what the last one returned.
+    `calls` is the stack of calls that have not returned yet; `returned` is the result of the latest return.
     """
     n = len(A)
     pred_h = predecessors(np.arange(n))
     returned = Subarray(0, n - 1, 0.0)
-    calls = [call(0, n - 1)]
+    calls = [new_call(0, n - 1)]
     while calls:
         low, high, progress, left, right = calls.pop()
         unknown = Subarray(low, high, 0.0)
         mid = (low + high) // 2
         if low == high:
             returned = Subarray(low, high, A[low])
-            nothing = Crossing(unknown, low, high, 0.0, A[low] - MARGIN, A[high] - MARGIN, RECURSE)
-            yield show(pred_h, low, high, unknown, unknown, nothing, returned)
+            no_search = Crossing(unknown, low, high, 0.0, A[low] - MARGIN, A[high] - MARGIN, RECURSE)
+            yield make_hints(pred_h, low, high, unknown, unknown, no_search, returned)
         elif progress == CALLED:
-            yield show(pred_h, low, high, left, right, no_crossing(A, low, high, RECURSE), unknown)
+            yield make_hints(pred_h, low, high, left, right, initial_crossing(A, low, high, RECURSE), unknown)
             calls.append(Call(low, high, LEFT_KNOWN, left, right))
-            calls.append(call(low, mid))
+            calls.append(new_call(low, mid))
         elif progress == LEFT_KNOWN:
             left = returned
-            yield show(pred_h, low, high, left, right, no_crossing(A, low, high, RECURSE), unknown)
+            yield make_hints(pred_h, low, high, left, right, initial_crossing(A, low, high, RECURSE), unknown)
             calls.append(Call(low, high, RIGHT_KNOWN, left, right))
-            calls.append(call(mid + 1, high))
+            calls.append(new_call(mid + 1, high))
         else:
             right = returned
-            cross = no_crossing(A, low, high, RECURSE)
-            yield show(pred_h, low, high, left, right, cross, unknown)
+            cross = initial_crossing(A, low, high, RECURSE)
+            yield make_hints(pred_h, low, high, left, right, cross, unknown)
             for crossing in find_max_crossing_subarray(A, low, high):
-                yield show(pred_h, low, high, left, right, crossing, unknown)
+                yield make_hints(pred_h, low, high, left, right, crossing, unknown)
                 cross = crossing
             returned = best_of(left, right, cross.best)
             if calls:
-                ended = Crossing(
+                finished = Crossing(
                     cross.best, low, high, cross.sum, cross.left_x_sum, cross.right_x_sum, RECURSE
                 )
-                yield show(pred_h, low, high, left, right, ended, returned)
+                yield make_hints(pred_h, low, high, left, right, finished, returned)
     start[()] = returned.low
     end[()] = returned.high
 

@@ -1,4 +1,4 @@
-"""The maximum subarray in one pass."""
+"""Maximum subarray by Kadane's algorithm."""
 
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ class Hints(NamedTuple):
 
 
 def find_maximum_subarray_kadane(A, start, end):
-    """Keeps the best subarray i ... j that ends at j, and the first of the best of all."""
+    """Tracks the best subarray i ... j that ends at j, and the best of all (the first of equals)."""
     n = len(A)
     pred_h = predecessors(np.arange(n))
     best_low, best_high, best_sum = 0, 0, A[0]

@@ -1,1 +1,1 @@
-"""Dynamic programming."""
+"""Dynamic-programming algorithms."""

@@ -1,4 +1,4 @@
-"""The longest common subsequence of two strings."""
+"""Longest common subsequence of two strings."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from nar.problems import TWO_STRINGS
 from nar.specs import Kind, Location, make_spec
 
 UP_LEFT, UP, LEFT, BLANK = 0, 1, 2, -1
-"""Where a cell of the table comes from; BLANK are pairs of nodes that are not a cell."""
+"""Predecessors of a cell of the table; BLANK marks pairs of nodes that are not cells."""
 
 SPEC = make_spec(
     inputs=STRING_INPUTS,
@@ -33,7 +33,7 @@ class Hints(NamedTuple):
 
 @register_jitable
 def fill_borders(x, y, b, c):
-    """First column and row of the table, which CLRS-30 has before its first step."""
+    """Fills the first column and row of the table, which CLRS-30 does before the first step."""
     for i in range(len(x)):
         c[i, 0] = x[i] == y[0] or (i > 0 and c[i - 1, 0] == 1)
         b[i, 0] = UP_LEFT if x[i] == y[0] else UP
@@ -47,7 +47,7 @@ def fill_borders(x, y, b, c):
 
 
 def lcs_length(x, y, b):
-    """Fills the table of lengths c, every cell once a step, until nothing changes."""
+    """Updates every cell of the table of lengths c once per step, until no cell changes."""
     m, n = len(x), len(y)
     pred_h = string_predecessors(m, n)
     pairs = np.zeros((m + n, m + n))

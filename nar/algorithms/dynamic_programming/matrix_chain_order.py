@@ -1,4 +1,4 @@
-"""The cheapest order in which to multiply a chain of matrices."""
+"""Optimal parenthesization of a chain of matrix products."""
 
 from typing import NamedTuple
 
@@ -29,10 +29,10 @@ class Hints(NamedTuple):
 
 
 def matrix_chain_order(p, s):
-    """Fills the table of costs bottom-up, all chains of a known split once a step.
+    """Fills the table of costs bottom-up; each step updates all chains with a split into known chains.
 
-    Matrix i has dimensions p[i-1] × p[i]; m[i, j] is the least cost of the product of the matrices i to j,
-    s[i, j] the place of its outermost split, msk[i, j] says whether m[i, j] is known.
+    Matrix i has shape p[i-1] × p[i]; m[i, j] is the minimum cost of multiplying the matrices i to j, s[i, j]
+    is the position of the outermost split, and msk[i, j] is 1 if m[i, j] is known.
     """
     n = len(p)
     pred_h = predecessors(np.arange(n))

@@ -1,4 +1,4 @@
-"""The binary search tree of the least expected cost of a search."""
+"""Optimal binary search tree: the one with the least expected search cost."""
 
 from typing import NamedTuple
 
@@ -35,11 +35,11 @@ class Hints(NamedTuple):
 
 
 def optimal_bst(p, q, root):
-    """Fills the tables by growing number of keys, all subtrees of one number a step.
+    """Fills the tables in the order of subtree size, one size per step.
 
-    Key k lies between the gaps k and k + 1. For the subtree of the keys i ... j-1, hence of the gaps i ... j:
-    e[i, j] is its least expected cost, w[i, j] its probability, root[i, j] the key at its root, the first of
-    equally good ones; msk[i, j] says whether they are known.
+    Key k lies between gaps k and k + 1. For the subtree of keys i ... j-1 (gaps i ... j), e[i, j] is the
+    least expected search cost, w[i, j] the probability, root[i, j] the key at the root (the first of equally
+    good ones), and msk[i, j] is 1 if they are known.
     """
     n = len(p)
     pred_h = predecessors(np.arange(n + 1))

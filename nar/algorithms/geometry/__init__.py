@@ -1,1 +1,1 @@
-"""Computational geometry."""
+"""Computational-geometry algorithms."""

@@ -44,7 +44,7 @@ class Hints(NamedTuple):
 
 @register_jitable
 def polar_order(xs, ys, best, atans):
-    """All points by rising angle around the lowest, which comes first; of equal angles the nearest first."""
+    """Indices of all points by increasing polar angle around `best`, which comes first; ties by distance."""
     distances = np.zeros(len(xs))
     for i in range(len(xs)):
         distances[i] = distance(xs, ys, best, i)
@@ -53,9 +53,9 @@ def polar_order(xs, ys, best, atans):
 
 
 def graham_scan(xs, ys, in_hull):
-    """Pushes points by rising angle around the lowest; before, pops those where the path would not turn left.
+    """Pushes points by increasing polar angle, after popping those at which the path would not turn left.
 
-    The stack is a list linked by stack_prev; in_hull marks what it holds.
+    The stack is a linked list with pointers stack_prev; in_hull marks the points on it.
     """
     n = len(xs)
     in_hull[:] = 0

@@ -44,7 +44,7 @@ class Hints(NamedTuple):
 
 @register_jitable
 def right_of(xs, ys, last_point, endpoint, i):
-    """Whether i lies right of the line from last_point to endpoint, or on it and farther than endpoint."""
+    """Tests if i lies right of the line from last_point to endpoint, or on it and farther than endpoint."""
     if i in (last_point, endpoint):
         return False
     side = direction(xs, ys, last_point, endpoint, i)
@@ -53,7 +53,7 @@ def right_of(xs, ys, last_point, endpoint, i):
 
 
 def jarvis_march(xs, ys, in_hull):
-    """Goes from the lowest point on to the point that has no other on its right, until it is in the hull."""
+    """Walks around the hull from the lowest point, each time to the point with no other on its right."""
     n = len(xs)
     pred_h = predecessors(np.arange(n))
     in_hull[:] = 0

@@ -1,4 +1,4 @@
-"""Whether two segments intersect."""
+"""Intersection test of two line segments."""
 
 from typing import NamedTuple
 
@@ -37,18 +37,18 @@ class Hints(NamedTuple):
 
 @register_jitable
 def in_box(xs, ys, i, j, k):
-    """Whether k lies in the bounding box of i and j, hence on their segment if the three are collinear."""
+    """Tests if k lies in the bounding box of i and j, hence on their segment if the three are collinear."""
     return min(xs[i], xs[j]) <= xs[k] <= max(xs[i], xs[j]) and min(ys[i], ys[j]) <= ys[k] <= max(ys[i], ys[j])
 
 
 @register_jitable
 def opposite(a, b):
-    """Whether one is positive and the other negative (their product could underflow to 0)."""
+    """Tests if a and b have opposite signs (without multiplying: the product could underflow to 0)."""
     return (a > 0 and b < 0) or (a < 0 and b > 0)
 
 
 def segments_intersect(xs, ys, intersect):
-    """Looks from the segment 23 at the ends 0 and 1, then from the segment 01 at the ends 2 and 3."""
+    """Locates points 0 and 1 relative to segment 23, then points 2 and 3 relative to segment 01."""
     dirs = np.zeros(4)
     on_seg = np.zeros(4, np.int8)
     yield Hints(i=0, j=0, k=0, dir=dirs, on_seg=on_seg)

@@ -1,11 +1,19 @@
-"""Articulation points: the nodes without which their component falls apart."""
+"""Articulation points: nodes whose removal disconnects their component."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.shared.depth_first_search import CLOSE, FIND, LOOK, OPEN, STACK, TICK, search
+from nar.algorithms.shared.depth_first_search import (
+    DISCOVER,
+    FINISH,
+    NON_TREE_EDGE,
+    STACK,
+    TICK,
+    TREE_EDGE,
+    search,
+)
 from nar.problems import SPARSE_GRAPH
 from nar.specs import Kind, Location, make_spec
 
@@ -47,10 +55,10 @@ class Hints(NamedTuple):
 
 
 def articulation_points(A, is_cut):
-    """A root is one if it has two children; another u if no back edge leads from below some child past u.
+    """Marks roots with several children, and nodes u with a child whose subtree has no back edge past u.
 
-    low[u] is the least d to which u, or a node below it once it is done, has an edge. Children are counted in
-    ticks.
+    low[u] is the least d that u, or a descendant of u once that is finished, has an edge to. The number of
+    children (child_cnt) is counted in units of `TICK`.
     """
     n = len(A)
     is_cut[:] = 0
@@ -58,18 +66,18 @@ def articulation_points(A, is_cut):
     d, f, low, child_cnt = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     time = 0.0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
-    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev, looks=True):
-        if event == OPEN:
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev, non_tree_edges=True):
+        if event == DISCOVER:
             time += TICK
             d[u] = low[u] = time
-        elif event == FIND:
+        elif event == TREE_EDGE:
             pi[v] = u
             child_cnt[u] += TICK
-        elif event == LOOK:
+        elif event == NON_TREE_EDGE:
             if v == pi[u]:
                 continue
             low[u] = min(low[u], d[v])
-        elif event == CLOSE:
+        elif event == FINISH:
             time += TICK
             f[u] = time
             for child in range(n):

@@ -1,4 +1,4 @@
-"""Bellman-Ford shortest paths from one source."""
+"""Single-source shortest paths by the Bellman-Ford algorithm."""
 
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class Hints(NamedTuple):
 
 
 def bellman_ford(A, s, pi):
-    """Relaxes every edge (u, v) of a reached u once a step; d is 0 and msk is 0 for nodes not reached yet."""
+    """Relaxes all edges of reached nodes (msk = 1) once per step; unreached nodes have d = 0."""
     n = len(A)
     for v in range(n):
         pi[v] = v

@@ -26,7 +26,7 @@ class Hints(NamedTuple):
 
 
 def bfs(A, s, pi):
-    """Reaches one more layer a step; pi[v] is the first node of the previous layers that has an edge to v."""
+    """Reaches one more layer per step; pi[v] is the first previously reached node with an edge to v."""
     n = len(A)
     for v in range(n):
         pi[v] = v

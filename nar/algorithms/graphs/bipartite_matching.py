@@ -1,4 +1,4 @@
-"""The largest matching of a bipartite graph, by maximum flow."""
+"""Maximum bipartite matching by maximum flow (Edmonds-Karp)."""
 
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class Hints(NamedTuple):
 
 @register_jitable
 def flip(A, adj, u, v, in_matching):
-    """Turns an edge of the residual network around: it enters the matching, or leaves it if it led back."""
+    """Reverses an edge of the residual network: a forward edge enters the matching, a backward one leaves."""
     A[u, v] = adj[u, v] = 0
     A[v, u] = adj[v, u] = 1
     if u < v:
@@ -57,10 +57,10 @@ def flip(A, adj, u, v, in_matching):
 
 
 def bipartite_matching(A, n, m, s, t, in_matching):
-    """Turns around the edges of a shortest path from s to t in the residual network, until there is none.
+    """Reverses the edges of a shortest augmenting path from s to t, until the residual network has none.
 
-    1 are the edges of the matching, those that carry its flow from s and to t, and each node with itself;
-    other edges are 0, and pairs without an edge are not to be predicted.
+    The output is 1 on edges of the matching, on edges that carry its flow from s and to t, and on the
+    diagonal; it is 0 on other edges, and masked for pairs without an edge.
     """
     num_nodes = n + m + 2
     adj = adjacency(A)

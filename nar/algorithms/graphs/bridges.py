@@ -1,11 +1,19 @@
-"""Bridges: the edges without which their component falls apart."""
+"""Bridges: edges whose removal disconnects their component."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.shared.depth_first_search import CLOSE, FIND, LOOK, OPEN, STACK, TICK, search
+from nar.algorithms.shared.depth_first_search import (
+    DISCOVER,
+    FINISH,
+    NON_TREE_EDGE,
+    STACK,
+    TICK,
+    TREE_EDGE,
+    search,
+)
 from nar.algorithms.shared.edges import adjacency
 from nar.problems import SPARSE_GRAPH
 from nar.specs import MASKED, Kind, Location, make_spec
@@ -46,10 +54,10 @@ class Hints(NamedTuple):
 
 
 def bridges(A, is_bridge):
-    """The edge from u to a child is one if no back edge leads from below the child to u or past it.
+    """Marks the edge from u to a child if no back edge leads from the child's subtree to u or above.
 
-    low[u] is the least d to which u, or a node below it once it is done, has an edge. Pairs of nodes without
-    an edge are not to be predicted; those of a node with itself are.
+    low[u] is the least d that u, or a descendant of u once that is finished, has an edge to. The output is
+    masked for pairs of different nodes without an edge.
     """
     n = len(A)
     is_bridge[:] = MASKED + adjacency(A)
@@ -57,17 +65,17 @@ def bridges(A, is_bridge):
     d, f, low = np.zeros(n), np.zeros(n), np.zeros(n)
     time = 0.0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
-    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev, looks=True):
-        if event == OPEN:
+    for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev, non_tree_edges=True):
+        if event == DISCOVER:
             time += TICK
             d[u] = low[u] = time
-        elif event == FIND:
+        elif event == TREE_EDGE:
             pi[v] = u
-        elif event == LOOK:
+        elif event == NON_TREE_EDGE:
             if v == pi[u]:
                 continue
             low[u] = min(low[u], d[v])
-        elif event == CLOSE:
+        elif event == FINISH:
             time += TICK
             f[u] = time
             for child in range(n):

@@ -1,11 +1,11 @@
-"""Shortest paths from one source in an acyclic graph."""
+"""Single-source shortest paths in a directed acyclic graph."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.shared.depth_first_search import BLACK, CLOSE, OPEN, STACK, search
+from nar.algorithms.shared.depth_first_search import BLACK, DISCOVER, FINISH, STACK, search
 from nar.problems import ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec
 
@@ -47,9 +47,10 @@ class Hints(NamedTuple):
 
 
 def dag_shortest_paths(A, s, pi):
-    """Sorts what s reaches, then relaxes the edges of one node after the other; mark says that d is known.
+    """Sorts the nodes reachable from s topologically, then relaxes their out-edges in that order.
 
-    While it relaxes, u, v and s_last stay as they were at the end of the search.
+    mark[v] is 1 if d[v] is known. In the RELAX phase, u, v and s_last keep their values from the end of the
+    search.
     """
     n = len(A)
     for v in range(n):
@@ -60,9 +61,9 @@ def dag_shortest_paths(A, s, pi):
     head = 0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
     for event, _, u, v, s_last in search(A, np.array([s]), color, s_prev):
-        if event == OPEN and u != s:
+        if event == DISCOVER and u != s:
             continue
-        if event == CLOSE:
+        if event == FINISH:
             if color[head] == BLACK:
                 topo[u] = head
             head = u

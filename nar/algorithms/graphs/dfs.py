@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.shared.depth_first_search import CLOSE, FIND, OPEN, STACK, TICK, search
+from nar.algorithms.shared.depth_first_search import DISCOVER, FINISH, STACK, TICK, TREE_EDGE, search
 from nar.problems import DIRECTED_GRAPH
 from nar.specs import Kind, Location, make_spec
 
@@ -41,7 +41,7 @@ class Hints(NamedTuple):
 
 
 def dfs(A, pi):
-    """Notes when each node is found (d) and done (f), and the node pi from which it was found."""
+    """Records the discovery time d, the finish time f and the parent pi of each node."""
     n = len(A)
     for v in range(n):
         pi[v] = v
@@ -49,12 +49,12 @@ def dfs(A, pi):
     time = 0.0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
     for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
-        if event == OPEN:
+        if event == DISCOVER:
             time += TICK
             d[u] = time
-        elif event == FIND:
+        elif event == TREE_EDGE:
             pi[v] = u
-        elif event == CLOSE:
+        elif event == FINISH:
             time += TICK
             f[u] = time
         yield Hints(pi, color, d, f, s_prev, s, u, v, s_last, time)

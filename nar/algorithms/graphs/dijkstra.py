@@ -1,4 +1,4 @@
-"""Dijkstra's shortest paths from one source."""
+"""Single-source shortest paths by Dijkstra's algorithm."""
 
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class Hints(NamedTuple):
 
 
 def dijkstra(A, s, pi):
-    """Takes the nearest node u from the queue, marks it as done and relaxes its edges, until none is left."""
+    """Extracts the nearest node u, marks it as finished and relaxes its edges, until the queue is empty."""
     n = len(A)
     for v in range(n):
         pi[v] = v

@@ -1,4 +1,4 @@
-"""Floyd and Warshall's shortest paths between all pairs of nodes."""
+"""All-pairs shortest paths by the Floyd-Warshall algorithm."""
 
 from typing import NamedTuple
 
@@ -33,10 +33,10 @@ class Hints(NamedTuple):
 
 
 def floyd_warshall(A, Pi):
-    """Lets paths pass through one more node k a step; Pi[i, j] is the last node before j on the way from i.
+    """Allows paths through one more node k per step; Pi[i, j] is the predecessor of j on the path from i.
 
-    D is 0 and msk is 0 for pairs without a path yet. A node is at distance 0 from itself, unless it has an
-    edge to itself: then that is the path, until a shorter cycle is found.
+    D and msk are 0 for pairs without a path yet. The distance of a node to itself is 0, or the weight of its
+    self-loop, if it has one, until a shorter cycle is found.
     """
     n = len(A)
     D = A.copy()

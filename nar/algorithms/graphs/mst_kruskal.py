@@ -1,4 +1,4 @@
-"""Kruskal's minimum spanning tree, or one tree for each component."""
+"""Minimum spanning forest by Kruskal's algorithm: one tree for each component."""
 
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Hints(NamedTuple):
 
 @register_jitable
 def edges_by_weight(A):
-    """Both ends of each edge, u < v; the lightest first, equal ones in the order of nodes."""
+    """Endpoints (us, vs) of all edges, us < vs, by increasing weight; ties in the order of the nodes."""
     us, vs = np.nonzero(np.triu(A, 1))
     weights = np.array([A[us[k], vs[k]] for k in range(len(us))])
     order = np.argsort(weights, kind="mergesort")
@@ -55,7 +55,10 @@ def edges_by_weight(A):
 
 @register_jitable
 def find_set(pi, x, path):
-    """Climbs to the root of x; yields each node above, to which all nodes of the path then point."""
+    """Climbs from x to its root with path compression, and yields each ancestor.
+
+    `path` [N] marks the nodes visited so far, all of which are made to point to the latest ancestor.
+    """
     path[x] = 1
     while pi[x] != x:
         x = pi[x]
@@ -67,12 +70,12 @@ def find_set(pi, x, path):
 
 
 def mst_kruskal(A, in_mst):
-    """Takes each edge, the lightest first, that links two trees; pi points to the roots of disjoint sets."""
+    """Adds edges by increasing weight if they join two trees; pi holds the parents of the disjoint sets."""
     n = len(A)
     in_mst[:] = 0
     pi = np.arange(n)
-    nobody = np.zeros(n, np.int8)
-    yield Hints(in_mst, pi, 0, 0, 0, 0, nobody, nobody, LINK)
+    no_path = np.zeros(n, np.int8)
+    yield Hints(in_mst, pi, 0, 0, 0, 0, no_path, no_path, LINK)
     us, vs = edges_by_weight(A)
     for k in range(len(us)):
         u, v = us[k], vs[k]

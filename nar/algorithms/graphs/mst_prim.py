@@ -1,4 +1,4 @@
-"""Prim's minimum spanning tree."""
+"""Minimum spanning tree by Prim's algorithm."""
 
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class Hints(NamedTuple):
 
 
 def mst_prim(A, s, pi):
-    """Takes the node u with the lightest edge to the tree out of the queue, until none is left."""
+    """Extracts the node u with the lightest edge to the tree, until the queue is empty."""
     n = len(A)
     for v in range(n):
         pi[v] = v

@@ -1,11 +1,11 @@
-"""Strongly connected components."""
+"""Strongly connected components by two depth-first searches (Kosaraju's algorithm)."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.shared.depth_first_search import CLOSE, OPEN, STACK, TICK, search
+from nar.algorithms.shared.depth_first_search import DISCOVER, FINISH, STACK, TICK, search
 from nar.algorithms.shared.edges import adjacency
 from nar.problems import COMMUNITIES
 from nar.specs import Kind, Location, make_spec
@@ -46,9 +46,9 @@ class Hints(NamedTuple):
 
 
 def strongly_connected_components(A, scc_id):
-    """Searches the graph, then its transpose from the nodes that were done last; each search is a component.
+    """Searches the graph, then its transpose with roots by decreasing finish time; each tree is a component.
 
-    That a node is opened is shown, and has a time, in the second phase only where a search starts.
+    In the second phase, only the discovery of a root is a step and has a time.
     """
     n = len(A)
     for v in range(n):
@@ -61,14 +61,14 @@ def strongly_connected_components(A, scc_id):
     for phase in range(2):
         color, s_prev = np.zeros(n, np.int64), np.arange(n)
         for event, s, u, v, s_last in search(graph, roots, color, s_prev):
-            if event == OPEN:
+            if event == DISCOVER:
                 if phase == 1:
                     scc_id[u] = s
                     if u != s:
                         continue
                 time += TICK
                 d[u] = time
-            elif event == CLOSE:
+            elif event == FINISH:
                 time += TICK
                 f[u] = time
             yield Hints(scc_id, A_t, color, d, f, s_prev, s, u, v, s_last, time, phase)

@@ -1,11 +1,11 @@
-"""Topological sorting."""
+"""Topological sort."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.shared.depth_first_search import BLACK, CLOSE, OPEN, STACK, search
+from nar.algorithms.shared.depth_first_search import BLACK, DISCOVER, FINISH, STACK, search
 from nar.problems import ACYCLIC_GRAPH
 from nar.specs import Kind, Location, make_spec
 
@@ -37,9 +37,9 @@ class Hints(NamedTuple):
 
 
 def topological_sort(A, topo, topo_head):
-    """Puts each node before those done earlier; each points to its successor, the last to itself.
+    """Prepends each node when it is finished; topo points to the successor, and from the last node to itself.
 
-    That a node is opened is only shown of those where a search starts.
+    Only the discovery of a root is a step of the trace.
     """
     n = len(A)
     for v in range(n):
@@ -47,9 +47,9 @@ def topological_sort(A, topo, topo_head):
     head = 0
     color, s_prev = np.zeros(n, np.int64), np.arange(n)
     for event, s, u, v, s_last in search(A, np.arange(n), color, s_prev):
-        if event == OPEN and u != s:
+        if event == DISCOVER and u != s:
             continue
-        if event == CLOSE:
+        if event == FINISH:
             if color[head] == BLACK:
                 topo[u] = head
             head = u

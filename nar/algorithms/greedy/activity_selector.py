@@ -1,4 +1,4 @@
-"""The largest set of activities of which no two overlap."""
+"""Activity selection: a largest set of activities that do not overlap."""
 
 from typing import NamedTuple
 
@@ -33,9 +33,9 @@ class Hints(NamedTuple):
 
 
 def activity_selector(s, f, selected):
-    """Takes activities by rising finish, each if it does not start before k, the last one taken, finishes.
+    """Selects activities by increasing finish time, each if it does not overlap with k, the last selected.
 
-    Activities of equal finish are taken in the order of their nodes.
+    Ties are broken by the order of the nodes.
     """
     n = len(s)
     pred_h = predecessors(np.arange(n))

@@ -1,4 +1,4 @@
-"""Unit-time tasks with deadlines and penalties."""
+"""Scheduling of unit-time tasks with deadlines and penalties."""
 
 from typing import NamedTuple
 
@@ -33,9 +33,9 @@ class Hints(NamedTuple):
 
 
 def task_scheduling(d, w, selected):
-    """Takes tasks by falling weight, each if its deadline lies behind the t tasks taken so far.
+    """Selects tasks by decreasing weight, each if its deadline is later than t, the number selected so far.
 
-    The first task is always taken. Tasks of equal weight are taken in the order of their nodes.
+    The first task is always selected. Ties are broken by the order of the nodes.
     """
     n = len(d)
     pred_h = predecessors(np.arange(n))

@@ -1,1 +1,1 @@
-"""Searching and selection."""
+"""Searching and selection algorithms."""

@@ -1,4 +1,4 @@
-"""Binary search in sorted keys."""
+"""Binary search in a sorted array."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Hints(NamedTuple):
 
 
 def binary_search(x, A, return_):
-    """Halves the range in which the first key lies that is not less than x; the last key, if all are less."""
+    """Halves the range of the first key that is not less than x; finds the last key if all are less."""
     n = len(A)
     pred_h = predecessors(np.arange(n))
     low, high = 0, n - 1

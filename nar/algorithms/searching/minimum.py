@@ -1,4 +1,4 @@
-"""The smallest key."""
+"""Minimum of an array."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class Hints(NamedTuple):
 
 
 def minimum(A, min):
-    """Compares each key with the smallest so far; the first of equal keys wins."""
+    """Compares each key with the smallest so far; finds the first of equal keys."""
     pred_h = predecessors(np.arange(len(A)))
     smallest = 0
     yield Hints(pred_h=pred_h, min_h=smallest, i=0)

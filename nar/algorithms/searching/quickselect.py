@@ -1,4 +1,4 @@
-"""The median by quickselect."""
+"""Median by quickselect."""
 
 from typing import NamedTuple
 
@@ -38,38 +38,38 @@ class Hints(NamedTuple):
 
 
 def quickselect(A, median):
-    """Partitions the places p ... r around their last key until it is the key of rank n // 2.
+    """Partitions positions p ... r around their last key until that key has rank n // 2.
 
-    `target` is its rank among the places from p on. So is `i_rank` that of place i once the pivot stands
-    there; before, CLRS-30 counts it from place 0.
+    `target` is the wanted rank, counted from position p. `i_rank` is the rank of position i, counted from p
+    once the pivot is there, but from 0 before that, as in CLRS-30.
     """
     n = len(A)
     order = np.arange(n)
     p, r, target = 0, n - 1, n // 2
     while True:
-        place = r
+        position = r
         for i, j in partition(A, order, p, r):
-            ended = j == r
+            finished = j == r
             yield Hints(
                 pred_h=predecessors(order),
                 p=order[p],
                 r=order[r],
                 i=order[i],
                 j=order[j],
-                i_rank=(i - p if ended else i) / n,
+                i_rank=(i - p if finished else i) / n,
                 target=target / n,
-                pivot=order[i] if ended else order[r],
+                pivot=order[i] if finished else order[r],
             )
-            place = i
-        rank = place - p
+            position = i
+        rank = position - p
         if target == rank:
             break
         if target < rank:
-            r = place - 1
+            r = position - 1
         else:
-            p = place + 1
+            p = position + 1
             target -= rank + 1
-    median[()] = order[place]
+    median[()] = order[position]
 
 
 QUICKSELECT = Algorithm(

@@ -1,1 +1,1 @@
-"""Sub-steps and notations that several algorithms share."""
+"""Subroutines and hint encodings that several algorithms share."""

@@ -1,7 +1,7 @@
-"""Depth-first search as a sequence of events; six algorithms turn them into their own steps.
+"""Depth-first search as a generator of events, from which six algorithms build their hints.
 
-The stack of CLRS-30 is a list of pointers (`s_prev`): each node in it points to the one below it, the bottom
-one and every node that is not in it to itself. Its top is `s_last`.
+CLRS-30 represents the stack by pointers (`s_prev`): each node on the stack points to the node below it; the
+bottom node and all nodes off the stack point to themselves. The top of the stack is `s_last`.
 """
 
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from numba.extending import register_jitable
 
 from nar.specs import Kind, Location
 
-WHITE, GREY, BLACK = 0, 1, 2
-"""Colors: not found yet; in the stack; done."""
+WHITE, GRAY, BLACK = 0, 1, 2
+"""Colors of nodes: undiscovered; on the stack; finished."""
 
-START, OPEN, LOOK, FIND, CLOSE = 0, 1, 2, 3, 4
-"""Events: a search starts at the white node s; u is on top of the stack for the first time; u has an edge to
-v, which is not white; u has an edge to v, which was white and goes onto the stack; u is done and black."""
+START, DISCOVER, NON_TREE_EDGE, TREE_EDGE, FINISH = 0, 1, 2, 3, 4
+"""Events: a search starts at the white root s; u is on top of the stack for the first time; u has an edge to
+a node v that is not white; u has an edge to a white node v, which is pushed onto the stack; u is finished."""
 
 TICK = 0.01
-"""What each event that has a time adds to the clock."""
+"""Increment of the clock at each discovery and finish."""
 
 STACK = {
     "s_prev": (Location.NODE, Kind.POINTER),
@@ -27,18 +27,18 @@ STACK = {
     "v": (Location.NODE, Kind.MASK_ONE),
     "s_last": (Location.NODE, Kind.MASK_ONE),
 }
-"""The hint rows of the stack and of the places of the search."""
+"""Spec rows of the hints that encode the stack and the current nodes of the search."""
 
 
-class Visit(NamedTuple):
+class Event(NamedTuple):
     """One event of a search.
 
     Attributes:
-      event: what happens.
-      s: the node at which this search started.
-      u: the node that is looked at.
-      v: the node that is found or looked at from u; u itself when it is new, the last node when u is done.
-      s_last: the top of the stack.
+      event: START, DISCOVER, NON_TREE_EDGE, TREE_EDGE or FINISH.
+      s: root of the current search.
+      u: current node.
+      v: head of the current edge; u itself at START and DISCOVER, node N - 1 at FINISH.
+      s_last: top of the stack.
     """
 
     event: int
@@ -49,43 +49,43 @@ class Visit(NamedTuple):
 
 
 @register_jitable
-def search(A, roots, color, s_prev, looks=False):
-    """Searches from each root that is white when its turn comes; yields one `Visit` after the other.
+def search(A, roots, color, s_prev, non_tree_edges=False):
+    """Searches from each root that is still white, in order, and yields `Event`s.
 
-    Whenever u is on top of the stack again, all its edges are looked at anew, in the order of the nodes.
+    Whenever u is on top of the stack again, all its edges are scanned again, in the order of the nodes.
 
     Args:
-      A: [N, N], 0 where there is no edge.
-      roots: [any] nodes.
-      color: [N], all white; kept up to date.
-      s_prev: [N], the empty stack (each node points to itself); kept up to date.
-      looks: whether LOOK is among the events.
+      A: [N, N] adjacency matrix, 0 where there is no edge.
+      roots: nodes to start from, of any number.
+      color: [N], all white; updated in place.
+      s_prev: [N], the empty stack (each node points to itself); updated in place.
+      non_tree_edges: whether to yield NON_TREE_EDGE events.
     """
     n = len(A)
     for s in roots:
         if color[s] != WHITE:
             continue
-        yield Visit(START, s, s, s, s)
-        color[s] = GREY
-        yield Visit(OPEN, s, s, s, s)
+        yield Event(START, s, s, s, s)
+        color[s] = GRAY
+        yield Event(DISCOVER, s, s, s, s)
         u = s_last = s
         while True:
             for v in range(n):
                 if A[u, v] != 0:
                     if color[v] == WHITE:
-                        color[v] = GREY
+                        color[v] = GRAY
                         s_prev[v] = u
                         s_last = v
-                        yield Visit(FIND, s, u, v, s_last)
+                        yield Event(TREE_EDGE, s, u, v, s_last)
                         break
-                    if looks:
-                        yield Visit(LOOK, s, u, v, s_last)
+                    if non_tree_edges:
+                        yield Event(NON_TREE_EDGE, s, u, v, s_last)
             if s_last != u:
                 u = s_last
-                yield Visit(OPEN, s, u, u, s_last)
+                yield Event(DISCOVER, s, u, u, s_last)
             else:
                 color[u] = BLACK
-                yield Visit(CLOSE, s, u, n - 1, s_last)
+                yield Event(FINISH, s, u, n - 1, s_last)
                 if u == s:
                     break
                 s_last = s_prev[u]

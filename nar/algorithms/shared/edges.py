@@ -1,4 +1,4 @@
-"""How the edges of a graph are shown; shared by graph algorithms."""
+"""Adjacency mask of a graph, as CLRS-30 encodes it."""
 
 import numpy as np
 from numba.extending import register_jitable
@@ -6,7 +6,7 @@ from numba.extending import register_jitable
 
 @register_jitable
 def adjacency(A):
-    """1 for every edge and for every node with itself, else 0; [N, N] from [N, N]."""
+    """Adjacency mask with self-loops, [N, N] int8, of a matrix of weights [N, N]."""
     n = len(A)
     edges = np.zeros((n, n), np.int8)
     for u in range(n):

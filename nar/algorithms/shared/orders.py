@@ -1,6 +1,6 @@
-"""How an order of the nodes is written down as pointers; shared by sorting, searching and others.
+"""Pointer encodings of an order of the nodes.
 
-`order[k]` is the node that stands at place k.
+`order[k]` is the node at position k.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ from numba.extending import register_jitable
 from nar.specs import Kind, Location
 
 FIXED_ORDER = {"pred_h": (Location.NODE, Kind.POINTER)}
-"""The hint row of algorithms that never reorder their nodes."""
+"""Spec row of the predecessor hint of algorithms that never reorder their nodes."""
 
 
 @register_jitable
 def predecessors(order):
-    """Each node points to the one before it, the first to itself; [N] from [N]."""
+    """Predecessor pointers [N] of an order [N]; the first node points to itself."""
     pointers = np.empty(len(order), np.int64)
     write_predecessors(order, pointers)
     return pointers
@@ -22,7 +22,7 @@ def predecessors(order):
 
 @register_jitable
 def write_predecessors(order, pointers):
-    """Writes them into an array."""
+    """Writes the predecessor pointers of an order into an array [N]."""
     pointers[order[0]] = order[0]
     for k in range(1, len(order)):
         pointers[order[k]] = order[k - 1]
@@ -30,7 +30,10 @@ def write_predecessors(order, pointers):
 
 @register_jitable
 def heap_parents(order, heap_size):
-    """Each node of the heap points to its parent, the root and all others to themselves; [N] from [N]."""
+    """Parent pointers [N] of a heap that occupies the first positions of an order [N].
+
+    The root and the nodes outside of the heap point to themselves.
+    """
     pointers = np.arange(len(order))
     for k in range(1, heap_size):
         pointers[order[k]] = order[(k - 1) // 2]
@@ -39,6 +42,6 @@ def heap_parents(order, heap_size):
 
 @register_jitable
 def swap(A, order, i, j):
-    """Exchanges the keys at places i and j, and with them their nodes."""
+    """Swaps the keys at positions i and j, and their nodes with them."""
     A[i], A[j] = A[j], A[i]
     order[i], order[j] = order[j], order[i]

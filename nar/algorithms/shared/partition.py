@@ -1,4 +1,4 @@
-"""The sub-step that quicksort and quickselect share."""
+"""Partitioning step of quicksort and quickselect."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ from nar.algorithms.shared.orders import swap
 
 @register_jitable
 def partition(A, order, p, r) -> Iterator[tuple[int, int]]:
-    """Moves the keys at places p ... r that are not greater than the last, the pivot, before all others.
+    """Partitions positions p ... r around the last key, the pivot (Lomuto's scheme).
 
-    Yields (i, j) once j has been compared, i being the place behind the keys found not to be greater; at its
-    end, once the pivot stands at place i, it yields (i, r).
+    Yields (i, j) after each comparison at position j, where i is the position after the keys that are not
+    greater than the pivot; finally moves the pivot to position i and yields (i, r).
     """
     pivot = A[r]
     i = p

@@ -1,4 +1,4 @@
-"""Where points of the plane lie; shared by the geometric algorithms."""
+"""Predicates on points in the plane, shared by the geometric algorithms."""
 
 from numba.extending import register_jitable
 
@@ -11,13 +11,13 @@ def direction(xs, ys, i, j, k):
 
 @register_jitable
 def distance(xs, ys, i, j):
-    """Sum of the distances from i to j along both axes; it orders the points of a ray from i."""
+    """Manhattan distance from i to j, which suffices to order the points on a ray from i."""
     return abs(xs[j] - xs[i]) + abs(ys[j] - ys[i])
 
 
 @register_jitable
 def lowest_point(xs, ys):
-    """The point of least y; of several the leftmost."""
+    """Index of the point with the smallest y, with ties broken by the smallest x."""
     best = 0
     for i in range(len(xs)):
         if ys[i] < ys[best] or (ys[i] == ys[best] and xs[i] < xs[best]):

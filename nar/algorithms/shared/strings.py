@@ -1,4 +1,4 @@
-"""How two strings are laid out on nodes: those of the first, then those of the second."""
+"""Encoding of two strings as nodes: the characters of the first string, then those of the second."""
 
 import numpy as np
 from numba.extending import register_jitable
@@ -11,12 +11,12 @@ STRING_INPUTS = {
     "pos": (Location.NODE, Kind.SCALAR),
     "key": (Location.NODE, Kind.CATEGORICAL, NUM_CHARACTERS),
 }
-"""The input rows: which string, where in it, which character."""
+"""Spec rows of the inputs: which string, the position in it, the character."""
 
 
 @register_jitable
 def string_predecessors(m, n):
-    """Two chains: nodes 0 ... m-1 spell the first string, the n nodes behind them the second one."""
+    """Predecessor pointers [m + n] that form one chain per string; each head points to itself."""
     pointers = np.arange(m + n)
     for k in range(1, m + n):
         if k != m:

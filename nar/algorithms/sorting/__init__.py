@@ -1,1 +1,1 @@
-"""Sorting."""
+"""Sorting algorithms."""

@@ -27,7 +27,10 @@ class Hints(NamedTuple):
 
 
 def bubble_sort(A, pred):
-    """Lets the smallest key behind place i - 1 rise to place i, one comparison a step, for each i in turn."""
+    """Moves the smallest key at positions i, i + 1, ... to position i by adjacent swaps, for increasing i.
+
+    Each comparison is one step.
+    """
     n = len(A)
     order = np.arange(n)
     yield Hints(pred_h=predecessors(order), i=0, j=0)

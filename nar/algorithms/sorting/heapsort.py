@@ -39,7 +39,7 @@ class Hints(NamedTuple):
 
 @register_jitable
 def max_heapify(A, order, i, heap_size):
-    """Lets the key at place i sink; yields (its place, the place it was compared with and left for)."""
+    """Sifts down the key at position i; yields (i, position of the largest key of i and its children)."""
     while True:
         left, right, largest = 2 * i + 1, 2 * i + 2, i
         if left < heap_size and A[left] > A[largest]:
@@ -55,8 +55,8 @@ def max_heapify(A, order, i, heap_size):
 
 
 @register_jitable
-def show(order, i, j, largest, heap_size, phase):
-    """Hints for pointers i and j, the larger place and a heap that fills the first places."""
+def make_hints(order, i, j, largest, heap_size, phase):
+    """Hints for positions i and j, the node `largest` and a heap that fills the first positions."""
     return Hints(
         pred_h=predecessors(order),
         parent=heap_parents(order, heap_size),
@@ -69,18 +69,18 @@ def show(order, i, j, largest, heap_size, phase):
 
 
 def heapsort(A, pred):
-    """Builds a max-heap, then moves the largest key behind the heap until the heap is empty."""
+    """Builds a max-heap, then repeatedly swaps the largest key to the end of the shrinking heap."""
     n = len(A)
     order = np.arange(n)
-    yield show(order, n - 1, n - 1, order[n - 1], n, BUILD)
+    yield make_hints(order, n - 1, n - 1, order[n - 1], n, BUILD)
     for start in range(n - 1, -1, -1):
         for i, largest in max_heapify(A, order, start, n):
-            yield show(order, start, i, order[largest], n, BUILD)
+            yield make_hints(order, start, i, order[largest], n, BUILD)
     for end in range(n - 1, 0, -1):
         swap(A, order, 0, end)
-        yield show(order, 0, end, 0, end, EXTRACT)
+        yield make_hints(order, 0, end, 0, end, EXTRACT)
         for i, largest in max_heapify(A, order, 0, end):
-            yield show(order, end, i, order[largest], end, REPAIR)
+            yield make_hints(order, end, i, order[largest], end, REPAIR)
     write_predecessors(order, pred)
 
 

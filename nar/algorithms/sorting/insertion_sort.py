@@ -27,7 +27,7 @@ class Hints(NamedTuple):
 
 
 def insertion_sort(A, pred):
-    """Inserts node j into the sorted run before it; i is the node that stood at its new place."""
+    """Inserts node j into the sorted prefix; the hint i is the node that was at its new position."""
     n = len(A)
     order = np.arange(n)
     yield Hints(pred_h=predecessors(order), i=0, j=0)

@@ -32,10 +32,10 @@ class Hints(NamedTuple):
 
 
 def quicksort(A, pred):
-    """Partitions the places p ... r around their last key, then sorts what lies left and right of it.
+    """Partitions positions p ... r around their last key, then sorts the keys to its left and right.
 
-    A stack holds the ranges that are still to be sorted. The whole is partitioned even if it is one key, so
-    that every trace has a step.
+    `ranges` is a stack of ranges still to be sorted. The whole array is partitioned even if it has a single
+    key, so that every trace has at least one step.
     """
     order = np.arange(len(A))
     ranges = [(0, len(A) - 1)]

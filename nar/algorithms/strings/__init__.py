@@ -1,1 +1,1 @@
-"""String matching."""
+"""String-matching algorithms."""

@@ -1,4 +1,4 @@
-"""String matching by Knuth, Morris and Pratt."""
+"""String matching by the Knuth-Morris-Pratt algorithm."""
 
 from typing import NamedTuple
 
@@ -45,14 +45,14 @@ class Hints(NamedTuple):
 
 
 @register_jitable
-def last(length):
-    """Place of the last character of a prefix; the empty prefix is shown at place 0 and marked as reset."""
+def last_index(length):
+    """Index of the last character of a prefix; the empty prefix has index 0 (and hints mark it as reset)."""
     return max(length - 1, 0)
 
 
 @register_jitable
 def prefix_function(P, pi):
-    """Fills pi; yields (k, q) whenever k, the length of the prefix that P[q] may extend, is set."""
+    """Fills pi; yields (k, q) whenever k, the length of the prefix that P[q] may extend, is updated."""
     k = 0
     for q in range(1, len(P)):
         while k > 0 and P[k] != P[q]:
@@ -65,20 +65,20 @@ def prefix_function(P, pi):
 
 
 @register_jitable
-def show(pred_h, pi, k, q, q_reset, i, phase):
-    """Hints for prefixes of lengths pi and k, place q of P and place i of T."""
+def make_hints(pred_h, pi, k, q, q_reset, i, phase):
+    """Hints for prefixes of lengths pi and k, index q of P and index i of T."""
     m = len(pi)
     n = len(pred_h) - m
     pointers = np.arange(n + m)
     is_reset = np.zeros(n + m, np.int8)
-    for place in range(m):
-        pointers[n + place] = n + last(pi[place])
-        is_reset[n + place] = pi[place] == 0
+    for position in range(m):
+        pointers[n + position] = n + last_index(pi[position])
+        is_reset[n + position] = pi[position] == 0
     return Hints(
         pred_h=pred_h,
         pi=pointers,
         is_reset=is_reset,
-        k=n + last(k),
+        k=n + last_index(k),
         k_reset=k == 0,
         q=n + q,
         q_reset=q_reset,
@@ -89,27 +89,27 @@ def show(pred_h, pi, k, q, q_reset, i, phase):
 
 
 def kmp_matcher(T, P, match):
-    """Finds pi for the pattern, then reads the text once; the head of P means no match.
+    """Computes the prefix function pi of P, then scans T once; outputs the head of P if there is no match.
 
-    pi[q] is the length of the longest prefix of P that ends at q and starts behind 0. While the pattern is
-    read, q is a place; while the text is, it is the number of characters that match.
+    pi[q] is the length of the longest proper prefix of P[:q + 1] that is also its suffix. In the PREFIX phase
+    q is an index of P; in the MATCH phase it is the number of characters that match.
     """
     n, m = len(T), len(P)
     pred_h = string_predecessors(n, m)
-    pi = np.arange(1, m + 1)  # a place without a value yet points to itself
+    pi = np.arange(1, m + 1)  # indices without a value yet point to themselves
     pi[0] = 0
     k = 0
-    yield show(pred_h, pi, k, min(1, m - 1), True, 0, PREFIX)
+    yield make_hints(pred_h, pi, k, min(1, m - 1), True, 0, PREFIX)
     for length, q in prefix_function(P, pi):
         k = length
-        yield show(pred_h, pi, k, q, True, 0, PREFIX)
+        yield make_hints(pred_h, pi, k, q, True, 0, PREFIX)
     match[()] = n
     q = 0
     for i in range(n):
-        yield show(pred_h, pi, k, last(q), q == 0, i, MATCH)
+        yield make_hints(pred_h, pi, k, last_index(q), q == 0, i, MATCH)
         while q > 0 and P[q] != T[i]:
             q = pi[q - 1]
-            yield show(pred_h, pi, k, last(q), q == 0, i, MATCH)
+            yield make_hints(pred_h, pi, k, last_index(q), q == 0, i, MATCH)
         if P[q] == T[i]:
             q += 1
         if q == m:

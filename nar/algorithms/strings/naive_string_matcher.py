@@ -30,7 +30,7 @@ class Hints(NamedTuple):
 
 
 def naive_string_matcher(T, P, match):
-    """For each shift s in turn, compares T[i] with P[j] until they differ; the head of P means no match."""
+    """Compares T[s + j] with P[j] at each shift s until they differ; without a match, outputs P's head."""
     n, m = len(T), len(P)
     pred_h = string_predecessors(n, m)
     match[()] = n

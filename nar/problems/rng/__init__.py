@@ -1,1 +1,1 @@
-"""Random number generators of problems: one counter-based stream a trace, and numpy's of CLRS-30."""
+"""Random number generators: one counter-based stream per trace, and CLRS-30's Mersenne Twister, compiled."""

@@ -1,9 +1,8 @@
-"""The stream of random numbers that defines CLRS-30, compiled.
+"""Compiled reimplementation of `numpy.random.RandomState`, whose draws define CLRS-30.
 
-It goes on where a `numpy.random.RandomState` stands and draws what that would draw, word for word: the
-Mersenne Twister MT19937 (Matsumoto and Nishimura 1998, doi 10.1145/272991.272995) under numpy's frozen
-methods. It has those that samplers of CLRS-30 use, and exists in compiled code only: in Python, `RandomState`
-itself will do.
+The stream continues from the state of a `RandomState` and makes bit-identical draws: the Mersenne Twister
+MT19937 (Matsumoto and Nishimura 1998, doi 10.1145/272991.272995) under numpy's frozen methods. It has the
+methods that samplers of CLRS-30 use, in compiled code only: in Python, `RandomState` itself serves.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false
@@ -25,34 +24,34 @@ _0, _1, _5, _6, _7, _11, _15, _18 = (np.uint64(k) for k in (0, 1, 5, 6, 7, 11, 1
 
 @structref.register
 class _CanonicalType(types.StructRef):
-    """numba's type of a stream."""
+    """Numba type of a `CanonicalStream`."""
 
 
 class CanonicalStream(structref.StructRefProxy):
-    """A stream; make one by `canonical_stream`."""
+    """Mersenne Twister stream; built by `canonical_stream`."""
 
 
 structref.define_proxy(
-    CanonicalStream, _CanonicalType, ["state", "place", "index", "state_at_start", "place_at_start"]
+    CanonicalStream, _CanonicalType, ["state", "position", "index", "state_at_start", "position_at_start"]
 )
 
 
 def canonical_stream(seed: int) -> CanonicalStream:
-    """The stream of `numpy.random.RandomState(seed)`, at its beginning."""
-    _, words, place, *_ = np.random.RandomState(seed).get_state()
+    """Builds the stream of `numpy.random.RandomState(seed)`, at its beginning."""
+    _, words, position, *_ = np.random.RandomState(seed).get_state()
     state = np.array([words, words], np.uint32)
     _temper(state)
-    # Types must be those that compiled code gives to the fields.
-    return CanonicalStream(state, int(place), np.uint64(2**64 - 1), state.copy(), int(place))
+    # The types must match those that compiled code assigns to the fields.
+    return CanonicalStream(state, int(position), np.uint64(2**64 - 1), state.copy(), int(position))
 
 
 def stream_at(source, index):
-    """The stream from which sample `index` is drawn.
+    """Returns the stream from which sample `index` is drawn.
 
     Args:
-      source: a key, each of whose samples has a stream of its own; or a stream from which samples are drawn
-        one after the other, which starts over if it is asked for the same sample again.
-      index: of the sample.
+      source: a key, under which each sample has its own stream; or one stream from which samples are drawn
+        in sequence, which rewinds if the same index is requested twice in a row.
+      index: index of the sample.
     """
     return start_stream(source, index) if isinstance(source, int | np.integer) else source
 
@@ -65,33 +64,32 @@ def _compiled_stream_at(source, index):
     def next_sample(source, index):
         if source.index == index:
             source.state[:] = source.state_at_start
-            source.place = source.place_at_start
+            source.position = source.position_at_start
         else:
             source.index = index
             source.state_at_start[:] = source.state
-            source.place_at_start = source.place
+            source.position_at_start = source.position
         return source
 
     return next_sample
 
 
 # ---------------------------------------------------------------------------------------------------
-# One draw: each takes the state and the place of the next word, and returns what it draws and the place
-# behind
+# Draws: each takes the state and the position of the next word, and returns a value and the position after it
 
 
 @register_jitable
-def _word(state, place):
+def _word(state, position):
     """32 random bits."""
-    if place == _NUM_WORDS:
-        _renew(state[0])
+    if position == _NUM_WORDS:
+        _regenerate(state[0])
         _temper(state)
-        place = 0
-    return np.uint64(state[1, place]), place + 1
+        position = 0
+    return np.uint64(state[1, position]), position + 1
 
 
 @register_jitable
-def _renew(words):
+def _regenerate(words):
     for i in range(_NUM_WORDS - _SHIFTED):
         words[i] = _twisted(words[i], words[i + 1], words[i + _SHIFTED])
     for i in range(_NUM_WORDS - _SHIFTED, _NUM_WORDS - 1):
@@ -107,7 +105,7 @@ def _twisted(upper, lower, shifted):
 
 @register_jitable
 def _temper(state):
-    """Row 1 is what is drawn, made of row 0."""
+    """Computes the words to be drawn (row 1) by tempering the state (row 0)."""
     for i in range(_NUM_WORDS):
         y = np.uint64(state[0, i])
         y ^= y >> _11
@@ -117,21 +115,21 @@ def _temper(state):
 
 
 @register_jitable
-def _fill_uniform(state, place, flat):
-    """Fills an array with numbers in [0, 1), multiples of 2**-53, of two words each; returns the place."""
+def _fill_uniform(state, position, flat):
+    """Fills an array with uniforms in [0, 1), multiples of 2**-53, two words each; returns the position."""
     done = 0
     while done < flat.size:
-        if place >= _NUM_WORDS - 1:  # a word of this state and one of the next
-            upper, place = _word(state, place)
-            lower, place = _word(state, place)
+        if position >= _NUM_WORDS - 1:  # a word of this state and one of the next
+            upper, position = _word(state, position)
+            lower, position = _word(state, position)
             flat[done] = _uniform(upper, lower)
             done += 1
-        # Without a look at the place before each word this is twenty times as fast.
-        count = min(flat.size - done, (_NUM_WORDS - place) // 2)
+        # Not checking the position before each word makes this twenty times as fast.
+        count = min(flat.size - done, (_NUM_WORDS - position) // 2)
         for k in range(count):
-            flat[done + k] = _uniform(state[1, place + 2 * k], state[1, place + 2 * k + 1])
-        done, place = done + count, place + 2 * count
-    return place
+            flat[done + k] = _uniform(state[1, position + 2 * k], state[1, position + 2 * k + 1])
+        done, position = done + count, position + 2 * count
+    return position
 
 
 @register_jitable
@@ -141,33 +139,33 @@ def _uniform(upper, lower):
 
 
 @register_jitable
-def _integer_below(state, place, n):
-    """An integer below n, at most 2**32: the first draw of so many bits that is one."""
+def _integer_below(state, position, n):
+    """Draws an integer below n <= 2**32, by rejection sampling of masked words."""
     largest = np.uint64(n - 1)
     if largest == _0:
-        return 0, place
+        return 0, position
     mask = _0
     while mask < largest:
         mask = mask << _1 | _1
-    word, place = _word(state, place)
+    word, position = _word(state, position)
     while word & mask > largest:
-        word, place = _word(state, place)
-    return np.int64(word & mask), place
+        word, position = _word(state, position)
+    return np.int64(word & mask), position
 
 
 @register_jitable
-def _fill_trials(state, place, flat, p):
-    """Fills an array with 1 with probability p, at most 1/2, else 0; by inversion."""
-    chance = math.exp(math.log(1 - p))  # of 0, as numpy rounds it
-    bound = p * chance / (1 - p)
+def _fill_bernoulli(state, position, flat, p):
+    """Fills an array with Bernoulli draws of probability p <= 1/2, by inversion; returns the position."""
+    p_zero = math.exp(math.log(1 - p))  # 1 - p as numpy rounds it
+    bound = p * p_zero / (1 - p)
     drawn, done = np.empty(flat.size), 0
     while done < flat.size:
-        place = _fill_uniform(state, place, drawn[done:])
+        position = _fill_uniform(state, position, drawn[done:])
         for k in range(done, flat.size):
-            if drawn[k] - chance <= bound:  # else rounding has left a gap above both
-                flat[done] = drawn[k] > chance
+            if drawn[k] - p_zero <= bound:  # else it lies in the gap that rounding leaves above both values
+                flat[done] = drawn[k] > p_zero
                 done += 1
-    return place
+    return position
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -186,7 +184,7 @@ def _draw_uniform(stream, low=0.0, high=1.0, size=None):
     def uniforms(stream, low=0.0, high=1.0, size=None):
         result = np.empty(size)
         flat = result.reshape(-1)
-        stream.place = _fill_uniform(stream.state, stream.place, flat)
+        stream.position = _fill_uniform(stream.state, stream.position, flat)
         for k in range(flat.size):
             flat[k] = low + (high - low) * flat[k]
         return result
@@ -196,7 +194,7 @@ def _draw_uniform(stream, low=0.0, high=1.0, size=None):
 
 @overload_method(_CanonicalType, "binomial")
 def _draw_binomial(stream, n, p, size=None):
-    """Only n = 1."""
+    """Supports n = 1 only."""
     if _is_none(size):
         return lambda stream, n, p, size=None: stream.binomial(n, p, (1,))[0]
 
@@ -204,7 +202,7 @@ def _draw_binomial(stream, n, p, size=None):
         assert n == 1
         result = np.zeros(size, np.int64)
         flat = result.reshape(-1)
-        stream.place = _fill_trials(stream.state, stream.place, flat, 1 - p if p > 0.5 else p)
+        stream.position = _fill_bernoulli(stream.state, stream.position, flat, 1 - p if p > 0.5 else p)
         if p > 0.5:
             flat[:] = 1 - flat
         return result
@@ -214,17 +212,17 @@ def _draw_binomial(stream, n, p, size=None):
 
 @overload_method(_CanonicalType, "randint")
 def _draw_randint(stream, low, high=None, size=None):
-    """With a high."""
+    """Requires `high`."""
     if _is_none(size):
         return lambda stream, low, high=None, size=None: stream.randint(low, high, (1,))[0]
 
     def integers(stream, low, high=None, size=None):
         result = np.empty(size, np.int64)
-        flat, state, place = result.reshape(-1), stream.state, stream.place
+        flat, state, position = result.reshape(-1), stream.state, stream.position
         for k in range(flat.size):
-            drawn, place = _integer_below(state, place, high - low)
+            drawn, position = _integer_below(state, position, high - low)
             flat[k] = low + drawn
-        stream.place = place
+        stream.position = position
         return result
 
     return integers
@@ -236,8 +234,8 @@ def _draw_choice(stream, a):
         return lambda stream, a: a[stream.choice(len(a))]
 
     def choice(stream, a):
-        drawn, place = _integer_below(stream.state, stream.place, a)
-        stream.place = place
+        drawn, position = _integer_below(stream.state, stream.position, a)
+        stream.position = position
         return drawn
 
     return choice
@@ -246,11 +244,11 @@ def _draw_choice(stream, a):
 @overload_method(_CanonicalType, "permutation")
 def _draw_permutation(stream, n):
     def permutation(stream, n):
-        order, state, place = np.arange(n), stream.state, stream.place
+        order, state, position = np.arange(n), stream.state, stream.position
         for i in range(n - 1, 0, -1):
-            j, place = _integer_below(state, place, i + 1)
+            j, position = _integer_below(state, position, i + 1)
             order[i], order[j] = order[j], order[i]
-        stream.place = place
+        stream.position = position
         return order
 
     return permutation

@@ -1,11 +1,12 @@
-"""The stream of random numbers of one trace.
+"""Counter-based random stream of one trace.
 
-Samplers are written for a `numpy.random.RandomState`, whose draws define CLRS-30. The same source takes a
-`CounterStream` instead: it has those methods of `RandomState` that samplers use, with the same meaning but
-draws of its own, and costs next to nothing to make. It exists as a class of Python and as a type of numba,
-whose draws are the same.
+Samplers are written for a `numpy.random.RandomState`, whose draws define CLRS-30. They also accept a
+`CounterStream`, which has the methods of `RandomState` that samplers use, with the same semantics but
+different draws, and is almost free to create. It exists as a Python class and as a numba type, with identical
+draws.
 
-It is SplitMix64 (Steele et al. 2014, doi 10.1145/2660193.2660195), started at a hash of a key and an index.
+The generator is SplitMix64 (Steele et al. 2014, doi 10.1145/2660193.2660195), seeded by a hash of a key and
+an index.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ _STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB13311
 
 
 def start_stream(key: int, index: int) -> "CounterStream":
-    """Stream `index` of those of a key; two 64-bit numbers."""
+    """Creates stream `index` of a key; both are 64-bit integers."""
     return CounterStream(_mix(_mix(int(key)) + int(index) * _STEP))
 
 
@@ -32,52 +33,52 @@ def _mix(z: int) -> int:
 
 
 def _uniform(stream):
-    """In [0, 1), a multiple of 2**-53."""
+    """Draws a multiple of 2**-53 in [0, 1)."""
     stream.state = (stream.state + _STEP) & _BITS
     return (_mix(stream.state) >> 11) * 2.0**-53
 
 
 class CounterStream:
-    """A stream in Python; see `numpy.random.RandomState` for its methods."""
+    """Random stream in Python, with the methods of `numpy.random.RandomState` that samplers use."""
 
     def __init__(self, state: int) -> None:
         self.state = state
 
     def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None) -> Any:
-        """Uniform in [low, high)."""
+        """Draws uniformly from [low, high)."""
         return one_uniform(self, low, high) if size is None else uniforms(self, low, high, size)
 
     def binomial(self, n: int, p: float, size: Any = None) -> Any:
-        """Successes of n trials."""
+        """Draws the number of successes in n trials of probability p."""
         return one_binomial(self, n, p) if size is None else binomials(self, n, p, size)
 
     def randint(self, low: int, high: int | None = None, size: Any = None) -> Any:
-        """Integers from low to high - 1, or below low."""
+        """Draws integers from low to high - 1, or from 0 to low - 1 if high is None."""
         low, high = (0, low) if high is None else (low, high)
         return one_integer(self, low, high) if size is None else integers(self, low, high, size)
 
     def choice(self, a: Any) -> Any:
-        """An element of an array, or an integer below a number."""
+        """Draws an element of an array, or an integer below a number."""
         return a[one_integer(self, 0, len(a))] if isinstance(a, np.ndarray) else one_integer(self, 0, a)
 
     def permutation(self, n: int) -> np.ndarray:
-        """The integers below n in a random order (Fisher and Yates)."""
+        """Draws a random permutation of the integers below n (Fisher-Yates)."""
         return permutation(self, n)
 
 
 # ---------------------------------------------------------------------------------------------------
-# What is the same in Python and compiled
+# Draws, in Python and compiled
 
 
 @register_jitable
 def one_uniform(stream, low, high):
-    """A number in [low, high)."""
+    """Draws a number in [low, high)."""
     return low + (high - low) * _uniform(stream)
 
 
 @register_jitable
 def one_binomial(stream, n, p):
-    """Successes of n trials."""
+    """Draws the number of successes in n trials of probability p."""
     count = 0
     for _ in range(n):
         count += _uniform(stream) < p
@@ -86,13 +87,13 @@ def one_binomial(stream, n, p):
 
 @register_jitable
 def one_integer(stream, low, high):
-    """An integer from low to high - 1."""
+    """Draws an integer from low to high - 1."""
     return low + int(_uniform(stream) * (high - low))
 
 
 @register_jitable
 def uniforms(stream, low, high, size):
-    """An array of numbers in [low, high)."""
+    """Draws an array of numbers in [low, high)."""
     result = np.empty(size)
     flat = result.reshape(-1)
     for k in range(flat.size):
@@ -102,7 +103,7 @@ def uniforms(stream, low, high, size):
 
 @register_jitable
 def binomials(stream, n, p, size):
-    """An array of successes of n trials."""
+    """Draws an array of numbers of successes in n trials of probability p."""
     result = np.empty(size, np.int64)
     flat = result.reshape(-1)
     if n == 1:
@@ -116,7 +117,7 @@ def binomials(stream, n, p, size):
 
 @register_jitable
 def integers(stream, low, high, size):
-    """An array of integers from low to high - 1."""
+    """Draws an array of integers from low to high - 1."""
     result = np.empty(size, np.int64)
     flat = result.reshape(-1)
     for k in range(flat.size):
@@ -126,7 +127,7 @@ def integers(stream, low, high, size):
 
 @register_jitable
 def permutation(stream, n):
-    """The integers below n in a random order."""
+    """Draws a random permutation of the integers below n."""
     order = np.arange(n)
     for i in range(n - 1, 0, -1):
         j = one_integer(stream, 0, i + 1)
@@ -135,7 +136,7 @@ def permutation(stream, n):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Compiled
+# Compiled code
 
 _30, _27, _31, _11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _STEP_64, _FIRST_64, _SECOND_64 = np.uint64(_STEP), np.uint64(_FIRST), np.uint64(_SECOND)
@@ -143,11 +144,11 @@ _STEP_64, _FIRST_64, _SECOND_64 = np.uint64(_STEP), np.uint64(_FIRST), np.uint64
 
 @structref.register
 class _StreamType(types.StructRef):
-    """numba's type of a stream."""
+    """Numba type of a stream."""
 
 
 class _CompiledStream(structref.StructRefProxy):
-    """How compiled code makes one."""
+    """Numba proxy by which compiled code creates streams."""
 
 
 structref.define_proxy(_CompiledStream, _StreamType, ["state"])
@@ -178,7 +179,7 @@ def _compiled_uniform(stream):
 
 
 def _is_none(value):
-    """Whether an argument is not given: a type, a default, or None."""
+    """Tests if an argument, given as a numba type or a default, is None."""
     return value is None or isinstance(value, types.NoneType | types.Omitted)
 
 

@@ -10,7 +10,7 @@ from nar.algorithms import Algorithm, find_algorithm
 from nar.problems import Random
 from nar.problems.options import OPTION_CHECKS
 from nar.problems.rng.canonical_stream import canonical_stream
-from nar.problems.truncation import truncated
+from nar.problems.truncation import truncate_arguments
 from nar.text.rendering.compose import Text
 from nar.text.rendering.ties import find_ties, rerun_with_numpy_sort
 from nar.text.rendering.trace_to_text import to_texts
@@ -120,7 +120,7 @@ class TraceSeries:
             return collect_canonical(*request, first, count, self.decimals)
         sample = self.algorithm.problem.sample
         drawn = (sample(self._stream, self._size, **self._options) for _ in range(count))
-        return collect(self.algorithm, [truncated(arguments, self.decimals) for arguments in drawn])
+        return collect(self.algorithm, [truncate_arguments(arguments, self.decimals) for arguments in drawn])
 
     def batches(self, count: int | None) -> Iterator[TraceBatch]:
         """Draws the next `count` traces (None: infinitely many) in batches of moderate size."""

@@ -13,7 +13,7 @@ def to_text(name: str | Algorithm, trace: Trace, *, use_hints: bool = False) -> 
     """Converts a trace to text, identical to the output of dm-clrs 2.0.3.
 
     Numbers are written with all their digits. For fewer, truncate inputs before the algorithm runs
-    (`nar.problems.truncated`), as `sample_texts` does.
+    (`nar.problems.truncation.truncate_arguments`), as `sample_texts` does.
 
     Args:
       name: algorithm, as for `nar.run_algorithm`.

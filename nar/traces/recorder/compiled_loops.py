@@ -24,7 +24,7 @@ from numba.core.errors import NumbaError
 
 from nar.algorithms import Algorithm
 from nar.problems.rng.canonical_stream import stream_at
-from nar.problems.truncation import truncated
+from nar.problems.truncation import truncate_arguments
 from nar.traces.recorder.inlining import inline_yields
 from nar.traces.recorder.write_values import clear, write
 from nar.traces.trace import TraceBatch
@@ -48,7 +48,7 @@ def _record_samples(
     """Records sampled instances from `done` on; returns how many traces of the batch are complete."""
     for row in range(done, len(lengths)):
         stream = stream_at(source, first + np.uint64(row))
-        arguments = truncated(sample(stream, size, *options), decimals)
+        arguments = truncate_arguments(sample(stream, size, *options), decimals)
         if not record(arguments, row, inputs, hints, outputs, output_buffers, lengths):
             return row
     return len(lengths)
