@@ -1,7 +1,6 @@
-"""Set-up of every test: one CPU, code compiled quickly or not at all, no silent broadcasting between ranks.
+"""Configuration of all tests: CPU backend, fast or no compilation, no implicit rank promotion.
 
-Everything is said in environment variables, before jax is imported, so that processes that tests start
-inherit it.
+Settings are environment variables, set before jax is imported, so that subprocesses of tests inherit them.
 """
 
 import gc
@@ -24,14 +23,14 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", os.environ.get("NAR_TEST_CACHE", str(_ROOT / ".cache" / "jax"))
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-# Nothing here is about the speed of compiled programs, and most of the time would go into optimizing them.
-_QUICKLY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-if jaxlib.version.__version__.startswith("0.10."):  # XLA ends a process over a flag that it does not know
-    _QUICKLY += " --xla_cpu_use_fusion_emitters=false"  # a third of the time
-os.environ["XLA_FLAGS"] = f"{_QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
-os.environ["NAR_CACHE"] = ""  # canonical splits are made anew: what is tested is how they are made
+# Compilation without optimization: tests would otherwise spend most of their time in the compiler.
+_FAST_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if jaxlib.version.__version__.startswith("0.10."):  # XLA aborts on unknown flags
+    _FAST_COMPILATION += " --xla_cpu_use_fusion_emitters=false"  # reduces compile time to a third
+os.environ["XLA_FLAGS"] = f"{_FAST_COMPILATION} {os.environ.get('XLA_FLAGS', '')}"
+os.environ["NAR_CACHE"] = ""  # no cache: tests must generate the canonical splits themselves
 
-# The first example of a test may compile; examples are the same in every run.
+# No deadline, since the first example of a test may compile; the same examples in every run.
 hypothesis.settings.register_profile(
     "nar", deadline=None, max_examples=NUM_EXAMPLES, derandomize=True, database=None
 )
@@ -39,7 +38,7 @@ hypothesis.settings.load_profile("nar")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what `make test` leaves out or does in part."""
+    """Marks tests that `make test` skips or runs with fewer examples."""
     import tasks
 
     for item in items:
@@ -52,12 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leaves algorithms to plain Python, except in tests of compiled code.
+    """Disables numba except in tests marked `jit`.
 
-    numba takes 5 to 30 seconds for an algorithm, plain Python milliseconds for its traces.
+    numba compiles an algorithm in 5 to 30 seconds; plain Python takes milliseconds per trace.
     """
     numba.config.DISABLE_JIT = int(item.get_closest_marker("jit") is None)
-    # The compiler reads it again, and so do processes that the test starts.
+    # numba reloads its config from the environment, and subprocesses inherit it.
     os.environ["NUMBA_DISABLE_JIT"] = str(numba.config.DISABLE_JIT)
 
 
@@ -73,22 +72,22 @@ def _restore_algorithms() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Spares the garbage collector what stays to the end: modules and tests."""
+    """Excludes modules and tests, which live until the end, from garbage collection."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # tracing makes many objects, and few cycles
+    gc.set_threshold(50_000, 20, 50)  # tracing allocates many objects, but few cycles
 
 
 _MAPS, _STATM = pathlib.Path("/proc/self/maps"), pathlib.Path("/proc/self/statm")
-_MANY_MAPS = 20_000
-_MANY_PAGES = 2**30 // os.sysconf("SC_PAGE_SIZE")
+_MAX_MAPS = 20_000
+_MAX_PAGES = 2**30 // os.sysconf("SC_PAGE_SIZE")
 _pages_without_programs = 0
 
 
 def pytest_runtest_teardown() -> None:
-    """Drops compiled programs once they hold 1 GiB, or as many memory maps as Linux soon does not allow.
+    """Clears jax's caches once they hold 1 GiB of memory or too many memory maps.
 
-    Each program holds several maps for as long as jax caches it; at 65,530 the compiler crashes.
+    Each cached program holds several maps; the compiler crashes at the limit of Linux, 65,530.
     """
     global _pages_without_programs
     if "jax" not in sys.modules or not _STATM.exists():
@@ -97,7 +96,7 @@ def pytest_runtest_teardown() -> None:
         _pages_without_programs = _num_pages()
     with _MAPS.open("rb") as maps:
         num_maps = sum(1 for _ in maps)
-    if num_maps > _MANY_MAPS or _num_pages() > _pages_without_programs + _MANY_PAGES:
+    if num_maps > _MAX_MAPS or _num_pages() > _pages_without_programs + _MAX_PAGES:
         sys.modules["jax"].clear_caches()
         gc.collect()
         _pages_without_programs = _num_pages()

@@ -1,7 +1,7 @@
-"""The scripts of `experiments`, called as their users call them: in a process of their own.
+"""Runs the scripts of `experiments` as users do, each in a process of its own.
 
-Most of what such a process does is to import jax, Haiku, optax and nar. `run` has it forked from a process
-that has imported them already (`fork_server.py`), which is the same but for the seconds.
+Such a process spends most of its time importing jax, Haiku, optax and nar. `run` therefore forks it from a
+server process that has already imported them (`fork_server.py`).
 """
 
 import json
@@ -26,7 +26,7 @@ _SERVERS: list[subprocess.Popen[str]] = []
 
 
 def command(script: str, *arguments: object) -> list[str]:
-    """The command line of a script, for tests that watch, signal or kill its process."""
+    """The command line of a script, for tests that start its process themselves."""
     return [sys.executable, "-m", f"experiments.{script}", *map(str, arguments)]
 
 
@@ -37,10 +37,10 @@ def run(
     environment: dict[str, str] | None = None,
     timeout: float = 300,
 ) -> tuple[int, str, str]:
-    """Exit code, output and errors of `python -m experiments.SCRIPT ARGUMENTS`.
+    """Returns exit code, stdout and stderr of `python -m experiments.SCRIPT ARGUMENTS`.
 
-    `environment` is added to the variables of this process. Those that libraries read when they are imported
-    (JAX_*, NUMBA_*) come too late: for these, start `command(...)` with `subprocess`.
+    `environment` is added to the variables of this process. Variables that libraries read on import (JAX_*,
+    NUMBA_*) have no effect here: for these, start `command(...)` with `subprocess`.
     """
     if not _SERVERS or _SERVERS[-1].poll() is not None:
         _SERVERS.append(

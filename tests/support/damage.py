@@ -1,4 +1,4 @@
-"""Ways to damage a file."""
+"""Functions `(path, random)` that corrupt a file."""
 
 
 def truncated(path, random):
@@ -7,8 +7,8 @@ def truncated(path, random):
 
 def flipped(path, random):
     content = bytearray(path.read_bytes())
-    for place in random.integers(len(content), size=random.integers(1, 4)):
-        content[place] ^= 1 << random.integers(8)
+    for index in random.integers(len(content), size=random.integers(1, 4)):
+        content[index] ^= 1 << random.integers(8)
     path.write_bytes(content)
 
 

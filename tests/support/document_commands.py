@@ -1,9 +1,9 @@
-"""Checks commands of one script as the script itself would.
+"""Checks the command lines of one script that occur in documents.
 
     python tests/support/document_commands.py experiments.train < commands.json
 
-Each is a list of words. Flags are parsed, and what `--config` and `--sweep` resolve to is assembled. Nothing
-is run, and what is wrong is printed.
+Each command is a list of words. Its flags are parsed, and what `--config` and `--sweep` resolve to is built.
+Nothing is run; invalid commands are printed with their errors.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from absl import flags, logging
 
 
 def check(words):
-    """Parses a command, and assembles what it would train."""
+    """Parses a command, and builds what it would train."""
     flags.FLAGS(words)
     config = flags.FLAGS["config"].value if "config" in flags.FLAGS else None
     if config is None:
@@ -41,10 +41,10 @@ def check(words):
 
 
 def main(script):
-    """Checks each command in a process of its own: flags are parsed once in a process."""
+    """Checks each command in a fork, since absl parses flags only once per process."""
     commands = json.load(sys.stdin)
+    # Defines the flags of the script.
     module = importlib.import_module(script)
-    # A script is known to its flags by its name.
     assert module
     failed = False
     for words in commands:
@@ -52,7 +52,7 @@ def main(script):
         if child == 0:
             code = 0
             try:
-                sys.argv = [script, *words]  # where flags of configs look for their overrides
+                sys.argv = [script, *words]  # config flags look for their overrides here
                 check(sys.argv)
             except BaseException as error:
                 print(f"{script} {' '.join(words)}\n    {type(error).__name__}: {error}", flush=True)

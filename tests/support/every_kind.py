@@ -1,6 +1,6 @@
-"""A made-up task that has every kind at every location, as input, hint and output, and random truth for it.
+"""A synthetic task with probes of every kind at every location and stage, and random ground truth for it.
 
-The algorithms do not use all of them, and what none uses would go untested.
+No algorithm of the library uses some of these combinations, which would otherwise be untested.
 """
 
 import numpy as np
@@ -13,17 +13,17 @@ NUM_CLASSES = 3
 
 
 def make_probe(stage, location, kind):
-    """A probe named by its place; ValueError if there can be none."""
+    """Makes a probe named by its stage, location and kind; ValueError if there is no such probe."""
     name = f"{stage.value}_{location.value}_{kind.value}"
     if (stage, location, kind) == (Stage.INPUT, Location.NODE, Kind.SCALAR):
         name = "pos"
     elif (stage, location, kind) == (Stage.OUTPUT, Location.NODE, Kind.MASK_ONE):
-        # The first node of the permutation, which is decoded beside it.
+        # The mask of the first node that accompanies a permutation.
         name = f"{stage.value}_{location.value}_{Kind.PERMUTATION_POINTER.value}{FIRST_SUFFIX}"
     return Probe(name, stage, location, kind, NUM_CLASSES if kind is Kind.CATEGORICAL else 0)
 
 
-def _can_be(location, kind):
+def _is_valid(location, kind):
     try:
         make_probe(Stage.INPUT, location, kind)
     except ValueError:
@@ -31,8 +31,8 @@ def _can_be(location, kind):
     return True
 
 
-PROBE_TYPES = [(location, kind) for location in Location for kind in Kind if _can_be(location, kind)]
-"""Every pair of location and kind that a probe can have."""
+PROBE_TYPES = [(location, kind) for location in Location for kind in Kind if _is_valid(location, kind)]
+"""All valid pairs (location, kind) of probes."""
 
 NAME = "every_kind"
 SPEC = Spec(
@@ -45,14 +45,14 @@ SPEC = Spec(
 
 
 def small_spec(location, kind):
-    """Positions as input, and the same kind as hint and as output."""
+    """A spec with positions as input, and a hint and an output of one location and kind."""
     stages = (Stage.HINT, Stage.OUTPUT)
     positions = make_probe(Stage.INPUT, Location.NODE, Kind.SCALAR)
     return Spec([positions, *(make_probe(stage, location, kind) for stage in stages)])
 
 
 def random_truth(random, probe, leading, num_nodes, masked=0.0):
-    """Values [*leading, ...] as a trace holds them; a share `masked` of what can be masked is masked."""
+    """Random ground truth [*leading, ...]; a share `masked` of the maskable entries is masked."""
     shape = (*leading, *probe.shape(num_nodes))
     if probe.kind is Kind.SCALAR:
         return random.standard_normal(shape)
@@ -65,9 +65,9 @@ def random_truth(random, probe, leading, num_nodes, masked=0.0):
         # A cycle through all nodes.
         order = random.permuted(np.broadcast_to(np.arange(num_nodes), shape[:-1]), axis=-1)
         value = np.zeros(shape)
-        before = np.roll(order, 1, axis=-1)
+        previous = np.roll(order, 1, axis=-1)
         np.put_along_axis(
-            value, order[..., None], (before[..., None] == np.arange(num_nodes)).astype(float), -2
+            value, order[..., None], (previous[..., None] == np.arange(num_nodes)).astype(float), -2
         )
     else:
         value = (random.integers(0, shape[-1], (*shape[:-1], 1)) == np.arange(shape[-1])).astype(int)
@@ -76,7 +76,7 @@ def random_truth(random, probe, leading, num_nodes, masked=0.0):
 
 
 def random_batch(seed, spec=SPEC, batch_size=3, num_nodes=4, num_steps=4, masked=0.0):
-    """Traces of random values; their lengths differ, and the first is the longest."""
+    """A batch of random traces of decreasing lengths."""
     random = np.random.default_rng(seed)
 
     def values(probes, *leading):

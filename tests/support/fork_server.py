@@ -1,7 +1,7 @@
-"""Runs modules as `python -m MODULE ARGUMENTS` does, in forks of a process that has imported the libraries.
+"""Server that runs `python -m MODULE ARGUMENTS` in forks of a process that has imported the libraries.
 
-It reads a request a line, as JSON, and answers each with the exit code of the fork. Nothing here may start a
-thread or a backend of jax before the fork.
+Reads one JSON request per line and answers each with the exit code of the fork. Nothing in this file may
+start a thread or initialize a jax backend before the fork.
 """
 
 import json
@@ -14,7 +14,7 @@ import traceback
 
 sys.path[0] = os.getcwd()  # as `python -m` has it
 
-# Libraries, and modules of ours without flags: each script defines its flags when it is run.
+# Only modules without flags: each script must define its flags when it is run.
 import nar.evaluation  # noqa: E402
 import nar.reports  # noqa: E402
 import nar.traces  # noqa: E402
@@ -22,14 +22,14 @@ import nar.training  # noqa: E402, F401
 
 
 def run(request: dict) -> int:
-    """Exit code of a module run in this process, as Python finds it at the end of a program."""
+    """Runs a module in this process and returns the exit code that Python would exit with."""
     for name, number in (("output", 1), ("errors", 2)):
         file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(file, number)
         os.close(file)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    stdin = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(stdin, 0)
+    os.close(stdin)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -51,13 +51,13 @@ def run(request: dict) -> int:
 
 
 def wait(child: int, timeout: float) -> int:
-    """Exit code of the child, which is killed when its time is over; -N if signal N ended it."""
-    end = time.monotonic() + timeout
+    """Waits for the exit code of a child, -N if signal N ended it; kills it after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
+        if time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
         time.sleep(0.005)
 

@@ -1,4 +1,4 @@
-"""The same network twice, of dm-clrs and ours: with the same parameters, and on the same batch."""
+"""A dm-clrs network and ours with the same parameters, applied to the same batch."""
 
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ HINT_OPTIONS = {
     "decoded_only": {"encode_hints": False, "decode_hints": True},
     "none": {"encode_hints": False, "decode_hints": False},
 }
-"""Options of dm-clrs for our hint modes."""
+"""dm-clrs options of each hint mode."""
 
 THEIR_NAMES = {
     "hint_feedback": "hint_repred_mode",
@@ -36,7 +36,7 @@ THEIR_NAMES = {
     "dropout": "dropout_prob",
     "encoder_init": "encoder_init",
 }
-"""Our knobs under the names of dm-clrs."""
+"""dm-clrs names of our options."""
 
 
 class Predicted(NamedTuple):
@@ -47,7 +47,7 @@ class Predicted(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a step of training finds."""
+    """Loss, gradients and predictions of a training step."""
 
     loss: Any
     gradients: Any
@@ -56,9 +56,9 @@ class Trained(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class MatchedModels:
-    """Both networks, and what each makes of the batch.
+    """Both networks with their predictions of the batch.
 
-    What is compared twice is compiled once: predictions in training come with the gradients.
+    Results are cached so that each program is compiled once; training predictions come with the gradients.
     """
 
     theirs: Any
@@ -71,17 +71,17 @@ class MatchedModels:
     batch: Any
 
     def converted(self, params: Any) -> Any:
-        """Their parameters, or gradients by them, as ours."""
+        """Converts dm-clrs parameters or gradients to ours."""
         return convert_parameters(params, self.processor, self.model.specs)
 
     @property
     def is_noisy(self) -> bool:
-        """Whether predictions in training are random: those of permutations are."""
+        """True if training predictions are random, as those of permutations are."""
         return any(probe.kind is Kind.PERMUTATION_POINTER for probe in self.model.specs[self.task].outputs)
 
     @functools.cached_property
     def their_evaluation(self) -> Predicted:
-        """What theirs predicts in evaluation."""
+        """Predictions of dm-clrs in evaluation."""
 
         def predict(params: Any, features: Any) -> Any:
             return self.theirs.net_fn.apply(params, jax.random.key(0), [features], True, 0, True, False)
@@ -91,43 +91,43 @@ class MatchedModels:
 
     @functools.cached_property
     def our_evaluation(self) -> Predicted:
-        """What ours predicts in evaluation."""
+        """Our predictions in evaluation."""
 
         def predict(params: Any) -> Any:
-            found = self.model.apply(params, None, self.task, self.batch, False)
-            return found.outputs, found.hints
+            predictions = self.model.apply(params, None, self.task, self.batch, False)
+            return predictions.outputs, predictions.hints
 
         return Predicted(*jax.jit(predict)(self.params))
 
     @functools.cached_property
     def their_training(self) -> Trained:
-        """Loss, gradients and predictions of theirs."""
-        kept = []
+        """Loss, gradients and predictions of dm-clrs."""
+        recorded = []
 
         def apply(*arguments: Any, **options: Any) -> Any:
-            kept.append(pure.apply(*arguments, **options))
-            return kept[-1]
+            recorded.append(pure.apply(*arguments, **options))
+            return recorded[-1]
 
         def loss(params: Any) -> Any:
-            return self.theirs._loss(params, jax.random.PRNGKey(0), self.feedback, 0), kept.pop()
+            return self.theirs._loss(params, jax.random.PRNGKey(0), self.feedback, 0), recorded.pop()
 
         pure, self.theirs.net_fn = self.theirs.net_fn, self.theirs.net_fn._replace(apply=apply)
         with oracle.relaxed():
-            (value, found), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(self.their_params)
+            (value, predicted), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(self.their_params)
         self.theirs.net_fn = pure
-        return Trained(value, gradients, _stacked(*found))
+        return Trained(value, gradients, _stacked(*predicted))
 
     @functools.cached_property
     def our_training(self) -> Trained:
-        """Loss, gradients and predictions of ours."""
+        """Our loss, gradients and predictions."""
 
         def loss(params: Any) -> Any:
-            found = self.model.apply(params, jax.random.key(0), self.task, self.batch, True)
-            losses = losses_by_probe(self.model.specs[self.task], self.batch, found)
-            return total_loss(losses), (found.outputs, found.hints)
+            predictions = self.model.apply(params, jax.random.key(0), self.task, self.batch, True)
+            losses = losses_by_probe(self.model.specs[self.task], self.batch, predictions)
+            return total_loss(losses), (predictions.outputs, predictions.hints)
 
-        (value, found), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(self.params)
-        return Trained(value, gradients, Predicted(*found))
+        (value, predicted), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(self.params)
+        return Trained(value, gradients, Predicted(*predicted))
 
 
 def _stacked(outputs: Any, hints: Any) -> Predicted:
@@ -139,7 +139,7 @@ def _stacked(outputs: Any, hints: Any) -> Predicted:
 def make_matched_models(
     task: str, processor: str, hint_mode: str = "encoded_decoded", **options: Any
 ) -> MatchedModels:
-    """Twins for a task; options are knobs under our names."""
+    """Makes matched models for a task; options are fields of `NetConfig`."""
     algorithm, seed = ALGORITHMS[task], 3
     options = {"encoder_init": "xavier_on_scalars", **options}
     with oracle.relaxed():
@@ -174,7 +174,7 @@ def make_matched_models(
 
 
 def random_params(shapes: Any) -> Any:
-    """Parameters about as large as initial ones, none of which hides behind a 0 or 1."""
+    """Random parameters of the scale of initial ones, but without biases of 0 or scales of 1."""
     random = np.random.default_rng(0)
 
     def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -193,7 +193,7 @@ def random_params(shapes: Any) -> Any:
 
 
 def assert_close(ours: Any, theirs: Any, tolerance: float = 1e-4) -> None:
-    """Raises AssertionError unless both are equal up to a share of the largest value."""
+    """Raises AssertionError unless both are equal up to `tolerance` times the largest value."""
     theirs = np.asarray(theirs)
     scale = max(np.abs(theirs).max(), 1e-3)
     assert np.abs(np.asarray(ours) - theirs).max() <= tolerance * scale

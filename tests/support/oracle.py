@@ -1,4 +1,4 @@
-"""dm-clrs 2.0.3, the reference: everything that the tests compare with is reached through this file."""
+"""dm-clrs 2.0.3, the reference implementation; tests access it only through this file."""
 
 import contextlib
 import warnings
@@ -35,21 +35,21 @@ __all__ = [
 
 @contextlib.contextmanager
 def relaxed() -> Iterator[None]:
-    """Lets the oracle broadcast between ranks and warn, which are errors elsewhere in these tests."""
+    """Permits rank promotion and warnings, which are errors elsewhere in the tests, for calls of dm-clrs."""
     with jax.numpy_rank_promotion("allow"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def sample(name: str, size: int, count: int, seed: int, **problem_options: object) -> TraceBatch:
-    """The oracle's traces, in order; the axes that it squeezes away at size 1 are put back."""
+    """Traces of a dm-clrs sampler, in order, with the axes that it squeezes at size 1 restored."""
     with relaxed():
         sampler, _ = samplers.build_sampler(name, count, length=size, seed=seed, **problem_options)
     return as_batch(name, sampler.next())
 
 
 def as_batch(name: str, feedback: samplers.Feedback) -> TraceBatch:
-    """What an oracle's sampler gives, as one of our batches."""
+    """Converts dm-clrs feedback to a `TraceBatch`."""
     spec, features = ALGORITHMS[name].spec, feedback.features
     num_nodes = next(point.data.shape[1] if point.data.ndim > 1 else 1 for point in features.inputs)
 

@@ -1,7 +1,7 @@
-"""Checks of what every processor promises, with as few compiled programs as possible.
+"""Checks of the contract of all processors, with as few compiled programs as possible.
 
-A processor has three: `alone`, `padded` and, of the first, one in bfloat16. Tests share them, and differ in
-what they give them.
+Each processor has three programs: `unpadded`, `padded`, and `unpadded` in bfloat16. All tests share them and
+differ only in their inputs.
 """
 
 import functools
@@ -20,11 +20,11 @@ BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
 
 
 # ---------------------------------------------------------------------------------------------------
-# Arrays, of numpy
+# Numpy inputs
 
 
 def random_features(seed: int = 0, num_nodes: int = NODES) -> tuple[Features, np.ndarray]:
-    """Features with factored edges, and states."""
+    """Random features with factored edges, and hidden states."""
     random = np.random.default_rng(seed)
 
     def normal(*shape: int) -> np.ndarray:
@@ -39,24 +39,24 @@ def random_features(seed: int = 0, num_nodes: int = NODES) -> tuple[Features, np
 
 
 def with_dense_edges(features: Features) -> Features:
-    """Features with edges as one array."""
+    """Converts factored edges to one array."""
     factored = features.edges
     return features._replace(edges=factored.values @ factored.vectors + factored.bias)
 
 
 def dense_features(seed: int = 0) -> tuple[Features, np.ndarray]:
-    """Those of `random_features`, with edges as one array."""
+    """The features of `random_features` with edges as one array, and hidden states."""
     features, hidden = random_features(seed)
     return with_dense_edges(features), hidden
 
 
 def cast_floating(dtype: Any, tree: Any) -> Any:
-    """Arrays of numbers in another type."""
+    """Casts all arrays but masks to another dtype."""
     return jax.tree.map(lambda leaf: leaf if leaf.dtype == bool else leaf.astype(dtype), tree)
 
 
 def padded(features: Features, hidden: np.ndarray, more: int, garbage: float) -> tuple[Features, np.ndarray]:
-    """`more` nodes of garbage that are connected with nothing."""
+    """Adds `more` isolated padding nodes filled with garbage."""
 
     def fill(value: np.ndarray, axes: int) -> np.ndarray:
         width = [(0, 0), *[(0, more)] * axes] + [(0, 0)] * (value.ndim - 1 - axes)
@@ -82,7 +82,7 @@ def padded(features: Features, hidden: np.ndarray, more: int, garbage: float) ->
 
 
 def initial_params(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Parameters of a function that uses Haiku modules, drawn without a program."""
+    """Initial parameters of a function that uses Haiku modules, without compilation."""
 
     def forward() -> Any:
         return function(*arguments)
@@ -93,21 +93,21 @@ def initial_params(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def transformed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:
-    """Parameters of a function that uses Haiku modules, and what it returns."""
+    """Initial parameters and result of a function that uses Haiku modules."""
     params = initial_params(function, *arguments)
     return params, jax.jit(hk.without_apply_rng(hk.transform(function)).apply)(params, *arguments)
 
 
 class Compiled:
-    """A processor with parameters off their initial 0 and 1.
+    """A compiled processor with perturbed parameters, none of them at an initial 0 or 1.
 
     Attributes:
-      params: of it.
-      alone: `(params, features, hidden) -> ProcessorOutput`, as in the docstring of `nar.processors`: without
-        memory and context.
-      padded: `(params, features, hidden) -> (ProcessorOutput, gradients)` of features with a mask, with
-        memory and context; the gradients, by parameters, nodes and hidden states, are those of what the first
-        `NODES` nodes come to.
+      params: its parameters.
+      unpadded: `(params, features, hidden) -> ProcessorOutput`, without memory and context, as in the
+        docstring of `nar.processors`.
+      padded: `(params, features, hidden) -> (ProcessorOutput, gradients)` for features with a mask, with
+        memory and context. The gradients with respect to parameters, node features and hidden states are
+        those of a function of the first `NODES` nodes.
     """
 
     def __init__(self, make: Callable[[], Processor]) -> None:
@@ -122,12 +122,12 @@ class Compiled:
         def padded(params: Any, features: Features, hidden: jax.Array) -> Any:
             apply = hk.without_apply_rng(hk.transform(forward_with_memory)).apply
 
-            def size(params: Any, nodes: jax.Array, hidden: jax.Array) -> Any:
+            def objective(params: Any, nodes: jax.Array, hidden: jax.Array) -> Any:
                 processed = apply(params, features._replace(nodes=nodes), hidden)
                 edges = 0.0 if processed.edges is None else processed.edges[:, :NODES, :NODES]
                 return (processed.nodes[:, :NODES] ** 2).sum() + jnp.sum(edges**2), processed
 
-            gradients, processed = jax.grad(size, argnums=(0, 1, 2), has_aux=True)(
+            gradients, processed = jax.grad(objective, argnums=(0, 1, 2), has_aux=True)(
                 params, features.nodes, hidden
             )
             return processed, gradients
@@ -141,7 +141,7 @@ class Compiled:
         self.padded = jax.jit(padded)
 
     def __call__(self, features: Features, hidden: Any) -> ProcessorOutput:
-        """What it makes of features with dense edges and without padding."""
+        """Applies the processor to features with dense edges and without padding."""
         return self.unpadded(self.params, features, hidden)
 
 
@@ -154,12 +154,12 @@ def assert_close(first: Any, second: Any, tolerance: float = 1e-5) -> None:
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), first, second)
 
 
-def _like(value: Any, change: Callable[[Any], Any]) -> Any:
-    return None if value is None else change(np.asarray(value))
+def _apply_unless_none(function: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else function(np.asarray(value))
 
 
 def assert_permutation_equivariant(call: Callable[..., ProcessorOutput]) -> None:
-    """Raises AssertionError unless what is said of each node is the same in another order of nodes."""
+    """Raises AssertionError unless a permutation of the nodes permutes the output and nothing else."""
     features, hidden = dense_features()
     order = np.array([3, 1, 4, 0, 2])
 
@@ -174,38 +174,38 @@ def assert_permutation_equivariant(call: Callable[..., ProcessorOutput]) -> None
     )
     before, after = call(features, hidden), call(permuted, nodes(hidden))
     assert_close(after.nodes, nodes(np.asarray(before.nodes)))
-    assert_close(after.messages, _like(before.messages, nodes))
-    assert_close(after.edges, _like(before.edges, pairs))
+    assert_close(after.messages, _apply_unless_none(nodes, before.messages))
+    assert_close(after.edges, _apply_unless_none(pairs, before.edges))
     assert_close(after.graph, before.graph)
-    assert_close(after.pointer_mask, _like(before.pointer_mask, pairs))
+    assert_close(after.pointer_mask, _apply_unless_none(pairs, before.pointer_mask))
     assert_close(after.losses, before.losses)
 
 
 def assert_invariant_to_padding_and_edge_format(processor: Compiled, garbage: float) -> None:
-    """Raises AssertionError if padding, factored edges, a memory of zeros or a context make a difference."""
+    """Raises AssertionError if padding, factored edges, zero memory or a context change the output."""
     before = processor(*dense_features())
     after, _ = processor.padded(processor.params, *padded(*random_features(), 2, garbage))
     assert_close(after.nodes[:, :NODES], before.nodes)
-    assert_close(_like(after.messages, lambda value: value[:, :NODES]), before.messages)
-    assert_close(_like(after.edges, lambda value: value[:, :NODES, :NODES]), before.edges)
+    assert_close(_apply_unless_none(lambda value: value[:, :NODES], after.messages), before.messages)
+    assert_close(_apply_unless_none(lambda value: value[:, :NODES, :NODES], after.edges), before.edges)
     assert_close(after.graph, before.graph)
     assert_close(after.losses, before.losses)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
 
 
 def assert_every_parameter_has_gradient(processor: Compiled) -> None:
-    """Raises AssertionError if the gradient of a parameter is not finite, or zero."""
+    """Raises AssertionError if the gradient of any parameter is zero or not finite."""
     _, gradients = processor.padded(processor.params, *padded(*random_features(), 2, 1.0))
     for module, leaves in gradients[0].items():
         for leaf, gradient in leaves.items():
             assert np.isfinite(gradient).all()
-            # An offset of all logits of a softmax changes nothing: its gradient is zero but for rounding.
-            is_offset_of_logits = leaf == "b" and "/head_" in module
-            assert is_offset_of_logits or np.abs(gradient).max() > 0, (module, leaf)
+            # Softmax is invariant to a bias added to all logits: its gradient is zero up to rounding.
+            is_logit_bias = leaf == "b" and "/head_" in module
+            assert is_logit_bias or np.abs(gradient).max() > 0, (module, leaf)
 
 
 def to_bfloat16(features: Features, hidden: np.ndarray) -> Any:
-    """Features and states in bfloat16; vectors of factored edges, which are parameters, as they are."""
+    """Casts features and states to bfloat16, but for the vectors of factored edges, which are parameters."""
     half, half_hidden = cast_floating(jnp.bfloat16, (features, hidden))
     if isinstance(features.edges, FactoredFeatures):
         edges: Any = FactoredFeatures(half.edges.values, features.edges.vectors, features.edges.bias)
@@ -214,16 +214,16 @@ def to_bfloat16(features: Features, hidden: np.ndarray) -> Any:
 
 
 def assert_bfloat16_close_to_float32(processor: Compiled, features: Features, hidden: np.ndarray) -> None:
-    """Raises AssertionError unless all that is made of bfloat16 is in bfloat16, and near."""
+    """Raises AssertionError unless bfloat16 inputs have bfloat16 outputs close to those in float32."""
     half = to_bfloat16(features, hidden)
     rounded = cast_floating(np.float32, half)
     if isinstance(features.edges, FactoredFeatures):
         rounded = with_dense_edges(rounded[0]), rounded[1]
-    expected, found = processor(*rounded), processor(*half)
-    for leaf, wanted in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        if wanted.dtype == bool:
+    expected, output = processor(*rounded), processor(*half)
+    for leaf, expected_leaf in zip(jax.tree.leaves(output), jax.tree.leaves(expected), strict=True):
+        if expected_leaf.dtype == bool:
             continue
-        assert (leaf.dtype, wanted.dtype) == (jnp.bfloat16, jnp.float32)
+        assert (leaf.dtype, expected_leaf.dtype) == (jnp.bfloat16, jnp.float32)
         leaf = np.asarray(leaf, np.float32)
         assert np.isfinite(leaf).all()
-        assert np.abs(leaf - wanted).max() < 0.1 * np.abs(wanted).max()
+        assert np.abs(leaf - expected_leaf).max() < 0.1 * np.abs(expected_leaf).max()

@@ -1,7 +1,7 @@
 """Runs of `experiments.train` in this process that take a fraction of a second.
 
-Programs are compiled once for all of them, and scores are made of the parameters: what is tested is what
-becomes of the files of a run.
+All runs share compiled programs, and scores are a function of the parameters. They serve to test the files of
+a run.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ STEPS, EVERY = 12, 4
 
 
 def config_of(**training: Any) -> Config:
-    """The config of these runs; what is said of training must not change a program."""
+    """The config of these runs; overrides of training keys must not change a compiled program."""
     config = tiny.get_config()
     config.model.hidden_size = 4
     config.training.update({"steps": STEPS, "eval_every": EVERY, "log_every": 2, **training})
@@ -35,7 +35,7 @@ def config_of(**training: Any) -> Config:
 
 
 class Step:
-    """A step of training that is compiled when it is first called, and once for all runs."""
+    """A train step that is compiled on its first call and shared by all runs."""
 
     def __init__(self, step: Any) -> None:
         self._step = step
@@ -59,7 +59,7 @@ def _prepared() -> tuple[Parts, Any, Step]:
 
 @contextlib.contextmanager
 def quick_runs() -> Iterator[None]:
-    """While it is open, runs are quick."""
+    """Context in which `experiments.train` does quick runs."""
     parts, host, step = _prepared()
 
     def begin(parts: Parts, seed: int) -> Any:
@@ -85,7 +85,7 @@ def quick_runs() -> Iterator[None]:
 
 
 def metrics_of(workdir: Workdir) -> list[dict[str, float]]:
-    """Lines of metrics, but for the time that was taken."""
+    """Metrics of a run without its timings, one dictionary per line."""
     if not workdir.metrics.exists():
         return []
     lines = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
@@ -93,5 +93,5 @@ def metrics_of(workdir: Workdir) -> list[dict[str, float]]:
 
 
 def outcome(workdir: Workdir) -> dict[str, Any]:
-    """The result, but for the time that it took."""
+    """The result of a run without its timing."""
     return {name: value for name, value in read_json(workdir.result).items() if name != "seconds"}

@@ -1,9 +1,9 @@
-"""A few steps of training on all devices that jax sees, and on one of them, for `test_devices.py`.
+"""A few training steps on all jax devices, and on one of them, for `test_devices.py`.
 
     python tests/support/sharded_steps.py FILE TASK...
 
-The file gets losses, gradients, parameters and predictions by name, behind `all/` or `one/`, and the number
-of devices.
+Writes losses, gradients, parameters and predictions to an npz file, with names prefixed by `all/` or `one/`,
+and the number of devices.
 """
 
 import sys
@@ -25,22 +25,22 @@ TASKS = ("bfs", "insertion_sort")
 NUM_STEPS = 3
 BATCH_SIZE = 8
 NUM_SCORED = 11
-"""No multiple of the devices."""
+"""Not a multiple of the number of devices."""
 
 keep_gradients = optax.GradientTransformation(
     lambda params: jax.tree.map(jnp.zeros_like, params),
     lambda gradients, state, params: (jax.tree.map(lambda leaf: -0.1 * leaf, gradients), gradients),
 )
-"""Gradient descent, whose state is the gradients themselves: a factor on them cannot hide."""
+"""Gradient descent whose optimizer state is the gradients themselves, so that any scaling is visible."""
 
 
 def stream_of(name: str) -> TrainingStream:
-    """Training data of one task."""
+    """Training stream of one task."""
     return TrainingStream([Task(ALGORITHMS[name], (5,))], BATCH_SIZE, seed=0)
 
 
 def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
-    """All that training and evaluation on the devices say, by name."""
+    """Metrics, gradients, parameters and decoded predictions on the devices, by name."""
     stream = stream_of(name)
     task = stream.task(0)
     # Every kind of noise: dropout, teacher forcing, and Gumbel noise on permutations.

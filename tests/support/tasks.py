@@ -1,4 +1,4 @@
-"""The algorithms for which tests build networks."""
+"""Algorithms for which tests build networks."""
 
 import nar
 

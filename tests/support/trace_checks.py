@@ -1,4 +1,4 @@
-"""Checks of traces, and Python in a process of its own."""
+"""Comparison of traces, and Python code in a subprocess."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ STAGES = ("inputs", "hints", "outputs")
 
 
 def assert_same(ours, theirs, tolerance=0.0):
-    """Two traces or batches hold the same probes with the same values; scalars up to `tolerance`."""
+    """Asserts that two traces or batches have the same probes and values; scalars up to `tolerance`."""
     for stage in STAGES:
         mine, other = getattr(ours, stage), getattr(theirs, stage)
         assert set(mine) == set(other)
