@@ -1,6 +1,6 @@
-"""From traces to batches that a network trains on: transforms, padding, turns, chunks, the stream.
+"""Training data: tasks, transforms, padding, micro-batches, time chunks, task schedule, streams, prefetching.
 
-Importing this room registers `Trace` and `TraceBatch` as pytrees.
+Importing this package registers `Trace` and `TraceBatch` as pytrees.
 """
 
 import jax

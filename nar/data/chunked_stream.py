@@ -1,8 +1,8 @@
-"""Time chunks: traces of one task and size, one after another in each row of a batch, cut to equal lengths.
+"""Chunked streams: traces of one task and size, consecutive in each row of a batch, cut into time chunks.
 
-With chunks the memory that a step of training needs does not grow with the length of traces (Ibarz et al.
-2022, arXiv 2209.11142, section 3.2). A trace begins with a chunk: where one has ended in the middle of a
-chunk, the rest of that row is padding, and the next trace follows in the next chunk.
+With truncated rollouts over chunks, the memory of a training step does not grow with the length of traces
+(Ibarz et al. 2022, arXiv 2209.11142, section 3.2). Traces start at chunk boundaries: where one ends within a
+chunk, the rest of that row is padding, and the next trace starts with the next chunk.
 """
 
 from typing import NamedTuple, Protocol
@@ -11,46 +11,46 @@ import numpy as np
 
 from nar.traces import Probes, Trace, TraceBatch
 
-REMEMBERED = 64
-"""How many chunks back a lane can go without drawing its traces from the first one on again."""
+MAX_CURSORS = 64
+"""Number of past chunks to which a stream can return without sampling its traces again from the start."""
 
 
-class Source(Protocol):
-    """Where traces come from."""
+class TraceSource(Protocol):
+    """A function that returns traces by index."""
 
     def __call__(self, first: int, count: int) -> TraceBatch:
-        """Traces `first` ... `first + count - 1` of an endless series, after transforms."""
+        """Traces `first` ... `first + count - 1` of an infinite series, after transforms."""
         ...
 
 
 class _Cursor(NamedTuple):
-    """Where the rows stand when a chunk begins.
+    """State of the rows at the start of a chunk.
 
     Attributes:
-      indices: [B], which trace is in each row.
-      offsets: [B] int32, how many steps of it lie behind.
-      unused: index of the first trace that was in no row yet.
+      indices: [B], index of the trace in each row.
+      offsets: [B] int32, number of its steps in earlier chunks.
+      next_index: index of the next unused trace.
     """
 
     indices: np.ndarray
     offsets: np.ndarray
-    unused: int
+    next_index: int
 
 
 class ChunkedStream:
-    """The chunks of one endless series of traces.
+    """The chunks of an infinite series of traces.
 
-    Which traces are in a chunk depends on the lengths of all before them: a chunk far ahead, or far behind,
-    is found by drawing those.
+    The traces of a chunk depend on the lengths of all earlier traces, so random access to a distant chunk has
+    to sample those.
     """
 
-    def __init__(self, source: Source, batch_size: int, chunk_length: int) -> None:
-        """Draws nothing yet.
+    def __init__(self, source: TraceSource, batch_size: int, chunk_length: int) -> None:
+        """Samples nothing yet.
 
         Args:
-          source: of traces.
-          batch_size: how many rows there are.
-          chunk_length: how many steps of a network a chunk is.
+          source: source of transformed traces.
+          batch_size: number of rows.
+          chunk_length: network steps per chunk.
         """
         self._source = source
         self._chunk_length = chunk_length
@@ -60,10 +60,10 @@ class ChunkedStream:
         self._number = -1
 
     def chunk(self, number: int) -> TraceBatch:
-        """Chunk `number` of all rows: `chunk_length` + 1 steps of hints, the last being the next one's first.
+        """Chunk `number` of all rows: `chunk_length` + 1 steps of hints, the last also starts the next chunk.
 
-        Its `offsets` say which step of each trace is the first here, its `lengths` how long the whole traces
-        are. Not to be asked by two threads at once.
+        Its `offsets` are the steps at which it starts in each trace; its `lengths` are those of the whole
+        traces. Not thread-safe.
         """
         if not 0 <= self._number <= number:
             self._number = max(known for known in self._cursors if known <= number)
@@ -77,21 +77,21 @@ class ChunkedStream:
         return [traces.trace(row) for row in range(count)]
 
     def _advance(self) -> None:
-        """Goes to the next chunk; in rows whose trace has ended the next trace begins."""
-        indices, offsets, unused = self._cursors[self._number]
-        behind = offsets + self._chunk_length
-        ended = np.array([trace.length - 1 for trace in self._traces]) <= behind
+        """Moves to the next chunk; rows whose trace has ended start the next trace."""
+        indices, offsets, next_index = self._cursors[self._number]
+        steps_done = offsets + self._chunk_length
+        ended = np.array([trace.length - 1 for trace in self._traces]) <= steps_done
         rows = np.flatnonzero(ended)
         if rows.size:
             indices = indices.copy()
-            indices[rows] = unused + np.arange(rows.size)
-            for row, trace in zip(rows, self._draw(unused, rows.size), strict=True):
+            indices[rows] = next_index + np.arange(rows.size)
+            for row, trace in zip(rows, self._draw(next_index, rows.size), strict=True):
                 self._traces[row] = trace
         self._number += 1
-        offsets = np.where(ended, 0, behind).astype(np.int32)
-        self._cursors[self._number] = _Cursor(indices, offsets, unused + rows.size)
-        if self._number > REMEMBERED:
-            self._cursors.pop(self._number - REMEMBERED, None)
+        offsets = np.where(ended, 0, steps_done).astype(np.int32)
+        self._cursors[self._number] = _Cursor(indices, offsets, next_index + rows.size)
+        if self._number > MAX_CURSORS:
+            self._cursors.pop(self._number - MAX_CURSORS, None)
 
     def _cut(self, offsets: np.ndarray) -> TraceBatch:
         num_steps = self._chunk_length + 1
@@ -118,9 +118,9 @@ def _stacked(rows: list[Probes]) -> Probes:
 
 
 def slice_chunk(batch: TraceBatch, first_step: int, chunk_length: int) -> TraceBatch:
-    """Steps `first_step` ... `first_step + chunk_length` of whole traces, padded with zeros at their end.
+    """Cuts steps `first_step` ... `first_step + chunk_length` out of whole traces, zero-padded at the end.
 
-    Of traces that have ended before nothing counts.
+    Traces that end before `first_step` contribute nothing to the loss.
     """
     stop = first_step + chunk_length + 1
 

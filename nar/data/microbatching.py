@@ -1,8 +1,8 @@
-"""Which traces of a batch are together, where a training step takes it in parts, one after another.
+"""Micro-batches: groups the traces of a batch by length, for gradient accumulation.
 
-A part takes as many steps of the network as its longest trace. With the short traces in one part and the long
-ones in another, fewer steps are computed for traces that have ended; and a part that fits the caches of a CPU
-is quicker. What is learned stays the same: the gradients of all parts are added
+A micro-batch takes as many network steps as its longest trace. Grouping short and long traces separately
+wastes fewer steps on traces that have ended, and micro-batches that fit into the caches of a CPU run faster.
+The result is unchanged, since the gradients of all micro-batches are summed
 (`nar.training.train_step.gradient_accumulation`).
 """
 
@@ -12,38 +12,39 @@ from nar.data.padding import reorder
 from nar.traces import TraceBatch
 
 AUTO_MICROBATCHES = 0
-"""Instead of a number of parts: as many as suit the caches of a CPU."""
+"""Value of `num_microbatches` that chooses the number by the shape of the batch, for the caches of a CPU."""
 
-PAIRS = 1800
-"""By shape, a part has no fewer pairs of nodes, or else its operations are too small to be quick."""
+MIN_NODE_PAIRS = 1800
+"""Least node pairs (B * N**2) per automatic micro-batch: smaller operations are inefficient."""
 
 MAX_MICROBATCHES = 32
-"""By shape, there are no more. At n = 64 and batch size 32 that is one trace in each."""
+"""Most automatic micro-batches. At n = 64 and batch size 32, each is a single trace."""
 
 
 def count_microbatches(batch: TraceBatch, num_microbatches: int) -> int:
-    """In how many parts a batch is taken: `num_microbatches`, or what `AUTO_MICROBATCHES` makes of it."""
+    """Number of micro-batches of a batch, with `AUTO_MICROBATCHES` resolved by its shape."""
     if num_microbatches != AUTO_MICROBATCHES:
         return num_microbatches
     batch_size, num_nodes = batch.inputs["pos"].shape
-    found = 1
+    number = 1
     while (
-        2 * found <= MAX_MICROBATCHES
-        and batch_size % (2 * found) == 0
-        and batch_size // (2 * found) * num_nodes**2 >= PAIRS
+        2 * number <= MAX_MICROBATCHES
+        and batch_size % (2 * number) == 0
+        and batch_size // (2 * number) * num_nodes**2 >= MIN_NODE_PAIRS
     ):
-        found *= 2
-    return found
+        number *= 2
+    return number
 
 
 def group_by_length(batch: TraceBatch, num_microbatches: int) -> TraceBatch:
-    """The traces in an order in which part p of P, which is the rows p, p + P, ..., has the p-th shortest.
+    """Reorders traces so that micro-batch p of P, rows p, p + P, ..., has the p-th shortest group of traces.
 
     Args:
-      batch: of whole traces, in numpy.
-      num_microbatches: how many there are, or `AUTO_MICROBATCHES`; a single one stays as it is.
+      batch: whole traces, as numpy arrays.
+      num_microbatches: P, or `AUTO_MICROBATCHES`; if it is 1, the batch is returned unchanged.
     """
-    number = count_microbatches(batch, num_microbatches)
-    if number == 1:
+    num_microbatches = count_microbatches(batch, num_microbatches)
+    if num_microbatches == 1:
         return batch
-    return reorder(batch, np.argsort(batch.lengths, kind="stable").reshape(number, -1).T.reshape(-1))
+    order = np.argsort(batch.lengths, kind="stable").reshape(num_microbatches, -1).T.reshape(-1)
+    return reorder(batch, order)

@@ -1,4 +1,4 @@
-"""Padding traces to sizes and lengths that a compiled function knows."""
+"""Padding of trace batches in steps, nodes and rows, so that few shapes are compiled; slicing and joining."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ SHORTEST_BUCKET = 16
 
 
 def bucket_length(num_steps: int) -> int:
-    """The length to which traces of `num_steps` are padded: the next of 16, 32, 64, ...
+    """Length to which traces of `num_steps` steps are padded: the next of 16, 32, 64, ...
 
-    Buckets can be this coarse since the network skips the steps behind the longest trace of a batch.
+    Buckets can be this coarse since the network skips the steps after the longest trace of a batch.
     """
     return max(SHORTEST_BUCKET, 1 << max(num_steps - 1, 0).bit_length())
 
 
 def pad_steps(batch: TraceBatch, num_steps: int) -> TraceBatch:
-    """Pads hints with zeros to `num_steps` steps.
+    """Zero-pads hints to `num_steps` steps.
 
     Raises:
       ValueError: if the batch is longer.
@@ -35,15 +35,15 @@ def pad_steps(batch: TraceBatch, num_steps: int) -> TraceBatch:
 
 
 def pad_nodes(batch: TraceBatch, spec: Spec, num_nodes: int) -> TraceBatch:
-    """Adds nodes that belong to nothing: no edges, pointers to themselves, all else zero.
+    """Pads with isolated nodes: they have no edges, their pointers point to themselves, the rest is zero.
 
     Args:
       batch: traces without padded nodes.
-      spec: of the batch.
+      spec: spec of the batch.
       num_nodes: the new N.
 
     Returns:
-      The padded batch; its `num_nodes` says which nodes are real.
+      The padded batch; its `num_nodes` has the number of real nodes.
 
     Raises:
       ValueError: if the traces have more nodes.
@@ -67,10 +67,10 @@ def pad_nodes(batch: TraceBatch, spec: Spec, num_nodes: int) -> TraceBatch:
 
 
 def pad_batch(batch: TraceBatch, batch_size: int) -> TraceBatch:
-    """Repeats the last trace until there are `batch_size`; the caller drops what is computed for it.
+    """Pads to `batch_size` traces by repeating the last; the caller discards results for the copies.
 
     Raises:
-      ValueError: if there are more already.
+      ValueError: if the batch is larger.
     """
     if batch_size < batch.batch_size:
         raise ValueError(f"cannot pad {batch.batch_size} traces to {batch_size}")
@@ -91,7 +91,7 @@ def pad_batch(batch: TraceBatch, batch_size: int) -> TraceBatch:
 
 
 def take(batch: TraceBatch, rows: slice) -> TraceBatch:
-    """Some traces of a batch, without the steps that only longer traces needed, unless it is a chunk."""
+    """Selects rows of a batch; whole traces are cut to the longest selected length, chunks are not."""
     lengths = batch.lengths[rows]
     longest = int(lengths.max()) if batch.offsets is None else batch.num_steps
     return TraceBatch(
@@ -105,7 +105,7 @@ def take(batch: TraceBatch, rows: slice) -> TraceBatch:
 
 
 def reorder(batch: TraceBatch, order: np.ndarray) -> TraceBatch:
-    """The traces of a batch of whole traces in another order."""
+    """Permutes the rows of a batch of whole traces."""
     return TraceBatch(
         inputs={name: value[order] for name, value in batch.inputs.items()},
         hints={name: value[:, order] for name, value in batch.hints.items()},
@@ -115,7 +115,7 @@ def reorder(batch: TraceBatch, order: np.ndarray) -> TraceBatch:
 
 
 def join(batches: Sequence[TraceBatch]) -> TraceBatch:
-    """The traces of several batches of whole traces with the same nodes, one behind the other."""
+    """Concatenates batches of whole traces with the same number of nodes."""
     longest = max(batch.num_steps for batch in batches)
     padded = [pad_steps(batch, longest) for batch in batches]
 

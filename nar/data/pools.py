@@ -1,9 +1,9 @@
-"""Traces of about the same length in a batch.
+"""Pooled batches: traces of similar length are batched together.
 
-A batch takes as many steps of the network as its longest trace, and what is computed for shorter ones behind
-their ends is in vain. So the batches of one task and size can be made several at a time: their traces are
-sorted by length and dealt out anew. Each trace is in one batch, as before, but batches are less alike, and
-more of them are needed to learn the same: `nar.data.microbatching` has no such price.
+A batch takes as many network steps as its longest trace, so computation after the end of shorter traces is
+wasted. Therefore several batches of one task and size can be sampled at once as a pool, sorted by length and
+split again. Each trace is still used once, but batches differ more from each other, and training needs more
+steps; `nar.data.microbatching` does not have this cost.
 """
 
 import dataclasses
@@ -15,38 +15,40 @@ from nar.data.task import Task
 from nar.traces import TraceBatch
 
 _ORDER = 0x6F72646572
-"""Key word of the order in which the batches of a pool are dealt."""
+"""Key of the random generator for the order of the batches of a pool ("order")."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """The traces of some batches, sorted by length if there are several.
+    """Traces of several consecutive batches, sorted by length; a single batch stays unsorted.
 
     Attributes:
-      number: of the pool, in its task and size.
-      traces: raw ones.
+      index: index of the pool in its stream.
+      traces: raw traces.
     """
 
-    number: int
+    index: int
     traces: TraceBatch
 
 
-def draw_pool(task: Task, size: int, number: int, num_batches: int, batch_size: int, seed: int) -> Pool:
-    """The traces of the turns `number * num_batches` ... of a task with a size, `num_batches` of them."""
-    turns = [task.turn(size, number * num_batches + index) for index in range(num_batches)]
-    drawn = join([task.draw(size, seed, turn * batch_size, batch_size) for turn in turns])
-    if num_batches == 1:  # a batch alone stays as it is
-        return Pool(number, drawn)
-    return Pool(number, reorder(drawn, np.argsort(drawn.lengths, kind="stable")))
+def draw_pool(task: Task, size: int, index: int, num_batches: int, batch_size: int, seed: int) -> Pool:
+    """Samples pool `index` of a task and size: the traces of `num_batches` consecutive steps of that size."""
+    task_steps = [task.task_step(size, index * num_batches + offset) for offset in range(num_batches)]
+    traces = join([task.draw(size, seed, task_step * batch_size, batch_size) for task_step in task_steps])
+    if num_batches == 1:
+        return Pool(index, traces)
+    return Pool(index, reorder(traces, np.argsort(traces.lengths, kind="stable")))
 
 
-def rows_of_turn(number: int, num_batches: int, batch_size: int) -> slice:
-    """Which rows of its pool the batch with this number has.
+def batch_rows(stream_step: int, num_batches: int, batch_size: int) -> slice:
+    """Rows of the pool that form the batch of this step.
 
-    The batches of a pool come in an order of chance, or else each pool would begin with short traces. It is
-    the same for all seeds, so that replicas, which share the steps of the longest, take long traces together.
+    The batches of a pool are used in random order, since otherwise each pool would start with short traces.
+    The order is the same for all seeds: seeds trained together share the number of network steps, so they
+    should get their long traces at the same step.
     """
-    pool, place = divmod(number, num_batches)
+    pool, position = divmod(stream_step, num_batches)
     key = np.array([_ORDER, pool], np.uint64)
-    start = int(np.random.Generator(np.random.Philox(key=key)).permutation(num_batches)[place]) * batch_size
+    order = np.random.Generator(np.random.Philox(key=key)).permutation(num_batches)
+    start = int(order[position]) * batch_size
     return slice(start, start + batch_size)

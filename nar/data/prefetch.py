@@ -1,4 +1,4 @@
-"""Batches ahead of training, made in a thread."""
+"""Prefetching: a thread generates batches ahead of the training loop."""
 
 import concurrent.futures
 import contextlib
@@ -8,34 +8,34 @@ from typing import Any, Protocol
 from nar.data.task_schedule import TaskSchedule
 
 
-class Named(Protocol):
-    """What is trained in a step."""
+class NamedTask(Protocol):
+    """A task with a name."""
 
     @property
     def name(self) -> str:
-        """By which the network knows it."""
+        """Name of the task in the network."""
         ...
 
 
 class Stream(Protocol):
-    """Where batches come from."""
+    """A source of training batches by step."""
 
     @property
     def task_schedule(self) -> TaskSchedule:
-        """Whose turn it is."""
+        """The schedule that assigns steps to tasks."""
         ...
 
     @property
     def num_leading_axes(self) -> int:
-        """How many axes arrays have before those of a `TraceBatch`."""
+        """Number of array axes before those of a `TraceBatch` (1 for several seeds)."""
         ...
 
-    def task(self, step: int) -> Named:
-        """What is trained in a step."""
+    def task(self, step: int) -> NamedTask:
+        """The task of a step."""
         ...
 
     def stream_key(self, step: int) -> str | None:
-        """Which lane the chunk of a step is of, or None if traces are whole."""
+        """Key of the chunked stream that a step belongs to; None for whole traces."""
         ...
 
     def batch(self, step: int) -> Any:
@@ -43,24 +43,24 @@ class Stream(Protocol):
         ...
 
 
-Made = Callable[[int, Any], Any]
-"""(step, batch) -> what is made of the batch, in the same thread."""
+PrepareFn = Callable[[int, Any], Any]
+"""(step, batch) -> prepared batch; called in the prefetching thread."""
 
 
 def prefetch(
-    stream: Stream, start: int, stop: int, depth: int = 4, then: Made = lambda step, batch: batch
+    stream: Stream, start: int, stop: int, depth: int = 4, prepare: PrepareFn = lambda step, batch: batch
 ) -> Generator[Any]:
-    """Batches of the steps `start` ... `stop - 1`, made `depth` steps ahead in a thread.
+    """Yields the batches of steps `start` ... `stop - 1`, which a thread generates `depth` steps ahead.
 
-    Those that were made before the weights of tasks changed are made anew. An exception in the thread is
-    raised here, at the step whose batch it was.
+    Batches generated before a change of the task weights are discarded and generated again. An exception in
+    the thread is raised here, at the step of the batch that failed.
 
     Args:
-      stream: of batches.
-      start: the first step.
-      stop: the step behind the last.
-      depth: how many steps ahead.
-      then: what is made of each batch.
+      stream: the stream of batches.
+      start: first step.
+      stop: end of the steps, exclusive.
+      depth: number of batches to prefetch.
+      prepare: applied to each batch in the thread, for example to copy it to devices.
 
     Raises:
       ValueError: if `depth` is less than 1.
@@ -69,35 +69,35 @@ def prefetch(
         raise ValueError(f"depth must be at least 1, got {depth}")
 
     def make(step: int) -> Any:
-        return then(step, stream.batch(step))
+        return prepare(step, stream.batch(step))
 
     with concurrent.futures.ThreadPoolExecutor(1, "nar-batches") as pool:
-        ahead: list[concurrent.futures.Future[Any]] = []
-        changes = stream.task_schedule.changes
+        pending: list[concurrent.futures.Future[Any]] = []
+        version = stream.task_schedule.version
         try:
             for step in range(start, stop):
-                if changes != stream.task_schedule.changes:
-                    changes = stream.task_schedule.changes
-                    concurrent.futures.wait([future for future in ahead if not future.cancel()])
-                    ahead.clear()
-                wanted = range(step + len(ahead), min(step + depth, stop))
-                ahead += [pool.submit(make, later) for later in wanted]
-                yield ahead.pop(0).result()
+                if version != stream.task_schedule.version:
+                    version = stream.task_schedule.version
+                    concurrent.futures.wait([future for future in pending if not future.cancel()])
+                    pending.clear()
+                upcoming = range(step + len(pending), min(step + depth, stop))
+                pending += [pool.submit(make, later) for later in upcoming]
+                yield pending.pop(0).result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextlib.contextmanager
-def prefetch_first_batch(stream: Stream, then: Made = lambda step, batch: batch) -> Generator[None]:
-    """Draws the first batch in a thread while something else is done, since samplers may be compiled for it.
+def prefetch_first_batch(stream: Stream, prepare: PrepareFn = lambda step, batch: batch) -> Generator[None]:
+    """Generates the first batch in a thread while the block runs, so that samplers are compiled meanwhile.
 
-    Meanwhile nobody else may ask for a batch. At the end the thread is waited for; an error in it is left to
-    whoever asks for that batch.
+    The block must not request batches. On exit, waits for the thread and drops its exceptions: they are
+    raised when the batch is requested.
 
     Args:
-      stream: of batches.
-      then: what is done with the batch.
+      stream: the stream of batches.
+      prepare: applied to the batch in the thread.
     """
     with concurrent.futures.ThreadPoolExecutor(1, "nar-first-batch") as pool:
-        pool.submit(lambda: then(0, stream.batch(0)))
+        pool.submit(lambda: prepare(0, stream.batch(0)))
         yield

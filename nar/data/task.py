@@ -1,4 +1,4 @@
-"""One algorithm as it is trained."""
+"""Task: an algorithm with its problem sizes, problem options and transforms."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,14 +12,17 @@ from nar.traces import TraceBatch, sample_traces, zero_traces
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """One algorithm as it is trained.
+    """A training task: one algorithm, and how its batches are generated.
+
+    The steps of a task cycle through its sizes. A `task_step` counts the steps of the task; a `stream_step`
+    counts its steps of one size, which form one stream (see `stream_key`).
 
     Attributes:
-      algorithm: what is learned.
-      sizes: problem sizes, taken in turn.
-      problem_options: for every problem that is drawn.
-      transforms: from traces to what the network sees.
-      batch_size: traces of a batch; None for that of the stream.
+      algorithm: the algorithm to learn.
+      sizes: problem sizes, used cyclically.
+      problem_options: options of the problem sampler.
+      transforms: transforms from raw traces to the traces that the network is trained on.
+      batch_size: traces per batch; None for the batch size of the stream.
     """
 
     algorithm: Algorithm
@@ -44,38 +47,38 @@ class Task:
 
     @property
     def spec(self) -> Spec:
-        """What the network is built for."""
+        """Spec of the transformed traces, for which the network is built."""
         return self.transforms.spec(self.algorithm)
 
-    def size(self, turn: int) -> int:
-        """The size of its turn of this number."""
-        return self.sizes[turn % len(self.sizes)]
+    def size(self, task_step: int) -> int:
+        """Problem size of a step of the task."""
+        return self.sizes[task_step % len(self.sizes)]
 
-    def stream_key(self, turn: int) -> str:
-        """What its turns with the same size are called together: `bfs/16`."""
-        return f"{self.name}/{self.size(turn)}"
+    def stream_key(self, task_step: int) -> str:
+        """Key of the stream that a step belongs to, shared by all steps with the same size: `bfs/16`."""
+        return f"{self.name}/{self.size(task_step)}"
 
-    def turn_within_lane(self, turn: int) -> int:
-        """How many turns before this one had its size."""
-        rounds, place = divmod(turn, len(self.sizes))
-        size = self.sizes[place]
-        return rounds * self.sizes.count(size) + self.sizes[:place].count(size)
+    def stream_step(self, task_step: int) -> int:
+        """Number of earlier steps of the task with the same size."""
+        cycles, position = divmod(task_step, len(self.sizes))
+        size = self.sizes[position]
+        return cycles * self.sizes.count(size) + self.sizes[:position].count(size)
 
-    def turn(self, size: int, number: int) -> int:
-        """Its turn before which it had this size so many times."""
-        places = [place for place, other in enumerate(self.sizes) if other == size]
-        rounds, place = divmod(number, len(places))
-        return rounds * len(self.sizes) + places[place]
+    def task_step(self, size: int, stream_step: int) -> int:
+        """Inverse of `stream_step`, for a given size."""
+        positions = [position for position, other in enumerate(self.sizes) if other == size]
+        cycles, index = divmod(stream_step, len(positions))
+        return cycles * len(self.sizes) + positions[index]
 
     def draw(self, size: int, seed: int, first: int, count: int) -> TraceBatch:
-        """Traces `first` ... `first + count - 1` of the series of this size and seed, before transforms.
+        """Raw traces `first` ... `first + count - 1` of the series of this size and seed, before transforms.
 
-        They do not wait for numba, so that the first steps need not.
+        Does not wait for numba to compile, so that the first training steps start early.
         """
         return sample_traces(
             self.name, size, count, seed, first=first, wait_for_compilation=False, **self.problem_options
         )
 
-    def blank(self, size: int, count: int) -> TraceBatch:
-        """Zeros in the shapes of so many traces of this size, before transforms."""
+    def zero_traces(self, size: int, count: int) -> TraceBatch:
+        """All-zero traces in the shapes of `count` raw traces of this size, before transforms."""
         return zero_traces(self.name, size, count, **self.problem_options)

@@ -1,4 +1,4 @@
-"""Whose turn it is: each task has its share of the steps, as evenly as can be."""
+"""Task schedule: assigns training steps to tasks in proportion to their sampling weights."""
 
 import math
 import threading
@@ -7,23 +7,24 @@ from typing import Any, NamedTuple
 
 
 class ScheduledStep(NamedTuple):
-    """One step of a task.
+    """The task that a training step is assigned to.
 
     Attributes:
-      task: its index.
-      number: how many turns it had before.
+      task: index of the task.
+      task_step: number of earlier steps of this task.
     """
 
     task: int
-    number: int
+    task_step: int
 
 
 class TaskSchedule:
-    """Hands out steps to tasks in proportion to their weights; with equal weights that is round robin.
+    """Assigns steps to tasks in proportion to their weights; with equal weights this is round robin.
 
-    At each step every task is owed its weight more; the one that is owed most, the first of equals, has its
-    turn and pays the sum of all weights (smooth weighted round robin). Nothing is drawn at random, so that no
-    task has a streak, and runs with different seeds train the same tasks at the same steps.
+    Smooth weighted round robin: at each step, every task gains its weight as credit; the task with the most
+    credit (the first among equals) is scheduled and pays the sum of all weights. The schedule is
+    deterministic, so that no task has a streak, and runs with different seeds train the same tasks at the
+    same steps.
 
     Weights may change during training; `state_dict` has the whole state. Threads may share the object.
     """
@@ -32,94 +33,96 @@ class TaskSchedule:
         """Starts at step 0.
 
         Args:
-          weights: of each task, before the first change.
+          weights: sampling weight of each task, until `set_weights` changes them.
 
         Raises:
-          ValueError: if the weights are not valid.
+          ValueError: if the weights are invalid.
         """
         check_weights(weights)
         self._lock = threading.Lock()
-        self._changes = 0
-        self._last: tuple[int, ScheduledStep] | None = None
-        self._start_from(0, [0] * len(weights), weights)
+        self._version = 0
+        self._last_before_change: tuple[int, ScheduledStep] | None = None
+        self._restart(0, [0] * len(weights), weights)
 
-    def _start_from(self, step: int, numbers: Sequence[int], weights: Sequence[float]) -> None:
+    def _restart(self, step: int, steps_per_task: Sequence[int], weights: Sequence[float]) -> None:
         self._start = step
-        self._numbers_at_start = list(numbers)
+        self._initial_counts = list(steps_per_task)
         self._weights = [float(weight) for weight in weights]
-        self._turns: list[ScheduledStep] = []
-        self._numbers = list(numbers)
-        self._owed = [0.0] * len(self._weights)
+        self._scheduled: list[ScheduledStep] = []
+        self._counts = list(steps_per_task)
+        self._credits = [0.0] * len(self._weights)
 
     def load_state_dict(self, metadata: Mapping[str, Any]) -> None:
-        """Restores the state saved in the metadata of a checkpoint, if there is any."""
-        memory = metadata.get("task_schedule")
-        if memory:
+        """Restores the state from the metadata of a checkpoint, if it has any."""
+        state = metadata.get("task_schedule")
+        if state:
             with self._lock:
-                self._start_from(memory["step"], memory["numbers"], memory["weights"])
-                self._changes += 1
+                self._restart(state["step"], state["numbers"], state["weights"])
+                self._version += 1
 
     def __call__(self, step: int) -> ScheduledStep:
-        """Whose turn step `step` is: any since the last change of weights, or the one before it."""
+        """The task of step `step`, which must not be earlier than the step before the last weight change."""
         with self._lock:
-            return self._turn(step)
+            return self._scheduled_step(step)
 
-    def _turn(self, step: int) -> ScheduledStep:
-        if self._last and step == self._last[0]:
-            return self._last[1]
+    def _scheduled_step(self, step: int) -> ScheduledStep:
+        if self._last_before_change and step == self._last_before_change[0]:
+            return self._last_before_change[1]
         assert step >= self._start, (step, self._start)
         if len(set(self._weights)) == 1:
             rounds, task = divmod(step - self._start, len(self._weights))
-            return ScheduledStep(task, self._numbers_at_start[task] + rounds)
-        while len(self._turns) <= step - self._start:
-            self._turns.append(self._next())
-        return self._turns[step - self._start]
+            return ScheduledStep(task, self._initial_counts[task] + rounds)
+        while len(self._scheduled) <= step - self._start:
+            self._scheduled.append(self._next())
+        return self._scheduled[step - self._start]
 
     def _next(self) -> ScheduledStep:
-        self._owed = [owed + weight for owed, weight in zip(self._owed, self._weights, strict=True)]
-        task = self._owed.index(max(self._owed))
-        self._owed[task] -= sum(self._weights)
-        self._numbers[task] += 1
-        return ScheduledStep(task, self._numbers[task] - 1)
+        self._credits = [credit + weight for credit, weight in zip(self._credits, self._weights, strict=True)]
+        task = self._credits.index(max(self._credits))
+        self._credits[task] -= sum(self._weights)
+        self._counts[task] += 1
+        return ScheduledStep(task, self._counts[task] - 1)
 
     def set_weights(self, step: int, weights: Sequence[float]) -> None:
-        """Gives the tasks other weights from a step on, which must not lie before the last change.
+        """Changes the weights from step `step` on, which must not be earlier than the last weight change.
 
         Raises:
-          ValueError: if the weights are not valid.
+          ValueError: if the weights are invalid.
         """
         check_weights(weights)
         if len(weights) != len(self._weights):
-            raise ValueError(f"{len(self._weights)} sampling weights are needed, got {len(weights)}")
-        numbers = self.numbers(step)
+            raise ValueError(f"expected {len(self._weights)} sampling weights, got {len(weights)}")
+        steps_per_task = self.steps_per_task(step)
         with self._lock:
-            self._last = (step - 1, self._turn(step - 1)) if step > self._start else self._last
-            self._start_from(step, numbers, weights)
-            self._changes += 1
+            self._last_before_change = (
+                (step - 1, self._scheduled_step(step - 1)) if step > self._start else self._last_before_change
+            )
+            self._restart(step, steps_per_task, weights)
+            self._version += 1
 
-    def numbers(self, step: int) -> list[int]:
-        """How many turns each task had before a step, which must not lie before the last change."""
+    def steps_per_task(self, step: int) -> list[int]:
+        """Steps of each task before `step`, which must not be earlier than the last weight change."""
         with self._lock:
-            numbers = list(self._numbers_at_start)
+            steps_per_task = list(self._initial_counts)
             for earlier in range(self._start, step):
-                numbers[self._turn(earlier).task] += 1
-            return numbers
+                steps_per_task[self._scheduled_step(earlier).task] += 1
+            return steps_per_task
 
     @property
-    def changes(self) -> int:
-        """How often weights were changed: what was asked before a change may not hold behind it."""
-        return self._changes
+    def version(self) -> int:
+        """Number of weight changes so far; steps scheduled under an earlier version may be outdated."""
+        return self._version
 
     def state_dict(self) -> dict[str, Any]:
-        """To be saved with a checkpoint; nothing if weights were never changed."""
-        if not self._changes:
+        """State for the metadata of a checkpoint; empty if weights were never changed."""
+        if not self._version:
             return {}
-        memory = {"step": self._start, "numbers": self._numbers_at_start, "weights": self._weights}
-        return {"task_schedule": memory}
+        state = {"step": self._start, "numbers": self._initial_counts, "weights": self._weights}
+        return {"task_schedule": state}
 
 
 def check_weights(weights: Sequence[float]) -> None:
-    """Raises ValueError unless these are numbers of at least 0, and not all are 0."""
+    """Raises ValueError unless all weights are finite and non-negative, and at least one is positive."""
     for weight in weights:
         is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not is_number or not 0 <= weight < math.inf:

@@ -1,7 +1,7 @@
-"""The transforms of the recipe: what the network sees instead of the raw trace.
+"""Transforms from raw traces to the traces that the network is trained on.
 
-Each transform changes the spec and, in the same way, every batch; all are plain numpy. The recipe is that of
-Ibarz et al. (arXiv 2209.11142, section 3 and appendix A).
+Each transform changes the spec and every batch consistently, in numpy. They follow Ibarz et al.
+(arXiv 2209.11142, section 3 and appendix A).
 """
 
 import dataclasses
@@ -13,19 +13,19 @@ from nar.specs import DTYPES, Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 
 FIRST_SUFFIX = "_mask"
-"""A permutation `pred` is decoded as a cyclic pointer `pred` and a mark `pred_mask` of its first node."""
+"""Suffix of first-node masks: a permutation `pred` becomes cyclic pointers `pred` and a mask `pred_mask`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Transforms:
-    """Which transforms are applied.
+    """The transforms to apply.
 
     Attributes:
-      random_positions: `pos` becomes an ordered run of random numbers (two runs for two strings), so that a
-        network cannot rely on its spacing, which depends on the size.
-      fixed_hints_as_inputs: hints that never change become inputs: `pred_h` becomes `pred`.
-      cyclic_permutations: outputs that should be permutations become a `PERMUTATION_POINTER`, decoded by
-        Sinkhorn iterations, and a `MASK_ONE`; if False they are plain pointers.
+      random_positions: replaces `pos` by sorted random numbers (one sorted run per string), so that a network
+        cannot rely on their spacing, which depends on the size.
+      fixed_hints_as_inputs: turns hints that never change into inputs: `pred_h` becomes `pred`.
+      cyclic_permutations: turns `SHOULD_BE_PERMUTATION` outputs into a `PERMUTATION_POINTER`, decoded by
+        Sinkhorn iterations, and a `MASK_ONE`; if False, they become plain pointers.
     """
 
     random_positions: bool = True
@@ -33,7 +33,7 @@ class Transforms:
     cyclic_permutations: bool = True
 
     def spec(self, algorithm: Algorithm) -> Spec:
-        """The spec that the network is built for."""
+        """Spec of the transformed traces, for which the network is built."""
         spec = algorithm.spec
         if self.fixed_hints_as_inputs:
             spec = _fixed_hints_spec(spec, algorithm.fixed_hints)
@@ -42,13 +42,13 @@ class Transforms:
     def apply(
         self, algorithm: Algorithm, batch: TraceBatch, uniforms: np.ndarray | None = None
     ) -> TraceBatch:
-        """The batch that the network sees.
+        """Applies the transforms to a batch.
 
         Args:
-          algorithm: whose traces these are.
-          batch: raw traces; those without outputs stay without.
-          uniforms: [B, N] numbers in [0, 1) for random positions; without them positions stay as they are,
-            which is what validation and test do.
+          algorithm: the algorithm of the traces.
+          batch: raw traces, with or without outputs.
+          uniforms: [B, N] numbers in [0, 1) for random positions; None keeps the positions, as in validation
+            and test.
         """
         if self.random_positions and uniforms is not None:
             batch = random_positions(batch, uniforms)
@@ -62,15 +62,15 @@ class Transforms:
 
 
 def random_positions(batch: TraceBatch, uniforms: np.ndarray) -> TraceBatch:
-    """Replaces `pos` by sorted random numbers, run by run; a run starts wherever `pos` is 0.
+    """Replaces `pos` by random numbers that are sorted within each run; a run starts wherever `pos` is 0.
 
     Args:
-      batch: traces with an input `pos` [B, N].
+      batch: traces with an input `pos`, [B, N].
       uniforms: [B, N] numbers in [0, 1).
     """
     pos = batch.inputs["pos"]
     run = np.cumsum(pos == 0, axis=1)
-    # Sorting by (run, value) sorts each run on its own, since runs are numbered from left to right.
+    # Sorting by (run, value) sorts within each run, since runs are numbered from left to right.
     order = np.lexsort((uniforms, run), axis=1)
     new_pos = np.take_along_axis(uniforms, order, axis=1).astype(pos.dtype)
     return dataclasses.replace(batch, inputs={**batch.inputs, "pos": new_pos})
@@ -127,13 +127,14 @@ def _permutations_batch(spec: Spec, batch: TraceBatch, cyclic: bool) -> TraceBat
 
 
 def cyclic_predecessors(pointers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A chain of predecessor pointers as a cyclic permutation and a mark of its first node.
+    """Converts a chain of predecessor pointers to a cyclic permutation and a mask of its first node.
 
     Args:
-      pointers: [B, N]; each node points to the one before it, the first to itself.
+      pointers: [B, N]; each node points to its predecessor, the first node to itself.
 
     Returns:
-      One-hot pointers [B, N, N] in which the first node points to the last, and one-hot first nodes [B, N].
+      One-hot pointers [B, N, N] in which the first node points to the last, and the one-hot mask of the first
+      node [B, N].
     """
     batch_size, num_nodes = pointers.shape
     one_hot = pointers[..., None] == np.arange(num_nodes)

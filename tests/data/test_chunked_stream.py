@@ -208,7 +208,7 @@ def test_sizes_that_come_twice_share_a_lane():
     keys = [stream.stream_key(step) for step in range(12)]
     assert keys == ["bfs/4", "quickselect/4", "bfs/7", "quickselect/7", "bfs/4", "quickselect/4"] * 2
     task = stream.tasks[0]
-    assert [task.turn_within_lane(turn) for turn in range(7)] == [0, 0, 1, 2, 1, 3, 4]
+    assert [task.stream_step(turn) for turn in range(7)] == [0, 0, 1, 2, 1, 3, 4]
     again = chunked_stream(sizes=(4,))
     for turn, step in enumerate([0, 4, 6, 10]):
         for one, other in zip(

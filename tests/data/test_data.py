@@ -398,7 +398,7 @@ def test_batches_are_padded_to_buckets(name):
     [(32, 4, 1), (32, 7, 1), (32, 11, 2), (32, 13, 2), (32, 16, 4), (32, 64, 32), (30, 16, 2), (1, 64, 1)],
 )
 def test_parts_by_shape(batch_size, num_nodes, expected):
-    batch = task_of("minimum", sizes=(num_nodes,)).blank(num_nodes, batch_size)
+    batch = task_of("minimum", sizes=(num_nodes,)).zero_traces(num_nodes, batch_size)
     assert count_microbatches(batch, AUTO_MICROBATCHES) == expected
     assert count_microbatches(batch, 3) == 3
 
@@ -534,8 +534,8 @@ def test_one_batch_is_no_pool():
 @pytest.mark.parametrize("sizes", [(5,), (5, 7), (5, 5, 7), (7, 5, 7, 4, 5)])
 def test_turns_of_a_size(sizes):
     task = task_of("bfs", sizes=sizes)
-    for turn in range(12):
-        assert task.turn(task.size(turn), task.turn_within_lane(turn)) == turn
+    for step in range(12):
+        assert task.task_step(task.size(step), task.stream_step(step)) == step
 
 
 @pytest.mark.parametrize("depth", [1, 3, 100])
@@ -584,8 +584,8 @@ def test_prefetch_ends_its_thread_when_nobody_listens():
         ({"batch_size": 0}, "batch_size must be a positive multiple of the 1 processes, got 0"),
         ({"batch_size": -2}, "got -2"),
         ({"num_processes": 3}, "batch_size must be a positive multiple of the 3 processes, got 4"),
-        ({"process": 2, "num_processes": 2}, "process must lie in 0 to 1, got 2"),
-        ({"process": -1}, "process must lie in 0 to 0, got -1"),
+        ({"process": 2, "num_processes": 2}, "process must be from 0 to 1, got 2"),
+        ({"process": -1}, "process must be from 0 to 0, got -1"),
         ({"num_processes": 0}, "num_processes must be at least 1, got 0"),
         ({"tasks": []}, "at least one task"),
         ({"pooled_batches": 0}, "pooled_batches must be an integer of at least 1, got 0"),

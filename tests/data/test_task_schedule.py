@@ -20,7 +20,7 @@ def tasks_of(task_schedule, steps):
 def test_equal_weights_are_round_robin(weight, count):
     task_schedule = TaskSchedule([weight] * count)
     assert tasks_of(task_schedule, range(12)) == [step % count for step in range(12)]
-    assert [task_schedule(step).number for step in range(12)] == [step // count for step in range(12)]
+    assert [task_schedule(step).task_step for step in range(12)] == [step // count for step in range(12)]
 
 
 @given(weights=WEIGHTS)
@@ -89,7 +89,7 @@ def test_bad_weights(weights, message):
 
 
 def test_all_tasks_need_a_weight():
-    with pytest.raises(ValueError, match="2 sampling weights are needed, got 1"):
+    with pytest.raises(ValueError, match="expected 2 sampling weights, got 1"):
         TaskSchedule([1, 1]).set_weights(0, [1])
 
 
@@ -107,4 +107,4 @@ def test_batches_made_before_a_change_are_made_anew():
         if step == 7:
             ahead.task_schedule.set_weights(8, [1, 0])
     assert names == ["bfs", "minimum"] * 2 + ["minimum"] * 4 + ["bfs"] * 4
-    assert [ahead.task_schedule(step).number for step in range(8, 12)] == [2, 3, 4, 5]
+    assert [ahead.task_schedule(step).task_step for step in range(8, 12)] == [2, 3, 4, 5]

@@ -77,7 +77,7 @@ def fit(
         stream,
         start,
         num_steps,
-        then=functools.partial(prepare_batch, stream, devices, background_compilation),
+        prepare=functools.partial(prepare_batch, stream, devices, background_compilation),
     )
     agree, interrupted = _Agreement(devices), False
     with _Interruption() as interruption:
