@@ -101,7 +101,7 @@ def test_a_run_with_any_file_damaged_ends_as_an_undisturbed_one_or_says_why_not(
             best = outcome(finished)["best_step"]
             assert name == pathlib.Path(f"checkpoints/step_{best}.npz") and which == "finished"
         elif metrics_of(workdir) != metrics_of(finished):
-            assert name.name == "metrics.jsonl" and "is not as it was written" in caplog.text
+            assert name.name == "metrics.jsonl" and "differs from what was written" in caplog.text
 
 
 @pytest.mark.parametrize("which", ["finished", "unfinished"])

@@ -212,6 +212,6 @@ def test_a_run_in_two_parts_equals_one_without_a_break(finished, tmp_path):
 def test_a_function_of_sampling_must_name_all_tasks():
     callback = UpdateTaskWeights(TaskSchedule([1, 1]), ["bfs", "dfs"], lambda scores, step: {"bfs": 1.0})
     metrics = {"validation/score": 0.5, "validation/bfs/score": 0.5, "validation/dfs/score": 0.5}
-    with pytest.raises(ValueError, match="must give a weight to each of bfs, dfs, got"):
+    with pytest.raises(ValueError, match="must return a weight for each of bfs, dfs, got"):
         callback.after_step(1, None, metrics)
     callback.after_step(1, None, {"loss": 1.0})

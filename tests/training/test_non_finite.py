@@ -226,13 +226,13 @@ def test_restore_goes_back_to_the_scored_checkpoint_and_on_with_later_data(poiso
 
 
 def test_too_many_returns_to_one_checkpoint_stop(poisoned, tmp_path):
-    with pytest.raises(FloatingPointError, match=r"step 4 .*training went back 1 times already"):
+    with pytest.raises(FloatingPointError, match=r"step 4 .*a checkpoint was restored 1 times already"):
         poisoned.run(tmp_path, "restore", limit=1)
 
 
 def test_checkpoints_of_restored_states_do_not_begin_the_count_anew(poisoned, tmp_path):
     """The state of step 5 is that of step 0 again: training has not got there by itself."""
-    with pytest.raises(FloatingPointError, match=r"step 7 .*training went back 3 times already"):
+    with pytest.raises(FloatingPointError, match=r"step 7 .*a checkpoint was restored 3 times already"):
         poisoned.run(tmp_path, "restore", limit=3, bad=(2, 4, 5, 7, 9))
 
 

@@ -261,7 +261,7 @@ def test_changed_metrics_are_noticed(tmp_path, caplog, change):
     assert not caplog.records
     path.unlink() if change is None else path.write_text(change(path.read_text()))
     metrics_callback(tmp_path, start=2, metadata=callback.state_dict()).at_end(None, True)
-    assert f"{path} is not as it was written up to step 2" in caplog.text
+    assert f"{path} differs from what was written up to step 2" in caplog.text
 
 
 def test_lines_behind_the_start_are_dropped(tmp_path):

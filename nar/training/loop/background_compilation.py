@@ -1,7 +1,7 @@
-"""Programs of coming steps, compiled in threads while others are compiled, data drawn and steps taken.
+"""Ahead-of-time compilation of the programs of coming steps, in background threads.
 
-Batches are made some steps ahead (`nar.data.prefetch`), so that the shapes of a run are known before they
-are needed. Tracing a program keeps Python busy; compiling it, which takes longer, does not.
+Batches are prefetched (`nar.data.prefetch`), so shapes are known some steps before they are needed. Tracing
+holds Python's interpreter lock; compilation, which takes longer, does not.
 """
 
 import concurrent.futures
@@ -12,17 +12,17 @@ from typing import Any, Protocol
 
 import jax
 
-MOST_THREADS = 4
-"""As many as batches are made ahead."""
+MAX_THREADS = 4
+"""As many as batches are prefetched."""
 
 
 class Compilable(Protocol):
-    """A step that knows the programs that it runs."""
+    """A training step whose programs can be compiled ahead of time."""
 
     def programs(
         self, state: Any, batch: Any, task: str, stream_key: str | None
     ) -> Mapping[Any, Callable[[], Any]]:
-        """By what tells them apart, how to compile the programs of a step; arguments may be shapes."""
+        """Functions that compile the programs of a step, by program key; arguments may be shapes."""
         ...
 
 
@@ -31,48 +31,48 @@ class DeviceBatch:
     """A batch on its devices.
 
     Attributes:
-      batch: arrays of jax.
-      programs: of its step; each is done once it is compiled.
+      batch: JAX arrays.
+      programs: compilations of the step's programs.
     """
 
     batch: Any
     programs: tuple[concurrent.futures.Future[Any], ...] = ()
 
     def wait(self) -> None:
-        """Until all programs are compiled; an error in compiling is raised here."""
+        """Waits until all programs are compiled; raises any error of their compilation."""
         for program in self.programs:
             program.result()
 
 
 class BackgroundCompilation:
-    """Compiles what the steps of a run need, each program once, from when a batch of its shape is seen."""
+    """Compiles each program of a run once, as soon as a batch of its shape has been drawn."""
 
     def __init__(self, step: Compilable, state: Any) -> None:
-        """Compiles nothing yet.
+        """Starts no compilation yet.
 
         Args:
-          step: of training.
-          state: shapes of it, with their places (`shapes_of`).
+          step: the training step.
+          state: shapes, types and shardings of the state (`shapes_of`).
         """
         self._step = step
         self._state = state
-        number = min(os.cpu_count() or 1, MOST_THREADS)
-        self._pool = concurrent.futures.ThreadPoolExecutor(number, "nar-compile")
+        num_threads = min(os.cpu_count() or 1, MAX_THREADS)
+        self._pool = concurrent.futures.ThreadPoolExecutor(num_threads, "nar-compile")
         self._programs: dict[Hashable, concurrent.futures.Future[Any]] = {}
 
     def __enter__(self) -> "BackgroundCompilation":
         return self
 
     def __exit__(self, *error: object) -> None:
-        """What has not begun is left out."""
+        """Cancels compilations that have not started."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def prepare(self, batch: Any, task: str, stream_key: str | None) -> DeviceBatch:
-        """The batch with its programs; not to be called by two threads at once.
+        """Starts the compilation of the step's programs, if it is new; must not be called concurrently.
 
         Args:
-          batch: arrays of jax.
-          task: of the step.
+          batch: JAX arrays.
+          task: task of the step.
           stream_key: key of the chunked stream, for a chunk.
         """
         programs = self._step.programs(self._state, shapes_of(batch), task, stream_key)
@@ -83,7 +83,7 @@ class BackgroundCompilation:
 
 
 def shapes_of(tree: Any) -> Any:
-    """Shapes, types and places of arrays of jax."""
+    """Shapes, types and shardings of a tree of JAX arrays."""
 
     def shape_of(leaf: jax.Array) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)

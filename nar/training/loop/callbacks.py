@@ -1,4 +1,4 @@
-"""What is done beside training: validation, checkpoints, progress."""
+"""Callbacks of the training loop: validation, task weights, checkpoints, progress bar."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,28 +18,36 @@ from nar.training.state import TrainState
 from nar.training.train_step.update import Metrics
 
 Score = Callable[[Params], dict[str, float]]
-"""params -> scores by name; `validation/score` is the one that decides."""
+"""params -> scores by name; `validation/score` selects the best checkpoint."""
 
 
 TaskWeightFunction = Callable[[Mapping[str, float], int], Mapping[str, float]]
-"""(score of each task on validation, step) -> sampling weight of each task from then on."""
+"""(validation score by task, step) -> sampling weight by task from then on."""
 
 
 class HasStateDict(Protocol):
-    """Something whose memory is saved with each checkpoint, so that a resumed run knows what it knew."""
+    """An object whose state is saved in the metadata of each checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Its memory as plain JSON, by a name of its own."""
+        """JSON-serializable state, under a key that no other object uses."""
         ...
 
 
 class Validate:
-    """Every so many steps, and at the last: scores on validation."""
+    """Computes validation scores every `every` steps and after the last one."""
 
     def __init__(
         self, score: Score, every: int, num_steps: int, early_stopping: EarlyStopping, clock: Clock
     ) -> None:
-        """For a run of `num_steps` steps; it tells `early_stopping` the scores, `clock` the time."""
+        """Makes the callback.
+
+        Args:
+          score: computes scores of parameters.
+          every: number of steps between validations.
+          num_steps: number of steps of the run.
+          early_stopping: updated with each score.
+          clock: measures the time of validation.
+        """
         self._clock = clock
         self._score = score
         self._every = every
@@ -59,54 +67,62 @@ class Validate:
         self._early_stopping.update(scores[SELECTION_METRIC])
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
-        """Nothing: the last step was scored, or the run will go on."""
+        """Does nothing: the last step was scored, or the run will be resumed."""
 
 
 class UpdateTaskWeights:
-    """After each validation: gives tasks other sampling weights, by their scores."""
+    """Sets the sampling weights of the tasks after each validation, depending on their scores."""
 
-    def __init__(self, task_schedule: TaskSchedule, tasks: Sequence[str], weigh: TaskWeightFunction) -> None:
+    def __init__(
+        self, task_schedule: TaskSchedule, tasks: Sequence[str], weight_function: TaskWeightFunction
+    ) -> None:
         """Makes the callback.
 
         Args:
-          task_schedule: of the training data.
-          tasks: their names, in the order of the turns.
-          weigh: decides.
+          task_schedule: schedule of the training data.
+          tasks: names of the tasks, in the order of the schedule.
+          weight_function: computes the weights.
         """
         self._task_schedule = task_schedule
         self._tasks = tuple(tasks)
-        self._weigh = weigh
+        self._weight_function = weight_function
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
-        """Changes the weights if there are scores, and adds them to the metrics.
+        """Sets the weights if there are scores, and adds them to the metrics.
 
         Raises:
-          ValueError: if the function does not give each task a weight.
+          ValueError: if the function does not return one weight per task.
         """
         if SELECTION_METRIC not in metrics:
             return
         scores = {task: float(metrics[f"validation/{task}/score"]) for task in self._tasks}
-        weights = self._weigh(scores, step)
+        weights = self._weight_function(scores, step)
         if not isinstance(weights, Mapping) or set(weights) != set(self._tasks):
             raise ValueError(
-                f"the function of sampling must give a weight to each of {', '.join(self._tasks)}, "
+                f"the task_sampling function must return a weight for each of {', '.join(self._tasks)}, "
                 f"got {weights!r}"
             )
         self._task_schedule.set_weights(step, [weights[task] for task in self._tasks])
         metrics.update({f"sampling/{task}": np.float64(weights[task]) for task in self._tasks})
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
 class SaveCheckpoints:
-    """A checkpoint of each step that was scored, and of the one where the run was interrupted.
+    """Saves a checkpoint of each step that was scored, and of the step at which the run was interrupted.
 
-    It comes after the callbacks whose notes it saves: what they wrote is on disk before the checkpoint is.
+    It must come after the callbacks whose state it saves, so that their files are on disk before it.
     """
 
     def __init__(self, checkpoints: Checkpoints, stateful: Sequence[HasStateDict], clock: Clock) -> None:
-        """Makes the callback, which saves the notes of all `memories` beside each state."""
+        """Makes the callback.
+
+        Args:
+          checkpoints: the checkpoints of the run.
+          stateful: objects whose state is saved in the metadata.
+          clock: measures the time of saving.
+        """
         self._clock = clock
         self._checkpoints = checkpoints
         self._stateful = stateful
@@ -119,7 +135,7 @@ class SaveCheckpoints:
                 self._checkpoints.save(state, per_seed or float(metrics[SELECTION_METRIC]), self._notes())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
-        """Saves where the run was interrupted."""
+        """Saves the last step if the run was interrupted."""
         if interrupted:
             self._checkpoints.save(state, None, self._notes())
 
@@ -128,23 +144,29 @@ class SaveCheckpoints:
 
 
 class ShowProgress:
-    """A bar with the loss, the latest validation score and the time left."""
+    """Progress bar with the loss, the latest validation score and the remaining time."""
 
     def __init__(self, start: int, num_steps: int, every: int = 10) -> None:
-        """Opens the bar; the loss is read every so many steps."""
+        """Opens the bar.
+
+        Args:
+          start: number of steps already taken.
+          num_steps: number of steps of the run.
+          every: number of steps between updates of the loss, which wait for the device.
+        """
         self._every = every
-        self._shown: dict[str, str] = {}
+        self._postfix: dict[str, str] = {}
         self._bar = tqdm(
             total=num_steps, initial=start, desc="training", unit="step", dynamic_ncols=True, mininterval=0.5
         )
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
-        """Moves the bar."""
+        """Advances the bar."""
         if step % self._every == 0 or SELECTION_METRIC in metrics:
-            self._shown["loss"] = f"{float(np.mean(metrics['loss'])):.3f}"
+            self._postfix["loss"] = f"{float(np.mean(metrics['loss'])):.3f}"
         if SELECTION_METRIC in metrics:
-            self._shown["validation"] = f"{float(metrics[SELECTION_METRIC]):.2%}"
-        self._bar.set_postfix(self._shown, refresh=False)
+            self._postfix["validation"] = f"{float(metrics[SELECTION_METRIC]):.2%}"
+        self._bar.set_postfix(self._postfix, refresh=False)
         self._bar.update()
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:

@@ -1,4 +1,4 @@
-"""The loop. It takes steps; everything else is a callback."""
+"""The training loop. It takes steps; everything else is a callback."""
 
 import functools
 import signal
@@ -20,15 +20,15 @@ from nar.training.train_step.update import Metrics, TrainStep
 
 
 class Callback(Protocol):
-    """Something that is done beside training."""
+    """A callback of the training loop."""
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Called after each step, in the order of the callbacks.
 
         Args:
           step: number of steps taken so far.
-          state: after the step. Its memory is reused by the next one: copy what is to be kept.
-          metrics: of the step; reading one waits for the device. A callback may add to them.
+          state: state after the step. The next step reuses its buffers, so arrays to be kept must be copied.
+          metrics: metrics of the step; reading one waits for the device. Callbacks may add to them.
         """
         ...
 
@@ -49,27 +49,26 @@ def fit(
     non_finite_policy: NonFinitePolicy | None = None,
     background_compilation: BackgroundCompilation | None = None,
 ) -> tuple[TrainState, bool]:
-    """Trains until the state has taken `num_steps` steps, training is over, or until SIGTERM or SIGINT.
+    """Trains for `num_steps` steps in total, or until `should_stop()`, SIGTERM or SIGINT.
 
-    Where several processes train together, a signal to any of them ends all after the same step.
+    If several processes train together, a signal to any of them stops all of them after the same step.
 
     Args:
-      state: where to start, on the devices; it is used up.
-      step_function: as `make_train_step` returns it.
-      stream: the data.
-      num_steps: at how many steps, counted from the very first, to stop.
-      devices: where to train.
+      state: initial state, on the devices; its buffers are donated.
+      train_step: the training step, e.g. of `make_train_step`.
+      stream: the training data.
+      num_steps: total number of steps, including those that `state` has already taken.
+      devices: devices to train on.
       callbacks: called in this order after each step.
-      non_finite_policy: against what is not finite; by default it stops training.
-      is_over: asked before each step whether training should end without it.
-      background_compilation: compiles the programs of the step; without it they are compiled when they are
-        needed.
+      non_finite_policy: handling of non-finite steps; by default training stops.
+      should_stop: called before each step; training ends if it returns True.
+      background_compilation: compiles programs ahead of time; without it they are compiled when first called.
 
     Returns:
-      The new state, and whether training was interrupted.
+      The new state, and whether training was interrupted by a signal.
 
     Raises:
-      FloatingPointError: if something is not finite and the guard stops training.
+      FloatingPointError: if something is not finite and the policy is to stop.
     """
     non_finite_policy = non_finite_policy or NonFinitePolicy()
     start = int(state.step)
@@ -79,26 +78,26 @@ def fit(
         num_steps,
         prepare=functools.partial(prepare_batch, stream, devices, background_compilation),
     )
-    agree, interrupted = _Agreement(devices), False
-    with _Interruption() as interruption:
+    agree, interrupted = _StopConsensus(devices), False
+    with _SignalHandler() as signals:
         for index in range(start, num_steps):
             if should_stop():
                 break
-            asked = time.perf_counter()
+            start_time = time.perf_counter()
             device_batch: DeviceBatch = next(batches)
-            there = time.perf_counter()
+            batch_time = time.perf_counter()
             device_batch.wait()
-            compiled = time.perf_counter()
+            compiled_time = time.perf_counter()
             task = stream.task(index).name
             state, metrics = train_step(state, device_batch.batch, task, stream.stream_key(index))
             state = non_finite_policy.check(index + 1, task, state, metrics)
-            metrics[DATA_WAIT] = np.float64(there - asked)
-            metrics[COMPILATION_WAIT] = np.float64(compiled - there)
+            metrics[DATA_WAIT] = np.float64(batch_time - start_time)
+            metrics[COMPILATION_WAIT] = np.float64(compiled_time - batch_time)
             if devices.must_block:
                 metrics["loss"].block_until_ready()
             for callback in callbacks:
                 callback.after_step(index + 1, state, metrics)
-            interrupted = agree(interruption.asked)
+            interrupted = agree(signals.received)
             if interrupted:
                 break
         batches.close()
@@ -115,7 +114,15 @@ def prepare_batch(
     step: int,
     batch: Any,
 ) -> DeviceBatch:
-    """The batch of a step on its devices; what the step needs is compiled from now on."""
+    """Puts the batch of a step on the devices and starts the compilation of the step's programs.
+
+    Args:
+      stream: the training data.
+      devices: devices to train on.
+      background_compilation: compiles the programs; None for compilation at the first call.
+      step: index of the step, from 0.
+      batch: the batch, as NumPy arrays.
+    """
     on_devices = devices.put_batch(batch, stream.num_leading_axes)
     return (
         background_compilation.prepare(on_devices, stream.task(step).name, stream.stream_key(step))
@@ -124,45 +131,46 @@ def prepare_batch(
     )
 
 
-class _Agreement:
-    """Whether any process was asked to stop; called once a step, and the answer is the same in all.
+class _StopConsensus:
+    """Agreement of all processes on stopping after the same step, if any of them received a signal.
 
-    With several processes the answer is that of the step before, so that none waits for its devices.
+    It is called once per step. With several processes the result is that of the previous step's call, so that
+    no process waits for its devices.
     """
 
     def __init__(self, devices: Devices) -> None:
         self._devices = devices
-        self._before: bool | jax.Array = False
+        self._previous: bool | jax.Array = False
 
-    def __call__(self, asked: bool) -> bool:
+    def __call__(self, stop: bool) -> bool:
         if self._devices.num_processes == 1:
-            return asked
-        before, self._before = self._before, self._devices.any(asked)
+            return stop
+        previous, self._previous = self._previous, self._devices.any(stop)
         if self._devices.must_block:
-            self._before.block_until_ready()
-        return bool(before)
+            self._previous.block_until_ready()
+        return bool(previous)
 
 
-class _Interruption:
-    """Notes SIGTERM and SIGINT, so that the step in progress ends; a second signal acts as usual."""
+class _SignalHandler:
+    """Handler of SIGTERM and SIGINT that lets the current step finish; a second signal acts as usual."""
 
     _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
-        self.asked = False
+        self.received = False
 
-    def __enter__(self) -> "_Interruption":
+    def __enter__(self) -> "_SignalHandler":
         try:
-            self._before = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+            self._original = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
         except ValueError:  # not the main thread, which alone may handle signals
-            self._before = {}
+            self._original = {}
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._original.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: types.FrameType | None) -> None:
+    def _handle(self, number: int, frame: types.FrameType | None) -> None:
         del frame
-        self.asked = True
-        signal.signal(number, self._before[signal.Signals(number)])
+        self.received = True
+        signal.signal(number, self._original[signal.Signals(number)])

@@ -1,4 +1,4 @@
-"""The lines of `metrics.jsonl`, and the same for trackers."""
+"""Writer of `metrics.jsonl` and of the same metrics to trackers."""
 
 import hashlib
 import json
@@ -21,29 +21,29 @@ from nar.training.train_step.update import Metrics
 
 SELECTION_METRIC = "validation/score"
 PER_SEED = f"{SELECTION_METRIC}/seed_index_"
-"""Before the number of a replica: its own score, in the order of the replicas."""
+"""Prefix of the metrics with the validation score of each seed; the index of the seed follows."""
 
 VALIDATION_SECONDS = "validation/seconds"
 
 STEP_TIME = "seconds_in_steps"
-"""Of a line what is left: the time of the steps themselves."""
+"""Time of the steps themselves: what is left of a line's interval."""
 
 DATA_WAIT = "seconds_waiting_for_data"
-"""Of a step how long it waited for its batch; of a line the sum. What is made ahead in time costs nothing."""
+"""Time that steps waited for their batches; zero if batches are prefetched in time."""
 
 COMPILATION_WAIT = "seconds_waiting_for_programs"
-"""Of a step how long it waited for what other threads compile; of a line it is part of `COMPILING`."""
+"""Time that a step waited for background compilation; lines count it under `COMPILING`."""
 
 
 class WriteMetrics:
-    """Every so many steps, and whenever there are scores: a line in `metrics.jsonl`, which trackers get too.
+    """Callback that writes a line to `metrics.jsonl` and to trackers every `every` steps and at validations.
 
-    Losses are means over the steps since the last line, and over replicas, as far as they are finite;
-    `skipped` is the number of steps that were not. A line says where its seconds went: to waiting for data,
-    compiling, validating, saving (after the line before), and the steps themselves.
+    Metrics are means of the finite values over the steps since the last line, and over seeds; `skipped` is
+    the number of skipped steps. The time since the last line is split into waiting for data, compiling,
+    validating, saving (after the last line), and the steps themselves.
 
-    What was heard since the last line is part of `notes`, so that a resumed run writes the lines of an
-    undisturbed one.
+    Metrics since the last line are part of the state dict, so that a resumed run writes the same lines as an
+    uninterrupted one.
     """
 
     def __init__(
@@ -56,36 +56,36 @@ class WriteMetrics:
         clock: Clock,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Drops lines behind the step `start` from which a run goes on.
+        """Removes lines after step `start`, from which the run resumes.
 
         Args:
-          path: of the lines.
-          trackers: are handed all lines; whoever opened them closes them.
-          every: steps between two lines.
-          batch_size: step -> examples of it, the first being step 0.
-          start: steps that were taken before.
-          clock: of the run.
-          notes: of the checkpoint that training goes on from.
+          path: the metrics file.
+          trackers: receive all lines; whoever opened them closes them.
+          every: number of steps between lines.
+          batch_size: step -> number of examples in its batch; steps count from 0.
+          start: number of steps already taken.
+          clock: clock of the run.
+          metadata: metadata of the checkpoint from which training resumes.
         """
-        memory = (metadata or {}).get("metrics", {})
+        saved = (metadata or {}).get("metrics", {})
         text = truncate_lines(path, start)
         self._written = hashlib.sha256(text.encode())
-        if memory.get("sha256", self._written.hexdigest()) != self._written.hexdigest():
+        if saved.get("sha256", self._written.hexdigest()) != self._written.hexdigest():
             logging.warning(
-                "%s is not as it was written up to step %d: lines were lost or changed", path, start
+                "%s differs from what was written up to step %d: lines were lost or changed", path, start
             )
         self._path = path
         self._trackers = tuple(trackers)
         self._every = every
         self._batch_size = batch_size
         self._clock = clock
-        self._rows: list[Metrics] = list(memory.get("rows", []))
+        self._rows: list[Metrics] = list(saved.get("rows", []))
         self._steps = self._examples = 0
         self._waited = self._compiled = 0.0
         self._since = time.perf_counter()
 
     def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
-        """Keeps the metrics until the next line is due."""
+        """Adds the metrics to the current interval, and writes a line if one is due."""
         self._waited += float(metrics.pop(DATA_WAIT, 0.0))
         self._compiled += float(metrics.pop(COMPILATION_WAIT, 0.0))
         self._rows.append(metrics)
@@ -109,10 +109,10 @@ class WriteMetrics:
             tracker.add(step, values, time.time())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
-        """Nothing: all lines are written."""
+        """Does nothing: all lines are written."""
 
     def state_dict(self) -> dict[str, Any]:
-        """To be saved with a checkpoint: what is not yet in a line, and a checksum of all lines."""
+        """State for the metadata of a checkpoint: metrics since the last line, and a checksum of all lines."""
         rows = [
             {name: np.asarray(value, float).tolist() for name, value in row.items()}
             for row in jax.device_get(self._rows)
@@ -126,12 +126,12 @@ class WriteMetrics:
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, float]]:
-    """The lines of a metrics file."""
+    """Reads all lines of a metrics file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def truncate_lines(path: pathlib.Path, last_step: int) -> str:
-    """Drops the lines of a metrics file that lie behind a step, or are damaged; returns the rest."""
+    """Removes damaged lines and those after `last_step` from a metrics file; returns the remaining text."""
     if not path.exists():
         return ""
     with path_in_errors(path):
@@ -143,7 +143,7 @@ def truncate_lines(path: pathlib.Path, last_step: int) -> str:
 
 
 def _step_of(line: str) -> float:
-    """The step of a line; infinite if it is damaged."""
+    """Step of a line; infinity if the line is damaged."""
     try:
         values = json.loads(line)
         return (
@@ -154,7 +154,7 @@ def _step_of(line: str) -> float:
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Means of what is finite, by name; of skipped steps the number."""
+    """Mean of the finite values of each metric; the sum for `SKIPPED`."""
     columns: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():

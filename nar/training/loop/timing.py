@@ -1,4 +1,4 @@
-"""The time that a run has taken, over all its sessions, and what for."""
+"""Wall-clock time of a run over all its sessions, and its breakdown."""
 
 import contextlib
 import time
@@ -14,34 +14,36 @@ SAVING = "seconds_saving"
 
 
 class Clock:
-    """Seconds of a run over all its sessions."""
+    """Stopwatch of a run; a resumed session continues to count from the earlier ones."""
 
-    def __init__(self, before: float = 0.0, compilations: Compilations | None = None) -> None:
-        """Starts now, with so many seconds behind it.
+    def __init__(self, elapsed: float = 0.0, compilations: Compilations | None = None) -> None:
+        """Starts the clock.
 
-        Those of compiling are known to `compilations`, which the thread of training has made.
+        Args:
+          elapsed: seconds of earlier sessions.
+          compilations: counter of compilation time, made by the training thread; None to not separate it.
         """
-        self._start = time.perf_counter() - before
+        self._start = time.perf_counter() - elapsed
         self._compilations = compilations
-        self._told = 0.0
+        self._popped_compiling = 0.0
         self._spent: defaultdict[str, float] = defaultdict(float)
 
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began, over all sessions."""
         return time.perf_counter() - self._start
 
     @contextlib.contextmanager
-    def measure(self, what: str) -> Iterator[None]:
-        """Counts the seconds within, but for those of compiling."""
+    def measure(self, name: str) -> Iterator[None]:
+        """Adds the duration of the context, without compilation, to the time under `name`."""
         start, compiling = time.perf_counter(), self._compiling()
         yield
-        self._spent[what] += time.perf_counter() - start - (self._compiling() - compiling)
+        self._spent[name] += time.perf_counter() - start - (self._compiling() - compiling)
 
     def pop_seconds(self) -> dict[str, float]:
-        """Seconds of compiling, validating and saving since this was last asked."""
+        """Seconds of compiling, validating and saving since the last call."""
         compiling = self._compiling()
-        spent = {VALIDATING: 0.0, SAVING: 0.0, **self._spent, COMPILING: compiling - self._told}
-        self._told = compiling
+        spent = {VALIDATING: 0.0, SAVING: 0.0, **self._spent, COMPILING: compiling - self._popped_compiling}
+        self._popped_compiling = compiling
         self._spent.clear()
         return spent
 
@@ -49,5 +51,5 @@ class Clock:
         return self._compilations.main_thread_seconds if self._compilations else 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """To be saved with a checkpoint."""
+        """State for the metadata of a checkpoint."""
         return {"seconds": self.seconds()}
