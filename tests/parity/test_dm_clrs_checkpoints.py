@@ -1,4 +1,4 @@
-"""Checkpoints of dm-clrs: read without running code, converted by name, scored as there."""
+"""Checkpoints of dm-clrs: reading without code execution, conversion, and equal scores."""
 
 import collections
 import itertools
@@ -24,11 +24,11 @@ from nar.traces import clrs30_sample
 
 HIDDEN = 8
 TASKS = ("minimum", "bfs")
-"""Not in alphabetical order: dm-clrs numbers its tasks."""
+"""Not in alphabetical order, because dm-clrs identifies tasks by their position."""
 
 
 def their_network(tasks, folder, **options):
-    """A network of dm-clrs with random parameters, and a batch of each task."""
+    """Creates a dm-clrs model with random parameters, and a batch for each task."""
     specs, batches = [], []
     for task in tasks:
         sampler, spec = oracle.clrs.build_sampler(task, 4, length=5, seed=1)
@@ -59,7 +59,7 @@ def their_network(tasks, folder, **options):
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
-    """A network of two tasks, what it predicts, its scores, and the file that it writes."""
+    """A dm-clrs model of two tasks, a batch for each, and its checkpoint file."""
     folder = tmp_path_factory.mktemp("theirs")
     with oracle.relaxed():
         network, batches = their_network(TASKS, folder)
@@ -75,7 +75,7 @@ def spec_of(task):
 # Reading
 
 
-def test_what_is_saved_is_read(theirs):
+def test_read_checkpoint_returns_the_saved_parameters(theirs):
     network, _, path = theirs
     params = read_checkpoint(path)
     assert jax.tree.structure(params) == jax.tree.structure(network.params)
@@ -84,7 +84,7 @@ def test_what_is_saved_is_read(theirs):
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("make", [np.asarray, jnp.asarray])
-def test_arrays_of_numpy_and_jax(tmp_path, protocol, make):
+def test_read_checkpoint_accepts_numpy_and_jax_arrays(tmp_path, protocol, make):
     values = {"net/a": {"w": np.arange(6.0, dtype="f").reshape(2, 3), "b": np.float32(2.5)}}
     saved = {
         "params": jax.tree.map(make, values),
@@ -97,7 +97,7 @@ def test_arrays_of_numpy_and_jax(tmp_path, protocol, make):
 
 
 class Calls:
-    """Pickles as a call of a function."""
+    """Object that pickles as a function call."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -106,8 +106,8 @@ class Calls:
         return self.call
 
 
-class Holder:
-    """Pickles as a class of the user, with a state."""
+class UserClass:
+    """Object that pickles as an instance of a user-defined class."""
 
 
 @pytest.mark.parametrize("place", ["params", "opt_state"])
@@ -119,12 +119,12 @@ class Holder:
         (Calls(getattr, 1, "real"), "builtins.getattr"),
         (Calls(np.load, "run"), "numpy.load"),
         (Calls(np.lib.format.open_memmap, "run"), r"numpy.lib.*open_memmap"),
-        (Holder(), "test_dm_clrs_checkpoints.Holder"),
+        (UserClass(), "test_dm_clrs_checkpoints.UserClass"),
         (collections.OrderedDict(a=1), "collections.OrderedDict"),
         (jax.device_put, "jax.*device_put"),
     ],
 )
-def test_nothing_but_arrays_is_read(tmp_path, monkeypatch, place, value, name):
+def test_pickles_with_other_objects_than_arrays_are_rejected(tmp_path, monkeypatch, place, value, name):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps({"params": {}, place: {"net/a": {"w": value}}}))
@@ -134,7 +134,7 @@ def test_nothing_but_arrays_is_read(tmp_path, monkeypatch, place, value, name):
 
 
 @pytest.mark.parametrize("value", [[1.0], 1.0, "a", np.array([None]), np.array(["a"]), np.arange(2), None])
-def test_parameters_are_arrays_of_numbers(tmp_path, value):
+def test_parameters_must_be_arrays_of_real_numbers(tmp_path, value):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps({"params": {"net/a": {"w": value}}}))
     with pytest.raises(ValueError, match="net/a/w must be a floating-point array"):
@@ -145,7 +145,7 @@ def test_parameters_are_arrays_of_numbers(tmp_path, value):
     "content",
     [b"", b"no pickle", pickle.dumps([1]), pickle.dumps({"params": 1}), pickle.dumps({"a": {}})[:-3]],
 )
-def test_what_is_no_checkpoint(tmp_path, content):
+def test_invalid_checkpoints_are_rejected(tmp_path, content):
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(
@@ -154,7 +154,7 @@ def test_what_is_no_checkpoint(tmp_path, content):
         read_checkpoint(path)
 
 
-def test_no_file(tmp_path):
+def test_missing_file(tmp_path):
     with pytest.raises(OSError, match="none.pkl"):
         read_checkpoint(tmp_path / "none.pkl")
 
@@ -163,7 +163,7 @@ def test_no_file(tmp_path):
 # Converting
 
 
-def test_several_tasks_compute_the_same(theirs):
+def test_converted_multi_task_model_predicts_the_same(theirs):
     network, batches, path = theirs
     specs = {task: spec_of(task) for task in TASKS}
     params = convert_parameters(read_checkpoint(path), "mpnn", specs)
@@ -177,12 +177,12 @@ def test_several_tasks_compute_the_same(theirs):
         with oracle.relaxed():
             expected = jax.jit(predict)(network.params, batch.features)
         ours = Transforms().apply(ALGORITHMS[task], clrs30_sample(task, 5, 4, 1))
-        found = jax.jit(model.apply, static_argnums=(2, 4))(params, None, task, ours, False)
+        actual = jax.jit(model.apply, static_argnums=(2, 4))(params, None, task, ours, False)
         for name, value in expected.items():
-            np.testing.assert_allclose(found.outputs[name], value, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(actual.outputs[name], value, rtol=1e-4, atol=1e-4)
 
 
-def test_missing_and_left_over(theirs):
+def test_conversion_reports_missing_and_unused_parameters(theirs):
     params = read_checkpoint(theirs[2])
     specs = {task: spec_of(task) for task in TASKS}
     encoder = "net/~_construct_encoders_decoders/algo_1_s_enc_linear"
@@ -207,13 +207,13 @@ def test_unknown_processor():
         convert_parameters({}, "transformer", {})
 
 
-def test_what_does_not_fit_is_named():
-    found = {"a": {"w": np.zeros((2, 3)), "b": np.zeros(3)}, "norm": {"scale": np.zeros(3)}}
+def test_check_fits_lists_mismatched_shapes():
+    actual = {"a": {"w": np.zeros((2, 3)), "b": np.zeros(3)}, "norm": {"scale": np.zeros(3)}}
     expected = {"a": {"w": np.zeros((2, 4)), "b": np.zeros(3)}, "lstm": {"w": np.zeros(1)}}
-    check_param_shapes(found, found)
-    with pytest.raises(ValueError, match="does not match the network of the config") as caught:
-        check_param_shapes(found, expected)
-    assert str(caught.value).splitlines()[1:] == [
+    check_param_shapes(actual, actual)
+    with pytest.raises(ValueError, match="does not match the network of the config") as error:
+        check_param_shapes(actual, expected)
+    assert str(error.value).splitlines()[1:] == [
         "  a/w: (2, 3) in the checkpoint, (2, 4) in the config",
         "  lstm/w: none in the checkpoint, (1,) in the config",
         "  norm/scale: (3,) in the checkpoint, none in the config",
@@ -225,8 +225,8 @@ def test_what_does_not_fit_is_named():
 
 
 @pytest.mark.slow
-def test_a_checkpoint_becomes_a_run(theirs, tmp_path):
-    """Which is scored as dm-clrs scores it, on the same problems, and can be trained further."""
+def test_convert_command_creates_a_run(theirs, tmp_path):
+    """The converted run has the scores that dm-clrs computes on the same problems."""
     network, _, path = theirs
     arguments = (
         "--config=configs/base.py",
@@ -249,8 +249,8 @@ def test_a_checkpoint_becomes_a_run(theirs, tmp_path):
             if ALGORITHMS[task].fixed_hints:
                 _, stream = oracle.clrs.process_pred_as_input(spec, stream)
             batch = next(stream)
-            decided, _ = network.predict(jax.random.key(0), batch.features, algorithm_index=index)
-            expected = oracle.clrs.evaluate(batch.outputs, decided)["score"]
+            predictions, _ = network.predict(jax.random.key(0), batch.features, algorithm_index=index)
+            expected = oracle.clrs.evaluate(batch.outputs, predictions)["score"]
         assert scores[task]["6"]["score"] == pytest.approx(float(expected), abs=1e-6)
     code, _, errors = run("convert", f"--checkpoint={path}", *arguments)
     assert code != 0 and "has checkpoints already" in errors

@@ -1,4 +1,4 @@
-"""Networks of dm-clrs and ours, with the same parameters and batch, compute the same."""
+"""Parity of whole models with dm-clrs, given the same parameters and batch."""
 
 import jax
 import numpy as np
@@ -15,62 +15,62 @@ from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.specs import Kind
 
 
-def in_turn(processors, algorithms, start):
-    """Each processor with one of the algorithms, which are taken in turn."""
+def cycle_algorithms(processors, algorithms, start):
+    """Pairs each processor with an algorithm, cycling through the algorithms."""
     return [(algorithms[k % len(algorithms)], name) for k, name in enumerate(processors, start)]
 
 
-def quick_first(quick, others):
-    """Pairs (task, processor) as parameters; all but the quick ones are marked slow."""
-    rest = [pair for pair in dict.fromkeys(others) if pair not in quick]
-    pairs = [*quick, *(pytest.param(pair, marks=pytest.mark.slow) for pair in rest)]
+def mark_slow(fast, slow):
+    """Parametrizes over pairs (task, processor); those that are only in `slow` are marked slow."""
+    rest = [pair for pair in dict.fromkeys(slow) if pair not in fast]
+    pairs = [*fast, *(pytest.param(pair, marks=pytest.mark.slow) for pair in rest)]
     return pytest.mark.parametrize("pair", pairs, ids="-".join)
 
 
-ORDERING = [
+SORTING = [
     name
     for name, algorithm in ALGORITHMS.items()
     if Kind.SHOULD_BE_PERMUTATION in {probe.kind for probe in algorithm.spec.outputs}
 ]
-QUICK = [
-    # Together they have every location and kind of CLRS-30.
+FAST = [
+    # Together, these cover every location and kind of CLRS-30.
     ("heapsort", "gatv2"),
     ("lcs_length", "deepsets"),
     ("matrix_chain_order", "mpnn"),
     ("segments_intersect", "pgn"),
     ("task_scheduling", "gat"),
-    # Pointers of nodes that are masked.
+    # Masked node pointers.
     ("bfs", "pgn_mask"),
 ]
-OTHERS = [
+SLOW = [
     *((task, "triplet_gmpnn") for task in ALGORITHMS),
-    *in_turn(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=0),
-    *in_turn(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=4),
-    # Permutations and edge masks that are masked.
+    *cycle_algorithms(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=0),
+    *cycle_algorithms(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=4),
+    # Masked permutations and edge masks.
     ("insertion_sort", "triplet_gpgn_mask"),
     ("mst_kruskal", "gpgn_mask"),
 ]
 
 
-@quick_first(QUICK, OTHERS)
+@mark_slow(FAST, SLOW)
 def test_same_predictions_and_scores(pair):
     models = make_matched_models(*pair)
     ours, theirs = models.our_evaluation, models.their_evaluation
     assert_same_predictions(ours, theirs)
     with oracle.relaxed():
-        decided = oracle.decoders.postprocess(models.theirs._spec[0], theirs.outputs, 0.1, 50, hard=True)
-        their_score = oracle.clrs.evaluate(models.feedback.outputs, decided)
+        decoded = oracle.decoders.postprocess(models.theirs._spec[0], theirs.outputs, 0.1, 50, hard=True)
+        their_score = oracle.clrs.evaluate(models.feedback.outputs, decoded)
     scores = score_outputs(models.model.specs[models.task], models.batch, ours.outputs)
     assert scores["score"] == pytest.approx(their_score["score"], abs=1e-6)
 
 
-@quick_first(
+@mark_slow(
     [("bellman_ford", "pgn")],
     [
-        *((task, "triplet_gmpnn") for task in ALGORITHMS if task not in ORDERING),
-        *in_turn(
+        *((task, "triplet_gmpnn") for task in ALGORITHMS if task not in SORTING),
+        *cycle_algorithms(
             ("deepsets", "gat", "gatv2_full", "memnet_masked", "triplet_mpnn"),
-            [task for task in tasks.COVERING if task not in ORDERING],
+            [task for task in tasks.COVERING if task not in SORTING],
             start=0,
         ),
         ("bfs", "pgn_mask"),
@@ -78,15 +78,15 @@ def test_same_predictions_and_scores(pair):
     ],
 )
 def test_same_losses_and_gradients(pair):
-    """Of training, where predictions are those of evaluation; sorting is left out, which has random noise."""
+    """Covers training without sorting tasks, whose predictions have Gumbel noise."""
     models = make_matched_models(*pair)
     assert_same_loss_and_gradients(models)
     assert_same_predictions(models.our_training.predicted, models.their_training.predicted)
 
 
-@quick_first([("heapsort", "gatv2")], [(task, "triplet_gmpnn") for task in ORDERING])
-def test_same_losses_of_permutations_without_noise(pair):
-    """The losses of dm-clrs on the predictions that it makes without noise are ours on ours."""
+@mark_slow([("heapsort", "gatv2")], [(task, "triplet_gmpnn") for task in SORTING])
+def test_same_permutation_losses_without_noise(pair):
+    """Compares losses on the predictions in evaluation, which have no Gumbel noise."""
     models = make_matched_models(*pair)
     features = models.feedback.features
 
@@ -103,9 +103,9 @@ def test_same_losses_of_permutations_without_noise(pair):
         expected = jax.jit(their_losses)(*models.their_evaluation)
     steps = np.maximum(models.batch.lengths - 1, 1)
     ours = Predictions(*models.our_evaluation, losses={}, steps=steps)
-    specification = models.model.specs[models.task]
-    losses = jax.jit(losses_by_probe, static_argnums=0)(specification, models.batch, ours)
-    assert Kind.PERMUTATION_POINTER in {probe.kind for probe in specification.outputs}
+    spec = models.model.specs[models.task]
+    losses = jax.jit(losses_by_probe, static_argnums=0)(spec, models.batch, ours)
+    assert Kind.PERMUTATION_POINTER in {probe.kind for probe in spec.outputs}
     assert set(losses) == set(expected)
     for name, value in expected.items():
         assert float(losses[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-6), name

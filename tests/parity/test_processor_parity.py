@@ -1,4 +1,4 @@
-"""Processors of dm-clrs and ours, alone, with the same parameters and features: same states and gradients."""
+"""Parity of single processors with dm-clrs: states and gradients, given the same parameters and features."""
 
 import functools
 
@@ -19,10 +19,10 @@ BATCH = 2
 NODES = 4
 
 
-def arrays(num_nodes, seed=0):
-    """Nodes, edges, graph, adjacency (symmetric, as it always is in a network) and hidden states."""
+def random_inputs(num_nodes, seed=0):
+    """Nodes, edges, graph, adjacency (symmetric, as it always is in a model) and hidden states."""
     random = np.random.default_rng(seed)
-    # Wide, so that cutting features to whole numbers, as memory networks do, gives different words.
+    # Standard deviation 2, so that memory networks truncate features to different words.
     shapes = [(BATCH, num_nodes), (BATCH, num_nodes, num_nodes), (BATCH,), (BATCH, num_nodes)]
     nodes, edges, graph, hidden = (random.normal(0, 2, (*shape, HIDDEN)).astype("f") for shape in shapes)
     links = random.random((BATCH, num_nodes, num_nodes)) < 0.3
@@ -30,31 +30,31 @@ def arrays(num_nodes, seed=0):
     return nodes, np.clip(edges, -HIDDEN, HIDDEN - 1), graph, adjacency, hidden
 
 
-def off_initial(function):
-    """Parameters moved off their initial values."""
+def perturbed_params(function):
+    """Initial parameters plus noise."""
     with oracle.relaxed():
-        params = initial_params(function, *arrays(NODES))
+        params = initial_params(function, *random_inputs(NODES))
     random = np.random.default_rng(1)
     return jax.tree.map(lambda x: x + 0.3 * random.standard_normal(x.shape).astype("f"), params)
 
 
 def theirs(name, num_heads=1, layer_norm=True):
-    """Their processor: parameters moved off their initial values, and a pure function."""
+    """The dm-clrs processor: perturbed parameters and pure function."""
     factory = oracle.clrs.get_processor_factory(name, layer_norm, nb_triplet_fts=4, nb_heads=num_heads)
 
-    def function(*arrays):
-        return factory(HIDDEN)(*arrays)
+    def function(*inputs):
+        return factory(HIDDEN)(*inputs)
 
-    return off_initial(function), hk.without_apply_rng(hk.transform(function)).apply
+    return perturbed_params(function), hk.without_apply_rng(hk.transform(function)).apply
 
 
 def their_states(apply, params):
     with oracle.relaxed():
-        return jax.jit(apply)(params, *arrays(NODES))
+        return jax.jit(apply)(params, *random_inputs(NODES))
 
 
 def our_states(network, params):
-    return jax.jit(network.apply)(params, *arrays(NODES))
+    return jax.jit(network.apply)(params, *random_inputs(NODES))
 
 
 def our_processor(name, options, nodes, edges, graph, adjacency, hidden):
@@ -86,75 +86,75 @@ def test_same_states(name):
     nodes, edges = their_states(apply, params)
     network = ours(name, **options_of(name))
     params = converted(name, params)
-    initial = jax.eval_shape(network.init, jax.random.key(0), *arrays(NODES))
+    initial = jax.eval_shape(network.init, jax.random.key(0), *random_inputs(NODES))
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, initial)
-    processed = our_states(network, params)
-    assert_close(processed.nodes, nodes, 1e-5)
-    assert (processed.edges is None) == (edges is None)
+    output = our_states(network, params)
+    assert_close(output.nodes, nodes, 1e-5)
+    assert (output.edges is None) == (edges is None)
     if edges is not None:
-        assert_close(processed.edges, edges, 1e-5)
+        assert_close(output.edges, edges, 1e-5)
 
 
-def many_initial_params(function):
-    """Initial parameters for a hundred keys, drawn without a program."""
+def initial_params_of_many_keys(function):
+    """Initial parameters for a hundred keys, drawn in NumPy without compilation."""
 
     def forward():
-        return function(*arrays(NODES))
+        return function(*random_inputs(NODES))
 
     random = np.random.default_rng(0)
-    wanted = find_parameter_specs(forward)
-    return nest_params({name: one.initializer(random, (100, *one.shape)) for name, one in wanted.items()})
+    specs = find_parameter_specs(forward)
+    return nest_params({name: spec.initializer(random, (100, *spec.shape)) for name, spec in specs.items()})
 
 
 @pytest.mark.parametrize("name", ["triplet_gpgn", "gat", "gatv2", "memnet_masked"])
 def test_same_initial_parameters(name):
-    """Over many keys: every weight has the spread, and every offset the value, that it has in dm-clrs."""
+    """Over many keys, each parameter has the standard deviation and mean that it has in dm-clrs."""
     factory = oracle.clrs.get_processor_factory(name, True, nb_triplet_fts=8, nb_heads=2)
     options = {"num_heads": 2} if name.startswith("gat") else {}
 
-    def theirs(*arrays):
-        return factory(HIDDEN)(*arrays)
+    def theirs(*inputs):
+        return factory(HIDDEN)(*inputs)
 
     with oracle.relaxed():
-        expected = many_initial_params(theirs)
-    found = many_initial_params(functools.partial(our_processor, name, options))
+        expected = initial_params_of_many_keys(theirs)
+    actual = initial_params_of_many_keys(functools.partial(our_processor, name, options))
     for module, leaves in converted(name, expected).items():
         for leaf, value in leaves.items():
-            assert np.std(found[module][leaf]) == pytest.approx(value.std(), rel=0.1), (module, leaf)
-            assert np.mean(found[module][leaf]) == pytest.approx(value.mean(), abs=0.05), (module, leaf)
+            assert np.std(actual[module][leaf]) == pytest.approx(value.std(), rel=0.1), (module, leaf)
+            assert np.mean(actual[module][leaf]) == pytest.approx(value.mean(), abs=0.05), (module, leaf)
 
 
-WITH_PARTS_OF_ALL = ("deepsets", "gat", "gatv2_full", "memnet_masked", "triplet_gpgn")
-"""Together they have every part of `LAYOUTS` with a gradient of its own."""
+FAST_GRADIENTS = ("deepsets", "gat", "gatv2_full", "memnet_masked", "triplet_gpgn")
+"""Together, these cover every module in `LAYOUTS`; the others are marked slow."""
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[] if name in WITH_PARTS_OF_ALL else [pytest.mark.slow]) for name in LAYOUTS],
+    [pytest.param(name, marks=[] if name in FAST_GRADIENTS else [pytest.mark.slow]) for name in LAYOUTS],
 )
 def test_same_gradients(name):
-    """Of the parameters and of all features."""
+    """Gradients with respect to the parameters and all features."""
     params, apply = theirs(name)
-    *features, adjacency, hidden = arrays(NODES, seed=2)
+    *features, adjacency, hidden = random_inputs(NODES, seed=2)
 
     def loss(apply, params, nodes, edges, graph, hidden):
         new, edges, *_ = apply(params, nodes, edges, graph, adjacency, hidden)
         return (new**2).sum() + (0 if edges is None else (edges**2).sum())
 
     def read(*arguments):
-        processed = ours(name, **options_of(name)).apply(*arguments)
-        return processed.nodes, processed.edges
+        output = ours(name, **options_of(name)).apply(*arguments)
+        return output.nodes, output.edges
 
     def gradient(apply):
         return jax.jit(jax.grad(functools.partial(loss, apply), argnums=(0, 1, 2, 3, 4)))
 
     with oracle.relaxed():
         expected = gradient(apply)(params, *features, hidden)
-    found = gradient(read)(converted(name, params), *features, hidden)
-    wanted = converted(name, expected[0])
-    assert jax.tree.structure(found[0]) == jax.tree.structure(wanted)
-    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(wanted))
-    pairs = zip(jax.tree.leaves((found[0], found[1:])), jax.tree.leaves((wanted, expected[1:])), strict=True)
+    actual = gradient(read)(converted(name, params), *features, hidden)
+    expected = (converted(name, expected[0]), *expected[1:])
+    assert jax.tree.structure(actual[0]) == jax.tree.structure(expected[0])
+    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected[0]))
+    pairs = zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
     for value, leaf in pairs:
         assert np.abs(np.asarray(value) - leaf).max() <= 1e-4 * max(np.abs(leaf).max(), 1e-2 * largest)
 
@@ -177,39 +177,38 @@ def test_same_gradients(name):
         ),
     ],
 )
-def test_same_heads(name, num_heads):
+def test_same_states_with_several_heads(name, num_heads):
     params, apply = theirs(name, num_heads)
     nodes, _ = their_states(apply, params)
-    found = our_states(ours(name, num_heads=num_heads), converted(name, params))
-    assert_close(found.nodes, nodes, 1e-5)
+    actual = our_states(ours(name, num_heads=num_heads), converted(name, params))
+    assert_close(actual.nodes, nodes, 1e-5)
 
 
 @pytest.mark.parametrize("name", ["pgn", "deepsets", "gat", "gatv2"])
-def test_without_layer_norm(name):
+def test_same_states_without_layer_norm(name):
     params, apply = theirs(name, layer_norm=False)
     nodes, _ = their_states(apply, params)
-    found = our_states(ours(name, layer_norm=False), converted(name, params))
-    assert_close(found.nodes, nodes, 1e-5)
+    actual = our_states(ours(name, layer_norm=False), converted(name, params))
+    assert_close(actual.nodes, nodes, 1e-5)
 
 
 def test_memory_networks_of_dm_clrs_do_not_train():
-    """As the docstring of `nar.processors.memnet` says: no state and no gradient leaves their initial 0."""
+    """Initial states and gradients are 0, as documented in `nar.processors.memnet`."""
     factory = oracle.clrs.get_processor_factory("memnet_full", True, nb_triplet_fts=4)
-    pure = hk.without_apply_rng(hk.transform(lambda *arrays: factory(HIDDEN)(*arrays)[0]))
+    pure = hk.without_apply_rng(hk.transform(lambda *inputs: factory(HIDDEN)(*inputs)[0]))
 
     def loss(params):
-        states = pure.apply(params, *arrays(NODES))
+        states = pure.apply(params, *random_inputs(NODES))
         return (states - 1.0).sum() ** 2, states
 
     with oracle.relaxed():
-        params = jax.jit(pure.init)(jax.random.key(0), *arrays(NODES))
+        params = jax.jit(pure.init)(jax.random.key(0), *random_inputs(NODES))
         gradients, states = jax.jit(jax.grad(loss, has_aux=True))(params)
     assert not np.asarray(states).any()
     assert not any(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradients))
 
 
 def test_every_processor_of_dm_clrs_has_a_layout():
-    """Its command line has all names but those of memory networks, which its factory has besides."""
     assert set(LAYOUTS) <= set(PROCESSORS)
     with pytest.raises(ValueError, match="Unexpected processor kind none"):
         oracle.clrs.get_processor_factory("none", True, nb_triplet_fts=4)(HIDDEN)
@@ -217,27 +216,27 @@ def test_every_processor_of_dm_clrs_has_a_layout():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Options that no published name has
+# Options beyond the published configurations
 
 
 def with_options(name, make, **options):
-    """States of their class and of ours, with the same parameters."""
+    """States of the dm-clrs class and of ours, with the same parameters."""
 
-    def function(*arrays):
-        return make()(*arrays)
+    def function(*inputs):
+        return make()(*inputs)
 
-    params = off_initial(function)
+    params = perturbed_params(function)
     nodes, _ = their_states(hk.without_apply_rng(hk.transform(function)).apply, params)
-    between = params.pop("memnet_clrs_processor/~_apply/linear", None)
-    own = converted(name, params)
-    if between is not None:
-        own["processor/memnet/between"] = between
-    return nodes, our_states(ours(name, **options), own).nodes
+    between_hops = params.pop("memnet_clrs_processor/~_apply/linear", None)
+    our_params = converted(name, params)
+    if between_hops is not None:
+        our_params["processor/memnet/between"] = between_hops
+    return nodes, our_states(ours(name, **options), our_params).nodes
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("name", ["pgn", "gmpnn"])
-def test_aggregations_are_their_reductions(name, reduction):
+def test_aggregations_match_dm_clrs_reductions(name, reduction):
     classes = {"pgn": oracle.baselines.processors.PGN, "gmpnn": oracle.baselines.processors.MPNN}
 
     def make():
@@ -248,35 +247,35 @@ def test_aggregations_are_their_reductions(name, reduction):
             gated=name == "gmpnn",
         )
 
-    nodes, found = with_options(name, make, aggregation=reduction, layer_norm=False)
-    assert_close(found, nodes, 1e-5)
+    nodes, actual = with_options(name, make, aggregation=reduction, layer_norm=False)
+    assert_close(actual, nodes, 1e-5)
 
 
-def test_attention_size_is_their_mid_size():
+def test_attention_size_matches_dm_clrs_mid_size():
     def make():
         return oracle.baselines.processors.GATv2(HIDDEN, nb_heads=2, mid_size=6, use_ln=True)
 
-    nodes, found = with_options("gatv2", make, num_heads=2, attention_size=6)
-    assert_close(found, nodes, 1e-5)
+    nodes, actual = with_options("gatv2", make, num_heads=2, attention_size=6)
+    assert_close(actual, nodes, 1e-5)
 
 
 @pytest.mark.parametrize(("num_hops", "memory_size"), [(1, 5), (3, 7)])
-def test_memory_networks_of_several_hops(num_hops, memory_size):
+def test_same_memory_networks_with_several_hops(num_hops, memory_size):
     def make():
         return oracle.baselines.processors.MemNetMasked(
             HIDDEN, HIDDEN, HIDDEN, embedding_size=4, memory_size=memory_size, num_hops=num_hops, use_ln=True
         )
 
     options = {"num_hops": num_hops, "memory_size": memory_size, "embedding_size": 4, "layer_norm": True}
-    nodes, found = with_options("memnet_masked", make, **options)
-    assert_close(found, nodes, 1e-5)
+    nodes, actual = with_options("memnet_masked", make, **options)
+    assert_close(actual, nodes, 1e-5)
 
 
-def test_memory_networks_without_words():
-    """Their `apply_embeddings=False`: features are numbers."""
+def test_same_memory_networks_without_embedding():
+    """`embed=False` is `apply_embeddings=False` of dm-clrs."""
 
     def make():
         return oracle.baselines.processors.MemNetFull(HIDDEN, HIDDEN, HIDDEN, apply_embeddings=False)
 
-    nodes, found = with_options("memnet_full", make, embed=False)
-    assert_close(found, nodes, 1e-5)
+    nodes, actual = with_options("memnet_full", make, embed=False)
+    assert_close(actual, nodes, 1e-5)

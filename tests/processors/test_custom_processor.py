@@ -1,4 +1,4 @@
-"""Processors of one's own: found by module and attribute, and trained by that name."""
+"""Custom processors: lookup by `module:ATTRIBUTE`, and training with them."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ NOT_A_PROCESSOR = 3
 """
 
 
-def test_module_and_attribute():
+def test_find_processor_by_module_and_attribute():
     assert find_processor(EXAMPLE) is PNA
     assert find_processor("nar.processors:MPNN") is MPNN
 
@@ -64,29 +64,29 @@ def test_module_and_attribute():
         ("a b:c", "is not of the form"),
     ],
 )
-def test_bad_modules_and_attributes(name, message):
+def test_find_processor_rejects_unknown_modules_and_attributes(name, message):
     with pytest.raises(ValueError, match=message):
         find_processor(name)
 
 
-def test_what_is_no_processor():
+def test_check_processor_requires_the_protocol():
     with pytest.raises(TypeError, match="a processor must have the method initial_memory, got .*Linear"):
         check_processor(lambda hidden_size: hk.Linear(hidden_size))
     with pytest.raises(TypeError, match="a processor must have the method __call__, got 3"):
         check_processor(lambda hidden_size: 3)
 
 
-def test_the_current_directory_is_searched(tmp_path, monkeypatch):
-    """Also where Python has not been told so, as in a script of another folder."""
-    (tmp_path / "own_in_a_folder.py").write_text(SOURCE)
+def test_find_processor_searches_the_current_directory(tmp_path, monkeypatch):
+    """The current directory is searched even if it is not in `sys.path`, as for a script elsewhere."""
+    (tmp_path / "processor_in_current_directory.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
-    assert find_processor("own_in_a_folder:MyProcessor").__name__ == "MyProcessor"
+    assert find_processor("processor_in_current_directory:MyProcessor").__name__ == "MyProcessor"
     with pytest.raises(ValueError, match="has no processor 'NOT_A_PROCESSOR'; it has: .*MyProcessor"):
-        find_processor("own_in_a_folder:NOT_A_PROCESSOR")
+        find_processor("processor_in_current_directory:NOT_A_PROCESSOR")
 
 
-def test_the_example_keeps_the_contract():
+def test_pna_example_satisfies_the_contract():
     example = Compiled(lambda: PNA(HIDDEN))
     assert example(*dense_features()).nodes.shape == (BATCH, NODES, HIDDEN)
     assert_permutation_equivariant(example)
@@ -94,7 +94,7 @@ def test_the_example_keeps_the_contract():
 
 
 def train(folder, *arguments):
-    """Trains from some folder, which Python finds nar from as a user's installation does."""
+    """Runs training from another folder, with nar on the Python path as if it were installed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     config, workdir = f"--config={ROOT}/configs/bfs.py", f"--workdir={folder}/run"
     return subprocess.run(
@@ -109,21 +109,22 @@ def train(folder, *arguments):
 
 
 @pytest.mark.slow
-def test_training_by_name_from_a_folder_outside(tmp_path):
+def test_train_with_a_processor_outside_the_repository(tmp_path):
     (tmp_path / "my_module.py").write_text(SOURCE)
     name = "--config.model.processor=my_module:MyProcessor"
-    refused = train(tmp_path, name, "--config.model.processor_options={'slope': 2}")
-    assert refused.returncode != 0 and "Traceback" not in refused.stderr
-    assert "processor_options of my_module:MyProcessor: " in refused.stderr and "slope" in refused.stderr
-    missing = train(tmp_path, "--config.model.processor=my_module:Yours")
-    assert "error: my_module has no processor 'Yours'; it has: MyProcessor" in missing.stderr
-    done = train(tmp_path, name, "--config.model.processor_options={'scale': 0.5}")
-    assert done.returncode == 0, done.stderr
-    assert "10/10" in done.stderr
+    bad_option = train(tmp_path, name, "--config.model.processor_options={'slope': 2}")
+    assert bad_option.returncode != 0 and "Traceback" not in bad_option.stderr
+    assert "processor_options of my_module:MyProcessor: " in bad_option.stderr
+    assert "slope" in bad_option.stderr
+    bad_attribute = train(tmp_path, "--config.model.processor=my_module:Yours")
+    assert "error: my_module has no processor 'Yours'; it has: MyProcessor" in bad_attribute.stderr
+    trained = train(tmp_path, name, "--config.model.processor_options={'scale': 0.5}")
+    assert trained.returncode == 0, trained.stderr
+    assert "10/10" in trained.stderr
 
 
 @pytest.mark.slow
-def test_training_the_example_by_name(tmp_path):
+def test_train_with_the_pna_example(tmp_path):
     code, _, errors = run(
         "train",
         "--config=configs/bfs.py",

@@ -1,4 +1,4 @@
-"""Every kind of processor learns: a few steps of training on small problems."""
+"""Training of every dm-clrs processor for a few steps on small problems."""
 
 import jax
 import numpy as np
@@ -15,14 +15,14 @@ from nar.processors import PROCESSORS
 HIDDEN = 8
 NUM_STEPS = 120
 NAMES = tuple(LAYOUTS)
-"""Those of dm-clrs; `test_recurrent_processors` has the others."""
+"""Processors of dm-clrs; `test_recurrent_processors` has the others."""
 TASKS = ("bfs", "minimum", "task_scheduling")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("index", "name"), list(enumerate(NAMES)))
-def test_losses_fall(index, name):
-    """On one of three tasks, taken in turn."""
+def test_training_decreases_the_loss(index, name):
+    """The loss decreases on one of three tasks, which alternate between processors."""
     task = Task(nar.ALGORITHMS[TASKS[index % len(TASKS)]], (4,))
     stream = TrainingStream([task], batch_size=8, seed=0)
     model = make_model(NetConfig(PROCESSORS[name], HIDDEN), {task.name: task.spec})

@@ -1,4 +1,4 @@
-"""Processors: one contract for all of `PROCESSORS`, and each part against a plain definition."""
+"""Processors: the contract of all of `PROCESSORS`, and layers against reference implementations."""
 
 import functools
 import inspect
@@ -63,7 +63,7 @@ from nar.processors.layers.aggregation import NO_MESSAGE
 from nar.processors.memnet import embed_words, position_encoding
 from nar.processors.wrappers.triplets import max_plus
 
-OF_OTHERS = (
+SLOW = (
     "gat_full",
     "gatv2",
     "gmpnn",
@@ -77,20 +77,20 @@ OF_OTHERS = (
     "triplet_pgn",
     "triplet_pgn_mask",
 )
-"""Made of parts that other processors are made of too, in the same way."""
+"""Processors whose modules are all tested with other processors; marked slow."""
 every_processor = pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in OF_OTHERS else []) for name in PROCESSORS],
+    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in PROCESSORS],
 )
-HALF_QUICKLY = {("triplet_gmpnn", "factored"), ("gat", "factored"), ("deepsets", "dense")}
-"""Types alone are tested of all; how near numbers in bfloat16 are, of these quickly."""
-OF_MEMORY = ("memnet_full", "memnet_masked")
-"""Those that know their nodes apart, take features for words, and do not read hidden states."""
+FAST_BFLOAT16_CASES = {("triplet_gmpnn", "factored"), ("gat", "factored"), ("deepsets", "dense")}
+"""Cases of `test_bfloat16_accuracy` that are not marked slow; `test_dtypes` covers all processors."""
+MEMORY_NETWORKS = ("memnet_full", "memnet_masked")
+"""Processors that are not permutation-equivariant, embed features as words, and ignore hidden states."""
 
 
 def reads_history(name):
-    """Whether it reads the states of the previous step."""
-    return name not in (*OF_MEMORY, "forgetnet")
+    """Returns True if the processor reads the hidden states of the previous step."""
+    return name not in (*MEMORY_NETWORKS, "forgetnet")
 
 
 @functools.cache
@@ -103,37 +103,36 @@ def network(name):
 
 
 @every_processor
-def test_shapes(name):
-    processed = network(name)(*dense_features())
-    assert isinstance(processed, ProcessorOutput)
-    assert processed.nodes.shape == (BATCH, NODES, HIDDEN)
-    assert processed.messages is None or processed.messages.shape == (BATCH, NODES, HIDDEN)
-    assert processed.edges is None or processed.edges.shape == (BATCH, NODES, NODES, HIDDEN)
-    assert processed.graph is None or processed.graph.shape == (BATCH, HIDDEN)
-    assert all(loss.shape == (BATCH,) for loss in processed.losses.values())
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(processed))
+def test_output_shapes(name):
+    output = network(name)(*dense_features())
+    assert isinstance(output, ProcessorOutput)
+    assert output.nodes.shape == (BATCH, NODES, HIDDEN)
+    assert output.messages is None or output.messages.shape == (BATCH, NODES, HIDDEN)
+    assert output.edges is None or output.edges.shape == (BATCH, NODES, NODES, HIDDEN)
+    assert output.graph is None or output.graph.shape == (BATCH, HIDDEN)
+    assert all(loss.shape == (BATCH,) for loss in output.losses.values())
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(output))
 
 
-@pytest.mark.parametrize("name", sorted(set(PROCESSORS) - set(OF_MEMORY)))
-def test_order_of_nodes_does_not_matter(name):
+@pytest.mark.parametrize("name", sorted(set(PROCESSORS) - set(MEMORY_NETWORKS)))
+def test_permutation_equivariance(name):
     assert_permutation_equivariant(network(name))
 
 
-@pytest.mark.parametrize("name", OF_MEMORY)
-def test_order_of_nodes_matters_to_memory_networks(name):
-    """The offsets of the places in their memory are all that tells nodes apart."""
+@pytest.mark.parametrize("name", MEMORY_NETWORKS)
+def test_memory_networks_are_equivariant_only_without_slot_encodings(name):
     params = network(name).params
     assert params["memnet"]["places"].any()
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         assert_permutation_equivariant(network(name))
-    alike = {**params, "memnet": {**params["memnet"], "places": 0 * params["memnet"]["places"]}}
-    assert_permutation_equivariant(functools.partial(network(name).unpadded, alike))
+    equivariant = {**params, "memnet": {**params["memnet"], "places": 0 * params["memnet"]["places"]}}
+    assert_permutation_equivariant(functools.partial(network(name).unpadded, equivariant))
 
 
 @every_processor
 @pytest.mark.parametrize("garbage", [pytest.param(0.0, marks=pytest.mark.slow), 50.0])
-def test_padding_nodes_and_the_form_of_edges_change_nothing(name, garbage):
-    """What works alone on plain arrays, and with all that a network gives it, computes the same."""
+def test_padding_and_factored_edges_do_not_change_outputs(name, garbage):
+    """A call with dense edges alone equals one with factored edges, padding, memory and context."""
     assert_invariant_to_padding_and_edge_format(network(name), garbage)
 
 
@@ -141,18 +140,19 @@ def test_padding_nodes_and_the_form_of_edges_change_nothing(name, garbage):
 def test_padding_nodes_get_no_gradient(name):
     _, gradients = network(name).padded(network(name).params, *padded(*random_features(), 2, 1.0))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
-    for gradient, is_read in zip(gradients[1:], (name not in OF_MEMORY, reads_history(name)), strict=True):
+    is_read = (name not in MEMORY_NETWORKS, reads_history(name))
+    for gradient, expected in zip(gradients[1:], is_read, strict=True):
         assert not gradient[:, NODES:].any()
-        assert gradient[:, :NODES].any() == is_read
+        assert gradient[:, :NODES].any() == expected
 
 
 @every_processor
-def test_gradients_reach_every_parameter(name):
+def test_every_parameter_gets_a_gradient(name):
     assert_every_parameter_has_gradient(network(name))
 
 
 @every_processor
-def test_every_feature_is_read(name):
+def test_outputs_depend_on_every_feature(name):
     features, hidden = dense_features()
     before = network(name)(features, hidden)
     for field in ("nodes", "edges", "graph"):
@@ -162,21 +162,21 @@ def test_every_feature_is_read(name):
     assert (change > 1e-3) == reads_history(name)
 
 
-READ_THE_GRAPH = {"gat", "gatv2", "memnet_masked", *(name for name in LAYOUTS if "pgn" in name)}
+USES_ADJACENCY = {"gat", "gatv2", "memnet_masked", *(name for name in LAYOUTS if "pgn" in name)}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_which_read_the_graph(name):
+def test_dependence_on_adjacency(name):
     features, hidden = dense_features()
-    alone = np.tile(np.eye(NODES, dtype=bool), (BATCH, 1, 1))
+    self_loops = np.tile(np.eye(NODES, dtype=bool), (BATCH, 1, 1))
     before, after = (
-        network(name)(each, hidden).nodes for each in (features, features._replace(adjacency=alone))
+        network(name)(x, hidden).nodes for x in (features, features._replace(adjacency=self_loops))
     )
-    assert (np.abs(after - before).max() > 1e-3) == (name in READ_THE_GRAPH)
+    assert (np.abs(after - before).max() > 1e-3) == (name in USES_ADJACENCY)
 
 
 @every_processor
-def test_which_mask_predictions(name):
+def test_pointer_mask(name):
     features, hidden = dense_features()
     pointer_mask = network(name)(features, hidden).pointer_mask
     assert (pointer_mask is not None) == name.endswith("pgn_mask")
@@ -185,13 +185,13 @@ def test_which_mask_predictions(name):
 
 
 @every_processor
-def test_samples_are_apart(name):
+def test_samples_are_independent(name):
     features, hidden = dense_features()
     second = np.arange(BATCH)[:, None, None] == 1
     other = features._replace(nodes=features.nodes + second, graph=features.graph + second[:, 0])
     before, after = (
-        jax.tree.map(lambda leaf: leaf[0], network(name)(*each))
-        for each in ((features, hidden), cast_floating(np.float32, (other, hidden + second)))
+        jax.tree.map(lambda leaf: leaf[0], network(name)(*x))
+        for x in ((features, hidden), cast_floating(np.float32, (other, hidden + second)))
     )
     assert_close(after, before)
 
@@ -199,20 +199,20 @@ def test_samples_are_apart(name):
 @pytest.mark.parametrize(
     ("name", "edges"),
     [
-        pytest.param(name, edges, marks=[] if (name, edges) in HALF_QUICKLY else [pytest.mark.slow])
+        pytest.param(name, edges, marks=[] if (name, edges) in FAST_BFLOAT16_CASES else [pytest.mark.slow])
         for name in PROCESSORS
         for edges in ("factored", "dense")
     ],
 )
-def test_half_precision(name, edges):
-    """Of features in bfloat16 everything that is made is in bfloat16, and near."""
+def test_bfloat16_accuracy(name, edges):
+    """Outputs for bfloat16 features are bfloat16 and close to those in float32."""
     features = random_features() if edges == "factored" else dense_features()
     assert_bfloat16_close_to_float32(network(name), *features)
 
 
 @every_processor
-def test_types(name):
-    """Dense features in bfloat16 make states in bfloat16, of parameters that are float32 in any case."""
+def test_dtypes(name):
+    """Outputs have the dtype of the features; parameters are always float32."""
     half = to_bfloat16(*dense_features())
     forward = hk.without_apply_rng(hk.transform(lambda f, h: PROCESSORS[name](HIDDEN)(f, h)))
     params = jax.eval_shape(forward.init, jax.random.key(0), *half)
@@ -220,8 +220,8 @@ def test_types(name):
         lambda leaf: (leaf.shape, np.dtype(np.float32)), network(name).params
     )
     assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(network(name).params))
-    processed = jax.eval_shape(forward.apply, params, *half)
-    assert {leaf.dtype for leaf in jax.tree.leaves(processed)} - {np.dtype(bool)} == {jnp.dtype(jnp.bfloat16)}
+    output = jax.eval_shape(forward.apply, params, *half)
+    assert {leaf.dtype for leaf in jax.tree.leaves(output)} - {np.dtype(bool)} == {jnp.dtype(jnp.bfloat16)}
 
 
 WRONG_SHAPES = [
@@ -237,7 +237,7 @@ WRONG_SHAPES = [
 
 
 @pytest.mark.parametrize(("field", "shape", "message"), WRONG_SHAPES)
-def test_wrong_shapes(field, shape, message):
+def test_check_shapes_rejects_mismatched_shapes(field, shape, message):
     features, hidden = random_features()
     dtype = bool if field in ("adjacency", "mask") else np.float32
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -266,14 +266,14 @@ def test_unknown_processor(name):
     assert find_processor("mpnn") is PROCESSORS["mpnn"]
 
 
-def test_table_of_processors():
+def test_registry_is_immutable():
     assert nar.PROCESSORS is PROCESSORS
     with pytest.raises(TypeError):
         PROCESSORS["new"] = PGN
 
 
 def test_every_processor_is_documented():
-    """In the table of all, with the name of its class, and in the README of the repository."""
+    """Processors are in both READMEs, and classes and options in that of `nar/processors`."""
     root = pathlib.Path(nar.__file__).parents[1]
     table = (root / "nar/processors/README.md").read_text()
     readme = (root / "README.md").read_text()
@@ -285,12 +285,12 @@ def test_every_processor_is_documented():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Options of the parts
+# Options
 
 
 @pytest.mark.parametrize("make", [PGN, MPNN])
 @pytest.mark.parametrize("message_layers", [0, 1, 3])
-def test_message_layers(make, message_layers):
+def test_number_of_message_layers(make, message_layers):
     params = initial_params(
         lambda f, h: make(HIDDEN, message_layers=message_layers)(f, h), *random_features()
     )
@@ -300,14 +300,13 @@ def test_message_layers(make, message_layers):
 @pytest.mark.parametrize("layer_norm", [False, True])
 def test_layer_norm(layer_norm):
     features, hidden = random_features()
-    params, processed = transformed(lambda f, h: PGN(HIDDEN, layer_norm=layer_norm)(f, h), features, hidden)
+    params, output = transformed(lambda f, h: PGN(HIDDEN, layer_norm=layer_norm)(f, h), features, hidden)
     assert ("pgn/norm" in params) == layer_norm
-    normalised = np.allclose(processed.nodes.mean(axis=-1), 0, atol=1e-5)
-    assert normalised == layer_norm
+    normalized = np.allclose(output.nodes.mean(axis=-1), 0, atol=1e-5)
+    assert normalized == layer_norm
 
 
-def test_options_pass_through_compositions():
-    """Options of the innermost part can be given to every processor of the table, as a config does."""
+def test_compositions_pass_options_to_the_innermost_processor():
     for name in [name for name in LAYOUTS if LAYOUTS[name].num_messages]:
         factory = PROCESSORS[name]
         options = {"message_layers": 1, "aggregation": "sum", "layer_norm": False}
@@ -321,10 +320,10 @@ def test_options_pass_through_compositions():
             assert next(w for m, w in params.items() if m.endswith("triplets/out"))["w"].shape == (2, HIDDEN)
 
 
-def test_pgn_is_its_formula():
-    """Loops over receivers, with the sum of messages over neighbours alone."""
+def test_pgn_matches_its_formula():
+    """Compares with loops over receivers that sum the messages of their neighbors."""
     features, hidden = random_features()
-    params, processed = transformed(
+    params, output = transformed(
         lambda f, h: PGN(HIDDEN, aggregation=AGGREGATIONS["sum"], layer_norm=False)(f, h), features, hidden
     )
 
@@ -344,13 +343,13 @@ def test_pgn_is_its_formula():
                 for layer in range(2):
                     message = linear(f"message_{layer}", np.maximum(message, 0))
                 received = received + message
-            assert_close(processed.messages[b, j], received, 1e-4)
+            assert_close(output.messages[b, j], received, 1e-4)
             expected = np.maximum(linear("own", z[b, j]) + linear("received", received), 0)
-            assert_close(processed.nodes[b, j], expected, 1e-4)
+            assert_close(output.nodes[b, j], expected, 1e-4)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_full_graph(masked):
+def test_full_adjacency(masked):
     features, hidden = random_features()
     if masked:
         features, hidden = padded(features, hidden, 2, 0.0)
@@ -362,8 +361,8 @@ def test_full_graph(masked):
             assert adjacency[:, i, j].any() == adjacency[:, i, j].all()
 
 
-class ChunkCarry(hk.Module):
-    """A processor with memory: it counts its steps."""
+class CountingProcessor(hk.Module):
+    """Processor whose memory counts its steps."""
 
     def initial_memory(self, batch_size, num_nodes):
         return jnp.zeros((batch_size, num_nodes))
@@ -377,46 +376,53 @@ class ChunkCarry(hk.Module):
 @pytest.mark.parametrize(
     "wrap", [FullGraph, lambda inner: Gated(inner, HIDDEN), lambda inner: Triplets(inner, HIDDEN)]
 )
-def test_wrappers_hand_on_memory_and_losses(wrap):
+def test_wrappers_pass_memory_and_losses_through(wrap):
     features, hidden = random_features()
 
     def forward(features, hidden):
-        processor = wrap(ChunkCarry())
+        processor = wrap(CountingProcessor())
         memory = processor.initial_memory(BATCH, NODES)
         for _ in range(2):
-            processed = processor(features, hidden, memory)
-            memory = processed.memory
-        return processed
+            output = processor(features, hidden, memory)
+            memory = output.memory
+        return output
 
-    _, processed = transformed(forward, features, hidden)
-    assert_close(processed.memory, np.full((BATCH, NODES), 2.0))
-    assert list(processed.losses) == ["own"]
+    _, output = transformed(forward, features, hidden)
+    assert_close(output.memory, np.full((BATCH, NODES), 2.0))
+    assert list(output.losses) == ["own"]
 
 
 # ---------------------------------------------------------------------------------------------------
-# Compositions: wrappers around whatever makes sense
+# Compositions of wrappers
 
-COMPOSED = {
-    "triplets of attention": lambda: Triplets(GAT(HIDDEN, num_heads=2), HIDDEN),
+COMPOSITIONS = {
+    "attention with triplets": lambda: Triplets(GAT(HIDDEN, num_heads=2), HIDDEN),
     "gated attention": lambda: Gated(FullGraph(GATv2(HIDDEN)), HIDDEN),
-    "gated sets with triplets": lambda: Triplets(Gated(DeepSets(HIDDEN), HIDDEN), HIDDEN),
-    "gates apart": lambda: IsolatedNodes(Gated(PGN(HIDDEN, aggregation="recurrent"), HIDDEN)),
-    "a gated memory of numbers": lambda: Gated(MemNet(HIDDEN, embed=False, num_hops=2), HIDDEN),
+    "gated deep sets with triplets": lambda: Triplets(Gated(DeepSets(HIDDEN), HIDDEN), HIDDEN),
+    "gated isolated nodes": lambda: IsolatedNodes(Gated(PGN(HIDDEN, aggregation="recurrent"), HIDDEN)),
+    "gated memory network without embedding": lambda: Gated(MemNet(HIDDEN, embed=False, num_hops=2), HIDDEN),
     "masked attention": lambda: Masked(Triplets(GATv2(HIDDEN), HIDDEN)),
-    "an LSTM behind": lambda: LSTM(Gated(GAT(HIDDEN), HIDDEN), HIDDEN),
+    "gated attention with LSTM": lambda: LSTM(Gated(GAT(HIDDEN), HIDDEN), HIDDEN),
 }
 
 
-QUICK = ("gates apart", "a gated memory of numbers", "an LSTM behind")
-"""Those with a wrapper or an option that no processor of the table has."""
+FAST_COMPOSITIONS = (
+    "gated isolated nodes",
+    "gated memory network without embedding",
+    "gated attention with LSTM",
+)
+"""Compositions with a wrapper or option that no registered processor has; the others are marked slow."""
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=[] if kind in QUICK else [pytest.mark.slow]) for kind in COMPOSED],
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FAST_COMPOSITIONS else [pytest.mark.slow])
+        for name in COMPOSITIONS
+    ],
 )
-def test_compositions_keep_the_contract(kind):
-    composed = Compiled(COMPOSED[kind])
+def test_compositions_satisfy_the_contract(name):
+    composed = Compiled(COMPOSITIONS[name])
     assert composed(*dense_features()).nodes.shape == (BATCH, NODES, HIDDEN)
     assert_permutation_equivariant(composed)
     assert_invariant_to_padding_and_edge_format(composed, 7.0)
@@ -425,7 +431,7 @@ def test_compositions_keep_the_contract(kind):
     assert half.nodes.dtype == jnp.bfloat16
 
 
-def test_nodes_that_are_apart_hear_nothing_of_each_other():
+def test_isolated_nodes_do_not_exchange_messages():
     features, hidden = random_features()
     _, before = transformed(lambda f, h: IsolatedNodes(MPNN(HIDDEN))(f, h), features, hidden)
     change = (np.arange(NODES)[None, :, None] > 0).astype(np.float32)
@@ -435,14 +441,14 @@ def test_nodes_that_are_apart_hear_nothing_of_each_other():
     assert np.abs(after.nodes[:, 1:] - before.nodes[:, 1:]).max() > 1e-2
 
 
-def test_nodes_that_are_apart_have_no_edges():
+def test_isolated_nodes_reject_edge_states():
     features, hidden = random_features()
     with pytest.raises(ValueError, match="IsolatedNodes must not return edge or graph states"):
         transformed(lambda f, h: IsolatedNodes(Triplets(PGN(HIDDEN), HIDDEN))(f, h), features, hidden)
 
 
-def test_apart_averages_losses_and_keeps_memory_of_real_nodes():
-    class Loud(ChunkCarry):
+def test_isolated_nodes_average_losses_over_real_nodes():
+    class LossProcessor(CountingProcessor):
         def __call__(self, features, hidden, memory=(), context=None):
             loss = {"own": features.nodes[:, 0, 0]}
             return super().__call__(features, hidden, memory)._replace(losses=loss)
@@ -450,17 +456,17 @@ def test_apart_averages_losses_and_keeps_memory_of_real_nodes():
     features, hidden = padded(*random_features(), 2, 50.0)
 
     def forward(features, hidden):
-        processor = IsolatedNodes(Loud())
+        processor = IsolatedNodes(LossProcessor())
         return processor(features, hidden, processor.initial_memory(*hidden.shape[:2]))
 
-    _, processed = transformed(forward, features, hidden)
-    assert_close(processed.losses["own"], features.nodes[:, :NODES, 0].mean(axis=1))
-    assert processed.memory.shape == (BATCH, NODES + 2, 1)
+    _, output = transformed(forward, features, hidden)
+    assert_close(output.losses["own"], features.nodes[:, :NODES, 0].mean(axis=1))
+    assert output.memory.shape == (BATCH, NODES + 2, 1)
 
 
 @pytest.mark.parametrize("make", [GAT, GATv2])
 @pytest.mark.parametrize("num_heads", [0, 3, -1])
-def test_heads_divide_sizes(make, num_heads):
+def test_num_heads_must_divide_sizes(make, num_heads):
     with pytest.raises(ValueError, match=f"num_heads must divide hidden_size = 8, got {num_heads}"):
         hk.transform(lambda: make(HIDDEN, num_heads=num_heads)).init(None)
     with pytest.raises(ValueError, match="num_heads must divide attention_size = 6, got 4"):
@@ -468,21 +474,21 @@ def test_heads_divide_sizes(make, num_heads):
 
 
 @pytest.mark.parametrize("make", [GAT, GATv2])
-def test_attention_reads_edges_of_its_own_node(make):
-    """Node i weighs j by edge (i, j), as in dm-clrs."""
+def test_attention_reads_outgoing_edges(make):
+    """Node i attends to j with edge (i, j), as in dm-clrs."""
     attention = Compiled(lambda: make(HIDDEN))
     features, hidden = dense_features()
     features = features._replace(adjacency=np.ones_like(features.adjacency))
     edges = features.edges.copy()
     edges[:, 2, 3] += 3.0
     before, after = (
-        np.asarray(attention(each, hidden).nodes) for each in (features, features._replace(edges=edges))
+        np.asarray(attention(x, hidden).nodes) for x in (features, features._replace(edges=edges))
     )
     differs = np.abs(after - before).max(axis=(0, 2)) > 1e-6
     assert differs.tolist() == [False, False, True, False, False]
 
 
-def test_limits_of_memory_networks():
+def test_memory_network_rejects_bad_sizes():
     features, hidden = random_features()
     with pytest.raises(ValueError, match="memory_size 5 is for at most 4 nodes, got 5"):
         transformed(lambda f, h: MemNet(HIDDEN, memory_size=5)(f, h), features, hidden)
@@ -494,8 +500,8 @@ def test_limits_of_memory_networks():
             hk.transform(lambda option=option: MemNet(HIDDEN, **{option: 0})).init(None)
 
 
-def test_words_are_looked_up():
-    """Whole numbers from -H to H - 1 count from either end of the table; all others are its last row."""
+def test_word_indices_out_of_range_select_the_last_row():
+    """Features are truncated to integers; those from -H to -1 count from the end of the table."""
     table = np.random.default_rng(0).standard_normal((4, 3)).astype("f")
     x = np.array([[0.0, 0.9, -0.9, 1.0, 3.2], [-1.0, -4.0, -5.0, 4.0, 1e9]], np.float32)
     weights = position_encoding(5, 3)
@@ -508,8 +514,8 @@ def test_words_are_looked_up():
 # Gates
 
 
-class Fixed(hk.Module):
-    """A processor that returns what it is told."""
+class ConstantProcessor(hk.Module):
+    """Processor that returns constant states and messages."""
 
     def __init__(self, nodes, messages):
         super().__init__()
@@ -520,37 +526,37 @@ class Fixed(hk.Module):
 
 
 @pytest.mark.parametrize("bias", [-3.0, 0.0])
-def test_gate_is_its_formula(bias):
+def test_gate_matches_its_formula(bias):
     features, hidden = random_features()
     new, messages = hidden[:, ::-1], 2 * hidden[::-1]
-    params, processed = transformed(
-        lambda f, h: Gated(Fixed(new, messages), HIDDEN, bias=bias)(f, h), features, hidden
+    params, output = transformed(
+        lambda f, h: Gated(ConstantProcessor(new, messages), HIDDEN, bias=bias)(f, h), features, hidden
     )
     z = np.concatenate([features.nodes, hidden], axis=-1)
     np.testing.assert_array_equal(params["gate/gate"]["b"], np.full(HIDDEN, bias))
     relu = np.maximum(z @ params["gate/state"]["w"] + messages @ params["gate/messages"]["w"], 0)
     gate = 1 / (1 + np.exp(-(relu @ np.asarray(params["gate/gate"]["w"]) + bias)))
-    assert_close(processed.nodes, gate * new + (1 - gate) * hidden)
+    assert_close(output.nodes, gate * new + (1 - gate) * hidden)
 
 
-def test_a_gate_needs_messages_and_states_of_its_size():
+def test_gate_requires_messages_and_matching_state_size():
     features, hidden = random_features()
     with pytest.raises(ValueError, match=r"a gate of size 9 needs states of that size, got \(2, 5, 8\)"):
         transformed(lambda f, h: Gated(PGN(9), 9)(f, h), features, hidden)
     with pytest.raises(ValueError, match="a gate needs a processor that returns its messages"):
-        transformed(lambda f, h: Gated(Fixed(h, None), HIDDEN)(f, h), features, hidden)
+        transformed(lambda f, h: Gated(ConstantProcessor(h, None), HIDDEN)(f, h), features, hidden)
 
 
 # ---------------------------------------------------------------------------------------------------
 # Aggregations
 
 
-def softmax_of(messages, axis):
+def softmax_mean(messages, axis):
     weights = np.exp(messages)
     return (weights * messages).sum(axis) / weights.sum(axis)
 
 
-PLAIN = {"max": np.max, "sum": np.sum, "mean": np.mean, "softmax": softmax_of}
+REFERENCE = {"max": np.max, "sum": np.sum, "mean": np.mean, "softmax": softmax_mean}
 
 
 def random_messages():
@@ -560,26 +566,26 @@ def random_messages():
     return messages, adjacency | np.eye(NODES, dtype=bool)
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_aggregations_are_loops(name):
+@pytest.mark.parametrize("name", REFERENCE)
+def test_aggregations_match_numpy(name):
     messages, adjacency = random_messages()
     received = jax.jit(AGGREGATIONS[name])(messages, adjacency)
     for b in range(BATCH):
         for j in range(NODES):
-            expected = PLAIN[name](messages[b, adjacency[b, :, j], j], axis=0)
+            expected = REFERENCE[name](messages[b, adjacency[b, :, j], j], axis=0)
             assert_close(received[b, j], expected)
 
 
-def test_recurrent_aggregation_is_an_lstm():
-    """That of Haiku, over the neighbours alone, in the order of the nodes."""
+def test_recurrent_aggregation_matches_haiku_lstm():
+    """Compares with `hk.LSTM` over the neighbors in the order of the nodes."""
     messages, adjacency = random_messages()
     params, received = transformed(AGGREGATIONS["recurrent"], messages, adjacency)
-    heard = [messages[b, adjacency[b, :, j], j] for b, j in np.ndindex(BATCH, NODES)]
-    sequences = np.stack([np.pad(each, ((0, NODES - len(each)), (0, 0))) for each in heard], axis=1)
+    sent = [messages[b, adjacency[b, :, j], j] for b, j in np.ndindex(BATCH, NODES)]
+    sequences = np.stack([np.pad(x, ((0, NODES - len(x)), (0, 0))) for x in sent], axis=1)
 
     def read(sequences):
         lstm, states = hk.LSTM(HIDDEN), []
-        state = lstm.initial_state(len(heard))
+        state = lstm.initial_state(len(sent))
         for step in sequences:
             hidden, state = lstm(step, state)
             states.append(hidden)
@@ -589,17 +595,17 @@ def test_recurrent_aggregation_is_an_lstm():
     with oracle.relaxed():
         states = np.asarray(theirs({"lstm/linear": params["recurrent"]}, sequences))
     for index, (b, j) in enumerate(np.ndindex(BATCH, NODES)):
-        assert_close(received[b, j], states[len(heard[index]) - 1, index])
+        assert_close(received[b, j], states[len(sent[index]) - 1, index])
 
 
 @pytest.mark.parametrize("name", AGGREGATIONS)
 @pytest.mark.parametrize(
     "make", [PGN, *(pytest.param(make, marks=pytest.mark.slow) for make in (MPNN, TripletGMPNN))]
 )
-def test_aggregation_by_name_or_callable(name, make):
-    """Both are the same; what is padding is not aggregated; gradients are finite."""
-    named, given = (Compiled(lambda by=by: make(HIDDEN, aggregation=by)) for by in (name, AGGREGATIONS[name]))
-    assert_close(named(*dense_features()), given(*dense_features()), 1e-4)
+def test_aggregation_by_name_equals_callable(name, make):
+    """Also checks padding, gradients and equivariance with each aggregation."""
+    named, custom = (Compiled(lambda x=x: make(HIDDEN, aggregation=x)) for x in (name, AGGREGATIONS[name]))
+    assert_close(named(*dense_features()), custom(*dense_features()), 1e-4)
     assert_invariant_to_padding_and_edge_format(named, 3.0)
     assert_every_parameter_has_gradient(named)
     if name == "recurrent":
@@ -611,8 +617,7 @@ def test_aggregation_by_name_or_callable(name, make):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", AGGREGATIONS)
-def test_aggregations_of_bfloat16(name):
-    """What is in bfloat16 stays so, and near."""
+def test_aggregations_in_bfloat16(name):
     assert_bfloat16_close_to_float32(Compiled(lambda: PGN(HIDDEN, aggregation=name)), *random_features())
 
 
@@ -622,12 +627,12 @@ def test_unknown_aggregation(name):
         find_aggregation(name)
 
 
-def test_the_largest_of_no_messages():
+def test_maximum_of_no_messages():
     messages, adjacency = np.ones((1, 2, 2, 3), np.float32), np.zeros((1, 2, 2), bool)
     assert (jax.jit(AGGREGATIONS["max"])(messages, adjacency) == NO_MESSAGE).all()
 
 
-def test_largest_shares_its_derivative():
+def test_max_with_ties_shares_the_gradient():
     values = np.array([[[1.0], [3.0], [3.0], [-np.inf]]], np.float32)
     value, gradient = jax.jit(jax.value_and_grad(lambda values: max_with_ties(values)[0, 0]))(values)
     assert value == 3.0
@@ -635,45 +640,45 @@ def test_largest_shares_its_derivative():
 
 
 @pytest.mark.slow
-def test_gradients_are_finite_however_they_are_compiled():
-    """Without optimisation, XLA rounds what is below a maximum in two ways if edges have one channel."""
+def test_gradients_are_finite_at_every_optimization_level():
+    """Unoptimized XLA programs round the arguments of a maximum in two ways if edges have one channel."""
     features, hidden = random_features()
     edges = features.edges
     features = features._replace(edges=FactoredFeatures(edges.values[..., :1], edges.vectors[:1], edges.bias))
     apply = network("triplet_mpnn").unpadded
 
     def loss(params):
-        processed = apply(params, features, hidden)
-        return (processed.nodes**2).sum() + (processed.edges**2).sum()
+        output = apply(params, features, hidden)
+        return (output.nodes**2).sum() + (output.edges**2).sum()
 
-    quickly, well = (
+    unoptimized, optimized = (
         jax.jit(jax.grad(loss), compiler_options={"xla_backend_optimization_level": level})(
             network("triplet_mpnn").params
         )
         for level in (0, 3)
     )
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(quickly))
-    assert_close(quickly, well, 1e-3)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(unoptimized))
+    assert_close(unoptimized, optimized, 1e-3)
 
 
 # ---------------------------------------------------------------------------------------------------
 # Linear maps
 
 
-def test_linear_is_haikus_on_the_concatenation():
+def test_linear_matches_haiku_on_concatenated_inputs():
     random = np.random.default_rng(0)
-    parts = [random.standard_normal((2, 3, size)).astype(np.float32) for size in (4, 1, 5)]
-    whole = np.concatenate(parts, axis=-1)
+    inputs = [random.standard_normal((2, 3, size)).astype(np.float32) for size in (4, 1, 5)]
+    concatenated = np.concatenate(inputs, axis=-1)
     ours = hk.without_apply_rng(hk.transform(lambda *inputs: Linear(HIDDEN, name="map")(*inputs)))
     theirs = hk.without_apply_rng(hk.transform(lambda x: hk.Linear(HIDDEN, name="map")(x)))
-    params = jax.jit(ours.init)(jax.random.key(0), *parts)
+    params = jax.jit(ours.init)(jax.random.key(0), *inputs)
     with oracle.relaxed():
-        expected = jax.jit(theirs.init)(jax.random.key(0), whole)
-    assert_close(params, expected)  # the same key, the same numbers: initialisation is the same
+        expected = jax.jit(theirs.init)(jax.random.key(0), concatenated)
+    assert_close(params, expected)  # the same key gives the same initial values
     w, b = np.asarray(params["map"]["w"]), random.standard_normal(HIDDEN).astype(np.float32)
     apply = jax.jit(ours.apply)
-    assert_close(apply(params, *parts), whole @ w)
-    assert_close(apply({"map": {"w": w, "b": b}}, *parts), whole @ w + b)
+    assert_close(apply(params, *inputs), concatenated @ w)
+    assert_close(apply({"map": {"w": w, "b": b}}, *inputs), concatenated @ w + b)
 
 
 def test_linear_of_factored_features():
@@ -690,7 +695,7 @@ def test_linear_of_factored_features():
 
 
 @pytest.mark.parametrize("bias", [0.0, -3.0])
-def test_offset_of_linear(bias):
+def test_initial_bias_of_linear(bias):
     params = initial_params(lambda x: Linear(HIDDEN, bias=bias, name="map")(x), np.ones((1, 2), np.float32))
     np.testing.assert_array_equal(params["map"]["b"], np.full(HIDDEN, bias))
 
@@ -699,13 +704,13 @@ def test_offset_of_linear(bias):
 # Triplets
 
 
-def test_triplets_have_edges():
+def test_triplet_processors_return_edge_states():
     for name in PROCESSORS:
         if name.startswith("triplet"):
             assert network(name)(*dense_features()).edges.shape == (BATCH, NODES, NODES, HIDDEN)
 
 
-def test_max_plus_is_a_loop():
+def test_max_plus_matches_a_loop():
     random = np.random.default_rng(0)
     a, b = random.standard_normal((2, BATCH, NODES, NODES, 3)).astype(np.float32)
     product = jax.jit(max_plus)(a, b)
@@ -714,20 +719,20 @@ def test_max_plus_is_a_loop():
             assert_close(product[:, j, k], np.max(a[:, :, j] + b[:, :, k], axis=1))
 
 
-def test_triplets_are_those_of_dm_clrs():
-    """Largest of all messages t_ijk over i, then mapped to edges: the plain way, with N**3 messages."""
+def test_triplet_messages_match_dm_clrs():
+    """Compares with the maximum over all N³ messages of dm-clrs, mapped to edge states."""
     features, hidden = random_features()
     order = ("node_i", "node_j", "node_k", "edge_ij", "edge_ik", "edge_jk", "graph")
 
     def ours(features, hidden):
-        return Triplets(Fixed(hidden, hidden), HIDDEN, num_features=4)(features, hidden)
+        return Triplets(ConstantProcessor(hidden, hidden), HIDDEN, num_features=4)(features, hidden)
 
     random = np.random.default_rng(1)
     params = jax.tree.map(
         lambda leaf: leaf + random.standard_normal(leaf.shape).astype("f"),
         initial_params(ours, features, hidden),
     )
-    processed = jax.jit(hk.without_apply_rng(hk.transform(ours)).apply)(params, features, hidden)
+    output = jax.jit(hk.without_apply_rng(hk.transform(ours)).apply)(params, features, hidden)
     theirs = hk.without_apply_rng(hk.transform(oracle.baselines.processors.get_triplet_msgs))
     names = ["linear", *[f"linear_{k}" for k in range(1, 7)]]
     converted = {theirs: params[f"triplets/{ours}"] for ours, theirs in zip(order, names, strict=True)}
@@ -739,51 +744,51 @@ def test_triplets_are_those_of_dm_clrs():
     expected = np.maximum(
         np.max(np.asarray(messages), axis=1) @ np.asarray(out["w"]) + np.asarray(out["b"]), 0
     )
-    assert_close(processed.edges, expected, 1e-4)
+    assert_close(output.edges, expected, 1e-4)
 
 
-def plain_max_plus(a, b):
+def naive_max_plus(a, b):
     return max_with_ties(a[:, :, :, None] + b[:, :, None])
 
 
 @functools.cache
 def compiled_max_plus(function):
-    """`(a, b, da, db, g) -> value, derivative forwards, gradients`."""
+    """Compiles `(a, b, da, db, g) -> value, JVP, VJP` of a function."""
 
     def call(a, b, da, db, g):
-        value, pull_back = jax.vjp(function, a, b)
-        return value, jax.jvp(function, (a, b), (da, db))[1], pull_back(g)
+        value, vjp = jax.vjp(function, a, b)
+        return value, jax.jvp(function, (a, b), (da, db))[1], vjp(g)
 
     return jax.jit(call)
 
 
 @pytest.mark.parametrize("num_nodes", [1, 2, 7, 9, 16])
-@pytest.mark.parametrize("how", ["any", "ties", "masked"])
-def test_max_plus_is_its_plain_form(num_nodes, how):
+@pytest.mark.parametrize("case", ["random", "ties", "masked"])
+def test_max_plus_matches_its_naive_form(num_nodes, case):
     random = np.random.default_rng(num_nodes)
     shape = (2, num_nodes, num_nodes, 3)
-    draw = random.normal if how == "any" else lambda size: random.integers(-1, 2, size)
+    draw = random.normal if case == "random" else lambda size: random.integers(-1, 2, size)
     arrays = [draw(size=shape).astype(np.float32) for _ in range(5)]
-    if how == "masked":
+    if case == "masked":
         arrays[0][:, num_nodes // 2 + 1 :] = -np.inf
-    found, expected = (compiled_max_plus(function)(*arrays) for function in (max_plus, plain_max_plus))
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_allclose(found[1], expected[1], rtol=1e-5, atol=1e-6)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), found[2], expected[2])
+    actual, expected = (compiled_max_plus(function)(*arrays) for function in (max_plus, naive_max_plus))
+    np.testing.assert_array_equal(actual[0], expected[0])
+    np.testing.assert_allclose(actual[1], expected[1], rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), actual[2], expected[2])
 
 
 @pytest.mark.slow
-def test_max_plus_may_be_called_outside_a_program():
+def test_max_plus_outside_jit():
     random = np.random.default_rng(0)
     a, b, g = random.standard_normal((3, 2, 7, 7, 3)).astype(np.float32)
-    values, pulled = zip(*(jax.vjp(function, a, b) for function in (max_plus, plain_max_plus)), strict=True)
+    values, vjps = zip(*(jax.vjp(function, a, b) for function in (max_plus, naive_max_plus)), strict=True)
     np.testing.assert_array_equal(*values)
     jax.tree.map(
-        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), *(back(g) for back in pulled)
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), *(vjp(g) for vjp in vjps)
     )
 
 
-def test_max_plus_makes_no_array_of_all_triplets():
+def test_max_plus_allocates_no_array_of_all_triplets():
     shape = (2, 12, 12, 3)
     arguments = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 

@@ -1,4 +1,4 @@
-"""Processors with a memory, a loss of their own or the step's number: in whole networks and rollouts."""
+"""Processors with memory, auxiliary losses or step encoding, in whole models and rollouts."""
 
 import functools
 
@@ -18,14 +18,14 @@ from nar.specs import Kind, Location, Spec, Stage
 from nar.traces import sample_traces
 from nar.training import TrainState, make_train_step
 
-WITH_MEMORY = ("relational_transformer", "edge_transformer", "floydnet")
-NAMES = (*WITH_MEMORY, "forgetnet", "g_forgetnet", "stepwise_mpnn")
-# The others have a memory as one of those with it, or are a part of the one with a gate over its history.
-OF_OTHERS = ("edge_transformer", "forgetnet", "relational_transformer")
+RECURRENT = ("relational_transformer", "edge_transformer", "floydnet")
+NAMES = (*RECURRENT, "forgetnet", "g_forgetnet", "stepwise_mpnn")
+# The mechanisms of these are covered by the other processors.
+SLOW = ("edge_transformer", "forgetnet", "relational_transformer")
 every_name = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in OF_OTHERS else []) for name in NAMES]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES]
 )
-MAKERS = {name: PROCESSORS[name] for name in NAMES} | {
+FACTORIES = {name: PROCESSORS[name] for name in NAMES} | {
     "relational_transformer": functools.partial(PROCESSORS["relational_transformer"], num_layers=1)
 }
 HIDDEN, BATCH, NODES = 8, 3, 5
@@ -34,7 +34,7 @@ SPEC = Transforms().spec(nar.ALGORITHMS["bfs"])
 
 @functools.cache
 def batch():
-    """Traces of breadth-first search, of several lengths."""
+    """Batch of BFS traces with different lengths."""
     traces = sample_traces("bfs", NODES, 10, seed=0)
     uniforms = np.random.default_rng(0).random(traces.inputs["pos"].shape)
     transformed = Transforms().apply(nar.ALGORITHMS["bfs"], traces, uniforms)
@@ -43,8 +43,8 @@ def batch():
 
 @functools.cache
 def network(name):
-    """Parameters, and a compiled function of predictions and losses."""
-    model = make_model(NetConfig(MAKERS[name], HIDDEN), {"bfs": SPEC})
+    """Model, random parameters, and a compiled function of predictions and losses."""
+    model = make_model(NetConfig(FACTORIES[name], HIDDEN), {"bfs": SPEC})
     random = np.random.default_rng(0)
     shapes = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch()})
     params = jax.tree.map(lambda leaf: random.standard_normal(leaf.shape).astype("f") * 0.3, shapes)
@@ -67,8 +67,8 @@ def assert_close(first, second):
 
 
 @every_name
-def test_padding_of_steps_and_nodes_changes_nothing(name):
-    """Neither what is predicted nor any loss, that of the gate included."""
+def test_padding_does_not_change_predictions_or_losses(name):
+    """Covers padding of steps and of nodes, and auxiliary losses."""
     assert len(set(batch().lengths)) > 1
     padded = pad_nodes(pad_steps(batch(), batch().num_steps + 2), SPEC, NODES + 2)
     (before, losses), (after, losses_after) = predict(name, batch()), predict(name, padded)
@@ -80,56 +80,60 @@ def test_padding_of_steps_and_nodes_changes_nothing(name):
 
 
 @every_name
-def test_a_sample_depends_on_itself_alone(name):
-    """Each trace alone, and among others that go on for longer."""
+def test_samples_are_independent(name):
+    """A trace has the same predictions on its own and batched with longer ones."""
     together, losses = predict(name, batch())
-    of_samples = []
+    gate_losses = []
     for index, length in enumerate(batch().lengths):
         alone = pad_batch(pad_steps(take(batch(), slice(index, index + 1)), batch().num_steps), BATCH)
-        predictions, own = predict(name, alone)
+        predictions, alone_losses = predict(name, alone)
         assert_close(predictions.outputs["pi"][0], together.outputs["pi"][index])
         steps = max(length - 1, 1)
         assert_close(predictions.hints["pi_h"][: length - 1, 0], together.hints["pi_h"][: length - 1, index])
-        of_samples += [float(own.get("auxiliary/gate", 0))] * steps
-    assert_close(losses.get("auxiliary/gate", 0), np.mean(of_samples))
+        gate_losses += [float(alone_losses.get("auxiliary/gate", 0))] * steps
+    assert_close(losses.get("auxiliary/gate", 0), np.mean(gate_losses))
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in OF_OTHERS)) for name in WITH_MEMORY]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in RECURRENT]
 )
-def test_the_memory_goes_from_step_to_step(name):
-    """The second step's hints change with how the first reads its edges, though it is fed the same hints."""
+def test_memory_is_carried_between_steps(name):
+    """Without memory, the predicted hints are equal at the first step and differ at the second."""
     _, params, _ = network(name)
 
-    class Forgetful:
+    class WithoutMemory:
         def __init__(self, processor):
             self._processor, self.initial_memory = processor, processor.initial_memory
 
         def __call__(self, features, hidden, memory, context):
-            processed = self._processor(features, hidden, (), context)
-            return processed._replace(memory=memory)
+            output = self._processor(features, hidden, (), context)
+            return output._replace(memory=memory)
 
-    other = make_model(NetConfig(lambda size: Forgetful(MAKERS[name](size)), HIDDEN), {"bfs": SPEC})
+    other = make_model(NetConfig(lambda size: WithoutMemory(FACTORIES[name](size)), HIDDEN), {"bfs": SPEC})
     with_memory = predict(name, batch())[0].hints["reach_h"]
-    forgetful = jax.jit(lambda params: other.apply(params, None, "bfs", batch(), False).hints["reach_h"])
-    without = forgetful(params)
-    assert_close(with_memory[0], without[0])
-    assert np.abs(with_memory[1] - without[1]).max() > 1e-3
+
+    @jax.jit
+    def predict_without_memory(params):
+        return other.apply(params, None, "bfs", batch(), False).hints["reach_h"]
+
+    without_memory = predict_without_memory(params)
+    assert_close(with_memory[0], without_memory[0])
+    assert np.abs(with_memory[1] - without_memory[1]).max() > 1e-3
 
 
 @every_name
-def test_gradients_reach_every_parameter(name):
-    """Of the processor, in a new network that is shown something at every location."""
-    places = [
+def test_every_processor_parameter_gets_a_gradient(name):
+    """Checks a newly initialized model with inputs at every location."""
+    probes = [
         (Stage.INPUT, Location.NODE, Kind.SCALAR),
         (Stage.INPUT, Location.EDGE, Kind.SCALAR),
         (Stage.INPUT, Location.GRAPH, Kind.SCALAR),
         (Stage.HINT, Location.NODE, Kind.MASK),
         (Stage.OUTPUT, Location.NODE, Kind.POINTER),
     ]
-    spec = Spec(every_kind.make_probe(*place) for place in places)
+    spec = Spec(every_kind.make_probe(*probe) for probe in probes)
     batch = every_kind.random_batch(0, spec, batch_size=2)
-    model = make_model(NetConfig(MAKERS[name], HIDDEN), {"places": spec})
+    model = make_model(NetConfig(FACTORIES[name], HIDDEN), {"places": spec})
 
     def loss(params):
         predictions = model.apply(params, jax.random.key(0), "places", batch, True)
@@ -142,8 +146,8 @@ def test_gradients_reach_every_parameter(name):
 
 
 @pytest.mark.slow
-def test_weight_and_annealing_of_the_loss_of_a_gate():
-    """Both are in the total of a training step: the loss as the metrics have it, times its weight."""
+def test_gate_loss_weight_and_annealing_in_training():
+    """The total loss of a training step has the annealed gate loss times its weight."""
     task = Task(nar.ALGORITHMS["bfs"], (4,))
     stream = TrainingStream([task], batch_size=2, seed=0)
     processor = functools.partial(PROCESSORS["g_forgetnet"], annealing_steps=4)
@@ -155,21 +159,21 @@ def test_weight_and_annealing_of_the_loss_of_a_gate():
     gates = []
     for _ in range(6):
         state, metrics = step(state, stream.batch(0), "bfs")
-        own = {name: float(value) for name, value in metrics.items() if name.startswith("loss/bfs/")}
-        gates.append(own.pop("loss/bfs/auxiliary/gate"))
-        assert float(metrics["loss"]) == pytest.approx(sum(own.values()) + 0.25 * gates[-1], rel=1e-5)
+        losses = {name: float(value) for name, value in metrics.items() if name.startswith("loss/bfs/")}
+        gates.append(losses.pop("loss/bfs/auxiliary/gate"))
+        assert float(metrics["loss"]) == pytest.approx(sum(losses.values()) + 0.25 * gates[-1], rel=1e-5)
     np.testing.assert_allclose(np.array(gates) / gates[-1], [0, 0.25, 0.5, 0.75, 1, 1], rtol=1e-5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("task", ["bfs", "minimum", "task_scheduling"])
-def test_losses_fall(name, task):
-    """Over steps on small problems, the total and the size of the gate."""
+def test_training_decreases_the_losses(name, task):
+    """The total loss and the gate loss decrease over steps on small problems."""
     algorithm = nar.ALGORITHMS[task]
     stream = TrainingStream([Task(algorithm, (4,))], batch_size=8, seed=0)
     spec = stream.task(0).spec
-    model = make_model(NetConfig(MAKERS[name], HIDDEN), {task: spec})
+    model = make_model(NetConfig(FACTORIES[name], HIDDEN), {task: spec})
     optimizer = optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(5e-3)))
 
     @jax.jit
