@@ -76,7 +76,7 @@ _ROUNDING = 1e-15
 """Bound on the rounding error of a cross product, relative to the magnitudes of its two terms."""
 
 _MAX_POINTS = 2**11
-"""Maximum number of points; checking all triples of so many takes a second or two."""
+"""Maximum number of points, for which checking all triples takes a second or two."""
 
 _MAX_DRAWS = 1000
 """Maximum number of attempts to draw points of which no three are collinear."""

@@ -104,7 +104,7 @@ class Problem:
     def bind(self, *values: Any, **named: Any) -> Arguments:
         """Validates user-provided arguments and converts them to canonical types.
 
-        A graph `A` may have any form that `adjacency_matrix` accepts; a list of edges may come with `num_nodes`.
+        A graph `A` may have any form that `adjacency_matrix` accepts, a list of edges also `num_nodes`.
 
         Raises:
           ValueError: if an argument is missing, unknown, given twice or invalid.

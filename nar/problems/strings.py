@@ -107,8 +107,8 @@ TEXT_AND_PATTERN = Problem(
 """A text over `chars` characters (the haystack) and a pattern that occurs in it (the needle).
 
 `size` is the sum of their lengths. The pattern has size // 5 characters (at least 1) by default,
-`length_needle` characters if that is positive, and uniformly 1 ... -length_needle characters if it is negative.
-The pattern overwrites the text at a uniform position that is never the last possible one.
+`length_needle` characters if that is positive, and uniformly 1 ... -length_needle characters if it is
+negative. The pattern overwrites the text at a uniform position that is never the last possible one.
 
 The recipe of Ibarz et al. (arXiv 2209.11142) trains on the single size 20 with length_needle=-8: patterns of
 1 to 8 characters in texts of 12 to 19.

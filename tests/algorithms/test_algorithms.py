@@ -1,4 +1,4 @@
-"""The table of algorithms, and what each computes, against references of another making."""
+"""Registered algorithms: their definitions, and their outputs and hints against independent references."""
 
 import dataclasses
 import importlib.util
@@ -23,15 +23,15 @@ from nar.specs import Kind, Location, Probe, Spec, Stage
 
 every_algorithm = pytest.mark.parametrize("algorithm", nar.ALGORITHMS.values(), ids=nar.ALGORITHMS)
 CLRS30 = {name: nar.ALGORITHMS[name] for name in nar.ALGORITHMS if name in oracle.specs.SPECS}
-every_official_algorithm = pytest.mark.parametrize("algorithm", CLRS30.values(), ids=CLRS30)
+every_clrs30_algorithm = pytest.mark.parametrize("algorithm", CLRS30.values(), ids=CLRS30)
 
 
 # ---------------------------------------------------------------------------------------------------
-# The table
+# Definitions
 
 
 @every_algorithm
-def test_definition(algorithm):
+def test_registered_algorithm_is_complete(algorithm):
     assert nar.ALGORITHMS[algorithm.name] is algorithm
     assert find_algorithm(algorithm.name) is algorithm
     assert repr(algorithm) == f"Algorithm({algorithm.name!r})"
@@ -42,23 +42,23 @@ def test_definition(algorithm):
     assert algorithm.spec.outputs
 
 
-@every_official_algorithm
-def test_spec_is_that_of_clrs30(algorithm):
+@every_clrs30_algorithm
+def test_spec_matches_clrs30(algorithm):
     official = oracle.specs.SPECS[algorithm.name]
     ours = {p.name: (p.stage.value, p.location.value, p.kind.value) for p in algorithm.spec.values()}
     assert ours == {name: tuple(row) for name, row in official.items()}
 
 
-@every_official_algorithm
-def test_classes_are_those_of_clrs30(algorithm):
+@every_clrs30_algorithm
+def test_num_classes_matches_clrs30(algorithm):
     batch = oracle.sample(algorithm.name, 4, 2, 0)
     for probe in algorithm.spec.values():
         if probe.kind is Kind.CATEGORICAL:
             assert getattr(batch, f"{probe.stage.value}s")[probe.name].shape[-1] == probe.num_classes
 
 
-@every_official_algorithm
-def test_family_and_samples_are_those_of_clrs30(algorithm):
+@every_clrs30_algorithm
+def test_family_and_split_sizes_match_clrs30(algorithm):
     module = getattr(oracle.clrs._src.algorithms, algorithm.name).__module__
     assert module.endswith(f".{algorithm.family}")
     settings = oracle.specs.CLRS_30_ALGS_SETTINGS.get(algorithm.name, {"num_samples_multiplier": 1})
@@ -67,8 +67,8 @@ def test_family_and_samples_are_those_of_clrs30(algorithm):
 
 
 @every_algorithm
-def test_steps_in_plain_python(algorithm):
-    """The generator can be stepped in a debugger: it yields a NamedTuple of hints, in the spec's order."""
+def test_steps_run_in_plain_python(algorithm):
+    """The generator can be stepped in a debugger, and yields NamedTuples of hints in the spec's order."""
     arguments = algorithm.problem.sample(np.random.RandomState(0), 8)
     batch = nar.traces.clrs30_sample(algorithm.name, 8, 1, 0)
     num_nodes = batch.inputs["pos"].shape[1]
@@ -84,30 +84,30 @@ def test_steps_in_plain_python(algorithm):
     assert count == batch.lengths[0]
 
 
-def test_table_cannot_be_changed():
+def test_registry_is_read_only():
     with pytest.raises(TypeError):
         nar.ALGORITHMS["bfs"] = None
 
 
-def test_families():
+def test_unknown_families_raise():
     assert len(FAMILIES) == len(set(FAMILIES)) == 8
     with pytest.raises(ValueError, match=r"unknown family 'graph'; known: sorting, .*, graphs"):
         dataclasses.replace(nar.ALGORITHMS["bfs"], family="graph")
 
 
 @pytest.mark.parametrize("name", ["pi", "reach_h", "nothing"])
-def test_fixed_hints_are_pointer_hints(name):
+def test_fixed_hints_must_be_pointer_hints(name):
     with pytest.raises(ValueError, match=f"bfs: fixed hint '{name}' must be a pointer hint"):
         dataclasses.replace(nar.ALGORITHMS["bfs"], fixed_hints=(name,))
 
 
-def test_permutations_are_recorded_as_pointers():
+def test_permutation_pointer_outputs_raise():
     spec = Spec([Probe("pred", Stage.OUTPUT, Location.NODE, Kind.PERMUTATION_POINTER)])
     with pytest.raises(ValueError, match="'pred' must be of kind should_be_permutation"):
         dataclasses.replace(nar.ALGORITHMS["heapsort"], spec=spec)
 
 
-def test_the_worked_example_of_the_guide(tmp_path):
+def test_selection_sort_of_the_contributing_guide_works(tmp_path):
     guide = (pathlib.Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
     path = tmp_path / "selection_sort.py"
     path.write_text(
@@ -132,7 +132,7 @@ def test_the_worked_example_of_the_guide(tmp_path):
 
 @st.composite
 def adjacencies(draw):
-    """0/1 matrices: empty, complete, undirected, directed, disconnected; and a source."""
+    """0/1 adjacency matrices (empty, complete, undirected, directed, disconnected) and a source."""
     num_nodes = draw(st.integers(1, 8))
     cells = st.sampled_from(draw(st.sampled_from([[0], [1], [0, 1], [0, 0, 0, 1]])))
     rows = draw(st.lists(cells, min_size=num_nodes**2, max_size=num_nodes**2))
@@ -156,7 +156,7 @@ def test_bfs(instance):
 
 @st.composite
 def weighted_graphs(draw):
-    """Integer weights, also negative ones, without negative cycles; 0 means no edge; and a source."""
+    """Integer weights, some negative, without negative cycles (0 means no edge), and a source."""
     A, s = draw(adjacencies())
     numbers = st.lists(st.integers(0, 6), min_size=A.size, max_size=A.size)
     weights = np.reshape(draw(numbers), A.shape) * A
@@ -183,7 +183,7 @@ def test_bellman_ford(instance):
 
 
 def end_of_path(pointers, node):
-    """Where the pointers lead within as many steps as there are nodes."""
+    """Node reached from `node` after following N pointers."""
     for _ in pointers:
         node = pointers[node]
     return node
@@ -198,7 +198,7 @@ keys = st.lists(
 
 
 def order_of(pointers):
-    """Nodes from first to last along a chain of predecessors."""
+    """Nodes from first to last along a chain of predecessor pointers."""
     successors = {int(p): node for node, p in enumerate(pointers) if p != node}
     (node,) = (node for node, p in enumerate(pointers) if p == node)
     order = [node]
@@ -305,7 +305,7 @@ def tasks(draw):
 
 @given(tasks())
 def test_task_scheduling(instance):
-    """CLRS-30 takes tasks in the order of weight and never moves one: feasible, not always the best."""
+    """CLRS-30 selects tasks by weight and never reschedules one: feasible, but not always optimal."""
     d, w = instance
     trace = nar.run_algorithm("task_scheduling", d, w)
     selected = trace.outputs["selected"].astype(bool)
@@ -319,18 +319,18 @@ def test_task_scheduling(instance):
         assert np.array(w)[selected].sum() == sum(sorted(w, reverse=True)[: d[0]])
 
 
-def test_task_scheduling_takes_equal_weights_in_the_order_of_nodes():
+def test_task_scheduling_breaks_ties_by_node_order():
     trace = nar.run_algorithm("task_scheduling", np.full(100, 50), np.arange(100) % 2)
     assert trace.hints["i"].argmax(-1).tolist() == [0, *range(1, 100, 2), *range(0, 100, 2)]
 
 
-def test_task_scheduling_is_not_always_the_best():
+def test_task_scheduling_is_not_always_optimal():
     selected = nar.run_algorithm("task_scheduling", [2, 1], [2, 1]).outputs["selected"]
-    np.testing.assert_array_equal(selected, [1, 0])  # task 1 first, then task 0 would do both
+    np.testing.assert_array_equal(selected, [1, 0])  # optimal: task 1 first, then task 0
 
 
 def exactly_intersect(xs, ys):
-    """Whether some point lies on both closed segments, in rational arithmetic."""
+    """Tests in rational arithmetic if some point lies on both closed segments."""
     points = [(Fraction(x), Fraction(y)) for x, y in zip(xs, ys, strict=True)]
     (px, py), (qx, qy), (rx, ry), (sx, sy) = points
     ux, uy, vx, vy, wx, wy = qx - px, qy - py, sx - rx, sy - ry, rx - px, ry - py
@@ -343,7 +343,7 @@ def exactly_intersect(xs, ys):
 
 
 def lies_on(point, a, b):
-    """Whether the point is a + t (b - a) for a t from 0 to 1."""
+    """Tests if the point is a + t (b - a) for some t in [0, 1]."""
     along = [(p - start, end - start) for p, start, end in zip(point, a, b, strict=True)]
     ratios = {offset / length for offset, length in along if length}
     return (
@@ -365,7 +365,7 @@ def test_segments_intersect(instance):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_drawn_segments_intersect(seed):
+def test_sampled_segments_intersect(seed):
     batch = nar.sample_traces("segments_intersect", 4, 20, seed)
     for x, y, intersect in zip(batch.inputs["x"], batch.inputs["y"], batch.outputs["intersect"], strict=True):
         assert intersect == exactly_intersect(x, y)

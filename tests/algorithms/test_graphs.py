@@ -1,4 +1,4 @@
-"""What the graph algorithms compute, on thousands of small graphs, against networkx and scipy."""
+"""Outputs of the graph algorithms on thousands of small graphs, against networkx and scipy."""
 
 import itertools
 
@@ -17,7 +17,7 @@ COUNT = 4 * NUM_EXAMPLES
 
 
 def graphs(seed, *, symmetric=False, acyclic=False, weights=(1,)):
-    """Empty, sparse, dense and complete graphs of up to nine nodes, many weights equal; and sources."""
+    """Empty, sparse, dense and complete graphs of up to nine nodes, with many equal weights, and sources."""
     random = np.random.default_rng(seed)
     for index in range(COUNT):
         n = index % 9 + 1
@@ -31,16 +31,16 @@ def graphs(seed, *, symmetric=False, acyclic=False, weights=(1,)):
         yield A.astype(float), int(random.integers(n))
 
 
-def directed(A):
+def to_digraph(A):
     return networkx.from_numpy_array(A, create_using=networkx.DiGraph)
 
 
-def undirected(A):
+def to_graph(A):
     return networkx.from_numpy_array(A)
 
 
 def pairs_of(matrix):
-    """Pairs u < v at which a matrix is 1."""
+    """Pairs (u, v), u < v, at which a matrix is 1."""
     return {(int(u), int(v)) for u, v in np.argwhere(np.triu(matrix, 1) == 1)}
 
 
@@ -49,37 +49,37 @@ def pairs_of(matrix):
 
 
 def recursive_search(A, roots):
-    """Parents, and the nodes in the order in which they are found and done, straight from the definition."""
-    parents, found, done = list(range(len(A))), [], []
+    """Recursive reference: parents, and the nodes in the order of their discovery and of their finish."""
+    parents, discovered, finished = list(range(len(A))), [], []
 
     def visit(u):
-        found.append(u)
+        discovered.append(u)
         for v in np.flatnonzero(A[u]):
-            if v not in found:
+            if v not in discovered:
                 parents[v] = u
                 visit(int(v))
-        done.append(u)
+        finished.append(u)
 
     for root in roots:
-        if root not in found:
+        if root not in discovered:
             visit(root)
-    return parents, found, done
+    return parents, discovered, finished
 
 
 def test_dfs():
     for A, _ in graphs(0):
-        parents, found, done = recursive_search(A, range(len(A)))
+        parents, discovered, finished = recursive_search(A, range(len(A)))
         trace = nar.run_algorithm("dfs", A)
         np.testing.assert_array_equal(trace.outputs["pi"], parents)
-        np.testing.assert_array_equal(np.argsort(trace.hints["d"][-1]), found)
-        np.testing.assert_array_equal(np.argsort(trace.hints["f"][-1]), done)
+        np.testing.assert_array_equal(np.argsort(trace.hints["d"][-1]), discovered)
+        np.testing.assert_array_equal(np.argsort(trace.hints["f"][-1]), finished)
         assert trace.hints["time"][-1] == pytest.approx(0.02 * len(A))
         assert (trace.hints["color"][-1].argmax(-1) == 2).all()
         np.testing.assert_array_equal(trace.hints["pi_h"][-1], parents)
 
 
-def test_the_stack_of_a_search():
-    """The stack holds the grey nodes; from the top it leads to the node at which the search started."""
+def test_dfs_stack_leads_to_the_root():
+    """The stack contains all gray nodes, and its pointers lead from the top to the root of the search."""
     for A, _ in graphs(1):
         hints = nar.run_algorithm("dfs", A).hints
         colors = hints["color"].argmax(-1)
@@ -108,14 +108,14 @@ def test_topological_sort():
 def test_articulation_points():
     for A, _ in graphs(3, symmetric=True):
         is_cut = nar.run_algorithm("articulation_points", A).outputs["is_cut"]
-        expected = set(networkx.articulation_points(undirected(A * (1 - np.eye(len(A))))))
+        expected = set(networkx.articulation_points(to_graph(A * (1 - np.eye(len(A))))))
         assert set(np.flatnonzero(is_cut)) == expected
 
 
 def test_bridges():
     for A, _ in graphs(4, symmetric=True):
         is_bridge = nar.run_algorithm("bridges", A).outputs["is_bridge"]
-        graph = undirected(A * (1 - np.eye(len(A))))
+        graph = to_graph(A * (1 - np.eye(len(A))))
         assert pairs_of(is_bridge) == {(min(edge), max(edge)) for edge in networkx.bridges(graph)}
         np.testing.assert_array_equal(is_bridge, is_bridge.T)
         np.testing.assert_array_equal(is_bridge != MASKED, (A != 0) | np.eye(len(A), dtype=bool))
@@ -124,7 +124,7 @@ def test_bridges():
 def test_strongly_connected_components():
     for A, _ in graphs(5):
         scc_id = nar.run_algorithm("strongly_connected_components", A).outputs["scc_id"]
-        components = list(networkx.strongly_connected_components(directed(A)))
+        components = list(networkx.strongly_connected_components(to_digraph(A)))
         assert {frozenset(np.flatnonzero(scc_id == name).tolist()) for name in set(scc_id)} == {
             frozenset(nodes) for nodes in components
         }
@@ -132,7 +132,7 @@ def test_strongly_connected_components():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Trees of least weight
+# Minimum spanning trees
 
 WEIGHTS = [-2, -1, 1, 1.5, 2, 2, 7]
 
@@ -144,10 +144,10 @@ def weight_of(pairs, A):
 def test_mst_kruskal():
     for A, _ in graphs(6, symmetric=True, weights=WEIGHTS):
         in_mst = nar.run_algorithm("mst_kruskal", A).outputs["in_mst"]
-        expected = networkx.minimum_spanning_tree(undirected(A * (1 - np.eye(len(A)))), algorithm="prim")
+        expected = networkx.minimum_spanning_tree(to_graph(A * (1 - np.eye(len(A)))), algorithm="prim")
         np.testing.assert_array_equal(in_mst, in_mst.T)
         assert not in_mst.diagonal().any()
-        tree = undirected(in_mst.astype(float))
+        tree = to_graph(in_mst.astype(float))
         assert networkx.is_forest(tree)
         assert tree.number_of_edges() == expected.number_of_edges()
         assert weight_of(pairs_of(in_mst), A) == weight_of(expected.edges, A)
@@ -158,7 +158,7 @@ def test_mst_prim():
         trace = nar.run_algorithm("mst_prim", A, s)
         pi = trace.outputs["pi"]
         pairs = [(v, int(p)) for v, p in enumerate(pi) if p != v]
-        graph = undirected(A * (1 - np.eye(len(A))))
+        graph = to_graph(A * (1 - np.eye(len(A))))
         component = networkx.node_connected_component(graph, s)
         expected = networkx.minimum_spanning_tree(graph.subgraph(component), algorithm="kruskal")
         assert {v for v, _ in pairs} == component - {s}
@@ -174,7 +174,7 @@ def test_mst_prim():
 
 
 def assert_shortest_paths(A, s, pi, d, reached):
-    """Distances are right, and each node follows another one on a shortest path."""
+    """Asserts that distances are correct and that pi[v] precedes v on a shortest path."""
     distances = csgraph.bellman_ford(csgraph.csgraph_from_dense(A, null_value=0), indices=s)
     np.testing.assert_array_equal(reached, np.isfinite(distances))
     np.testing.assert_array_equal(d, np.where(np.isfinite(distances), distances, 0))
@@ -196,7 +196,7 @@ def test_dijkstra():
 
 @pytest.mark.parametrize("name", ["dijkstra", "mst_prim"])
 def test_large_weights(name):
-    """dm-clrs takes a node that is not in its queue for one at distance 1e9, and stops there."""
+    """dm-clrs gives nodes outside of the queue the key 1e9, and so stops too early; nar does not."""
     A = np.array([[0, 2e9, 0], [2e9, 0, 3e9], [0, 3e9, 0]])
     np.testing.assert_array_equal(nar.run_algorithm(name, A, 0).outputs["pi"], [0, 0, 1])
     pi, _ = getattr(oracle.clrs._src.algorithms, name)(A, 0)
@@ -216,7 +216,7 @@ def test_floyd_warshall(weights):
         try:
             trace = nar.run_algorithm("floyd_warshall", A)
         except ValueError:
-            assert networkx.negative_edge_cycle(directed(A))
+            assert networkx.negative_edge_cycle(to_digraph(A))
             continue
         count += 1
         distances = csgraph.floyd_warshall(csgraph.csgraph_from_dense(A, null_value=0))
@@ -246,7 +246,7 @@ def test_bipartite_matching():
         assert (matched.sum(0) <= 1).all()
         assert (matched.sum(1) <= 1).all()
         assert (A[left, right][matched] == 1).all()
-        graph = undirected(A)
+        graph = to_graph(A)
         graph.remove_nodes_from([0, t])
         expected = networkx.bipartite.maximum_matching(graph, top_nodes=range(1, n + 1))
         assert matched.sum() == len(expected) / 2

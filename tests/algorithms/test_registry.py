@@ -1,4 +1,4 @@
-"""Algorithms of one's own: registered, found by module and attribute, checked, sampled and trained."""
+"""Custom algorithms: registration, lookup by module and attribute, contract check, sampling and training."""
 
 import dataclasses
 import gc
@@ -33,37 +33,37 @@ TARJAN = "experiments.examples.tarjan:TARJAN_SCC"
 
 
 # ---------------------------------------------------------------------------------------------------
-# The table
+# The registry
 
 
-def test_register():
-    own = dataclasses.replace(BFS, name="own_search")
-    register(own)
-    register(own)
-    assert nar.ALGORITHMS["own_search"] is own
-    assert find_algorithm("own_search") is own
-    traces = nar.sample_traces("own_search", 5, 2, 0)
-    np.testing.assert_array_equal(traces.hints["pi_h"], nar.sample_traces(own, 5, 2, 0).hints["pi_h"])
-    assert nar.run_algorithm("own_search", [[0, 1], [1, 0]], 0).outputs["pi"].tolist() == [0, 0]
+def test_registered_algorithms_are_found_by_name():
+    custom = dataclasses.replace(BFS, name="custom_search")
+    register(custom)
+    register(custom)
+    assert nar.ALGORITHMS["custom_search"] is custom
+    assert find_algorithm("custom_search") is custom
+    traces = nar.sample_traces("custom_search", 5, 2, 0)
+    np.testing.assert_array_equal(traces.hints["pi_h"], nar.sample_traces(custom, 5, 2, 0).hints["pi_h"])
+    assert nar.run_algorithm("custom_search", [[0, 1], [1, 0]], 0).outputs["pi"].tolist() == [0, 0]
 
 
-def test_the_table_begins_with_what_belongs_to_nar():
+def test_registry_starts_with_the_built_in_algorithms():
     assert tuple(nar.ALGORITHMS.values())[: len(BUILT_IN)] == BUILT_IN
 
 
-def test_a_name_that_is_taken():
+def test_registering_a_taken_name_raises():
     with pytest.raises(ValueError, match="the name 'bfs' is taken by another algorithm"):
         register(dataclasses.replace(BFS))
     assert nar.ALGORITHMS["bfs"] is BFS
 
 
 @pytest.mark.parametrize("value", [None, "bfs", Spec([])])
-def test_only_algorithms_are_registered(value):
+def test_registering_other_objects_raises(value):
     with pytest.raises(ValueError, match="only an Algorithm can be registered, got"):
         register(value)
 
 
-def test_module_and_attribute():
+def test_algorithms_are_found_by_module_and_attribute():
     assert find_algorithm(TARJAN) is find_algorithm(TARJAN) is TARJAN_SCC
     assert nar.ALGORITHMS["tarjan_scc"] is TARJAN_SCC
     assert find_algorithm("nar.algorithms:BFS") is BFS
@@ -85,12 +85,12 @@ def test_module_and_attribute():
         ("a b:c", "is not of the form"),
     ],
 )
-def test_bad_modules_and_attributes(name, message):
+def test_invalid_module_and_attribute_names_raise(name, message):
     with pytest.raises(ValueError, match=message):
         find_algorithm(name)
 
 
-def test_two_modules_with_one_name(monkeypatch):
+def test_name_conflict_between_modules_raises(monkeypatch):
     other = types.ModuleType("other")
     vars(other)["BFS"] = dataclasses.replace(BFS)
     monkeypatch.setitem(sys.modules, "other", other)
@@ -98,7 +98,7 @@ def test_two_modules_with_one_name(monkeypatch):
         find_algorithm("other:BFS")
 
 
-def test_one_algorithm_under_two_names_is_trained_once():
+def test_training_one_algorithm_under_two_names_raises():
     with pytest.raises(ValueError, match="name each algorithm once"):
         make_tasks({**base.get_config().to_dict(), "algorithms": (TARJAN, "tarjan_scc")}, Transforms())
 
@@ -108,14 +108,14 @@ def test_one_algorithm_under_two_names_is_trained_once():
 
 
 @pytest.mark.parametrize("algorithm", [*BUILT_IN, TARJAN_SCC], ids=repr)
-def test_contract(algorithm):
+def test_algorithm_fulfills_the_contract(algorithm):
     check_algorithm(algorithm, sizes=(2, 6))
 
 
 @pytest.mark.jit
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [*BUILT_IN, TARJAN_SCC], ids=repr)
-def test_contract_of_compiled_algorithms(algorithm):
+def test_compiled_algorithm_fulfills_the_contract(algorithm):
     check_algorithm(algorithm)
 
 
@@ -138,8 +138,11 @@ SEQUENCE_SPEC = make_spec(
 )
 
 
-def stand_in(*, pointer=0, mask=0, one=0, number=0.0, chain=True, **changes):
-    """An algorithm that fulfils the contract; at step i of its two, i times the given value is added."""
+def minimal_algorithm(*, pointer=0, mask=0, one=0, number=0.0, chain=True, **changes):
+    """Builds a two-step algorithm; by default it fulfills the contract.
+
+    Each of the first four arguments is added to the hint of that name in the second step.
+    """
 
     def steps(A, pred):
         n = len(A)
@@ -151,7 +154,7 @@ def stand_in(*, pointer=0, mask=0, one=0, number=0.0, chain=True, **changes):
             pred[1:] = np.arange(n - 1)
 
     fields = {
-        "name": "stand_in",
+        "name": "minimal",
         "family": "sorting",
         "spec": SEQUENCE_SPEC,
         "problem": SEQUENCE,
@@ -176,71 +179,79 @@ def steps_unlike_compiled(A, pred):
     pred[1:] = np.arange(n - 1)
 
 
-def _unsteady(random, size):
+def _nondeterministic(random, size):
     return (random.uniform(size=size) + np.random.random(),)
 
 
-def _writing(A):
+def _doubling(A):
     A *= 2
     return (A,)
 
 
-def _own_problem(**changes):
+def modified_sequence_problem(**changes):
     return dataclasses.replace(SEQUENCE, **changes)
 
 
-def test_a_sound_stand_in():
-    check_algorithm(stand_in(), sizes=(1, 3))
-    check_algorithm(stand_in(problem=_own_problem(min_size=3)), sizes=(1, 5))
+def test_valid_algorithm_passes_the_check():
+    check_algorithm(minimal_algorithm(), sizes=(1, 3))
+    check_algorithm(minimal_algorithm(problem=modified_sequence_problem(min_size=3)), sizes=(1, 5))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("invalid", "message"),
     [
-        (stand_in(pointer=9), "size 1: pointer is a pointer: each must be a node"),
-        (stand_in(pointer=-1), "size 1: pointer is a pointer: each must be a node"),
-        (stand_in(mask=1), "size 1: mask is a mask: each entry must be 0, 1 or -1"),
-        (stand_in(number=np.nan), "size 1: number is a scalar: numbers must be finite"),
-        (stand_in(chain=False), "size 3: pred is a should_be_permutation: predecessors must form one chain"),
+        (minimal_algorithm(pointer=9), "size 1: pointer is a pointer: each must be a node"),
+        (minimal_algorithm(pointer=-1), "size 1: pointer is a pointer: each must be a node"),
+        (minimal_algorithm(mask=1), "size 1: mask is a mask: each entry must be 0, 1 or -1"),
+        (minimal_algorithm(number=np.nan), "size 1: number is a scalar: numbers must be finite"),
         (
-            stand_in(pointer=1, fixed_hints=("pointer",), problem=_own_problem(min_size=3)),
+            minimal_algorithm(chain=False),
+            "size 3: pred is a should_be_permutation: predecessors must form one chain",
+        ),
+        (
+            minimal_algorithm(
+                pointer=1, fixed_hints=("pointer",), problem=modified_sequence_problem(min_size=3)
+            ),
             "size 3: pointer is a fixed hint, but changes in trace 0",
         ),
         (
-            stand_in(problem=_own_problem(sample=_unsteady)),
-            "stand_in: options given as their defaults: key differs",
+            minimal_algorithm(problem=modified_sequence_problem(sample=_nondeterministic)),
+            "minimal: options given as their defaults: key differs",
         ),
-        (stand_in(problem=_own_problem(check=_writing)), "size 1: sampled and given arguments: key differs"),
+        (
+            minimal_algorithm(problem=modified_sequence_problem(check=_doubling)),
+            "size 1: sampled and given arguments: key differs",
+        ),
         pytest.param(
-            stand_in(steps=steps_unlike_compiled),
+            minimal_algorithm(steps=steps_unlike_compiled),
             "size 1: compiled and plain Python: number differs",
             marks=[pytest.mark.jit, pytest.mark.slow],
         ),
     ],
 )
-def test_broken_contracts(wrong, message):
+def test_contract_violations_are_reported(invalid, message):
     with pytest.raises(AssertionError, match=message):
-        check_algorithm(wrong, sizes=(3,))
+        check_algorithm(invalid, sizes=(3,))
 
 
 @pytest.mark.parametrize("one", [-2, 9])
-def test_a_mark_that_is_no_node(one):
+def test_mask_one_outside_of_the_nodes_raises(one):
     with pytest.raises(ValueError, match=rf"one must be from -1 to 3, got {one}$"):
-        check_algorithm(stand_in(one=one, problem=_own_problem(min_size=3)), sizes=(3,))
+        check_algorithm(minimal_algorithm(one=one, problem=modified_sequence_problem(min_size=3)), sizes=(3,))
 
 
 @pytest.mark.parametrize("stage", ["hints", "outputs"])
-def test_an_empty_stage(stage):
+def test_spec_without_inputs_hints_or_outputs_raises(stage):
     tables = {
         "inputs": {"pos": (Location.NODE, Kind.SCALAR)},
         "hints": {"h": (Location.NODE, Kind.MASK)},
         "outputs": {"o": (Location.NODE, Kind.MASK)},
     }
     spec = make_spec(**{**tables, stage: {}})
-    with pytest.raises(AssertionError, match=f"stand_in: the spec needs an? {stage[:-1]}"):
-        check_algorithm(stand_in(spec=spec))
-    with pytest.raises(AssertionError, match="stand_in: the spec needs the input 'pos'"):
-        check_algorithm(stand_in(spec=make_spec(**{**tables, "inputs": {}})))
+    with pytest.raises(AssertionError, match=f"minimal: the spec needs an? {stage[:-1]}"):
+        check_algorithm(minimal_algorithm(spec=spec))
+    with pytest.raises(AssertionError, match="minimal: the spec needs the input 'pos'"):
+        check_algorithm(minimal_algorithm(spec=make_spec(**{**tables, "inputs": {}})))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -269,13 +280,13 @@ def test_tarjan(A):
 
 
 def _from_a_root(A):
-    """Edges of the graph and from a node -1 to all, so that one search finds everything in order."""
+    """Edges of the graph, and from an additional node -1 to all nodes, so that one search visits all."""
     n = len(A)
     return [(-1, v) for v in range(n)] + [(u, v) for u in range(n) for v in range(n) if A[u, v]]
 
 
 @pytest.mark.slow
-def test_training_by_name(tmp_path):
+def test_training_by_module_and_attribute(tmp_path):
     arguments = (
         "--config=configs/base.py",
         f"--config.algorithms={TARJAN}",
@@ -290,7 +301,7 @@ def test_training_by_name(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------------
-# What is compiled
+# Compilation
 
 
 def with_a_default(A, s, pi, spare=0):
@@ -298,7 +309,7 @@ def with_a_default(A, s, pi, spare=0):
 
 
 def ends_early(A, s, pi):
-    """Shows one step of every second source."""
+    """Yields one step (none from source 0) and returns before the end of its loop."""
     pi[:] = s
     for step in range(3):
         values = Search(np.zeros(len(A), np.int8), pi)
@@ -315,8 +326,8 @@ class Search(NamedTuple):
 
 @pytest.mark.jit
 @pytest.mark.slow
-def test_generators_of_other_forms():
-    """Yields of a name are inlined too, as are returns; a parameter more is not, nor what has no source."""
+def test_unusual_generators_compile_to_the_same_traces():
+    """Inlines yielded variables and early returns, but not extra parameters or functions without source."""
     assert inline_yields(with_a_default, "function", __file__) is None
     scope = dict(vars(sys.modules[__name__]))
     exec("def sourceless(A, s, pi):\n    yield Search(np.zeros(len(A), np.int8), pi)", scope)
@@ -332,36 +343,36 @@ def test_generators_of_other_forms():
 
 @pytest.mark.jit
 @pytest.mark.slow
-def test_the_generator_itself_is_compiled_where_its_inlined_form_cannot_be(monkeypatch):
+def test_generator_is_compiled_if_inlining_fails(monkeypatch):
     expected = nar.sample_traces(BFS, 7, 3, 0)
-    own = dataclasses.replace(BFS)
+    custom = dataclasses.replace(BFS)
     monkeypatch.setattr(compiled_loops, "inline_yields", lambda steps, name, file: cannot_be_compiled)
-    found = nar.sample_traces(own, 7, 3, 0)
+    actual = nar.sample_traces(custom, 7, 3, 0)
     for name, value in expected.hints.items():
-        np.testing.assert_array_equal(found.hints[name], value)
+        np.testing.assert_array_equal(actual.hints[name], value)
 
 
 def cannot_be_compiled(A, s, pi, hints, row, first):
     return A.no_such_attribute
 
 
-def names_what_is_not_there(A, s, pi):
+def reads_a_missing_attribute(A, s, pi):
     yield Search(np.zeros(len(A), np.int8), pi)
     A.no_such_attribute()
 
 
 @pytest.mark.jit
 @pytest.mark.slow
-def test_an_error_of_the_compiler_shows_the_line():
-    with pytest.raises(NumbaError, match=r"no_such_attribute(.|\n)*test_register\.py"):
-        nar.sample_traces(dataclasses.replace(BFS, name="broken", steps=names_what_is_not_there), 7, 3, 0)
+def test_compilation_errors_show_the_user_code():
+    with pytest.raises(NumbaError, match=r"no_such_attribute(.|\n)*test_registry\.py"):
+        nar.sample_traces(dataclasses.replace(BFS, name="broken", steps=reads_a_missing_attribute), 7, 3, 0)
 
 
-def test_plain_python_keeps_no_algorithm():
-    """A predictor makes one for each problem that it is asked about."""
-    own = dataclasses.replace(BFS)
-    nar.traces.collect(own, [(np.ones((3, 3)), 0)], compiled=False)
-    reference = weakref.ref(own)
-    del own
+def test_plain_python_keeps_no_reference_to_the_algorithm():
+    """A predictor creates one algorithm for each problem that it solves, so they must not accumulate."""
+    custom = dataclasses.replace(BFS)
+    nar.traces.collect(custom, [(np.ones((3, 3)), 0)], compiled=False)
+    reference = weakref.ref(custom)
+    del custom
     gc.collect()
     assert reference() is None

@@ -1,4 +1,4 @@
-"""What the algorithms on sequences, strings and points compute, against references of another making."""
+"""Outputs of the algorithms on sequences, strings and points, against independent references."""
 
 import itertools
 from functools import cache
@@ -16,7 +16,7 @@ from nar.algorithms.strings.kmp_matcher import MATCH
 
 
 def node(one_hot):
-    """The marked node of a one-hot vector, or of each of several."""
+    """Node marked by a one-hot vector, or by each of a batch of them."""
     return np.asarray(one_hot).argmax(-1)
 
 
@@ -67,7 +67,7 @@ def test_binary_search(A, x):
     assert low[-1] == high[-1]
 
 
-def test_binary_search_finds_every_key_and_every_gap():
+def test_binary_search_finds_every_key_and_gap():
     for n in range(1, 20):
         for k in range(-1, 2 * n + 1):
             trace = nar.run_algorithm("binary_search", x=k / 2, A=np.arange(n))
@@ -77,11 +77,11 @@ def test_binary_search_finds_every_key_and_every_gap():
 # ---------------------------------------------------------------------------------------------------
 # Subarrays
 
-whole_numbers = st.lists(st.integers(-4, 4), min_size=1, max_size=14)
+small_integers = st.lists(st.integers(-4, 4), min_size=1, max_size=14)
 
 
 @pytest.mark.parametrize("name", ["find_maximum_subarray", "find_maximum_subarray_kadane"])
-@given(A=whole_numbers | st.lists(st.integers(-3, 3).map(lambda k: k * 2.0**300), min_size=1, max_size=9))
+@given(A=small_integers | st.lists(st.integers(-3, 3).map(lambda k: k * 2.0**300), min_size=1, max_size=9))
 def test_find_maximum_subarray(name, A):
     trace = nar.run_algorithm(name, A)
     start, end = node(trace.outputs["start"]), node(trace.outputs["end"])
@@ -92,8 +92,8 @@ def test_find_maximum_subarray(name, A):
     )
 
 
-@given(whole_numbers)
-def test_the_best_subarray_so_far(A):
+@given(small_integers)
+def test_kadane_hints_track_the_best_subarray(A):
     hints = nar.run_algorithm("find_maximum_subarray_kadane", A).hints
     for j in range(len(A)):
         assert node(hints["j"][j]) == j
@@ -102,8 +102,8 @@ def test_the_best_subarray_so_far(A):
         assert hints["best_sum"][j] == max(hints["sum"][: j + 1])
 
 
-@given(whole_numbers)
-def test_every_call_returns_its_best_subarray(A):
+@given(small_integers)
+def test_every_recursive_call_returns_its_maximum_subarray(A):
     hints = nar.run_algorithm("find_maximum_subarray", A).hints
     low, high = node(hints["low"]), node(hints["high"])
     for step in np.flatnonzero(hints["ret_sum"]):
@@ -129,14 +129,14 @@ def test_optimal_bst(data):
 
     @cache
     def cost(i, j):
-        """Of the keys i ... j-1, each search counted at every node that it passes."""
+        """Least expected search cost of a tree of keys i ... j-1."""
         if i == j:
             return q[i]
         weight = sum(p[i:j]) + sum(q[i : j + 1])
         return weight + min(cost(i, r) + cost(r + 1, j) for r in range(i, j))
 
     def cost_of_tree(i, j, depth):
-        """Along the roots of the output."""
+        """Expected search cost of the tree that the output describes."""
         if i == j:
             return q[i] * depth
         r = root[i, j]
@@ -167,12 +167,12 @@ def test_activity_selector(instance):
     trace = nar.run_algorithm("activity_selector", s, f)
 
     @cache
-    def most(time):
-        """How many activities fit behind a time."""
-        return max((1 + most(end) for start, end in zip(s, f, strict=True) if start >= time), default=0)
+    def max_count(time):
+        """Maximum number of compatible activities that start at or after a time."""
+        return max((1 + max_count(end) for start, end in zip(s, f, strict=True) if start >= time), default=0)
 
     selected = np.flatnonzero(trace.outputs["selected"])
-    assert len(selected) == most(0)
+    assert len(selected) == max_count(0)
     for one, other in itertools.combinations(selected, 2):
         assert f[one] <= s[other] or f[other] <= s[one]
     by_finish = np.argsort(f, kind="stable")
@@ -187,14 +187,14 @@ every_matcher = pytest.mark.parametrize("name", ["naive_string_matcher", "kmp_ma
 
 
 def match_of(name, T, P):
-    """Where P first occurs in T, by the algorithm; -1 if nowhere."""
+    """Index in T of the match that the algorithm outputs; -1 if there is none."""
     match = node(nar.run_algorithm(name, T, P).outputs["match"])
     return -1 if match == len(T) else match
 
 
 @every_matcher
 @given(T=st.text("AB", min_size=1, max_size=14), P=st.text("AB", min_size=1, max_size=5))
-def test_matchers_of_two_letters(name, T, P):
+def test_matchers_on_a_binary_alphabet(name, T, P):
     if len(P) <= len(T):
         assert match_of(name, T, P) == T.find(P)
 
@@ -208,7 +208,7 @@ def test_matchers(name, T, P):
 
 @every_matcher
 @pytest.mark.parametrize("m", range(1, 8))
-def test_a_needle_at_every_place(name, m):
+def test_matchers_find_the_needle_at_every_position(name, m):
     for s in range(8):
         for needle in ("A" * m, "A" * (m - 1) + "B", ("AB" * m)[:m]):
             T = "C" * s + needle + "D" * (7 - s)
@@ -220,22 +220,22 @@ def test_a_needle_at_every_place(name, m):
 def test_prefix_function(P):
     hints = nar.run_algorithm("kmp_matcher", P, P).hints
     n = len(P)
-    found = node(hints["k"][-1]) - n  # of the last prefix; the others are in pi
+    last = node(hints["k"][-1]) - n  # of the longest prefix; the others are in pi
     pi, is_reset = hints["pi"][-1][n:] - n, hints["is_reset"][-1][n:]
     for q in range(n):
         longest = max(k for k in range(q + 1) if P[:k] == P[q + 1 - k : q + 1])
         assert is_reset[q] == (longest == 0)
         assert pi[q] == max(longest - 1, 0)
-    assert found == pi[-1]
+    assert last == pi[-1]
 
 
 @given(st.text("AB", min_size=1, max_size=14), st.text("AB", min_size=1, max_size=5))
-def test_kmp_matcher_reads_the_text_once(T, P):
+def test_kmp_matcher_scans_the_text_once(T, P):
     if len(P) > len(T):
         return
     trace = nar.run_algorithm("kmp_matcher", T, P)
-    places = node(trace.hints["i"])[trace.hints["phase"] == MATCH]
-    assert (np.diff(places) >= 0).all()
+    indices = node(trace.hints["i"])[trace.hints["phase"] == MATCH]
+    assert (np.diff(indices) >= 0).all()
     assert trace.length <= 2 * (len(T) + len(P))
     for s, i in zip(node(trace.hints["s"]), node(trace.hints["i"]), strict=True):
         assert s == max(0, i - len(P) + 1)
@@ -247,8 +247,8 @@ def test_kmp_matcher_reads_the_text_once(T, P):
 every_hull = pytest.mark.parametrize("name", ["graham_scan", "jarvis_march"])
 
 
-def is_corner(points, i):
-    """Whether a line separates point i from all others: their directions from it fill less than a half turn.
+def is_hull_vertex(points, i):
+    """Tests if point i is a vertex of the convex hull: it sees all others within an angle of less than 180°.
 
     Exact for small integers.
     """
@@ -269,14 +269,14 @@ integer_points = st.integers(1, 6).flatmap(
 @every_hull
 @given(points=integer_points)
 def test_hull_of_grid_points(name, points):
-    """With collinear points, where only the ends of an edge are corners."""
+    """Collinear points inside an edge of the hull are not in the output."""
     trace = nar.run_algorithm(name, *np.transpose(points))
-    assert trace.outputs["in_hull"].tolist() == [is_corner(points, i) for i in range(len(points))]
+    assert trace.outputs["in_hull"].tolist() == [is_hull_vertex(points, i) for i in range(len(points))]
 
 
 @every_hull
 @pytest.mark.parametrize("size", [3, 4, 7, 16, pytest.param(64, marks=pytest.mark.slow)])
-def test_hull_of_drawn_points(name, size):
+def test_hull_of_sampled_points(name, size):
     spatial = pytest.importorskip("scipy.spatial")
     batch = nar.sample_traces(name, size, NUM_EXAMPLES, seed=0)
     for x, y, in_hull in zip(batch.inputs["x"], batch.inputs["y"], batch.outputs["in_hull"], strict=True):
@@ -287,18 +287,18 @@ def test_hull_of_drawn_points(name, size):
 @every_hull
 @given(points=integer_points, scale=st.sampled_from([0.1, 1 / 3, 1e90, 1e-40]))
 def test_hull_of_scaled_points(name, points, scale):
-    """Where rounding would decide, points are refused; all others are exactly right."""
+    """Either rounding would decide an orientation, which raises, or the hull is exactly right."""
     scaled = np.transpose(points) * scale
     try:
         in_hull = nar.run_algorithm(name, *scaled).outputs["in_hull"]
     except ValueError as error:
         assert "rounding decides" in str(error)  # noqa: PT017
     else:
-        assert in_hull.tolist() == [is_corner(points, i) for i in range(len(points))]
+        assert in_hull.tolist() == [is_hull_vertex(points, i) for i in range(len(points))]
 
 
 @every_hull
-def test_a_line_that_is_not_quite_one_is_refused(name):
+def test_almost_collinear_points_raise(name):
     x = np.arange(12) / 3
     with pytest.raises(
         ValueError, match=f"{name}: points .* are so close to collinear that rounding decides"
@@ -307,14 +307,14 @@ def test_a_line_that_is_not_quite_one_is_refused(name):
 
 
 @given(integer_points)
-def test_the_march_goes_round_once(points):
+def test_jarvis_march_visits_each_hull_point_once(points):
     trace = nar.run_algorithm("jarvis_march", *np.transpose(points))
     corners = int(trace.outputs["in_hull"].sum())
     assert trace.length == 1 + corners * (len(points) + 1)
 
 
 @given(integer_points)
-def test_the_stack_of_the_scan(points):
+def test_graham_scan_stack_matches_in_hull(points):
     trace = nar.run_algorithm("graham_scan", *np.transpose(points))
     for step in range(1, trace.length):
         top, prev = node(trace.hints["last_stack"][step]), trace.hints["stack_prev"][step]

@@ -1,4 +1,4 @@
-"""A user's own graph: matrix, list of edges, networkx graph, sparse matrix."""
+"""User-provided graphs as matrices, lists of edges, networkx graphs and sparse matrices."""
 
 import networkx
 import numpy as np
@@ -26,29 +26,29 @@ def graph_of(A, **arguments):
         [(np.int8(0), 1, np.float32(2)), EDGES[1]],
     ],
 )
-def test_edges(edges):
+def test_list_of_edges(edges):
     np.testing.assert_array_equal(graph_of(edges, num_nodes=4), MATRIX)
 
 
-def test_the_largest_node_is_the_last():
+def test_num_nodes_defaults_to_the_largest_node():
     np.testing.assert_array_equal(graph_of(EDGES), MATRIX[:3, :3])
     np.testing.assert_array_equal(graph_of([(0, 1)]), [[0, 1], [1, 0]])
     np.testing.assert_array_equal(graph_of([], num_nodes=2), np.zeros((2, 2)))
 
 
-def test_edges_lead_one_way_where_the_problem_is_directed():
+def test_edges_of_directed_problems_are_directed():
     trace = nar.run_algorithm(TARJAN_SCC, [(0, 1), (1, 2), (2, 1)])
     np.testing.assert_array_equal(trace.inputs["A"], [[0, 1, 0], [0, 0, 1], [0, 1, 0]])
     np.testing.assert_array_equal(trace.outputs["scc"], [0, 1, 1])
 
 
-def test_rows_that_are_lists_or_arrays_are_a_matrix():
+def test_list_of_rows_is_a_matrix():
     for rows in ([[0, 1], [1, 0]], [np.array([0, 1]), np.array([1, 0])], np.array([[0, 1], [1, 0]])):
         np.testing.assert_array_equal(graph_of(rows), [[0, 1], [1, 0]])
 
 
 @pytest.mark.parametrize("kind", [networkx.Graph, networkx.DiGraph, networkx.MultiGraph])
-def test_networkx(kind):
+def test_networkx_graph(kind):
     graph = kind()
     graph.add_nodes_from("dcba")
     graph.add_edge("d", "c", weight=2)
@@ -58,7 +58,7 @@ def test_networkx(kind):
 
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.coo_array])
-def test_sparse(make):
+def test_sparse_matrix(make):
     np.testing.assert_array_equal(graph_of(make(MATRIX)), MATRIX)
 
 
@@ -92,18 +92,18 @@ def test_sparse(make):
         (sparse.csr_matrix((10**6, 10**6)), None, r"A must be an array of real numbers"),
     ],
 )
-def test_bad_graphs(A, num_nodes, message):
+def test_invalid_graphs_raise(A, num_nodes, message):
     named = {} if num_nodes is None else {"num_nodes": num_nodes}
     with pytest.raises(ValueError, match=f"^bfs: {message}"):
         nar.run_algorithm("bfs", A=A, s=0, **named)
 
 
-def test_num_nodes_belongs_to_graphs():
+def test_num_nodes_is_only_an_argument_of_graph_problems():
     with pytest.raises(ValueError, match="minimum: unknown argument 'num_nodes'"):
         nar.run_algorithm("minimum", [1, 2], num_nodes=2)
 
 
-def test_every_graph_problem_says_whether_it_is_directed():
+def test_exactly_the_graph_problems_define_directed():
     for algorithm in nar.ALGORITHMS.values():
         is_graph = algorithm.family == "graphs" and "A" in algorithm.problem.arguments
         assert (algorithm.problem.directed is not None) == is_graph, algorithm.name

@@ -1,4 +1,4 @@
-"""The compiled stream that defines CLRS-30 draws what numpy's `RandomState` draws."""
+"""Equality of the draws of the compiled `CanonicalStream` and of numpy's `RandomState`."""
 
 import numba
 import numpy as np
@@ -11,7 +11,7 @@ SEEDS = (0, 5, 2**32 - 1)
 
 
 def draw(stream):
-    """Every method with every form of its arguments that samplers use."""
+    """Calls every method with every form of its arguments that samplers use."""
     return (
         stream.uniform(),
         stream.uniform(size=(3,)),
@@ -35,20 +35,20 @@ def draw_sample(stream, index):
     return draw_compiled(stream_at(stream, index))
 
 
-def assert_same(found, expected):
-    for ours, numpys in zip(found, expected, strict=True):
+def assert_same(actual, expected):
+    for ours, numpys in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(ours, numpys)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_draws_are_those_of_numpy(seed):
-    """Word for word, past the end of its 624 words several times."""
+def test_draws_match_numpy(seed):
+    """Draws are bit-identical, also after the state of 624 words is regenerated several times."""
     stream, numpys = canonical_stream(seed), np.random.RandomState(seed)
     for index in range(10):
         assert_same(draw_sample(stream, np.uint64(index)), draw(numpys))
 
 
-def test_a_sample_that_is_asked_for_again_is_drawn_again():
+def test_repeated_index_rewinds_the_stream():
     stream, numpys = canonical_stream(3), np.random.RandomState(3)
     for index in range(4):
         first = draw_sample(stream, np.uint64(index))

@@ -1,4 +1,4 @@
-"""The stream from which compiled samplers draw, and what they draw from it."""
+"""Counter-based random streams, and the samples that compiled samplers draw from them."""
 
 import itertools
 
@@ -14,7 +14,7 @@ KEY = 0x0123456789ABCDEF
 
 
 def draw_all(stream):
-    """Every method with every form of its arguments."""
+    """Calls every method with every form of its arguments."""
     return (
         stream.uniform(),
         stream.uniform(-2.0, 3.0),
@@ -48,21 +48,21 @@ draw_all_compiled = numba.njit(draw_all)
 @pytest.mark.jit
 @pytest.mark.parametrize("index", [0, 1, 2**63, 2**64 - 1])
 @pytest.mark.parametrize("key", [0, KEY, 2**64 - 1])
-def test_python_and_compiled_draw_the_same(key, index):
+def test_python_and_compiled_draws_match(key, index):
     plain = draw_all(start_stream(key, index))
-    for expected, found in zip(plain, compiled(np.uint64(key), np.uint64(index)), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for expected, actual in zip(plain, compiled(np.uint64(key), np.uint64(index)), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
-def test_the_generator_is_splitmix64():
-    """The first numbers from the seed 1234567, as the authors' code gives them."""
+def test_generator_is_splitmix64():
+    """The first numbers match those of the authors' code for the seed 1234567."""
     stream = start_stream(0, 0)
     stream.state = 1234567
     expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
     assert [stream.uniform() for _ in expected] == [(number >> 11) * 2.0**-53 for number in expected]
 
 
-def test_arguments_mean_what_they_mean_to_numpy():
+def test_shapes_and_dtypes_match_numpy():
     ours, numpys = draw_all(start_stream(KEY, 3)), draw_all(np.random.RandomState(0))
     for our, numpy in zip(ours, numpys, strict=True):
         assert np.shape(our) == np.shape(numpy)
@@ -77,13 +77,13 @@ def test_numbers_are_uniform_within_and_across_streams():
         assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.03
 
 
-def test_streams_differ():
+def test_streams_of_different_keys_and_indices_differ():
     keys, indices = (0, 1, KEY), (0, 1, 2, 2**32, 2**64 - 1)
     firsts = {start_stream(key, index).uniform() for key, index in itertools.product(keys, indices)}
     assert len(firsts) == len(keys) * len(indices)
 
 
-def test_integers_choices_and_orders_are_equally_likely():
+def test_integers_choices_and_permutations_are_uniform():
     stream = start_stream(KEY, 0)
     orders = [tuple(stream.permutation(3)) for _ in range(6000)]
     for drawn in (
@@ -97,19 +97,19 @@ def test_integers_choices_and_orders_are_equally_likely():
 
 
 # ---------------------------------------------------------------------------------------------------
-# What samplers draw
+# Samples
 
 
-OF_EACH_PROBLEM = {id(algorithm.problem): name for name, algorithm in reversed(nar.ALGORITHMS.items())}
-"""The first algorithm of each problem."""
+ALGORITHM_OF_PROBLEM = {id(algorithm.problem): name for name, algorithm in reversed(nar.ALGORITHMS.items())}
+"""Id of each problem -> its first algorithm."""
 
 
 @pytest.mark.parametrize(
     "name",
-    [name if name != "find_maximum_subarray" else f"{name}_kadane" for name in OF_EACH_PROBLEM.values()],
+    [name if name != "find_maximum_subarray" else f"{name}_kadane" for name in ALGORITHM_OF_PROBLEM.values()],
 )
-def test_inputs_are_distributed_as_in_clrs30(name):
-    """Means of all inputs, over samples of the two streams, differ by what chance allows."""
+def test_input_distribution_matches_clrs30(name):
+    """First and second moments of all inputs agree between the two streams, within sampling error."""
     count = 150
     ours = nar.sample_traces(name, 10, count, 0).inputs
     theirs = nar.traces.clrs30_sample(name, 10, count, 0).inputs
@@ -127,7 +127,7 @@ def test_density_of_undirected_graphs(p, expected):
     assert A[:, *np.triu_indices(20, 1)].mean() == pytest.approx(expected, abs=0.06)
 
 
-def test_options_reach_compiled_samplers():
+def test_options_are_passed_to_compiled_samplers():
     A = nar.sample_traces("dijkstra", 12, 50, 0, directed=True, low=2, high=3).inputs["A"]
     assert ((A == 0) | ((A >= 2) & (A < 3))).all()
     assert (A.transpose(0, 2, 1) != A).any()

@@ -1,4 +1,4 @@
-"""Families of graphs: what they promise at every size, options that go with them, and draws that stay."""
+"""Families of graphs: their properties at every size, their options, and reproducibility of their draws."""
 
 import networkx
 import numpy as np
@@ -15,22 +15,22 @@ every_family = pytest.mark.parametrize("family", GRAPH_FAMILIES)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 9, 16, 23)
 
 
-def drawn(family, num_nodes, seed=0, p=0.4, **form):
+def sample_graph(family, num_nodes, seed=0, p=0.4, **form):
     return draw_graph(np.random.RandomState(seed), num_nodes, family, p, **form)
 
 
 def graphs(family, sizes=SIZES, **options):
-    """(N, undirected networkx graph) for each size and ten seeds."""
+    """Yields (N, undirected networkx graph) for each size and ten seeds."""
     for n in sizes:
         for seed in range(10):
-            yield n, networkx.from_numpy_array(drawn(family, n, seed, **options))
+            yield n, networkx.from_numpy_array(sample_graph(family, n, seed, **options))
 
 
 @every_family
 @pytest.mark.parametrize("num_nodes", SIZES)
-def test_every_size(family, num_nodes):
+def test_graphs_of_every_size_are_simple_and_undirected(family, num_nodes):
     for seed in range(5):
-        A = drawn(family, num_nodes, seed)
+        A = sample_graph(family, num_nodes, seed)
         assert A.shape == (num_nodes, num_nodes)
         assert A.dtype == np.float64
         assert np.isin(A, (0, 1)).all()
@@ -39,9 +39,9 @@ def test_every_size(family, num_nodes):
 
 
 def is_lattice(graph, rows, columns):
-    whole = networkx.grid_2d_graph(rows, columns)
-    cells = sorted(whole.nodes)[: len(graph)]
-    return networkx.is_isomorphic(graph, whole.subgraph(cells))
+    full = networkx.grid_2d_graph(rows, columns)
+    cells = sorted(full.nodes)[: len(graph)]
+    return networkx.is_isomorphic(graph, full.subgraph(cells))
 
 
 def columns(n):
@@ -52,12 +52,12 @@ def is_delaunay_like(graph, n):
     return n < 4 or (networkx.is_connected(graph) and networkx.check_planarity(graph)[0])
 
 
-def caves(n):
+def clique_sizes(n):
     full, rest = divmod(n, columns(n))
     return [columns(n)] * full + [rest] * bool(rest)
 
 
-PROMISES = {
+PROPERTIES = {
     "communities": lambda graph, n: True,
     "bipartite": lambda graph, n: networkx.is_bipartite(graph),
     "watts_strogatz": lambda graph, n: graph.number_of_edges() == min(2 * n, n * (n - 1) // 2),
@@ -72,42 +72,47 @@ PROMISES = {
     "ladder": lambda graph, n: is_lattice(graph, n, 2),
     "caveman": lambda graph, n: (
         networkx.is_connected(graph)
-        and 0 <= graph.number_of_edges() - sum(k * (k - 1) // 2 for k in caves(n)) <= len(caves(n))
+        and 0
+        <= graph.number_of_edges() - sum(k * (k - 1) // 2 for k in clique_sizes(n))
+        <= len(clique_sizes(n))
     ),
     "delaunay": is_delaunay_like,
 }
 
 
-def test_promises_are_complete():
-    assert set(PROMISES) == set(GRAPH_FAMILIES)
+def test_every_family_has_a_property():
+    assert set(PROPERTIES) == set(GRAPH_FAMILIES)
 
 
 @every_family
-def test_promises(family):
+def test_graphs_have_the_property_of_their_family(family):
     for n, graph in graphs(family):
-        assert PROMISES[family](graph, n), (n, sorted(graph.edges))
+        assert PROPERTIES[family](graph, n), (n, sorted(graph.edges))
 
 
-def test_communities_are_dense_within():
-    A = drawn("communities", 200, p=0.5)
+def test_communities_are_dense_inside_and_sparse_between():
+    A = sample_graph("communities", 200, p=0.5)
     assert A.sum() / 2 == pytest.approx(4 * 50 * 49 / 4 + 6 * 50 * 50 * 0.01, rel=0.1)
-    assert networkx.number_connected_components(networkx.from_numpy_array(drawn("communities", 4, p=1))) >= 3
+    assert (
+        networkx.number_connected_components(networkx.from_numpy_array(sample_graph("communities", 4, p=1)))
+        >= 3
+    )
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])
-def test_rewiring(p):
-    A = drawn("watts_strogatz", 40, p=p)
+def test_rewiring_probability_of_watts_strogatz(p):
+    A = sample_graph("watts_strogatz", 40, p=p)
     ring = networkx.is_isomorphic(networkx.from_numpy_array(A), networkx.circulant_graph(40, [1, 2]))
     assert ring == (p == 0)
 
 
-def test_trees_are_equally_likely():
-    shapes = {drawn("tree", 4, seed).tobytes() for seed in range(300)}
+def test_all_labeled_trees_occur():
+    shapes = {sample_graph("tree", 4, seed).tobytes() for seed in range(300)}
     assert len(shapes) == 4**2
 
 
 @pytest.mark.parametrize("num_nodes", [3, 5, 16, 40])
-def test_delaunay(num_nodes):
+def test_delaunay_matches_scipy(num_nodes):
     for seed in range(20):
         points = np.random.RandomState(seed).uniform(size=(num_nodes, 2))
         expected = np.zeros((num_nodes, num_nodes), bool)
@@ -119,7 +124,7 @@ def test_delaunay(num_nodes):
 
 @every_family
 def test_nodes_are_shuffled(family):
-    matrices = {drawn(family, 9, seed).tobytes() for seed in range(5)}
+    matrices = {sample_graph(family, 9, seed).tobytes() for seed in range(5)}
     assert len(matrices) == (1 if family == "complete" else 5)
 
 
@@ -128,32 +133,32 @@ def test_nodes_are_shuffled(family):
 
 
 @every_family
-def test_directions(family):
-    undirected = drawn(family, 16)
-    directed = drawn(family, 16, directed=True)
+def test_directed_and_acyclic_graphs_orient_the_undirected_edges(family):
+    undirected = sample_graph(family, 16)
+    directed = sample_graph(family, 16, directed=True)
     assert not (directed * directed.T).any()
     np.testing.assert_array_equal(directed + directed.T, undirected)
     acyclic = networkx.from_numpy_array(
-        drawn(family, 16, directed=True, acyclic=True), create_using=networkx.DiGraph
+        sample_graph(family, 16, directed=True, acyclic=True), create_using=networkx.DiGraph
     )
     assert networkx.is_directed_acyclic_graph(acyclic)
     assert acyclic.number_of_edges() == undirected.sum() / 2
 
 
 @every_family
-def test_weights(family):
-    A = drawn(family, 16, weighted=True, low=2, high=3)
+def test_weights_lie_in_their_range(family):
+    A = sample_graph(family, 16, weighted=True, low=2, high=3)
     np.testing.assert_array_equal(A, A.T)
     weights = A[A != 0]
     assert ((weights >= 2) & (weights < 3)).all()
     assert len(set(weights)) == len(weights) / 2
-    np.testing.assert_array_equal(A != 0, drawn(family, 16))
-    directed = drawn(family, 16, weighted=True, low=2, high=3, directed=True)
+    np.testing.assert_array_equal(A != 0, sample_graph(family, 16))
+    directed = sample_graph(family, 16, weighted=True, low=2, high=3, directed=True)
     assert ((directed == 0) | (directed >= 2)).all()
 
 
 @pytest.mark.parametrize("family", ["erdos_renyi", *GRAPH_FAMILIES])
-def test_as_options(family):
+def test_family_is_an_option_of_graph_problems(family):
     batch = nar.sample_traces("bfs", 9, 4, 0, family=family)
     A = batch.inputs["A"]
     np.testing.assert_array_equal(A, A.transpose(0, 2, 1))
@@ -167,7 +172,7 @@ def test_as_options(family):
     assert np.isin(plain, (0, 1)).all()
 
 
-def test_the_default_is_the_draw_of_clrs30():
+def test_default_family_is_erdos_renyi():
     for name in ("bfs", "bellman_ford"):
         plain, named = (
             nar.sample_traces(name, 9, 8, 0),
@@ -176,8 +181,8 @@ def test_the_default_is_the_draw_of_clrs30():
         np.testing.assert_array_equal(plain.inputs["A"], named.inputs["A"])
 
 
-def test_a_draw_never_changes():
-    """Edges written down once: whoever changes them makes published seeds worthless."""
+def test_draws_are_stable_across_releases():
+    """The edges of one draw are fixed here, since changing them would invalidate published seeds."""
     A = random_graph(np.random.RandomState(0), 6, (0.2, 0.5), "tree")
     assert np.argwhere(np.triu(A)).tolist() == [[0, 1], [1, 5], [2, 5], [3, 4], [3, 5]]
 
@@ -195,17 +200,17 @@ def test_a_draw_never_changes():
         ({"weighted": "yes"}, "weighted must be True or False, got 'yes'"),
     ],
 )
-def test_bad_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         WEIGHTED_GRAPH_AND_SOURCE.resolve_options(8, options)
 
 
-def test_weights_belong_to_problems_that_have_them():
+def test_weighted_is_not_an_option_of_unweighted_problems():
     with pytest.raises(ValueError, match="unknown problem option 'weighted'; known: p, family, directed"):
         GRAPH_AND_SOURCE.resolve_options(8, {"weighted": True})
 
 
-def test_a_family_that_no_algorithm_has_is_not_ignored():
+def test_family_raises_if_no_algorithm_has_the_option():
     usual = base.get_config().to_dict()
     problem = {**usual["data"]["problem"], "family": "grid"}
     grid = {**usual, "data": {**usual["data"], "problem": problem}}
@@ -218,10 +223,10 @@ def test_a_family_that_no_algorithm_has_is_not_ignored():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Problems whose own draw has a structure
+# Problems whose default graphs have a structure of their own
 
 
-def test_components_of_other_graphs():
+def test_family_option_of_communities():
     default = nar.sample_traces("strongly_connected_components", 9, 4, 0)
     named = nar.sample_traces("strongly_connected_components", 9, 4, 0, family="clrs30")
     np.testing.assert_array_equal(default.inputs["A"], named.inputs["A"])
@@ -232,7 +237,7 @@ def test_components_of_other_graphs():
 
 
 @pytest.mark.parametrize("family", ["erdos_renyi", *GRAPH_FAMILIES])
-def test_matchings_in_other_graphs(family):
+def test_family_option_of_flow_networks(family):
     batch = nar.sample_traces("bipartite_matching", 7, 3, 0, family=family)
     for A, adj in zip(batch.inputs["A"], batch.inputs["adj"], strict=True):
         assert adj.shape == (9, 9)

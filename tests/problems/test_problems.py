@@ -1,4 +1,4 @@
-"""Random instances, and what is said about a user's own that cannot be run."""
+"""Sampling of problems, and validation of user-provided instances."""
 
 import itertools
 
@@ -25,7 +25,7 @@ def stream(seed=0):
 
 @every_problem
 @pytest.mark.parametrize("size", [1, 2, 3, 16])
-def test_samples_pass_their_own_check(problem, size):
+def test_samples_pass_validation_unchanged(problem, size):
     if size < problem.min_size:
         with pytest.raises(ValueError, match=f"size must be an integer .*{problem.min_size}.*got {size}"):
             problem.resolve_options(size, {})
@@ -41,8 +41,8 @@ def test_samples_pass_their_own_check(problem, size):
 
 
 @every_problem
-def test_samples_depend_on_the_stream_alone(problem):
-    np.random.seed(0)  # a global state that must not matter
+def test_samples_depend_only_on_the_stream(problem):
+    np.random.seed(0)  # the global state must not matter
     first = problem.sample(stream(1), 8)
     np.random.seed(1)
     again = problem.sample(stream(1), 8)
@@ -58,14 +58,14 @@ def test_every_option_has_a_check_and_a_valid_default(problem):
 
 
 @every_problem
-def test_a_check_copies(problem):
+def test_validation_copies_arrays(problem):
     drawn = problem.sample(stream(), 6)
     for before, after in zip(drawn, problem.bind(*drawn), strict=True):
         assert not (isinstance(before, np.ndarray) and np.shares_memory(before, after))
 
 
 @pytest.mark.parametrize("name", [name for name, problem in PROBLEMS.items() if "low" in problem.options])
-def test_range_of_values(name):
+def test_low_and_high_bound_the_values(name):
     problem = PROBLEMS[name]
     with pytest.raises(ValueError, match=r"low=2\.0, high=1\.0"):
         problem.resolve_options(8, {"low": 2})
@@ -98,7 +98,7 @@ def test_weights_of_acyclic_graphs():
 
 
 @pytest.mark.parametrize("problem", [problems.MATRIX_DIMENSIONS, problems.WEIGHTED_GRAPH_AND_SOURCE])
-def test_low_must_not_be_negative(problem):
+def test_negative_low_raises(problem):
     with pytest.raises(ValueError, match=r"low must be at least 0, got -1\.0"):
         problem.resolve_options(8, {"low": -1})
 
@@ -118,7 +118,7 @@ def test_low_must_not_be_negative(problem):
         ({"p": True}, r"got True"),
     ],
 )
-def test_bad_options_of_graphs(options, message):
+def test_invalid_graph_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         problems.GRAPH_AND_SOURCE.resolve_options(8, options)
 
@@ -134,37 +134,37 @@ def test_bad_options_of_graphs(options, message):
         ({"eps": float("nan")}, "eps must be a number between 0 and 1, got nan"),
     ],
 )
-def test_bad_options_of_communities(options, message):
+def test_invalid_community_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         problems.COMMUNITIES.resolve_options(8, options)
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", True, 2**40])
-def test_bad_number_of_nodes_on_the_right(value):
+def test_invalid_length_2_raises(value):
     with pytest.raises(ValueError, match="length_2 must be an integer from 1 to 65536, got"):
         problems.FLOW_NETWORK.resolve_options(8, {"length_2": value})
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "a", None, True, 10**400, 1e200, [1.0]])
-def test_bad_low(value):
+def test_invalid_low_raises(value):
     with pytest.raises(ValueError, match=r"low must be a number of magnitude at most 1e\+100, got"):
         problems.SEQUENCE.resolve_options(8, {"low": value})
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "a", True, 10**30])
-def test_bad_deadline(value):
+def test_invalid_max_deadline_raises(value):
     with pytest.raises(ValueError, match=r"max_deadline must be an integer from 1 to \d+, got"):
         problems.TASKS.resolve_options(8, {"max_deadline": value})
 
 
 @pytest.mark.parametrize("value", [0, 1.5, "a", True, 10**30, -(10**30)])
-def test_bad_length_of_needle(value):
+def test_invalid_length_needle_raises(value):
     with pytest.raises(ValueError, match="length_needle must be a length, .*, got"):
         problems.TEXT_AND_PATTERN.resolve_options(20, {"length_needle": value})
 
 
 @pytest.mark.parametrize("length", [4, -4, np.int8(-4), 10**6, -(10**6)])
-def test_needle_too_long(length):
+def test_length_needle_over_half_the_size_raises(length):
     with pytest.raises(ValueError, match="more than twice the length of the needle, got size=8"):
         problems.TEXT_AND_PATTERN.resolve_options(8, {"length_needle": length})
     problems.TEXT_AND_PATTERN.resolve_options(8, {"length_needle": 3})
@@ -172,18 +172,18 @@ def test_needle_too_long(length):
 
 
 @pytest.mark.parametrize("value", [0, 5, -1, 2.0, "ACGT", None, True])
-def test_bad_number_of_letters(value):
+def test_invalid_chars_raises(value):
     with pytest.raises(ValueError, match="chars must be an integer from 1 to 4, got"):
         problems.TWO_STRINGS.resolve_options(8, {"chars": value})
 
 
 @pytest.mark.parametrize("value", [0, -1.0, 1e-200, float("nan"), "a", None])
-def test_bad_radius(value):
+def test_invalid_radius_raises(value):
     with pytest.raises(ValueError, match="radius must be .*, got"):
         problems.POINTS.resolve_options(8, {"radius": value})
 
 
-def test_too_many_points():
+def test_too_many_points_raise():
     with pytest.raises(ValueError, match="size must be an integer from 1 to 2048, got 2049"):
         problems.POINTS.resolve_options(2049, {})
     with pytest.raises(ValueError, match="at most 2048 points, got 2049"):
@@ -191,13 +191,13 @@ def test_too_many_points():
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.0, "8", None, True, float("nan"), 10**30])
-def test_bad_size(size):
+def test_invalid_size_raises(size):
     with pytest.raises(ValueError, match=r"size must be an integer .*, got "):
         problems.SEQUENCE.resolve_options(size, {})
 
 
 # ---------------------------------------------------------------------------------------------------
-# What is drawn
+# Samples
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.7, 1.0])
@@ -228,8 +228,8 @@ def test_directed_erdos_renyi(p, acyclic):
         assert p == 0 or np.tril(edges).any()
 
 
-def test_communities():
-    """Without noise, and with all edges within them, the communities are the components."""
+def test_communities_without_noise_are_the_components():
+    """Complete communities without noise are the strongly connected components."""
     graph = problems.communities(stream(), 23, 4, 1.0, 0.0)
     sizes = sorted(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph)))
     assert sizes == [5, 5, 5, 8]
@@ -237,7 +237,7 @@ def test_communities():
 
 
 @pytest.mark.parametrize("eps", [0.0, 0.1, 1.0])
-def test_communities_stay_apart(eps):
+def test_noise_does_not_merge_communities(eps):
     graph = problems.communities(stream(), 24, 3, 0.5, eps)
     assert max(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph))) <= 8
 
@@ -256,14 +256,14 @@ def test_flow_network():
     ("size", "length_2", "expected"),
     [(1, None, (1, 0)), (5, None, (3, 2)), (6, None, (3, 3)), (2, 7, (2, 7))],
 )
-def test_sides_of_flow_networks(size, length_2, expected):
+def test_side_lengths_of_flow_networks(size, length_2, expected):
     A, n, m, s, t = problems.FLOW_NETWORK.sample(stream(), size, length_2=length_2)
     assert (n, m) == expected
     assert (s, t) == (0, n + m + 1)
     assert A.shape == (n + m + 2, n + m + 2)
 
 
-def test_probability_is_drawn_from_those_given():
+def test_edge_probability_is_drawn_from_the_given_ones():
     densities = {
         round(float(np.mean(problems.GRAPH_AND_SOURCE.sample(stream(seed), 30, p=(0.0, 1.0))[0])))
         for seed in range(20)
@@ -271,7 +271,7 @@ def test_probability_is_drawn_from_those_given():
     assert densities == {0, 1}
 
 
-def test_sources_are_spread():
+def test_every_node_can_be_the_source():
     sources = {problems.GRAPH_AND_SOURCE.sample(stream(seed), 4)[1] for seed in range(100)}
     assert sources == {0, 1, 2, 3}
 
@@ -282,13 +282,13 @@ def test_half_of_the_segments_intersect():
 
 
 @pytest.mark.parametrize("size", [2, 3, 20, 21])
-def test_lengths_of_strings(size):
+def test_string_lengths(size):
     x, y = problems.TWO_STRINGS.sample(stream(), size)
     assert len(x) + len(y) == size
     assert len(x) - len(y) in (0, 1)
 
 
-def test_lengths_of_needles():
+def test_needle_lengths():
     def lengths(size, **options):
         draws = [problems.TEXT_AND_PATTERN.sample(stream(seed), size, **options) for seed in range(200)]
         assert {len(T) + len(P) for T, P in draws} == {size}
@@ -299,24 +299,24 @@ def test_lengths_of_needles():
     assert lengths(20, length_needle=-8) == set(range(1, 9))
 
 
-def test_needles_are_in_their_haystacks():
-    found = set()
+def test_needle_occurs_in_the_haystack():
+    positions = set()
     for seed in range(300):
         T, P = problems.TEXT_AND_PATTERN.sample(stream(seed), 20, length_needle=np.int8(5))
         assert set(T) <= {0, 1, 2, 3}
-        places = [s for s in range(11) if (T[s : s + 5] == P).all()]
-        assert places
-        found |= {places[0]}
-    assert found == set(range(10))  # it never ends the haystack
+        matches = [s for s in range(11) if (T[s : s + 5] == P).all()]
+        assert matches
+        positions |= {matches[0]}
+    assert positions == set(range(10))  # never the last possible one
 
 
 @pytest.mark.parametrize("problem", [problems.TWO_STRINGS, problems.TEXT_AND_PATTERN])
-def test_letters(problem):
+def test_strings_use_all_characters(problem):
     for chars in (1, 2, 4):
         assert set(np.concatenate(problem.sample(stream(), 100, chars=chars))) == set(range(chars))
 
 
-def test_probabilities_sum_to_one():
+def test_search_probabilities_sum_to_one():
     for size in (1, 5, 30):
         p, q = problems.KEY_PROBABILITIES.sample(stream(), size)
         assert (len(p), len(q)) == (size, size + 1)
@@ -329,23 +329,23 @@ def test_activities_start_before_they_finish():
     assert np.median(s) == pytest.approx(1 - np.sqrt(0.5), abs=0.05)
 
 
-def test_targets_and_keys_are_alike():
+def test_target_rank_is_uniform_among_sorted_keys():
     drawn = [problems.SEARCH.sample(stream(seed), 9) for seed in range(500)]
     ranks = np.array([np.searchsorted(A, x) for x, A in drawn])
     assert all((np.diff(A) >= 0).all() for _, A in drawn)
     assert (np.bincount(ranks, minlength=10) > 25).all()
 
 
-def test_points_fill_their_disk():
+def test_points_fill_the_disk():
     xs, ys = problems.POINTS.sample(stream(), 100, origin_x=10.0, origin_y=-5.0, radius=3.0)
     distances = np.hypot(xs - 10, ys + 5)
     assert distances.max() < 3
     assert np.median(distances) == pytest.approx(3 * np.sqrt(0.5), abs=0.3)
 
 
-def test_points_are_drawn_until_no_three_are_collinear():
+def test_points_are_redrawn_until_no_three_are_collinear():
     class Replay:
-        """Gives four points on an axis, then what a stream gives."""
+        """Stream that first returns four collinear points, then continues as a `RandomState`."""
 
         def __init__(self):
             self._first, self._stream = [np.zeros(4), np.arange(4) / 4], stream()
@@ -365,7 +365,7 @@ def test_points_are_drawn_until_no_three_are_collinear():
 
 
 @pytest.mark.parametrize(("size", "collinear"), [(2, False), (3, True), (40, True)])
-def test_three_collinear_points_are_found_wherever_they_are(size, collinear):
+def test_collinear_triples_are_detected_at_any_index(size, collinear):
     random = np.random.default_rng(size)
     for _ in range(50):
         xs, ys = random.random((2, size))
@@ -377,7 +377,7 @@ def test_three_collinear_points_are_found_wherever_they_are(size, collinear):
             assert points._has_collinear_triple(xs, ys, 1e-12)
 
 
-def test_deadlines():
+def test_deadlines_are_bounded():
     def deadlines(**options):
         draws = (problems.TASKS.sample(stream(seed), 5, **options)[0] for seed in range(100))
         return set(np.concatenate(list(draws)))
@@ -387,10 +387,10 @@ def test_deadlines():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Inputs
+# Input probes
 
 
-def test_graph_inputs():
+def test_graph_input_probes():
     A = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]])
     inputs = problems.GRAPH_AND_SOURCE.probes(A, 1)
     np.testing.assert_allclose(inputs.pos, [0, 1 / 3, 2 / 3])
@@ -399,16 +399,16 @@ def test_graph_inputs():
     np.testing.assert_array_equal(inputs.adj, [[1, 1, 0], [0, 1, 1], [0, 0, 1]])
 
 
-def test_string_inputs():
+def test_string_input_probes():
     inputs = problems.TWO_STRINGS.probes(*problems.TWO_STRINGS.bind("cat", "ac"))
     np.testing.assert_array_equal(inputs.string, [0, 0, 0, 1, 1])
     np.testing.assert_allclose(inputs.pos, [0, 1 / 3, 2 / 3, 0, 1 / 2])
     np.testing.assert_array_equal(inputs.key, [1, 0, 2, 0, 1])
 
 
-def test_aliases():
-    found = nar.run_algorithm("kmp_matcher", needle="na", haystack="banana").outputs["match"]
-    assert found.argmax() == 2
+def test_arguments_have_aliases():
+    match = nar.run_algorithm("kmp_matcher", needle="na", haystack="banana").outputs["match"]
+    assert match.argmax() == 2
     assert nar.run_algorithm("binary_search", target=2, key=[1, 2, 3]).outputs["return"].argmax() == 1
     np.testing.assert_array_equal(nar.run_algorithm("minimum", key=[3, 1]).outputs["min"], [0, 1])
     segments = {"x": [0, 1, 0, 1], "y": [0, 1, 1, 0]}
@@ -416,14 +416,14 @@ def test_aliases():
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.float16, np.float32])
-def test_any_number_type_will_do(dtype):
+def test_any_number_dtype_is_accepted(dtype):
     A = np.ones((3, 3), dtype)
     trace = nar.run_algorithm("bfs", A, np.array(2))
     np.testing.assert_array_equal(trace.outputs["pi"], [2, 2, 2])
 
 
 # ---------------------------------------------------------------------------------------------------
-# Bad arguments
+# Invalid arguments
 
 GRAPH = np.ones((3, 3))
 UPPER = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 0]])
@@ -524,25 +524,25 @@ NAN, INF = float("nan"), float("inf")
         ("segments_intersect", {"xs": [0, 1, 2], "ys": [0, 1, 2]}, r"four coordinates each.*got 3 and 3"),
     ],
 )
-def test_bad_arguments(name, arguments, message):
+def test_invalid_arguments_raise(name, arguments, message):
     with pytest.raises(ValueError, match=f"^{name}: .*{message}"):
         nar.run_algorithm(name, **arguments)
 
 
-def test_too_many_arguments():
+def test_surplus_and_repeated_arguments_raise():
     with pytest.raises(ValueError, match=r"bfs: expected the arguments A, s, got 3 values"):
         nar.run_algorithm("bfs", GRAPH, 0, 1)
     with pytest.raises(ValueError, match=r"bfs: argument 'A' is given twice"):
         nar.run_algorithm("bfs", GRAPH, A=GRAPH)
 
 
-def test_a_long_wrong_value_is_not_printed_in_full():
+def test_long_invalid_values_are_abbreviated_in_messages():
     with pytest.raises(ValueError, match="real numbers") as caught:
         nar.run_algorithm("minimum", ["x"] * 10_000)
     assert len(str(caught.value)) < 200
 
 
-def test_negative_cycles():
+def test_only_negative_cycles_that_the_source_reaches_raise():
     def matrix(**edges):
         A = np.zeros((4, 4))
         for edge, weight in edges.items():
@@ -563,8 +563,8 @@ def test_negative_cycles():
 
 
 @pytest.mark.parametrize("weights", list(itertools.permutations([0.1, 0.2, -0.3])))
-def test_a_cycle_of_no_weight_ends(weights):
-    """Rounded sums may make it slightly negative: then it must be refused, for its search would not end."""
+def test_bellman_ford_terminates_on_zero_weight_cycles(weights):
+    """Rounding may make the sum slightly negative: this must raise, since relaxation would not terminate."""
     A = np.zeros((3, 3))
     A[0, 1], A[1, 2], A[2, 0] = weights
     for source in range(3):

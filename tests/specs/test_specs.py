@@ -1,4 +1,4 @@
-"""Probes, specs and their tables."""
+"""Probes, specs, and the tables indexed by kind or location."""
 
 import itertools
 
@@ -21,7 +21,7 @@ def probe_of(location, kind, name="x", stage=Stage.HINT):
     ("table", "keys"),
     [(specs.DTYPES, Kind), (specs._LOCATION_SHAPES, Location), (array_shapes._NODE_AXES, Location)],
 )
-def test_tables_cover_everything(table, keys):
+def test_tables_cover_every_enum_member(table, keys):
     assert set(table) == set(keys)
 
 
@@ -42,10 +42,10 @@ def test_shape_of_permutation():
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_dtype_holds_what_clrs30_holds(kind):
+def test_only_scalars_are_stored_as_floats(kind):
     dtype = probe_of(Location.NODE, kind).dtype
-    holds_fractions = np.array(0.1).astype(dtype) == 0.1
-    assert holds_fractions == (kind is Kind.SCALAR)
+    represents_fractions = np.array(0.1).astype(dtype) == 0.1
+    assert represents_fractions == (kind is Kind.SCALAR)
     assert np.array(-1).astype(dtype) == specs.MASKED
 
 
@@ -57,24 +57,24 @@ def test_categorical_needs_classes():
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.CATEGORICAL])
-def test_other_kinds_take_no_classes(kind):
+def test_num_classes_is_only_for_categoricals(kind):
     with pytest.raises(ValueError, match=f"{kind.value} with num_classes=3"):
         Probe("x", Stage.HINT, Location.NODE, kind, num_classes=3)
 
 
 @pytest.mark.parametrize("location", [Location.EDGE, Location.GRAPH])
 @pytest.mark.parametrize("kind", [Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER])
-def test_permutations_are_of_nodes(location, kind):
+def test_permutations_must_be_at_nodes(location, kind):
     with pytest.raises(ValueError, match=f"{kind.value} .*{location.value}"):
         probe_of(location, kind)
 
 
-def test_a_graph_has_no_node_to_mark():
+def test_mask_one_cannot_be_at_graph():
     with pytest.raises(ValueError, match=r"mask_one .*graph"):
         probe_of(Location.GRAPH, Kind.MASK_ONE)
 
 
-def test_spec_is_a_mapping_in_order():
+def test_spec_is_an_ordered_mapping():
     probes = [
         probe_of(Location.NODE, Kind.SCALAR, name, stage) for name, stage in zip("cab", Stage, strict=True)
     ]
@@ -96,23 +96,23 @@ def test_spec_is_hashable_and_compared_by_value():
     assert build(Kind.MASK) != {"x": build(Kind.MASK)["x"]}
 
 
-def test_order_counts():
+def test_spec_equality_depends_on_order():
     first, second = (probe_of(Location.NODE, Kind.MASK, name) for name in "ab")
     assert Spec([first, second]) != Spec([second, first])
 
 
-def test_repr_names_every_probe():
+def test_repr_contains_every_probe():
     text = repr(nar.ALGORITHMS["bfs"].spec)
     assert all(f"name={name!r}" in text for name in nar.ALGORITHMS["bfs"].spec)
 
 
-def test_repeated_names():
+def test_repeated_probe_names_raise():
     rows = {"x": (Location.NODE, Kind.MASK)}
     with pytest.raises(ValueError, match=r"repeated: \['x'\]"):
         make_spec(inputs=rows, hints=rows, outputs={})
 
 
-def test_nothing_can_be_changed():
+def test_specs_and_probes_are_immutable():
     spec = nar.ALGORITHMS["bfs"].spec
     with pytest.raises(AttributeError):
         spec["pi"].name = "other"
@@ -120,7 +120,7 @@ def test_nothing_can_be_changed():
         spec["pi"] = spec["pos"]
 
 
-def test_nine_algorithms_use_every_location_and_kind_of_clrs30():
+def test_algorithms_use_every_location_and_kind_of_clrs30():
     probes = list(
         itertools.chain.from_iterable(algorithm.spec.values() for algorithm in nar.ALGORITHMS.values())
     )
