@@ -1,4 +1,4 @@
-"""Traces: equal to dm-clrs's, functions of their index, padded with zeros, the same without a compiler."""
+"""Traces: equal to dm-clrs, functions of their index, zero-padded, the same compiled and in plain Python."""
 
 import functools
 from typing import NamedTuple
@@ -25,20 +25,20 @@ HULLS = ("graham_scan", "jarvis_march")
 NOT_IN_CLRS30 = [name for name in CLRS30 if name not in oracle.specs.CLRS_30_ALGS]
 
 
-def smallest(name):
+def min_size(name):
     return nar.ALGORITHMS[name].problem.min_size
 
 
-SMALLEST_OF_DM_CLRS = {"find_maximum_subarray": 2, "quicksort": 2, "strongly_connected_components": 4}
-"""Where the oracle fails on fewer nodes: it shows no step of a single key, or needs one node a community."""
+MIN_SIZE_OF_DM_CLRS = {"find_maximum_subarray": 2, "quicksort": 2, "strongly_connected_components": 4}
+"""Smallest sizes of dm-clrs, if larger: it records no step of a single key, or needs a node per community."""
 
 
 # ---------------------------------------------------------------------------------------------------
 # Equal to dm-clrs
 
 
-def marked_if_slow(name, split):
-    """Validation splits are quick, but for those of thousands of traces, of which two will do."""
+def split_case(name, split):
+    """Case of a split; only small validation splits, and two of the large ones, are not slow."""
     large = nar.ALGORITHMS[name].clrs30_multiplier > 1 and name not in ("minimum", "segments_intersect")
     marks = [pytest.mark.slow, pytest.mark.jit] if split != "val" or large else []
     return pytest.param(name, split, marks=marks)
@@ -47,13 +47,13 @@ def marked_if_slow(name, split):
 @pytest.mark.parametrize(
     ("name", "split"),
     [
-        marked_if_slow(name, split)
-        for name in CLRS30
+        split_case(name, split)
+        for name in IN_DM_CLRS
         if nar.ALGORITHMS[name].in_clrs30
         for split in CLRS30_SPLITS
     ],
 )
-def test_canonical_splits(name, split):
+def test_canonical_splits_equal_dm_clrs(name, split):
     official = oracle.samplers.CLRS30[split]
     multiplier = oracle.specs.CLRS_30_ALGS_SETTINGS[name]["num_samples_multiplier"] if split != "train" else 1
     count = official["num_samples"] * multiplier
@@ -66,21 +66,21 @@ def test_canonical_splits(name, split):
 
 
 def compare_samples(name, sizes, seeds, count):
-    least = max(smallest(name), SMALLEST_OF_DM_CLRS.get(name, 1))
-    for size in sorted({max(size, least) for size in sizes}):
+    minimum = max(min_size(name), MIN_SIZE_OF_DM_CLRS.get(name, 1))
+    for size in sorted({max(size, minimum) for size in sizes}):
         for seed in seeds:
             assert_same(clrs30_sample(name, size, count, seed), oracle.sample(name, size, count, seed), 1e-9)
 
 
-@every_official_algorithm
-def test_samples_of_other_sizes(name):
+@every_dm_clrs_algorithm
+def test_samples_equal_dm_clrs(name):
     compare_samples(name, (1, 2, 3, 5, 12), (2, 2**32 - 1), count=4)
 
 
 @pytest.mark.jit
 @pytest.mark.slow
-@every_official_algorithm
-def test_samples_of_all_sizes(name):
+@every_dm_clrs_algorithm
+def test_samples_equal_dm_clrs_at_many_sizes(name):
     compare_samples(name, range(1, 17), (0, 5, 1234, 2**32 - 1), count=8)
     compare_samples(name, (31, 64), (0, 2**32 - 1), count=2)
 
@@ -101,43 +101,44 @@ OPTIONS = {
     ("name", "options"),
     [
         (name, options)
-        for name in CLRS30
+        for name in IN_DM_CLRS
         for option in sorted(set(OPTIONS) & set(nar.ALGORITHMS[name].problem.options))
         for options in OPTIONS[option]
     ],
 )
-def test_samples_with_options(name, options):
+def test_samples_with_options_equal_dm_clrs(name, options):
     assert_same(clrs30_sample(name, 9, 6, 7, **options), oracle.sample(name, 9, 6, 7, **options), 1e-9)
 
 
-def coarse(argument):
-    """Rounds numbers up, so that many are equal."""
+def round_up(argument):
+    """Rounds up to quarters, so that there are many ties."""
     return np.ceil(4 * argument) / 4 if np.asarray(argument).dtype.kind == "f" else argument
 
 
-TIES_LEFT_OPEN = ["dijkstra", "mst_kruskal", "mst_prim", "task_scheduling"]
-"""Where the oracle orders equal numbers by numpy's default sort, which differs from machine to machine."""
+UNSTABLE_TIES = ["dijkstra", "mst_kruskal", "mst_prim", "task_scheduling"]
+"""Algorithms where dm-clrs breaks ties by numpy's default sort, which depends on the machine."""
 
-NEVER_COARSE = {"activity_selector", "graham_scan", "jarvis_march"}
-"""An activity must start before it finishes; the oracle needs points of which no three are collinear."""
+WITHOUT_TIES = {"activity_selector", "graham_scan", "jarvis_march"}
+"""Algorithms whose arguments cannot have ties: an activity must start before it finishes, and dm-clrs needs
+points in general position."""
 
 
 @pytest.mark.parametrize("size", [4, 16])
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        *((name, np.copy) for name in CLRS30),
-        *((name, coarse) for name in CLRS30 if name not in {*TIES_LEFT_OPEN, *NEVER_COARSE}),
+        *((name, np.copy) for name in IN_DM_CLRS),
+        *((name, round_up) for name in IN_DM_CLRS if name not in {*UNSTABLE_TIES, *WITHOUT_TIES}),
     ],
 )
-def test_runs_on_given_arguments(name, size, change):
+def test_runs_on_given_arguments_equal_dm_clrs(name, size, change):
     compare_runs(name, size, change)
 
 
-@pytest.mark.parametrize("name", TIES_LEFT_OPEN)
-def test_ties_as_a_stable_sort_leaves_them(name, monkeypatch):
+@pytest.mark.parametrize("name", UNSTABLE_TIES)
+def test_ties_are_broken_like_a_stable_sort(name, monkeypatch):
     monkeypatch.setattr(np, "argsort", functools.partial(np.argsort, kind="stable"))
-    compare_runs(name, 16, coarse)
+    compare_runs(name, 16, round_up)
 
 
 def compare_runs(name, size, change):
@@ -158,7 +159,7 @@ def compare_runs(name, size, change):
             np.testing.assert_allclose(ours, data, rtol=1e-9, atol=1e-9, err_msg=probe.name)
 
 
-def test_the_splits_are_those_of_clrs30():
+def test_split_parameters_equal_dm_clrs():
     official = {
         name: (split["num_samples"], split["length"], split["seed"])
         for name, split in oracle.samplers.CLRS30.items()
@@ -167,14 +168,14 @@ def test_the_splits_are_those_of_clrs30():
 
 
 @pytest.mark.parametrize("split", CLRS30_SPLITS)
-@pytest.mark.parametrize("name", NOT_IN_CLRS30)
+@pytest.mark.parametrize("name", ONLY_IN_DM_CLRS)
 def test_only_the_thirty_have_canonical_splits(name, split):
     with pytest.raises(ValueError, match=f"{name} is not one of the thirty algorithms of CLRS-30"):
         clrs30_split(name, split)
 
 
-def test_dm_clrs_ends_one_search_too_early():
-    """It takes a node reached at distance 0 for one not reached yet; the nodes behind it are lost."""
+def test_bellman_ford_of_dm_clrs_ends_too_early():
+    """dm-clrs treats nodes at distance 0 as unreached, so it misses the nodes reached through them."""
     A = np.zeros((4, 4))
     A[0, 1], A[1, 2], A[2, 3] = 1, -1, 2
     trace = run_algorithm("bellman_ford", A, 0)
@@ -185,11 +186,11 @@ def test_dm_clrs_ends_one_search_too_early():
 
 
 # ---------------------------------------------------------------------------------------------------
-# The form of a trace
+# Shapes and values
 
 
 @every_algorithm
-def test_types_and_shapes_follow_the_spec(name):
+def test_dtypes_and_shapes_match_the_spec(name):
     spec = nar.ALGORITHMS[name].spec
     batch = sample_traces(name, 6, 5, 0)
     num_nodes = batch.inputs["pos"].shape[1]
@@ -206,17 +207,17 @@ def test_types_and_shapes_follow_the_spec(name):
 
 
 def values_of(name, batch):
-    """(probe, its values without padding, [M, ...]) for every probe of a batch."""
-    running = np.arange(batch.num_steps)[:, None] < batch.lengths
+    """(probe, its values without padding steps, [M, ...]) for every probe of a batch."""
+    not_padding = np.arange(batch.num_steps)[:, None] < batch.lengths
     for probe in nar.ALGORITHMS[name].spec.values():
         value = getattr(batch, f"{probe.stage.value}s")[probe.name]
-        yield probe, value[running] if probe.stage is Stage.HINT else value
+        yield probe, value[not_padding] if probe.stage is Stage.HINT else value
 
 
 @every_algorithm
 @pytest.mark.parametrize("size", [2, 9])
-def test_values_follow_the_kind(name, size):
-    batch = sample_traces(name, max(size, smallest(name)), 20, 3)
+def test_values_match_the_kind(name, size):
+    batch = sample_traces(name, max(size, min_size(name)), 20, 3)
     num_nodes = batch.inputs["pos"].shape[1]
     for probe, value in values_of(name, batch):
         if probe.kind is Kind.SCALAR:
@@ -233,19 +234,19 @@ def test_values_follow_the_kind(name, size):
 
 
 def is_chain(pointers):
-    """Whether one node points to itself and every other node is reached from the end of the chain."""
+    """True if one node points to itself and all others are reached from the end of the chain."""
     (first,) = np.flatnonzero(pointers == np.arange(len(pointers)))
     ends = set(range(len(pointers))) - {p for i, p in enumerate(pointers) if p != i}
     if len(ends) != 1:
         return False
-    node, seen = ends.pop(), 1
+    node, visited = ends.pop(), 1
     while node != first:
-        node, seen = pointers[node], seen + 1
-    return seen == len(pointers)
+        node, visited = pointers[node], visited + 1
+    return visited == len(pointers)
 
 
 @every_algorithm
-def test_zeros_behind_the_end(name):
+def test_hints_are_zero_after_the_end(name):
     batch = sample_traces(name, 10, 30, 1)
     for index, length in enumerate(batch.lengths):
         for hint in batch.hints.values():
@@ -257,7 +258,7 @@ def test_lengths_differ_within_a_batch():
 
 
 @every_algorithm
-def test_one_trace_of_a_batch(name):
+def test_trace_of_a_batch_equals_the_trace_sampled_alone(name):
     batch = sample_traces(name, 8, 6, 2)
     for index in range(6):
         trace = batch.trace(index)
@@ -268,7 +269,7 @@ def test_one_trace_of_a_batch(name):
 
 
 @every_algorithm
-def test_fixed_hints_are_those_that_never_change(name):
+def test_fixed_hints_are_exactly_those_that_never_change(name):
     algorithm = nar.ALGORITHMS[name]
     batch = sample_traces(name, 12, 30, 4)
     for probe in algorithm.spec.hints:
@@ -288,7 +289,7 @@ def traces_of(batch):
 
 
 @every_algorithm
-def test_any_window_has_the_same_traces(name):
+def test_traces_do_not_depend_on_the_requested_range(name):
     whole = sample_traces(name, 7, 12, 5)
     for first, count in ((0, 1), (3, 4), (11, 1), (2, 10)):
         window = sample_traces(name, 7, count, 5, first=first)
@@ -297,7 +298,7 @@ def test_any_window_has_the_same_traces(name):
 
 
 @every_algorithm
-def test_no_state_is_read_or_left(name):
+def test_sampling_neither_reads_nor_changes_global_state(name):
     np.random.seed(1)
     state = np.random.get_state()[1].copy()
     first = sample_traces(name, 7, 4, 5)
@@ -308,7 +309,7 @@ def test_no_state_is_read_or_left(name):
 
 
 @every_algorithm
-def test_other_seeds_and_indices_give_other_problems(name):
+def test_seeds_and_indices_give_different_problems(name):
     batches = [
         sample_traces(name, 12, 4, seed, first=first)
         for seed, first in ((0, 0), (1, 0), (-1, 0), (2**70, 0), (0, 4), (0, 2**32), (0, 2**63))
@@ -321,7 +322,7 @@ def test_other_seeds_and_indices_give_other_problems(name):
     assert len(texts) >= len(batches) * 4 - 2  # a small graph may repeat by chance
 
 
-def test_algorithms_and_sizes_have_series_of_their_own():
+def test_algorithms_and_sizes_have_different_series():
     keys = {
         sample_traces(name, size, 1, 0).inputs["key"][0, 0]
         for name in ("minimum", "heapsort", "insertion_sort")
@@ -330,8 +331,8 @@ def test_algorithms_and_sizes_have_series_of_their_own():
     assert len(keys) == 6
 
 
-def test_a_series_never_changes():
-    """Numbers written down once: whoever changes them makes published seeds worthless."""
+def test_series_are_stable_across_versions():
+    """Golden values: changing them would invalidate published seeds."""
     keys = sample_traces("insertion_sort", 3, 2, 0, first=10).inputs["key"]
     expected = [
         [0.1696784306417053, 0.1543801126359926, 0.18661226557155652],
@@ -341,13 +342,13 @@ def test_a_series_never_changes():
 
 
 @every_algorithm
-def test_numpy_integers_will_do(name):
+def test_numpy_integers_are_accepted(name):
     small = sample_traces(name, np.uint8(5), np.uint8(10), np.int8(3), first=np.uint8(250))
     assert_same(small, sample_traces(name, 5, 10, 3, first=250))
 
 
 # ---------------------------------------------------------------------------------------------------
-# Without a compiler, and without jax
+# Without numba, and without jax
 
 
 PLAIN = """
@@ -363,10 +364,10 @@ for name, algorithm in nar.ALGORITHMS.items():
 
 @pytest.mark.jit
 @pytest.mark.slow
-def test_plain_python_gives_the_same_traces(tmp_path):
+def test_plain_python_records_the_same_traces(tmp_path):
     run_python(PLAIN, tmp_path, NUMBA_DISABLE_JIT="1")
     for name in nar.ALGORITHMS:
-        for size in (smallest(name) + 1, 9):
+        for size in (min_size(name) + 1, 9):
             batch = sample_traces(name, size, 5, 8)
             arrays = {**batch.inputs, **batch.hints, **batch.outputs, "lengths": batch.lengths}
             with np.load(tmp_path / f"{name}-{size}.npz") as plain:
@@ -375,13 +376,13 @@ def test_plain_python_gives_the_same_traces(tmp_path):
                     np.testing.assert_allclose(plain[key], value, rtol=1e-12, atol=1e-12, err_msg=key)
 
 
-def test_traces_need_no_jax():
+def test_sampling_does_not_import_jax():
     code = "import sys, nar; nar.sample_traces('bfs', 4, 1, 0); print('jax' in sys.modules)"
     assert run_python(code).strip() == "False"
 
 
 # ---------------------------------------------------------------------------------------------------
-# An algorithm of one's own
+# Custom algorithms
 
 
 class Hints(NamedTuple):
@@ -393,7 +394,7 @@ class Hints(NamedTuple):
 
 
 def steps(A, node, total):
-    """Kinds of hints that few textbook algorithms have, and both kinds of output without an axis."""
+    """Yields kinds of hints that few textbook algorithms have, and writes both kinds of scalar outputs."""
     n = len(A)
     total[()] = 0.0
     for step in range(n):
@@ -406,7 +407,7 @@ def steps(A, node, total):
     node[()] = n - 1
 
 
-def own_algorithm(steps, **changes):
+def make_custom_algorithm(steps, **changes):
     spec = make_spec(
         inputs={"pos": (Location.NODE, Kind.SCALAR), "key": (Location.NODE, Kind.SCALAR)},
         hints={
@@ -425,7 +426,7 @@ def own_algorithm(steps, **changes):
 @plain_and_compiled
 def test_every_kind_is_recorded(mode):
     keys = np.array([1.0, 2.0, 4.0])
-    trace = collect(own_algorithm(steps), [(keys,), (keys[::-1],)]).trace(0)
+    trace = collect(make_custom_algorithm(steps), [(keys,), (keys[::-1],)]).trace(0)
     np.testing.assert_array_equal(trace.hints["scalar"], [0, 1, 3])
     np.testing.assert_array_equal(trace.hints["category"], np.eye(3))
     np.testing.assert_array_equal(trace.hints["categories"][0], [[0, -1], [0, 1], [1, 0]])
@@ -435,7 +436,7 @@ def test_every_kind_is_recorded(mode):
     assert trace.outputs["total"] == 7
 
 
-def steps_of_another_order(A, node, total):
+def steps_in_wrong_order(A, node, total):
     n = len(A)
     yield WrongOrder(0, 0.0, np.zeros(n, np.int64), np.zeros((n, n), np.int64), np.zeros(n, np.int64))
 
@@ -448,12 +449,12 @@ class WrongOrder(NamedTuple):
     rows: np.ndarray
 
 
-def steps_of_another_shape(A, node, total):
+def steps_of_wrong_shape(A, node, total):
     n = len(A)
     yield Hints(0.0, 0, np.zeros(n + 1, np.int64), np.zeros((n, n), np.int64), np.zeros(n, np.int64))
 
 
-def steps_that_grow(A, node, total):
+def steps_of_growing_shape(A, node, total):
     n = len(A)
     for size in range(n, n + 2):
         yield Hints(0.0, 0, np.zeros(size, np.int64), np.zeros((n, n), np.int64), np.zeros(n, np.int64))
@@ -470,8 +471,8 @@ def steps_with_other_parameters(keys, node, total):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (steps_of_another_order, r"own: steps must yield NamedTuples .*'category': \(\)"),
-        (steps_of_another_shape, r"own: steps must yield NamedTuples .*'categories': \(4,\)"),
+        (steps_in_wrong_order, r"own: steps must yield NamedTuples .*'category': \(\)"),
+        (steps_of_wrong_shape, r"own: steps must yield NamedTuples .*'categories': \(4,\)"),
         (steps_without_names, r"own: steps must yield NamedTuples .*got \{\}"),
         (
             steps_with_other_parameters,
@@ -479,28 +480,28 @@ def steps_with_other_parameters(keys, node, total):
         ),
     ],
 )
-def test_steps_that_do_not_fit_the_spec(wrong, message):
+def test_steps_that_do_not_match_the_spec(wrong, message):
     with pytest.raises(ValueError, match=message):
-        collect(own_algorithm(wrong), [(np.arange(3.0),)])
+        collect(make_custom_algorithm(wrong), [(np.arange(3.0),)])
 
 
 @pytest.mark.parametrize(
     "mode", ["plain", pytest.param("compiled", marks=[pytest.mark.jit, pytest.mark.slow])]
 )
-def test_a_hint_that_changes_its_shape(mode):
+def test_hints_must_keep_their_shape(mode):
     with pytest.raises(ValueError, match="own: categories must keep its shape"):
-        collect(own_algorithm(steps_that_grow), [(np.arange(3.0),)])
+        collect(make_custom_algorithm(steps_of_growing_shape), [(np.arange(3.0),)])
 
 
-def test_inputs_that_do_not_fit_the_spec():
-    spec = own_algorithm(steps).spec
+def test_inputs_that_do_not_match_the_spec():
+    spec = make_custom_algorithm(steps).spec
     spec = Spec(probe for probe in spec.values() if probe.name != "pos")
     with pytest.raises(ValueError, match=r"has the inputs \['key', 'pos'\], but the spec names \['key'\]"):
-        collect(own_algorithm(steps, spec=spec), [(np.arange(3.0),)])
+        collect(make_custom_algorithm(steps, spec=spec), [(np.arange(3.0),)])
 
 
 # ---------------------------------------------------------------------------------------------------
-# Bad requests
+# Invalid requests
 
 
 @pytest.mark.parametrize("name", ["dijkstra_", "", "BFS", None, 3, ["bfs"], b"bfs"])
@@ -515,7 +516,7 @@ def test_unknown_algorithm(name):
         assert all(known in str(caught.value) for known in nar.ALGORITHMS)
 
 
-def test_algorithms_that_are_not_of_clrs30_have_no_splits():
+def test_algorithms_outside_clrs30_have_no_splits():
     with pytest.raises(ValueError, match="bipartite_matching is not one of the thirty algorithms of CLRS-30"):
         clrs30_split("bipartite_matching", "val")
 
@@ -528,7 +529,7 @@ def test_unknown_split(split):
 
 @every_algorithm
 def test_size_too_small(name):
-    size = smallest(name) - 1
+    size = min_size(name) - 1
     with pytest.raises(ValueError, match=f"^{name}: size must be an integer from {size + 1} .*, got {size}"):
         sample_traces(name, size, 1, 0)
 
@@ -547,19 +548,19 @@ def test_size_too_small(name):
         ({"weighted": True}, "bfs: unknown problem option 'weighted'; known: p"),
     ],
 )
-def test_bad_requests(changes, message):
+def test_invalid_requests(changes, message):
     with pytest.raises(ValueError, match=message):
         sample_traces("bfs", **{"size": 4, "count": 1, "seed": 0, **changes})
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5, None])
-def test_seeds_of_the_sequential_stream(seed):
+def test_clrs30_sample_needs_a_seed_of_random_state(seed):
     with pytest.raises(ValueError, match=r"seed must be an integer from 0 to 2\*\*32 - 1, got"):
         clrs30_sample("bfs", 4, 1, seed)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Nonsense of any sort ends in a trace or in a ValueError
+# Fuzzing: any input results in a trace or in a ValueError
 
 junk_numbers = st.one_of(
     st.integers(-3, 6),
@@ -585,8 +586,8 @@ junk = st.one_of(
 )
 
 
-def survives(call):
-    """Whether the call returns; anything but a ValueError with a message escapes."""
+def succeeds(call):
+    """True if the call returns, False if it raises a ValueError with a message; other errors propagate."""
     try:
         call()
     except ValueError as error:
@@ -598,20 +599,20 @@ def survives(call):
 @every_algorithm
 @settings(max_examples=EXAMPLES_PER_ALGORITHM)
 @given(data=st.data())
-def test_nonsense_arguments(name, data):
+def test_fuzzed_arguments(name, data):
     algorithm = nar.ALGORITHMS[name]
-    sound = algorithm.problem.sample(np.random.RandomState(0), 4)
+    valid = algorithm.problem.sample(np.random.RandomState(0), 4)
     arguments = {
         key: data.draw(st.just(value) | junk)
-        for key, value in zip(algorithm.problem.arguments, sound, strict=True)
+        for key, value in zip(algorithm.problem.arguments, valid, strict=True)
     }
-    survives(lambda: run_algorithm(name, **arguments))
+    succeeds(lambda: run_algorithm(name, **arguments))
 
 
 @every_algorithm
 @settings(max_examples=EXAMPLES_PER_ALGORITHM)
 @given(data=st.data())
-def test_nonsense_requests(name, data):
+def test_fuzzed_requests(name, data):
     options = data.draw(
         st.fixed_dictionaries({}, optional=dict.fromkeys(nar.ALGORITHMS[name].problem.options, junk))
     )
@@ -621,11 +622,11 @@ def test_nonsense_requests(name, data):
         "seed": data.draw(junk),
         "first": data.draw(st.just(0) | junk),
     }
-    survives(lambda: sample_traces(name, **request, **options))
+    succeeds(lambda: sample_traces(name, **request, **options))
 
 
 @given(junk, junk)
-def test_nonsense_names(first, second):
+def test_fuzzed_names(first, second):
     hypothesis.assume(not isinstance(first, str) or first not in (*nar.ALGORITHMS, *CLRS30_SPLITS))
-    assert not survives(lambda: run_algorithm(first, second))
-    assert not survives(lambda: clrs30_split("bfs", first))
+    assert not succeeds(lambda: run_algorithm(first, second))
+    assert not succeeds(lambda: clrs30_split("bfs", first))

@@ -1,4 +1,4 @@
-"""Traces in plain Python while numba compiles: the same to the last bit, at once, where that is sure."""
+"""Recording in plain Python while numba compiles: immediate, bit-identical, and only where that is known."""
 
 import collections
 import concurrent.futures
@@ -18,47 +18,47 @@ from nar.traces import clrs30_sample, clrs30_split, sample_traces
 from nar.traces.recorder import record, while_compiling
 from nar.traces.recorder.compiled_loops import with_compiled_loops
 
-SUMS_OR_SINES = ("graham_scan", "jarvis_march", "optimal_bst")
-SAME_IN_PYTHON = [name for name in nar.ALGORITHMS if name not in SUMS_OR_SINES]
-COMPILED_FIRST = ("insertion_sort",)
-"""Those that `make test` compiles."""
+NOT_CANONICAL = ("graham_scan", "jarvis_march", "optimal_bst")
+BIT_IDENTICAL = [name for name in nar.ALGORITHMS if name not in NOT_CANONICAL]
+QUICK_TO_COMPILE = ("insertion_sort",)
+"""Algorithms that `make test` compiles."""
 
 
-def compiled_in_part(names):
-    """Cases that numba compiles, most of them slow."""
+def compiled_cases(names):
+    """Cases that numba compiles; most are marked slow."""
     slow = (pytest.mark.jit, pytest.mark.slow)
-    return [pytest.param(name, marks=pytest.mark.jit if name in COMPILED_FIRST else slow) for name in names]
+    return [pytest.param(name, marks=pytest.mark.jit if name in QUICK_TO_COMPILE else slow) for name in names]
 
 
 def bytes_of(batch):
-    """All that a batch holds."""
+    """Content of a batch, bit by bit."""
     arrays = {"lengths": batch.lengths, **batch.inputs, **batch.hints, **batch.outputs}
     return {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
 
 
-def drawn(name, size, **options):
+def draw_bytes(name, size, **options):
     return bytes_of(sample_traces(name, size, 4, 5, wait_for_compilation=False, **options))
 
 
 @pytest.fixture
-def compiles(monkeypatch):
-    """Names of the threads that compile or run what is compiled; nothing has been asked for yet."""
+def calling_threads(monkeypatch):
+    """Names of the threads that call compiled loops, with the state of background compilation reset."""
     names = []
 
-    def counted(algorithm, call):
+    def recording(algorithm, call):
         names.append(threading.current_thread().name)
         return with_compiled_loops(algorithm, call)
 
     monkeypatch.setattr(while_compiling, "_FINISHED", {})
     monkeypatch.setattr(while_compiling, "_COMPILE_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(while_compiling, "_COMPILE_LOCK", threading.Lock())
-    monkeypatch.setattr(record, "with_compiled_loops", counted)
+    monkeypatch.setattr(record, "with_compiled_loops", recording)
     return names
 
 
 @pytest.fixture
-def may_compile(compiles, monkeypatch):
-    """Nothing is compiled before this is set."""
+def may_compile(calling_threads, monkeypatch):
+    """Event that compilation waits for."""
     event, compile = threading.Event(), record.with_compiled_loops
 
     def slow(algorithm, call):
@@ -77,20 +77,20 @@ def wait_for_compilations():
 
 
 # ---------------------------------------------------------------------------------------------------
-# The same
+# Bit-identical traces
 
 
-@pytest.mark.parametrize("name", compiled_in_part(SAME_IN_PYTHON))
-def test_plain_and_compiled_traces_are_the_same_to_the_last_bit(name, monkeypatch):
+@pytest.mark.parametrize("name", compiled_cases(BIT_IDENTICAL))
+def test_plain_and_compiled_traces_are_bit_identical(name, monkeypatch):
     monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)
     for size in (4, 7, 16):
         for first in (0, 1000, 2**63 - 2, 2**64 - 5):
             expected = bytes_of(sample_traces(name, size, 4, 5, first=first))
-            assert drawn(name, size, first=first) == expected
+            assert draw_bytes(name, size, first=first) == expected
 
 
-@pytest.mark.parametrize("name", compiled_in_part(SAME_IN_PYTHON))
-def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
+@pytest.mark.parametrize("name", compiled_cases(BIT_IDENTICAL))
+def test_plain_and_compiled_splits_are_bit_identical(name, monkeypatch):
     expected = bytes_of(clrs30_sample(name, 16, 4, 2))
     monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)
     monkeypatch.setattr(record, "with_compiled_loops", None)
@@ -109,78 +109,78 @@ def test_splits_are_the_same_to_the_last_bit(name, monkeypatch):
         ("minimum", {"low": -1e-9, "high": 1e-9}),
     ],
 )
-def test_problem_options(name, options, monkeypatch):
+def test_plain_and_compiled_traces_with_options_are_bit_identical(name, options, monkeypatch):
     expected = bytes_of(sample_traces(name, 9, 4, 5, **options))
     monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)
-    assert drawn(name, 9, **options) == expected
+    assert draw_bytes(name, 9, **options) == expected
 
 
-def test_all_but_sums_and_sines():
-    assert {name for name in nar.ALGORITHMS if not nar.ALGORITHMS[name].problem.canonical} == {*SUMS_OR_SINES}
+def test_only_sums_and_sines_are_not_canonical():
+    assert {name for name in nar.ALGORITHMS if not nar.ALGORITHMS[name].problem.canonical} == {*NOT_CANONICAL}
 
 
 # ---------------------------------------------------------------------------------------------------
-# At once
+# No waiting
 
 
-def test_draws_do_not_wait_for_numba(compiles, may_compile):
-    first = [drawn("minimum", 5), drawn("minimum", 5), drawn("minimum", 6)]
-    assert compiles == []
+def test_sampling_does_not_wait_for_numba(calling_threads, may_compile):
+    first = [draw_bytes("minimum", 5), draw_bytes("minimum", 5), draw_bytes("minimum", 6)]
+    assert calling_threads == []
     may_compile.set()
     wait_for_compilations()
-    assert compiles == ["nar-numba"]
-    assert [drawn("minimum", 5), drawn("minimum", 5), drawn("minimum", 6)] == first
-    assert compiles == ["nar-numba", *["MainThread"] * 3]
+    assert calling_threads == ["nar-numba"]
+    assert [draw_bytes("minimum", 5), draw_bytes("minimum", 5), draw_bytes("minimum", 6)] == first
+    assert calling_threads == ["nar-numba", *["MainThread"] * 3]
 
 
-def test_numba_begins_when_plain_python_has_taken_long_enough(compiles, may_compile, monkeypatch):
+def test_compilation_starts_after_enough_time_in_plain_python(calling_threads, may_compile, monkeypatch):
     monkeypatch.setattr(while_compiling, "_PLAIN_SECONDS", collections.defaultdict(float))
     monkeypatch.setattr(while_compiling, "_COMPILE_AFTER_SECONDS", 0.05)
-    drawn("minimum", 5)
+    draw_bytes("minimum", 5)
     assert while_compiling._FINISHED == {}
     for draws in itertools.count():
-        drawn("minimum", 16)
+        draw_bytes("minimum", 16)
         if while_compiling._FINISHED:
             break
         assert draws < 10_000
     assert 0.05 <= sum(while_compiling._PLAIN_SECONDS.values()) < 5
-    assert compiles == []
+    assert calling_threads == []
 
 
-def test_a_task_draws_at_once(compiles, may_compile):
+def test_task_draws_do_not_wait_for_numba(calling_threads, may_compile):
     task = Task(nar.ALGORITHMS["minimum"], (5,))
     traces = task.draw(5, 5, 0, 4)
-    assert compiles == []
+    assert calling_threads == []
     may_compile.set()
     assert bytes_of(traces) == bytes_of(sample_traces("minimum", 5, 4, 5))
 
 
-def test_validation_does_not_wait_for_numba(compiles, may_compile):
+def test_validation_does_not_wait_for_numba(calling_threads, may_compile):
     traces = clrs30_split("minimum", "val", cache=False, wait_for_compilation=False)
-    assert compiles == []
+    assert calling_threads == []
     may_compile.set()
     assert bytes_of(traces) == bytes_of(clrs30_split("minimum", "val", cache=False))
 
 
 @pytest.mark.usefixtures("may_compile")
-def test_one_thread_compiles_for_all_who_draw():
-    """Replicas may draw at the same time."""
+def test_concurrent_draws_start_one_compilation():
+    """Streams of several seeds may sample at the same time."""
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        batches = list(pool.map(lambda _: drawn("minimum", 5), range(16)))
+        batches = list(pool.map(lambda _: draw_bytes("minimum", 5), range(16)))
     assert all(batch == batches[0] for batch in batches)
     assert len(while_compiling._FINISHED) == 1
 
 
-def test_options_of_other_types_are_compiled_anew(compiles):
+def test_each_combination_of_option_types_is_compiled_once(calling_threads):
     for max_deadline in (None, 3, 4):
-        drawn("task_scheduling", 4, max_deadline=max_deadline)
+        draw_bytes("task_scheduling", 4, max_deadline=max_deadline)
     num_types = len(while_compiling._FINISHED)
     wait_for_compilations()
     assert num_types == 2
-    assert compiles.count("nar-numba") == 2
+    assert calling_threads.count("nar-numba") == 2
 
 
-def test_a_process_ends_without_waiting_for_numba(tmp_path):
+def test_process_exits_without_waiting_for_numba(tmp_path):
     code = """
 import nar, nar.traces.recorder.while_compiling
 nar.traces.recorder.while_compiling._COMPILE_AFTER_SECONDS = 0.0
@@ -193,15 +193,15 @@ print(*(end.is_set() for end in nar.traces.recorder.while_compiling._FINISHED.va
     assert not list(tmp_path.rglob("*.nbi"))
 
 
-def test_there_are_no_warnings(compiles, may_compile, recwarn):
-    """Compiled code does not warn either."""
-    for name in SAME_IN_PYTHON:
-        drawn(name, 7)
+def test_plain_python_does_not_warn(calling_threads, may_compile, recwarn):
+    """Compiled code does not warn of overflows and the like, so neither must plain Python."""
+    for name in BIT_IDENTICAL:
+        draw_bytes(name, 7)
     assert not recwarn.list
 
 
 # ---------------------------------------------------------------------------------------------------
-# Only where it is sure
+# Where recording waits for numba
 
 
 MINIMUM = nar.ALGORITHMS["minimum"]
@@ -214,26 +214,26 @@ MINIMUM = nar.ALGORITHMS["minimum"]
         dataclasses.replace(MINIMUM, problem=dataclasses.replace(MINIMUM.problem)),
     ],
 )
-def test_algorithms_of_a_user_are_waited_for(algorithm, compiles):
+def test_custom_algorithms_wait_for_compilation(algorithm, calling_threads):
     sample_traces(algorithm, 5, 4, 5, wait_for_compilation=False)
-    assert compiles == ["MainThread"]
+    assert calling_threads == ["MainThread"]
 
 
 @pytest.mark.parametrize(
     ("name", "size", "options"),
-    [("minimum", 33, {}), ("lcs_length", 4, {"length_2": 33}), *((name, 5, {}) for name in SUMS_OR_SINES)],
+    [("minimum", 33, {}), ("lcs_length", 4, {"length_2": 33}), *((name, 5, {}) for name in NOT_CANONICAL)],
 )
-def test_what_is_large_or_not_the_same_is_waited_for(name, size, options, compiles):
-    drawn(name, size, **options)
-    assert compiles == ["MainThread"]
+def test_large_or_non_canonical_problems_wait_for_compilation(name, size, options, calling_threads):
+    draw_bytes(name, size, **options)
+    assert calling_threads == ["MainThread"]
 
 
-def test_sample_traces_waits_unless_told_otherwise(compiles):
+def test_sample_traces_waits_for_compilation_by_default(calling_threads):
     sample_traces("minimum", 5, 4, 5)
-    assert compiles == ["MainThread"]
+    assert calling_threads == ["MainThread"]
 
 
-def test_an_error_of_numba_is_raised_by_the_first_draw_behind_it(compiles, monkeypatch):
+def test_compilation_error_is_raised_by_the_next_draw(calling_threads, monkeypatch):
     may_fail = threading.Event()
 
     def fail(algorithm, call):
@@ -241,14 +241,14 @@ def test_an_error_of_numba_is_raised_by_the_first_draw_behind_it(compiles, monke
         raise NumbaError(f"not from {threading.current_thread().name}")
 
     monkeypatch.setattr(record, "with_compiled_loops", fail)
-    drawn("minimum", 5)
+    draw_bytes("minimum", 5)
     may_fail.set()
     wait_for_compilations()
     with pytest.raises(NumbaError, match="not from MainThread"):
-        drawn("minimum", 5)
+        draw_bytes("minimum", 5)
 
 
-def test_errors_of_requests_are_raised_at_once(compiles):
+def test_invalid_requests_raise_before_compilation(calling_threads):
     with pytest.raises(ValueError, match="unknown problem option 'k'"):
-        drawn("minimum", 5, k=3)
-    assert compiles == []
+        draw_bytes("minimum", 5, k=3)
+    assert calling_threads == []
