@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """The default config; each key is explained by a comment."""
     config = ConfigDict()
-    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for custom ones. Several algorithms are trained alternately,
+    # Names of nar.ALGORITHMS, or module:ATTRIBUTE for custom ones; several are trained alternately,
     # with one shared processor.
     config.algorithms = ("bfs",)
     # Overrides per task, by name: sizes, batch_size, problem (problem options), loss_weight (factor of all of
@@ -56,7 +56,7 @@ def _model() -> ConfigDict:
     config.termination = "trace"
     # The budget is steps + steps_per_node * number of nodes.
     config.budget = ConfigDict({"steps": 0, "steps_per_node": 1.0})
-    # Learned halting (PonderNet): halting probability of the geometric prior, weight of the KL divergence from
+    # Learned halting (PonderNet): parameter of the geometric prior, weight of the KL divergence from
     # it, and the cumulative halting probability at which evaluation stops.
     config.halting = ConfigDict({"prior": 0.1, "weight": 0.01, "threshold": 0.5})
     # Compute dtype of the processor and the decoders' linear maps: float32 or bfloat16. Parameters, logits,
@@ -102,7 +102,7 @@ def _training() -> ConfigDict:
     config = ConfigDict()
     config.steps = 10_000
     config.batch_size = 32
-    # Gradient-accumulation steps: the batch is split into this many micro-batches of traces of similar length.
+    # Gradient-accumulation steps: micro-batches per batch, each of traces of similar length.
     # The gradient is exact; memory is that of one micro-batch. 0 chooses automatically: on a single CPU as
     # many as let a micro-batch fit the caches, elsewhere 1.
     config.grad_accumulation_steps = 0
@@ -112,14 +112,14 @@ def _training() -> ConfigDict:
     config.chunk_length = 0
     # Number of batches of one algorithm and size that are formed by sorting their pooled traces by length. A
     # larger pool wastes less computation on finished traces, but training needs more steps. 1 disables
-    # pooling. Useful only without gradient accumulation and without chunks.
+    # pooling. Of use only without gradient accumulation; chunks do not need it.
     config.pooled_batches = 1
-    # Task schedule of several algorithms: round_robin; weighted, by tasks.NAME.sampling_weight (1 by default);
+    # Task schedule of several algorithms: round_robin; weighted by tasks.NAME.sampling_weight (default 1);
     # or module:FUNCTION, called after each validation with the score of each task, by name, and the step,
     # which returns the new sampling weights by name.
     config.task_sampling = "weighted"
     config.seed = 0
-    # Number of seeds trained in one program: seed, seed + 1, ... Each has its own initialization and data, and
+    # Seeds trained in one program: seed, seed + 1, ... Each has its own initialization and data, and
     # the result has means and standard deviations over seeds.
     config.num_seeds = 1
     # Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE for a custom one, and its
@@ -155,7 +155,7 @@ def _training() -> ConfigDict:
     # Pairs (regular expression, replacement), applied to the other run's parameter names before matching:
     # (("^bfs/", "dijkstra/"),) loads the encoders and decoders of bfs as those of dijkstra.
     config.init_renames = ()
-    # Decay of an exponential moving average of the parameters, such as 0.999. Evaluation then uses the average.
+    # Decay of an exponential moving average of the parameters, such as 0.999; evaluation uses the average.
     # 0 disables it.
     config.ema_decay = 0.0
     # Early stopping: ends training after this many validations without a better score. 0 disables it.
