@@ -19,10 +19,10 @@ from nar.specs import MASKED, Kind, Location, Spec, Stage, make_spec
 from nar.traces import CLRS30_SPLITS, clrs30_sample, clrs30_split, collect, run_algorithm, sample_traces
 
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
-CLRS30 = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
-every_official_algorithm = pytest.mark.parametrize("name", CLRS30)
+IN_DM_CLRS = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
+every_dm_clrs_algorithm = pytest.mark.parametrize("name", IN_DM_CLRS)
 HULLS = ("graham_scan", "jarvis_march")
-NOT_IN_CLRS30 = [name for name in CLRS30 if name not in oracle.specs.CLRS_30_ALGS]
+ONLY_IN_DM_CLRS = [name for name in IN_DM_CLRS if name not in oracle.specs.CLRS_30_ALGS]
 
 
 def min_size(name):
