@@ -8,8 +8,8 @@ from typing import Any
 class EarlyStopping:
     """Counter of validations without improvement.
 
-    Its state is saved with each checkpoint, so that a resumed run stops at the step where an uninterrupted one
-    does.
+    Its state is saved with each checkpoint, so that a resumed run stops at the same step as an uninterrupted
+    one.
     """
 
     def __init__(self, patience: int, metadata: Mapping[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a tracker is: something that shows a run's metrics to people, beside the files of its workdir."""
+"""The tracker interface. Trackers receive a run's metrics in addition to the files of its workdir."""
 
 import dataclasses
 import pathlib
@@ -10,19 +10,19 @@ from absl import logging
 from nar.atomic_io import read_json, write_json
 
 FOLDER = "trackers"
-"""In a workdir: what trackers remember of it."""
+"""Folder in a workdir with the run's id in each tracker."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """What a tracker is told when a run begins, or goes on.
+    """A session of a run: from its start, or from a resumption.
 
     Attributes:
-      workdir: folder of the run.
-      start: steps that were taken before.
-      config: of the run, resolved.
-      versions: of all that its result depends on, by name.
-      options: of this tracker, from the config.
+      workdir: run directory.
+      start: number of steps taken in earlier sessions.
+      config: resolved config of the run.
+      versions: versions of the software that the result depends on, by name.
+      options: options of the tracker, from the config.
     """
 
     workdir: pathlib.Path
@@ -32,50 +32,50 @@ class Session:
     options: Mapping[str, Any]
 
     def persistent_id(self, name: str, make: Callable[[], str]) -> str:
-        """What the run is called by a tracker: as in its sessions before, or else what `make` says now.
+        """The run's id in a tracker: that of its earlier sessions, or a new one.
 
         Args:
-          name: of the tracker.
-          make: a name for a new run.
+          name: name of the tracker.
+          make: makes the id of a new run.
         """
         path = self.workdir / FOLDER / f"{name}.json"
         if path.exists():
             try:
                 return str(read_json(path)["id"])
             except (KeyError, ValueError) as error:
-                logging.warning("%s: a new run is begun at %s", error, name)
-        made = make()
+                logging.warning("%s: a new %s run is started", error, name)
+        new_id = make()
         path.parent.mkdir(exist_ok=True)
-        write_json(path, {"id": made})
-        return made
+        write_json(path, {"id": new_id})
+        return new_id
 
 
 class Tracker(Protocol):
-    """It is opened once a session, by the first process alone, before the first step."""
+    """A tracker, opened by the first process only, before the first step of each session."""
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        """Adds a value by each name, as a line of `metrics.jsonl` has them.
+        """Logs the metrics of a line of `metrics.jsonl`.
 
         Args:
-          step: of all of them.
-          values: by name, such as `loss`, `validation/score` or `steps_per_second`.
-          seconds: since 1970, the time of the event.
+          step: number of steps taken.
+          values: metrics by name, such as `loss`, `validation/score` or `steps_per_second`.
+          seconds: time of the event, in seconds since 1970.
         """
         ...
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
-        """Adds what came of the run, which is over.
+        """Logs the result of the finished run.
 
         Args:
-          result: as `result.json` has it.
-          files: of the workdir that are worth keeping: config, versions, metrics, result, curves.
+          result: content of `result.json`.
+          files: files of the workdir to keep: config, versions, metrics, result, curves.
         """
         ...
 
     def close(self) -> None:
-        """Ends the session, be the run over or interrupted; it may be called more than once."""
+        """Ends the session, whether the run has finished or not; may be called more than once."""
         ...
 
 
 OpenTracker = Callable[[Session], Tracker]
-"""Opens a tracker. ValueError and TypeError are for what the user got wrong: the run does not begin."""
+"""Opens a tracker. ValueError and TypeError mean an error of the user's: the run does not start."""

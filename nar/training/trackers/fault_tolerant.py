@@ -1,4 +1,4 @@
-"""Trackers that may fail without harm to the training."""
+"""Wrapper of trackers that keeps their failures from ending the training."""
 
 import contextlib
 import pathlib
@@ -11,16 +11,22 @@ from nar.training.trackers.base import OpenTracker, Session, Tracker
 
 
 class FaultTolerantTracker:
-    """A tracker whose first failure is a warning, and which is left out of the session from then on.
+    """A tracker that is disabled for the rest of the session, with a warning, when it fails.
 
-    Training goes on, and `metrics.jsonl` has all that the tracker misses. The next session opens it anew.
+    Training continues, and `metrics.jsonl` has everything that the tracker misses. The next session opens it
+    again.
     """
 
     def __init__(self, name: str, open_tracker: OpenTracker, session: Session) -> None:
-        """Opens it.
+        """Opens the tracker.
+
+        Args:
+          name: its name, for messages.
+          open_tracker: opens it.
+          session: session of the run.
 
         Raises:
-          ValueError: if that fails for what the user got wrong.
+          ValueError: if opening fails by an error of the user's.
         """
         self._name = name
         self._tracker: Tracker | None = None
@@ -32,15 +38,15 @@ class FaultTolerantTracker:
             self._warn(error)
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        """Adds values, if it works."""
+        """Logs metrics, unless the tracker has failed."""
         self._try(lambda tracker: tracker.add(step, values, seconds))
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
-        """Adds the result, if it works."""
+        """Logs the result, unless the tracker has failed."""
         self._try(lambda tracker: tracker.finish(result, files))
 
     def close(self) -> None:
-        """Closes it, if it works."""
+        """Closes the tracker, unless it has failed."""
         self._try(lambda tracker: tracker.close())
 
     def _try(self, call: Callable[[Tracker], None]) -> None:
@@ -55,5 +61,5 @@ class FaultTolerantTracker:
                 failed.close()
 
     def _warn(self, error: Exception) -> None:
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        logging.warning("tracker %r has failed, and training goes on without it: %s", self._name, words)
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        logging.warning("tracker %r failed, and training continues without it: %s", self._name, message)

@@ -1,4 +1,4 @@
-"""MLflow (extra `mlflow`): a server, or a local file of SQLite."""
+"""MLflow tracker (extra `mlflow`), with a server or a local SQLite file."""
 
 import importlib
 import os
@@ -10,42 +10,45 @@ from typing import Any
 from nar.training.trackers.base import Session
 from nar.training.trackers.nested import flatten
 
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
-"""Unless the environment says more: training waits for MLflow, and should not for many minutes."""
+_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+"""Defaults of environment variables, lower than MLflow's, since training waits for its requests."""
 
-_USERS_ERROR = "INVALID_PARAMETER_VALUE"
+_USER_ERROR = "INVALID_PARAMETER_VALUE"
 
-_IN_EACH_LINE = "steps_per_second"
+_METRIC_OF_EACH_LINE = "steps_per_second"
 
-_MOST_PARAMETERS = 100
-"""That MLflow takes at once."""
+_MAX_PARAMETERS = 100
+"""Maximum number of parameters in a request to MLflow."""
+
+_MAX_METRICS = 1000
+"""Maximum number of metrics in a request to MLflow."""
 
 
 class MLflow:
-    """A run of MLflow. Options: tracking_uri, experiment ("nar"), run_name (that of the workdir), tags.
+    """An MLflow run. Options: tracking_uri, experiment ("nar"), run_name (the workdir's name), tags.
 
-    Its id is kept in the workdir, and each session goes on with that run. Steps that it has already are those
-    of a session that was killed behind its last checkpoint: they are not written again.
+    The run's id is stored in the workdir, and later sessions resume that run. If a session was killed, the
+    steps after its last checkpoint are repeated; they are not logged again.
     """
 
     def __init__(self, session: Session) -> None:
-        """Begins the run, or goes on with it.
+        """Starts or resumes the MLflow run.
 
         Raises:
-          ValueError: if an option is wrong.
-          Exception: of MLflow, if it cannot be reached.
+          ValueError: if an option is not valid.
+          Exception: of any type, if MLflow cannot be reached.
         """
-        for name, value in _PATIENCE.items():
+        for name, value in _TIMEOUTS.items():
             os.environ.setdefault(name, value)
         self._mlflow = mlflow = importlib.import_module("mlflow")
         try:
-            self._begin(session, **session.options)
+            self._start(session, **session.options)
         except mlflow.exceptions.MlflowException as error:
-            if error.error_code == _USERS_ERROR:
+            if error.error_code == _USER_ERROR:
                 raise ValueError(error) from error
             raise
 
-    def _begin(
+    def _start(
         self,
         session: Session,
         tracking_uri: str | None = None,
@@ -57,41 +60,41 @@ class MLflow:
         run_name = run_name or session.workdir.resolve().name
 
         def make() -> str:
-            found = self._client.get_experiment_by_name(experiment)
-            number = found.experiment_id if found else self._client.create_experiment(experiment)
+            existing = self._client.get_experiment_by_name(experiment)
+            number = existing.experiment_id if existing else self._client.create_experiment(experiment)
             return self._client.create_run(number, run_name=run_name, tags=dict(tags or {})).info.run_id
 
         self._run = session.persistent_id("mlflow", make)
         self._status = "KILLED"
         self._client.update_run(self._run, status="RUNNING")
-        lines = self._client.get_metric_history(self._run, _IN_EACH_LINE)
-        self._logged = max((metric.step for metric in lines), default=0)
-        self._describe(session)
+        lines = self._client.get_metric_history(self._run, _METRIC_OF_EACH_LINE)
+        self._last_step = max((metric.step for metric in lines), default=0)
+        self._log_config(session)
 
-    def _describe(self, session: Session) -> None:
-        """The config as parameters, which MLflow never changes, and as it is now; versions as tags."""
+    def _log_config(self, session: Session) -> None:
+        """Logs the config, as parameters (which are immutable in MLflow) and as a file; versions as tags."""
         known = self._client.get_run(self._run).data.params
         named = ((key, str(value)) for key, value in flatten(session.config).items() if key not in known)
         parameters = [self._mlflow.entities.Param(key, value) for key, value in named]
-        for some in _parts(parameters, _MOST_PARAMETERS):
-            self._client.log_batch(self._run, params=some)
+        for chunk in _chunks(parameters, _MAX_PARAMETERS):
+            self._client.log_batch(self._run, params=chunk)
         for name, version in session.versions.items():
             self._client.set_tag(self._run, f"version.{name}", version)
         self._client.log_dict(self._run, dict(session.config), "config.json")
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        """Adds values."""
-        if step > self._logged:
+        """Logs metrics, unless an earlier session has logged the step."""
+        if step > self._last_step:
             self._add(step, values, seconds)
 
     def _add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        moment, make = int(1000 * seconds), self._mlflow.entities.Metric
-        metrics = [make(name, value, moment, step) for name, value in values.items()]
-        for some in _parts(metrics, 1000):
-            self._client.log_batch(self._run, metrics=some)
+        timestamp, make = int(1000 * seconds), self._mlflow.entities.Metric
+        metrics = [make(name, value, timestamp, step) for name, value in values.items()]
+        for chunk in _chunks(metrics, _MAX_METRICS):
+            self._client.log_batch(self._run, metrics=chunk)
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
-        """Adds the numbers of the result, and the files as artefacts."""
+        """Logs the numbers of the result as metrics, and the files as artifacts."""
         flat = flatten({"result": result}, separator="/")
         numbers = {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}
         self._add(int(result["steps"]), numbers, time.time())
@@ -100,10 +103,9 @@ class MLflow:
         self._status = "FINISHED"
 
     def close(self) -> None:
-        """Says how the session ended."""
+        """Sets the final status of the MLflow run."""
         self._client.set_terminated(self._run, self._status)
 
 
-def _parts(rows: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    """So many at a time."""
-    return (rows[start : start + most] for start in range(0, len(rows), most))
+def _chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -1,11 +1,11 @@
-"""Nested mappings as one, by the path of each value."""
+"""Flattening of nested mappings."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def flatten(tree: Mapping[str, Any], separator: str = ".", prefix: str = "") -> dict[str, Any]:
-    """The leaves of nested mappings by their paths: {"a": {"b": 1}} is {"a.b": 1}."""
+    """Flattens nested mappings: {"a": {"b": 1}} becomes {"a.b": 1}."""
     flat = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):

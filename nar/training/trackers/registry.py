@@ -1,4 +1,4 @@
-"""All trackers by name, and those that a config names."""
+"""Registry of trackers, and opening of those in a config."""
 
 import dataclasses
 import importlib
@@ -20,15 +20,15 @@ TENSORBOARD = "tensorboard"
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A tracker of the table.
+    """A tracker in the registry.
 
     Attributes:
-      open: opens it.
-      needs: an attribute, as `module:NAME`, of the package that it is for; None if that is always there.
+      open: opens the tracker.
+      requires: `module:NAME` of an attribute of the package that it needs; None if that is always installed.
     """
 
     open: OpenTracker
-    needs: str | None = None
+    requires: str | None = None
 
 
 TRACKERS: Mapping[str, Entry] = MappingProxyType(
@@ -38,31 +38,31 @@ TRACKERS: Mapping[str, Entry] = MappingProxyType(
         "mlflow": Entry(MLflow, "mlflow:MlflowClient"),
     }
 )
-"""By name. Their packages are the extras of the same names."""
+"""Trackers by name; optional packages are extras of the same name."""
 
 
 def check_trackers(names: str | Sequence[str], options: Mapping[str, Any]) -> None:
-    """Checks what a config says of trackers, and that their packages are there; nothing is opened.
+    """Checks the trackers of a config and their packages, without opening them.
 
     Args:
-      names: of trackers, or `module:ATTRIBUTE` for your own.
-      options: by name; of your own, by the attribute.
+      names: names of trackers, or `module:ATTRIBUTE` for your own.
+      options: options by name of the tracker; for your own, by the attribute.
 
     Raises:
-      ValueError: if a tracker is unknown or named twice, its package is missing, or options are of none.
+      ValueError: if a tracker is unknown or given twice, its package is missing, or options belong to none.
     """
-    known = _several(names)
-    for name in known:
+    names = _as_tuple(names)
+    for name in names:
         _find(name)
-    short = [_short(name) for name in known]
-    if len(set(short)) < len(short):
-        raise ValueError(f"training.trackers must name each tracker once, got {', '.join(known)}")
+    short_names = [_short_name(name) for name in names]
+    if len(set(short_names)) < len(short_names):
+        raise ValueError(f"training.trackers must name each tracker once, got {', '.join(names)}")
     for name, values in options.items():
-        if name not in short or name == TENSORBOARD:
-            takers = ", ".join(one for one in short if one != TENSORBOARD)
+        if name not in short_names or name == TENSORBOARD:
+            with_options = ", ".join(one for one in short_names if one != TENSORBOARD)
             raise ValueError(
-                f"training.tracker_options: none of the trackers takes options as {name!r}; "
-                f"those that do: {takers or 'none'}"
+                f"training.tracker_options: {name!r} is not a tracker of this run that takes options; "
+                f"those that do: {with_options or 'none'}"
             )
         if not isinstance(values, Mapping):
             raise ValueError(f"training.tracker_options.{name} must be a dict, got {values!r}")
@@ -78,23 +78,24 @@ def open_trackers(
 ) -> list[Tracker]:
     """Opens trackers.
 
-    TensorBoard's events are files of the workdir, and fail as those do. All others may fail without harm.
+    TensorBoard's event files are part of the workdir, so errors in writing them are raised. Failures of other
+    trackers do not end the training.
 
     Args:
-      names: as `check_trackers` takes them.
-      options: likewise.
-      workdir: folder of the run.
-      start: steps that were taken before.
-      config: of the run.
-      versions: of what its result depends on.
+      names: see `check_trackers`.
+      options: see `check_trackers`.
+      workdir: run directory.
+      start: number of steps taken in earlier sessions.
+      config: resolved config of the run.
+      versions: versions of the software that the result depends on, by name.
 
     Raises:
-      ValueError: if one is unknown, its package missing, or it refuses its options.
+      ValueError: if a tracker is unknown, its package is missing, or its options are not valid.
     """
     opened: list[Tracker] = []
     try:
-        for name in _several(names):
-            session = Session(workdir, start, config, versions, options.get(_short(name), {}))
+        for name in _as_tuple(names):
+            session = Session(workdir, start, config, versions, options.get(_short_name(name), {}))
             open_one = _find(name)
             opened.append(
                 open_one(session) if name == TENSORBOARD else FaultTolerantTracker(name, open_one, session)
@@ -106,40 +107,43 @@ def open_trackers(
     return opened
 
 
-def _several(names: str | Sequence[str]) -> tuple[str, ...]:
+def _as_tuple(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _short(name: str) -> str:
+def _short_name(name: str) -> str:
     return name.rpartition(":")[2]
 
 
 def _find(name: Any) -> OpenTracker:
     if isinstance(name, str) and ":" in name:
-        return load_attribute(name, "tracker", _opens)
+        return load_attribute(name, "tracker", _may_open)
     if name not in TRACKERS:
         raise ValueError(
             f"unknown tracker {name!r}; known: {', '.join(TRACKERS)}, or module:ATTRIBUTE for your own"
         )
     entry = TRACKERS[name]
-    if entry.needs is not None:
-        module, _, attribute = entry.needs.partition(":")
+    if entry.requires is not None:
+        module, _, attribute = entry.requires.partition(":")
         _check_package(name, module, attribute)
     return entry.open
 
 
-def _opens(value: Any) -> bool:
-    """Whether it may be a class, or a function, that opens a tracker."""
+def _may_open(value: Any) -> bool:
+    """Returns whether a value may be a class or function that opens a tracker."""
     return callable(value) and not inspect.ismodule(value)
 
 
 def _check_package(name: str, module: str, attribute: str) -> None:
-    """The attribute tells the package from a folder of its name, such as wandb writes beside its runs."""
+    """Raises ValueError unless the package is installed.
+
+    The attribute distinguishes it from a namespace package: wandb makes a folder `wandb` for its runs.
+    """
     try:
-        found = importlib.import_module(module)
+        package = importlib.import_module(module)
     except ImportError as error:
-        found, why = None, f" ({error})"
+        package, reason = None, f" ({error})"
     else:
-        why = ""
-    if not hasattr(found, attribute):
-        raise ValueError(f"tracker {name!r} needs the extra `{name}`: pip install -e '.[{name}]'{why}")
+        reason = ""
+    if not hasattr(package, attribute):
+        raise ValueError(f"tracker {name!r} needs the extra `{name}`: pip install -e '.[{name}]'{reason}")

@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard, written at once, so that what goes wrong is known at once."""
+"""TensorBoard event files, written immediately, so that errors are raised immediately."""
 
 import os
 import pathlib
@@ -20,22 +20,21 @@ _SESSION: Any = vars(event_pb2)["SessionLog"]
 
 
 class TensorBoard:
-    """Events in the folder `tensorboard` of a workdir."""
+    """TensorBoard tracker, with event files in the folder `tensorboard` of the workdir.
+
+    All methods raise OSError if the file cannot be written; the message names it.
+    """
 
     def __init__(self, session: Session) -> None:
-        """Opens a file of its own for the session.
-
-        Raises:
-          OSError: naming the file, if it cannot be written, as all else here does.
-        """
+        """Opens a new file for the session."""
         self._events = Events(session.workdir / "tensorboard", session.start)
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        """Adds values."""
+        """Logs metrics."""
         self._events.add(step, values, seconds)
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
-        """Nothing: TensorBoard shows what was added step by step."""
+        """Does nothing: all metrics have been logged."""
 
     def close(self) -> None:
         """Closes the file."""
@@ -43,12 +42,17 @@ class TensorBoard:
 
 
 class Events:
-    """A file of events in a folder; each session of a run has its own."""
+    """Event file of a session."""
 
     def __init__(self, folder: pathlib.Path, start: int) -> None:
-        """Opens the file of a session that begins after step `start`, and makes later events void."""
+        """Opens a new file in a folder.
+
+        Args:
+          folder: folder of the event files, created if missing.
+          start: number of steps taken in earlier sessions; TensorBoard will hide their later events.
+        """
         now = time.time()
-        # TensorBoard knows its files by their first words, and reads them in the order of their names.
+        # TensorBoard recognizes event files by this prefix, and reads them in the order of their names.
         self._path = folder / f"events.out.tfevents.{now:.0f}.{platform.node()}.{os.getpid()}"
         with path_in_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -59,15 +63,15 @@ class Events:
             self._write(_EVENT(wall_time=now, step=start + 1, session_log=restart))
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        """Adds a value by each name.
+        """Adds scalar events.
 
         Args:
-          step: of all of them.
-          values: by name.
-          seconds: since 1970, the time of the event.
+          step: number of steps taken.
+          values: values by tag.
+          seconds: time of the events, in seconds since 1970.
 
         Raises:
-          OSError: naming the file, if it cannot be written.
+          OSError: if the file cannot be written; the message names it.
         """
         for name, value in values.items():
             self._write(_EVENT(step=step, wall_time=seconds, summary=scalar(name, value)))
@@ -75,12 +79,12 @@ class Events:
             self._file.flush()
 
     def close(self) -> None:
-        """Closes the file, if that was not done."""
+        """Closes the file; may be called more than once."""
         with path_in_errors(self._path):
             self._file.close()
 
     def _write(self, event: Any) -> None:
-        """A record: its length and its bytes, each with a checksum."""
+        """Writes a TFRecord: the length and the content, each followed by its checksum."""
         content = event.SerializeToString()
         length = struct.pack("<Q", len(content))
         with path_in_errors(self._path):

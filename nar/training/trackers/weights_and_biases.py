@@ -1,4 +1,4 @@
-"""Weights & Biases (extra `wandb`)."""
+"""Weights & Biases tracker (extra `wandb`)."""
 
 import importlib
 import pathlib
@@ -10,29 +10,29 @@ from nar.training.trackers.base import Session
 from nar.training.trackers.nested import flatten
 
 _SETTINGS = {"console": "off", "finish_timeout": 300.0}
-"""The bar of training is no log; and without a network a run ends after so many seconds, not never."""
+"""No log of the console, which has the progress bar; and without a network, `finish` ends by this timeout."""
 
 _INTERRUPTED = 255
-"""The exit code that Weights & Biases shows as killed."""
+"""Exit code that Weights & Biases displays as "killed"."""
 
 
 class WeightsAndBiases:
-    """A run of Weights & Biases; options are the arguments of `wandb.init`, such as project, entity, mode.
+    """A Weights & Biases run; options are arguments of `wandb.init`, such as project, entity or mode.
 
-    Its id is kept in the workdir, and each session goes on with that run. Steps that it has already are those
-    of a session that was killed behind its last checkpoint: they are not sent again.
+    The run's id is stored in the workdir, and later sessions resume that run. If a session was killed, the
+    steps after its last checkpoint are repeated; they are not logged again.
     """
 
     def __init__(self, session: Session) -> None:
-        """Begins the run, or goes on with it.
+        """Starts or resumes the Weights & Biases run.
 
         Raises:
-          ValueError: if an option is wrong, or nobody is logged in.
-          Exception: of wandb, if it cannot be reached.
+          ValueError: if an option is not valid, or the user is not logged in.
+          Exception: of any type, if Weights & Biases cannot be reached.
         """
         wandb = importlib.import_module("wandb")
         self._wandb, self._folder, self._is_finished = wandb, session.workdir, False
-        usual = {
+        defaults = {
             "project": "nar",
             "name": session.workdir.resolve().name,
             "dir": str(session.workdir),
@@ -45,25 +45,25 @@ class WeightsAndBiases:
         options = dict(session.options)
         settings = {**_SETTINGS, **options.pop("settings", {})}
         try:
-            self._run: Any = wandb.init(**{**usual, **options}, settings=settings)
+            self._run: Any = wandb.init(**{**defaults, **options}, settings=settings)
         except wandb.errors.UsageError as error:
             raise ValueError(error) from error
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        """Adds values."""
+        """Logs metrics, unless an earlier session has logged the step."""
         del seconds
         if step >= self._run.step:
             self._run.log(dict(values), step=step)
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
-        """Adds the result to the summary, and the files as an artefact."""
+        """Adds the result to the run's summary, and logs the files as an artifact."""
         self._run.summary.update(flatten({"result": result}, separator="/"))
-        artefact = self._wandb.Artifact(f"run-{self._run.id}", type="run")
+        artifact = self._wandb.Artifact(f"run-{self._run.id}", type="run")
         for path in files:
-            artefact.add_file(str(path))
-        self._run.log_artifact(artefact)
+            artifact.add_file(str(path))
+        self._run.log_artifact(artifact)
         self._is_finished = True
 
     def close(self) -> None:
-        """Sends what is not sent yet."""
+        """Sends pending data and ends the run's session."""
         self._run.finish(exit_code=0 if self._is_finished else _INTERRUPTED)
