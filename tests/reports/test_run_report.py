@@ -47,9 +47,9 @@ def scores_of(test, split="test"):
     return {task: {size: {"out": value, "score": value}} for task, value in test.items()}
 
 
-def result_of(test, **others):
+def result_of(test, **fields):
     scores = {"validation": scores_of(test, "validation"), "test": scores_of(test)}
-    return {"scores": scores, "steps": 20, "best_step": 20, "seconds": 3.0, "parameters": 1234, **others}
+    return {"scores": scores, "steps": 20, "best_step": 20, "seconds": 3.0, "parameters": 1234, **fields}
 
 
 def make_run(folder, test=None, *, seed=0, overrides=(), versions=None, lines=2, **result):
@@ -121,7 +121,7 @@ def test_replicas_are_seeds(tmp_path):
         tmp_path / "run", {"bfs": 0.6}, seed=4, overrides={"training.num_seeds": 2}, seeds=replicas
     )
     [record] = read(run).runs
-    assert [seed for seed, _ in record.repetitions] == [4, 5]
+    assert [seed for seed, _ in record.scores_by_seed] == [4, 5]
     assert table_of(run)["run"]["bfs"] == f"60.00 ± {100 * np.std([0.5, 0.7], ddof=1):.2f}"
 
 
@@ -168,10 +168,10 @@ def test_runs_that_share_an_algorithm_are_apart(tmp_path):
 def test_a_seed_that_is_there_twice_counts_once(tmp_path):
     runs = [make_run(tmp_path / name, {"bfs": value}) for name, value in (("a", 0.5), ("b", 0.9))]
     settings = make_settings(read(*runs).runs)
-    assert str(settings[0].repeated_seeds) == "[0]"
+    assert str(settings[0].duplicate_seeds) == "[0]"
     assert table_of(*runs)["a and 1 more"] | {"bfs": "50.00", "seeds": "1"} == table_of(*runs)["a and 1 more"]
     [note] = report_notes(read(*runs), settings)
-    assert note == "Finished more than once, of which the first run counts, seeds of a and 1 more: 0."
+    assert note == "Finished in several runs, of which the first counts, seeds of a and 1 more: 0."
 
 
 @pytest.mark.usefixtures("without_image_files")
@@ -182,13 +182,13 @@ def test_an_unfinished_run_is_reported_and_in_no_table(tmp_path):
     settings = make_settings(records.runs)
     assert records.runs[1].status == "unfinished, 10 of 20 steps"
     [note] = report_notes(records, settings)
-    assert note == "Not finished, so in no table of scores: half (unfinished, 10 of 20 steps)."
+    assert note == "Unfinished, so not in the table of scores: half (unfinished, 10 of 20 steps)."
     assert table_of(done, half)["half"] == {"bfs": "–", "validation": "–", "seeds": "–"}
     [line] = [line for line in learning_curves(settings)[0].lines if line.label == "half"]
-    assert line.is_open
+    assert line.is_unfinished
     page = make_report(records)["report.html"].decode()
     assert 'class="open">unfinished, 10 of 20 steps' in page
-    assert "run that is not finished" in page
+    assert "unfinished run" in page
 
 
 def test_a_run_that_was_prolonged_is_unfinished_until_it_has_the_new_result(tmp_path):
@@ -237,7 +237,7 @@ def test_what_is_not_sourced_is_marked_wherever_it_stands(tmp_path):
             assert "reconstructed" in text.decode(), name
             assert not re.search(r"85\.34(?!†|\\textsuperscript)", text.decode()), name
     [bars] = published_bars(make_settings(read(run).runs))
-    marks = {one.label: one for one in bars.others}
+    marks = {one.label: one for one in bars.published}
     assert marks["PGN, published"].cells == [(87.71, None)] and not marks["PGN, published"].is_hollow
     assert marks["MPNN, reconstructed †"].is_hollow and "MPNN, published" not in marks
 
@@ -351,13 +351,13 @@ def test_a_sweep_is_its_trials_and_says_which_have_not_begun(tmp_path):
         "processor=gat,seed=0",
     ]
     assert table_of(sweep)["processor mpnn"]["bfs"] == "15.00 ± 7.07"
-    assert "Not begun: processor=gat,seed=1." in report_notes(records, make_settings(records.runs))
+    assert "Not started: processor=gat,seed=1." in report_notes(records, make_settings(records.runs))
 
 
 def test_a_sweep_of_which_nothing_has_begun(tmp_path):
     sweep = make_sweep(tmp_path / "sweep")
     shutil.rmtree(sweep / "trials")
-    with pytest.raises(ValueError, match=r"no trial has begun yet: .*processor=gat,seed=1"):
+    with pytest.raises(ValueError, match=r"no trial has started yet: .*processor=gat,seed=1"):
         make_report(read(sweep))
 
 
@@ -379,7 +379,7 @@ def test_a_damaged_config_is_taken_from_its_copy(tmp_path):
     (run / "config.json").write_text("{")
     records = read(run)
     [note] = report_notes(records, make_settings(records.runs))
-    assert note == "With a damaged config.json, in place of which its copy was read: run."
+    assert note == "With a damaged config.json, so its copy was read: run."
 
 
 DAMAGE = {
@@ -422,7 +422,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     lines = str(caught.value).splitlines()
     assert lines[0] == f"{tmp_path / 'missing'} does not exist"
     assert lines[1].startswith(f"{tmp_path / 'empty'} is neither a run (no config.json) nor a sweep")
-    assert lines[2] == f"{tmp_path / 'file'} is no folder"
+    assert lines[2] == f"{tmp_path / 'file'} is not a folder"
     assert lines[3].startswith(f"{tmp_path} is neither") and f"{tmp_path / 'damaged'}" in lines[3]
     assert lines[4].startswith(f"{damaged / 'result.json'} is damaged")
 
@@ -438,8 +438,10 @@ def test_a_run_of_another_version_is_a_setting_of_its_own_and_noted(tmp_path):
     settings = make_settings(records.runs)
     assert [one.label for one in settings] == ["new", "old"]
     notes = report_notes(records, settings)
-    assert notes[0] == f"Of nar 0.0.9, not {__version__}, so that they are settings of their own: old."
-    assert notes[1] == "With configs of an older version; keys that they lack count as usual now: old."
+    assert notes[0] == f"From nar 0.0.9, not {__version__}, so in separate settings: old."
+    assert notes[1] == (
+        "With configs of an older version, whose missing keys are taken to have their present defaults: old."
+    )
     assert run_table(settings).rows[1][7] == "0.0.9 (fedcba9)"
     assert "model.dropout=0.0" in make_report(records)["report.html"].decode()
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import nar
 from nar.problems import GRAPH_AND_SOURCE
 from nar.reports import Layout, Run, trace_page, trace_text, write_page
-from nar.reports.trace_viewer.drawing_plan import PARTS, colors, draw_plan
+from nar.reports.trace_viewer.drawing_plan import GLYPHS, colors, draw_plan
 from nar.reports.trace_viewer.readable_values import READERS, format_number, rank, read
 from nar.reports.trace_viewer.trace_text import FORMS
 from nar.specs import MASKED, Kind, Stage
@@ -49,7 +49,7 @@ def changed_places(probe, hints, step):
 # Tables
 
 
-@pytest.mark.parametrize("table", [PARTS, FORMS], ids=["PARTS", "FORMS"])
+@pytest.mark.parametrize("table", [GLYPHS, FORMS], ids=["GLYPHS", "FORMS"])
 def test_every_location_and_kind_is_drawn(table):
     assert set(table) == set(every_kind.PROBE_TYPES)
 
@@ -202,9 +202,9 @@ def payload_of(page):
 @pytest.mark.parametrize("size", [2, 8])
 def test_page_holds_the_trace(name, size):
     algorithm, trace = nar.ALGORITHMS[name], sample(name, size)
-    payload = payload_of(trace_page(algorithm, [Run(name, trace)], "a fact"))
+    payload = payload_of(trace_page(algorithm, [Run(name, trace)], "a subtitle"))
     (run,) = payload["runs"]
-    assert (payload["title"], payload["facts"], run["steps"]) == (name, "a fact", trace.length)
+    assert (payload["title"], payload["subtitle"], run["steps"]) == (name, "a subtitle", trace.length)
     assert [probe["name"] for probe in payload["probes"]] == list(algorithm.spec)
     for probe_name, probe in algorithm.spec.items():
         value = {**trace.inputs, **trace.hints, **trace.outputs}[probe_name]
@@ -318,7 +318,7 @@ def test_show_writes_a_page(tmp_path):
         (["--algorithm=bfs", "--q=1"], "Unknown command line flag 'q'"),
         (["--algorithm=bfs", "--index=-1"], "--index=-1"),
         (["--algorithm=bfs", "--output=no/such/folder/x.html"], "cannot write no/such/folder/x.html"),
-        (["--algorithm=bfs", "--output="], "cannot write .: it is no file"),
+        (["--algorithm=bfs", "--output="], "cannot write .: it is not a file"),
         (["--algorithm=bfs", "--output=tests"], "cannot write tests: Is a directory"),
     ],
 )

@@ -1,35 +1,35 @@
-// Edge probes as matrices: a row for each first node, a column for each second one.
+// Edge probes as matrices, with a row per first node and a column per second node.
 
-// Rows and columns that edge hints and outputs ever fill. Where the instance is no graph, what they never fill is
-// left out of their matrices.
+// Rows and columns with an entry in any edge hint or output. If the instance is not a graph, the others are left
+// out of the matrices.
 const filled = findFilled();
 
 function findFilled() {
-  const probes = ownProbes(payload.probes).filter((probe) => probe.part === "matrix" && probe.rank === 2);
-  const found = { rows: new Set(), columns: new Set() };
+  const probes = ownProbes(payload.probes).filter((probe) => probe.glyph === "matrix" && probe.rank === 2);
+  const used = { rows: new Set(), columns: new Set() };
   for (const run of payload.runs) {
     for (const probe of probes.filter((each) => has(run, each))) {
       const values = run.values[probe.name];
-      for (const matrix of probe.stage === "hint" ? values : [values]) noteFilled(matrix, found);
+      for (const matrix of probe.stage === "hint" ? values : [values]) addFilled(matrix, used);
     }
   }
   const all = Array.from({ length: numNodes() }, (_, node) => node);
-  const hasRows = payload.probes.some((probe) => probe.part === "matrix" && probe.rank === 1);
-  const whole = payload.plan.shape === "circle" || hasRows || found.rows.size === 0;
+  const hasRows = payload.probes.some((probe) => probe.glyph === "matrix" && probe.rank === 1);
+  const whole = payload.plan.shape === "circle" || hasRows || used.rows.size === 0;
   if (whole) return { rows: all, columns: all };
-  return { rows: all.filter((i) => found.rows.has(i)), columns: all.filter((j) => found.columns.has(j)) };
+  return { rows: all.filter((i) => used.rows.has(i)), columns: all.filter((j) => used.columns.has(j)) };
 }
 
-function noteFilled(matrix, found) {
+function addFilled(matrix, used) {
   matrix.forEach((row, i) => row.forEach((value, j) => {
     if (value === 0 || value === MASKED) return;
-    found.rows.add(i);
-    found.columns.add(j);
+    used.rows.add(i);
+    used.columns.add(j);
   }));
 }
 
 const greatest = new Map();
-// The largest size of any value of a scalar probe in a run, for shades.
+// The largest absolute value of a scalar probe in a run, for scaling the shades.
 function greatestOf(run, probe) {
   const key = `${payload.runs.indexOf(run)} ${probe.name}`;
   if (!greatest.has(key)) {
@@ -39,7 +39,7 @@ function greatestOf(run, probe) {
   return greatest.get(key);
 }
 
-// How an entry is shown: {fill: color class or null, strength, text}.
+// Appearance of an entry, by kind: {fill: color class or null, strength, text}.
 const MATRIX_ENTRIES = {
   scalar: (run, probe, value) => ({
     fill: value === 0 || typeof value === "string" ? null : color(probe),
@@ -64,7 +64,7 @@ const MATRIX_ENTRIES = {
   }),
 };
 
-// A matrix probe; `span` is which rows and columns are shown.
+// A matrix probe; `span` has the rows and columns to show.
 function drawMatrix(run, step, probe, span) {
   const longest = Math.max(span.rows.length, span.columns.length);
   const size = longest <= 10 ? 38 : longest <= 17 ? 28 : longest <= 32 ? 17 : 11;
@@ -80,11 +80,11 @@ function drawMatrix(run, step, probe, span) {
   const down = span.rows.map((i, r) => axis(i, head - 11, head + (r + 0.5) * size + 4, r, size));
   const [width, height] = [head + span.columns.length * size + 2, head + span.rows.length * size + 2];
   const box = { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": probe.name };
-  const part = span.rows.length < numNodes() || span.columns.length < numNodes();
+  const isPartial = span.rows.length < numNodes() || span.columns.length < numNodes();
   const swatch = tag("span", { class: `swatch ${color(probe)}` });
   return tag("figure", { class: "matrix" },
     tag("figcaption", {}, swatch, tag("b", {}, plain(probe.name)), ` ${probe.kind.replace("_", " ")}`,
-      part ? tag("span", { class: "note" }, " · what is never filled is left out") : ""),
+      isPartial ? tag("span", { class: "note" }, " · empty rows and columns are left out") : ""),
     tag("svg", box, cells.flat().join(""), across.join(""), down.join("")));
 }
 
@@ -106,8 +106,8 @@ function drawEntry(run, step, probe, value, place, at) {
   const words = String(shown.text).replace(/^(-?)0\./, at.size < 38 ? "$1." : "$10.");
   const fits = words !== "" && at.size >= 28 && words.length * 5.6 <= at.size;
   const text = fits ? tag("text", { ...middle, class: style }, words) : "";
-  const found = marks(run, probe, step, place);
-  const frame = found ? tag("rect", { ...box, class: `frame${found}${at.size < 18 ? " thin" : ""}` }) : "";
+  const marked = marks(run, probe, step, place);
+  const frame = marked ? tag("rect", { ...box, class: `frame${marked}${at.size < 18 ? " thin" : ""}` }) : "";
   const title = tag("title", {}, plain(`${probe.name}[${at.i}, ${at.j}] = ${value}`));
   return tag("g", {}, background, fill, text, frame, title);
 }

@@ -1,11 +1,11 @@
-// The drawing of nodes, with what they carry: fills, rings, numbers, arrows; one function for each part.
+// The drawing of nodes with their fills, rings, numbers and arrows, one function per glyph.
 
 function drawNodes(run, step, width) {
   const rings = visibleAt(run, step, "ring");
   const numbers = visibleAt(run, step, "number");
-  // Room for what any step may show, so that nothing moves from step to step.
+  // Space for everything that any step may show, so that nothing moves between steps.
   const visible = payload.probes.filter((probe) => !hiddenProbes.has(probe.name));
-  const count = (part) => visible.filter((probe) => probe.part === part).length;
+  const count = (glyph) => visible.filter((probe) => probe.glyph === glyph).length;
   const placed = placeNodes(width, count("number") + Math.min(1.5, count("ring")), count("arrow") > 0);
   const arrows = visibleAt(run, step, "arrow");
   const layers = [
@@ -21,7 +21,7 @@ function drawNodes(run, step, width) {
   return tag("div", { class: "drawing" }, svg);
 }
 
-// Lines of the graph, thick and colored where a mask of edges is set.
+// Lines of the graph, thick and colored where an edge mask is set.
 function drawLines(run, step, placed) {
   const masks = ownProbes(visibleAt(run, step, "matrix")).filter((probe) => probe.kind === "mask");
   const few = payload.plan.lines.length <= 40;
@@ -45,11 +45,11 @@ function outline(node, cells, grow, attributes) {
   return tag("rect", { ...corner, width, height, rx: 3 + grow, ...attributes });
 }
 
-// A glow behind each node of which something visible changed.
+// A glow around each node with a visible change.
 function drawHalo(run, step, node, i, cells) {
   const own = visibleAt(run, step).filter((probe) => probe.location === "node" && probe.stage === "hint");
   const changed = own.some((probe) =>
-    probe.part === "ring"
+    probe.glyph === "ring"
       ? reading(run, probe, step) === i && isChanged(run, probe, step, [])
       : isChanged(run, probe, step, [i]));
   if (!changed) return "";
@@ -58,7 +58,7 @@ function drawHalo(run, step, node, i, cells) {
 
 function drawNode(run, step, node, i, cells) {
   const fills = visibleAt(run, step, "fill");
-  const parts = fills.map((probe, k) => {
+  const slices = fills.map((probe, k) => {
     const value = reading(run, probe, step)[i];
     const name = FILLS[probe.kind](probe, value);
     const title = tag("title", {}, plain(`${probe.name}[${i}] = ${value}`));
@@ -72,7 +72,7 @@ function drawNode(run, step, node, i, cells) {
   const corner = { x: node.x - CELL.width / 2 + 5, y: node.y - 9 };
   const small = probe ? tag("text", { ...corner, class: "small" }, i) : "";
   return tag("g", { class: "node", "data-node": i },
-    outline(node, cells, 0, { class: "body" }), parts.join(""),
+    outline(node, cells, 0, { class: "body" }), slices.join(""),
     tag("text", { x: node.x, y: node.y + (probe ? 9 : 5), class: "label" }, plain(text)), small);
 }
 
@@ -82,8 +82,8 @@ function slice(node, cells, k, count) {
     const [x, y] = [node.x - CELL.width / 2 + (k * CELL.width) / count, node.y - CELL.height / 2];
     return `M${x} ${y}h${CELL.width / count}v${CELL.height}h${-CELL.width / count}z`;
   }
-  const point = (turn) => {
-    const angle = 2 * Math.PI * turn - Math.PI / 2;
+  const point = (fraction) => {
+    const angle = 2 * Math.PI * fraction - Math.PI / 2;
     return `${node.x + RADIUS * Math.cos(angle)} ${node.y + RADIUS * Math.sin(angle)}`;
   };
   const arc = `A${RADIUS} ${RADIUS} 0 ${count === 1 ? 1 : 0} 1`;
@@ -106,10 +106,11 @@ function drawArrows(run, step, probe, placed, k) {
   });
 }
 
-const written = (...points) => points.map((point) => `${point.x.toFixed(1)} ${point.y.toFixed(1)}`).join(" ");
+const coordinates = (...points) =>
+  points.map((point) => `${point.x.toFixed(1)} ${point.y.toFixed(1)}`).join(" ");
 
 function curve(start, controls, end) {
-  return `M${written(start)}${controls.length === 1 ? "Q" : "C"}${written(...controls, end)}`;
+  return `M${coordinates(start)}${controls.length === 1 ? "Q" : "C"}${coordinates(...controls, end)}`;
 }
 
 // A curve from node i to its target, as {start, controls, end}; the k-th probe bends a little more.
@@ -135,7 +136,7 @@ function arcShape(a, b, k) {
   return { start, controls: [control], end };
 }
 
-// A small loop on the side where nothing is written.
+// A small loop on the side without text.
 function loopShape(node, cells, k) {
   const reach = (cells ? CELL.height / 2 : RADIUS) + 1;
   const [x, y] = [-node.out.x, -node.out.y];
@@ -147,8 +148,8 @@ function loopShape(node, cells, k) {
 
 function towards(from, to, distance) {
   const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-  const part = distance / length;
-  return { x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part };
+  const fraction = distance / length;
+  return { x: from.x + (to.x - from.x) * fraction, y: from.y + (to.y - from.y) * fraction };
 }
 
 function arrowHead(from, to, before, size, name) {
@@ -159,7 +160,7 @@ function arrowHead(from, to, before, size, name) {
   return tag("polygon", { points, class: name });
 }
 
-// Rings around the node, their names and all numbers as lines beside it.
+// Rings around the node; their names and all numbers as lines of text next to it.
 function drawNotes(run, step, node, i, cells, rings, numbers) {
   const here = rings.filter((probe) => reading(run, probe, step) === i);
   const circles = here.map((probe, k) =>

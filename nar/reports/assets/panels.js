@@ -1,7 +1,7 @@
-// What stands around the drawing: values, what changed, legend, inputs, source and probes.
+// Panels around the drawing: values, changes, legend, inputs, source and probes.
 
-const PARTS = {
-  number: "number beside its node",
+const GLYPHS = {
+  number: "number next to its node",
   fill: "fill of the node",
   ring: "ring around one node",
   arrow: "arrow from each node",
@@ -20,31 +20,31 @@ function drawRun(run, step, width) {
     tag("div", { class: "words" }, drawChanges(run, step), drawTable(run, step)));
 }
 
-// How many entries are right, of all probes and of each.
+// Counts of correct entries, over all probes and for each.
 function drawTally(run, step) {
   if (run === payload.runs[0]) return "";
   if (step === 0) return tag("p", { class: "tally note" }, "The first hints are given.");
   const last = Math.min(run.steps, payload.runs[0].steps) - 1;
   if (!isResult(step) && step > last) return tag("p", { class: "tally note" }, "Only one run has this step.");
-  const probes = ownProbes(probesAt(step)).filter((probe) => said(run.total, probe, step) > 0);
+  const probes = ownProbes(probesAt(step)).filter((probe) => lookUp(run.total, probe, step) > 0);
   if (!probes.length) return tag("p", { class: "tally note" }, "Nothing is predicted at this step.");
-  const sum = (table) => probes.reduce((all, probe) => all + said(table, probe, step), 0);
-  const parts = probes.map((probe) => {
-    const [right, total] = [said(run.right, probe, step), said(run.total, probe, step)];
+  const sum = (table) => probes.reduce((all, probe) => all + lookUp(table, probe, step), 0);
+  const counts = probes.map((probe) => {
+    const [right, total] = [lookUp(run.right, probe, step), lookUp(run.total, probe, step)];
     const sign = tag("span", { class: right < total ? "wrong-sign" : "right-sign" }, right < total ? "✗" : "✓");
     const about = { "data-probe": probe.name, "data-right": right, "data-total": total };
     return tag("li", about, sign, tag("b", {}, plain(probe.name)), ` ${right}/${total}`);
   });
   return tag("div", { class: "tally" },
-    tag("b", {}, `${sum(run.right)} of ${sum(run.total)} entries right`), tag("ul", {}, parts.join("")));
+    tag("b", {}, `${sum(run.right)} of ${sum(run.total)} entries right`), tag("ul", {}, counts.join("")));
 }
 
-// Values that are one for the whole run, and the nodes of rings.
+// Values of the whole run, and the nodes of rings.
 function drawSingles(run, step) {
   const probes = visibleAt(run, step).filter((probe) => probe.rank === 0);
   const items = probes.map((probe) => {
     const value = reading(run, probe, step);
-    const filling = probe.part === "value" && FILLS[probe.kind] ? FILLS[probe.kind](probe, value) : null;
+    const filling = probe.glyph === "value" && FILLS[probe.kind] ? FILLS[probe.kind](probe, value) : null;
     const swatch = filling ? tag("span", { class: `swatch ${filling}` }) : "";
     const name = `single${marks(run, probe, step, [])}`;
     return tag("span", { class: name, "data-probe": probe.name },
@@ -55,14 +55,14 @@ function drawSingles(run, step) {
 
 function drawChanges(run, step) {
   if (isResult(step)) return "";
-  const found = ownProbes(probesAt(step)).filter((probe) => has(run, probe)).map((probe) => {
+  const changed = ownProbes(probesAt(step)).filter((probe) => has(run, probe)).map((probe) => {
     const value = reading(run, probe, step);
     return [probe, placesOf(value).filter((place) => isChanged(run, probe, step, place))];
   });
-  const rows = found.filter(([, places]) => places.length).map(([probe, places]) => {
-    const most = probe.rank === 2 ? 6 : 16;
-    const texts = places.slice(0, most).map((place) => changeText(run, step, probe, place));
-    const rest = places.length > most ? tag("li", { class: "note" }, `… ${places.length - most} more`) : "";
+  const rows = changed.filter(([, places]) => places.length).map(([probe, places]) => {
+    const limit = probe.rank === 2 ? 6 : 16;
+    const texts = places.slice(0, limit).map((place) => changeText(run, step, probe, place));
+    const rest = places.length > limit ? tag("li", { class: "note" }, `… ${places.length - limit} more`) : "";
     return tag("div", { class: "change", "data-probe": probe.name, "data-count": places.length },
       tag("b", { class: `name ${color(probe)}` }, plain(probe.name)), tag("ul", {}, texts.join(""), rest));
   });
@@ -78,7 +78,7 @@ function changeText(run, step, probe, place) {
   return tag("li", { "data-place": place.join(",") }, where, plain(`${before} → ${now}`));
 }
 
-// All node probes, hidden ones too: a column for each node.
+// Table of all node probes, including hidden ones, with a column per node.
 function drawTable(run, step) {
   const probes = probesAt(step).filter((probe) => probe.rank === 1 && has(run, probe));
   if (!probes.length) return "";
@@ -112,9 +112,9 @@ function legendEntry(probe, step) {
   const changed = payload.runs.some((run) => has(run, probe) &&
     placesOf(reading(run, probe, step)).some((place) => isChanged(run, probe, step, place)));
   const classes = probe.classes ? " classes-chip" : "";
-  const chip = tag("span", { class: `chip ${probe.part} ${color(probe)}${classes}` }, CHIPS[probe.part]);
+  const chip = tag("span", { class: `chip ${probe.glyph} ${color(probe)}${classes}` }, CHIPS[probe.glyph]);
   const type = `${probe.location} ${probe.kind.replaceAll("_", " ")}`;
-  const about = `${probe.name}: ${type}, ${PARTS[probe.part]}`;
+  const about = `${probe.name}: ${type}, ${GLYPHS[probe.glyph]}`;
   const button = tag("button", {
     type: "button", class: `toggle${changed ? " changed" : ""}`, "data-probe": probe.name,
     "aria-pressed": String(!hiddenProbes.has(probe.name)), title: about,
@@ -131,7 +131,7 @@ function classLegend(probe) {
 function drawInputs() {
   const run = payload.runs[0];
   const all = Array.from({ length: numNodes() }, (_, node) => node);
-  const probes = payload.probes.filter((probe) => probe.stage === "input" && probe.part === "matrix");
+  const probes = payload.probes.filter((probe) => probe.stage === "input" && probe.glyph === "matrix");
   return tag("div", { class: "matrices" },
     probes.map((probe) => drawMatrix(run, 0, probe, { rows: all, columns: all })).join(""));
 }
@@ -141,7 +141,7 @@ function drawAbout() {
   const head = titles.map((text) => tag("th", { scope: "col" }, text));
   const rows = payload.probes.map((probe) => {
     const kind = probe.kind.replaceAll("_", " ") + (probe.classes ? `, ${probe.classes} classes` : "");
-    const texts = [probe.name, probe.stage, probe.location, kind, PARTS[probe.part]];
+    const texts = [probe.name, probe.stage, probe.location, kind, GLYPHS[probe.glyph]];
     return tag("tr", {}, texts.map((text) => tag("td", {}, plain(text))).join(""));
   });
   const table = tag("table", { class: "probes" }, tag("tr", {}, head.join("")), rows.join(""));

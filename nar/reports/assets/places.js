@@ -1,8 +1,8 @@
-// Where nodes stand, for each shape of plan. `out` is the direction, away from lines, in which things are
-// written beside a node; `cells` says that nodes are cells with text in them.
+// Node positions for each shape of plan. `out` is the direction, away from lines, in which annotations are
+// placed; `cells` means that nodes are cells that contain text.
 
 const RADIUS = 19;
-// Classes need less room than numbers.
+// Classes need less space than numbers.
 const isNarrow = payload.probes.some((each) => each.name === payload.plan.label && each.classes);
 const CELL = { width: isNarrow ? 38 : 58, height: 44, gap: 8, above: 66 };
 const LINE = 17;
@@ -19,15 +19,15 @@ function numNodes() {
   return payload.runs[0].values[probe.name].length;
 }
 
-// { nodes: [{x, y, out}], width, height, cells }; `notes` is how many lines are written beside a node at
-// most, `arrows` whether there are any.
+// { nodes: [{x, y, out}], width, height, cells }; `notes` is the largest number of text lines next to a node,
+// `arrows` whether there are arrows.
 function placeNodes(width, notes, arrows) {
   return PLACES[payload.plan.shape](numNodes(), width, notes, arrows);
 }
 
 function circlePlaces(count, width, notes) {
-  const apart = 2 * RADIUS + (count > 24 ? 10 : 28);
-  const radius = Math.max(count > 1 ? 130 : 0, (count * apart) / (2 * Math.PI));
+  const spacing = 2 * RADIUS + (count > 24 ? 10 : 28);
+  const radius = Math.max(count > 1 ? 130 : 0, (count * spacing) / (2 * Math.PI));
   const margin = { x: RADIUS + 84, y: RADIUS + 14 + LINE * Math.max(1, notes) };
   const nodes = Array.from({ length: count }, (_, node) => {
     const angle = (2 * Math.PI * node) / count - Math.PI / 2;
@@ -53,7 +53,7 @@ function planePlaces(count, width, notes) {
   return { nodes, width: wide + 2 * margin.x, height: high + margin.y + RADIUS + 36 };
 }
 
-// Cells in lines as long as the width allows; each value of plan.row begins a new line.
+// Cells in lines as long as the width allows; each value of plan.row starts a new line.
 function cellPlaces(count, width, notes, arrows) {
   const pitch = CELL.width + CELL.gap;
   const perLine = Math.max(4, Math.floor((width - 20) / pitch));

@@ -1,4 +1,4 @@
-// The step that is shown, and how it is changed: buttons, slider, keys, the address.
+// The displayed step, and navigation by buttons, slider, keys and the address.
 
 const by = (id) => document.getElementById(id);
 let shownStep = 0;
@@ -23,7 +23,7 @@ function show(step) {
   by("next").disabled = by("last").disabled = isResult(shownStep);
 }
 
-// Shows a step and notes it in the address, so that a link opens there.
+// Shows a step and records it in the address, so that links open at this step.
 function go(step) {
   show(step);
   history.replaceState(null, "", `#step=${document.body.dataset.step}`);
@@ -68,8 +68,8 @@ function onKey(event) {
   const action = KEYS[event.key];
   const onButton = event.key === " " && event.target.closest?.("button, summary");
   const scrolls = event.key !== " " && event.target.closest?.(".wide");
-  const withOthers = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
-  if (!action || onButton || scrolls || withOthers) return;
+  const hasModifier = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
+  if (!action || onButton || scrolls || hasModifier) return;
   event.preventDefault();
   ACTIONS[action]();
 }
@@ -82,10 +82,10 @@ function onToggle(event) {
 }
 
 function start() {
-  by("facts").textContent = [payload.family, payload.facts].filter(Boolean).join(" · ");
+  by("subtitle").textContent = [payload.family, payload.subtitle].filter(Boolean).join(" · ");
   by("slider").max = numSteps;
   by("wrong-note").hidden = payload.runs.length < 2;
-  by("inputs").hidden = !payload.probes.some((probe) => probe.stage === "input" && probe.part === "matrix");
+  by("inputs").hidden = !payload.probes.some((probe) => probe.stage === "input" && probe.glyph === "matrix");
   by("inputs").lastElementChild.innerHTML = drawInputs();
   by("about").lastElementChild.innerHTML = drawAbout();
   for (const [id, action] of Object.entries(ACTIONS)) by(id).addEventListener("click", action);

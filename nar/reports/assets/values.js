@@ -1,11 +1,11 @@
-// What the page was told, and how single values are read. Everything else builds on this.
+// The payload of the page, and access to single values. Everything else builds on this.
 
 const payload = JSON.parse(document.getElementById("payload").textContent);
 const MASKED = -1;
 const numSteps = Math.max(...payload.runs.map((run) => run.steps));
-const hiddenProbes = new Set(payload.probes.filter((probe) => probe.quiet).map((probe) => probe.name));
+const hiddenProbes = new Set(payload.probes.filter((probe) => probe.hidden).map((probe) => probe.name));
 
-// HTML or SVG as text. Attributes that are null are left out; content is markup already.
+// HTML or SVG as text. Null attributes are left out; content must be markup already.
 function tag(name, attributes = {}, ...content) {
   const written = Object.entries(attributes)
     .filter(([, value]) => value !== null && value !== false)
@@ -26,10 +26,10 @@ function number(value) {
 
 const rounded = (value) => Number(value.toPrecision(2));
 
-// A number written in so many characters, if it can be.
-function brief(text, most) {
-  if (text.length <= most || !Number.isFinite(Number(text))) return text;
-  return number(Number(Number(text).toPrecision(text.length > most + 1 ? 1 : 2)));
+// A number shortened to at most `limit` characters, if possible.
+function brief(text, limit) {
+  if (text.length <= limit || !Number.isFinite(Number(text))) return text;
+  return number(Number(Number(text).toPrecision(text.length > limit + 1 ? 1 : 2)));
 }
 
 const index = (value) => (value === MASKED ? "–" : String(value));
@@ -43,27 +43,27 @@ const TEXTS = {
   permutation_pointer: index,
 };
 
-// One entry in words; `node` is the one that it belongs to, if any.
+// One entry as text; `node` is the node that it belongs to, if any.
 function entryText(probe, value, node = null) {
   if (probe.location === "graph" && probe.kind === "mask") return ["no", "yes"][value] ?? "–";
   const text = TEXTS[probe.kind](value);
-  const points = probe.part === "arrow" && value !== MASKED;
+  const points = probe.glyph === "arrow" && value !== MASKED;
   return points ? (value === node ? "↺" : `→${text}`) : text;
 }
 
-// Step numSteps is the result: outputs stand in place of hints.
+// Step numSteps is the result, which shows outputs instead of hints.
 const isResult = (step) => step >= numSteps;
 
-function probesAt(step, part) {
+function probesAt(step, glyph) {
   const stage = isResult(step) ? "output" : "hint";
   return payload.probes.filter(
-    (probe) => (probe.stage === "input" || probe.stage === stage) && (!part || probe.part === part),
+    (probe) => (probe.stage === "input" || probe.stage === stage) && (!glyph || probe.glyph === glyph),
   );
 }
 
 const has = (run, probe) => run.values[probe.name] !== undefined;
-const visibleAt = (run, step, part) =>
-  probesAt(step, part).filter((probe) => has(run, probe) && !hiddenProbes.has(probe.name));
+const visibleAt = (run, step, glyph) =>
+  probesAt(step, glyph).filter((probe) => has(run, probe) && !hiddenProbes.has(probe.name));
 const ownProbes = (probes) => probes.filter((probe) => probe.stage !== "input");
 
 function reading(run, probe, step) {
@@ -71,12 +71,12 @@ function reading(run, probe, step) {
   return probe.stage === "hint" ? value[Math.min(step, run.steps - 1)] : value;
 }
 
-const entry = (value, place) => place.reduce((part, axis) => part[axis], value);
+const entry = (value, place) => place.reduce((child, axis) => child[axis], value);
 
-// All places of a reading: [[]], [[0], [1], ...] or [[0, 0], [0, 1], ...].
+// All places (indices of entries) of a value: [[]], [[0], [1], ...] or [[0, 0], [0, 1], ...].
 function placesOf(value) {
   if (!Array.isArray(value)) return [[]];
-  return value.flatMap((part, axis) => placesOf(part).map((place) => [axis, ...place]));
+  return value.flatMap((child, axis) => placesOf(child).map((place) => [axis, ...place]));
 }
 
 function isChanged(run, probe, step, place) {
@@ -85,17 +85,17 @@ function isChanged(run, probe, step, place) {
   return entry(values[step], place) !== entry(values[step - 1], place);
 }
 
-// What is said of a probe of a run at a step, in one of its tables; undefined if nothing is.
-function said(table, probe, step) {
-  const about = table[probe.name];
-  return probe.stage === "hint" && about !== undefined ? about[step] : about;
+// The entry of a table by probe (wrong, right or total) at a step; undefined if there is none.
+function lookUp(table, probe, step) {
+  const found = table[probe.name];
+  return probe.stage === "hint" && found !== undefined ? found[step] : found;
 }
 
 function isWrong(run, probe, step, place) {
-  return (said(run.wrong, probe, step) ?? []).includes(place.join(","));
+  return (lookUp(run.wrong, probe, step) ?? []).includes(place.join(","));
 }
 
-// Classes of an element that shows this entry.
+// CSS classes of an element that shows this entry.
 function marks(run, probe, step, place) {
   const changed = isChanged(run, probe, step, place) ? " changed" : "";
   return changed + (isWrong(run, probe, step, place) ? " wrong" : "");

@@ -1,7 +1,7 @@
-"""Runs side by side, from their files to one page, tables and plots.
+"""Comparison of many runs: from their files to one HTML page, tables and plots.
 
-In this order, each module knowing only those before it: records and reading; settings; published, quantities
-and sizes; tables and panels; formats, palette and drawing; page; report.
+The modules in order of dependency: records and reading; settings; published, quantities and sizes; tables and
+panels; formats, palette and drawing; page; report.
 """
 
 from nar.reports.run_report.formats import as_html, as_latex, as_markdown

@@ -1,4 +1,4 @@
-"""Panels drawn by matplotlib (extra `plots`), with the colors of the pages."""
+"""Drawing of panels with matplotlib (extra `plots`), in the colors of the pages."""
 
 import io
 import math
@@ -10,33 +10,33 @@ from nar.reports.run_report.palette import NUM_SERIES, color, series
 from nar.reports.run_report.panels import Bars, Curves, Line, Panel, Values
 
 _WIDTH, _HEIGHT = 4.6, 3.0
-"""Of a panel, in inches of 72 points; fonts have 9 points."""
+"""Size of a panel, in inches (72 points); fonts have 9 points."""
 
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
 _MARKERS = "os^Dv<>p"
 _HATCHES = ("", "//", "..", "xx")
-"""Of bars, once all colors are taken."""
+"""Hatches of bars, for when all colors are in use."""
 _MARKS = ("D", "s", "^", "v", "P", "X", "o", "<", ">", "p", "h")
 _ROW = 0.34
-"""Inches of a row of bars, at least."""
-_MOST_POINTS = 400
+"""Minimum height of a row of bars, in inches."""
+_MAX_POINTS = 400
 _KEY = (0.5, 0.2)
-"""Inches of a key of a legend."""
-_UNFINISHED = "run that is not finished"
+"""Size of a legend key, in inches."""
+_UNFINISHED = "unfinished run"
 
 
 def check_matplotlib() -> None:
-    """Raises ValueError if there is no matplotlib."""
+    """Raises ValueError if matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise ValueError(
-            "plots are drawn by matplotlib, which is not installed: pip install 'nar-jax[plots]'"
+            "plots need matplotlib, which is not installed: pip install 'nar-jax[plots]'"
         ) from None
 
 
 def draw(panels: Sequence[Panel], columns: int = 1, *, has_legend: bool = True) -> Any:
-    """Panels side by side in one figure of matplotlib, with one legend below."""
+    """Draws panels in one matplotlib figure, `columns` in a row, with one legend below."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -58,7 +58,7 @@ def draw(panels: Sequence[Panel], columns: int = 1, *, has_legend: bool = True) 
 
 
 def draw_keys(panels: Sequence[Panel]) -> dict[str, Any]:
-    """Of each label of some panels, a small figure of its line, bar or mark alone."""
+    """Draws the legend keys: label -> small figure with its line, bar or mark."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -70,16 +70,16 @@ def draw_keys(panels: Sequence[Panel]) -> dict[str, Any]:
     return keys
 
 
-def as_image(figure: Any, form: str) -> bytes:
-    """A figure as "png" or "svg"; the same figure gives the same bytes."""
+def as_image(figure: Any, format: str) -> bytes:
+    """Encodes a figure as "png" or "svg", deterministically."""
     import matplotlib
 
     buffer = io.BytesIO()
     with matplotlib.rc_context(_settings()):
-        if form == "svg":
-            figure.savefig(buffer, format=form, transparent=True, metadata={"Date": None, "Creator": None})
+        if format == "svg":
+            figure.savefig(buffer, format=format, transparent=True, metadata={"Date": None, "Creator": None})
         else:
-            figure.savefig(buffer, format=form, dpi=160, facecolor=color("card"))
+            figure.savefig(buffer, format=format, dpi=160, facecolor=color("card"))
     return buffer.getvalue()
 
 
@@ -123,12 +123,12 @@ def _add_legend(figure: Any, height: float, columns: int) -> None:
 
 
 def _handles(figure: Any) -> dict[str, Any]:
-    found = {}
+    by_label = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         for handle, label in zip(handles, labels, strict=True):
-            found.setdefault(label, handle)
-    return found
+            by_label.setdefault(label, handle)
+    return by_label
 
 
 def _draw_curves(axes: Any, panel: Curves) -> None:
@@ -142,13 +142,13 @@ def _draw_curves(axes: Any, panel: Curves) -> None:
 
 
 def _draw_line(axes: Any, line: Line) -> None:
-    points = line.points[:: math.ceil(len(line.points) / _MOST_POINTS)]
+    points = line.points[:: math.ceil(len(line.points) / _MAX_POINTS)]
     x, y = [point[0] for point in points], [point[1] for point in points]
-    # Where a color comes again, dashes and marker do not.
-    turn = line.style + line.style // NUM_SERIES
-    style = {"color": series(line.style), "linestyle": _DASHES[turn % len(_DASHES)]}
+    # When a color is reused, the dashes and the marker differ.
+    pattern = line.style + line.style // NUM_SERIES
+    style = {"color": series(line.style), "linestyle": _DASHES[pattern % len(_DASHES)]}
     if len(points) <= 30:
-        style |= {"marker": _MARKERS[turn % len(_MARKERS)], "markersize": 4}
+        style |= {"marker": _MARKERS[pattern % len(_MARKERS)], "markersize": 4}
     axes.plot(x, y, label=line.label, linewidth=1.4, **style)
     spread = [(at, value, own) for at, value, own in points if own is not None]
     if spread:
@@ -157,7 +157,7 @@ def _draw_line(axes: Any, line: Line) -> None:
             [value + sign * own for value, own in zip(middle, around, strict=True)] for sign in (-1, 1)
         )
         axes.fill_between(at, low, high, color=series(line.style), alpha=0.18, linewidth=0)
-    if line.is_open:
+    if line.is_unfinished:
         axes.plot(
             x[-1:], y[-1:], "X", color=color("wrong"), markersize=8, linestyle="none", label=_UNFINISHED
         )
@@ -166,18 +166,18 @@ def _draw_line(axes: Any, line: Line) -> None:
 def _draw_bars(axes: Any, panel: Bars) -> None:
     middles = [-row for row in range(len(panel.rows))]
     for row, middle in enumerate(middles):
-        there = [values for values in panel.ours if values.cells[row]]
-        thick = min(0.5, 0.76 / max(1, len(there)))
-        for number, values in enumerate(there):
-            place = middle + thick * ((len(there) - 1) / 2 - number)
+        present = [values for values in panel.ours if values.cells[row]]
+        thickness = min(0.5, 0.76 / max(1, len(present)))
+        for number, values in enumerate(present):
+            position = middle + thickness * ((len(present) - 1) / 2 - number)
             width, deviation = values.cells[row] or (0.0, None)
             hatch = _HATCHES[values.style // NUM_SERIES % len(_HATCHES)]
             fill = {"color": series(values.style), "alpha": 0.85, "hatch": hatch, "edgecolor": color("card")}
-            axes.barh(place, width, thick * 0.92, label=values.label, **fill)
+            axes.barh(position, width, thickness * 0.92, label=values.label, **fill)
             if deviation is not None:
                 whisker = {"fmt": "none", "color": color("ink"), "elinewidth": 1.2, "capsize": 2}
-                axes.errorbar(width, place, xerr=deviation, **whisker)
-    for values in panel.others:
+                axes.errorbar(width, position, xerr=deviation, **whisker)
+    for values in panel.published:
         _draw_marks(axes, middles, values)
     axes.set_yticks(middles, [_wrapped(row) for row in panel.rows])
     axes.set(xlim=(0, 103), xlabel="%", ylim=(0.55 - len(panel.rows), 0.55))
@@ -185,8 +185,8 @@ def _draw_bars(axes: Any, panel: Bars) -> None:
 
 
 def _draw_marks(axes: Any, middles: Sequence[float], values: Values) -> None:
-    found = [(cell[0], middle) for middle, cell in zip(middles, values.cells, strict=True) if cell]
-    x, y = zip(*found, strict=True)
+    points = [(cell[0], middle) for middle, cell in zip(middles, values.cells, strict=True) if cell]
+    x, y = zip(*points, strict=True)
     axes.plot(
         x,
         y,

@@ -1,4 +1,4 @@
-"""A table as Markdown, as LaTeX (booktabs) and as HTML."""
+"""Formats of a table: Markdown, LaTeX (booktabs) and HTML."""
 
 import html
 from collections.abc import Iterable
@@ -26,12 +26,12 @@ _LATEX = {
 
 
 def as_markdown(table: Table) -> str:
-    """Caption, cells and notes."""
+    """Formats a table as Markdown, with its caption and notes."""
     return "\n\n".join([table.caption, markdown_table(table.header, table.rows), *table.notes]) + "\n"
 
 
 def as_latex(table: Table) -> str:
-    r"""A `table` of LaTeX that needs the package booktabs and nothing else."""
+    """Formats a table as a LaTeX `table` environment that needs only the package booktabs."""
     columns = "l" + "r" * (len(table.header) - 1)
     notes = [rf"  \par\smallskip{{\footnotesize {latex_text(note)}}}" for note in table.notes]
     lines = [
@@ -54,7 +54,7 @@ def as_latex(table: Table) -> str:
 
 
 def latex_text(text: str) -> str:
-    """Text in which nothing is a command."""
+    """Escapes text for LaTeX."""
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
@@ -63,7 +63,7 @@ def _latex_row(cells: Iterable[str]) -> str:
 
 
 def as_html(table: Table) -> str:
-    """A table that scrolls by itself where it is too wide, with its caption and notes."""
+    """Formats a table as HTML, scrollable if it is too wide, with its caption and notes."""
     head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.header)
     body = "\n".join(_html_row(row) for row in table.rows)
     notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in table.notes)

@@ -1,4 +1,4 @@
-"""A report as one page that needs nothing else: no network, no script, light or dark as its reader has it."""
+"""A report as one self-contained HTML page: offline, without scripts, with light and dark color schemes."""
 
 import html
 import re
@@ -13,51 +13,51 @@ from nar.reports.run_report.tables import Table
 from nar.reports.trace_viewer.page import asset
 
 
-def report_page(title: str, facts: str, sections: Sequence[str]) -> str:
-    """The page.
+def report_page(title: str, subtitle: str, sections: Sequence[str]) -> str:
+    """Renders the page.
 
     Args:
-      title: of it.
-      facts: a line below the title.
-      sections: as `section` makes them.
+      title: the title.
+      subtitle: a line below the title.
+      sections: sections, as `section` returns them.
     """
     links = re.findall(r'<section id="([^"]*)"[^>]*>\s*<h2>(.*?)</h2>', "\n".join(sections))
     page = asset("report.html").replace("{{style}}", asset("palette.css") + asset("report.css"))
-    page = page.replace("{{title}}", html.escape(title)).replace("{{facts}}", html.escape(facts))
+    page = page.replace("{{title}}", html.escape(title)).replace("{{subtitle}}", html.escape(subtitle))
     page = page.replace("{{links}}", "\n".join(f'<a href="#{name}">{text}</a>' for name, text in links))
     return page.replace("{{sections}}", "\n".join(sections))
 
 
 def section(title: str, *parts: str) -> str:
-    """A part of the page under a heading."""
+    """Renders a section of the page, with a heading."""
     name = title.lower().replace(" ", "-")
     return f'<section id="{name}">\n<h2>{html.escape(title)}</h2>\n' + "\n".join(parts) + "\n</section>"
 
 
 def notes(lines: Sequence[str]) -> str:
-    """A list of lines."""
+    """Renders a bullet list; empty if there are no lines."""
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>" if lines else ""
 
 
 def sources(table: Table) -> str:
-    """The table in Markdown and LaTeX, folded, to be copied."""
-    forms = (("Markdown", as_markdown(table)), ("LaTeX", as_latex(table)))
-    return "\n".join(folded(name, f'<pre tabindex="0">{html.escape(text)}</pre>') for name, text in forms)
+    """Renders the Markdown and LaTeX sources of the table, collapsed, to be copied."""
+    formats = (("Markdown", as_markdown(table)), ("LaTeX", as_latex(table)))
+    return "\n".join(folded(name, f'<pre tabindex="0">{html.escape(text)}</pre>') for name, text in formats)
 
 
 def folded(title: str, content: str) -> str:
-    """What is shown on demand; nothing, if there is nothing."""
+    """Renders collapsible content; empty if the content is empty."""
     return f"<details><summary>{html.escape(title)}</summary>{content}</details>" if content else ""
 
 
 def figures(name: str, panels: Sequence[Panel], note: str = "") -> str:
-    """Panels side by side as far as there is room, with one legend above."""
+    """Renders panels next to each other as far as they fit, with one legend above."""
     keys = [
         f"<li>{inline_svg(figure, f'{name}-key-{number}', '')}{html.escape(label)}</li>"
         for number, (label, figure) in enumerate(draw_keys(panels).items())
     ]
     drawn = [
-        f"<figure>{inline_svg(draw([panel], has_legend=False), f'{name}-{number}', words_of(panel))}</figure>"
+        f"<figure>{inline_svg(draw([panel], has_legend=False), f'{name}-{number}', describe(panel))}</figure>"
         for number, panel in enumerate(panels)
     ]
     text = f'<p class="note">{html.escape(note)}</p>' if note else ""
@@ -66,13 +66,13 @@ def figures(name: str, panels: Sequence[Panel], note: str = "") -> str:
     return f'{text}{legend}\n<div class="{kind}">' + "\n".join(drawn) + "</div>"
 
 
-def inline_svg(figure: Any, prefix: str, words: str) -> str:
-    """A figure as a part of a page: its colors follow the page's, and its names are its own.
+def inline_svg(figure: Any, prefix: str, label: str) -> str:
+    """Renders a figure as inline SVG, with the page's color variables and unique ids.
 
     Args:
-      figure: of matplotlib.
-      prefix: of all names in it.
-      words: what it shows, for those who do not see it; empty if the text beside it says that.
+      figure: a matplotlib figure.
+      prefix: prefix of all ids in it.
+      label: text alternative for screen readers; empty if the surrounding text suffices.
     """
     svg = as_image(figure, "svg").decode()
     svg = svg[svg.index("<svg") :]
@@ -84,13 +84,13 @@ def inline_svg(figure: Any, prefix: str, words: str) -> str:
     for name, value in light().items():
         svg = svg.replace(value, f"var(--{name})")
     view = re.findall(r'viewBox="[^"]*"', svg)[0]
-    said = f'role="img" aria-label="{html.escape(words)}"' if words else 'aria-hidden="true"'
-    opening = f"<svg {view} {said}>"
+    aria = f'role="img" aria-label="{html.escape(label)}"' if label else 'aria-hidden="true"'
+    opening = f"<svg {view} {aria}>"
     return re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1)
 
 
-def words_of(panel: Panel) -> str:
-    """What a panel shows, in words: the end of each line, or the value of each bar."""
+def describe(panel: Panel) -> str:
+    """Describes a panel in words: the last point of each line, or the value of each bar."""
     if isinstance(panel, Curves):
         ends = [f"{line.label}: {line.points[-1][1]:.4g} at {line.points[-1][0]:g}" for line in panel.lines]
         return f"{panel.title}, by {panel.x_label}. {'; '.join(ends)}"

@@ -1,4 +1,4 @@
-"""What is drawn, as plain numbers: learning curves, scores by size, and bars beside published numbers."""
+"""The data of the plots: learning curves, scores by size, and bars with published numbers."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,14 +7,14 @@ from nar.reports.run_report.published import RECONSTRUCTED, all_published
 from nar.reports.run_report.quantities import Quantity, family_of, test_scores
 from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
-from nar.reports.run_report.sizes import measured
+from nar.reports.run_report.sizes import scores_by_size
 from nar.statistics import SampleStatistics
 
-_MOST_ROWS = 10
-"""Of bars, before there is a panel for each class."""
+_MAX_ROWS = 10
+"""Most rows of bars in one panel; with more, there is a panel per class."""
 
 Point = tuple[float, float, float | None]
-"""x, y, and the deviation of y, if there is one."""
+"""x, y, and the standard deviation of y or None."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,16 +22,16 @@ class Line:
     """A line of a panel.
 
     Attributes:
-      label: in the legend, once for all lines that have it.
-      style: a number; color, dashes and marker follow from it.
-      points: in the order of x.
-      is_open: whether it is a run's that is not finished; its last point is crossed.
+      label: legend label, shown once for all lines that share it.
+      style: style number, which determines color, dashes and marker.
+      points: points in the order of x.
+      is_unfinished: whether its run is unfinished, in which case the last point is marked by a cross.
     """
 
     label: str
     style: int
     points: Sequence[Point]
-    is_open: bool = False
+    is_unfinished: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Curves:
     """A panel of lines.
 
     Attributes:
-      title: above it.
-      x_label: of its axis.
-      lines: those that have points.
-      is_percent: whether y goes from 0 to 100; if not, it is a loss on a logarithmic axis.
+      title: title of the panel.
+      x_label: label of the x axis.
+      lines: the lines, each with at least one point.
+      is_percent: whether y is in percent (0 to 100); otherwise it is a loss on a log axis.
     """
 
     title: str
@@ -53,13 +53,13 @@ class Curves:
 
 @dataclasses.dataclass(frozen=True)
 class Values:
-    """Bars, or marks, of one label: a value and its deviation, or None, for each row.
+    """Bars or marks with one label.
 
     Attributes:
-      label: in the legend.
-      style: as that of a line.
-      cells: one for each row.
-      is_hollow: of marks, whether the numbers are reconstructed, not read where they were published.
+      label: legend label.
+      style: style number, as for a line.
+      cells: (value, deviation) or None for each row.
+      is_hollow: whether the marks are hollow, because the numbers are reconstructed.
     """
 
     label: str
@@ -70,33 +70,33 @@ class Values:
 
 @dataclasses.dataclass(frozen=True)
 class Bars:
-    """A panel of bars, of ours, with marks of others.
+    """A panel of bars for our scores, with marks for published ones.
 
     Attributes:
-      title: above it.
-      rows: what is scored.
+      title: title of the panel.
+      rows: row labels.
       ours: bars.
-      others: marks.
+      published: marks.
     """
 
     title: str
     rows: Sequence[str]
     ours: Sequence[Values]
-    others: Sequence[Values]
+    published: Sequence[Values]
 
 
 Panel = Curves | Bars
 
 
 def learning_curves(settings: Sequence[Setting]) -> list[Curves]:
-    """Loss, mean validation score and, of several algorithms, the score of each; a line for each run.
+    """Panels of the loss, the mean validation score and, with several algorithms, each one's score.
 
-    Where algorithms have networks of their own, each algorithm's score alone.
+    There is a line per run. If algorithms have separate networks, only the algorithms have panels.
     """
-    tasks = dict.fromkeys(
+    keys = dict.fromkeys(
         key for one in settings for record in one.records for line in record.metrics for key in line
     )
-    scores = [key for key in tasks if key.endswith("/score") and key.startswith("validation/")]
+    scores = [key for key in keys if key.endswith("/score") and key.startswith("validation/")]
     names = [key.split("/")[1] for key in scores if key.count("/") == 2 and "/class/" not in key]
     panels = []
     if not any(one.has_several_networks for one in settings):
@@ -130,28 +130,28 @@ def _points(record: Record, key: str, factor: float) -> list[Point]:
 
 
 def size_curves(settings: Sequence[Setting]) -> list[Curves]:
-    """Score against size, a panel for each algorithm and family of graphs."""
+    """Panels of score against size, one per algorithm and graph family."""
     panels: dict[str, list[Line]] = {}
     texts = set()
     for style, one in enumerate(settings):
         points: dict[str, list[Point]] = {}
-        for place, found in measured(one).items():
-            mean, deviation = _percent(found.spreads["score"])
-            points.setdefault(place.panel, []).append((place.size, mean, deviation))
-        for name, of_panel in points.items():
-            panels.setdefault(name, []).append(Line(one.label, style, of_panel))
+        for point, scores in scores_by_size(one).items():
+            mean, deviation = _percent(scores.metrics["score"])
+            points.setdefault(point.panel, []).append((point.size, mean, deviation))
+        for name, panel_points in points.items():
+            panels.setdefault(name, []).append(Line(one.label, style, panel_points))
             texts |= {name} if one.is_text else set()
     return [Curves(name, "length" if name in texts else "size n", lines) for name, lines in panels.items()]
 
 
 def published_bars(settings: Sequence[Setting]) -> list[Bars]:
-    """Our test scores as bars beside those of others as marks; many algorithms are parted by class."""
+    """Panels of our test scores (bars) and published ones (marks); many algorithms are split by class."""
     ours = {one.label: test_scores(one) for one in settings}
     quantities = list(dict.fromkeys(quantity for scores in ours.values() for quantity in scores))
     groups: dict[str, list[Quantity]] = {}
     for one in quantities:
         title = family_of(one.name).replace("_", " ") if one.level == "algorithm" else "averages"
-        groups.setdefault(title if len(quantities) > _MOST_ROWS else "test score", []).append(one)
+        groups.setdefault(title if len(quantities) > _MAX_ROWS else "test score", []).append(one)
     return [_bars(title, members, ours) for title, members in groups.items()]
 
 
@@ -167,20 +167,20 @@ def _bars(
 
 
 def _marks(rows: Sequence[Quantity]) -> Iterable[Values]:
-    """Of each method the numbers that were read, and, apart from them, those that were not."""
-    others = [row.published() for row in rows]
-    methods = list(dict.fromkeys(method for found in others for method in found))
-    everyone = list(dict.fromkeys(one.method for one in all_published()))
+    """Marks of each published method, with sourced and reconstructed numbers separate."""
+    published = [row.published() for row in rows]
+    methods = list(dict.fromkeys(method for by_method in published for method in by_method))
+    all_methods = list(dict.fromkeys(one.method for one in all_published()))
     for method in methods:
         for sourced in (True, False):
-            found = [one.get(method) for one in others]
+            numbers = [by_method.get(method) for by_method in published]
             cells = [
                 None if one is None or one.is_sourced is not sourced else (one.score, one.deviation)
-                for one in found
+                for one in numbers
             ]
             if any(cells):
                 label = f"{method}, published" if sourced else f"{method}, reconstructed {RECONSTRUCTED}"
-                yield Values(label, everyone.index(method), cells, is_hollow=not sourced)
+                yield Values(label, all_methods.index(method), cells, is_hollow=not sourced)
 
 
 def _percent(one: SampleStatistics) -> tuple[float, float | None]:

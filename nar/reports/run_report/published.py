@@ -1,8 +1,8 @@
-"""What others have published for CLRS-30: test scores at n = 64, each with where it comes from.
+"""Published CLRS-30 results: test scores at n = 64, each with its source.
 
-`published.csv` holds them. Its rows are `sourced` (read in the place that is named) or `reconstructed`
-(recalled figures of single algorithms that give every published mean of a class to 0.01, but were not read
-row by row). What is not sourced is never shown without saying so.
+The rows of `published.csv` are either `sourced` (read in the named publication) or `reconstructed` (recalled
+scores of single algorithms that reproduce every published class mean to 0.01, but were not read row by row).
+Reconstructed numbers are always shown with a mark.
 """
 
 import csv
@@ -13,24 +13,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 RECONSTRUCTED = "†"
-"""Stands behind every number that was not read in a publication."""
+"""Mark after every number that was not read in a publication."""
 
 _NAMES: Mapping[str, str] = MappingProxyType({"searching": "search"})
-"""Names of ours that are others in the publications."""
+"""Names of classes that differ in the publications: ours -> theirs."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """One number.
+    """One published number.
 
     Attributes:
-      method: who scored it.
+      method: name of the model.
       level: "algorithm", "class" or "average".
-      name: of the algorithm, of the class, or "30 tasks" or "8 classes".
-      score: in percent.
-      deviation: over seeds, in percent; None if none was read.
-      is_sourced: whether it was read in its source; if not, it is reconstructed.
-      source: where it was published.
+      name: name of the algorithm or class, or "30 tasks" or "8 classes".
+      score: score in percent.
+      deviation: standard deviation over seeds in percent; None if unknown.
+      is_sourced: whether it was read in its source; otherwise it is reconstructed.
+      source: the publication.
     """
 
     method: str
@@ -42,14 +42,14 @@ class Published:
     source: str
 
     def __str__(self) -> str:
-        """Mean ± deviation; reconstructed ones with a dagger."""
+        """Formats mean ± deviation, with a dagger if the number is reconstructed."""
         deviation = "" if self.deviation is None else f" ± {self.deviation:.2f}"
         return f"{self.score:.2f}{deviation}{'' if self.is_sourced else RECONSTRUCTED}"
 
 
 @functools.cache
 def all_published() -> tuple[Published, ...]:
-    """All rows of the table."""
+    """All rows of `published.csv`."""
     text = importlib.resources.files("nar.reports.run_report").joinpath("published.csv").read_text("utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     return tuple(
@@ -67,6 +67,6 @@ def all_published() -> tuple[Published, ...]:
 
 
 def find_published(level: str, name: str) -> dict[str, Published]:
-    """By method, in the order of the table: what is published for an algorithm, class or average of ours."""
+    """Published numbers for an algorithm, class or average, by method in the order of the table."""
     name = _NAMES.get(name, name)
     return {one.method: one for one in all_published() if (one.level, one.name) == (level, name)}

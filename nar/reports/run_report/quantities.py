@@ -1,4 +1,4 @@
-"""What is compared: test scores of algorithms and classes, and averages, over the seeds of a setting."""
+"""Quantities to compare: test scores of algorithms and classes, and averages, over the seeds of a setting."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from nar.reports.run_report.settings import Setting
 from nar.statistics import SampleStatistics, sample_statistics
 
 TEST_SIZE = "64"
-"""Of CLRS-30's test split, for which there are published numbers."""
+"""Size of CLRS-30's test split, for which there are published numbers."""
 
 TASKS, CLASSES = "30 tasks", "8 classes"
-"""Averages over all of CLRS-30."""
+"""Names of the averages over all of CLRS-30."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """Something that several runs, and publications, may have a number for.
+    """A score that runs and publications can be compared by.
 
     Attributes:
-      level: "algorithm", "class" or "average" if it is comparable with publications, else another word.
-      name: of the algorithm, class or average.
+      level: "algorithm", "class" or "average" if comparable with publications, otherwise another word.
+      name: name of the algorithm, class or average.
     """
 
     level: str
@@ -32,46 +32,46 @@ class Quantity:
 
     @property
     def label(self) -> str:
-        """As it stands in tables."""
+        """The name shown in tables."""
         if self.level == "class":
             return f"class {self.name}"
         return f"mean of {self.name}" if "average" in self.level else self.name
 
     def published(self) -> dict[str, Published]:
-        """Numbers of others, by method."""
+        """Published numbers, by method."""
         return find_published(self.level, self.name)
 
 
 def test_scores(setting: Setting) -> dict[Quantity, SampleStatistics]:
-    """Each quantity's spread over the seeds that have it; nothing if no run is finished.
+    """Statistics of each quantity over the seeds that have it; empty if no run is finished.
 
-    An average is over the seeds of which all algorithms of the setting are finished.
+    Averages are over the seeds for which all algorithms of the setting are finished.
     """
-    tests = [scores["test"] for scores in setting.repetitions.values()]
+    tests = [scores["test"] for scores in setting.scores_by_seed.values()]
     names = {name for test in tests for name in test}
-    rows = [_quantities(test, setting.is_text, is_whole=set(test) == names) for test in tests]
-    found = dict.fromkeys(quantity for row in rows for quantity in row)
-    return {one: sample_statistics([row[one] for row in rows if one in row]) for one in found}
+    rows = [_quantities(test, setting.is_text, is_complete=set(test) == names) for test in tests]
+    quantities = dict.fromkeys(quantity for row in rows for quantity in row)
+    return {one: sample_statistics([row[one] for row in rows if one in row]) for one in quantities}
 
 
 def validation_score(setting: Setting) -> SampleStatistics | None:
-    """The mean score of algorithms on the validation split, over seeds; None if no seed has all of them."""
-    splits = [scores["validation"] for scores in setting.repetitions.values()]
+    """Mean validation score of the algorithms, over the seeds that have all of them; None if none has."""
+    splits = [scores["validation"] for scores in setting.scores_by_seed.values()]
     names = {name for split in splits for name in split}
-    whole = [split for split in splits if set(split) == names]
-    means = [float(np.mean([_over_sizes(sizes) for sizes in split.values()])) for split in whole]
+    complete = [split for split in splits if set(split) == names]
+    means = [float(np.mean([_over_sizes(sizes) for sizes in split.values()])) for split in complete]
     return sample_statistics(means) if means else None
 
 
 def clrs30_tasks(family: str | None = None) -> set[str]:
-    """Names of the algorithms of CLRS-30, or of those of a class."""
+    """Names of the algorithms of CLRS-30, or of one of its classes."""
     return {
         name for name, one in ALGORITHMS.items() if one.in_clrs30 and (family is None or one.family == family)
     }
 
 
 def family_of(task: str) -> str:
-    """The class of an algorithm; of one that nar does not have, as it is a user's own, "other"."""
+    """Class of an algorithm; "other" for one that is not registered, such as a user's."""
     return ALGORITHMS[task].family if task in ALGORITHMS else "other"
 
 
@@ -79,10 +79,10 @@ def _over_sizes(sizes: Mapping[str, Mapping[str, float]]) -> float:
     return float(np.mean([values["score"] for values in sizes.values()]))
 
 
-def _quantities(test: Mapping[str, Any], is_text: bool, is_whole: bool) -> dict[Quantity, float]:
-    """The numbers of one seed; averages only if it has all algorithms."""
+def _quantities(test: Mapping[str, Any], is_text: bool, is_complete: bool) -> dict[Quantity, float]:
+    """Quantities of one seed; averages are included only if it has all algorithms."""
     scores = {_task(task, list(sizes), is_text): _over_sizes(sizes) for task, sizes in test.items()}
-    if len(scores) == 1 or not is_whole:
+    if len(scores) == 1 or not is_complete:
         return scores
     if any(one.level != "algorithm" for one in scores):
         return {**scores, Quantity("other average", f"these {len(scores)} tasks"): _mean(scores)}
@@ -97,21 +97,21 @@ def _task(task: str, sizes: list[str], is_text: bool) -> Quantity:
 
 
 def _averages(scores: Mapping[str, float]) -> dict[Quantity, float]:
-    """Means over tasks and classes. They have the names of CLRS-30's only if they are over all of these."""
+    """Means over tasks and over classes, named as those of CLRS-30 only if they cover all of it."""
     classes: dict[str, dict[str, float]] = {}
     for task, value in scores.items():
         classes.setdefault(family_of(task), {})[task] = value
-    whole = [name for name in FAMILIES if set(classes.get(name, ())) == clrs30_tasks(name)]
-    found = {Quantity("class", name): _mean(classes[name]) for name in whole if len(classes[name]) > 1}
+    complete = [name for name in FAMILIES if set(classes.get(name, ())) == clrs30_tasks(name)]
+    means = {Quantity("class", name): _mean(classes[name]) for name in complete if len(classes[name]) > 1}
     if set(scores) == clrs30_tasks():
-        found = {Quantity("class", name): _mean(classes[name]) for name in whole}
+        means = {Quantity("class", name): _mean(classes[name]) for name in complete}
         tasks, all_classes = TASKS, CLASSES
     else:
         tasks, all_classes = f"these {len(scores)} tasks", f"these {len(classes)} classes"
-    found[Quantity("average", tasks)] = _mean(scores)
+    means[Quantity("average", tasks)] = _mean(scores)
     if 1 < len(classes) < len(scores):
-        found[Quantity("average", all_classes)] = float(np.mean([_mean(one) for one in classes.values()]))
-    return found
+        means[Quantity("average", all_classes)] = float(np.mean([_mean(one) for one in classes.values()]))
+    return means
 
 
 def _mean(scores: Mapping[Any, float]) -> float:

@@ -1,4 +1,4 @@
-"""Reads the folders of runs and sweeps; nothing in them is changed."""
+"""Reading of run and sweep folders, which are never modified."""
 
 import json
 import pathlib
@@ -13,48 +13,49 @@ CONFIG, RESULT, METRICS, VERSIONS = "config.json", "result.json", "metrics.jsonl
 SWEEP = "sweep.json"
 
 Complete = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], list[str]]]
-"""A config -> the same with what it lacks since an older version wrote it, and what that is."""
+"""config -> (the config with the keys that an older version did not write, a list of these keys)."""
 
 
-def as_it_is(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """A config to which nothing is added."""
+def unchanged(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Returns the config without adding keys."""
     return config, []
 
 
 def read_records(
-    folders: Sequence[pathlib.Path], complete: Complete = as_it_is, evaluation: str = "evaluation"
+    folders: Sequence[pathlib.Path], complete: Complete = unchanged, evaluation: str = "evaluation"
 ) -> Records:
-    """Reads runs, and all runs of sweeps; each once, however often it is named.
+    """Reads runs, and all runs of sweeps; duplicates are read once.
 
     Args:
-      folders: of runs and sweeps.
-      complete: of configs.
-      evaluation: `--name` of the evaluation that is meant.
+      folders: folders of runs and sweeps.
+      complete: adds missing keys to a config.
+      evaluation: `--name` of the evaluation to read.
 
     Raises:
-      ValueError: if a folder is missing or is neither, or a file is damaged; its lines name all of them.
+      ValueError: if a folder does not exist or is neither a run nor a sweep, or if a file is damaged; the
+        message has a line per problem.
     """
     problems: list[str] = []
     paths: dict[pathlib.Path, pathlib.Path] = {}
-    waiting = []
+    not_started = []
     for folder in folders:
         for path in _collected(lambda: list(_runs_in(folder)), problems) or []:  # noqa: B023
             if is_run(path):
                 paths.setdefault(path.resolve(), path)
             else:
-                waiting.append(path)
+                not_started.append(path)
     names = _names(list(paths.values()))
-    found = [
+    runs = [
         _collected(lambda: _read(path, name, complete, evaluation), problems)  # noqa: B023
         for path, name in zip(paths.values(), names, strict=True)
     ]
     if problems:
         raise ValueError("\n".join(problems))
-    return Records([record for record in found if record is not None], waiting)
+    return Records([record for record in runs if record is not None], not_started)
 
 
 def _collected(action: Callable[[], Any], problems: list[str]) -> Any:
-    """What an action returns; None if it fails, and then its problem is noted."""
+    """Returns the result of an action; on an error, records the problem and returns None."""
     try:
         return action()
     except OSError as error:
@@ -65,20 +66,20 @@ def _collected(action: Callable[[], Any], problems: list[str]) -> Any:
 
 
 def is_run(folder: pathlib.Path) -> bool:
-    """Whether a folder has the config of a run, or the copy of it."""
+    """Checks that a folder has the config of a run, or its copy."""
     return any((place / CONFIG).exists() for place in (folder, folder / "checkpoints"))
 
 
 def _runs_in(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The folder itself, or those of the trials of a sweep."""
+    """Yields the folder itself if it is a run, or the folders of the trials of a sweep."""
     if is_run(folder):
         yield folder
         return
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder" if folder.exists() else f"{folder} does not exist")
+        raise ValueError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
     if not (folder / SWEEP).exists():
         inside = [path.name for path in sorted(folder.iterdir()) if is_run(path) or (path / SWEEP).exists()]
-        hint = f"; it has runs inside: name {folder / inside[0]} and others, or {folder}/*" if inside else ""
+        hint = f"; it contains runs: pass {folder / inside[0]} etc., or {folder}/*" if inside else ""
         raise ValueError(f"{folder} is neither a run (no {CONFIG}) nor a sweep (no {SWEEP}){hint}")
     trials = read_json(folder / SWEEP).get("trials")
     if not isinstance(trials, list) or not all(isinstance(one, dict) and "name" in one for one in trials):
@@ -88,7 +89,7 @@ def _runs_in(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _names(paths: Sequence[pathlib.Path]) -> list[str]:
-    """As little of each path as tells them apart: what is common to all is left out."""
+    """Shortest distinct names of the paths, without their common parents."""
     full = [path.resolve().parts for path in paths]
     shared = 0
     while full and all(len(parts) > shared + 1 and parts[shared] == full[0][shared] for parts in full):
@@ -97,11 +98,11 @@ def _names(paths: Sequence[pathlib.Path]) -> list[str]:
 
 
 def _read(path: pathlib.Path, name: str, complete: Complete, evaluation: str) -> Record:
-    config, place = _config(path)
+    config, source = _config(path)
     try:
-        config, added = complete(config)
+        config, defaulted = complete(config)
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
+        raise ValueError(f"{source}: {error}") from None
     return Record(
         name=name,
         path=path,
@@ -110,18 +111,18 @@ def _read(path: pathlib.Path, name: str, complete: Complete, evaluation: str) ->
         metrics=_lines(path / METRICS),
         result=_optional(path / RESULT, _check_result),
         evaluation=_optional(path / f"{evaluation}.json", _check_evaluation),
-        added=added,
-        has_copied_config=place != path / CONFIG,
+        defaulted=defaulted,
+        uses_config_copy=source != path / CONFIG,
     )
 
 
 def _config(path: pathlib.Path) -> tuple[Mapping[str, Any], pathlib.Path]:
-    """The config, and where it was: of a damaged one the copy beside the checkpoints."""
+    """The config and its path; if it is damaged, the copy in the checkpoint folder."""
     places = [place for place in (path / CONFIG, path / "checkpoints" / CONFIG) if place.exists()]
     for place in places:
         try:
             config = read_json(place)
-            _check(isinstance(config.get("training"), Mapping), "it has no part training")
+            _check(isinstance(config.get("training"), Mapping), "it has no section training")
             _check({"steps", "seed"} <= set(config["training"]), "training has no steps or no seed")
             _check("algorithms" in config, "it has no algorithms")
             return config, place
@@ -148,27 +149,27 @@ def _check(is_right: bool, problem: str) -> None:
 
 
 def _check_result(result: Mapping[str, Any]) -> None:
-    """Raises an error unless all is there that a report reads."""
+    """Raises an error unless everything that a report needs is present."""
     for one in result.get("seeds", [result]):
         for split in ("validation", "test"):
             check_scores(one["scores"][split])
-    _check(isinstance(result["steps"], int), "steps is no number")
-    _check(all("seed" in one for one in result.get("seeds", [])), "a replica has no seed")
+    _check(isinstance(result["steps"], int), "steps is not a number")
+    _check(all("seed" in one for one in result.get("seeds", [])), "an entry of seeds has no seed")
 
 
 def _check_evaluation(evaluation: Mapping[str, Any]) -> None:
     if "summary" not in evaluation:
         check_scores(evaluation["scores"])
     for case in evaluation.get("summary", []):
-        _check(isinstance(case["size"], int), f"the size of {case} is no number")
-        _check({"task", "family", "lengths", "score"} <= set(case), f"{case} is no case")
+        _check(isinstance(case["size"], int), f"the size of {case} is not a number")
+        _check({"task", "family", "lengths", "score"} <= set(case), f"{case} is not a case")
         for name in ("score", "exact", "valid"):
-            spread = SampleStatistics(**case[name]) if name in case else None
-            _check(spread is None or isinstance(spread.mean, float | int), f"{case} has no mean of {name}")
+            metric = SampleStatistics(**case[name]) if name in case else None
+            _check(metric is None or isinstance(metric.mean, float | int), f"{case} has no mean of {name}")
 
 
 def check_scores(scores: Any) -> None:
-    """Raises ValueError unless it holds numbers by task, size and output, `score` among them."""
+    """Raises ValueError unless these are numbers by task, size and output, including `score`."""
     for task, sizes in scores.items():
         for size, values in sizes.items():
             numbers = all(isinstance(value, float | int) for value in values.values())
@@ -176,7 +177,7 @@ def check_scores(scores: Any) -> None:
 
 
 def _lines(path: pathlib.Path) -> list[dict[str, float]]:
-    """The lines of a file of metrics. A last one without its end was being written, and does not count."""
+    """Reads the lines of a metrics file; an incomplete last line, still being written, is ignored."""
     if not path.exists():
         return []
     *whole, _ = path.read_bytes().split(b"\n")

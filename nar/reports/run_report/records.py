@@ -1,4 +1,4 @@
-"""A run as its files tell it."""
+"""The content of a run's files."""
 
 import dataclasses
 import pathlib
@@ -8,18 +8,18 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """A run as its files tell it.
+    """The content of a run's files.
 
     Attributes:
-      name: by which the report calls it.
-      path: its folder.
-      config: as it was resolved.
-      versions: of nar and all that it depends on, at the start of the run.
-      metrics: a dictionary for each line of `metrics.jsonl`.
-      result: scores of a run that ended; None if there are none.
-      evaluation: what `experiments.evaluate` found; None if it was not asked.
-      added: what an older version did not write into the config, as it is taken to be.
-      has_copied_config: whether the config is damaged, and its copy was taken.
+      name: name of the run in the report.
+      path: run directory.
+      config: the resolved config.
+      versions: versions of nar and its dependencies at the start of the run.
+      metrics: a dictionary per line of `metrics.jsonl`.
+      result: the content of `result.json`; None if the run has not ended.
+      evaluation: the output of `experiments.evaluate`; None if there is none.
+      defaulted: config keys that an older version did not write, with the assumed values.
+      uses_config_copy: whether the config was damaged and its copy was read instead.
     """
 
     name: str
@@ -29,37 +29,37 @@ class Record:
     metrics: Sequence[Mapping[str, float]]
     result: Mapping[str, Any] | None
     evaluation: Mapping[str, Any] | None
-    added: Sequence[str] = ()
-    has_copied_config: bool = False
+    defaulted: Sequence[str] = ()
+    uses_config_copy: bool = False
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a language model's, whose scores are another matter than those of CLRS-30."""
+        """True for a language model, whose scores are not comparable with those of CLRS-30."""
         return self.config.get("kind", "graph") == "text"
 
     @property
     def seeds(self) -> list[int]:
-        """Of training; several if replicas were trained as one program."""
+        """Training seeds; several if the run trained several seeds as one program."""
         training = self.config["training"]
         return [training["seed"] + number for number in range(training.get("num_seeds", 1))]
 
     @property
     def algorithms(self) -> list[str]:
-        """Names of what it trains, as the config has them."""
+        """Names of the trained algorithms, as in the config."""
         names = self.config["algorithms"]
         return [names] if isinstance(names, str) else list(names)
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has the result of all its steps, or was stopped early by its own rule."""
+        """True if the run has the result of all its steps, or was ended by early stopping."""
         if self.result is None:
             return False
-        over = self.result["steps"] >= self.config["training"]["steps"]
-        return over or self.result.get("stopped_early", False)
+        has_all_steps = self.result["steps"] >= self.config["training"]["steps"]
+        return has_all_steps or self.result.get("stopped_early", False)
 
     @property
     def status(self) -> str:
-        """How far it is."""
+        """The progress of the run, in words."""
         if self.result is not None and self.is_finished:
             return "stopped early" if self.result.get("stopped_early") else "finished"
         step = int(self.metrics[-1]["step"]) if self.metrics else 0
@@ -67,8 +67,8 @@ class Record:
         return f"unfinished, {step} of {steps} steps" + (", not scored yet" if step == steps else "")
 
     @property
-    def repetitions(self) -> list[tuple[int, Mapping[str, Any]]]:
-        """(seed, its scores by split, task and size) of each seed of a finished run."""
+    def scores_by_seed(self) -> list[tuple[int, Mapping[str, Any]]]:
+        """(seed, scores by split, task and size) for each seed of a finished run."""
         if self.result is None or not self.is_finished:
             return []
         if "seeds" in self.result:
@@ -78,12 +78,12 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """All that was found.
+    """The runs of a report.
 
     Attributes:
-      runs: in the order in which they were named.
-      waiting: folders of trials of a sweep that have not begun.
+      runs: records of the runs, in the order in which their folders were given.
+      not_started: folders of the trials of a sweep that have not started.
     """
 
     runs: list[Record]
-    waiting: list[pathlib.Path]
+    not_started: list[pathlib.Path]

@@ -1,4 +1,4 @@
-"""Settings: runs that differ in their seed, or algorithm, alone; their names, and how they differ."""
+"""Settings: groups of runs that differ only in their seed or algorithm; their labels and differences."""
 
 import dataclasses
 import json
@@ -8,24 +8,24 @@ from typing import Any
 
 from nar.reports.run_report.records import Record
 
-REPETITION = ("training.seed", "training.num_seeds")
-"""Keys in which the repetitions of a setting may differ."""
+SEED_KEYS = ("training.seed", "training.num_seeds")
+"""Config keys in which the runs of a setting may differ."""
 
 ALGORITHMS = "algorithms"
 
-IDLE = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
-"""Keys that say nothing about the steps that were taken."""
+IGNORED_KEYS = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
+"""Config keys that do not affect the training steps."""
 
-_MOST_DIFFERENCES = 3
-"""In a label; where there are more, the name of a run says it in short."""
+_MAX_DIFFERENCES = 3
+"""Most differing keys in a label; with more, settings are labeled by the names of their runs."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Runs of one config and version of nar, but for the seed; or the algorithm, if each has its own run.
+    """Runs of one config and version of nar that differ only in seed, or in algorithm if each has its own run.
 
     Attributes:
-      label: by which the report calls it.
+      label: name of the setting in the report.
       records: its runs, finished or not.
     """
 
@@ -34,46 +34,46 @@ class Setting:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is one of language models."""
+        """True if the runs are language models."""
         return self.records[0].is_text
 
     @property
     def has_several_networks(self) -> bool:
-        """Whether each algorithm, or some of them, has a network of its own."""
+        """True if the algorithms are trained by several networks rather than one."""
         return len({tuple(record.algorithms) for record in self.records}) > 1
 
     @property
     def config(self) -> dict[str, Any]:
-        """What its runs have in common, with all of their algorithms."""
+        """The config shared by the runs, with the algorithms of all of them."""
         return _config(self.records)
 
     @property
-    def repetitions(self) -> dict[int, dict[str, dict[str, Any]]]:
-        """seed -> split -> task -> its scores; of a task that is there twice, those of the first run."""
-        found: dict[int, dict[str, dict[str, Any]]] = {}
+    def scores_by_seed(self) -> dict[int, dict[str, dict[str, Any]]]:
+        """seed -> split -> task -> scores; for a task with several runs of a seed, those of the first run."""
+        by_seed: dict[int, dict[str, dict[str, Any]]] = {}
         for record in self.records:
-            for seed, scores in record.repetitions:
-                of_seed = found.setdefault(seed, {"validation": {}, "test": {}})
-                for split, of_tasks in of_seed.items():
+            for seed, scores in record.scores_by_seed:
+                splits = by_seed.setdefault(seed, {"validation": {}, "test": {}})
+                for split, by_task in splits.items():
                     for task, sizes in scores[split].items():
-                        of_tasks.setdefault(task, sizes)
-        return found
+                        by_task.setdefault(task, sizes)
+        return by_seed
 
     @property
-    def repeated_seeds(self) -> list[int]:
-        """Seeds of which an algorithm has several finished runs, of which all but the first are left out."""
-        seen = [
+    def duplicate_seeds(self) -> list[int]:
+        """Seeds with several finished runs of one algorithm, all but the first of which are ignored."""
+        pairs = [
             (seed, task)
             for one in self.records
-            for seed, scores in one.repetitions
+            for seed, scores in one.scores_by_seed
             for task in scores["test"]
         ]
-        return sorted({seed for seed, task in seen if seen.count((seed, task)) > 1})
+        return sorted({seed for seed, task in pairs if pairs.count((seed, task)) > 1})
 
 
 def make_settings(records: Sequence[Record]) -> list[Setting]:
-    """The settings in the order of their first runs."""
-    members = [part for group in _grouped(records, _but_for_algorithms) for part in _apart(group)]
+    """Groups runs into settings, in the order of their first runs."""
+    members = [part for group in _grouped(records, _setting_key) for part in _split_overlapping(group)]
     labels = _labels(members)
     return [Setting(label, tuple(group)) for label, group in zip(labels, members, strict=True)]
 
@@ -85,19 +85,19 @@ def _grouped(records: Sequence[Record], key: Callable[[Record], str]) -> list[li
     return list(groups.values())
 
 
-def _but_for_algorithms(record: Record) -> str:
-    """The same for runs of one version whose configs differ in nothing but seed and algorithms."""
-    left_out = (*REPETITION, ALGORITHMS)
+def _setting_key(record: Record) -> str:
+    """Grouping key, equal for runs of one version whose configs differ only in seed and algorithms."""
+    ignored = (*SEED_KEYS, ALGORITHMS)
     values = {
         key: value
-        for key, value in flat(record.config).items()
-        if key not in left_out and not IDLE.match(key)
+        for key, value in flatten(record.config).items()
+        if key not in ignored and not IGNORED_KEYS.match(key)
     }
     return json.dumps([record.versions.get("nar", "unknown"), values], sort_keys=True, default=str)
 
 
-def _apart(group: list[Record]) -> list[list[Record]]:
-    """Runs of different algorithms are one setting only if no algorithm is in two of them."""
+def _split_overlapping(group: list[Record]) -> list[list[Record]]:
+    """Splits a group by algorithms, unless every algorithm is in only one of the subgroups."""
     parts = _grouped(group, lambda record: json.dumps(record.algorithms))
     names = [name for part in parts for name in part[0].algorithms]
     return [group] if len(set(names)) == len(names) else parts
@@ -108,45 +108,45 @@ def _config(group: Sequence[Record]) -> dict[str, Any]:
     return {**group[0].config, ALGORITHMS: algorithms}
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted keys; empty dictionaries are values."""
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flattens a config to values by dotted key; empty dictionaries are kept as values."""
     values: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
-            values |= flat(value, f"{prefix}{key}.")
+            values |= flatten(value, f"{prefix}{key}.")
         else:
             values[f"{prefix}{key}"] = value
     return values
 
 
 def differing_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Dotted keys whose values are not the same in all configs, in the order of the configs."""
-    flats = [flat(config) for config in configs]
+    """Dotted keys whose values differ between configs, in the order of the configs."""
+    flats = [flatten(config) for config in configs]
     keys = dict.fromkeys(key for one in flats for key in one)
     return [key for key in keys if len({json.dumps(one.get(key, ...), default=str) for one in flats}) > 1]
 
 
-def written(config: Mapping[str, Any], key: str) -> str:
-    """The value of a dotted key as text; – where the config has no such key."""
-    value = flat(config).get(key, "–")
+def format_value(config: Mapping[str, Any], key: str) -> str:
+    """Formats the value of a dotted key; – if the config has no such key."""
+    value = flatten(config).get(key, "–")
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def short(key: str, keys: Sequence[str]) -> str:
-    """The last part of a key, if no other key ends so."""
+def short_key(key: str, keys: Sequence[str]) -> str:
+    """The last component of a dotted key, or the whole key if another one ends in the same component."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
 
 
 def _labels(groups: Sequence[Sequence[Record]]) -> list[str]:
-    """Of several runs, what their setting has for itself; of one, its name; never the same for two."""
+    """Unique labels: the differing config values if a setting has several runs, otherwise the runs' names."""
     configs = [_config(group) for group in groups]
-    keys = [key for key in differing_keys(configs) if key not in REPETITION and not IDLE.match(key)]
-    told = len(groups) > 1 and 0 < len(keys) <= _MOST_DIFFERENCES
+    keys = [key for key in differing_keys(configs) if key not in SEED_KEYS and not IGNORED_KEYS.match(key)]
+    few_keys = len(groups) > 1 and 0 < len(keys) <= _MAX_DIFFERENCES
     labels = []
     for group, config in zip(groups, configs, strict=True):
-        if told and any(len(other) > 1 for other in groups):
-            labels.append(", ".join(f"{short(key, keys)} {written(config, key)}" for key in keys))
+        if few_keys and any(len(other) > 1 for other in groups):
+            labels.append(", ".join(f"{short_key(key, keys)} {format_value(config, key)}" for key in keys))
         else:
             labels.append(_name(group))
     names = [f"{label} ({group[0].name})" for label, group in zip(labels, groups, strict=True)]
@@ -154,7 +154,7 @@ def _labels(groups: Sequence[Sequence[Record]]) -> list[str]:
 
 
 def _name(group: Sequence[Record]) -> str:
-    """That of a run; of several the name of the trials but for the seed, the processor, or the first name."""
+    """Name of a single run; of several, the trial name without the seed, the processor, or the first name."""
     names = [record.name for record in group]
     if len(names) == 1:
         return names[0]

@@ -1,26 +1,26 @@
-"""The tables of a report as plain cells, which are then written as text, Markdown, LaTeX or HTML."""
+"""The tables of a report as plain cells, to be formatted as text, Markdown, LaTeX or HTML."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from nar.reports.run_report.published import RECONSTRUCTED, Published
 from nar.reports.run_report.quantities import test_scores, validation_score
-from nar.reports.run_report.settings import REPETITION, Setting, differing_keys, short, written
-from nar.reports.run_report.sizes import measured
+from nar.reports.run_report.settings import SEED_KEYS, Setting, differing_keys, format_value, short_key
+from nar.reports.run_report.sizes import scores_by_size
 
 NONE = "–"
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Cells with a caption.
+    """A table with a caption.
 
     Attributes:
-      name: of the table, one word.
-      caption: what it shows.
-      header: of its columns; the first is that of the labels.
-      rows: of as many cells each.
-      notes: what a reader must know of its cells.
+      name: identifier of the table, one word.
+      caption: the caption.
+      header: column titles; the first column has the row labels.
+      rows: rows of cells, as long as the header.
+      notes: remarks on the cells.
     """
 
     name: str
@@ -31,30 +31,30 @@ class Table:
 
 
 def score_table(settings: Sequence[Setting]) -> Table:
-    """Test scores of settings beside published ones; what there is more of becomes rows."""
+    """Makes the table of our test scores and published ones; the longer of the two axes becomes the rows."""
     ours = {one.label: test_scores(one) for one in settings}
     quantities = list(dict.fromkeys(quantity for scores in ours.values() for quantity in scores))
-    others = {quantity: quantity.published() for quantity in quantities}
-    methods = list(dict.fromkeys(method for found in others.values() for method in found))
+    published = {quantity: quantity.published() for quantity in quantities}
+    methods = list(dict.fromkeys(method for by_method in published.values() for method in by_method))
     caption = "Test scores in percent: mean ± sample standard deviation over seeds."
     if not quantities:
         return Table("scores", caption, [""], [], ["No run is finished, so there is no score yet."])
     columns = []
     for one in settings:
         scores = [str(ours[one.label].get(quantity, NONE)) for quantity in quantities]
-        counts = [str(validation_score(one) or NONE), str(len(one.repetitions) or NONE)]
+        counts = [str(validation_score(one) or NONE), str(len(one.scores_by_seed) or NONE)]
         columns.append((one.label, [*scores, *counts]))
     for method in methods:
-        scores = [str(others[quantity].get(method, NONE)) for quantity in quantities]
+        scores = [str(published[quantity].get(method, NONE)) for quantity in quantities]
         columns.append((method, [*scores, NONE, NONE]))
     labels = [*(quantity.label for quantity in quantities), "validation", "seeds"]
-    shown = [one for found in others.values() for one in found.values()]
-    header, rows = _along_the_longer(columns, labels)
+    shown = [one for by_method in published.values() for one in by_method.values()]
+    header, rows = _longer_axis_as_rows(columns, labels)
     return Table("scores", caption, header, rows, published_notes(shown))
 
 
 def published_notes(shown: Sequence[Published]) -> list[str]:
-    """Where the numbers of others come from, and which of them were not read there."""
+    """Notes on the sources of published numbers, and on those that are reconstructed."""
     if not shown:
         return []
     sources: dict[str, list[str]] = {}
@@ -62,42 +62,42 @@ def published_notes(shown: Sequence[Published]) -> list[str]:
         methods = sources.setdefault(one.source, [])
         if one.method not in methods:
             methods.append(one.method)
-    said = "; ".join(f"{', '.join(methods)}: {source}" for source, methods in sources.items())
-    notes = [f"Not ours, CLRS-30 at n = 64: {said}."]
+    listed = "; ".join(f"{', '.join(methods)}: {source}" for source, methods in sources.items())
+    notes = [f"Published results on CLRS-30 at n = 64: {listed}."]
     if not all(one.is_sourced for one in shown):
         notes.append(
-            f"{RECONSTRUCTED} reconstructed, not read in the publication row by row: recalled figures of "
-            "single algorithms that give the published means of classes to 0.01."
+            f"{RECONSTRUCTED} reconstructed, not read in the publication row by row: recalled scores of "
+            "single algorithms that reproduce the published class means to 0.01."
         )
     return notes
 
 
 def size_table(settings: Sequence[Setting]) -> Table:
-    """What the evaluation suite found, by size."""
+    """Makes the table of scores by size."""
     rows = []
     for setting in settings:
-        for place, one in measured(setting).items():
-            spreads = [str(one.spreads.get(name, NONE)) for name in ("score", "exact", "valid")]
-            rows.append([setting.label, place.panel, str(place.size), *spreads, one.over or NONE])
+        for point, one in scores_by_size(setting).items():
+            spreads = [str(one.metrics.get(name, NONE)) for name in ("score", "exact", "valid")]
+            rows.append([setting.label, point.panel, str(point.size), *spreads, one.over or NONE])
     header = ["run", "problems", "n", "score", "exact", "valid", "deviation over"]
     caption = "Score, exact and valid instances by size, in percent: mean ± sample standard deviation."
     return Table("sizes", caption, header, rows)
 
 
 def config_table(settings: Sequence[Setting]) -> Table:
-    """Keys whose values are not the same for all settings."""
+    """Makes the table of config keys whose values differ between settings."""
     configs = [one.config for one in settings]
-    keys = [key for key in differing_keys(configs) if key not in REPETITION]
+    keys = [key for key in differing_keys(configs) if key not in SEED_KEYS]
     columns = [
-        (one.label, [written(config, key) for key in keys])
+        (one.label, [format_value(config, key) for key in keys])
         for one, config in zip(settings, configs, strict=True)
     ]
-    header, rows = _along_the_longer(columns, [short(key, keys) for key in keys])
-    return Table("configs", "What the configs do not have in common.", header, rows)
+    header, rows = _longer_axis_as_rows(columns, [short_key(key, keys) for key in keys])
+    return Table("configs", "Config keys that differ between settings.", header, rows)
 
 
 def run_table(settings: Sequence[Setting]) -> Table:
-    """A row for each run: how far it is, what it took, and what wrote it."""
+    """Makes the table of runs: status, cost and version of each."""
     rows = []
     for setting in settings:
         for record in setting.records:
@@ -124,10 +124,10 @@ def _best(metrics: Iterable[Mapping[str, float]]) -> str:
     return f"{100 * max(scores):.2f}" if scores else NONE
 
 
-def _along_the_longer(
+def _longer_axis_as_rows(
     columns: Sequence[tuple[str, Sequence[str]]], labels: Sequence[str]
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a row for each label, or for each column if there are more of these."""
+    """Header and rows: a row per label, or a row per column if there are more columns."""
     if len(labels) >= len(columns):
         rows = zip(*(cells for _, cells in columns), strict=True)
         return ["", *(name for name, _ in columns)], [

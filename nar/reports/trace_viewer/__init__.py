@@ -1,1 +1,1 @@
-"""Traces as text for the terminal and as pages for a browser, beside a network's predictions."""
+"""Traces as text for the terminal and as HTML pages, optionally compared with a network's predictions."""

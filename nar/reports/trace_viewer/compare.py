@@ -1,4 +1,4 @@
-"""Where two runs on one instance agree, entry by entry, and how many entries are right at each step."""
+"""Entrywise comparison of two runs on one instance, and counts of correct entries at each step."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from nar.specs import MASKED, Kind, Probe, Spec, Stage
 from nar.traces import Trace
 
 TOLERANCE = 0.1
-"""How far off a number may be, of its size or of 1 if it is smaller, and still be right."""
+"""Largest error of a correct number, relative to its absolute value or to 1 if that is larger."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ProbeComparison:
-    """What is right of one probe.
+    """Correct and wrong entries of one probe.
 
     Attributes:
-      wrong: where an entry is not the true one; of a hint for each step, [T, ...], T being the length of the
-        longer run. Of the shorter one the last step is taken from there on.
-      right: how many entries are right; of a hint at each step, [T].
-      total: how many there are to predict, shaped alike.
+      wrong: True where an entry is wrong; for a hint at each step, [T, ...], where T is the length of the
+        longer run. The shorter run is extended by repeating its last step.
+      right: number of correct entries; for a hint at each step, [T].
+      total: number of entries to predict, of the same shape.
     """
 
     wrong: np.ndarray
@@ -30,19 +30,19 @@ class ProbeComparison:
 
 
 def compare_traces(spec: Spec, truth: Trace, other: Trace) -> dict[str, ProbeComparison]:
-    """By name, of all hints and outputs that both runs have.
+    """Compares all hints and outputs that both runs have, by name.
 
     Args:
-      spec: of the runs.
-      truth: the algorithm's.
-      other: a network's.
+      spec: spec of both runs.
+      truth: the algorithm's run.
+      other: the network's run.
     """
-    found = {}
+    comparisons = {}
     for probe in (*spec.hints, *spec.outputs):
-        true, mine = ({**run.hints, **run.outputs}.get(probe.name) for run in (truth, other))
-        if true is not None and mine is not None:
-            found[probe.name] = _compare_probe(probe, read(probe, true), read(probe, mine))
-    return found
+        true, predicted = ({**run.hints, **run.outputs}.get(probe.name) for run in (truth, other))
+        if true is not None and predicted is not None:
+            comparisons[probe.name] = _compare_probe(probe, read(probe, true), read(probe, predicted))
+    return comparisons
 
 
 def _compare_probe(probe: Probe, truth: np.ndarray, other: np.ndarray) -> ProbeComparison:
@@ -57,7 +57,7 @@ def _compare_probe(probe: Probe, truth: np.ndarray, other: np.ndarray) -> ProbeC
 
 
 def _is_predicted(probe: Probe, truth: np.ndarray) -> np.ndarray:
-    """Where there is something to predict."""
+    """Mask of the entries to predict."""
     return np.ones(truth.shape, bool) if probe.kind is Kind.SCALAR else np.array(truth != MASKED)
 
 
@@ -70,13 +70,13 @@ def _is_right(probe: Probe, truth: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def totals(
-    found: Mapping[str, ProbeComparison], probes: tuple[Probe, ...], step: int | None
+    comparisons: Mapping[str, ProbeComparison], probes: tuple[Probe, ...], step: int | None
 ) -> tuple[int, int]:
-    """How many entries of some probes are right and how many there are, of hints at a step."""
+    """Counts the correct entries, and all entries, of several probes (of hints, at one step)."""
     right = total = 0
     for probe in probes:
-        if probe.name in found:
-            one = found[probe.name]
+        if probe.name in comparisons:
+            one = comparisons[probe.name]
             right += int(one.right if step is None else one.right[step])
             total += int(one.total if step is None else one.total[step])
     return right, total

@@ -1,7 +1,7 @@
-"""How a trace is drawn: where nodes stand, what is a line between them, the part and color of each probe.
+"""The layout of a drawn trace: node positions, lines between nodes, the glyph and color of each probe.
 
-Everything follows from the spec, through tables by location and kind, so that a new algorithm is drawn by
-itself.
+Everything follows from the spec, via tables by location and kind, so that new algorithms are drawn
+automatically.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from nar.reports.trace_viewer.readable_values import read
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces import Trace
 
-PARTS: Mapping[tuple[Location, Kind], str] = {
+GLYPHS: Mapping[tuple[Location, Kind], str] = {
     (Location.NODE, Kind.SCALAR): "number",
     (Location.NODE, Kind.CATEGORICAL): "fill",
     (Location.NODE, Kind.MASK): "fill",
@@ -25,31 +25,31 @@ PARTS: Mapping[tuple[Location, Kind], str] = {
     **{(Location.EDGE, kind): "matrix" for kind in (Kind.MASK_ONE, Kind.POINTER)},
     **{(Location.GRAPH, kind): "value" for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK, Kind.POINTER)},
 }
-"""What draws a probe: a number beside its node, the node's fill, a ring with its name, an arrow, a matrix of
-its own, or a value of the whole run."""
+"""Visual element of each probe: a number next to its node, the node's fill, a labeled ring, an arrow, a
+separate matrix, or a value of the whole run."""
 
 _LINES: Mapping[str, tuple[tuple[int, int], ...]] = {"segments_intersect": ((0, 1), (2, 3))}
-"""Lines that no probe tells, by algorithm."""
+"""Lines that do not follow from a probe, by algorithm."""
 
 POSITION = "pos"
-"""The input that numbers the nodes: drawn by where they stand."""
+"""The input that numbers the nodes, which is shown by their positions."""
 
 
 def draw_plan(algorithm: str, spec: Spec, trace: Trace) -> dict[str, Any]:
-    """Where nodes stand and what lies between them.
+    """Plans node positions and the lines between nodes.
 
     Args:
-      algorithm: its name.
-      spec: the probes of the trace.
-      trace: of which only the inputs are read.
+      algorithm: name of the algorithm.
+      spec: spec of the trace.
+      trace: the trace; only its inputs are read.
 
     Returns:
-      `shape`: "circle", "plane", "row" or "rows"; `label`: the input written into the nodes, or None; `used`:
-      inputs that the drawing itself shows; `lines`: [i, j, weight or ""] each; `directed`: whether lines have
-      a head; `row`: the row of each node; `x`, `y`: coordinates, or [].
+      `shape`: "circle", "plane", "row" or "rows"; `label`: the input shown inside the nodes, or None; `used`:
+      inputs shown by the layout itself; `lines`: a list of [i, j, weight or ""]; `directed`: whether lines
+      have arrowheads; `row`: the row of each node; `x`, `y`: coordinates, or [].
     """
     inputs = {probe.name: probe for probe in spec.inputs}
-    edges = [probe for probe in spec.inputs if PARTS[probe.location, probe.kind] == "matrix"]
+    edges = [probe for probe in spec.inputs if GLYPHS[probe.location, probe.kind] == "matrix"]
     fixed = [[i, j, ""] for i, j in _LINES.get(algorithm, ())]
     plan = {"label": None, "lines": fixed, "directed": False, "row": [], "x": [], "y": []}
     if edges:
@@ -65,7 +65,7 @@ def _is(probe: Probe | None, location: Location, *kinds: Kind) -> bool:
 
 
 def _lines(edges: list[Probe], trace: Trace) -> dict[str, Any]:
-    """Lines where an edge mask is set, or else where the first edge input is not 0; weights as their text."""
+    """Lines where an edge mask is set, or else where the first edge input is nonzero, labeled by weight."""
     mask = next((probe for probe in edges if probe.kind is Kind.MASK), edges[0])
     present = read(mask, trace.inputs[mask.name]) > 0
     if present.ndim == 1:
@@ -79,7 +79,7 @@ def _lines(edges: list[Probe], trace: Trace) -> dict[str, Any]:
 
 
 def _cells(spec: Spec, trace: Trace) -> dict[str, Any]:
-    """One row of cells, or one for each value of an input mask, with the first other input in them."""
+    """One row of cells, or one per value of an input mask, labeled with the first other input."""
     mask = next((p for p in spec.inputs if _is(p, Location.NODE, Kind.MASK)), None)
     label = next(
         (
@@ -95,7 +95,7 @@ def _cells(spec: Spec, trace: Trace) -> dict[str, Any]:
 
 
 def colors(spec: Spec) -> dict[str, int]:
-    """A number for each probe; a hint `x_h` has that of the output `x`, as it is on its way there."""
+    """Color index of each probe; a hint `x_h` shares the color of the output `x` that it leads to."""
     names = [probe.name for probe in (*spec.hints, *spec.outputs, *spec.inputs)]
     numbers: dict[str, int] = {}
     for name in names:

@@ -1,7 +1,7 @@
-"""A trace as one page that needs nothing else: drawn, step by step, in any browser and without a network.
+"""A trace as one self-contained HTML page, drawn step by step in any browser, offline.
 
-The page is `assets/page.html` with the style, the scripts and the runs as JSON put into it. It takes a list
-of runs on one instance: each is drawn, and what differs from the first (the truth) is marked.
+The page is `assets/page.html` with the styles, the scripts and the runs (as JSON) inlined. All runs are on
+the same instance; entries that differ from the first run (the ground truth) are marked.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm
 from nar.reports.trace_viewer.compare import compare_traces
-from nar.reports.trace_viewer.drawing_plan import PARTS, POSITION, colors, draw_plan
+from nar.reports.trace_viewer.drawing_plan import GLYPHS, POSITION, colors, draw_plan
 from nar.reports.trace_viewer.readable_values import rank, read
 from nar.specs import Probe, Spec, Stage
 from nar.traces import Trace
@@ -28,12 +28,12 @@ _SCRIPTS = ("values.js", "places.js", "nodes.js", "matrices.js", "panels.js", "s
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run to be drawn.
+    """A run to be drawn.
 
     Attributes:
-      label: who ran: the algorithm, a network.
-      trace: what was shown; a network that decodes no hints has none.
-      steps: how many steps of hints it took; by default those of the trace.
+      label: name of the algorithm or network.
+      trace: the run's trace, without hints if the network does not decode them.
+      steps: number of hint steps; by default the length of the trace.
     """
 
     label: str
@@ -42,21 +42,21 @@ class Run:
 
 
 def trace_page(
-    algorithm: Algorithm, runs: Sequence[Run], facts: str = "", *, spec: Spec | None = None
+    algorithm: Algorithm, runs: Sequence[Run], subtitle: str = "", *, spec: Spec | None = None
 ) -> str:
-    """The page.
+    """Renders the page.
 
     Args:
-      algorithm: what ran.
-      runs: on one instance; the first is the truth, what differs from it in the others is marked.
-      facts: a line on where the instance comes from.
-      spec: of the runs, if it is not the algorithm's own (after transforms).
+      algorithm: the algorithm.
+      runs: runs on the same instance; the first is the ground truth, differences from it are marked.
+      subtitle: a line that describes the instance.
+      spec: the spec of the runs, if it is not the algorithm's own (after transforms).
 
     Returns:
       HTML.
     """
-    content = page_content(algorithm, runs, facts, spec=spec)
-    # No "</script>" can end the JSON early.
+    content = page_content(algorithm, runs, subtitle, spec=spec)
+    # Escaped so that no "</script>" in a string ends the JSON early.
     payload = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     page = asset("page.html").replace("{{title}}", html.escape(algorithm.name))
     page = page.replace("{{style}}", asset("palette.css") + asset("page.css"))
@@ -65,25 +65,25 @@ def trace_page(
 
 
 def page_content(
-    algorithm: Algorithm, runs: Sequence[Run], facts: str = "", *, spec: Spec | None = None
+    algorithm: Algorithm, runs: Sequence[Run], subtitle: str = "", *, spec: Spec | None = None
 ) -> dict[str, Any]:
-    """What the page is told: the arguments of `trace_page` as plain lists, every probe as it is read."""
+    """Builds the page's JSON payload: the arguments of `trace_page` as plain lists, with readable values."""
     spec = spec or algorithm.spec
     plan = draw_plan(algorithm.name, spec, runs[0].trace)
     fixed = {name for hint in algorithm.fixed_hints for name in (hint, hint.removesuffix("_h"))}
-    quiet = {POSITION, *plan["used"], *(fixed - {probe.name for probe in spec.outputs})}
+    hidden = {POSITION, *plan["used"], *(fixed - {probe.name for probe in spec.outputs})}
     return {
         "title": algorithm.name,
         "family": algorithm.family.replace("_", " "),
         "source": algorithm.source,
-        "facts": facts,
+        "subtitle": subtitle,
         "plan": plan,
-        "probes": _probes(spec, quiet),
+        "probes": _probes(spec, hidden),
         "runs": [_run(spec, runs[0], None), *(_run(spec, run, runs[0]) for run in runs[1:])],
     }
 
 
-def _probes(spec: Spec, quiet: Collection[str]) -> list[dict[str, Any]]:
+def _probes(spec: Spec, hidden: Collection[str]) -> list[dict[str, Any]]:
     numbers = colors(spec)
     return [
         {
@@ -92,61 +92,61 @@ def _probes(spec: Spec, quiet: Collection[str]) -> list[dict[str, Any]]:
             "location": probe.location.value,
             "kind": probe.kind.value,
             "classes": probe.num_classes,
-            "part": PARTS[probe.location, probe.kind],
+            "glyph": GLYPHS[probe.location, probe.kind],
             "rank": rank(probe),
             "color": numbers[probe.name],
-            "quiet": probe.name in quiet,
+            "hidden": probe.name in hidden,
         }
         for probe in spec.values()
     ]
 
 
 def _run(spec: Spec, run: Run, truth: Run | None) -> dict[str, Any]:
-    """Its values and, of others than the truth, what is wrong and how much is right of each probe."""
+    """Values of a run and, if it is not the truth itself, each probe's wrong entries and counts."""
     trace = run.trace
-    found = {} if truth is None else compare_traces(spec, truth.trace, trace)
+    comparisons = {} if truth is None else compare_traces(spec, truth.trace, trace)
     values = {**trace.inputs, **trace.hints, **trace.outputs}
     return {
         "label": run.label,
         "steps": run.steps or trace.length,
         "values": {name: _plain(probe, values[name]) for name, probe in spec.items() if name in values},
-        "wrong": {name: _places(spec[name], one.wrong) for name, one in found.items()},
-        "right": {name: one.right.tolist() for name, one in found.items()},
-        "total": {name: one.total.tolist() for name, one in found.items()},
+        "wrong": {name: _wrong_indices(spec[name], one.wrong) for name, one in comparisons.items()},
+        "right": {name: one.right.tolist() for name, one in comparisons.items()},
+        "total": {name: one.total.tolist() for name, one in comparisons.items()},
     }
 
 
-def _places(probe: Probe, wrong: np.ndarray) -> list[Any]:
-    """Where entries are wrong, as "i,j"; of a hint a list for each step."""
+def _wrong_indices(probe: Probe, wrong: np.ndarray) -> list[Any]:
+    """Indices of the wrong entries, as "i,j"; for a hint, a list per step."""
     if probe.stage is Stage.HINT:
-        return [[",".join(map(str, place)) for place in np.argwhere(step).tolist()] for step in wrong]
-    return [",".join(map(str, place)) for place in np.argwhere(wrong).tolist()]
+        return [[",".join(map(str, index)) for index in np.argwhere(step).tolist()] for step in wrong]
+    return [",".join(map(str, index)) for index in np.argwhere(wrong).tolist()]
 
 
 def _plain(probe: Probe, value: Any) -> Any:
-    """Nested lists of numbers; what is not finite becomes text."""
+    """Readable values as nested lists of numbers; non-finite numbers become strings."""
 
     def plain(item: Any) -> Any:
         if isinstance(item, list):
-            return [plain(part) for part in item]
+            return [plain(child) for child in item]
         return item if math.isfinite(item) else str(item)
 
     return plain(read(probe, value).tolist())
 
 
 def asset(name: str) -> str:
-    """A file of the folder `page`."""
+    """Reads a file of `nar/reports/assets`."""
     return importlib.resources.files("nar.reports").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def write_page(path: pathlib.Path, page: str) -> None:
-    """Writes a page under a temporary name and renames it.
+    """Writes a page atomically, via a temporary file.
 
     Raises:
-      OSError: if it cannot be written; its message names the path.
+      OSError: if it cannot be written; the message names the path.
     """
     if not path.name:
-        raise OSError(f"cannot write {path}: it is no file")
+        raise OSError(f"cannot write {path}: it is not a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8")

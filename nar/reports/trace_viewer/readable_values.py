@@ -1,7 +1,8 @@
-"""Values as people read them: an index in place of a one-hot vector, and what changed since the last step.
+"""Human-readable probe values: indices instead of one-hot vectors, and changes between steps.
 
-A reading has the axes of the probe's location: [N] at nodes, [N, N] at edges, [] for the graph. A `MASK_ONE`
-has one axis less, as it is one node: [] at nodes, and at edges [N], one for each row. `MASKED` says: none.
+A readable value has the axes of the probe's location: [N] for nodes, [N, N] for edges, [] for the graph. A
+`MASK_ONE`, which selects one node, has one axis fewer: [] for nodes, and [N] (one per row) for edges.
+`MASKED` means none.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,52 +14,52 @@ from nar.specs import MASKED, Kind, Location, Probe
 Array = np.ndarray
 
 
-def _as_it_is(value: Array) -> Array:
+def _identity(value: Array) -> Array:
     return value
 
 
 def _index(value: Array) -> Array:
-    """Place of the largest entry of the last axis; MASKED where none is positive."""
+    """Index of the largest entry of the last axis; MASKED where no entry is positive."""
     return np.where(value.max(axis=-1) > 0, value.argmax(axis=-1), MASKED)
 
 
 READERS: Mapping[Kind, Callable[[Array], Array]] = {
-    Kind.SCALAR: _as_it_is,
+    Kind.SCALAR: _identity,
     Kind.CATEGORICAL: _index,
-    Kind.MASK: _as_it_is,
+    Kind.MASK: _identity,
     Kind.MASK_ONE: _index,
-    Kind.POINTER: _as_it_is,
-    Kind.SHOULD_BE_PERMUTATION: _as_it_is,
+    Kind.POINTER: _identity,
+    Kind.SHOULD_BE_PERMUTATION: _identity,
     Kind.PERMUTATION_POINTER: _index,
 }
-"""From the values of a trace to readings; any leading axes."""
+"""Functions from the values of a trace to readable values, by kind; leading axes are kept."""
 
 _AXES: Mapping[Location, int] = {Location.NODE: 1, Location.EDGE: 2, Location.GRAPH: 0}
 
 
 def read(probe: Probe, value: Array) -> Array:
-    """The reading of a value of this probe, with any leading axes."""
+    """Converts a value of this probe to a readable value; leading axes are kept."""
     return READERS[probe.kind](np.asarray(value))
 
 
 def rank(probe: Probe) -> int:
-    """How many axes a reading of this probe has: 0, 1 or 2."""
+    """Number of axes of this probe's readable values: 0, 1 or 2."""
     return _AXES[probe.location] - (probe.kind is Kind.MASK_ONE)
 
 
 def differs(one: Array, other: Array) -> Array:
-    """Where two readings are not the same; not-a-number is the same as itself."""
+    """Entrywise inequality of two readable values; NaN equals itself."""
     return (one != other) & ~((one != one) & (other != other))
 
 
-def changes(readings: Array) -> Array:
-    """Where each step differs from the one before: [T, ...] bool from [T, ...]; nowhere at the first step."""
-    first = np.zeros_like(readings[:1], dtype=bool)
-    return np.concatenate([first, differs(readings[:-1], readings[1:])])
+def changes(values: Array) -> Array:
+    """Mask of the entries that differ from the previous step: [T, ...] to bool [T, ...]; step 0 has none."""
+    first = np.zeros_like(values[:1], dtype=bool)
+    return np.concatenate([first, differs(values[:-1], values[1:])])
 
 
 def format_number(value: float) -> str:
-    """About three digits: 0, 7, 0.125, 41.3, 1250, 1.2e-05."""
+    """Formats a number with about three digits: 0, 7, 0.125, 41.3, 1250, 1.2e-05."""
     value = float(value)
     if value == 0:
         return "0"

@@ -1,4 +1,4 @@
-"""A trace as text for the terminal: inputs, the hints of each step with what changed, outputs."""
+"""A trace as text for the terminal: inputs, the hints of each step with changes marked, outputs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -10,9 +10,10 @@ from nar.specs import MASKED, Kind, Location, Probe, Spec
 from nar.traces import Trace
 
 Readings = dict[str, np.ndarray]
+"""Probe name -> readable value, see `readable_values`."""
 
-_MOST_LINES = 3
-"""How many lines a list of changed entries may take."""
+_MAX_LINES = 3
+"""Maximum number of lines of a list of changed entries."""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -59,21 +60,21 @@ FORMS: Mapping[tuple[Location, Kind], Callable[[float, int], str]] = {
     (Location.EDGE, Kind.POINTER): _categorical,
     (Location.GRAPH, Kind.POINTER): _categorical,
 }
-"""How one entry of a reading is written; the second argument is its node (-1 for none): at itself it is ↺."""
+"""Format of one entry: (value, its node or -1) -> text; a pointer of a node to itself is ↺."""
 
 LEGEND = "■ in the mask, · not in it, – none, →j points at j, ↺ at itself"
 
 
 def trace_text(spec: Spec, trace: Trace, layout: Layout | None = None) -> str:
-    """A run, step by step.
+    """Formats a run, step by step.
 
     Args:
-      spec: the probes of the trace.
-      trace: the run.
-      layout: width and color; what does not fit is cut, changed entries last.
+      spec: spec of the trace.
+      trace: the trace.
+      layout: width and color; entries that do not fit are left out, changed ones last.
 
     Returns:
-      Lines without an end of line.
+      Lines, without a trailing newline.
     """
     layout = layout or Layout()
     hints = {probe.name: read(probe, trace.hints[probe.name]) for probe in spec.hints}
@@ -83,8 +84,8 @@ def trace_text(spec: Spec, trace: Trace, layout: Layout | None = None) -> str:
     for step in range(trace.length):
         now = {name: reading[step] for name, reading in hints.items()}
         count = sum(int(differs(before[name], now[name]).sum()) for name in before)
-        noted = f" · {count} changed" if before else ""
-        lines += ["", layout.title(f"step {step} of 0…{trace.length - 1}") + layout.faint(noted)]
+        note = f" · {count} changed" if before else ""
+        lines += ["", layout.title(f"step {step} of 0…{trace.length - 1}") + layout.faint(note)]
         lines += block(spec.hints, now, before, layout)
         before = now
     lines += ["", layout.title("outputs")]
@@ -93,12 +94,12 @@ def trace_text(spec: Spec, trace: Trace, layout: Layout | None = None) -> str:
 
 
 def readings(probes: Iterable[Probe], values: Mapping[str, np.ndarray]) -> Readings:
-    """The reading of each probe by name."""
+    """Readable values of the probes, by name."""
     return {probe.name: read(probe, values[probe.name]) for probe in probes}
 
 
 def block(probes: Sequence[Probe], now: Readings, before: Readings, layout: Layout) -> list[str]:
-    """Single values in a line, node probes as a table, and then one edge probe after the other."""
+    """Formats probes: single values in one line, node probes as a table, edge probes one after another."""
     by_rank = [[probe for probe in probes if rank(probe) == axes] for axes in range(3)]
     lines = _single_values(by_rank[0], now, before, layout) if by_rank[0] else []
     lines += _node_table(by_rank[1], now, before, layout) if by_rank[1] else []
@@ -125,17 +126,17 @@ def _single_values(probes: list[Probe], now: Readings, before: Readings, layout:
 
 
 def _node_table(probes: list[Probe], now: Readings, before: Readings, layout: Layout) -> list[str]:
-    """A column for each node; if not all fit, first those with a change, then the lowest."""
+    """Formats a table with a column per node; if not all fit, changed nodes come first, then the lowest."""
     cells = {p.name: [FORMS[p.location, p.kind](x, i) for i, x in enumerate(now[p.name])] for p in probes}
     changed = {p.name: _changed(p.name, now, before) for p in probes}
     num_nodes = len(next(iter(changed.values())))
     label = max(4, *(len(name) for name in cells))
     wide = max(least_width(num_nodes, probes), *(len(text) for row in cells.values() for text in row)) + 2
     rest = f" … of {num_nodes}"
-    room = layout.width - label - 4
-    fits = num_nodes * wide <= room
-    fitting = num_nodes if fits else max(1, (room - len(rest)) // wide)
-    columns = choose(np.any(list(changed.values()), axis=0), fitting)
+    available = layout.width - label - 4
+    fits = num_nodes * wide <= available
+    num_columns = num_nodes if fits else max(1, (available - len(rest)) // wide)
+    columns = choose(np.any(list(changed.values()), axis=0), num_columns)
     header = "".join(f"{column:>{wide - 1}} " for column in columns)
     lines = [layout.faint(cut(f"  {'node':{label}}{header.rstrip()}{'' if fits else rest}", layout.width))]
     for name, row in cells.items():
@@ -145,7 +146,7 @@ def _node_table(probes: list[Probe], now: Readings, before: Readings, layout: La
 
 
 def least_width(num_nodes: int, probes: list[Probe]) -> int:
-    """So wide are nearly all entries; columns then keep their places from step to step."""
+    """Column width that fits nearly all entries, so that columns stay in place from step to step."""
     return 5 if any(p.kind is Kind.SCALAR for p in probes) else 1 + len(str(num_nodes - 1))
 
 
@@ -155,14 +156,14 @@ def _cell(text: str, changed: bool, wide: int, layout: Layout) -> str:
     return padding + (layout.changed(text) if changed else layout.same(text)) + after
 
 
-def choose(wanted: np.ndarray, count: int) -> list[int]:
-    """At most `count` places in order: those that are wanted, then the lowest."""
-    order = np.argsort(~wanted, kind="stable")
+def choose(preferred: np.ndarray, count: int) -> list[int]:
+    """Chooses at most `count` indices, the preferred ones first, then the lowest; returns them sorted."""
+    order = np.argsort(~preferred, kind="stable")
     return sorted(order[:count].tolist())
 
 
 def _matrix(probe: Probe, reading: np.ndarray, layout: Layout) -> list[str]:
-    """The table of an edge probe, or its upper left corner if it is too wide."""
+    """Formats the matrix of an edge probe, or its upper left corner if it is too wide."""
     form = FORMS[probe.location, probe.kind]
     cells = [[form(x, -1) for x in row] for row in reading]
     wide = max(len(str(len(cells) - 1)), *(len(text) for row in cells for text in row)) + 1
@@ -182,4 +183,4 @@ def _changed_entries(probe: Probe, now: np.ndarray, old: np.ndarray, layout: Lay
         return [f"  {probe.name}  {layout.faint('no change')}"]
     texts = [f"({i},{j}) {form(old[i, j], -1)} → {form(now[i, j], -1)}" for i, j in places]
     items = [(len(text) + 1, layout.changed(text)) for text in texts]
-    return [layout.name(probe.name, True, 0), *flow(items, "      ", layout.width, _MOST_LINES)]
+    return [layout.name(probe.name, True, 0), *flow(items, "      ", layout.width, _MAX_LINES)]
