@@ -1,4 +1,4 @@
-"""Time chunks: predictions and losses are those of whole traces; lanes lose no step of a trace."""
+"""Time chunks: predictions and losses equal those of whole traces; chunked streams contain every step once."""
 
 import dataclasses
 import functools
@@ -33,7 +33,7 @@ def assert_same(first, second):
 
 
 class Network:
-    """A network of one task with random parameters, so that nothing is zero by chance."""
+    """A network of one task with random parameters, so that no output is trivially zero."""
 
     def __init__(self, name, processor, **options):
         self.name, self.spec = name, TRANSFORMS.spec(ALGORITHMS[name])
@@ -54,12 +54,15 @@ class Network:
         return self._apply(self.params, None, task=self.name, batch=batch, chunk_carry=chunk_carry)
 
     def by_chunks(self, batch, length):
-        """Predictions of all chunks of whole traces, one after another."""
-        chunk_carry, found = self.model.initial_chunk_carry(self.name, slice_chunk(batch, 0, length)), []
+        """Predictions of all chunks of whole traces, in order."""
+        chunk_carry, predictions = (
+            self.model.initial_chunk_carry(self.name, slice_chunk(batch, 0, length)),
+            [],
+        )
         for first in range(0, batch.num_steps - 1, length):
-            found.append(self(slice_chunk(batch, first, length), chunk_carry))
-            chunk_carry = found[-1].chunk_carry
-        return found
+            predictions.append(self(slice_chunk(batch, first, length), chunk_carry))
+            chunk_carry = predictions[-1].chunk_carry
+        return predictions
 
 
 NETWORKS = [
@@ -74,7 +77,7 @@ NETWORKS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "processor", "options"), NETWORKS, ids=lambda value: str(value))
-def test_chunk_after_chunk_predicts_what_the_whole_predicts(name, processor, options):
+def test_predictions_of_chunks_equal_those_of_whole_traces(name, processor, options):
     network, batch = Network(name, processor, **options), batch_of(name)
     whole = network(batch)
     close = functools.partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5)
@@ -98,7 +101,7 @@ def test_chunk_after_chunk_predicts_what_the_whole_predicts(name, processor, opt
         *(pytest.param(*case, marks=pytest.mark.slow) for case in (("bfs", 16), ("insertion_sort", 2))),
     ],
 )
-def test_losses_of_chunks_are_shares_of_those_of_the_whole(task, length):
+def test_losses_of_chunks_sum_to_those_of_whole_traces(task, length):
     network, batch = Network(task, "mpnn"), batch_of(task, count=4)
     counts = functools.partial(loss_counts, network.model.config, network.spec)
     losses_of = jax.jit(functools.partial(losses_by_probe, network.spec))
@@ -118,7 +121,7 @@ def test_losses_of_chunks_are_shares_of_those_of_the_whole(task, length):
         np.testing.assert_allclose(sums[name], value, rtol=1e-4, err_msg=name)
 
 
-def test_what_a_lane_begins_anew_owes_nothing_to_the_trace_before():
+def test_new_traces_do_not_depend_on_the_chunk_carry():
     network = Network("insertion_sort", "mpnn", lstm=True)
     batch = batch_of("insertion_sort")
     chunk = slice_chunk(batch, 0, 4)
@@ -128,19 +131,19 @@ def test_what_a_lane_begins_anew_owes_nothing_to_the_trace_before():
         *map(jax.tree.leaves, (network(chunk, initial_chunk_carry), network(chunk, noise))), strict=True
     ):
         np.testing.assert_array_equal(first, second)
-    behind = dataclasses.replace(chunk, offsets=np.array([0, 1, 0], np.int32))
-    outputs = [network(behind, chunk_carry).outputs["pred"] for chunk_carry in (initial_chunk_carry, noise)]
+    continued = dataclasses.replace(chunk, offsets=np.array([0, 1, 0], np.int32))
+    outputs = [network(continued, carry).outputs["pred"] for carry in (initial_chunk_carry, noise)]
     assert [bool((outputs[0][row] == outputs[1][row]).all()) for row in range(BATCH)] == [True, False, True]
 
 
-def test_chunks_need_the_steps_of_the_trace():
+def test_chunks_need_termination_from_the_trace():
     network = Network("minimum", "mpnn", termination=Budget())
     with pytest.raises(ValueError, match="time chunks require the termination FromTrace, got Budget"):
         network(slice_chunk(batch_of("minimum"), 0, 4))
 
 
 # ---------------------------------------------------------------------------------------------------
-# Lanes
+# Chunked streams
 
 
 def series(name, size):
@@ -156,7 +159,7 @@ def series(name, size):
 
 @pytest.mark.parametrize("name", ["bfs", "quickselect", "segments_intersect"])
 @given(length=st.integers(1, 9), batch_size=st.integers(1, 4))
-def test_a_lane_shows_every_step_of_every_trace_once(name, length, batch_size):
+def test_chunked_stream_contains_every_step_of_every_trace_once(name, length, batch_size):
     source, whole = series(name, 6)
     chunks = ChunkedStream(source, batch_size, length)
     probe = next(iter(whole.hints))
@@ -165,16 +168,16 @@ def test_a_lane_shows_every_step_of_every_trace_once(name, length, batch_size):
         chunk = chunks.chunk(number)
         assert chunk.num_steps == length + 1
         for row in range(batch_size):
-            found = [
+            matches = [
                 index
                 for index in range(60)
                 if (whole.inputs["pos"][index] == chunk.inputs["pos"][row]).all()
                 and all((whole.inputs[key][index] == chunk.inputs[key][row]).all() for key in whole.inputs)
             ]
             offset = int(chunk.offsets[row])
-            candidates = [index for index in found if index not in order or taken[row][-1:] == [index]]
+            candidates = [index for index in matches if index not in order or taken[row][-1:] == [index]]
             index = candidates[0] if offset == 0 else taken[row][-1]
-            assert index in found
+            assert index in matches
             if offset == 0:
                 order.append(index)
             taken[row].append(index)
@@ -192,7 +195,7 @@ def quickselects(first, count):
 
 
 @given(numbers=st.lists(st.integers(0, 150), min_size=1, max_size=4))
-def test_a_chunk_is_found_by_its_number(numbers):
+def test_chunks_can_be_accessed_in_any_order(numbers):
     chunks = ChunkedStream(quickselects, 2, 3)
     for number in numbers:
         assert_same(chunks.chunk(number), ChunkedStream(quickselects, 2, 3).chunk(number))
@@ -203,21 +206,21 @@ def chunked_stream(process=0, num_processes=1, sizes=(4, 7, 4)):
     return TrainingStream(tasks, 4, 0, process, num_processes, chunk_length=5)
 
 
-def test_sizes_that_come_twice_share_a_lane():
+def test_steps_with_the_same_size_share_a_stream():
     stream = chunked_stream()
     keys = [stream.stream_key(step) for step in range(12)]
     assert keys == ["bfs/4", "quickselect/4", "bfs/7", "quickselect/7", "bfs/4", "quickselect/4"] * 2
     task = stream.tasks[0]
-    assert [task.stream_step(turn) for turn in range(7)] == [0, 0, 1, 2, 1, 3, 4]
+    assert [task.stream_step(task_step) for task_step in range(7)] == [0, 0, 1, 2, 1, 3, 4]
     again = chunked_stream(sizes=(4,))
-    for turn, step in enumerate([0, 4, 6, 10]):
+    for task_step, step in enumerate([0, 4, 6, 10]):
         for one, other in zip(
-            *map(jax.tree.leaves, (stream.batch(step), again.batch(2 * turn))), strict=True
+            *map(jax.tree.leaves, (stream.batch(step), again.batch(2 * task_step))), strict=True
         ):
             np.testing.assert_array_equal(one, other)
 
 
-def test_shares_of_processes_are_the_chunk():
+def test_shares_of_processes_make_up_the_chunk():
     whole = chunked_stream()
     shares = [chunked_stream(process, 2) for process in range(2)]
     for step in range(20):
@@ -229,13 +232,13 @@ def test_shares_of_processes_are_the_chunk():
             np.testing.assert_array_equal(np.concatenate([part.hints[name] for part in parts], axis=1), value)
 
 
-def test_chunks_have_one_shape_a_lane():
+def test_chunks_of_a_stream_have_one_shape():
     stream = chunked_stream()
     examples = stream.chunk_examples()
     assert list(examples) == ["bfs/4", "bfs/7", "quickselect/4", "quickselect/7"]
     for step in range(24):
-        wanted, found = examples[stream.stream_key(step)], stream.batch(step)
-        assert jax.tree.map(np.shape, wanted) == jax.tree.map(np.shape, found)
+        example, batch = examples[stream.stream_key(step)], stream.batch(step)
+        assert jax.tree.map(np.shape, example) == jax.tree.map(np.shape, batch)
     assert TrainingStream(stream.tasks, 4, 0).chunk_examples() == {}
     assert {name: batch.lengths.shape for name, batch in stream.examples().items()} == {
         "bfs": (4,),

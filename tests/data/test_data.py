@@ -1,4 +1,4 @@
-"""Batches: transforms equal to dm-clrs's, padding that can be undone, a stream without state."""
+"""Training data: transforms equal to dm-clrs's, lossless padding, a stateless stream."""
 
 import dataclasses
 import itertools
@@ -37,11 +37,11 @@ from nar.specs import Kind, Location, Spec
 from nar.traces import TraceBatch, clrs30_sample, sample_traces
 
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
-quickly_of_each_kind = pytest.mark.parametrize(
+every_algorithm_mostly_slow = pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name not in tasks.COVERING)) for name in nar.ALGORITHMS],
 )
-every_official_algorithm = pytest.mark.parametrize(
+every_dm_clrs_algorithm = pytest.mark.parametrize(
     "name", [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
 )
 SIZE = 6
@@ -50,7 +50,7 @@ STAGES = ("inputs", "hints", "outputs")
 
 
 def leaves(batch):
-    """All arrays of a batch, by where they are."""
+    """All arrays of a batch, by path."""
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(batch)}
 
 
@@ -79,7 +79,7 @@ def raw(name, count=COUNT, seed=0):
 
 
 class Uniforms:
-    """A generator of random numbers that gives what it is told."""
+    """A random generator that returns given numbers."""
 
     def __init__(self, numbers):
         self._numbers = numbers
@@ -89,8 +89,8 @@ class Uniforms:
         return self._numbers
 
 
-def their_transforms(name, uniforms, cyclic):
-    """Spec and batch after all transforms of dm-clrs, as its training example chains them."""
+def dm_clrs_transforms(name, uniforms, cyclic):
+    """Spec and batch after all transforms of dm-clrs, in the order of its training example."""
     with oracle.relaxed():
         sampler, spec = oracle.samplers.build_sampler(name, COUNT, length=size_of(name), seed=1)
         stream = iter([sampler.next()])
@@ -102,14 +102,14 @@ def their_transforms(name, uniforms, cyclic):
         return spec, next(stream)
 
 
-@every_official_algorithm
+@every_dm_clrs_algorithm
 @pytest.mark.parametrize(("randomly", "cyclic"), [(True, True), (False, False)])
-def test_transforms_are_those_of_dm_clrs(name, randomly, cyclic):
+def test_transforms_equal_dm_clrs(name, randomly, cyclic):
     algorithm = nar.ALGORITHMS[name]
     traces = clrs30_sample(name, size_of(name), COUNT, 1)
     uniforms = np.random.default_rng(0).random(traces.inputs["pos"].shape) if randomly else None
     transforms = Transforms(cyclic_permutations=cyclic)
-    spec, feedback = their_transforms(name, uniforms, cyclic)
+    spec, feedback = dm_clrs_transforms(name, uniforms, cyclic)
 
     rows = {
         p.name: (p.stage.value, p.location.value, p.kind.value) for p in transforms.spec(algorithm).values()
@@ -129,7 +129,7 @@ def test_transforms_are_those_of_dm_clrs(name, randomly, cyclic):
 
 
 @every_algorithm
-def test_a_transformed_batch_fits_the_transformed_spec(name):
+def test_transformed_batch_matches_the_transformed_spec(name):
     algorithm, transforms = nar.ALGORITHMS[name], Transforms()
     spec = transforms.spec(algorithm)
     batch = transforms.apply(algorithm, raw(name))
@@ -144,33 +144,33 @@ def test_a_transformed_batch_fits_the_transformed_spec(name):
 
 
 @every_algorithm
-def test_transforms_can_be_left_out(name):
+def test_transforms_can_be_disabled(name):
     algorithm = nar.ALGORITHMS[name]
-    nothing = Transforms(random_positions=False, fixed_hints_as_inputs=False, cyclic_permutations=False)
+    disabled = Transforms(random_positions=False, fixed_hints_as_inputs=False, cyclic_permutations=False)
     uniforms = np.random.default_rng(0).random(raw(name).inputs["pos"].shape)
-    assert_same(nothing.apply(algorithm, raw(name), uniforms), raw(name))
-    kinds = {probe.kind for probe in nothing.spec(algorithm).values()}
+    assert_same(disabled.apply(algorithm, raw(name), uniforms), raw(name))
+    kinds = {probe.kind for probe in disabled.spec(algorithm).values()}
     assert not kinds & {Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER}
-    assert list(nothing.spec(algorithm)) == list(algorithm.spec)
+    assert list(disabled.spec(algorithm)) == list(algorithm.spec)
 
 
 @every_algorithm
-def test_transforms_leave_the_traces_as_they_are(name):
+def test_transforms_do_not_modify_their_input(name):
     traces = raw(name)
     Transforms().apply(nar.ALGORITHMS[name], traces, np.zeros(traces.inputs["pos"].shape))
     assert_same(traces, raw(name))
 
 
 @every_algorithm
-def test_fixed_hints_are_fixed(name):
+def test_fixed_hints_never_change(name):
     traces = raw(name, count=20)
     for hint in nar.ALGORITHMS[name].fixed_hints:
         for index in range(traces.batch_size):
-            shown = traces.trace(index).hints[hint]
-            np.testing.assert_array_equal(shown, np.broadcast_to(shown[0], shown.shape))
+            value = traces.trace(index).hints[hint]
+            np.testing.assert_array_equal(value, np.broadcast_to(value[0], value.shape))
 
 
-def test_positions_of_two_strings_are_sorted_apart():
+def test_positions_of_two_strings_are_sorted_separately():
     traces = raw("lcs_length")
     second = traces.inputs["string"][0].argmax()
     uniforms = np.linspace(1, 0, traces.inputs["pos"].size, endpoint=False).reshape(COUNT, -1)
@@ -181,7 +181,7 @@ def test_positions_of_two_strings_are_sorted_apart():
     np.testing.assert_array_equal(np.sort(pos), np.sort(uniforms))
 
 
-def test_positions_of_needles_of_several_lengths():
+def test_random_positions_with_needles_of_different_lengths():
     traces = sample_traces("kmp_matcher", 20, 40, 0, length_needle=-8)
     needles = traces.inputs["string"].argmax(axis=1)
     assert set(needles) == set(range(12, 20))
@@ -202,7 +202,7 @@ def test_cyclic_predecessors(order, num_nodes):
     np.testing.assert_array_equal(cyclic.sum(axis=1), 1)
     np.testing.assert_array_equal(cyclic.sum(axis=2), 1)
     np.testing.assert_array_equal(np.flatnonzero(first[0]), order[:1])
-    # Walking back from the last node passes all others, in reverse order, and comes back to it.
+    # Walking back from the last node visits all others in reverse order and returns to it.
     walk = [order[-1]]
     for _ in range(num_nodes):
         walk.append(int(cyclic[0, walk[-1]].argmax()))
@@ -211,7 +211,7 @@ def test_cyclic_predecessors(order, num_nodes):
 
 
 def test_only_outputs_become_cyclic():
-    """A permutation among the hints is a pointer, in the spec as in the batch."""
+    """A permutation hint becomes a plain pointer, both in the spec and in the batch."""
     sorting = nar.ALGORITHMS["insertion_sort"]
     probes = [
         dataclasses.replace(probe, kind=Kind.SHOULD_BE_PERMUTATION) if probe.name == "pred_h" else probe
@@ -290,7 +290,7 @@ def test_pad_batch(name, nodes_padded):
     assert_same(take(padded, slice(COUNT)), traces)
 
 
-def test_pad_batch_to_fewer():
+def test_pad_batch_rejects_a_smaller_size():
     with pytest.raises(ValueError, match=f"cannot pad {COUNT} traces to {COUNT - 1}"):
         pad_batch(raw("bfs"), COUNT - 1)
 
@@ -318,7 +318,7 @@ def test_batches_are_pytrees():
 
 
 @every_algorithm
-def test_a_batch_is_a_function_of_its_step(name):
+def test_batches_can_be_accessed_in_any_order(name):
     task = task_of(name, sizes=[5, 7])
     stream = TrainingStream([task], batch_size=4, seed=3)
     in_order = [stream.batch(step) for step in range(4)]
@@ -327,7 +327,7 @@ def test_a_batch_is_a_function_of_its_step(name):
         assert_same(another.batch(step), in_order[step])
 
 
-def test_batches_of_other_steps_and_seeds_differ():
+def test_batches_differ_between_steps_and_seeds():
     def keys(seed, step):
         return TrainingStream([task_of("insertion_sort")], 4, seed).batch(step).inputs
 
@@ -338,8 +338,8 @@ def test_batches_of_other_steps_and_seeds_differ():
 
 
 @pytest.mark.parametrize("num_processes", [2, 4])
-@quickly_of_each_kind
-def test_shares_of_processes_are_the_batch(name, num_processes):
+@every_algorithm_mostly_slow
+def test_shares_of_processes_make_up_the_batch(name, num_processes):
     task = task_of(name, sizes=[7])
 
     def stream(process, of):
@@ -347,7 +347,7 @@ def test_shares_of_processes_are_the_batch(name, num_processes):
 
     whole = stream(0, 1).batch(5)
     shares = [stream(process, num_processes).batch(5) for process in range(num_processes)]
-    # All have the same shape, even where the longest trace of a share would fit a smaller bucket.
+    # All shares have the same shape, even if the longest trace of one would fit a smaller bucket.
     assert {share.num_steps for share in shares} == {whole.num_steps}
 
     def concatenate(stage, axis):
@@ -359,7 +359,7 @@ def test_shares_of_processes_are_the_batch(name, num_processes):
     assert_same(joined, whole)
 
 
-def test_tasks_and_sizes_take_turns():
+def test_tasks_are_round_robin_and_sizes_cycle():
     tasks = [task_of("bfs", [4, 5, 6]), task_of("minimum", [8, 9])]
     stream = TrainingStream(tasks, batch_size=2, seed=0)
     task_schedule = [
@@ -373,12 +373,12 @@ def test_tasks_and_sizes_take_turns():
     assert task_schedule == list(expected)
 
 
-def test_problem_options_and_transforms_reach_the_batch():
-    alone = task_of("bfs", problem_options={"p": 0.0}, transforms=Transforms(random_positions=False))
-    batch = TrainingStream([alone], 4, 0).batch(0)
+def test_problem_options_and_transforms_apply_to_batches():
+    task = task_of("bfs", problem_options={"p": 0.0}, transforms=Transforms(random_positions=False))
+    batch = TrainingStream([task], 4, 0).batch(0)
     np.testing.assert_array_equal(batch.inputs["adj"], np.broadcast_to(np.eye(5), (4, 5, 5)))
     np.testing.assert_array_equal(batch.inputs["pos"], np.broadcast_to(np.arange(5) / 5, (4, 5)))
-    assert alone.spec == Transforms().spec(nar.ALGORITHMS["bfs"])
+    assert task.spec == Transforms().spec(nar.ALGORITHMS["bfs"])
 
 
 @every_algorithm
@@ -390,23 +390,23 @@ def test_batches_are_padded_to_buckets(name):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Parts: traces of about the same length
+# Micro-batches
 
 
 @pytest.mark.parametrize(
     ("batch_size", "num_nodes", "expected"),
     [(32, 4, 1), (32, 7, 1), (32, 11, 2), (32, 13, 2), (32, 16, 4), (32, 64, 32), (30, 16, 2), (1, 64, 1)],
 )
-def test_parts_by_shape(batch_size, num_nodes, expected):
+def test_number_of_automatic_microbatches(batch_size, num_nodes, expected):
     batch = task_of("minimum", sizes=(num_nodes,)).zero_traces(num_nodes, batch_size)
     assert count_microbatches(batch, AUTO_MICROBATCHES) == expected
     assert count_microbatches(batch, 3) == 3
 
 
 @every_algorithm
-def test_a_dealt_batch_has_the_same_traces(name):
+def test_grouping_by_length_keeps_the_traces(name):
     task = task_of(name, sizes=(5,))
-    plain, dealt = (TrainingStream([task], 12, 0, num_microbatches=parts).batch(0) for parts in (1, 3))
+    plain, grouped = (TrainingStream([task], 12, 0, num_microbatches=count).batch(0) for count in (1, 3))
     rows = [
         sorted(
             tuple(
@@ -416,14 +416,14 @@ def test_a_dealt_batch_has_the_same_traces(name):
             )
             for row in range(12)
         )
-        for batch in (plain, dealt)
+        for batch in (plain, grouped)
     ]
     assert rows[0] == rows[1]
-    for part in range(2):
-        assert dealt.lengths[part::3].max() <= dealt.lengths[part + 1 :: 3].min()
+    for index in range(2):
+        assert grouped.lengths[index::3].max() <= grouped.lengths[index + 1 :: 3].min()
 
 
-def test_shares_of_processes_have_all_parts():
+def test_shares_of_processes_have_all_microbatches():
     task = task_of("bfs", sizes=(16,))
     whole = TrainingStream([task], 16, 0, num_microbatches=4).batch(0)
     shares = [TrainingStream([task], 16, 0, process, 2, num_microbatches=4).batch(0) for process in range(2)]
@@ -431,7 +431,7 @@ def test_shares_of_processes_have_all_parts():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Shapes, and the first batch
+# Example batches, and the first batch
 
 
 @every_algorithm
@@ -444,48 +444,49 @@ def test_examples_have_the_shapes_of_batches(name):
     )
 
 
-class Drawn:
-    """A stream that notes who asks."""
+class RecordingStream:
+    """A stream that records each request: step, and whether it came from the main thread."""
 
     def __init__(self, error=None):
-        self.asked, self.error = [], error
+        self.requests, self.error = [], error
 
     def batch(self, step):
         time.sleep(0.05)
-        self.asked.append((step, threading.current_thread() is threading.main_thread()))
+        self.requests.append((step, threading.current_thread() is threading.main_thread()))
         if self.error:
             raise self.error
 
 
 @pytest.mark.parametrize("error", [None, ValueError("no batch")])
-def test_the_first_batch_is_drawn_beside_something_else(error):
-    stream = Drawn(error)
+def test_prefetch_first_batch_runs_in_a_thread(error):
+    stream = RecordingStream(error)
     with prefetch_first_batch(stream):
-        assert not stream.asked
-    assert stream.asked == [(0, False)]
+        assert not stream.requests
+    assert stream.requests == [(0, False)]
 
 
 # ---------------------------------------------------------------------------------------------------
-# Pools: batches of traces of about the same length
+# Pools
 
 
 POOLED = 4
 
 
-def pooled(name, seed=0, sizes=(5, 7), num_pooled=POOLED, **options):
+def pooled_stream(name, seed=0, sizes=(5, 7), num_pooled=POOLED, **options):
     task = task_of(name, sizes=sizes, transforms=Transforms(random_positions=False))
     return TrainingStream([task], batch_size=4, seed=seed, pooled_batches=num_pooled, **options)
 
 
-def steps_in_vain(batches):
+def wasted_steps(batches):
+    """Share of the network steps that are computed after the end of a trace."""
     needed = sum(np.maximum(batch.lengths - 1, 1).sum() for batch in batches)
     return 1 - needed / sum(max(batch.lengths.max() - 1, 1) * batch.batch_size for batch in batches)
 
 
-@quickly_of_each_kind
-def test_a_pool_has_the_traces_of_its_batches(name):
-    apart = [pooled(name, num_pooled=1).batch(step) for step in range(2 * POOLED)]
-    dealt = [pooled(name).batch(step) for step in range(2 * POOLED)]
+@every_algorithm_mostly_slow
+def test_pooling_keeps_the_traces(name):
+    separate = [pooled_stream(name, num_pooled=1).batch(step) for step in range(2 * POOLED)]
+    joint = [pooled_stream(name).batch(step) for step in range(2 * POOLED)]
     for size in range(2):
         rows = [
             sorted(
@@ -493,14 +494,14 @@ def test_a_pool_has_the_traces_of_its_batches(name):
                 for batch in batches[size::2]
                 for row in range(batch.batch_size)
             )
-            for batches in (apart, dealt)
+            for batches in (separate, joint)
         ]
         np.testing.assert_array_equal(*rows)
-    assert steps_in_vain(dealt) <= steps_in_vain(apart)
+    assert wasted_steps(joint) <= wasted_steps(separate)
 
 
-def test_traces_of_a_pool_are_dealt_by_length():
-    batches = [pooled("mst_kruskal", sizes=(7,)).batch(step) for step in range(3 * POOLED)]
+def test_traces_of_a_pool_are_batched_by_length():
+    batches = [pooled_stream("mst_kruskal", sizes=(7,)).batch(step) for step in range(3 * POOLED)]
     orders = []
     for first in range(0, len(batches), POOLED):
         pool = sorted(batches[first : first + POOLED], key=lambda batch: batch.lengths.sum())
@@ -508,38 +509,38 @@ def test_traces_of_a_pool_are_dealt_by_length():
             assert shorter.lengths.max() <= longer.lengths.min()
         assert len({batch.num_steps for batch in pool}) == 1
         orders.append([int(batch.lengths.max()) for batch in batches[first : first + POOLED]])
-    # They come in an order of chance.
+    # The batches of a pool are in random order.
     assert any(order != sorted(order) for order in orders)
 
 
 @pytest.mark.parametrize("name", ["bfs", "insertion_sort", "naive_string_matcher"])
-def test_a_pooled_batch_is_a_function_of_its_step(name):
-    in_order = [pooled(name).batch(step) for step in range(3 * POOLED)]
-    stream = pooled(name)
+def test_pooled_batches_can_be_accessed_in_any_order(name):
+    in_order = [pooled_stream(name).batch(step) for step in range(3 * POOLED)]
+    stream = pooled_stream(name)
     for step in (7, 0, 11, 3, 10, 1):
         assert_same(stream.batch(step), in_order[step])
-        shares = [pooled(name, process=process, num_processes=2).batch(step) for process in range(2)]
+        shares = [pooled_stream(name, process=process, num_processes=2).batch(step) for process in range(2)]
         assert len({share.num_steps for share in shares}) == 1
         lengths = np.concatenate([share.lengths for share in shares])
         np.testing.assert_array_equal(lengths, in_order[step].lengths)
 
 
-def test_one_batch_is_no_pool():
-    stream, task = pooled("insertion_sort", num_pooled=1), task_of("insertion_sort", sizes=(5, 7))
+def test_pools_of_one_batch_are_not_sorted():
+    stream, task = pooled_stream("insertion_sort", num_pooled=1), task_of("insertion_sort", sizes=(5, 7))
     for step in range(4):
         traces = task.draw(task.size(step), 0, step * 4, 4)
         np.testing.assert_array_equal(stream.batch(step).inputs["key"], traces.inputs["key"])
 
 
 @pytest.mark.parametrize("sizes", [(5,), (5, 7), (5, 5, 7), (7, 5, 7, 4, 5)])
-def test_turns_of_a_size(sizes):
+def test_task_step_inverts_stream_step(sizes):
     task = task_of("bfs", sizes=sizes)
     for step in range(12):
         assert task.task_step(task.size(step), task.stream_step(step)) == step
 
 
 @pytest.mark.parametrize("depth", [1, 3, 100])
-def test_prefetch_gives_the_stream_in_order(depth):
+def test_prefetch_yields_batches_in_order(depth):
     stream = TrainingStream([task_of("bfs"), task_of("minimum")], 2, 0)
     batches = list(prefetch(stream, 3, 9, depth))
     assert len(batches) == 6
@@ -549,7 +550,7 @@ def test_prefetch_gives_the_stream_in_order(depth):
 
 
 class FailsAt:
-    """A stream that breaks at one step."""
+    """A stream that raises an error at one step."""
 
     task_schedule = TaskSchedule([1.0])
 
@@ -569,7 +570,7 @@ def test_prefetch_raises_at_the_step_that_failed():
         next(batches)
 
 
-def test_prefetch_ends_its_thread_when_nobody_listens():
+def test_closing_prefetch_ends_its_thread():
     before = set(threading.enumerate())
     batches = prefetch(FailsAt(None), 0, 10**9)
     assert next(batches) == 0
@@ -592,12 +593,12 @@ def test_prefetch_ends_its_thread_when_nobody_listens():
         ({"pooled_batches": 2.0}, r"pooled_batches must be an integer of at least 1, got 2\.0"),
     ],
 )
-def test_bad_streams(options, message):
+def test_invalid_stream_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         TrainingStream(**{"tasks": [task_of("bfs")], "batch_size": 4, "seed": 0, **options})
 
 
-def test_prefetch_needs_depth():
+def test_prefetch_rejects_depth_zero():
     stream = TrainingStream([task_of("bfs")], 2, 0)
     with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
         next(prefetch(stream, 0, 2, depth=0))
@@ -611,6 +612,6 @@ def test_prefetch_needs_depth():
         ({"sizes": (4,), "problem_options": {"low": 1}}, "bfs: unknown problem option 'low'; known: p"),
     ],
 )
-def test_bad_tasks(options, message):
+def test_invalid_tasks(options, message):
     with pytest.raises(ValueError, match=message):
         task_of("bfs", **options)

@@ -1,4 +1,4 @@
-"""Whose turn it is: shares by weight, no streaks, changes that a resumed run makes again."""
+"""Task schedule: shares by weight, no streaks, weight changes that survive a restart."""
 
 import json
 
@@ -24,16 +24,16 @@ def test_equal_weights_are_round_robin(weight, count):
 
 
 @given(weights=WEIGHTS)
-def test_shares_are_those_of_the_weights_in_each_period_and_never_far_off(weights):
+def test_steps_per_task_are_proportional_to_the_weights(weights):
     task_schedule, total = TaskSchedule(weights), sum(weights)
-    numbers = [0] * len(weights)
+    counts = [0] * len(weights)
     for step in range(3 * total):
-        task, number = task_schedule(step)
-        assert number == numbers[task]
-        numbers[task] += 1
+        task, task_step = task_schedule(step)
+        assert task_step == counts[task]
+        counts[task] += 1
         for index, weight in enumerate(weights):
-            assert abs(numbers[index] - (step + 1) * weight / total) < len(weights)
-    assert numbers == [3 * weight for weight in weights]
+            assert abs(counts[index] - (step + 1) * weight / total) < len(weights)
+    assert counts == [3 * weight for weight in weights]
 
 
 def test_no_task_has_a_streak():
@@ -42,22 +42,22 @@ def test_no_task_has_a_streak():
 
 @given(
     changes=st.lists(st.tuples(st.integers(0, 9), WEIGHTS), max_size=4),
-    ahead=st.lists(st.integers(0, 60), max_size=5),
+    lookahead=st.lists(st.integers(0, 60), max_size=5),
 )
-def test_changes_go_on_counting_and_are_saved_in_the_state_dict(changes, ahead):
+def test_weight_changes_keep_the_counts_and_are_saved_in_the_state_dict(changes, lookahead):
     assume(all(any([*weights, 1, 1, 1][:3]) for _, weights in changes))
-    task_schedule, step, numbers = TaskSchedule([1, 1, 1]), 0, [0, 0, 0]
+    task_schedule, step, counts = TaskSchedule([1, 1, 1]), 0, [0, 0, 0]
 
-    def take(task_schedule, steps):
+    def check_counts(task_schedule, steps):
         for step in steps:
-            task, number = task_schedule(step)
-            assert number == numbers[task]
-            numbers[task] += 1
+            task, task_step = task_schedule(step)
+            assert task_step == counts[task]
+            counts[task] += 1
 
     for wait, weights in changes:
-        for later in ahead:
-            task_schedule(step + later)  # what is asked ahead changes nothing
-        take(task_schedule, range(step, step + wait))
+        for later in lookahead:
+            task_schedule(step + later)  # looking ahead changes nothing
+        check_counts(task_schedule, range(step, step + wait))
         step += wait
         last = task_schedule(step - 1) if step else None
         task_schedule.set_weights(step, [*weights, 1, 1, 1][:3])
@@ -66,7 +66,7 @@ def test_changes_go_on_counting_and_are_saved_in_the_state_dict(changes, ahead):
     resumed.load_state_dict(json.loads(json.dumps(task_schedule.state_dict())))
     later = range(step, step + 40)
     assert [resumed(step) for step in later] == [task_schedule(step) for step in later]
-    take(resumed, later)
+    check_counts(resumed, later)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_changes_go_on_counting_and_are_saved_in_the_state_dict(changes, ahead):
         ([0, 0.0], "at least one sampling weight must be positive"),
     ],
 )
-def test_bad_weights(weights, message):
+def test_invalid_weights(weights, message):
     with pytest.raises(ValueError, match=message):
         TaskSchedule(weights)
     task_schedule = TaskSchedule([1] * len(weights))
@@ -88,23 +88,23 @@ def test_bad_weights(weights, message):
         task_schedule.set_weights(0, weights)
 
 
-def test_all_tasks_need_a_weight():
+def test_number_of_weights_must_match_the_tasks():
     with pytest.raises(ValueError, match="expected 2 sampling weights, got 1"):
         TaskSchedule([1, 1]).set_weights(0, [1])
 
 
-def test_batches_made_before_a_change_are_made_anew():
+def test_prefetched_batches_are_regenerated_after_a_weight_change():
     def stream():
         return TrainingStream([Task(ALGORITHMS[name], (4,)) for name in ("bfs", "minimum")], 2, seed=0)
 
-    ahead, names = stream(), []
-    for step, batch in enumerate(prefetch(ahead, 0, 12, depth=4)):
-        task = ahead.task(step)
+    prefetched, names = stream(), []
+    for step, batch in enumerate(prefetch(prefetched, 0, 12, depth=4)):
+        task = prefetched.task(step)
         names.append(task.name)
         assert set(batch.outputs) == {probe.name for probe in task.spec.outputs}
         if step == 3:
-            ahead.task_schedule.set_weights(4, [0, 1])
+            prefetched.task_schedule.set_weights(4, [0, 1])
         if step == 7:
-            ahead.task_schedule.set_weights(8, [1, 0])
+            prefetched.task_schedule.set_weights(8, [1, 0])
     assert names == ["bfs", "minimum"] * 2 + ["minimum"] * 4 + ["bfs"] * 4
-    assert [ahead.task_schedule(step).task_step for step in range(8, 12)] == [2, 3, 4, 5]
+    assert [prefetched.task_schedule(step).task_step for step in range(8, 12)] == [2, 3, 4, 5]
