@@ -1,4 +1,4 @@
-"""Builds the reference from docstrings: a page for each room of nar, with what it is known for outside.
+"""Builds the API reference from docstrings: one page per package of nar, with its exported names.
 
 python docs/reference.py site
 """
@@ -14,14 +14,14 @@ import nar
 
 
 def rooms() -> list[str]:
-    """Modules that are rooms, or rooms within rooms: what they export is their public face."""
-    found = pkgutil.walk_packages(nar.__path__, "nar.")
-    return ["nar", *(one.name for one in found if one.ispkg or one.name.count(".") == 1)]
+    """Names of nar's packages and top-level modules, whose exports are the public API."""
+    modules = pkgutil.walk_packages(nar.__path__, "nar.")
+    return ["nar", *(module.name for module in modules if module.ispkg or module.name.count(".") == 1)]
 
 
 def main(folder: pathlib.Path) -> None:
-    """Writes the pages."""
-    # It is loaded when it is first used; pdoc looks at what is loaded.
+    """Writes the pages to `folder`."""
+    # PROCESSORS is imported lazily; pdoc only sees what has been imported.
     vars(nar)["PROCESSORS"] = nar.PROCESSORS
     pdoc.render.configure(docformat="google")
     pdoc.pdoc(*rooms(), output_directory=folder)
