@@ -1,4 +1,4 @@
-"""Checkpoints: what is kept, and that none is believed which is not as it was written."""
+"""Checkpoints: retention, and detection of damage."""
 
 import functools
 import pathlib
@@ -38,7 +38,7 @@ def copy(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "copy")
 
 
-def test_last_two_and_best_are_kept(saved):
+def test_last_two_and_best_checkpoints_are_kept(saved):
     checkpoints = Checkpoints(saved, read_only=True)
     assert checkpoints.steps == [2, 4, 5]
     best, last = checkpoints.restore_best(small_state(0)), checkpoints.restore_last(small_state(0))
@@ -47,14 +47,14 @@ def test_last_two_and_best_are_kept(saved):
     assert last.metadata == {"seconds": 5}
 
 
-def test_latest_of_equally_good_checkpoints_is_best(tmp_path):
+def test_latest_of_tied_checkpoints_is_best(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step in range(1, 6):
         checkpoints.save(small_state(step), 1.0 if step <= 3 else 0.5, {})
     assert int(Checkpoints(tmp_path).restore_best(small_state(0)).state.step) == 3
 
 
-def test_the_last_that_was_scored_is_kept_however_often_a_run_is_interrupted(tmp_path):
+def test_last_scored_checkpoint_is_kept_across_interruptions(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step, score in ((1, 0.9), (2, 0.5), (3, None), (4, None), (5, None)):
         checkpoints.save(small_state(step), score, {})
@@ -62,7 +62,7 @@ def test_the_last_that_was_scored_is_kept_however_often_a_run_is_interrupted(tmp
     assert int(checkpoints.restore_scored(small_state(0)).state.step) == 2
 
 
-def test_a_step_that_was_scored_is_not_saved_again_without_its_score(tmp_path):
+def test_scored_step_is_not_overwritten_without_its_score(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(small_state(1), 0.9, {})
     checkpoints.save(small_state(1), None, {})
@@ -71,7 +71,7 @@ def test_a_step_that_was_scored_is_not_saved_again_without_its_score(tmp_path):
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("name", ["adam", "lion", "sgd"])
-def test_states_of_any_optimizer_and_type(tmp_path, dtype, name):
+def test_round_trip_with_any_optimizer_and_dtype(tmp_path, dtype, name):
     state = small_state(3, dtype, make_optimizer(1e-3, 1.0, ("^b/",), name=name))
     Checkpoints(tmp_path).save(state, 0.5, {})
     restored = Checkpoints(tmp_path).restore(state).state
@@ -80,7 +80,7 @@ def test_states_of_any_optimizer_and_type(tmp_path, dtype, name):
     assert restored.params["a"]["w"].dtype == dtype
 
 
-def test_numpy_alone_reads_a_checkpoint(saved):
+def test_checkpoint_is_readable_with_numpy_alone(saved):
     with np.load(saved / "step_5.npz") as archive:
         assert np.array_equal(archive["params/a/w"], np.arange(5) + 5)
         assert archive["step"] == 5
@@ -90,11 +90,11 @@ def test_numpy_alone_reads_a_checkpoint(saved):
 # Damage
 
 
-@pytest.mark.parametrize("number", [10, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_trials", [10, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_whatever_happens_to_a_checkpoint_it_is_whole_or_skipped(saved, tmp_path, damage, number, caplog):
+def test_damaged_checkpoint_is_skipped(saved, tmp_path, damage, num_trials, caplog):
     skipped, random = 0, np.random.default_rng(0)
-    for trial in range(number):
+    for trial in range(num_trials):
         folder = shutil.copytree(saved, tmp_path / str(trial))
         damage(folder / "step_5.npz", random)
         checkpoints = Checkpoints(folder)
@@ -112,26 +112,25 @@ def test_whatever_happens_to_a_checkpoint_it_is_whole_or_skipped(saved, tmp_path
         else:
             assert step == 5 and not caplog.records
         assert int(Checkpoints(folder).restore(small_state(0)).state.step) == 5
-    # A flipped bit may hit a date in the archive, and bytes behind it mean nothing.
-    assert skipped >= {flipped: number // 2, lengthened: 0}.get(damage, number)
+    # A flipped bit may hit a date in the archive, and bytes after its end do no harm.
+    assert skipped >= {flipped: num_trials // 2, lengthened: 0}.get(damage, num_trials)
 
 
-def test_a_damaged_best_is_not_taken_for_the_best(copy, caplog):
+def test_damaged_checkpoint_is_not_restored_as_best(copy, caplog):
     truncated(copy / "step_2.npz", np.random.default_rng(1))
     checkpoints = Checkpoints(copy, read_only=True)
     assert int(checkpoints.restore_best(small_state(0)).state.step) == 4
     assert checkpoints.steps == [2, 4, 5]
 
 
-def test_parameters_that_do_not_match_their_checksum(copy, monkeypatch):
-    """An archive may be valid and yet not be what was written."""
+def test_checksum_mismatch_in_a_valid_archive_is_detected(copy, monkeypatch):
     monkeypatch.setattr("nar.training.checkpointing.checkpoint_file.digest", lambda content: "0" * 64)
     write_checkpoint(copy / "step_5.npz", {"params/a/w": np.zeros(5)}, {"metadata": {}, "score": None})
     monkeypatch.undo()
     assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 4
 
 
-def test_all_checkpoints_damaged(copy):
+def test_restore_fails_if_all_checkpoints_are_damaged(copy):
     for path in copy.glob("*.npz"):
         path.write_bytes(b"PK")
     checkpoints = Checkpoints(copy)
@@ -140,35 +139,35 @@ def test_all_checkpoints_damaged(copy):
     assert checkpoints.steps == [2, 4, 5]
 
 
-def test_a_checkpoint_of_another_network_is_refused_and_stays(copy):
+def test_checkpoint_of_another_network_is_rejected_and_kept(copy):
     other = small_state(0, optimizer=optax.sgd(0.1))
     with pytest.raises(ValueError, match=r"step_5.npz does not match the run's config.*optimizer/"):
         Checkpoints(copy).restore(other)
     assert Checkpoints(copy).steps == [2, 4, 5]
 
 
-def test_a_checkpoint_that_is_half_written_is_not_there(copy):
+def test_partially_written_checkpoint_is_ignored(copy):
     (copy / ".step_6.npz.123.part").write_bytes((copy / "step_5.npz").read_bytes()[:100])
     assert Checkpoints(copy, read_only=True).steps == [2, 4, 5]
     assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 5
     assert not list(copy.glob(".*"))
 
 
-def test_no_checkpoints(tmp_path):
+def test_restore_without_checkpoints(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.restore(small_state(0)) is None
     with pytest.raises(ValueError, match="there are none"):
         checkpoints.restore_best(small_state(0))
 
 
-def test_a_file_in_place_of_the_folder(tmp_path):
+def test_file_in_place_of_the_folder_is_an_error(tmp_path):
     (tmp_path / "checkpoints").write_text("")
     with pytest.raises(ValueError, match="checkpoints is not a folder"):
         Checkpoints(tmp_path / "checkpoints")
 
 
-def test_checkpoints_of_orbax_are_still_read(tmp_path):
-    """As nar wrote them before: a folder with the state, and two files of JSON."""
+def test_orbax_checkpoints_of_earlier_versions_are_readable(tmp_path):
+    """Each is a folder with the state and two JSON files."""
     ocp = pytest.importorskip("orbax.checkpoint")
     for step, score in ((1, 0.9), (2, -1.0)):
         state = small_state(step)

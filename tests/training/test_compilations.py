@@ -1,4 +1,4 @@
-"""What is compiled in training, and where its seconds go."""
+"""Number of compiled programs in training, and time measurement."""
 
 import contextlib
 import dataclasses
@@ -31,7 +31,7 @@ NUM_STEPS = 4
 
 
 @contextlib.contextmanager
-def counted():
+def counting():
     with contextlib.closing(Compilations()) as compilations:
         yield compilations
 
@@ -41,7 +41,7 @@ def shapes_of(batch):
 
 
 class Run:
-    """A small run of several algorithms and sizes."""
+    """A small run with several algorithms and sizes."""
 
     def __init__(self):
         self.tasks = tuple(Task(ALGORITHMS[name], sizes) for name, sizes in SIZES.items())
@@ -63,10 +63,10 @@ class Run:
 
 
 @pytest.mark.slow
-def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucket():
-    """Ahead or when they are needed; and what is learned does not depend on that."""
-    learned = []
-    for is_ahead in (False, True):
+def test_one_program_is_compiled_per_task_and_size():
+    """Holds with and without background compilation, which does not change the result of training."""
+    digests = []
+    for in_background in (False, True):
         run = Run()
         stream, tasks, devices = run.stream, run.tasks, run.devices
         buckets = {(stream.task(step).name, shapes_of(stream.batch(step))) for step in range(NUM_STEPS)}
@@ -81,17 +81,17 @@ def test_a_run_of_several_algorithms_and_sizes_compiles_a_program_for_each_bucke
         assert compilations.programs["update_state"] == len(SIZES)
         assert compilations.programs["predict"] == 1 == evaluator.num_programs
         assert 0 < compilations.main_thread_seconds <= compilations.seconds
-        assert (compilations.main_thread_seconds < compilations.seconds) == is_ahead
+        assert (compilations.main_thread_seconds < compilations.seconds) == in_background
         assert str(compilations).startswith(
             f"Compiled programs: {len(buckets)} of gradients, {len(SIZES)} of updates, 1 of evaluation, "
         )
-        learned.append(digest(state))
-    assert learned[0] == learned[1]
+        digests.append(digest(state))
+    assert digests[0] == digests[1]
 
 
-def test_an_error_in_compiling_ends_training_at_that_step():
+def test_compilation_error_ends_training_at_that_step():
     tasks = [Task(ALGORITHMS[name], (4,)) for name in ("bfs", "minimum")]
-    stream, taken = TrainingStream(tasks, batch_size=2, seed=0), []
+    stream, steps = TrainingStream(tasks, batch_size=2, seed=0), []
 
     class Broken:
         def programs(self, state, batch, task, stream_key):
@@ -101,7 +101,7 @@ def test_an_error_in_compiling_ends_training_at_that_step():
             return {task: compile} if task == "minimum" else {}
 
     def count(state, batch, task, stream_key):
-        taken.append(task)
+        steps.append(task)
         return dataclasses.replace(state, step=state.step + 1), {"loss": jnp.zeros(())}
 
     state = TrainState({}, (), jnp.zeros((), jnp.int32), jax.random.key(0))
@@ -117,34 +117,34 @@ def test_an_error_in_compiling_ends_training_at_that_step():
             devices=Devices.all(),
             background_compilation=background_compilation,
         )
-    assert taken == ["bfs"]
+    assert steps == ["bfs"]
 
 
-def test_nothing_is_counted_after_the_end():
-    with counted() as compilations:
+def test_counting_stops_when_closed():
+    with counting() as compilations:
         pass
     jax.jit(lambda x: x * 3 + 1)(jnp.ones(7))
     assert not compilations.programs
 
 
-def test_a_program_is_counted_once():
+def test_each_program_is_counted_once():
     def nested(x):
         return jax.jit(lambda y: jnp.sin(y) + 1)(x) * 2
 
     function = jax.jit(nested)
-    with counted() as compilations:
+    with counting() as compilations:
         for _ in range(3):
             function(jnp.ones(5)).block_until_ready()
         function(jnp.ones(6)).block_until_ready()
     assert compilations.programs["nested"] == 2
 
 
-def test_the_clock_knows_what_time_was_spent_on():
-    with counted() as compilations:
+def test_clock_separates_compilation_from_validation():
+    with counting() as compilations:
         clock = Clock(0.0, compilations)
         with clock.measure("seconds_validating"):
             time.sleep(0.05)
-            # Compiling within is no validation.
+            # Compilation within the context does not count as validation.
             compilations.main_thread_seconds += 0.02
         spent = clock.pop_seconds()
         assert spent["seconds_validating"] == pytest.approx(0.03, abs=0.02)

@@ -1,4 +1,4 @@
-"""Several devices, and several processes as one run: they compute what one device computes."""
+"""Data parallelism over several devices and processes: results equal those of one device."""
 
 import contextlib
 import json
@@ -31,8 +31,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Eight devices in one process
 
 
-def on_eight_and_one(file, name, xla_flags):
-    """What `sharded_steps.py` finds on eight devices of a process, and on one of them."""
+def results_on_eight_and_one(file, name, xla_flags):
+    """Results of `sharded_steps.py` on eight devices of a process, and on one of them."""
     subprocess.run(
         [sys.executable, "tests/support/sharded_steps.py", str(file), name],
         cwd=ROOT,
@@ -44,11 +44,11 @@ def on_eight_and_one(file, name, xla_flags):
         timeout=500,
         check=True,
     )
-    found = np.load(file)
-    assert found["num_devices"] == 8
+    results = np.load(file)
+    assert results["num_devices"] == 8
     return (
-        {key.removeprefix(place): found[key] for key in found.files if key.startswith(place)}
-        for place in ("all/", "one/")
+        {key.removeprefix(prefix): results[key] for key in results.files if key.startswith(prefix)}
+        for prefix in ("all/", "one/")
     )
 
 
@@ -56,54 +56,54 @@ def on_eight_and_one(file, name, xla_flags):
     ("name", "xla_flags"),
     [
         pytest.param("bfs", os.environ.get("XLA_FLAGS", ""), id="bfs"),
-        # Programs as users have them: without optimization, rounding adds up in Sinkhorn's iterations.
+        # With XLA's default optimizations, without which rounding errors add up in the Sinkhorn iterations.
         pytest.param("insertion_sort", "", marks=pytest.mark.slow, id="insertion_sort"),
     ],
 )
-def test_eight_devices_compute_what_one_computes(tmp_path, name, xla_flags):
-    """Loss, gradients and parameters of each step under noise, and what is decided at the end."""
-    found, one = on_eight_and_one(tmp_path / "found.npz", name, xla_flags)
-    assert set(found) == set(one)
+def test_eight_devices_equal_one(tmp_path, name, xla_flags):
+    """Compares loss, gradients and parameters of each step with noise, and the predictions after training."""
+    eight, one = results_on_eight_and_one(tmp_path / "results.npz", name, xla_flags)
+    assert set(eight) == set(one)
     assert {key.split("[")[1] for key in one if "[" in key} == {"'metrics']", "'gradients']", "'params']"}
     for key, value in one.items():
         if key.startswith(f"{name}/decided/"):
             assert len(value) == sharded_steps.NUM_SCORED
-            np.testing.assert_array_equal(found[key], value, err_msg=key)
+            np.testing.assert_array_equal(eight[key], value, err_msg=key)
         else:
-            np.testing.assert_allclose(found[key], value, rtol=2e-5, atol=2e-6, err_msg=key)
+            np.testing.assert_allclose(eight[key], value, rtol=2e-5, atol=2e-6, err_msg=key)
 
 
 def devices_of(*processes):
-    """Devices that belong to these processes, of which only the numbers are known."""
+    """Stand-in for a mesh of devices, given the process index of each."""
     devices = np.array([types.SimpleNamespace(process_index=process) for process in processes])
     return Devices(types.SimpleNamespace(devices=devices, size=devices.size))
 
 
-def test_batch_sizes():
-    eight, pods = devices_of(*[0] * 8), devices_of(0, 0, 1, 1)
+def test_batch_size_must_be_a_multiple_of_the_devices():
+    eight, two_processes = devices_of(*[0] * 8), devices_of(0, 0, 1, 1)
     eight.check_batch_size(16)
     with pytest.raises(ValueError, match=r"^batch_size 12 must be a multiple of the 8 devices$"):
         eight.check_batch_size(12)
     with pytest.raises(ValueError, match=r"batch_size 6 must be a multiple of the 4 devices of 2 processes"):
-        pods.check_batch_size(6)
+        two_processes.check_batch_size(6)
     assert [eight.round_up(size) for size in (1, 8, 11)] == [8, 8, 16]
     assert eight.process_slice(16) == slice(0, 16)
-    assert pods.process_slice(16) == slice(0, 8)
+    assert two_processes.process_slice(16) == slice(0, 8)
 
 
-@pytest.mark.parametrize("leading", [0, 1, 2])
-def test_only_the_axis_of_the_batch_is_split(leading):
+@pytest.mark.parametrize("num_leading_axes", [0, 1, 2])
+def test_only_the_batch_axis_is_sharded(num_leading_axes):
     devices, spec = Devices.one(), jax.sharding.PartitionSpec
     batch = sharded_steps.stream_of("bfs").batch(0)
-    extra = (1,) * leading
-    longer = jax.tree.map(lambda value: value.reshape(extra + value.shape), batch)
-    put = devices.put_batch(longer, leading)
-    before = (None,) * leading
-    assert {value.sharding.spec for value in put.inputs.values()} == {spec(*before, "data")}
-    assert {value.sharding.spec for value in put.hints.values()} == {spec(*before, None, "data")}
-    assert put.lengths.sharding.spec == spec(*before, "data")
-    for ours, theirs in zip(jax.tree.leaves(put), jax.tree.leaves(longer), strict=True):
-        np.testing.assert_array_equal(ours, theirs.astype(ours.dtype))
+    ones = (1,) * num_leading_axes
+    host_batch = jax.tree.map(lambda value: value.reshape(ones + value.shape), batch)
+    device_batch = devices.put_batch(host_batch, num_leading_axes)
+    leading = (None,) * num_leading_axes
+    assert {value.sharding.spec for value in device_batch.inputs.values()} == {spec(*leading, "data")}
+    assert {value.sharding.spec for value in device_batch.hints.values()} == {spec(*leading, None, "data")}
+    assert device_batch.lengths.sharding.spec == spec(*leading, "data")
+    for value, expected in zip(jax.tree.leaves(device_batch), jax.tree.leaves(host_batch), strict=True):
+        np.testing.assert_array_equal(value, expected.astype(value.dtype))
 
 
 def test_put_state_shares_no_memory():
@@ -139,17 +139,17 @@ def connect(**values):
         ),
     ],
 )
-def test_flags_that_do_not_fit(values, message):
+def test_inconsistent_flags_are_errors(values, message):
     with pytest.raises(ValueError, match=message):
         connect(**values)
 
 
-def test_without_flags_nothing_is_connected():
+def test_no_connection_without_flags():
     connect()
     assert jax.process_count() == 1
 
 
-def test_one_process_needs_no_others():
+def test_coordination_in_a_single_process():
     assert run_on_all(lambda: 1) == run_on_first(lambda: 1) == 1
     check_same_on_all("the config", {"a": 1})
     for function in (run_on_all, run_on_first):
@@ -177,9 +177,9 @@ TRAIN = (
 
 
 def free_port():
-    with socket.socket() as chosen:
-        chosen.bind(("localhost", 0))
-        return chosen.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
 
 
 def start(script, *arguments):
@@ -192,15 +192,17 @@ def start(script, *arguments):
     )
 
 
-class Pair:
-    """Two processes that train one run; the second is told another workdir, which it must not touch."""
+class TwoProcessRun:
+    """Two processes that train one run; the second is given another workdir, which it must not touch."""
 
-    def __init__(self, workdir, *overrides, second=()):
+    def __init__(self, workdir, *overrides, second_overrides=()):
         self.workdir, self.other = workdir, workdir.with_name(f"{workdir.name}-other")
-        where = (f"--coordinator=localhost:{free_port()}", "--num_processes=2")
+        cluster = (f"--coordinator=localhost:{free_port()}", "--num_processes=2")
         self.processes = [
-            start("train", *TRAIN, *where, f"--process_id={number}", f"--workdir={folder}", *overrides, *more)
-            for number, folder, more in ((0, self.workdir, ()), (1, self.other, second))
+            start(
+                "train", *TRAIN, *cluster, f"--process_id={index}", f"--workdir={folder}", *overrides, *more
+            )
+            for index, folder, more in ((0, self.workdir, ()), (1, self.other, second_overrides))
         ]
 
     def wait_for_step(self, step):
@@ -210,17 +212,17 @@ class Pair:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
-    def ended(self):
-        """Exit codes, outputs and errors of both, once they have ended by themselves."""
+    def wait(self):
+        """Waits for both to end; returns their exit codes, the first's output, and their errors."""
         try:
-            found = [process.communicate(timeout=200) for process in self.processes]
+            streams = [process.communicate(timeout=200) for process in self.processes]
         finally:
             for process in self.processes:
                 process.kill()
         assert not self.other.exists()
-        # On CPUs the library under jax says on its own how many processes it connected.
+        # On CPUs, JAX's communication library prints the number of connected processes.
         outputs, errors = zip(
-            *([re.sub(r"\[Gloo\].*\n", "", text) for text in pair] for pair in found), strict=True
+            *([re.sub(r"\[Gloo\].*\n", "", text) for text in pair] for pair in streams), strict=True
         )
         assert outputs[1] == ""
         return [process.returncode for process in self.processes], outputs[0], errors
@@ -231,10 +233,10 @@ def result_of(workdir):
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory):
-    """A run of two processes that nothing disturbed."""
-    workdir = tmp_path_factory.mktemp("runs") / "together"
-    codes, output, errors = Pair(workdir).ended()
+def two_process_workdir(tmp_path_factory):
+    """Workdir of an uninterrupted run of two processes."""
+    workdir = tmp_path_factory.mktemp("runs") / "two"
+    codes, output, errors = TwoProcessRun(workdir).wait()
     assert codes == [0, 0], errors
     assert "scored: step" in output
     assert "training:" in errors[0] and "training:" not in errors[1]
@@ -242,84 +244,89 @@ def together(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """The same run of one process."""
-    workdir = tmp_path_factory.mktemp("runs") / "alone"
+def one_process_workdir(tmp_path_factory):
+    """Workdir of the same run of one process."""
+    workdir = tmp_path_factory.mktemp("runs") / "one"
     code, _, errors = run("train", *TRAIN, f"--workdir={workdir}")
     assert code == 0, errors
     return workdir
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(together, alone):
+def test_two_processes_equal_one(two_process_workdir, one_process_workdir):
     rows = []
-    for workdir in (together, alone):
+    for workdir in (two_process_workdir, one_process_workdir):
         lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
         rows.append([{key: line[key] for key in line if "second" not in key} for line in lines])
     assert [row["step"] for row in rows[0]] == list(range(5, 51, 5))
-    for ours, theirs in zip(*rows, strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-5)
-    ours, theirs = (restore(workdir, "last").state.params for workdir in (together, alone))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)
-    assert result_of(together)["scores"] == result_of(alone)["scores"]
-    assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()}
-    # A tracker is told everything once, by the first process.
-    told = (together / "metrics.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in told if ",loss," in line] == [str(row["step"]) for row in rows[0]]
-    assert told[-1] == "50,finished,1"
+    for two, one in zip(*rows, strict=True):
+        assert two == pytest.approx(one, rel=1e-5)
+    workdirs = (two_process_workdir, one_process_workdir)
+    two, one = (restore(workdir, "last").state.params for workdir in workdirs)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), two, one)
+    assert result_of(two_process_workdir)["scores"] == result_of(one_process_workdir)["scores"]
+    two, one = ({path.name for path in workdir.iterdir()} for workdir in workdirs)
+    assert two == one
+    # Only the first process logs to trackers.
+    logged = (two_process_workdir / "metrics.csv").read_text().splitlines()
+    steps = [line.split(",")[0] for line in logged if ",loss," in line]
+    assert steps == [str(row["step"]) for row in rows[0]]
+    assert logged[-1] == "50,finished,1"
 
 
 @pytest.mark.slow
-def test_two_processes_resume_together_bit_for_bit(together, tmp_path):
-    """After a failure of the first process alone, a kill and a signal to the second."""
+def test_two_processes_resume_bit_for_bit(two_process_workdir, tmp_path):
+    """Resumes after a failure of the first process, and after a kill of and a signal to the second."""
     workdir = tmp_path / "run"
-    pair = Pair(workdir)
-    pair.wait_for_step(10)
+    processes = TwoProcessRun(workdir)
+    processes.wait_for_step(10)
     metrics = workdir / "metrics.jsonl"
-    while metrics.is_file():  # until no step writes between the two
-        metrics.rename(workdir / "kept.jsonl")
+    while metrics.is_file():  # repeated if a step writes the file between rename and mkdir
+        metrics.rename(workdir / "saved.jsonl")
         with contextlib.suppress(FileExistsError):
             metrics.mkdir()
-    codes, _, errors = pair.ended()
+    codes, _, errors = processes.wait()
     assert all(codes), errors
     assert re.search(r"error: process 0: .*metrics.jsonl.*[Ii]s a directory", errors[0])
     assert "Traceback" not in errors[0] and "directory" not in errors[1]
     metrics.rmdir()
-    (workdir / "kept.jsonl").rename(metrics)
+    (workdir / "saved.jsonl").rename(metrics)
 
-    pair = Pair(workdir)
-    pair.wait_for_step(20)
-    pair.processes[1].kill()
-    codes, output, errors = pair.ended()
+    processes = TwoProcessRun(workdir)
+    processes.wait_for_step(20)
+    processes.processes[1].kill()
+    codes, output, errors = processes.wait()
     assert all(codes), errors
     assert re.search(r"Resuming from step [1-3]0\.", output)
 
-    pair = Pair(workdir)
-    pair.wait_for_step(35)
-    pair.processes[1].send_signal(signal.SIGTERM)
-    codes, _, errors = pair.ended()
+    processes = TwoProcessRun(workdir)
+    processes.wait_for_step(35)
+    processes.processes[1].send_signal(signal.SIGTERM)
+    codes, _, errors = processes.wait()
     assert codes == [1, 1], errors
     assert "run the same command to resume" in errors[0] and "the same command" not in errors[1]
     assert not (workdir / "result.json").exists()
 
-    codes, output, errors = Pair(workdir).ended()
+    codes, output, errors = TwoProcessRun(workdir).wait()
     assert codes == [0, 0], errors
     assert re.search(r"Resuming from step (3[5-9]|4\d)\.", output)
     for key in ("parameters_sha256", "scores", "best_step", "steps"):
-        assert result_of(workdir)[key] == result_of(together)[key], key
+        assert result_of(workdir)[key] == result_of(two_process_workdir)[key], key
 
 
 @pytest.mark.slow
-def test_what_one_process_refuses_ends_both(together, tmp_path):
-    """With one message, and before anything is written."""
-    before = (together / "config.json").read_bytes()
-    codes, output, errors = Pair(together, "--config.training.seed=1").ended()
+def test_config_error_in_one_process_ends_both(two_process_workdir, tmp_path):
+    """Only one process prints the error, and nothing is written."""
+    config = two_process_workdir / "config.json"
+    before = config.read_bytes()
+    codes, output, errors = TwoProcessRun(two_process_workdir, "--config.training.seed=1").wait()
     assert codes == [1, 1] and output == ""
     assert "training.seed: 0 saved, 1 given" in errors[0] and "seed" not in errors[1]
     assert "process 1: stopped, since process 0 failed" in errors[1]
-    assert (together / "config.json").read_bytes() == before
+    assert config.read_bytes() == before
 
-    codes, output, errors = Pair(tmp_path / "new", second=("--config.training.seed=1",)).ended()
+    overrides = ("--config.training.seed=1",)
+    codes, output, errors = TwoProcessRun(tmp_path / "new", second_overrides=overrides).wait()
     assert codes == [1, 1] and output == ""
     assert "the config of process 1 differs from that of process 0" in errors[1]
     assert "process 0: stopped, since process 1 failed" in errors[0]
@@ -328,21 +335,21 @@ def test_what_one_process_refuses_ends_both(together, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "message"),
+    ("process_id", "message"),
     [(0, "no connection to all of the processes 1 to 1"), (1, "no connection to process 0 at localhost:")],
 )
-def test_a_process_that_finds_no_other_says_so(tmp_path, number, message):
-    began = time.monotonic()
-    where = (f"--coordinator=localhost:{free_port()}", "--num_processes=2", f"--process_id={number}")
-    process = start("train", *TRAIN, *where, "--connect_timeout=3", f"--workdir={tmp_path / 'run'}")
+def test_process_without_the_others_times_out(tmp_path, process_id, message):
+    start_time = time.monotonic()
+    cluster = (f"--coordinator=localhost:{free_port()}", "--num_processes=2", f"--process_id={process_id}")
+    process = start("train", *TRAIN, *cluster, "--connect_timeout=3", f"--workdir={tmp_path / 'run'}")
     output, errors = process.communicate(timeout=400)
     assert process.returncode == 1 and output == ""
     assert message in errors and "after 3 seconds (--connect_timeout)" in errors
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - start_time < 60
     assert not (tmp_path / "run").exists()
 
 
-def test_flags_are_in_the_help():
+def test_help_lists_the_flags():
     _, output, _ = run("train", "--help")
     for flag in (
         "--[no]distributed",
@@ -354,7 +361,7 @@ def test_flags_are_in_the_help():
         assert f"  {flag}:" in output
 
 
-def test_nothing_to_find_processes_by(tmp_path):
+def test_distributed_flag_needs_a_known_cluster(tmp_path):
     code, _, errors = run("train", *TRAIN, "--distributed", f"--workdir={tmp_path / 'run'}")
     assert code == 1
     assert "neither a TPU pod slice nor Slurm nor Open MPI" in errors and "--coordinator" in errors

@@ -116,12 +116,12 @@ class Devices:
 
     @property
     def is_single_cpu(self) -> bool:
-        """Whether the mesh is a single CPU device."""
+        """True if the mesh is a single CPU device."""
         return self.mesh.size == 1 and self.mesh.devices.flat[0].platform == "cpu"
 
     @property
     def must_block(self) -> bool:
-        """Whether to block on each step, without which several CPU devices in one process can deadlock."""
+        """True for several CPU devices, which can deadlock in one process unless each step is waited for."""
         return self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu"
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import jax
 
 MAX_THREADS = 4
-"""As many as batches are prefetched."""
+"""Maximum number of threads: the number of prefetched batches."""
 
 
 class Compilable(Protocol):

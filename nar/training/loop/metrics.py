@@ -112,7 +112,7 @@ class WriteMetrics:
         """Does nothing: all lines are written."""
 
     def state_dict(self) -> dict[str, Any]:
-        """State for the metadata of a checkpoint: metrics since the last line, and a checksum of the lines."""
+        """State for the metadata of a checkpoint: metrics since the last line; checksum of all lines."""
         rows = [
             {name: np.asarray(value, float).tolist() for name, value in row.items()}
             for row in jax.device_get(self._rows)
