@@ -1,10 +1,10 @@
-"""Trains the trials of a sweep, and makes a table of their scores.
+"""Trains the trials of a sweep, and writes a table of their scores.
 
     python -m experiments.sweep --config=configs/bfs.py --sweep=configs/sweeps/bfs_processors.py \
         --workdir=runs/processors --launcher=local --parallel=2
 
-The same command goes on where it stopped, with another launcher if need be: what is done stays, what began
-goes on from its checkpoint. docs/sweeps.md tells more, of Ray, Slurm, TPU pods and other schedulers too.
+The same command resumes an interrupted sweep, with another launcher if need be: finished trials are skipped,
+others resume from their checkpoints. docs/sweeps.md covers Ray, Slurm, TPU pods and other schedulers, too.
 """
 
 import ast
@@ -27,64 +27,67 @@ from experiments.cli.launch import launch
 from experiments.sweeps.launchers.local import LocalLauncher, cores_of_machine, divide, find_accelerators
 from experiments.sweeps.live_status import Status, describe
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
-from experiments.sweeps.supervisor import Entry, Launcher, State, Supervision
+from experiments.sweeps.supervisor import Entry, Launcher, State, Supervisor
 from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
 from nar.atomic_io import write_text
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
 from nar.training import Devices, check_trackers, write_json
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "What the trials have in common.")
-_SWEEP = flags.DEFINE_string("sweep", None, "A file with get_sweep(hyper).", required=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the sweep.", required=True)
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Base config of the trials.")
+_SWEEP = flags.DEFINE_string("sweep", None, "Python file that defines get_sweep(hyper).", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the sweep.", required=True)
 _LAUNCHER = flags.DEFINE_enum(
     "launcher",
     "local",
     ["local", "ray", "slurm", "print", "status"],
-    "Who runs the trials: this machine, Ray, Slurm; or whoever gets the commands that are printed. "
-    "status only looks at them.",
+    "Where trials run: on this machine, a Ray cluster or Slurm. print only prints a command per trial; "
+    "status only reports progress.",
 )
 _INDEX = flags.DEFINE_integer(
     "sweep_index",
     None,
-    "Runs this trial alone, in this process; it may be one of several.",
+    "Runs only this trial, in this process, which may be one of several of a distributed run.",
     lower_bound=0,
 )
 _PARALLEL = flags.DEFINE_integer(
-    "parallel", 0, "local: trials side by side; 0 for what devices or cores allow.", lower_bound=0
+    "parallel",
+    0,
+    "local: number of concurrent trials; 0 for as many as devices or cores allow.",
+    lower_bound=0,
 )
-_CORES = flags.DEFINE_integer("trial_cores", 4, "Cores of a trial.", lower_bound=1)
+_CORES = flags.DEFINE_integer("trial_cores", 4, "CPU cores per trial.", lower_bound=1)
 _DEVICES = flags.DEFINE_integer(
     "trial_devices",
     None,
-    "GPUs of a trial (local: or TPU chips); 1 by default if local, or else 0.",
+    "GPUs per trial (local: or TPU chips); by default 1 if local, else 0.",
     lower_bound=0,
 )
 _SHARE = flags.DEFINE_bool(
-    "share_seeds", False, "Trains trials that differ in consecutive seeds alone as one program, side by side."
+    "share_seeds", False, "Trains trials that differ only in consecutive seeds as one run with several seeds."
 )
 _RETRIES = flags.DEFINE_integer(
     "retries",
     2,
-    "How often a trial that dies is started again without a new checkpoint.",
+    "Restarts of a failing trial that are allowed without a new checkpoint in between.",
     lower_bound=0,
 )
-_ADDRESS = flags.DEFINE_string("address", "", "ray: of a cluster, or auto; empty for one of its own.")
+_ADDRESS = flags.DEFINE_string("address", "", "ray: address of a cluster, or auto; empty starts a new one.")
 _OPTIONS = flags.DEFINE_string(
-    "options", "{}", "ray: of its actors, such as {'resources': {'TPU': 4}}; slurm: of submitit."
+    "options", "{}", "ray: actor options, such as {'resources': {'TPU': 4}}; slurm: submitit parameters."
 )
 flags.adopt_module_key_flags(distributed)
 
 _PAUSE = 0.5
-"""Seconds between two looks at the trials."""
+"""Polling interval in seconds."""
 
 
 def main() -> None:
-    """Checks all trials, then runs what is missing, and makes the table."""
-    # All is checked on a CPU: GPUs and TPUs belong to the trials. (Their own environment stays as it is.)
+    """Checks all trials, runs those that are not finished, and writes the table."""
+    # Checks run on the CPU, since GPUs and TPUs belong to the trials, whose environment is unchanged.
     jax.config.update("jax_platforms", "cpu")
     root = pathlib.Path(_WORKDIR.value)
     if root.exists() and not root.is_dir():
-        raise ValueError(f"{root} is no folder; choose another workdir")
+        raise ValueError(f"{root} is not a directory; choose another workdir")
     config = _CONFIG.value
     trials = make_trials(config, sweep := read_sweep(_SWEEP.value), root)
     if _SHARE.value:
@@ -98,15 +101,15 @@ def main() -> None:
     if _LAUNCHER.value == "print":
         print_commands(trials)
     elif _LAUNCHER.value == "status":
-        supervision = Supervision(trials, LocalLauncher([]), 0, print)
-        print(describe(supervision.entries), end="\n\n")
-        write_table(supervision.entries, root)
+        supervisor = Supervisor(trials, LocalLauncher([]), 0, print)
+        print(describe(supervisor.entries), end="\n\n")
+        write_table(supervisor.entries, root)
     else:
         run_all(trials, root)
 
 
 def check_trackers_of(trials: Sequence[Trial]) -> None:
-    """Raises ValueError if a trial names a tracker that is unknown, or not installed."""
+    """Raises ValueError if a trial names a tracker that is unknown or not installed."""
     for trial in trials:
         training = trial.config["training"]
         try:
@@ -116,94 +119,94 @@ def check_trackers_of(trials: Sequence[Trial]) -> None:
 
 
 def run_one(trials: Sequence[Trial], index: int) -> None:
-    """Becomes the process that trains one trial."""
+    """Replaces this process by the training command of one trial."""
     if index >= len(trials):
         raise ValueError(f"--sweep_index must be below {len(trials)}, the number of trials; got {index}")
     trial = trials[index]
     check_trials([trial], Devices.one())
     trial.prepare()
-    about_processes = flags.FLAGS.get_key_flags_for_module(distributed)
-    command = [*trial.command(), *(flag.serialize() for flag in about_processes if flag.present)]
+    distributed_flags = flags.FLAGS.get_key_flags_for_module(distributed)
+    command = [*trial.command(), *(flag.serialize() for flag in distributed_flags if flag.present)]
     sys.stdout.flush()
     os.execv(command[0], command)
 
 
 def print_commands(trials: Sequence[Trial]) -> None:
-    """A line for each trial that is not finished: this command, but with its index and no launcher."""
-    words = [sys.executable, "-m", "experiments.sweep", *_own_words()]
-    entries = Supervision(trials, LocalLauncher([]), 0, print).entries
+    """Prints a line per unfinished trial: this command with --sweep_index instead of --launcher."""
+    words = [sys.executable, "-m", "experiments.sweep", *_forwarded_arguments()]
+    entries = Supervisor(trials, LocalLauncher([]), 0, print).entries
     for index, entry in enumerate(entries):
         if entry.state is not State.DONE:
             print(shlex.join([*words, f"--sweep_index={index}"]))
 
 
-def _own_words() -> list[str]:
-    """The flags of this command that say what the trials are."""
-    about = ("--config", "--sweep", "--workdir", "-config", "-sweep", "-workdir")
-    words, taken = [], iter(sys.argv[1:])
-    for word in taken:
+def _forwarded_arguments() -> list[str]:
+    """Arguments of this command that define the trials."""
+    names = ("--config", "--sweep", "--workdir", "-config", "-sweep", "-workdir")
+    words, arguments = [], iter(sys.argv[1:])
+    for word in arguments:
         name = word.partition("=")[0]
-        if name in about or name.startswith(("--config.", "-config.")):
+        if name in names or name.startswith(("--config.", "-config.")):
             words.append(word)
             if "=" not in word:
-                words.append(next(taken))
+                words.append(next(arguments))
     return [*words, "--share_seeds"] if _SHARE.value else words
 
 
 def run_all(trials: Sequence[Trial], root: pathlib.Path) -> None:
-    """Runs what is missing, shows how it goes, and makes the table.
+    """Runs unfinished trials with live status, and writes the table.
 
     Raises:
-      SystemExit: if it was interrupted, or trials have failed.
+      SystemExit: if interrupted, or if trials failed.
     """
     status = Status(sum(trial.steps for trial in trials))
-    supervision = Supervision(trials, make_launcher(root), _RETRIES.value, status.tell)
-    signals = Signals()
+    supervisor = Supervisor(trials, make_launcher(root), _RETRIES.value, status.log)
+    signals = SignalCounter()
     try:
         while True:
-            if signals.take():
-                status.tell("Interrupted; waiting for the trials to save.")
-                supervision.stop()
-            supervision.turn()
-            status.show(supervision.entries)
-            if supervision.is_over():
+            if signals.take_new():
+                status.log("Interrupted; waiting for the trials to save.")
+                supervisor.stop()
+            supervisor.update()
+            status.show(supervisor.entries)
+            if supervisor.is_over():
                 break
             time.sleep(_PAUSE)
     finally:
         status.close()
-    print(f"\n{describe(supervision.entries)}\n")
-    write_table(supervision.entries, root)
+    print(f"\n{describe(supervisor.entries)}\n")
+    write_table(supervisor.entries, root)
     if signals.count:
         sys.exit(f"Interrupted; run the same command to resume. Sweep: {root}")
-    failed = [entry.trial for entry in supervision.entries if entry.state is State.FAILED]
+    failed = [entry.trial for entry in supervisor.entries if entry.state is State.FAILED]
     if failed:
-        sys.exit("\n".join(["error: trials have failed; see", *(f"  {trial.log}" for trial in failed)]))
+        sys.exit("\n".join(["error: trials failed; see", *(f"  {trial.log}" for trial in failed)]))
 
 
-class Signals:
-    """SIGTERM and SIGINT from now on: they are noted, for the trials to hear of."""
+class SignalCounter:
+    """Counts SIGTERM and SIGINT, for the main loop to pass on to the trials."""
 
     def __init__(self) -> None:
-        """Takes them over."""
-        self.count = self._taken = 0
+        """Installs the signal handlers."""
+        self.count = self._num_taken = 0
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
+            signal.signal(number, self._handle)
 
-    def _note(self, number: int, frame: types.FrameType | None) -> None:
+    def _handle(self, number: int, frame: types.FrameType | None) -> None:
         del number, frame
         self.count += 1
 
-    def take(self) -> bool:
-        """Whether one came since the last time."""
-        new, self._taken = self.count > self._taken, self.count
-        return new
+    def take_new(self) -> bool:
+        """Returns whether a signal has arrived since the last call."""
+        is_new, self._num_taken = self.count > self._num_taken, self.count
+        return is_new
 
 
 def make_launcher(root: pathlib.Path) -> Launcher:
-    """The launcher that the flags name.
+    """Makes the launcher that the flags name.
 
     Raises:
-      ValueError: if it cannot give a trial what it is to have.
+      ValueError: if it cannot provide the resources of a trial.
     """
     cores, devices, options = _CORES.value, _DEVICES.value, parse_options(_OPTIONS.value)
     if _LAUNCHER.value == "ray":
@@ -219,10 +222,10 @@ def make_launcher(root: pathlib.Path) -> Launcher:
 
 
 def parse_options(text: str) -> dict[str, Any]:
-    """A dict from the command line.
+    """Parses a dict from the command line.
 
     Raises:
-      ValueError: if it is none.
+      ValueError: if it is not a dict with strings as keys.
     """
     try:
         options = ast.literal_eval(text)
@@ -234,15 +237,16 @@ def parse_options(text: str) -> dict[str, Any]:
 
 
 def outcomes_of(entry: Entry) -> list[Outcome]:
-    """What came of a trial; of several that share a program, of each."""
+    """Outcomes of a trial: one, or one per seed of a run with several seeds."""
     overrides, result = entry.trial.overrides, entry.progress.result
     if not _SHARE.value:
         return [Outcome({key: value for key, value in overrides.items() if key != SEED}, result)]
-    return [Outcome(without_seed(overrides), one) for one in results_of_seeds(overrides, result)]
+    settings = without_seed(overrides)
+    return [Outcome(settings, seed_result) for seed_result in results_of_seeds(overrides, result)]
 
 
 def write_table(entries: Sequence[Entry], root: pathlib.Path) -> None:
-    """Writes `table.txt`, `table.md` and `table.json`, and prints the first."""
+    """Writes `table.txt`, `table.md` and `table.json`, and prints the table."""
     outcomes = [outcome for entry in entries for outcome in outcomes_of(entry)]
     settings = summarize(outcomes)
     text = sweep_text(settings)

@@ -1,1 +1,1 @@
-"""Killing runs at chosen points, and comparing what they leave behind."""
+"""Killing of runs at chosen points, and comparison of runs."""

@@ -1,4 +1,4 @@
-"""Whether two runs are the same, bit for bit, but for the time that they took."""
+"""Bit-exact comparison of two runs, ignoring timing."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from nar.training.checkpointing.checkpoint_file import read_checkpoint
 from nar.training.loop.metrics import read_lines
 
 
-def differences(first: Workdir, second: Workdir) -> list[str]:
-    """What two runs do not have in common, but for the time they took."""
-    return [name for name, find in FINDERS.items() if find(first) != find(second)]
+def find_differences(first: Workdir, second: Workdir) -> list[str]:
+    """Names of the contents in which two finished runs differ; timing is ignored."""
+    return [name for name, read in READERS.items() if read(first) != read(second)]
 
 
 def _result(workdir: Workdir) -> dict[str, Any]:
@@ -25,13 +25,13 @@ def _metrics(workdir: Workdir) -> list[dict[str, float]]:
 
 
 def _states(workdir: Workdir) -> dict[int, dict[str, bytes]]:
-    """Every array of the last and of the best checkpoint, by its name."""
-    result, found = read_json(workdir.result), {}
+    """Arrays of the last and best checkpoints, by step and name."""
+    result, states = read_json(workdir.result), {}
     best = result["best_step"]
     for step in {result["steps"], *(best if isinstance(best, list) else [best])}:
         arrays, _ = read_checkpoint(workdir.checkpoints / f"step_{step}.npz")
-        found[step] = {name: array.tobytes() for name, array in arrays.items()}
-    return found
+        states[step] = {name: array.tobytes() for name, array in arrays.items()}
+    return states
 
 
-FINDERS = {"parameters and scores in result.json": _result, "metrics.jsonl": _metrics, "states": _states}
+READERS = {"parameters and scores in result.json": _result, "metrics.jsonl": _metrics, "states": _states}

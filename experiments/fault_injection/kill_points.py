@@ -1,4 +1,4 @@
-"""Moments in the life of a process that trains, at which it may be killed."""
+"""Points at which a training process may be killed."""
 
 import dataclasses
 import os
@@ -14,14 +14,14 @@ _PAUSE = 0.0003
 
 
 @dataclasses.dataclass
-class Life:
-    """One process that trains.
+class TrainingProcess:
+    """A running training process.
 
     Attributes:
-      process: that trains.
-      workdir: of the run.
-      steps: of the whole run.
-      seconds: how long it may take to start, and to score at its end.
+      process: the process.
+      workdir: directory of the run.
+      steps: number of training steps of the whole run.
+      seconds: upper bounds on the times of start-up and final evaluation.
     """
 
     process: subprocess.Popen[bytes]
@@ -30,31 +30,31 @@ class Life:
     seconds: tuple[float, float]
 
     def __post_init__(self) -> None:
-        self._files = set(names_in(self.workdir.checkpoints))
+        self._files = set(file_names(self.workdir.checkpoints))
         self.first = saved_steps(self.workdir)
 
     def wait(self, seconds: float) -> None:
-        """Waits so long, or until the process ends."""
+        """Waits for this many seconds, or until the process ends."""
         end = time.monotonic() + seconds
         self.wait_for(lambda: time.monotonic() >= end)
 
-    def wait_for(self, happens: Callable[[], bool]) -> None:
-        """Waits until something happens, or the process ends."""
-        while self.process.poll() is None and not happens():
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Waits until a condition holds, or the process ends."""
+        while self.process.poll() is None and not condition():
             time.sleep(_PAUSE)
 
     def has_saved(self) -> bool:
-        """Whether there is a new checkpoint, beside that of the state before the first step."""
+        """Returns whether this process has written a checkpoint, not counting that of step 0."""
         return bool(saved_steps(self.workdir) - self.first - {0})
 
     def is_saving(self) -> bool:
-        """Whether a checkpoint is being written, or was when the process was killed."""
-        new = set(names_in(self.workdir.checkpoints)) - self._files
+        """Returns whether a checkpoint is being written, or was when the process was killed."""
+        new = set(file_names(self.workdir.checkpoints)) - self._files
         return any(name.startswith(".step") for name in new)
 
 
-def names_in(folder: pathlib.Path) -> list[str]:
-    """Names of the files in a folder; none if it is not there."""
+def file_names(folder: pathlib.Path) -> list[str]:
+    """Names of the files in a folder; none if it does not exist."""
     try:
         return os.listdir(folder)
     except FileNotFoundError:
@@ -62,43 +62,45 @@ def names_in(folder: pathlib.Path) -> list[str]:
 
 
 def saved_steps(workdir: Workdir) -> set[int]:
-    """Steps of the checkpoints that there are."""
-    names = [name.removeprefix("step_").removesuffix(".npz") for name in names_in(workdir.checkpoints)]
+    """Steps of the existing checkpoints."""
+    names = [name.removeprefix("step_").removesuffix(".npz") for name in file_names(workdir.checkpoints)]
     return {int(name) for name in names if name.isdigit()}
 
 
-# Moments: each waits for one of its kind.
+# Kill points: each function returns when the process has reached its point.
 
 
-def at_the_start(life: Life, draw: random.Random) -> None:
-    """While it imports, compiles and restores."""
-    life.wait(draw.uniform(0, life.seconds[0]))
+def during_startup(training: TrainingProcess, rng: random.Random) -> None:
+    """Waits for a random time of start-up: imports, compilation, restoring."""
+    training.wait(rng.uniform(0, training.seconds[0]))
 
 
-def in_training(life: Life, draw: random.Random) -> None:
-    """Some time after its first new checkpoint."""
-    life.wait_for(life.has_saved)
-    life.wait(draw.uniform(0, 0.5))
+def during_training(training: TrainingProcess, rng: random.Random) -> None:
+    """Waits for a random time after the first new checkpoint."""
+    training.wait_for(training.has_saved)
+    training.wait(rng.uniform(0, 0.5))
 
 
-def while_it_saves(life: Life, draw: random.Random) -> None:
-    """While a checkpoint is half-written, or just was."""
-    if draw.random() < 0.7:
-        life.wait_for(life.has_saved)
-    life.wait_for(life.is_saving)
-    life.wait(draw.choice((0, 0, draw.uniform(0, 0.003))))
+def during_save(training: TrainingProcess, rng: random.Random) -> None:
+    """Waits until a checkpoint is being written, or was just written."""
+    if rng.random() < 0.7:
+        training.wait_for(training.has_saved)
+    training.wait_for(training.is_saving)
+    training.wait(rng.choice((0, 0, rng.uniform(0, 0.003))))
 
 
-def at_the_end(life: Life, draw: random.Random) -> None:
-    """While it scores the best checkpoint, draws curves and writes the result."""
-    life.wait_for(lambda: life.steps in saved_steps(life.workdir))
-    life.wait(draw.uniform(0, life.seconds[1]))
+def during_evaluation(training: TrainingProcess, rng: random.Random) -> None:
+    """Waits for a random time of final evaluation, plotting and writing of the result."""
+    training.wait_for(lambda: training.steps in saved_steps(training.workdir))
+    training.wait(rng.uniform(0, training.seconds[1]))
 
 
-MOMENTS = (at_the_start, in_training, while_it_saves, at_the_end)
+KILL_POINTS = (during_startup, during_training, during_save, during_evaluation)
 
 
-def draw_moment(life: Life, draw: random.Random) -> Callable[[Life, random.Random], None]:
-    """A moment; the end is only waited for when it is near."""
-    is_late = max(life.first, default=0) > 0.7 * life.steps
-    return draw.choices(MOMENTS, (3, 3, 3, 4 if is_late else 0))[0]
+def draw_kill_point(
+    training: TrainingProcess, rng: random.Random
+) -> Callable[[TrainingProcess, random.Random], None]:
+    """Draws a kill point; final evaluation only if the run is near its end."""
+    is_late = max(training.first, default=0) > 0.7 * training.steps
+    return rng.choices(KILL_POINTS, (3, 3, 3, 4 if is_late else 0))[0]

@@ -1,6 +1,6 @@
-"""Lists of trials, in the habit of big_vision and scenic: a trial is a dictionary of config keys and values.
+"""Functions that build lists of trials, as in big_vision and scenic; a trial maps config keys to values.
 
-`get_sweep(hyper)` of a file in `configs/sweeps/` gets this module and returns such a list:
+A file in `configs/sweeps/` defines `get_sweep(hyper)`, which receives this module and returns such a list:
 
     def get_sweep(hyper):
         return hyper.product([
@@ -14,25 +14,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 Overrides = dict[str, Any]
-"""config key -> value, such as {"training.learning_rate": 1e-3}."""
+"""Config key -> value, such as {"training.learning_rate": 1e-3}."""
 
 
 def sweep(key: str, values: Iterable[Any]) -> list[Overrides]:
-    """A trial for each value of one key."""
+    """One trial for each value of one key."""
     return [{key: value} for value in values]
 
 
 def product(sweeps: Iterable[Sequence[Overrides]]) -> list[Overrides]:
-    """Every trial of the first sweep with every one of the second, and so on; the last changes fastest.
+    """Cartesian product of sweeps; the last one varies fastest.
 
     Raises:
       ValueError: if two sweeps set the same key.
     """
-    return [_joined(trials) for trials in itertools.product(*sweeps)]
+    return [_merge(trials) for trials in itertools.product(*sweeps)]
 
 
 def zipit(sweeps: Iterable[Sequence[Overrides]]) -> list[Overrides]:
-    """The first trials of all sweeps as one, then the second ones, and so on.
+    """Element-wise combination of sweeps: the first trials of all are merged, then the second, and so on.
 
     Raises:
       ValueError: if the sweeps differ in length, or two set the same key.
@@ -40,20 +40,20 @@ def zipit(sweeps: Iterable[Sequence[Overrides]]) -> list[Overrides]:
     sweeps = list(sweeps)
     lengths = [len(trials) for trials in sweeps]
     if len(set(lengths)) > 1:
-        raise ValueError(f"zipit needs sweeps of one length, got {', '.join(map(str, lengths))}")
-    return [_joined(trials) for trials in zip(*sweeps, strict=True)]
+        raise ValueError(f"zipit needs sweeps of the same length, got {', '.join(map(str, lengths))}")
+    return [_merge(trials) for trials in zip(*sweeps, strict=True)]
 
 
 def chainit(sweeps: Iterable[Sequence[Overrides]]) -> list[Overrides]:
-    """The trials of the first sweep, then those of the second, and so on."""
+    """Concatenation of sweeps."""
     return list(itertools.chain.from_iterable(sweeps))
 
 
-def _joined(trials: Iterable[Overrides]) -> Overrides:
-    joined: Overrides = {}
+def _merge(trials: Iterable[Overrides]) -> Overrides:
+    merged: Overrides = {}
     for overrides in trials:
-        twice = sorted(joined.keys() & overrides)
-        if twice:
-            raise ValueError(f"{twice[0]} is set by two sweeps of one product or zip")
-        joined |= overrides
-    return joined
+        duplicates = sorted(merged.keys() & overrides)
+        if duplicates:
+            raise ValueError(f"{duplicates[0]} is set by two sweeps of one product or zip")
+        merged |= overrides
+    return merged

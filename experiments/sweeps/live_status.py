@@ -1,4 +1,4 @@
-"""The live status of a sweep: a bar over the steps of all trials, and a line for what happens."""
+"""Live status of a sweep: a progress bar over the steps of all trials, and a line for each event."""
 
 import sys
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from experiments.sweeps.supervisor import Entry, State
 
 
 class Status:
-    """A bar with what is done, running and failed, the best score so far and the time left."""
+    """Progress bar with counts of trials by state, the best score so far and the remaining time."""
 
     def __init__(self, total: int) -> None:
-        """Opens the bar over so many steps, on the error stream."""
+        """Takes the total number of steps; the bar is opened on standard error by the first `show`."""
         self._bar: Any = None
         self._total = total
 
     def show(self, entries: Sequence[Entry]) -> None:
-        """Moves the bar to where the trials are."""
+        """Updates the bar."""
         step = sum(min(entry.progress.step, entry.trial.steps) for entry in entries)
         if self._bar is None:
-            # The time left follows from what is done from here on.
+            # Earlier steps are `initial`, so that they do not count in the estimate of the remaining time.
             self._bar = tqdm(
                 total=self._total,
                 initial=step,
@@ -33,7 +33,7 @@ class Status:
         self._bar.set_postfix_str(describe(entries), refresh=False)
         self._bar.update(step - self._bar.n)
 
-    def tell(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Prints a line above the bar."""
         tqdm.write(line, file=sys.stderr)
 
@@ -45,7 +45,7 @@ class Status:
 
 
 def describe(entries: Sequence[Entry]) -> str:
-    """How many trials are in which state, and the best score on validation so far."""
+    """Formats the number of trials by state, and the best validation score so far."""
     counts = [sum(entry.state is state for entry in entries) for state in State]
     parts = [f"{count} {state.value}" for state, count in zip(State, counts, strict=True) if count]
     scored = [(entry.progress.best, entry.trial.name) for entry in entries if entry.progress.best is not None]

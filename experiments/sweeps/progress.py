@@ -1,4 +1,4 @@
-"""How far a trial is, as its files say."""
+"""Progress of a trial, read from its files."""
 
 import dataclasses
 import errno
@@ -14,12 +14,12 @@ from nar.training.loop.metrics import SELECTION_METRIC, read_lines
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """What a trial has to show.
+    """Progress of a trial.
 
     Attributes:
-      step: the last one that was logged.
-      best: the best score on validation so far; None if it was not scored yet.
-      result: of a finished trial, as `result.json` has it; None before.
+      step: last logged step.
+      best: best validation score so far; None before the first evaluation.
+      result: content of `result.json` of a finished trial; None before.
     """
 
     step: int
@@ -27,17 +27,17 @@ class Progress:
     result: dict[str, Any] | None
 
 
-class Watcher:
-    """Reads a trial's files when they have changed."""
+class ProgressReader:
+    """Reads the progress of a trial, if its files have changed."""
 
     def __init__(self, trial: Trial) -> None:
-        """Reads nothing yet."""
+        """Does not read anything yet."""
         self._trial = trial
-        self._seen: tuple[float, int] | None = None
+        self._file_state: tuple[float, int] | None = None
         self._progress = Progress(0, None, None)
 
-    def look(self) -> Progress:
-        """How far the trial is now."""
+    def read(self) -> Progress:
+        """Returns the current progress."""
         if self._progress.result is not None:
             return self._progress
         trial, path = self._trial, self._trial.workdir.metrics
@@ -46,9 +46,9 @@ class Watcher:
             self._progress = Progress(trial.steps, self._best(), result)
         elif path.exists():
             status = path.stat()
-            seen = status.st_mtime, status.st_size
-            if seen != self._seen:
-                self._seen = seen
+            file_state = status.st_mtime, status.st_size
+            if file_state != self._file_state:
+                self._file_state = file_state
                 self._progress = Progress(self._step(), self._best(), None)
         return self._progress
 
@@ -62,7 +62,7 @@ class Watcher:
         )
 
     def _lines(self) -> list[dict[str, float]]:
-        """The lines so far; none while one is only half there."""
+        """Lines of metrics so far; empty while the last one is incomplete."""
         try:
             return read_lines(self._trial.workdir.metrics)
         except (OSError, ValueError):
@@ -70,12 +70,12 @@ class Watcher:
 
 
 def saved_step(trial: Trial) -> int:
-    """The step from which the trial would go on; -1 if it would begin."""
+    """Step of the last checkpoint, from which the trial would resume; -1 without a checkpoint."""
     return max(Checkpoints(trial.workdir.checkpoints, read_only=True).steps, default=-1)
 
 
 def is_in_use(trial: Trial) -> bool:
-    """Whether some process trains it, here or on another machine that has the same folder."""
+    """Returns whether a process is training it, here or on another machine that shares the directory."""
     path = trial.workdir.path / LOCK
     if not path.exists():
         return False

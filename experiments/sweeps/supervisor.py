@@ -1,8 +1,7 @@
-"""Runs what is missing of a sweep: starts trials as there is room, and starts those again that died.
+"""Supervision of a sweep: starts trials as capacity allows, and restarts those that fail.
 
-Launchers only know how to start one trial, to ask whether it has ended, and to end it. All else follows from
-the trials' folders, so that a sweep may be stopped, killed, started again, or started on several machines
-that share its folder.
+Launchers only start, poll and stop single trials. All other state is in the directories of the trials, so
+that a sweep may be stopped, killed, resumed, or run by several machines that share its directory.
 """
 
 import collections
@@ -12,40 +11,40 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from experiments.sweeps.progress import Progress, Watcher, is_in_use, saved_step
+from experiments.sweeps.progress import Progress, ProgressReader, is_in_use, saved_step
 from experiments.sweeps.trial import Trial
 
 
 class Handle(Protocol):
-    """A trial that was given to a launcher."""
+    """A trial that was started by a launcher."""
 
     def poll(self) -> int | None:
-        """The exit code of its process; None as long as it has not ended."""
+        """Exit code of its process; None while it has not ended."""
         ...
 
     def is_running(self) -> bool:
-        """Whether it has begun, or still waits for a machine."""
+        """Returns whether it has started; False while it is queued."""
         ...
 
     def stop(self) -> None:
-        """Passes on that all is to end: the trial saves, and then `poll` has an exit code."""
+        """Stops the trial gracefully: it saves a checkpoint, and then `poll` returns an exit code."""
         ...
 
 
 class Launcher(Protocol):
-    """Something that runs trials; one that has no room refuses nothing, but is not asked."""
+    """Interface of launchers; `start` is only called while `has_capacity` returns True."""
 
-    def has_room(self) -> bool:
-        """Whether one more may be started now."""
+    def has_capacity(self) -> bool:
+        """Returns whether one more trial may be started now."""
         ...
 
     def start(self, trial: Trial) -> Handle:
-        """Starts a trial, or goes on with it."""
+        """Starts or resumes a trial."""
         ...
 
 
 class State(enum.Enum):
-    """What a trial is doing."""
+    """State of a trial."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -57,133 +56,133 @@ class State(enum.Enum):
 
 @dataclasses.dataclass
 class Entry:
-    """What is known of a trial.
+    """A trial and its state.
 
     Attributes:
-      trial: itself.
-      state: what it is doing.
-      progress: how far it is.
-      handle: of its process, if this sweep has started one.
-      deaths: how often it has ended early since it got further than to the checkpoint before.
-      saved: the step of its last checkpoint when it was started.
+      trial: the trial.
+      state: its current state.
+      progress: its current progress.
+      handle: its process, if this sweep has started one.
+      num_failures: number of consecutive failures without a new checkpoint.
+      saved: step of its last checkpoint when it was started; -1 without a checkpoint.
     """
 
     trial: Trial
     state: State
     progress: Progress
     handle: Handle | None = None
-    deaths: int = 0
+    num_failures: int = 0
     saved: int = -1
 
 
-class Supervision:
-    """The trials of a sweep in the hands of one launcher."""
+class Supervisor:
+    """Runs the trials of a sweep with one launcher."""
 
     def __init__(
         self,
         trials: Sequence[Trial],
         launcher: Launcher,
         retries: int,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
-        """Looks at the trials, and starts nothing yet.
+        """Reads the progress of the trials, without starting any.
 
         Args:
-          trials: all of them.
-          launcher: that runs them.
-          retries: how often a trial that dies is started again without a new checkpoint in between.
-          tell: is told what happens, a line at a time.
+          trials: all trials of the sweep.
+          launcher: launcher that runs them.
+          retries: restarts of a failing trial that are allowed without a new checkpoint in between.
+          log: called with a line for each event.
         """
-        self._launcher, self._retries, self._tell = launcher, retries, tell
-        self._watchers = {trial.name: Watcher(trial) for trial in trials}
-        self.entries = [Entry(trial, State.WAITING, self._look(trial)) for trial in trials]
+        self._launcher, self._retries, self._log = launcher, retries, log
+        self._readers = {trial.name: ProgressReader(trial) for trial in trials}
+        self.entries = [Entry(trial, State.WAITING, self._read_progress(trial)) for trial in trials]
         for entry in self.entries:
             if entry.progress.result is not None:
                 entry.state = State.DONE
         self._stopping = False
 
     def counts(self) -> collections.Counter[State]:
-        """How many trials are doing what."""
+        """Number of trials by state."""
         return collections.Counter(entry.state for entry in self.entries)
 
     def is_over(self) -> bool:
-        """Whether nothing is left to be done, or, when all was told to stop, nothing runs any more."""
+        """Returns whether all trials have ended, or, after `stop`, none is running any more."""
         if self._stopping:
             return all(entry.handle is None for entry in self.entries)
         return all(entry.state in (State.DONE, State.FAILED) for entry in self.entries)
 
-    def turn(self) -> None:
-        """Notes what has ended, and starts what there is room for."""
+    def update(self) -> None:
+        """Polls running trials, and starts waiting ones as capacity allows."""
         for entry in self.entries:
             if entry.handle is not None:
-                self._follow(entry, entry.handle)
+                self._check_process(entry, entry.handle)
         if self._stopping:
             return
         for entry in self.entries:
-            if entry.state in (State.WAITING, State.ELSEWHERE) and self._launcher.has_room():
-                self._begin(entry)
+            if entry.state in (State.WAITING, State.ELSEWHERE) and self._launcher.has_capacity():
+                self._start_trial(entry)
 
     def stop(self) -> None:
-        """Tells all that runs to save and end; nothing is started any more."""
+        """Stops running trials gracefully; no more trials are started."""
         self._stopping = True
         for entry in self.entries:
             if entry.handle is not None:
                 entry.handle.stop()
 
-    def _begin(self, entry: Entry) -> None:
+    def _start_trial(self, entry: Entry) -> None:
         if is_in_use(entry.trial):
             if entry.state is not State.ELSEWHERE:
-                self._tell(f"{entry.trial.name}: another process trains it")
+                self._log(f"{entry.trial.name}: another process is training it")
             entry.state = State.ELSEWHERE
             return
-        entry.progress = self._look(entry.trial)
+        entry.progress = self._read_progress(entry.trial)
         if entry.progress.result is not None:
-            self._settle(entry)
+            self._mark_done(entry)
             return
         entry.saved = saved_step(entry.trial)
         entry.trial.prepare()
         entry.handle, entry.state = self._launcher.start(entry.trial), State.QUEUED
-        begins = f"goes on from step {entry.saved}" if entry.saved > 0 else "starts"
-        self._tell(f"{entry.trial.name}: {begins}")
+        event = f"resumes from step {entry.saved}" if entry.saved > 0 else "starts"
+        self._log(f"{entry.trial.name}: {event}")
 
-    def _follow(self, entry: Entry, handle: Handle) -> None:
+    def _check_process(self, entry: Entry, handle: Handle) -> None:
         code = handle.poll()
-        entry.progress = self._look(entry.trial)
+        entry.progress = self._read_progress(entry.trial)
         if code is None:
             entry.state = State.RUNNING if handle.is_running() else State.QUEUED
             return
         entry.handle = None
         if entry.progress.result is not None:
-            self._settle(entry)
+            self._mark_done(entry)
         elif self._stopping:
             entry.state = State.WAITING
         elif is_in_use(entry.trial):
             entry.state = State.ELSEWHERE
         else:
-            self._bury(entry, code)
+            self._record_failure(entry, code)
 
-    def _settle(self, entry: Entry) -> None:
+    def _mark_done(self, entry: Entry) -> None:
         entry.state = State.DONE
         best = entry.progress.best
-        self._tell(f"{entry.trial.name}: done" + ("" if best is None else f", validation {best:.2%}"))
+        self._log(f"{entry.trial.name}: done" + ("" if best is None else f", validation {best:.2%}"))
 
-    def _bury(self, entry: Entry, code: int) -> None:
-        """Counts a death; the trial waits for its next life, or has failed."""
-        entry.deaths = 1 if saved_step(entry.trial) > entry.saved else entry.deaths + 1
-        entry.state = State.FAILED if entry.deaths > self._retries else State.WAITING
-        ended = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
-        then = "given up" if entry.state is State.FAILED else "to be started again"
-        self._tell(f"{entry.trial.name}: {ended}, {then}: {last_line(entry.trial.log)}")
+    def _record_failure(self, entry: Entry, code: int) -> None:
+        """Counts a failure; the trial waits to be restarted, or has failed for good."""
+        entry.num_failures = 1 if saved_step(entry.trial) > entry.saved else entry.num_failures + 1
+        entry.state = State.FAILED if entry.num_failures > self._retries else State.WAITING
+        cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        action = "giving up" if entry.state is State.FAILED else "will be restarted"
+        self._log(f"{entry.trial.name}: {cause}, {action}: {last_line(entry.trial.log)}")
 
-    def _look(self, trial: Trial) -> Progress:
-        return self._watchers[trial.name].look()
+    def _read_progress(self, trial: Trial) -> Progress:
+        return self._readers[trial.name].read()
 
 
 def last_line(log: pathlib.Path) -> str:
-    """The last that a process said."""
+    """Last non-empty line of a log."""
     if not log.exists():
-        return "it said nothing"
+        return "no output"
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")

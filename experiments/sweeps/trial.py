@@ -1,11 +1,11 @@
-"""From a config and a sweep to trials, each with a folder of its own, all checked before any starts.
+"""Trials of a sweep: made from a base config and overrides, and checked before any of them starts.
 
-ROOT/sweep.json          the trials, by name
-ROOT/configs/NAME.py     the config of a trial
-ROOT/trials/NAME/        its workdir, as any run has one
-ROOT/logs/NAME.log       what its processes printed
+ROOT/sweep.json          names and overrides of the trials
+ROOT/configs/NAME.py     config of a trial
+ROOT/trials/NAME/        its workdir, like that of any run
+ROOT/logs/NAME.log       output of its processes
 
-A trial is named after what it overrides, so that a sweep may grow: those that were there keep their folders.
+A trial is named after its overrides, so that existing trials keep their directories when a sweep grows.
 """
 
 import dataclasses
@@ -27,10 +27,10 @@ from nar.runs.workdir import Workdir
 from nar.training import Devices, write_json
 
 SEED = "training.seed"
-"""Trials that differ in this key alone are repetitions of one setting."""
+"""Trials that differ only in this key are repetitions of one setting."""
 
-_LONGEST_NAME = 100
-_OTHER = re.compile(r"[^\w.,=+-]+", re.ASCII)
+_MAX_NAME_LENGTH = 100
+_INVALID = re.compile(r"[^\w.,=+-]+", re.ASCII)
 _CONFIG_FILE = '''"""A trial of a sweep: {name}."""
 
 from ml_collections import ConfigDict
@@ -46,10 +46,10 @@ class Trial:
     """One run of a sweep.
 
     Attributes:
-      name: of its files.
+      name: name of its files.
       overrides: config key -> value.
-      config: as it was resolved.
-      root: folder of the sweep.
+      config: the base config with the overrides.
+      root: directory of the sweep.
     """
 
     name: str
@@ -59,21 +59,21 @@ class Trial:
 
     @property
     def workdir(self) -> Workdir:
-        """Folder of the run."""
+        """Directory of the run."""
         return Workdir(self.root / "trials" / self.name)
 
     @property
     def log(self) -> pathlib.Path:
-        """What its processes printed."""
+        """Log of the output of its processes."""
         return self.root / "logs" / f"{self.name}.log"
 
     @property
     def steps(self) -> int:
-        """How many steps it trains."""
+        """Number of training steps."""
         return self.config["training"]["steps"]
 
     def command(self) -> list[str]:
-        """What trains it, or goes on with it, after `prepare`."""
+        """Command that trains or resumes it, after `prepare`."""
         config = self.root / "configs" / f"{self.name}.py"
         return [
             sys.executable,
@@ -84,7 +84,7 @@ class Trial:
         ]
 
     def prepare(self) -> None:
-        """Writes its config, and makes the folders of what others write."""
+        """Writes its config, and creates directories."""
         for folder in ("configs", "trials", "logs"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         text = _CONFIG_FILE.format(name=self.name, config=self.config)
@@ -92,37 +92,36 @@ class Trial:
 
 
 def read_sweep(path: str) -> list[hyper.Overrides]:
-    """The list that a file's `get_sweep(hyper)` returns.
+    """Loads the list of trials that a file's `get_sweep(hyper)` returns.
 
     Raises:
-      ValueError: if the file cannot be read, or returns something else.
+      ValueError: if the file cannot be loaded, or does not return a list of trials.
     """
     file = pathlib.Path(path)
     if not file.is_file():
-        raise ValueError(f"--sweep: {path} is no file")
+        raise ValueError(f"--sweep: {path} is not a file")
     spec = importlib.util.spec_from_file_location("sweep_of_trials", file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"--sweep: {path} is no file of Python")
+        raise ValueError(f"--sweep: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
         trials = list(module.get_sweep(hyper))
-    except Exception as error:  # It is the user's code: whatever is wrong with it is said in a line.
+    except Exception as error:  # Any error of the user's code is reported in one line.
         raise ValueError(f"--sweep: {path}: {type(error).__name__}: {error}") from error
     if not trials:
         raise ValueError(f"--sweep: {path} has no trials")
     for overrides in trials:
         if not isinstance(overrides, dict) or not all(isinstance(key, str) for key in overrides):
-            raise ValueError(f"--sweep: {path}: a trial is a dict of config keys, not {overrides!r}")
+            raise ValueError(f"--sweep: {path}: a trial must be a dict of config keys, got {overrides!r}")
     return trials
 
 
 def make_trials(config: ConfigDict, sweep: Sequence[hyper.Overrides], root: pathlib.Path) -> list[Trial]:
-    """The trials in the order of the sweep; their values are not checked yet.
+    """Makes the trials, in the order of the sweep, without validating their values.
 
     Raises:
-      ValueError: if one sets a key that the config does not have, or a value of another type, or two are the
-        same.
+      ValueError: if an override has an unknown key or a value of the wrong type, or if two trials are equal.
     """
     trials: dict[str, Trial] = {}
     for index, overrides in enumerate(sweep):
@@ -132,20 +131,20 @@ def make_trials(config: ConfigDict, sweep: Sequence[hyper.Overrides], root: path
             raise ValueError(f"trial {index}: {error}") from None
         name = _name(overrides)
         if name in trials:
-            raise ValueError(f"trial {index} is a trial that the sweep has already: {overrides}")
+            raise ValueError(f"trial {index} is a duplicate: {overrides}")
         trials[name] = Trial(name, dict(overrides), resolved, root)
     return list(trials.values())
 
 
 def check_trials(trials: Sequence[Trial], devices: Devices) -> None:
-    """Checks configs and folders of all trials; nothing is written.
+    """Checks configs and directories of all trials, without writing anything.
 
     Args:
-      trials: of a sweep.
-      devices: for which parts are assembled.
+      trials: trials of a sweep.
+      devices: devices for which runs are built.
 
     Raises:
-      ValueError: naming the first trial that cannot run, and why.
+      ValueError: if a trial cannot run; the message names the first such trial.
     """
     assembled = set()
     for trial in trials:
@@ -167,22 +166,22 @@ def record_trials(trials: Sequence[Trial], config: Mapping[str, Any], root: path
 
 
 def override(config: ConfigDict, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with other values, as plain dictionaries.
+    """Applies overrides to a config, and returns it as plain dictionaries.
 
     Raises:
-      ValueError: on a key that the config does not have, or a value of another type than it has.
+      ValueError: if a key is unknown, or a value has the wrong type.
     """
     changed = config.copy_and_resolve_references().lock()
     for key, value in overrides.items():
         *path, last = key.split(".")
         try:
             node: Any = changed
-            for part in path:
-                node = node[part]
+            for name in path:
+                node = node[name]
             node[last] = ConfigDict(value) if isinstance(value, Mapping) else value
         except (AttributeError, KeyError, TypeError) as error:
-            words = str(error.args[0] if error.args else error).strip()
-            raise ValueError(f"config key {key}: {' '.join(words.split())}") from None
+            message = str(error.args[0] if error.args else error).strip()
+            raise ValueError(f"config key {key}: {' '.join(message.split())}") from None
     return changed.to_dict()
 
 
@@ -191,12 +190,12 @@ def _without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(overrides: hyper.Overrides) -> str:
-    """Short keys and values, as far as they make a file name; what that loses is told apart by a digest."""
+    """File name made of short keys and values, with a digest if sanitizing or truncation changed it."""
     lasts = [key.rpartition(".")[2] for key in overrides]
     keys = [last if lasts.count(last) == 1 else key for key, last in zip(overrides, lasts, strict=True)]
-    said = ",".join(f"{key}={value}" for key, value in zip(keys, overrides.values(), strict=True))
-    name = _OTHER.sub("_", said)
-    if said != name or len(name) > _LONGEST_NAME:
+    text = ",".join(f"{key}={value}" for key, value in zip(keys, overrides.values(), strict=True))
+    name = _INVALID.sub("_", text)
+    if text != name or len(name) > _MAX_NAME_LENGTH:
         digest = hashlib.sha256(repr(sorted(overrides.items())).encode()).hexdigest()[:8]
-        name = f"{name[:_LONGEST_NAME]}-{digest}"
+        name = f"{name[:_MAX_NAME_LENGTH]}-{digest}"
     return name if overrides else "as_configured"

@@ -1,4 +1,4 @@
-"""Runs that are killed at any moment, or whose disk is full: real processes on a real file system."""
+"""Runs that are killed at random points, or whose disk is full: real processes on a real file system."""
 
 import json
 import os
@@ -16,19 +16,19 @@ import pytest
 from commands import ROOT, command, run
 from running_script import RunningScript
 
-from experiments.fault_injection.compare_runs import differences
+from experiments.fault_injection.compare_runs import find_differences
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, TrainState, read_json, write_json
 
 SMALL = ("--config.model.hidden_size=4", "--config.training.steps=40", "--config.training.eval_every=5")
 
 
-def words_of(workdir):
+def arguments_for(workdir):
     return "--config=configs/tiny.py", f"--workdir={workdir}", *SMALL
 
 
 def train(workdir):
-    code, output, errors = run("train", *words_of(workdir))
+    code, output, errors = run("train", *arguments_for(workdir))
     return code, output + errors
 
 
@@ -37,8 +37,8 @@ def parameters(workdir):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path):
-    """`experiments.crash_test`, with fewer kills than by hand."""
+def test_repeatedly_killed_run_equals_an_uninterrupted_one(tmp_path):
+    """Runs `experiments.crash_test` with few kills."""
     quickly = ("--config.model.hint_mode=none", "--config.training.optimizer=sgd")
     arguments = (f"--workdir={tmp_path / 'kills'}", *SMALL, *quickly, "--kills=3", "--seed=2")
     code, output, errors = run("crash_test", *arguments, timeout=550)
@@ -47,7 +47,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_pat
 
 
 def saved_run(path, weight):
-    """What a run leaves: its result, lines of metrics, and checkpoints with a weight in their last array."""
+    """Files of a finished run: result, metrics, and checkpoints with `weight` in their last array."""
     workdir = Workdir(path)
     checkpoints = Checkpoints(workdir.checkpoints)
     for step, score in ((2, 0.9), (4, 0.5)):
@@ -60,24 +60,24 @@ def saved_run(path, weight):
     return workdir
 
 
-def test_kill_test_notices_a_difference(tmp_path):
-    """Two runs that differ in a bit of one array, or in one score, are not equal."""
+def test_find_differences_is_bit_exact(tmp_path):
+    """Runs that differ in one bit of an array, or in one score, are not equal."""
     a, b = (saved_run(tmp_path / name, 1.0) for name in "ab")
-    assert differences(a, b) == []
+    assert find_differences(a, b) == []
     result = read_json(b.result)
     write_json(b.result, {**result, "scores": {"test": 0.25}})
-    assert differences(a, b) == ["parameters and scores in result.json"]
+    assert find_differences(a, b) == ["parameters and scores in result.json"]
     write_json(b.result, result)
     b.metrics.write_text(b.metrics.read_text().replace("0.5", "0.25", 1))
-    assert differences(a, b) == ["metrics.jsonl"]
-    assert differences(a, saved_run(tmp_path / "c", np.nextafter(1.0, 2.0))) == ["states"]
+    assert find_differences(a, b) == ["metrics.jsonl"]
+    assert find_differences(a, saved_run(tmp_path / "c", np.nextafter(1.0, 2.0))) == ["states"]
     best_differs = saved_run(tmp_path / "d", 1.0)
     shutil.copy(tmp_path / "c" / "checkpoints" / "step_2.npz", best_differs.checkpoints)  # the best one alone
-    assert differences(a, best_differs) == ["states"]
+    assert find_differences(a, best_differs) == ["states"]
 
 
-def listens(process):
-    """Whether Python has begun with our scripts; before, a signal ends it as it ends any program."""
+def handles_sigterm(process):
+    """Returns whether the script has installed its signal handlers; before, signals act by default."""
     status = pathlib.Path(f"/proc/{process.pid}/status")
     if not status.exists():
         return time.sleep(1) is None
@@ -94,15 +94,15 @@ def listens(process):
         pytest.param(signal.SIGINT, 3.0, marks=pytest.mark.slow),
     ],
 )
-def test_a_signal_while_it_starts_ends_it_with_a_line(tmp_path, number, seconds):
+def test_signal_during_startup_ends_the_process_with_one_line(tmp_path, number, seconds):
     process = subprocess.Popen(
-        command("train", *words_of(tmp_path / "run")),
+        command("train", *arguments_for(tmp_path / "run")),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    while not listens(process):
+    while not handles_sigterm(process):
         time.sleep(0.01)
     time.sleep(seconds)
     process.send_signal(number)
@@ -112,8 +112,8 @@ def test_a_signal_while_it_starts_ends_it_with_a_line(tmp_path, number, seconds)
     assert "Traceback" not in output
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path):
-    script = RunningScript("train", *words_of(tmp_path / "run"))
+def test_second_signal_ends_the_process_immediately(tmp_path):
+    script = RunningScript("train", *arguments_for(tmp_path / "run"))
     script.wait_for((tmp_path / "run" / "checkpoints" / "step_0.npz").exists)
     for _ in range(2):
         script.signal(signal.SIGTERM)
@@ -125,7 +125,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of our own; of a few hundred kilobytes."""
+    """Mounts a temporary file system of a few hundred kilobytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -142,7 +142,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_real_disk_that_is_full_and_grows_again(small_disk, tmp_path):
+def test_run_on_a_full_disk_resumes_after_the_disk_grows(small_disk, tmp_path):
     folder, mount = small_disk
     code, output = train(folder / "run")
     assert code == 1
@@ -152,7 +152,7 @@ def test_a_real_disk_that_is_full_and_grows_again(small_disk, tmp_path):
     assert "Traceback" not in output
     saved = sorted((folder / "run" / "checkpoints").glob("step_*.npz"))
     assert len(saved) >= 2
-    # While it is full, nothing changes.
+    # While the disk is full, existing checkpoints do not change.
     before = {path: path.read_bytes() for path in saved}
     code, output = train(folder / "run")
     assert code == 1 and "No space left" in output and "Traceback" not in output
@@ -161,6 +161,6 @@ def test_a_real_disk_that_is_full_and_grows_again(small_disk, tmp_path):
     code, output = train(folder / "run")
     assert code == 0, output
     assert "Resuming from step" in output
-    code, output = train(tmp_path / "undisturbed")
+    code, output = train(tmp_path / "uninterrupted")
     assert code == 0, output
-    assert parameters(folder / "run") == parameters(tmp_path / "undisturbed")
+    assert parameters(folder / "run") == parameters(tmp_path / "uninterrupted")

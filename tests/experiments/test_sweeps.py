@@ -1,4 +1,4 @@
-"""Sweeps: what a list of trials is, how they are named and checked, who runs them, what the table says."""
+"""Sweeps: lists of trials, their names and checks, launchers, supervision and tables."""
 
 import collections
 import json
@@ -21,19 +21,19 @@ from configs.sweeps import bfs_processors
 from experiments.sweeps import hyper
 from experiments.sweeps.launchers.local import Accelerators, divide, find_accelerators
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
-from experiments.sweeps.supervisor import State, Supervision
+from experiments.sweeps.supervisor import State, Supervisor
 from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
 from nar.statistics import sample_statistics
 from nar.training import Devices, read_json, write_json
 
 
-def test_hyper_makes_lists_of_trials():
+def test_hyper_combines_lists_of_trials():
     rates = hyper.sweep("training.learning_rate", [1, 2])
     seeds = hyper.sweep("training.seed", range(3))
     assert rates == [{"training.learning_rate": 1}, {"training.learning_rate": 2}]
     product = hyper.product([rates, seeds])
-    assert [(one["training.learning_rate"], one["training.seed"]) for one in product] == [
+    assert [(trial["training.learning_rate"], trial["training.seed"]) for trial in product] == [
         (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2),
     ]  # fmt: skip
     assert hyper.zipit([rates, seeds[1:]]) == [
@@ -42,7 +42,7 @@ def test_hyper_makes_lists_of_trials():
     ]
     assert hyper.chainit([rates, seeds]) == rates + seeds
     assert hyper.product([]) == [{}]
-    with pytest.raises(ValueError, match="one length, got 2, 3"):
+    with pytest.raises(ValueError, match="the same length, got 2, 3"):
         hyper.zipit([rates, seeds])
     for join in (hyper.product, hyper.zipit):
         with pytest.raises(ValueError, match=r"training\.seed is set by two"):
@@ -53,7 +53,7 @@ def trials_of(sweep, root=pathlib.Path("nowhere"), config=None):
     return make_trials(config or tiny.get_config(), sweep, root)
 
 
-def test_trials_are_named_after_what_they_override_and_keep_their_names_when_a_sweep_grows():
+def test_trials_are_named_after_overrides_and_keep_their_names_when_a_sweep_grows():
     sweep = bfs_processors.get_sweep(hyper)
     names = [trial.name for trial in trials_of(sweep)]
     assert names[:2] == [f"processor=mpnn,learning_rate=0.001,seed={seed}" for seed in range(2)]
@@ -61,11 +61,11 @@ def test_trials_are_named_after_what_they_override_and_keep_their_names_when_a_s
     larger = hyper.chainit([hyper.sweep("training.seed", [7]), sweep])
     assert [trial.name for trial in trials_of(larger)][1:] == names
     assert trials_of([{}])[0].name == "as_configured"
-    odd = trials_of(
+    unusual = trials_of(
         [{"data.sizes": (4, 5)}, {"data.sizes": (4, 5, 6)}, {"algorithms": ("dir/mine:A",)},
          {"model.processor_options": {"a": "x" * 300}}, {"model.processor_options": {"a": "x" * 301}}]
     )  # fmt: skip
-    names = [trial.name for trial in odd]
+    names = [trial.name for trial in unusual]
     assert len(set(names)) == 5
     assert all(re.fullmatch(r"[\w.,=+-]{1,120}", name, re.ASCII) for name in names)
 
@@ -86,7 +86,7 @@ def test_overrides_change_the_config_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "words"),
+    ("overrides", "message"),
     [
         ({"training.learning_rat": 1.0}, r"trial 0: config key training\.learning_rat: .*learning_rate"),
         ({"trainin.seed": 1}, r"training"),
@@ -95,32 +95,32 @@ def test_overrides_change_the_config_and_nothing_else():
         ({"training.steps.more": 1}, r"config key training\.steps\.more"),
     ],
 )
-def test_wrong_keys_and_types_are_refused(overrides, words):
-    with pytest.raises(ValueError, match=words):
+def test_unknown_keys_and_wrong_types_are_rejected(overrides, message):
+    with pytest.raises(ValueError, match=message):
         trials_of([overrides])
 
 
-def test_a_trial_that_is_there_twice_is_refused():
-    with pytest.raises(ValueError, match="trial 1 is a trial that the sweep has already"):
+def test_duplicate_trial_is_rejected():
+    with pytest.raises(ValueError, match="trial 1 is a duplicate"):
         trials_of([{"training.seed": 1}, {"training.seed": 1}])
 
 
 @pytest.mark.parametrize(
-    ("overrides", "words"),
+    ("overrides", "message"),
     [
         ({"model.processor": "mpn"}, "trial processor=mpn: .*mpnn"),
         ({"training.steps": 0}, r"trial steps=0: training\.steps must be"),
         ({"data.problem": {"width": 2}}, "trial problem=.*no.* such an option"),
     ],
 )
-def test_configs_are_checked_before_any_trial_starts(tmp_path, overrides, words):
+def test_configs_are_checked_before_any_trial_starts(tmp_path, overrides, message):
     trials = trials_of([{"training.seed": 1}, overrides], tmp_path)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         check_trials(trials, Devices.one())
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_of_another_config_is_refused(tmp_path):
+def test_workdir_of_another_config_is_rejected(tmp_path):
     (trial,) = trials_of([{"training.seed": 1}], tmp_path)
     with trial.workdir.lock():
         trial.workdir.claim(trial.config)
@@ -130,11 +130,11 @@ def test_a_folder_of_another_config_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"seed=1: .*another config(?s:.*)hidden_size: 8 saved, 9 given"):
         check_trials(trials_of([{"training.seed": 1}], tmp_path, config), Devices.one())
     config = tiny.get_config()
-    config.training.steps = 1000  # prolonged
+    config.training.steps = 1000  # longer training is allowed
     check_trials(trials_of([{"training.seed": 1}], tmp_path, config), Devices.one())
 
 
-def test_the_config_of_a_trial_is_a_file_that_says_the_same(tmp_path):
+def test_config_file_of_a_trial_reproduces_its_config(tmp_path):
     config = base.get_config()
     overrides = {"algorithms": ("bfs", "dfs"), "model.processor_options": {"x": [1]}}
     (trial,) = trials_of([overrides], tmp_path, config)
@@ -146,21 +146,21 @@ def test_the_config_of_a_trial_is_a_file_that_says_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
-        (None, "is no file"),
+        (None, "is not a file"),
         ("def get_sweep(hyper):\n    return []", "has no trials"),
-        ("def get_sweep(hyper):\n    return [1]", "a trial is a dict"),
+        ("def get_sweep(hyper):\n    return [1]", "a trial must be a dict"),
         ("def get_sweep(hyper):\n    return hyper.sweeep('a', [1])", "AttributeError: .*sweeep"),
         ("def get_swep(hyper):\n    return []", "get_sweep"),
         ("def get_sweep(hyper:", "SyntaxError"),
     ],
 )
-def test_a_file_that_is_no_sweep_is_refused(tmp_path, text, words):
+def test_invalid_sweep_file_is_rejected(tmp_path, text, message):
     path = tmp_path / "mine.py"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         read_sweep(str(path))
 
 
@@ -169,7 +169,7 @@ def test_a_file_that_is_no_sweep_is_refused(tmp_path, text, words):
 
 
 @pytest.mark.parametrize("count", range(1, 9))
-def test_cores_are_divided_evenly_and_none_is_left_out(count):
+def test_cores_are_divided_evenly_and_all_are_used(count):
     cores = list(range(3, 9))
     shares = [share.cores for share in divide(cores, None, parallel=count)]
     assert len(shares) == count
@@ -178,7 +178,7 @@ def test_cores_are_divided_evenly_and_none_is_left_out(count):
     assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
 
 
-def test_devices_are_divided_and_named_as_drivers_want():
+def test_devices_are_divided_and_assigned_by_environment_variables():
     gpus = Accelerators("gpu", ("0", "1", "2", "3", "4"))
     two = divide(range(8), gpus, trial_devices=2)
     assert [share.accelerators.variables() for share in two] == [
@@ -196,7 +196,7 @@ def test_devices_are_divided_and_named_as_drivers_want():
     assert len(divide(range(9), None)) == 2  # four cores each
 
 
-def test_accelerators_are_found_without_starting_them(tmp_path):
+def test_accelerators_are_found_without_initializing_jax(tmp_path):
     assert find_accelerators({}, tmp_path) is None
     (tmp_path / "vfio").mkdir()
     for name in ("vfio/17", "vfio/18", "vfio/vfio"):
@@ -211,26 +211,26 @@ def test_accelerators_are_found_without_starting_them(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Supervision, with a launcher whose trials do as they are told
+# Supervision, with a scripted launcher
 
 
-class Scripted:
-    """Trials whose lives end as a script says: an exit code, and the step that was saved."""
+class ScriptedLauncher:
+    """Launcher whose processes follow scripts: for each start of a trial, an exit code and the saved step."""
 
-    def __init__(self, lives, room=1):
-        self.lives, self.room, self.started, self.running = lives, room, [], []
+    def __init__(self, scripts, capacity=1):
+        self.scripts, self.capacity, self.started, self.running = scripts, capacity, [], []
 
-    def has_room(self):
-        return len(self.running) < self.room
+    def has_capacity(self):
+        return len(self.running) < self.capacity
 
     def start(self, trial):
         self.started.append(trial.name)
-        handle = Life(self, trial, self.lives[trial.name].pop(0))
+        handle = ScriptedProcess(self, trial, self.scripts[trial.name].pop(0))
         self.running.append(handle)
         return handle
 
 
-class Life:
+class ScriptedProcess:
     def __init__(self, launcher, trial, script):
         self.launcher, self.trial, self.script, self.is_stopped = launcher, trial, script, False
 
@@ -254,64 +254,64 @@ class Life:
         self.is_stopped = True
 
 
-def supervise(tmp_path, lives, retries=1, room=1, turns=20):
-    trials = trials_of(hyper.sweep("training.seed", range(len(lives))), tmp_path)
-    launcher = Scripted({f"seed={i}": list(one) for i, one in enumerate(lives)}, room)
+def supervise(tmp_path, scripts, retries=1, capacity=1, updates=20):
+    trials = trials_of(hyper.sweep("training.seed", range(len(scripts))), tmp_path)
+    launcher = ScriptedLauncher({f"seed={i}": list(script) for i, script in enumerate(scripts)}, capacity)
     lines = []
-    supervision = Supervision(trials, launcher, retries, lines.append)
-    for _ in range(turns):
-        if supervision.is_over():
+    supervisor = Supervisor(trials, launcher, retries, lines.append)
+    for _ in range(updates):
+        if supervisor.is_over():
             break
-        supervision.turn()
-    return supervision, launcher, lines
+        supervisor.update()
+    return supervisor, launcher, lines
 
 
-def test_a_trial_that_dies_is_started_again_until_it_gets_no_further(tmp_path):
-    lives = [
+def test_failing_trial_is_restarted_until_it_makes_no_progress(tmp_path):
+    scripts = [
         [(0, 400)],
         [(-9, 20), (1, 40), (-9, 60), (0, 400)],
         [(-9, 20), (1, 40), (1, 40)],
     ]
-    supervision, launcher, lines = supervise(tmp_path, lives)
-    assert [entry.state for entry in supervision.entries] == [State.DONE, State.DONE, State.FAILED]
+    supervisor, launcher, lines = supervise(tmp_path, scripts)
+    assert [entry.state for entry in supervisor.entries] == [State.DONE, State.DONE, State.FAILED]
     assert collections.Counter(launcher.started) == {"seed=0": 1, "seed=1": 4, "seed=2": 3}
-    assert any("seed=1: goes on from step 20" in line for line in lines)
-    assert any("seed=1: was killed by signal 9, to be started again" in line for line in lines)
-    assert lines[-1].startswith("seed=2: ended with 1, given up")
+    assert any("seed=1: resumes from step 20" in line for line in lines)
+    assert any("seed=1: killed by signal 9, will be restarted" in line for line in lines)
+    assert lines[-1].startswith("seed=2: exit code 1, giving up")
 
 
-def test_started_again_only_what_is_missing_runs(tmp_path):
+def test_resumed_sweep_runs_unfinished_trials_only(tmp_path):
     supervise(tmp_path, [[(0, 400)], [(1, 20)]], retries=0)
-    supervision, launcher, _ = supervise(tmp_path, [[], [(0, 400)], [(0, 400)]])
+    supervisor, launcher, _ = supervise(tmp_path, [[], [(0, 400)], [(0, 400)]])
     assert launcher.started == ["seed=1", "seed=2"]
-    assert supervision.counts() == {State.DONE: 3}
+    assert supervisor.counts() == {State.DONE: 3}
 
 
-def test_no_more_trials_run_side_by_side_than_there_is_room_for(tmp_path):
-    supervision, launcher, _ = supervise(tmp_path, [[(None, 0)]] * 3, room=2, turns=3)
+def test_number_of_concurrent_trials_is_limited_by_capacity(tmp_path):
+    supervisor, launcher, _ = supervise(tmp_path, [[(None, 0)]] * 3, capacity=2, updates=3)
     assert len(launcher.running) == 2
-    assert supervision.counts() == {State.RUNNING: 2, State.WAITING: 1}
+    assert supervisor.counts() == {State.RUNNING: 2, State.WAITING: 1}
 
 
-def test_what_is_told_to_stop_saves_and_waits_for_the_next_time(tmp_path):
-    supervision, launcher, _ = supervise(tmp_path, [[(None, 20)], [(None, 20)]], turns=2)
-    supervision.stop()
-    supervision.turn()
-    assert supervision.is_over() and launcher.started == ["seed=0"]
-    assert supervision.counts() == {State.WAITING: 2}
+def test_stopped_trials_save_and_wait_to_be_resumed(tmp_path):
+    supervisor, launcher, _ = supervise(tmp_path, [[(None, 20)], [(None, 20)]], updates=2)
+    supervisor.stop()
+    supervisor.update()
+    assert supervisor.is_over() and launcher.started == ["seed=0"]
+    assert supervisor.counts() == {State.WAITING: 2}
 
 
-def test_a_trial_of_another_process_is_waited_for(tmp_path):
+def test_trial_in_use_by_another_process_is_waited_for(tmp_path):
     trials = trials_of(hyper.sweep("training.seed", range(1)), tmp_path)
-    launcher, lines = Scripted({"seed=0": [(0, 400)]}), []
-    supervision = Supervision(trials, launcher, 0, lines.append)
+    launcher, lines = ScriptedLauncher({"seed=0": [(0, 400)]}), []
+    supervisor = Supervisor(trials, launcher, 0, lines.append)
     with trials[0].workdir.lock():
         for _ in range(3):
-            supervision.turn()
-        assert supervision.counts() == {State.ELSEWHERE: 1} and not launcher.started
+            supervisor.update()
+        assert supervisor.counts() == {State.ELSEWHERE: 1} and not launcher.started
     for _ in range(3):
-        supervision.turn()
-    assert supervision.is_over() and launcher.started == ["seed=0"]
+        supervisor.update()
+    assert supervisor.is_over() and launcher.started == ["seed=0"]
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -325,19 +325,19 @@ def result(validation, test):
     return {"scores": {"validation": split(validation), "test": split(test)}}
 
 
-def test_spread_is_that_of_textbooks():
+def test_sample_statistics_equal_scipy():
     values = np.random.default_rng(0).normal(size=5)
-    found = sample_statistics(list(values))
+    statistics = sample_statistics(list(values))
     low, high = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
-    assert (found.count, found.mean) == (5, pytest.approx(values.mean()))
-    assert found.deviation == pytest.approx(scipy.stats.tstd(values))
-    assert found.interval == pytest.approx((high - low) / 2)
+    assert (statistics.count, statistics.mean) == (5, pytest.approx(values.mean()))
+    assert statistics.deviation == pytest.approx(scipy.stats.tstd(values))
+    assert statistics.interval == pytest.approx((high - low) / 2)
     assert sample_statistics([0.5]).deviation is None and str(sample_statistics([0.5])) == "50.00"
     with pytest.raises(ValueError, match="no values"):
         sample_statistics([])
 
 
-def test_the_table_has_a_row_a_setting_the_best_on_validation_first():
+def test_table_has_one_row_per_setting_sorted_by_validation_score():
     outcomes = [
         Outcome({"model.processor": "mpnn"}, result({"bfs": 0.8}, {"bfs": 0.9})),
         Outcome({"model.processor": "mpnn"}, result({"bfs": 0.9}, {"bfs": 0.7})),
@@ -357,7 +357,7 @@ def test_the_table_has_a_row_a_setting_the_best_on_validation_first():
     assert content["settings"][1]["tasks"]["bfs"]["mean"] == pytest.approx(0.8)
 
 
-def test_several_algorithms_have_rows_of_their_own():
+def test_markdown_table_has_scores_by_algorithm():
     scores = [{"bfs": 0.9, "dfs": 0.5}, {"bfs": 0.7, "dfs": 0.5}]
     settings = summarize([Outcome({}, result(one, one)) for one in scores])
     text = sweep_markdown(settings)
@@ -365,12 +365,12 @@ def test_several_algorithms_have_rows_of_their_own():
     assert "| 2 of 2 | 2 | 65.00 ± 7.07 | 65.00 ± 7.07 |" in text
 
 
-def test_seeds_that_share_a_program_count_as_those_that_do_not():
-    each = [result({"bfs": one}, {"bfs": one}) for one in (0.5, 0.6, 0.7)]
-    apart = summarize([Outcome({}, one) for one in each])
-    together = summarize([Outcome({}, {**result({"bfs": 0.6}, {"bfs": 0.6}), "seeds": each})])
-    assert (apart[0].finished, together[0].finished) == (3, 1)
-    assert apart[0].test == together[0].test and apart[0].tasks == together[0].tasks
+def test_multi_seed_run_has_the_statistics_of_single_seed_runs():
+    results_by_seed = [result({"bfs": score}, {"bfs": score}) for score in (0.5, 0.6, 0.7)]
+    single = summarize([Outcome({}, seed_result) for seed_result in results_by_seed])
+    multi = summarize([Outcome({}, {**result({"bfs": 0.6}, {"bfs": 0.6}), "seeds": results_by_seed})])
+    assert (single[0].finished, multi[0].finished) == (3, 1)
+    assert single[0].test == multi[0].test and single[0].tasks == multi[0].tasks
 
 
 def test_settings_without_a_result_keep_their_order():
@@ -388,55 +388,55 @@ def get_sweep(hyper):
 """
 
 
-def words_of(root, *arguments, number=3):
+def arguments_for(root, *arguments, number=3):
     path = root.parent / "seeds.py"
     path.write_text(SWEEP.format(number=number))
-    words = ["--config=configs/tiny.py", f"--sweep={path}", f"--workdir={root}"]
-    return *words, "--config.model.hidden_size=4", "--config.training.steps=120", *arguments
+    flags = ["--config=configs/tiny.py", f"--sweep={path}", f"--workdir={root}"]
+    return *flags, "--config.model.hidden_size=4", "--config.training.steps=120", *arguments
 
 
 def sweep(root, *arguments, **options):
-    """Exit code of a sweep, and all that it said."""
-    code, output, errors = run("sweep", *words_of(root, *arguments, **options))
+    """Runs a sweep; returns its exit code and output."""
+    code, output, errors = run("sweep", *arguments_for(root, *arguments, **options))
     return code, output + errors
 
 
 def start(root, *arguments):
-    return running_script.RunningScript("sweep", *words_of(root, *arguments))
+    return running_script.RunningScript("sweep", *arguments_for(root, *arguments))
 
 
-def end(life):
-    code, output, errors = life.end()
+def end(script):
+    code, output, errors = script.end()
     return code, output + errors
 
 
 def trial_processes(root):
-    """Processes that train a trial of a sweep."""
-    found = []
+    """Process IDs of the running trials of a sweep."""
+    process_ids = []
     for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if b"experiments.train" in words and any(str(root).encode() in word for word in words):
-            found.append(int(path.parent.name))
-    return found
+            process_ids.append(int(path.parent.name))
+    return process_ids
 
 
 def results(root):
     return {path.parent.name: read_json(path) for path in root.glob("trials/*/result.json")}
 
 
-def wait_until_none_trains(root):
-    """Trials end with the sweep that has started them."""
+def wait_for_trials_to_end(root):
+    """Waits until all trials have ended, as they must after their sweep was killed."""
     limit = time.monotonic() + 60
     while trial_processes(root):
-        assert time.monotonic() < limit, "a trial trains on behind the sweep"
+        assert time.monotonic() < limit, "a trial has outlived the sweep"
         time.sleep(0.05)
 
 
 @pytest.mark.slow
-def test_a_sweep_runs_its_trials_and_makes_a_table(tmp_path):
+def test_sweep_runs_its_trials_and_writes_a_table(tmp_path):
     root, few = tmp_path / "root", ("--config.training.steps=6", "--config.training.eval_every=6")
     code, output = sweep(root, "--parallel=1", *few, number=2)
     assert code == 0 and "2 of 2" in output, output
@@ -450,7 +450,7 @@ def test_a_sweep_runs_its_trials_and_makes_a_table(tmp_path):
     assert len({one["parameters_sha256"] for one in results(root).values()}) == 2
     code, output = sweep(root, "--launcher=status", *few, number=2)
     assert code == 0 and output.startswith("2 done, best ") and f"{np.mean(scores):.2%}"[:-1] in output
-    # What is done is not done again; of what is new there is a command.
+    # Finished trials are skipped; commands are printed for new ones only.
     assert sweep(root, "--launcher=print", *few, number=2) == (0, "")
     code, output = sweep(root, "--launcher=print", *few)
     (line,) = output.splitlines()
@@ -462,15 +462,15 @@ def test_a_sweep_runs_its_trials_and_makes_a_table(tmp_path):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """A sweep of three trials: killed, then ended by a signal, then started once more. And what it said."""
+    """A sweep of three trials that was killed, resumed, interrupted and resumed again, with its outputs."""
     root = tmp_path_factory.mktemp("sweep") / "root"
-    said = []
+    outputs = []
     killed = start(root, "--parallel=2")
     killed.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
     os.kill(trial_processes(root)[0], signal.SIGKILL)
     killed.signal(signal.SIGKILL)
-    said.append(end(killed)[1])
-    wait_until_none_trains(root)
+    outputs.append(end(killed)[1])
+    wait_for_trials_to_end(root)
     before = [len(list(path.glob("checkpoints/step_*"))) for path in (root / "trials").iterdir()]
     ended = start(root, "--parallel=1")
     ended.wait_for(lambda: len(results(root)) == 1)
@@ -478,36 +478,36 @@ def swept(tmp_path_factory):
     ended.signal(signal.SIGINT)
     code, output = end(ended)
     assert code == 1, output
-    said.append(output)
+    outputs.append(output)
     code, output = sweep(root)
     assert code == 0, output
-    said.append(output)
-    return root, before, said
+    outputs.append(output)
+    return root, before, outputs
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux alone")
-def test_a_sweep_that_was_killed_and_interrupted_ends_as_its_trials_would_alone(swept):
+@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux only")
+def test_resumed_sweep_has_the_results_of_single_runs(swept):
     root, before, (_, interrupted, last) = swept
     assert max(before) > 1
-    assert "goes on from step" in interrupted + last
+    assert "resumes from step" in interrupted + last
     assert "Interrupted; run the same command to resume" in interrupted
     assert len(results(root)) == 3 and "3 of 3" in last
-    # What was done is not done again.
+    # Finished trials are skipped.
     (done,) = re.findall(r"(seed=\d|processor=mpnn,seed=\d): done", interrupted)
-    assert f"{done}: starts" not in last and f"{done}: goes on" not in last
-    alone = root.parent / "alone"
+    assert f"{done}: starts" not in last and f"{done}: resumes" not in last
+    single = root.parent / "single"
     config = root / "configs" / "processor=mpnn,seed=1.py"
-    code, _, errors = run("train", f"--config={config}", f"--workdir={alone}")
+    code, _, errors = run("train", f"--config={config}", f"--workdir={single}")
     assert code == 0, errors
     keys = ("parameters_sha256", "scores", "best_step")
-    of_sweep, of_one = results(root)["processor=mpnn,seed=1"], read_json(alone / "result.json")
-    assert [of_sweep[key] for key in keys] == [of_one[key] for key in keys]
+    in_sweep, in_single = results(root)["processor=mpnn,seed=1"], read_json(single / "result.json")
+    assert [in_sweep[key] for key in keys] == [in_single[key] for key in keys]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux alone")
-def test_a_finished_sweep_only_shows_its_table(swept):
+@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux only")
+def test_table_of_a_finished_sweep_has_the_statistics_of_its_trials(swept):
     root, _, _ = swept
     scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in results(root).values()]
     table = read_json(root / "table.json")["settings"]
@@ -516,7 +516,7 @@ def test_a_finished_sweep_only_shows_its_table(swept):
 
 
 @pytest.mark.slow
-def test_commands_are_printed_and_each_runs_its_trial(tmp_path):
+def test_printed_commands_run_their_trials(tmp_path):
     root = tmp_path / "root"
     code, output = sweep(root, "--launcher=print", "--config.training.eval_every=100")
     assert code == 0, output
@@ -529,103 +529,101 @@ def test_commands_are_printed_and_each_runs_its_trial(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("argument", "words"),
+    ("argument", "message"),
     [
         ("--config.model.hidden_size=0", "error: trial processor=mpnn,seed=0: model.hidden_size"),
         ("--config.training.stepz=5", "error: --config: .*steps"),
         ("--launcher=screen", "error: .*local"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(tmp_path, argument, words):
+def test_invalid_argument_is_reported_in_one_line(tmp_path, argument, message):
     root = tmp_path / "root"
     code, output = sweep(root, argument)
-    assert code == 1 and re.search(words, output, re.DOTALL) and "Traceback" not in output
+    assert code == 1 and re.search(message, output, re.DOTALL) and "Traceback" not in output
     assert not root.exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["ray", "slurm"])
-def test_clusters_run_a_sweep(tmp_path, launcher):
+def test_cluster_launchers_run_and_resume_a_sweep(tmp_path, launcher):
     pytest.importorskip({"ray": "ray", "slurm": "submitit"}[launcher])
     root = tmp_path / "root"
     options = ["--options={'cluster': 'local'}"] if launcher == "slurm" else []
-    life = start(root, f"--launcher={launcher}", "--trial_cores=1", *options)
-    life.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_40.npz")))
+    script = start(root, f"--launcher={launcher}", "--trial_cores=1", *options)
+    script.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_40.npz")))
     os.kill(trial_processes(root)[0], signal.SIGKILL)
-    life.wait_for(lambda: results(root))
-    life.signal(signal.SIGTERM)
-    code, output = end(life)
+    script.wait_for(lambda: results(root))
+    script.signal(signal.SIGTERM)
+    code, output = end(script)
     assert code == 1 and "Interrupted; run the same command to resume" in output, output
-    assert "was killed by signal 9, to be started again" in output
+    assert "killed by signal 9, will be restarted" in output
     code, output = sweep(root, f"--launcher={launcher}", "--trial_cores=1", *options)
     assert code == 0 and "3 of 3" in output, output
 
 
 # ---------------------------------------------------------------------------------------------------
-# Seeds that share a program
+# Sharing of seeds
 
 
 def shared(sweep, **training):
     return share_seeds(sweep, {"training": {"num_seeds": 1, **training}})
 
 
-def test_trials_that_differ_in_consecutive_seeds_are_one_program():
+def test_trials_with_consecutive_seeds_are_merged():
     rates = hyper.sweep("training.learning_rate", [1, 2])
     sweep = hyper.product([hyper.sweep("training.seed", [3, 0, 1, 4, 8]), rates])
     assert shared(sweep) == [
-        {"training.learning_rate": rate, "training.seed": seed, **replicas}
+        {"training.learning_rate": rate, "training.seed": seed, **num_seeds}
         for rate in (1, 2)
-        for seed, replicas in (
+        for seed, num_seeds in (
             (0, {"training.num_seeds": 2}),
             (3, {"training.num_seeds": 2}),
             (8, {}),
         )
     ]
-    assert shared(rates) == rates  # there is no seed to share
+    assert shared(rates) == rates  # without seeds, nothing is merged
     (trial,) = trials_of(shared(hyper.sweep("training.seed", range(3))))
     assert trial.name == "seed=0,num_seeds=3"
     assert (trial.config["training"]["seed"], trial.config["training"]["num_seeds"]) == (0, 3)
 
 
-def test_what_cannot_share_a_program_is_refused():
+def test_invalid_seed_sharing_is_rejected():
     seeds = hyper.sweep("training.seed", range(2))
-    for sweep, replicas in (
+    for sweep, num_seeds in (
         (hyper.product([seeds, hyper.sweep("training.num_seeds", [1, 2])]), 1),
         (seeds, 2),
     ):
         with pytest.raises(ValueError, match=r"--share_seeds sets training\.num_seeds"):
-            shared(sweep, num_seeds=replicas)
-    with pytest.raises(ValueError, match="seed by seed"):
+            shared(sweep, num_seeds=num_seeds)
+    with pytest.raises(ValueError, match="one seed per run"):
         share_seeds(seeds, text_small.get_config().to_dict())
 
 
-def test_results_are_taken_apart_again():
-    one, two = {"seed": 0}, {"seed": 1}
-    together = {"training.learning_rate": 1, "training.seed": 0, "training.num_seeds": 2}
-    assert results_of_seeds(together, {"seeds": [one, two], "scores": {}}) == [one, two]
-    assert results_of_seeds(together, None) == [None, None]
-    assert results_of_seeds({"training.seed": 0}, one) == [one]
-    assert without_seed(together) == {"training.learning_rate": 1}
+def test_results_of_a_merged_trial_are_split_by_seed():
+    first, second = {"seed": 0}, {"seed": 1}
+    merged = {"training.learning_rate": 1, "training.seed": 0, "training.num_seeds": 2}
+    assert results_of_seeds(merged, {"seeds": [first, second], "scores": {}}) == [first, second]
+    assert results_of_seeds(merged, None) == [None, None]
+    assert results_of_seeds({"training.seed": 0}, first) == [first]
+    assert without_seed(merged) == {"training.learning_rate": 1}
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux alone")
-def test_a_sweep_of_shared_seeds_is_killed_and_ends_with_the_table_of_one_that_was_not(tmp_path):
-    root, usual = (
-        tmp_path / "root",
-        ["--share_seeds", "--parallel=1", "--config.training.eval_every=20"],
-    )
-    life = start(root, *usual)
-    life.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
-    life.signal(signal.SIGKILL)
-    life.end()
-    wait_until_none_trains(root)
-    code, output = sweep(root, "--launcher=print", *usual)
+@pytest.mark.skipif(sys.platform != "linux", reason="trials end with their sweep on Linux only")
+def test_killed_sweep_with_shared_seeds_resumes_to_a_complete_table(tmp_path):
+    root = tmp_path / "root"
+    arguments = ["--share_seeds", "--parallel=1", "--config.training.eval_every=20"]
+    script = start(root, *arguments)
+    script.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
+    script.signal(signal.SIGKILL)
+    script.end()
+    wait_for_trials_to_end(root)
+    code, output = sweep(root, "--launcher=print", *arguments)
     (line,) = output.splitlines()
     assert line.endswith("--share_seeds --sweep_index=0")
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "Resuming from step" in done.stdout, done.stdout + done.stderr
-    code, output = sweep(root, "--launcher=status", *usual)
+    code, output = sweep(root, "--launcher=status", *arguments)
     assert code == 0 and "3 of 3" in output, output
     (name,) = results(root)
     assert name == "processor=mpnn,seed=0,num_seeds=3"

@@ -1,8 +1,8 @@
-"""Runs a command that gets a SIGTERM when the process that started it is gone, however that ended.
+"""Runs a command that receives SIGTERM when its parent process dies, for whatever reason.
 
     python -m experiments.sweeps.launchers.child PARENT COMMAND ...
 
-So nothing trains on behind a sweep that was killed. Where the kernel is not Linux, it only runs the command.
+No training process outlives a sweep that was killed. On systems other than Linux it only runs the command.
 """
 
 import ctypes
@@ -14,15 +14,15 @@ import sys
 from collections.abc import Mapping, Sequence
 
 _PR_SET_PDEATHSIG = 1
-"""Of Linux's prctl: which signal this process gets when its parent dies. `exec` leaves it as it is."""
+"""Option of Linux's prctl: signal that this process receives when its parent dies; preserved by `exec`."""
 
 
 def start(
     command: Sequence[str], log: pathlib.Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Starts a command that dies with this process, and whose output goes behind what the log has.
+    """Starts a command that ends with this process, and appends its output to a log.
 
-    Signals to this process's group do not reach it: Ctrl-C is for whoever started it to pass on.
+    It runs in a session of its own, so that Ctrl-C does not reach it; the caller forwards signals.
     """
     with log.open("ab") as file:
         return subprocess.Popen(
@@ -39,7 +39,7 @@ def _run(parent: int, command: Sequence[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
-            sys.exit("the process that started this one is gone")
+            sys.exit("the parent process is gone")
     os.execvp(command[0], list(command))
 
 

@@ -1,4 +1,4 @@
-"""Trials side by side on this machine, each with its share of cores and devices."""
+"""Concurrent trials on this machine, each with its share of cores and devices."""
 
 import dataclasses
 import glob
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from experiments.sweeps.launchers import child
 from experiments.sweeps.trial import Trial
 
-_CHIPS_OF_A_PROCESS = {1: "1,1,1", 2: "1,2,1", 4: "2,2,1", 8: "2,4,1"}
-"""Number of TPU chips -> how they lie, as TPU_CHIPS_PER_PROCESS_BOUNDS wants it."""
+_TPU_BOUNDS = {1: "1,1,1", 2: "1,2,1", 4: "2,2,1", 8: "2,4,1"}
+"""Number of TPU chips -> their layout, as in TPU_CHIPS_PER_PROCESS_BOUNDS."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,30 +22,30 @@ class Accelerators:
 
     Attributes:
       kind: "gpu" or "tpu".
-      ids: as the driver counts them.
+      ids: device numbers of the driver.
     """
 
     kind: str
     ids: tuple[str, ...]
 
     def variables(self) -> dict[str, str]:
-        """What leaves these to a process, and no others."""
+        """Environment variables that make only these devices visible to a process."""
         if self.kind == "gpu":
             return {"CUDA_VISIBLE_DEVICES": ",".join(self.ids)}
         return {
             "TPU_VISIBLE_CHIPS": ",".join(self.ids),
-            "TPU_CHIPS_PER_PROCESS_BOUNDS": _CHIPS_OF_A_PROCESS[len(self.ids)],
+            "TPU_CHIPS_PER_PROCESS_BOUNDS": _TPU_BOUNDS[len(self.ids)],
             "TPU_PROCESS_BOUNDS": "1,1,1",
         }
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What one of the trials that run side by side may use.
+    """Resources of one of several concurrent trials.
 
     Attributes:
-      cores: by number.
-      accelerators: of its own; None if there are none, or all share them.
+      cores: numbers of its CPU cores.
+      accelerators: its devices; None if there are none, or if all trials share them.
     """
 
     cores: tuple[int, ...]
@@ -55,7 +55,7 @@ class Share:
 def find_accelerators(
     environment: Mapping[str, str] = os.environ, devices: pathlib.Path = pathlib.Path("/dev")
 ) -> Accelerators | None:
-    """What jax would use, found without starting it: jax would take it."""
+    """Finds the devices that jax would use, without initializing jax, which would occupy them."""
     platforms = environment.get("JAX_PLATFORMS", "").split(",")
     if platforms[0] == "cpu":
         return None
@@ -65,7 +65,7 @@ def find_accelerators(
     if gpus:
         return Accelerators("gpu", tuple(gpus))
     chips = _numbers(devices, "accel[0-9]*") or _numbers(devices, "vfio/[0-9]*")
-    # Chips behind vfio have numbers of their own: TPU_VISIBLE_CHIPS counts from 0.
+    # vfio groups have other numbers than chips: TPU_VISIBLE_CHIPS counts from 0.
     return Accelerators("tpu", tuple(str(i) for i in range(len(chips)))) if chips else None
 
 
@@ -76,47 +76,49 @@ def divide(
     trial_cores: int = 4,
     trial_devices: int = 1,
 ) -> list[Share]:
-    """The shares of trials that run side by side.
+    """Divides this machine among concurrent trials.
 
     Args:
-      cores: of this machine.
-      accelerators: of it.
-      parallel: how many trials; 0 for as many as there are devices or else cores for.
-      trial_cores: how many cores a trial should have, where they decide how many there are.
-      trial_devices: how many devices a trial has.
+      cores: CPU cores of this machine.
+      accelerators: devices of this machine.
+      parallel: number of trials; 0 for as many as devices allow, or cores if there are no devices.
+      trial_cores: cores per trial, if they determine the number of trials.
+      trial_devices: devices per trial.
 
     Raises:
       ValueError: if there are not enough devices.
     """
     if accelerators is None:
         count = parallel or max(1, len(cores) // trial_cores)
-        return [Share(_part(cores, i, count), None) for i in range(count)]
+        return [Share(_slice_cores(cores, i, count), None) for i in range(count)]
     ids = accelerators.ids
-    if accelerators.kind == "tpu" and trial_devices not in _CHIPS_OF_A_PROCESS:
-        raise ValueError(f"--trial_devices must be {', '.join(map(str, _CHIPS_OF_A_PROCESS))} on TPUs")
-    most = len(ids) // trial_devices
-    count = parallel or most
-    if not 1 <= count <= most:
+    if accelerators.kind == "tpu" and trial_devices not in _TPU_BOUNDS:
+        raise ValueError(f"--trial_devices must be {', '.join(map(str, _TPU_BOUNDS))} on TPUs")
+    capacity = len(ids) // trial_devices
+    count = parallel or capacity
+    if not 1 <= count <= capacity:
         raise ValueError(f"{count} trials with {trial_devices} devices each: this machine has {len(ids)}")
     owned = [ids[i * trial_devices : (i + 1) * trial_devices] for i in range(count)]
-    return [Share(_part(cores, i, count), Accelerators(accelerators.kind, owned[i])) for i in range(count)]
+    return [
+        Share(_slice_cores(cores, i, count), Accelerators(accelerators.kind, owned[i])) for i in range(count)
+    ]
 
 
 class LocalLauncher:
     """Starts processes on this machine, one in each share."""
 
     def __init__(self, shares: Sequence[Share]) -> None:
-        """Starts nothing yet."""
+        """Does not start anything yet."""
         self._shares = list(shares)
         self._processes: list[LocalHandle | None] = [None] * len(shares)
 
-    def has_room(self) -> bool:
-        """Whether a share is free."""
-        return self._free() is not None
+    def has_capacity(self) -> bool:
+        """Returns whether a share is free."""
+        return self._free_index() is not None
 
     def start(self, trial: Trial) -> "LocalHandle":
         """Starts a trial in a free share."""
-        index = self._free()
+        index = self._free_index()
         assert index is not None
         share = self._shares[index]
         variables = share.accelerators.variables() if share.accelerators else {}
@@ -126,7 +128,7 @@ class LocalLauncher:
         handle = self._processes[index] = LocalHandle(process)
         return handle
 
-    def _free(self) -> int | None:
+    def _free_index(self) -> int | None:
         for index, handle in enumerate(self._processes):
             if handle is None or handle.poll() is not None:
                 return index
@@ -135,32 +137,32 @@ class LocalLauncher:
 
 @dataclasses.dataclass(frozen=True)
 class LocalHandle:
-    """A process of this machine."""
+    """Process of a trial on this machine."""
 
     process: subprocess.Popen[bytes]
 
     def poll(self) -> int | None:
-        """Its exit code; None as long as it lives."""
+        """Exit code; None while it runs."""
         return self.process.poll()
 
     def is_running(self) -> bool:
-        """It runs at once."""
+        """Always: local processes are not queued."""
         return True
 
     def stop(self) -> None:
-        """Sends SIGTERM: training saves and ends."""
+        """Sends SIGTERM, upon which training saves a checkpoint and exits."""
         self.process.send_signal(signal.SIGTERM)
 
 
 def cores_of_machine() -> list[int]:
-    """The cores that this process may use."""
+    """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
 
 
-def _part(cores: Sequence[int], index: int, count: int) -> tuple[int, ...]:
-    """The index-th of `count` shares of cores; with fewer cores than shares, some share one."""
+def _slice_cores(cores: Sequence[int], index: int, count: int) -> tuple[int, ...]:
+    """Share `index` of `count` shares of cores; with fewer cores than shares, cores are shared."""
     if count > len(cores):
         return (cores[index % len(cores)],)
     return tuple(cores[index * len(cores) // count : (index + 1) * len(cores) // count])

@@ -1,7 +1,7 @@
-"""Trials as jobs of Slurm, through submitit (extra `slurm`).
+"""Trials as Slurm jobs, through submitit (extra `slurm`).
 
-A job whose time is nearly up, or that has to make room for another, saves and goes back into the queue. The
-folder of the sweep must be one that all nodes have.
+A job that is about to time out or is preempted saves a checkpoint and is requeued. The directory of the sweep
+must be shared by all nodes.
 """
 
 import contextlib
@@ -19,40 +19,40 @@ from experiments.sweeps.launchers import child
 from experiments.sweeps.trial import Trial
 
 LOST = 250
-"""Exit code of a trial whose job ended without one."""
+"""Exit code of a trial whose job ended without an exit code."""
 
 _PAUSE = 0.2
 
 
 class Job:
-    """Runs one trial in a job. submitit pickles it, and calls it there."""
+    """Callable that runs one trial; submitit pickles it, and calls it in the job."""
 
     def __init__(self, command: Sequence[str], log: str, folder: str) -> None:
-        """Only notes what is to be run: the command, its log and the folder to run it in."""
+        """Stores the command, its log and the working directory."""
         self._arguments = (command, log, folder)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> int:
-        """Runs the trial; returns its exit code."""
+        """Runs the trial, and returns its exit code."""
         command, log, folder = self._arguments
         os.chdir(folder)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._pass_on)
+            signal.signal(number, self._forward)
         self._process = child.start(command, pathlib.Path(log))
-        # In short naps, in which Python hears signals.
+        # Polling, instead of a blocking wait, lets Python handle signals.
         while self._process.poll() is None:
             time.sleep(_PAUSE)
         return self._process.returncode
 
     def checkpoint(self) -> Any:
-        """Called before the job has to end: saves, and says what goes back into the queue."""
+        """Saves and returns the job to requeue; submitit calls it on timeout or preemption."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()
         return import_submitit().helpers.DelayedSubmission(Job(*self._arguments))
 
-    def _pass_on(self, number: int, frame: types.FrameType | None) -> None:
-        """A job that is cancelled: the trial saves and ends."""
+    def _forward(self, number: int, frame: types.FrameType | None) -> None:
+        """Forwards the cancellation of the job: the trial saves a checkpoint and exits."""
         del number, frame
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
@@ -64,17 +64,17 @@ class SlurmLauncher:
     def __init__(
         self, root: pathlib.Path, trial_cores: int, trial_devices: int, options: Mapping[str, Any]
     ) -> None:
-        """Submits nothing yet.
+        """Configures the executor without submitting anything.
 
         Args:
-          root: folder of the sweep.
-          trial_cores: of a trial.
-          trial_devices: GPUs of a trial.
-          options: of submitit, such as {"timeout_min": 600, "slurm_partition": "gpu"}; `cluster` may be
-            "local" to try it without Slurm.
+          root: directory of the sweep.
+          trial_cores: CPU cores per trial.
+          trial_devices: GPUs per trial.
+          options: submitit parameters, such as {"timeout_min": 600, "slurm_partition": "gpu"}; `cluster` may
+            be "local" to run without Slurm.
 
         Raises:
-          ValueError: if submitit is not installed, there is no Slurm, or an option is not valid.
+          ValueError: if submitit or Slurm is not installed, or an option is invalid.
         """
         self._submitit = submitit = import_submitit()
         options = {"timeout_min": 24 * 60, **options}
@@ -86,8 +86,8 @@ class SlurmLauncher:
         except (RuntimeError, NameError, TypeError, ValueError) as error:
             raise ValueError(f"--launcher=slurm: {error}") from None
 
-    def has_room(self) -> bool:
-        """Always: what has no room yet waits in Slurm's queue."""
+    def has_capacity(self) -> bool:
+        """Always: trials without resources wait in Slurm's queue."""
         return True
 
     def start(self, trial: Trial) -> "SlurmHandle":
@@ -97,15 +97,15 @@ class SlurmLauncher:
 
 
 class SlurmHandle:
-    """A trial that Slurm has."""
+    """A trial submitted to Slurm."""
 
     def __init__(self, submitit: Any, job: Any) -> None:
-        """Names the job."""
+        """Wraps a submitit job."""
         self._submitit, self._job = submitit, job
         self._code: int | None = None
 
     def poll(self) -> int | None:
-        """The exit code of the trial; None as long as the job waits or runs."""
+        """Exit code of the trial; None while the job is queued or running."""
         if self._code is None and self._job.done():
             try:
                 self._code = self._job.result()
@@ -114,17 +114,17 @@ class SlurmHandle:
         return self._code
 
     def is_running(self) -> bool:
-        """Whether the job has begun."""
+        """Returns whether the job has started."""
         return self._job.state == "RUNNING"
 
     def stop(self) -> None:
-        """Cancels the job: Slurm sends SIGTERM, and training saves."""
+        """Cancels the job; Slurm sends SIGTERM, upon which training saves a checkpoint."""
         with contextlib.suppress(subprocess.CalledProcessError):
             self._job.cancel()
 
 
 def import_submitit() -> Any:
-    """The module; ValueError if it is not installed."""
+    """Imports submitit; ValueError if it is not installed."""
     try:
         return importlib.import_module("submitit")
     except ImportError:
