@@ -97,8 +97,8 @@ def zero_traces(name: str | Algorithm, size: int, count: int, **problem_options:
     algorithm, options = _check_request(name, size, count, problem_options)
     shapes, spec = sample_array_shapes(algorithm, int(size), options), algorithm.spec
 
-    def zeros(names: Iterable[str], rows: ArraySpecs, *leading: int) -> Probes:
-        pairs = zip(names, rows, strict=True)
+    def zeros(names: Iterable[str], specs: ArraySpecs, *leading: int) -> Probes:
+        pairs = zip(names, specs, strict=True)
         return {name: np.zeros((*leading, *shape), dtype) for name, (shape, dtype) in pairs}
 
     return TraceBatch(

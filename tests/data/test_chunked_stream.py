@@ -1,4 +1,4 @@
-"""Time chunks: predictions and losses equal those of whole traces; chunked streams contain every step once."""
+"""Time chunks: predictions and losses equal those of whole traces; chunked streams have every step once."""
 
 import dataclasses
 import functools

@@ -188,21 +188,21 @@ class _BatchBuffers:
     """Arrays of a trace batch that is being recorded."""
 
     def __init__(self, algorithm: Algorithm, shapes: ArrayShapes, batch_size: int) -> None:
-        def zeros(rows: ArraySpecs, *leading: int) -> Arrays:
-            return tuple([np.zeros(leading + shape, dtype) for shape, dtype in rows])
+        def zeros(specs: ArraySpecs, *leading: int) -> Arrays:
+            return tuple([np.zeros(leading + shape, dtype) for shape, dtype in specs])
 
         self._algorithm = algorithm
         self._shapes = shapes
         self._inputs = zeros(shapes.inputs, batch_size)
         self._hints = zeros(shapes.hints, shapes.num_steps, batch_size)
         self._outputs = zeros(shapes.outputs, batch_size)
-        self._results = zeros(shapes.output_buffers)
+        self._output_buffers = zeros(shapes.output_buffers)
         self._lengths = np.zeros(batch_size, np.int32)
 
     @property
     def arrays(self) -> tuple[Arrays, Arrays, Arrays, Arrays, np.ndarray]:
         """Inputs, hints, outputs, output buffers of the generator, and lengths."""
-        return self._inputs, self._hints, self._outputs, self._results, self._lengths
+        return self._inputs, self._hints, self._outputs, self._output_buffers, self._lengths
 
     def fill(self, run: Callable[[int], int]) -> TraceBatch:
         """Records all traces, allocating more steps as needed, and returns the batch.
