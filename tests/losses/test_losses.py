@@ -1,4 +1,4 @@
-"""Losses: one formula a kind, equal to dm-clrs's, over what is there to be predicted and nothing else."""
+"""Losses: equality with dm-clrs and with a plain loop, loss masks, and losses of micro-batches."""
 
 import dataclasses
 import functools
@@ -22,21 +22,21 @@ SPEC = Spec(
     [
         every_kind.make_probe(Stage.INPUT, Location.NODE, Kind.SCALAR),
         *(
-            every_kind.make_probe(stage, *place)
+            every_kind.make_probe(stage, *probe_type)
             for stage in (Stage.HINT, Stage.OUTPUT)
-            for place in every_kind.PROBE_TYPES
+            for probe_type in every_kind.PROBE_TYPES
         ),
     ]
 )
-"""A hint and an output of each kind at each location. What they cost is compiled once for all of them."""
+"""A hint and an output of each kind at each location, so that all losses are compiled once."""
 losses_by_probe = jax.jit(losses.losses_by_probe, static_argnums=0)
 loss_counts = jax.jit(losses.loss_counts, static_argnums=(0, 1))
 sinkhorn = jax.jit(lambda logits: log_sinkhorn(logits, 10))
-every_place = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
+every_probe_type = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
 
 
 def probes_at(location, kind):
-    """The hint and the output there."""
+    """The hint and the output of this location and kind."""
     return [every_kind.make_probe(stage, location, kind) for stage in (Stage.HINT, Stage.OUTPUT)]
 
 
@@ -63,72 +63,75 @@ def random_predictions(spec, batch, auxiliary=()):
 
 
 @functools.cache
-def at_every_place(seed, masked):
-    """A batch, predictions of it, and their losses."""
+def batch_predictions_losses(seed, masked):
+    """A random batch with probes of every type, random predictions, and their losses."""
     batch = every_kind.random_batch(seed, SPEC, BATCH, NODES, STEPS, masked)
     predictions = random_predictions(SPEC, batch)
     return batch, predictions, losses_by_probe(SPEC, batch, predictions)
 
 
-def theirs(probe, truth):
+def to_datapoint(probe, truth):
     kind = Kind.POINTER if probe.kind is Kind.SHOULD_BE_PERMUTATION else probe.kind
     return oracle.probing.DataPoint(probe.name, probe.location.value, kind.value, truth)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Equal to dm-clrs's
+# Parity with dm-clrs
 
 
-CAN_BE_MASKED = [place for place in every_kind.PROBE_TYPES if place[1] in (Kind.MASK, Kind.CATEGORICAL)]
-THEY_LACK = every_kind.make_probe(Stage.HINT, Location.EDGE, Kind.MASK_ONE)
+MASKABLE = [
+    probe_type for probe_type in every_kind.PROBE_TYPES if probe_type[1] in (Kind.MASK, Kind.CATEGORICAL)
+]
+NOT_IN_DM_CLRS = every_kind.make_probe(Stage.HINT, Location.EDGE, Kind.MASK_ONE)
 
 
 @jax.jit
 def _their_losses(batch, predictions):
-    of_outputs = {
+    outputs = {
         probe.name: oracle.losses.output_loss(
-            theirs(probe, batch.outputs[probe.name]), predictions.outputs[probe.name], NODES
+            to_datapoint(probe, batch.outputs[probe.name]), predictions.outputs[probe.name], NODES
         )
         for probe in SPEC.outputs
     }
-    of_hints = {
+    hints = {
         probe.name: oracle.losses.hint_loss(
-            theirs(probe, batch.hints[probe.name]),
+            to_datapoint(probe, batch.hints[probe.name]),
             list(predictions.hints[probe.name]),
             batch.lengths,
             NODES,
         )
         for probe in SPEC.hints
-        if probe != THEY_LACK
+        if probe != NOT_IN_DM_CLRS
     }
-    return of_outputs | of_hints
+    return outputs | hints
 
 
 @functools.cache
 def their_losses(masked):
-    batch, predictions, _ = at_every_place(1, masked)
+    batch, predictions, _ = batch_predictions_losses(1, masked)
     with oracle.relaxed():
         return _their_losses(batch, predictions)
 
 
 @pytest.mark.parametrize(
     ("location", "kind", "masked"),
-    [(*place, 0.0) for place in every_kind.PROBE_TYPES] + [(*place, 0.4) for place in CAN_BE_MASKED],
+    [(*probe_type, 0.0) for probe_type in every_kind.PROBE_TYPES]
+    + [(*probe_type, 0.4) for probe_type in MASKABLE],
 )
 def test_losses_are_those_of_dm_clrs(location, kind, masked):
-    _, _, ours = at_every_place(1, masked)
+    _, _, ours = batch_predictions_losses(1, masked)
     for probe in probes_at(location, kind):
-        if probe != THEY_LACK:
+        if probe != NOT_IN_DM_CLRS:
             expected = float(their_losses(masked)[probe.name])
             assert float(ours[probe.name]) == pytest.approx(expected, rel=1e-5), probe.name
 
 
 # ---------------------------------------------------------------------------------------------------
-# The plain definition
+# Plain reference
 
 
 def plain_loss(kind, truth, logits):
-    """Loss of one entry: a number, a class, a node."""
+    """Loss of one entry."""
 
     def log_softmax(x):
         return x - x.max() - np.log(np.exp(x - x.max()).sum())
@@ -142,11 +145,11 @@ def plain_loss(kind, truth, logits):
     return -(logits if kind is Kind.PERMUTATION_POINTER else log_softmax(logits))[truth.argmax()]
 
 
-@every_place
-def test_losses_are_means_over_what_counts(location, kind):
-    """By a loop over all entries of all samples and steps, without masked ones and those behind an end."""
+@every_probe_type
+def test_losses_are_means_over_unmasked_entries(location, kind):
+    """The reference loops over all entries but masked ones and steps after the end of a trace."""
     hint, output = probes_at(location, kind)
-    batch, predictions, ours = at_every_place(2, 0.4)
+    batch, predictions, ours = batch_predictions_losses(2, 0.4)
     has_vectors = kind in (Kind.CATEGORICAL, Kind.MASK_ONE, Kind.PERMUTATION_POINTER)
 
     def plain(truth, logits):
@@ -155,81 +158,81 @@ def test_losses_are_means_over_what_counts(location, kind):
         counted = [i for i in np.ndindex(entries) if not (truth[i] == -1).any() or kind is Kind.SCALAR]
         return [plain_loss(kind, truth[i], logits[i]) for i in counted]
 
-    of_output = plain(batch.outputs[output.name], predictions.outputs[output.name])
-    of_hint = [
+    output_losses = plain(batch.outputs[output.name], predictions.outputs[output.name])
+    hint_losses = [
         loss
         for t, b in np.ndindex(STEPS - 1, BATCH)
         if t + 1 < batch.lengths[b]
         for loss in plain(batch.hints[hint.name][t + 1, b], predictions.hints[hint.name][t, b])
     ]
-    assert float(ours[output.name]) == pytest.approx(np.mean(of_output), rel=1e-4)
-    assert float(ours[hint.name]) == pytest.approx(np.mean(of_hint), rel=1e-4)
+    assert float(ours[output.name]) == pytest.approx(np.mean(output_losses), rel=1e-4)
+    assert float(ours[hint.name]) == pytest.approx(np.mean(hint_losses), rel=1e-4)
 
 
 @functools.cache
-def gradients_everywhere():
-    """Logits of hints and outputs by name, a compiled function of their losses, and gradients of the sum."""
+def logits_losses_gradients():
+    """Logits by name, a compiled function from logits to losses, and the gradients of the total loss."""
     batch = every_kind.random_batch(3, SPEC, BATCH, NODES, STEPS, masked=0.3)
     predictions = random_predictions(SPEC, batch)
     logits = {**predictions.hints, **predictions.outputs}
 
-    def find(logits):
+    def compute(logits):
         hints = {probe.name: logits[probe.name] for probe in SPEC.hints}
         outputs = {probe.name: logits[probe.name] for probe in SPEC.outputs}
-        moved = dataclasses.replace(predictions, hints=hints, outputs=outputs)
-        found = losses.losses_by_probe(SPEC, batch, moved)
-        return total_loss(found), found
+        changed = dataclasses.replace(predictions, hints=hints, outputs=outputs)
+        by_probe = losses.losses_by_probe(SPEC, batch, changed)
+        return total_loss(by_probe), by_probe
 
-    compiled = jax.jit(jax.grad(find, has_aux=True))
+    compiled = jax.jit(jax.grad(compute, has_aux=True))
     return logits, lambda logits: compiled(logits)[1], compiled(logits)[0]
 
 
-@every_place
-def test_gradients(location, kind):
-    """In a random direction, the derivative is the slope of the loss."""
-    logits, find_losses, gradients = gradients_everywhere()
+@every_probe_type
+def test_gradients_equal_finite_differences(location, kind):
+    """The derivative in a random direction."""
+    logits, compute_losses, gradients = logits_losses_gradients()
     random = np.random.default_rng(0)
     for probe in probes_at(location, kind):
         name = probe.name
         direction = random.standard_normal(logits[name].shape).astype(np.float32)
-        ahead, behind = (
-            float(find_losses({**logits, name: logits[name] + step * direction})[name])
+        upper, lower = (
+            float(compute_losses({**logits, name: logits[name] + step * direction})[name])
             for step in (1e-2, -1e-2)
         )
         slope = float((np.asarray(gradients[name]) * direction).sum())
-        assert slope != 0 and slope == pytest.approx((ahead - behind) / 2e-2, rel=1e-2, abs=1e-2), name
+        assert slope != 0 and slope == pytest.approx((upper - lower) / 2e-2, rel=1e-2, abs=1e-2), name
 
 
 # ---------------------------------------------------------------------------------------------------
-# What counts
+# Masks and counts
 
 
-def test_every_probe_has_its_loss():
+def test_every_hint_output_and_auxiliary_loss_has_an_entry():
     batch = every_kind.random_batch(0)
     predictions = random_predictions(every_kind.SPEC, batch, {"code": np.float32(2.5)})
-    found = losses_by_probe(every_kind.SPEC, batch, predictions)
+    by_probe = losses_by_probe(every_kind.SPEC, batch, predictions)
     probes = {p.name for p in every_kind.SPEC.hints + every_kind.SPEC.outputs}
-    assert set(found) == probes | {"auxiliary/code"}
-    assert found["auxiliary/code"] == 2.5
-    assert all(loss.shape == () and loss > 0 for loss in found.values())
-    assert float(total_loss(found)) == pytest.approx(sum(map(float, found.values())), rel=1e-5)
+    assert set(by_probe) == probes | {"auxiliary/code"}
+    assert by_probe["auxiliary/code"] == 2.5
+    assert all(loss.shape == () and loss > 0 for loss in by_probe.values())
+    assert float(total_loss(by_probe)) == pytest.approx(sum(map(float, by_probe.values())), rel=1e-5)
 
 
-def test_padding_does_not_count():
-    """Garbage in steps behind the end and in padding nodes leaves every loss as it is."""
+def test_padding_does_not_change_losses():
+    """Garbage predictions in steps after the end and in padding nodes."""
     spec = every_kind.SPEC
     batch = every_kind.random_batch(0, batch_size=BATCH, num_nodes=NODES, num_steps=STEPS)
     padded = pad_nodes(pad_steps(batch, STEPS + 2), spec, NODES + 2)
     garbage = random_predictions(spec, padded)
 
     def without_padding(name, value, leading):
-        kept = (slice(NODES),) * (value.ndim - leading - (spec[name].kind is Kind.CATEGORICAL))
-        return value[(*(slice(None),) * leading, *kept)]
+        real = (slice(NODES),) * (value.ndim - leading - (spec[name].kind is Kind.CATEGORICAL))
+        return value[(*(slice(None),) * leading, *real)]
 
-    def without_choice(name, value):
-        """As decoders say it: a padding node is never chosen."""
-        chooses = spec[name].kind in (Kind.MASK_ONE, *INDICES)
-        return np.where(np.arange(value.shape[-1]) < NODES, value, -1e9) if chooses else value
+    def mask_padding(name, value):
+        """Masks the logits of padding nodes as decoders do."""
+        is_choice = spec[name].kind in (Kind.MASK_ONE, *INDICES)
+        return np.where(np.arange(value.shape[-1]) < NODES, value, -1e9) if is_choice else value
 
     expected = losses_by_probe(
         spec,
@@ -242,8 +245,8 @@ def test_padding_does_not_count():
         ),
     )
     predictions = Predictions(
-        outputs={name: without_choice(name, value) for name, value in garbage.outputs.items()},
-        hints={name: without_choice(name, value) for name, value in garbage.hints.items()},
+        outputs={name: mask_padding(name, value) for name, value in garbage.outputs.items()},
+        hints={name: mask_padding(name, value) for name, value in garbage.hints.items()},
         losses={},
         steps=garbage.steps,
     )
@@ -252,19 +255,18 @@ def test_padding_does_not_count():
 
 
 @pytest.mark.parametrize("num_steps", [1, 4])
-def test_traces_of_one_step_have_no_loss_of_hints(num_steps):
+def test_traces_of_one_step_have_no_hint_loss(num_steps):
     batch = every_kind.random_batch(0)
     batch = dataclasses.replace(take(batch, slice(None)), lengths=np.ones_like(batch.lengths))
     batch = dataclasses.replace(batch, hints={name: value[:num_steps] for name, value in batch.hints.items()})
     predictions = random_predictions(every_kind.SPEC, batch)
-    found = losses_by_probe(every_kind.SPEC, batch, predictions)
-    assert not any(found[probe.name] for probe in every_kind.SPEC.hints)
-    assert all(found[probe.name] > 0 for probe in every_kind.SPEC.outputs)
+    by_probe = losses_by_probe(every_kind.SPEC, batch, predictions)
+    assert not any(by_probe[probe.name] for probe in every_kind.SPEC.hints)
+    assert all(by_probe[probe.name] > 0 for probe in every_kind.SPEC.outputs)
 
 
 @pytest.mark.parametrize("kind", [Kind.MASK, Kind.MASK_ONE, Kind.CATEGORICAL])
-def test_nothing_to_predict(kind):
-    """If all entries are masked the loss is 0, and so is its gradient."""
+def test_loss_and_gradient_are_zero_if_all_entries_are_masked(kind):
     spec = every_kind.small_spec(Location.NODE, kind)
     batch = every_kind.random_batch(0, spec, masked=1.0)
     predictions = random_predictions(spec, batch)
@@ -283,16 +285,15 @@ def test_nothing_to_predict(kind):
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_entries_are_apart(kind):
-    """A loss is not reduced over samples or locations: each entry has its own."""
+def test_loss_functions_do_not_reduce_over_samples_or_locations(kind):
     probe = every_kind.make_probe(Stage.HINT, Location.NODE, kind)
     random = np.random.default_rng(0)
     truth = every_kind.random_truth(random, probe, (BATCH,), NODES)
     losses = jax.eval_shape(LOSSES[kind], truth, random_logits(random, probe, BATCH))
-    counts = jax.eval_shape(LOSS_MASKS[kind], truth)
+    mask = jax.eval_shape(LOSS_MASKS[kind], truth)
     expected = (BATCH,) if kind is Kind.MASK_ONE else (BATCH, NODES)
-    assert losses.shape == counts.shape == expected
-    assert counts.dtype == bool
+    assert losses.shape == mask.shape == expected
+    assert mask.dtype == bool
 
 
 @pytest.mark.slow
@@ -300,8 +301,8 @@ def test_entries_are_apart(kind):
     "termination",
     [FromTrace(), pytest.param(Budget(steps=2, steps_per_node=0), marks=pytest.mark.slow)],
 )
-def test_parts_of_a_batch_have_the_losses_of_the_whole(termination):
-    """Each part's mean, weighed by how many entries it is over, with masked entries and padding."""
+def test_weighted_losses_of_micro_batches_add_up_to_those_of_the_batch(termination):
+    """Each micro-batch is weighted by its share of entries, with masked entries and padding."""
     config, spec = NetConfig(MPNN, 4, termination=termination), every_kind.SPEC
     batch = every_kind.random_batch(0, spec, 4, NODES, STEPS, masked=0.4)
     batch = dataclasses.replace(batch, num_nodes=np.array([4, 2, 3, 3], np.int32))
@@ -310,16 +311,16 @@ def test_parts_of_a_batch_have_the_losses_of_the_whole(termination):
     )
     counts = loss_counts(config, spec, batch)
     whole = losses_by_probe(spec, batch, predictions)
-    sums = dict.fromkeys(whole, 0.0)
+    weighted_sums = dict.fromkeys(whole, 0.0)
     for rows in (slice(0, 1), slice(1, 4)):
-        part = take(batch, rows)
+        micro_batch = take(batch, rows)
         predicted = Predictions(
             outputs={name: value[rows] for name, value in predictions.outputs.items()},
             hints={name: value[:, rows] for name, value in predictions.hints.items()},
             losses={},
             steps=predictions.steps[rows],
         )
-        part_counts = loss_counts(config, spec, part)
-        for name, loss in losses_by_probe(spec, part, predicted).items():
-            sums[name] += float(loss) * float(part_counts[name] / counts[name])
-    assert sums == pytest.approx({name: float(loss) for name, loss in whole.items()}, rel=1e-5)
+        micro_counts = loss_counts(config, spec, micro_batch)
+        for name, loss in losses_by_probe(spec, micro_batch, predicted).items():
+            weighted_sums[name] += float(loss) * float(micro_counts[name] / counts[name])
+    assert weighted_sums == pytest.approx({name: float(loss) for name, loss in whole.items()}, rel=1e-5)

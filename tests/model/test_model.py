@@ -1,4 +1,4 @@
-"""The network: complete tables, no leaks, and results that depend on nothing that they should not."""
+"""The network: complete registries, no leakage of ground truth, and invariances of the predictions."""
 
 import contextlib
 import dataclasses
@@ -41,18 +41,18 @@ HIDDEN = 16
 BATCH = 3
 TASKS = [*nar.ALGORITHMS, every_kind.NAME]
 QUICK = ("bfs", every_kind.NAME)
-"""One of the algorithms, and what has every kind at every location; tests of all others are marked slow."""
+"""One algorithm, and the synthetic task with every kind at every location; other tasks are marked slow."""
 slow = pytest.mark.slow
 
 
 def mark_slow(cases):
-    """Cases `(task, ...)`, of which those for tasks that are not in `QUICK` are slow."""
+    """Marks cases `(task, ...)` slow unless their task is in `QUICK`."""
     return [pytest.param(*case, marks=[] if case[0] in QUICK else [slow]) for case in cases]
 
 
 every_task = pytest.mark.parametrize("task", mark_slow((task,) for task in TASKS))
 every_algorithm = pytest.mark.parametrize("algorithm", nar.ALGORITHMS)
-every_kind_of_probe = pytest.mark.parametrize("kind", Kind)
+each_kind = pytest.mark.parametrize("kind", Kind)
 
 POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)
 INDICES = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
@@ -65,7 +65,7 @@ def spec_of(task):
 
 @functools.cache
 def batch_of(task):
-    """Three traces, of several lengths where the algorithm has several; the first is the longest."""
+    """Three traces, the longest first; of different lengths if the algorithm has different lengths."""
     if task == every_kind.NAME:
         return every_kind.random_batch(0, batch_size=BATCH)
     algorithm = nar.ALGORITHMS[task]
@@ -77,7 +77,7 @@ def batch_of(task):
 
 
 def random_params(model, task):
-    """Parameters of the right shapes, far from their initial 0 and 1, without the work of initialisation."""
+    """Random parameters of the right shapes, with biases and scales different from 0 and 1."""
     shapes = jax.eval_shape(model.init, jax.random.key(0), {task: batch_of(task)})
     random = np.random.default_rng(0)
     return jax.tree.map(
@@ -87,7 +87,7 @@ def random_params(model, task):
 
 @functools.cache
 def network(task, processor="triplet_gpgn", **options):
-    """Model, parameters, and a compiled function of predictions and losses."""
+    """Model, parameters, and a compiled function that returns predictions and losses."""
     model = make_model(NetConfig(PROCESSORS[processor], HIDDEN, **options), {task: spec_of(task)})
 
     @functools.partial(jax.jit, static_argnums=2)
@@ -105,49 +105,49 @@ def predict(task, batch, processor="triplet_gpgn", is_training=False, key=0, **o
 
 
 def assert_close(first, second, tolerance=1e-5, names=""):
-    """Equal up to rounding, relative to the largest logit; what is ruled out is so in both."""
+    """Asserts equality relative to the largest logit; masked logits must be masked in both."""
     first, second = np.asarray(first), np.asarray(second)
     assert first.shape == second.shape, names
-    ruled_out = second < -1e5
-    np.testing.assert_array_equal(first < -1e5, ruled_out, err_msg=names)
-    scale = max(1.0, np.abs(second[~ruled_out]).max(initial=0.0))
+    masked = second < -1e5
+    np.testing.assert_array_equal(first < -1e5, masked, err_msg=names)
+    scale = max(1.0, np.abs(second[~masked]).max(initial=0.0))
     np.testing.assert_allclose(
-        first[~ruled_out], second[~ruled_out], rtol=tolerance, atol=tolerance * scale, err_msg=names
+        first[~masked], second[~masked], rtol=tolerance, atol=tolerance * scale, err_msg=names
     )
 
 
 def differ(first, second, tolerance=1e-4):
-    """Whether any leaf of two trees differs."""
+    """True if any leaf of two trees differs by more than `tolerance`."""
     distances = jax.tree.map(lambda a, b: np.abs(np.asarray(a) - np.asarray(b)).max(), first, second)
     return any(distance > tolerance for distance in jax.tree.leaves(distances))
 
 
-def largest(tree):
+def max_abs(tree):
     """Largest absolute value of all leaves."""
     return max(np.abs(leaf).max() for leaf in jax.tree.leaves(tree))
 
 
 # ---------------------------------------------------------------------------------------------------
-# Tables
+# Registries
 
 
-@every_kind_of_probe
+@each_kind
 @pytest.mark.parametrize(
     "table",
     [specs.DTYPES, values._DENSE, values._SOFT, values._HARD, LOSS_MASKS, LOSSES, SCORES],
     ids=range(7),
 )
-def test_every_table_covers_every_kind(table, kind):
+def test_every_registry_covers_every_kind(table, kind):
     assert kind in table
 
 
 @pytest.mark.parametrize("table", [ENCODER_CHANNELS, DECODERS], ids=["ENCODER_CHANNELS", "DECODERS"])
-def test_every_table_covers_every_place(table):
+def test_registries_cover_every_location_and_kind(table):
     assert set(every_kind.PROBE_TYPES) <= set(table)
 
 
 @every_algorithm
-def test_every_probe_can_be_shown_and_decoded(algorithm):
+def test_every_probe_has_an_encoder_and_decoder(algorithm):
     for probe in spec_of(algorithm).values():
         if probe.stage is not Stage.OUTPUT:
             assert (probe.location, probe.kind) in ENCODER_CHANNELS
@@ -164,7 +164,7 @@ def logits_shape(probe, num_nodes):
 
 
 @every_task
-def test_predictions_are_shaped_as_their_probes(task):
+def test_predictions_have_the_shapes_of_their_probes(task):
     batch, spec = batch_of(task), spec_of(task)
     num_nodes = batch.inputs["pos"].shape[1]
     predictions, losses = predict(task, batch)
@@ -180,7 +180,7 @@ def test_predictions_are_shaped_as_their_probes(task):
 
 
 # ---------------------------------------------------------------------------------------------------
-# No leaks
+# No leakage of ground truth
 
 
 def garbage_like(value):
@@ -191,7 +191,7 @@ def garbage_like(value):
 
 
 def with_garbage(batch, first, last):
-    """A batch whose true hints of the steps `first` ... `last - 1` and whose outputs are garbage."""
+    """Replaces the outputs and the true hints of steps `first` ... `last - 1` by garbage."""
 
     def hint(value):
         value = value.copy()
@@ -214,7 +214,7 @@ def with_garbage(batch, first, last):
         pytest.param(every_kind.NAME, False, "pgn_mask", marks=slow),
     ],
 )
-def test_predictions_do_not_read_later_hints_or_outputs(task, is_training, processor):
+def test_predictions_do_not_depend_on_later_hints_or_outputs(task, is_training, processor):
     batch = batch_of(task)
     garbage = with_garbage(batch, 1, None)
     (before, losses), (after, other_losses) = (
@@ -230,8 +230,8 @@ def test_predictions_do_not_read_later_hints_or_outputs(task, is_training, proce
     "task",
     [pytest.param(task, marks=[slow] * (task != "bfs")) for task in (*tasks.COVERING, every_kind.NAME)],
 )
-def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
-    """Exactly zero, whatever is asked; that of the first hints shows that it would be seen."""
+def test_predictions_have_no_gradient_with_respect_to_later_hints_or_outputs(task):
+    """The gradient is exactly zero, while that of the initial hints is not."""
     batch, spec, (model, params, _) = batch_of(task), spec_of(task), network(task, "pgn")
     truth = {
         name: value.astype(np.float32)
@@ -242,7 +242,7 @@ def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
 
     @jax.jit
     def gradient(truth, seed):
-        """Of a random combination of all that is predicted."""
+        """Gradient of a random linear combination of all predictions."""
 
         def predictions(truth):
             with_floats = dataclasses.replace(
@@ -250,17 +250,16 @@ def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
                 hints={name: truth.get(name, value) for name, value in batch.hints.items()},
                 outputs={name: truth.get(name, value) for name, value in batch.outputs.items()},
             )
-            found = model.apply(params, None, task, with_floats, False)
-            return found.outputs, found.hints
+            predicted = model.apply(params, None, task, with_floats, False)
+            return predicted.outputs, predicted.hints
 
-        found, pull_back = jax.vjp(predictions, truth)
-        leaves, structure = jax.tree.flatten(found)
+        predicted, vjp = jax.vjp(predictions, truth)
+        leaves, structure = jax.tree.flatten(predicted)
         keys = jax.random.split(jax.random.key(seed), len(leaves))
         weights = [jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
-        return pull_back(jax.tree.unflatten(structure, weights))[0]
+        return vjp(jax.tree.unflatten(structure, weights))[0]
 
-    found = gradient(truth, 0)
-    for name, value in found.items():
+    for name, value in gradient(truth, 0).items():
         if name in batch.hints:
             assert np.abs(value[0]).max() > 1e-6, name
             value = value[1:]
@@ -268,28 +267,29 @@ def test_no_derivative_of_predictions_by_later_hints_or_outputs(task):
 
 
 @pytest.mark.parametrize("task", mark_slow((task,) for task in nar.ALGORITHMS))
-def test_a_teacher_shows_true_hints(task):
-    """Hints of all steps but the last are read, in training only."""
+def test_teacher_forcing_feeds_true_hints(task):
+    """True hints of all steps but the last affect training predictions."""
     batch = batch_of(task)
     options = {"processor": "mpnn", "teacher_forcing": 1.0}
-    taught, _ = predict(task, batch, is_training=True, **options)
+    forced, _ = predict(task, batch, is_training=True, **options)
     garbage, _ = predict(task, with_garbage(batch, 1, batch.num_steps - 1), is_training=True, **options)
-    assert differ(taught.hints, garbage.hints)
-    ending, _ = predict(task, with_garbage(batch, batch.num_steps - 1, None), is_training=True, **options)
-    jax.tree.map(np.testing.assert_array_equal, ending, taught)
+    assert differ(forced.hints, garbage.hints)
+    garbage_at_end = with_garbage(batch, batch.num_steps - 1, None)
+    unchanged, _ = predict(task, garbage_at_end, is_training=True, **options)
+    jax.tree.map(np.testing.assert_array_equal, unchanged, forced)
 
 
-def test_nobody_teaches_in_evaluation():
+def test_evaluation_has_no_teacher_forcing():
     batch = batch_of("bfs")
-    taught, _ = predict("bfs", batch, teacher_forcing=1.0)
-    alone, _ = predict("bfs", batch)
-    jax.tree.map(np.testing.assert_array_equal, taught, alone)
+    with_option, _ = predict("bfs", batch, teacher_forcing=1.0)
+    without, _ = predict("bfs", batch)
+    jax.tree.map(np.testing.assert_array_equal, with_option, without)
 
 
-def test_a_teacher_comes_to_some_samples():
-    """With probability one half, a sample is fed the true hints of the second step or the predicted ones.
+def test_teacher_forcing_is_drawn_per_sample():
+    """With probability one half, the second step of a sample is fed either true or predicted hints.
 
-    A trace of a single step has no true ones there.
+    A trace with a single step has no true hints there.
     """
     has_second = batch_of("bfs").lengths > 1
     assert 1 < has_second.sum() < BATCH
@@ -302,19 +302,20 @@ def test_a_teacher_comes_to_some_samples():
 
     never, always = second_step(0.0), second_step(1.0)
     np.testing.assert_array_equal(np.abs(always - never).max(axis=1) > 1e-3, has_second)
-    num_taught = 0
+    num_forced = 0
     for key in range(10):
-        taught, alone = (np.isclose(second_step(0.5, key), x, atol=1e-5).all(axis=1) for x in (always, never))
-        np.testing.assert_array_equal(taught ^ alone, has_second)
-        num_taught += taught[has_second].sum()
-    assert 4 < num_taught < 10 * has_second.sum() - 4
+        hints = second_step(0.5, key)
+        forced, free = (np.isclose(hints, x, atol=1e-5).all(axis=1) for x in (always, never))
+        np.testing.assert_array_equal(forced ^ free, has_second)
+        num_forced += forced[has_second].sum()
+    assert 4 < num_forced < 10 * has_second.sum() - 4
 
 
 # ---------------------------------------------------------------------------------------------------
 # Padding
 
 
-def real_part(probe, value, leading, num_nodes):
+def without_padding_nodes(probe, value, leading, num_nodes):
     axes = NODE_AXES[probe.location] + (probe.kind in POINTERS)
     return np.asarray(value)[(slice(None),) * leading + (slice(num_nodes),) * axes]
 
@@ -331,8 +332,7 @@ def real_part(probe, value, leading, num_nodes):
         pytest.param(every_kind.NAME, "pgn_mask", marks=slow),
     ],
 )
-def test_padding_of_steps_and_nodes_changes_nothing(task, processor):
-    """What is predicted for real nodes and steps stays as it is, and so does every loss."""
+def test_padding_of_steps_and_nodes_does_not_change_predictions_or_losses(task, processor):
     batch, spec = batch_of(task), spec_of(task)
     num_nodes = batch.inputs["pos"].shape[1]
     padded = pad_nodes(pad_steps(batch, batch.num_steps + 3), spec, num_nodes + 2)
@@ -340,39 +340,38 @@ def test_padding_of_steps_and_nodes_changes_nothing(task, processor):
     for name, loss in losses.items():
         assert_close(losses_after[name], loss, 1e-4, name)
     for probe in spec.outputs:
-        value = real_part(probe, after.outputs[probe.name], 1, num_nodes)
+        value = without_padding_nodes(probe, after.outputs[probe.name], 1, num_nodes)
         assert_close(value, before.outputs[probe.name], 1e-4, probe.name)
     for probe in spec.hints:
-        value = real_part(probe, after.hints[probe.name], 2, num_nodes)
+        value = without_padding_nodes(probe, after.hints[probe.name], 2, num_nodes)
         assert_close(value[: batch.num_steps - 1], before.hints[probe.name], 1e-4, probe.name)
         assert not after.hints[probe.name][batch.num_steps - 1 :].any()
 
 
 @every_task
-def test_a_sample_depends_on_its_own_length_alone(task):
-    """A trace that is alone, and one among others that go on for longer, have the same predictions."""
+def test_predictions_do_not_depend_on_longer_traces_in_the_batch(task):
     batch = batch_of(task)
-    together, _ = predict(task, batch)
+    batched, _ = predict(task, batch)
     for index, length in enumerate(batch.lengths):
-        alone = pad_batch(pad_steps(take(batch, slice(index, index + 1)), batch.num_steps), BATCH)
-        predictions, _ = predict(task, alone)
-        for name, value in together.outputs.items():
+        single = pad_batch(pad_steps(take(batch, slice(index, index + 1)), batch.num_steps), BATCH)
+        predictions, _ = predict(task, single)
+        for name, value in batched.outputs.items():
             assert_close(predictions.outputs[name][0], value[index], names=name)
-        for name, value in together.hints.items():
+        for name, value in batched.hints.items():
             assert_close(predictions.hints[name][: length - 1, 0], value[: length - 1, index], names=name)
 
 
 @pytest.mark.parametrize("task", ["bfs", "heapsort", "lcs_length", every_kind.NAME])
-def test_there_are_different_lengths(task):
+def test_batches_have_different_lengths(task):
     assert len(set(batch_of(task).lengths)) > 1
 
 
 # ---------------------------------------------------------------------------------------------------
-# Order of nodes
+# Permutation equivariance
 
 
 def permuted_axes(probe, value, leading, order, is_dense):
-    """A value whose node `a` is the old node `order[a]`."""
+    """Relabels nodes: node `a` of the result is node `order[a]` of `value`."""
     value = np.asarray(value)
     if probe.kind in INDICES and not is_dense:
         value = np.argsort(order)[value].astype(value.dtype)
@@ -383,7 +382,7 @@ def permuted_axes(probe, value, leading, order, is_dense):
 
 
 @every_task
-def test_order_of_nodes_does_not_matter(task):
+def test_predictions_are_permutation_equivariant(task):
     batch, spec = batch_of(task), spec_of(task)
     order = np.random.default_rng(1).permutation(batch.inputs["pos"].shape[1])
     permuted = dataclasses.replace(
@@ -402,55 +401,55 @@ def test_order_of_nodes_does_not_matter(task):
 
 
 # ---------------------------------------------------------------------------------------------------
-# What is fed back
+# Hint feedback
 
 
 @pytest.mark.parametrize("is_training", [False, True])
 def test_hint_feedback(is_training):
     batch = batch_of("bfs")
-    found = {
+    hints = {
         feedback: predict("bfs", batch, "mpnn", is_training, hint_feedback=feedback)[0].hints["reach_h"]
         for feedback in HINT_FEEDBACKS
     }
-    # The first step is fed true hints in any case.
-    assert_close(found["hard"][0], found["soft"][0])
-    assert differ(found["hard"][1], found["soft"][1])
+    # The first step always receives true hints.
+    assert_close(hints["hard"][0], hints["soft"][0])
+    assert differ(hints["hard"][1], hints["soft"][1])
     same = "soft" if is_training else "hard"
-    np.testing.assert_array_equal(found["hard_on_eval"], found[same])
+    np.testing.assert_array_equal(hints["hard_on_eval"], hints[same])
 
 
 @pytest.mark.parametrize("feedback", ["soft", "hard"])
-def test_outputs_have_a_derivative_by_soft_hints_only(feedback):
-    """What a hint's decoder says moves outputs smoothly, or not at all."""
+def test_only_soft_hints_propagate_gradients(feedback):
+    """Directional derivative of outputs with respect to the parameters of a hint decoder."""
     batch, (model, params, _) = batch_of("bfs"), network("bfs", "pgn", hint_feedback=feedback)
-    nowhere = jax.tree.map(np.zeros_like, params)
-    ahead = {**nowhere, "bfs/decode/reach_h/node": params["bfs/decode/reach_h/node"]}
+    zeros = jax.tree.map(np.zeros_like, params)
+    decoder = {**zeros, "bfs/decode/reach_h/node": params["bfs/decode/reach_h/node"]}
 
     @jax.jit
     def derivative(direction):
         outputs = lambda params: model.apply(params, None, "bfs", batch, False).outputs  # noqa: E731
         return jax.jvp(outputs, (params,), (direction,))[1]
 
-    assert (largest(derivative(ahead)) > 0) == (feedback == "soft")
-    other = {**nowhere, "bfs/encode/reach_h_0": params["bfs/encode/reach_h_0"]}
-    assert largest(derivative(other)) > 0
+    assert (max_abs(derivative(decoder)) > 0) == (feedback == "soft")
+    encoder = {**zeros, "bfs/encode/reach_h_0": params["bfs/encode/reach_h_0"]}
+    assert max_abs(derivative(encoder)) > 0
 
 
 # ---------------------------------------------------------------------------------------------------
-# Values
+# Dense values
 
 
 NODES = 5
-every_place = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
-HINTS = {place: every_kind.make_probe(Stage.HINT, *place) for place in every_kind.PROBE_TYPES}
+every_probe_type = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
+HINTS = {probe_type: every_kind.make_probe(Stage.HINT, *probe_type) for probe_type in every_kind.PROBE_TYPES}
 
 
-def their_type(kind):
+def dm_clrs_type(kind):
     return oracle.specs.Type.POINTER if kind is Kind.SHOULD_BE_PERMUTATION else kind.value
 
 
-def their_decision(probe, logits, hard):
-    rows = {probe.name: (probe.stage.value, probe.location.value, their_type(probe.kind))}
+def dm_clrs_postprocess(probe, logits, hard):
+    rows = {probe.name: (probe.stage.value, probe.location.value, dm_clrs_type(probe.kind))}
     value = oracle.decoders.postprocess(rows, {probe.name: logits}, 0.1, 7, hard)[probe.name].data
     if hard and probe.kind in INDICES:
         return jax.nn.one_hot(value.astype(int), logits.shape[-1])
@@ -458,69 +457,68 @@ def their_decision(probe, logits, hard):
 
 
 @functools.cache
-def decisions():
-    """By place, random logits decided upon softly and hard, by us and by dm-clrs."""
+def decoded_hints():
+    """Soft and hard decodings of random logits by probe type, ours and those of dm-clrs."""
     random = np.random.default_rng(0)
     logits = {
-        place: (3 * random.standard_normal((2, *logits_shape(probe, NODES)))).astype(np.float32)
-        for place, probe in HINTS.items()
+        probe_type: (3 * random.standard_normal((2, *logits_shape(probe, NODES)))).astype(np.float32)
+        for probe_type, probe in HINTS.items()
     }
 
-    def decide(logits):
+    def decode(logits):
         return {
-            place: (
-                [decide(probe, logits[place], 7) for decide in (decode_soft, decode_hard)],
-                [their_decision(probe, logits[place], hard) for hard in (False, True)],
+            probe_type: (
+                [function(probe, logits[probe_type], 7) for function in (decode_soft, decode_hard)],
+                [dm_clrs_postprocess(probe, logits[probe_type], hard) for hard in (False, True)],
             )
-            for place, probe in HINTS.items()
+            for probe_type, probe in HINTS.items()
         }
 
     with oracle.relaxed():
-        return in_order(decide, logits)
+        return jit_by_probe_type(decode, logits)
 
 
-def in_order(function, by_place):
-    """Calls a function of dictionaries by place, which jax cannot sort, with dictionaries by index."""
-    places = list(by_place)
+def jit_by_probe_type(function, by_type):
+    """Jits a function of dictionaries by probe type, which are no pytrees since keys cannot be sorted."""
+    types = list(by_type)
 
     def call(values):
-        found = function({place: values[index] for index, place in enumerate(places)})
-        return [found[place] for place in places]
+        result = function(dict(zip(types, values, strict=True)))
+        return [result[one] for one in types]
 
-    found = jax.jit(call)([by_place[place] for place in places])
-    return dict(zip(places, found, strict=True))
+    results = jax.jit(call)([by_type[one] for one in types])
+    return dict(zip(types, results, strict=True))
 
 
-@every_place
-def test_decisions_are_those_of_dm_clrs(location, kind):
-    ours, theirs = decisions()[location, kind]
+@every_probe_type
+def test_decoded_hints_are_those_of_dm_clrs(location, kind):
+    ours, theirs = decoded_hints()[location, kind]
     for value, expected in zip(ours, theirs, strict=True):
         assert_close(value, expected)
 
 
 @functools.cache
-def shown():
-    """By place, random truth in dense form, and sure predictions of it decided upon hard and softly."""
+def dense_values():
+    """By probe type: dense ground truth, and hard and soft decodings of confident logits of it."""
     truth = {
-        place: every_kind.random_truth(np.random.default_rng(0), probe, (2,), NODES)
-        for place, probe in HINTS.items()
+        probe_type: every_kind.random_truth(np.random.default_rng(0), probe, (2,), NODES)
+        for probe_type, probe in HINTS.items()
     }
 
-    def show(truth):
+    def convert(truth):
         result = {}
-        for place, probe in HINTS.items():
-            dense = densify(probe, truth[place], NODES)
+        for probe_type, probe in HINTS.items():
+            dense = densify(probe, truth[probe_type], NODES)
             logits = dense if probe.kind is Kind.SCALAR else 100 * (dense - 0.5)
-            result[place] = dense, decode_hard(probe, logits), decode_soft(probe, logits)
+            result[probe_type] = dense, decode_hard(probe, logits), decode_soft(probe, logits)
         return result
 
-    return in_order(show, truth)
+    return jit_by_probe_type(convert, truth)
 
 
-@every_place
-def test_truth_is_shown_as_a_decision(location, kind):
-    """The network cannot tell whether it is fed truth or a sure prediction."""
-    dense, hard, soft = shown()[location, kind]
+@every_probe_type
+def test_ground_truth_and_confident_predictions_have_the_same_dense_form(location, kind):
+    dense, hard, soft = dense_values()[location, kind]
     assert dense.dtype == jnp.float32
     assert dense.shape == (2, *logits_shape(HINTS[location, kind], NODES))
     assert_close(hard, dense)
@@ -541,11 +539,11 @@ def sinkhorn(logits, iterations, **options):
 
 @pytest.mark.parametrize("num_nodes", [2, 5])
 def test_sinkhorn_is_doubly_stochastic_without_diagonal(num_nodes):
-    ten_times = jax.jit(lambda logits: log_sinkhorn(logits, 10, temperature=1.0))
-    found = random_square(3, num_nodes)
+    ten_iterations = jax.jit(lambda logits: log_sinkhorn(logits, 10, temperature=1.0))
+    log_matrix = random_square(3, num_nodes)
     for _ in range(6):
-        found = ten_times(found)
-    matrix = np.exp(found)
+        log_matrix = ten_iterations(log_matrix)
+    matrix = np.exp(log_matrix)
     np.testing.assert_allclose(matrix.sum(axis=-1), 1, atol=1e-4)
     np.testing.assert_allclose(matrix.sum(axis=-2), 1, atol=1e-5)
     assert not matrix[:, range(num_nodes), range(num_nodes)].any()
@@ -564,7 +562,7 @@ def test_sinkhorn_is_that_of_dm_clrs(has_noise, temperature):
         assert_close(*both(random_square(2, 4), jax.random.key(3)))
 
 
-def test_sinkhorn_of_padding_nodes():
+def test_sinkhorn_maps_padding_nodes_to_themselves():
     logits = random_square(2, 6)
     matrix = sinkhorn(logits, 8, mask=np.array([[True] * 4 + [False] * 2, [True] * 6]))
     assert_close(matrix[0, :4, :4], sinkhorn(logits[0, :4, :4], 8))
@@ -581,12 +579,12 @@ def test_sinkhorn_finds_a_cycle():
 
 
 # ---------------------------------------------------------------------------------------------------
-# Parts of decoders
+# Functions of decoders
 
 
 @pytest.mark.parametrize("decimals", [0, 6])
-def test_max_dot_is_its_formula_and_so_are_its_gradients(decimals):
-    """Also where features are equal, as many are when they are rounded to whole numbers."""
+def test_max_dot_and_its_gradients_equal_the_plain_formula(decimals):
+    """Rounding to integers produces ties."""
     random = np.random.default_rng(0)
     pair, target, w = (
         random.standard_normal(shape).round(decimals).astype(np.float32)
@@ -599,8 +597,8 @@ def test_max_dot_is_its_formula_and_so_are_its_gradients(decimals):
 
     @jax.jit
     def both(*arguments):
-        (ours, pull_back), (theirs, pull_back_plain) = (jax.vjp(f, *arguments) for f in (max_dot, plain))
-        return (ours, *pull_back(cotangent)), (theirs, *pull_back_plain(cotangent))
+        (value, vjp), (expected, plain_vjp) = (jax.vjp(f, *arguments) for f in (max_dot, plain))
+        return (value, *vjp(cotangent)), (expected, *plain_vjp(cotangent))
 
     for value, expected in zip(*both(pair, target, w), strict=True):
         assert_close(value, expected)
@@ -612,7 +610,7 @@ def test_max_dot_is_its_formula_and_so_are_its_gradients(decimals):
 
 @slow
 def test_initial_parameters_have_the_statistics_of_dm_clrs():
-    """Over many keys: every weight has the spread, and every offset the value, that it has in dm-clrs."""
+    """Over many keys: standard deviation and maximum of every weight, and the value of every bias."""
     task, processor, size, num_keys = "bellman_ford", "triplet_gmpnn", 5, 40
     sampler, spec = oracle.clrs.build_sampler(task, 2, length=size, seed=0)
     feedback = sampler.next()
@@ -641,41 +639,40 @@ def test_initial_parameters_have_the_statistics_of_dm_clrs():
     assert jax.tree.map(np.shape, ours) == jax.tree.map(np.shape, expected)
     for module, leaves in expected.items():
         for leaf, value in leaves.items():
-            found = np.asarray(ours[module][leaf])
+            our_value = np.asarray(ours[module][leaf])
             if leaf == "w":
-                assert found.std() == pytest.approx(value.std(), rel=0.2), module
-                assert np.abs(found).max() == pytest.approx(np.abs(value).max(), rel=0.2), module
+                assert our_value.std() == pytest.approx(value.std(), rel=0.2), module
+                assert np.abs(our_value).max() == pytest.approx(np.abs(value).max(), rel=0.2), module
             else:
-                np.testing.assert_array_equal(found, value, err_msg=module)
+                np.testing.assert_array_equal(our_value, value, err_msg=module)
     assert np.asarray(ours[f"{task}/encode/d_0"]["w"]).std() == pytest.approx(0.88 / HIDDEN**0.5, rel=0.1)
 
 
 @functools.cache
-def several(*names):
-    """A network for some tasks, and its initialisation."""
+def make_shared(*names):
+    """A network for some tasks, and its `init` as a function of the seed."""
     model = make_model(NetConfig(MPNN, HIDDEN), {task: spec_of(task) for task in names})
     batches = {task: batch_of(task) for task in names}
     return model, functools.cache(lambda key: dict(model.init(jax.random.key(key), batches)))
 
 
-def test_order_of_tasks_does_not_matter():
-    _, init = several("bfs", "minimum")
-    _, init_in_other_order = several("minimum", "bfs")
+def test_initial_parameters_do_not_depend_on_the_order_of_tasks():
+    _, init = make_shared("bfs", "minimum")
+    _, init_in_other_order = make_shared("minimum", "bfs")
     jax.tree.map(np.testing.assert_array_equal, init(0), init_in_other_order(0))
     assert {name.split("/")[0] for name in init(0)} == {"bfs", "minimum", "processor"}
 
 
-def test_a_task_begins_alike_whatever_others_there_are():
-    (_, init), (_, init_alone) = several("bfs", "minimum"), several("bfs")
-    alone = init_alone(0)
-    jax.tree.map(np.testing.assert_array_equal, {name: init(0)[name] for name in alone}, alone)
-    weights = {name: leaves["w"] for name, leaves in alone.items() if "w" in leaves}
-    for name, leaves in init_alone(1).items():
+def test_initial_parameters_of_a_task_do_not_depend_on_other_tasks():
+    (_, init), (_, init_single) = make_shared("bfs", "minimum"), make_shared("bfs")
+    single = init_single(0)
+    jax.tree.map(np.testing.assert_array_equal, {name: init(0)[name] for name in single}, single)
+    weights = {name: leaves["w"] for name, leaves in single.items() if "w" in leaves}
+    for name, leaves in init_single(1).items():
         assert name not in weights or differ(leaves["w"], weights[name], 1e-3)
 
 
-def test_tasks_with_alike_names_begin_differently():
-    """The decoders of two tasks must not begin as copies of each other."""
+def test_tasks_with_similar_names_have_different_initial_parameters():
     names = ("sort_by_key", "sort_by_size")
     spec = every_kind.small_spec(Location.NODE, Kind.MASK)
     model = make_model(NetConfig(MPNN, HIDDEN), dict.fromkeys(names, spec))
@@ -685,31 +682,31 @@ def test_tasks_with_alike_names_begin_differently():
     assert differ(first, second, 1e-2)
 
 
-def test_a_task_is_the_same_alone_and_among_others():
-    (among, init), (alone, init_alone) = several("bfs", "minimum"), several("bfs")
-    own = {name: init(0)[name] for name in init_alone(0)}
+def test_predictions_of_a_task_do_not_depend_on_other_tasks():
+    (multi, init), (single, init_single) = make_shared("bfs", "minimum"), make_shared("bfs")
+    task_params = {name: init(0)[name] for name in init_single(0)}
     predictions = [
         jax.jit(model.apply, static_argnums=(2, 4))(params, None, "bfs", batch_of("bfs"), False)
-        for model, params in ((among, init(0)), (alone, own))
+        for model, params in ((multi, init(0)), (single, task_params))
     ]
     jax.tree.map(assert_close, *predictions)
 
 
-class WithLoss(hk.Module):
-    """A processor that passes states on, counts its steps and says how many as a loss."""
+class StepCounter(hk.Module):
+    """A processor that returns the node features, and its number of steps as memory and auxiliary loss."""
 
     def initial_memory(self, batch_size, num_nodes):
         return jnp.zeros((batch_size, num_nodes))
 
     def __call__(self, features, hidden, memory=(), context=None):
-        counted = memory + 1
-        return ProcessorOutput(features.nodes, memory=counted, losses={"count": counted.mean(axis=1)})
+        count = memory + 1
+        return ProcessorOutput(features.nodes, memory=count, losses={"count": count.mean(axis=1)})
 
 
 def test_memory_and_auxiliary_losses():
-    """The memory is carried; losses are averaged over the steps of each trace, padding left out."""
+    """Memory is carried; losses are averaged over the steps of each trace, without padding."""
     batch = batch_of("bfs")
-    model = make_model(NetConfig(lambda hidden_size: WithLoss(), HIDDEN), {"bfs": spec_of("bfs")})
+    model = make_model(NetConfig(lambda hidden_size: StepCounter(), HIDDEN), {"bfs": spec_of("bfs")})
     params = random_params(model, "bfs")
     padded = pad_steps(batch, batch.num_steps + 4)
     apply = jax.jit(model.apply, static_argnums=(2, 4))
@@ -731,7 +728,7 @@ def test_memory_and_auxiliary_losses():
         ({"teacher_forcing": float("nan")}, "got nan"),
     ],
 )
-def test_bad_configs(options, message):
+def test_invalid_configs_raise(options, message):
     with pytest.raises(ValueError, match=message):
         NetConfig(MPNN, **options)
 
@@ -741,8 +738,8 @@ def test_bad_configs(options, message):
 
 
 @slow
-def test_one_compilation_for_each_task_and_bucket():
-    """Two tasks in turn, lengths that differ within a bucket: many steps, two compilations."""
+def test_one_compilation_per_task_and_bucket():
+    """Two alternating tasks with lengths that differ within a bucket: many steps, two compilations."""
     both = [Task(nar.ALGORITHMS["bfs"], (8,), {"p": (0.1, 0.2, 0.5)}), Task(nar.ALGORITHMS["minimum"], (6,))]
     stream = TrainingStream(both, batch_size=2, seed=0)
     model = make_model(NetConfig(PGN, 4), {task.name: task.spec for task in both})

@@ -1,4 +1,4 @@
-"""The knobs of the network: equal to dm-clrs where it has them, and each does what its documentation says."""
+"""Options of `NetConfig`: parity with dm-clrs where it has them, and their documented effects."""
 
 import contextlib
 import dataclasses
@@ -41,7 +41,7 @@ from nar.training import Compilations, Devices, init_state, make_optimizer, make
 
 
 def cases(*quick, slow):
-    """Cases (task, knobs), of which those behind `slow` are marked so."""
+    """Parametrizes by cases (task, options); the cases of `slow` are marked slow."""
 
     def name(value):
         return value if isinstance(value, str) else "-".join(str(option) for option in value.values())
@@ -66,8 +66,7 @@ def cases(*quick, slow):
         ("heapsort", {"hint_mode": "decoded_only"}),
     ],
 )
-def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
-    """In evaluation."""
+def test_evaluation_with_options_equals_dm_clrs(task, options):
     models = make_matched_models(task, **{"processor": "pgn", **options})
     assert_same_predictions(models.our_evaluation, models.their_evaluation)
 
@@ -91,8 +90,8 @@ def test_predictions_with_knobs_are_those_of_dm_clrs(task, options):
         ("kmp_matcher", {"hint_mode": "decoded_only", "lstm": True}),
     ],
 )
-def test_training_with_knobs_is_that_of_dm_clrs(task, options):
-    """Predictions, loss and gradients; not of permutations, which have random noise in training."""
+def test_training_with_options_equals_dm_clrs(task, options):
+    """Predictions, loss and gradients; without permutations, which have random noise in training."""
     models = make_matched_models(task, **{"processor": "pgn", **options})
     assert_same_predictions(models.our_training.predicted, models.their_training.predicted)
     assert_same_loss_and_gradients(models)
@@ -117,28 +116,27 @@ def shapes_of(task="bfs", **options):
     return jax.eval_shape(model.init, jax.random.key(0), {task: batch_of(task)})
 
 
-def test_hint_modes_have_the_parameters_that_they_use():
-    def parts(mode):
+def test_hint_modes_have_only_the_parameters_that_they_use():
+    def modules(mode):
         names = shapes_of(hint_mode=mode)
-        return {kind: any(name.startswith(f"bfs/{kind}/reach_h") for name in names) for kind in PARTS}
+        return {m: any(name.startswith(f"bfs/{m}/reach_h") for name in names) for m in ("encode", "decode")}
 
-    PARTS = ("encode", "decode")
-    assert parts("encoded_decoded") == parts("encoded_without_loss") == {"encode": True, "decode": True}
-    assert parts("decoded_only") == {"encode": False, "decode": True}
-    assert parts("none") == {"encode": False, "decode": False}
+    assert modules("encoded_decoded") == modules("encoded_without_loss") == {"encode": True, "decode": True}
+    assert modules("decoded_only") == {"encode": False, "decode": True}
+    assert modules("none") == {"encode": False, "decode": False}
     assert {"bfs/encode/adj_0", "bfs/decode/pi/out"} <= set(shapes_of(hint_mode="none"))
 
 
-ALL_KNOBS = {"lstm": True, "dropout": 0.2, "message_passing_steps": 2, "teacher_forcing": 0.5}
+ALL_OPTIONS = {"lstm": True, "dropout": 0.2, "message_passing_steps": 2, "teacher_forcing": 0.5}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hint_mode", HINT_MODES)
-def test_every_parameter_trains_with_every_knob(hint_mode):
-    """In dm-clrs, whose updates go by name, an LSTM keeps its initial weights."""
+def test_every_parameter_trains_with_all_options(hint_mode):
+    """Unlike in dm-clrs, which selects parameters to update by name and never updates those of the LSTM."""
     task = Task(ALGORITHMS["binary_search"], (SIZE,))
     stream = TrainingStream([task], batch_size=BATCH, seed=0)
-    model = make_model(NetConfig(MPNN, HIDDEN, hint_mode=hint_mode, **ALL_KNOBS), {task.name: task.spec})
+    model = make_model(NetConfig(MPNN, HIDDEN, hint_mode=hint_mode, **ALL_OPTIONS), {task.name: task.spec})
     optimizer, devices = make_optimizer(1e-2), Devices.all()
     state = devices.make_state(lambda: init_state(model, optimizer, {task.name: stream.batch(0)}, seed=0))
     before = jax.tree.map(np.array, state.params)
@@ -151,7 +149,7 @@ def test_every_parameter_trains_with_every_knob(hint_mode):
         assert metrics["loss"] == metrics["loss/binary_search/return"]
     for module, leaves in before.items():
         for name, value in leaves.items():
-            # Offsets of logits shift all nodes alike, so that their gradient is zero by nature.
+            # A bias shared by the logits of all nodes has zero gradient.
             if name == "b" and module.endswith("/node"):
                 continue
             assert not np.array_equal(value, state.params[module][name]), (module, name)
@@ -159,7 +157,7 @@ def test_every_parameter_trains_with_every_knob(hint_mode):
 
 @pytest.mark.parametrize("init", ENCODER_INITS)
 def test_encoder_inits_have_the_statistics_of_dm_clrs(init):
-    """Over many keys: a scalar hint, which begins smaller with xavier_on_scalars, a mask and an input."""
+    """Standard deviations over many keys of a scalar hint, a mask hint and an input."""
     task, num_keys = "bellman_ford", 100
     probes = {
         "d": ("hint", "node", "scalar"),
@@ -173,14 +171,14 @@ def test_encoder_inits_have_the_statistics_of_dm_clrs(init):
             encoder(np.ones((1, 1), np.float32))
 
     with oracle.relaxed():
-        many = jax.jit(jax.vmap(hk.transform(encode).init))
-        theirs = many(jax.random.split(jax.random.key(0), num_keys))
+        init_theirs = jax.jit(jax.vmap(hk.transform(encode).init))
+        theirs = init_theirs(jax.random.split(jax.random.key(0), num_keys))
     model = model_of(task, encoder_init=init)
     draws = [model.init(jax.random.key(seed), {task: batch_of(task)}) for seed in range(num_keys)]
     for probe in probes:
         expected = theirs[f"{probe}_enc_linear"]["w"]
-        found = np.stack([draw[f"{task}/encode/{probe}_0"]["w"] for draw in draws])
-        assert np.std(found) == pytest.approx(float(np.std(expected)), rel=0.1), probe
+        ours = np.stack([draw[f"{task}/encode/{probe}_0"]["w"] for draw in draws])
+        assert np.std(ours) == pytest.approx(float(np.std(expected)), rel=0.1), probe
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -206,17 +204,17 @@ def random_params(shapes):
     )
 
 
-def with_other_first_hints(batch):
+def with_other_initial_hints(batch):
     changed = {name: np.concatenate([1 - value[:1], value[1:]]) for name, value in batch.hints.items()}
     return dataclasses.replace(batch, hints=changed)
 
 
 @pytest.mark.parametrize("hint_mode", ["encoded_decoded", "decoded_only", "none"])
-def test_hints_that_are_not_encoded_are_not_seen(hint_mode):
+def test_hints_that_are_not_encoded_do_not_affect_outputs(hint_mode):
     batch, model = batch_of("minimum"), model_of("minimum", hint_mode=hint_mode, teacher_forcing=1.0)
     params = random_params(shapes_of("minimum", hint_mode=hint_mode))
     first = apply(model, params, batch, is_training=True)
-    other = apply(model, params, with_other_first_hints(batch), is_training=True)
+    other = apply(model, params, with_other_initial_hints(batch), is_training=True)
     same = np.array_equal(first.outputs["min"], other.outputs["min"])
     assert same == (hint_mode != "encoded_decoded")
 
@@ -232,31 +230,31 @@ def test_hints_that_are_not_encoded_are_not_seen(hint_mode):
         ({"hint_mode": "encoded_without_loss", "teacher_forcing": 1.0}, "teacher_forcing less than 1"),
     ],
 )
-def test_bad_knobs(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         NetConfig(PGN, **options)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Teacher forcing over training
+# Teacher forcing schedules
 
 
 @pytest.mark.parametrize(
     ("shape", "halfway"), [("linear", 0.5), ("cosine", 0.5), ("exponential", 0.4), ("constant", 0.8)]
 )
-def test_schedules(shape, halfway):
+def test_schedule_values(shape, halfway):
     schedule = Schedule(shape, start=0.8, end=0.2, steps=10)
     compiled = jax.jit(schedule)
     values = [float(compiled(step)) for step in (0, 5, 10, 1000)]
     last = 0.8 if shape == "constant" else 0.2
     assert values == pytest.approx([0.8, halfway, last, last], rel=1e-5)
-    falls = np.diff([float(compiled(step)) for step in range(11)])
-    assert (falls < 0).all() or shape == "constant"
+    changes = np.diff([float(compiled(step)) for step in range(11)])
+    assert (changes < 0).all() or shape == "constant"
     if shape == "cosine":
-        assert abs(falls[0]) < abs(falls[4])
+        assert abs(changes[0]) < abs(changes[4])
 
 
-def test_every_shape_is_tested():
+def test_every_schedule_shape_is_tested():
     assert set(SCHEDULE_SHAPES) == {"linear", "cosine", "exponential", "constant"}
 
 
@@ -270,13 +268,13 @@ def test_every_shape_is_tested():
         (("exponential", 1.0, 0.0, 5), "start and end of an exponential schedule must be positive"),
     ],
 )
-def test_bad_schedules(arguments, message):
+def test_invalid_schedules_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         Schedule(*arguments)
 
 
-def test_a_teacher_leaves_in_the_course_of_training():
-    """By the training step, the rollout is that with a teacher always, sometimes or never."""
+def test_teacher_forcing_follows_its_schedule():
+    """Depending on the training step, all, some or no samples receive true hints."""
     batch = batch_of("minimum")
     params = random_params(shapes_of("minimum"))
 
@@ -291,20 +289,20 @@ def test_a_teacher_leaves_in_the_course_of_training():
     for step, expected in ((0, always), (10, never)):
         np.testing.assert_allclose(hints(schedule, training_step=jnp.asarray(step)), expected, atol=1e-5)
     second = hints(schedule, training_step=jnp.asarray(5))[1]
-    like_one = [np.isclose(second, x[1], atol=1e-5).all(axis=1) for x in (always, never)]
-    assert (like_one[0] | like_one[1]).all()
+    forced, free = (np.isclose(second, x[1], atol=1e-5).all(axis=1) for x in (always, never))
+    assert (forced | free).all()
 
 
 @pytest.mark.slow
-def test_the_step_function_knows_the_training_step():
-    """With a schedule, losses of the step are those of the probability that is due then."""
+def test_train_step_passes_its_step_to_schedules():
+    """Losses of a train step are those of the scheduled teacher-forcing probability."""
     task = Task(ALGORITHMS["minimum"], (SIZE,))
     stream = TrainingStream([task], batch_size=BATCH, seed=0)
     devices, optimizer = Devices.all(), make_optimizer(1e-9)
     hint_losses = {}
     for name, teacher_forcing in (
         ("always", 1.0),
-        ("leaves", Schedule("linear", 1.0, 0.0, 1)),
+        ("scheduled", Schedule("linear", 1.0, 0.0, 1)),
     ):
         model = make_model(NetConfig(PGN, HIDDEN, teacher_forcing=teacher_forcing), {"minimum": task.spec})
         state = devices.make_state(lambda: init_state(model, optimizer, {"minimum": stream.batch(0)}, 0))  # noqa: B023
@@ -315,17 +313,17 @@ def test_the_step_function_knows_the_training_step():
                 state, metrics = step(state, devices.put_batch(stream.batch(0)), "minimum")
                 hint_losses[name].append(float(metrics["loss/minimum/min_h"]))
         assert compilations.programs["compute_gradients"] == 1
-    always, leaves = hint_losses["always"], hint_losses["leaves"]
-    assert leaves[0] == pytest.approx(always[0], rel=1e-5)
-    assert leaves[1] != pytest.approx(always[1], rel=1e-3)
+    always, scheduled = hint_losses["always"], hint_losses["scheduled"]
+    assert scheduled[0] == pytest.approx(always[0], rel=1e-5)
+    assert scheduled[1] != pytest.approx(always[1], rel=1e-3)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Around the processor
+# Wrappers of the processor
 
 
-class Count:
-    """A processor that adds 1 to all states, and remembers how often it was called."""
+class AddOne:
+    """A processor that adds 1 to all states, with the number of calls as memory and auxiliary loss."""
 
     def initial_memory(self, batch_size, num_nodes):
         return jnp.zeros(batch_size)
@@ -345,42 +343,42 @@ def call(processor, hidden, *, is_training=False, memory=None, key=0):
 
     def forward():
         wrapped = processor()
-        before = wrapped.initial_memory(batch_size, num_nodes) if memory is None else memory
-        return wrapped(features, hidden, before, Context(is_training=is_training))
+        initial = wrapped.initial_memory(batch_size, num_nodes) if memory is None else memory
+        return wrapped(features, hidden, initial, Context(is_training=is_training))
 
     transformed = hk.transform(forward)
     params = jax.jit(transformed.init)(jax.random.key(0))
     return params, jax.jit(transformed.apply)(params, jax.random.key(key))
 
 
-def test_repetition():
-    _, processed = call(lambda: Repeated(Count(), 3), np.zeros((2, 4, 5), np.float32))
-    assert (processed.nodes == 3).all()
-    assert (processed.memory == 3).all()
-    np.testing.assert_allclose(processed.losses["calls"], 2.0)
+def test_repeated_applies_the_processor_several_times():
+    _, output = call(lambda: Repeated(AddOne(), 3), np.zeros((2, 4, 5), np.float32))
+    assert (output.nodes == 3).all()
+    assert (output.memory == 3).all()
+    np.testing.assert_allclose(output.losses["calls"], 2.0)
     with pytest.raises(ValueError, match="at least once, got 0"):
-        Repeated(Count(), 0)
+        Repeated(AddOne(), 0)
 
 
-def test_dropout():
+def test_dropout_zeroes_and_rescales_states_in_training():
     hidden = np.ones((4, 50, 20), np.float32)
-    _, before = call(lambda: Dropout(Count(), 0.25), hidden)
+    _, before = call(lambda: Dropout(AddOne(), 0.25), hidden)
     assert (before.nodes == 2).all()
-    _, processed = call(lambda: Dropout(Count(), 0.25), hidden, is_training=True)
-    nodes = np.asarray(processed.nodes)
+    _, output = call(lambda: Dropout(AddOne(), 0.25), hidden, is_training=True)
+    nodes = np.asarray(output.nodes)
     assert set(np.unique(nodes)) == {np.float32(0), np.float32(2 / 0.75)}
     assert (nodes == 0).mean() == pytest.approx(0.25, abs=0.03)
-    _, other = call(lambda: Dropout(Count(), 0.25), hidden, is_training=True, key=1)
+    _, other = call(lambda: Dropout(AddOne(), 0.25), hidden, is_training=True, key=1)
     assert not np.array_equal(nodes, other.nodes)
     with pytest.raises(ValueError, match="dropout rate must be"):
-        Dropout(Count(), -0.1)
+        Dropout(AddOne(), -0.1)
 
 
 def test_lstm_is_that_of_haiku():
     random = np.random.default_rng(0)
     hidden = random.standard_normal((2, 4, 5)).astype(np.float32)
-    params, first = call(lambda: LSTM(Count(), 5), hidden)
-    _, second = call(lambda: LSTM(Count(), 5), first.nodes, memory=first.memory)
+    params, first = call(lambda: LSTM(AddOne(), 5), hidden)
+    _, second = call(lambda: LSTM(AddOne(), 5), first.nodes, memory=first.memory)
 
     def theirs():
         cell = hk.LSTM(5)
@@ -394,18 +392,18 @@ def test_lstm_is_that_of_haiku():
     assert (second.memory[0] == 2).all()
 
 
-OF_A_KIND = ("floydnet", "g_forgetnet", "pgn_mask", "stepwise_mpnn")
-"""With a memory of pairs, a loss, masked pointers, the number of the step."""
+REPRESENTATIVE = ("floydnet", "g_forgetnet", "pgn_mask", "stepwise_mpnn")
+"""Processors with a memory of pairs, an auxiliary loss, masked pointers, and step encodings."""
 
 
 @pytest.mark.parametrize(
     "processor",
-    [pytest.param(name, marks=[] if name in OF_A_KIND else [pytest.mark.slow]) for name in PROCESSORS],
+    [pytest.param(name, marks=[] if name in REPRESENTATIVE else [pytest.mark.slow]) for name in PROCESSORS],
 )
-def test_every_processor_takes_every_knob(processor):
-    """Parameters, memory and losses fit together, whatever the processor; only shapes are computed."""
+def test_every_processor_supports_all_options(processor):
+    """Checks shapes only."""
     model = model_of(
-        "bfs", PROCESSORS[processor], **ALL_KNOBS, termination=Learned(Budget(steps=3, steps_per_node=0))
+        "bfs", PROCESSORS[processor], **ALL_OPTIONS, termination=Learned(Budget(steps=3, steps_per_node=0))
     )
     batch = batch_of()
     params = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch})
@@ -421,7 +419,7 @@ def test_every_processor_takes_every_knob(processor):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Weights of losses
+# Loss weights
 
 BFS = Transforms().spec(ALGORITHMS["bfs"])
 
@@ -438,14 +436,14 @@ BFS = Transforms().spec(ALGORITHMS["bfs"])
         ({"bfs/auxiliary/gate": 2}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 2}),
     ],
 )
-def test_loss_factors(weights, expected):
+def test_loss_weights_multiply(weights, expected):
     names = {"bfs": list(expected), "dfs": ["pi"]}
     check_loss_weights(weights, names)
-    factors = resolve_loss_weights(BFS, "bfs", expected, weights)
-    assert factors == expected
+    resolved = resolve_loss_weights(BFS, "bfs", expected, weights)
+    assert resolved == expected
     losses = {name: jnp.asarray(float(index + 1)) for index, name in enumerate(expected)}
     weighted = sum(expected[name] * float(value) for name, value in losses.items())
-    assert float(total_loss(losses, factors)) == weighted
+    assert float(total_loss(losses, resolved)) == weighted
 
 
 @pytest.mark.parametrize(
@@ -459,13 +457,13 @@ def test_loss_factors(weights, expected):
         ({"hint": "much"}, "got 'much'"),
     ],
 )
-def test_bad_loss_weights(weights, message):
+def test_invalid_loss_weights_raise(weights, message):
     with pytest.raises(ValueError, match=message):
         check_loss_weights(weights, {"bfs": ["pi", "pi_h"]})
 
 
-def test_weights_reach_the_gradients():
-    """Without any weight on outputs, their decoders stay as they are."""
+def test_loss_weights_scale_gradients():
+    """With weight 0 of outputs, the parameters of their decoders do not change."""
     task = Task(ALGORITHMS["minimum"], (SIZE,))
     stream = TrainingStream([task], batch_size=BATCH, seed=0)
     model, devices, optimizer = model_of("minimum"), Devices.all(), make_optimizer(1e-2)

@@ -1,4 +1,4 @@
-"""Precision and memory: bfloat16 inside, float32 around it; steps that gradients compute anew."""
+"""Precision and memory: bfloat16 computation with float32 parameters and losses, and rematerialization."""
 
 import functools
 import math
@@ -21,12 +21,12 @@ BATCH, NODES, HIDDEN = 2, 6, 16
 
 
 class Network:
-    """A network for one task, with a batch of it."""
+    """A network for one task, with a batch."""
 
-    def __init__(self, task, processor="mpnn", *, nodes=NODES, batch_size=BATCH, hidden=HIDDEN, **knobs):
+    def __init__(self, task, processor="mpnn", *, nodes=NODES, batch_size=BATCH, hidden=HIDDEN, **options):
         self.task = Task(nar.ALGORITHMS[task], (nodes,))
         self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
-        self.model = make_model(NetConfig(PROCESSORS[processor], hidden, **knobs), {task: self.task.spec})
+        self.model = make_model(NetConfig(PROCESSORS[processor], hidden, **options), {task: self.task.spec})
 
     def init(self):
         return self.model.init(jax.random.key(0), {self.task.name: self.batch})
@@ -40,15 +40,15 @@ class Network:
 
 
 @functools.cache
-def network(task, processor="mpnn", **knobs):
-    """A network, its initial parameters, and the loss and the gradient there."""
-    made = Network(task, processor, **knobs)
-    params = made.init()
-    return made, params, made.value_and_gradient(params)
+def initialized_network(task, processor="mpnn", **options):
+    """A network, its initial parameters, and their loss and gradient."""
+    network = Network(task, processor, **options)
+    params = network.init()
+    return network, params, network.value_and_gradient(params)
 
 
 def operations(jaxpr):
-    """All operations, in whatever they are nested."""
+    """All operations of a jaxpr, including nested ones."""
     for equation in jaxpr.eqns:
         yield equation
         for inner in jax.extend.core.jaxprs_in_params(equation.params):
@@ -77,25 +77,24 @@ def operations(jaxpr):
         ),
     ],
 )
-def test_in_bfloat16_no_large_product_is_in_float32(task, processor):
-    """Of forward and backward pass; large is what has all pairs of nodes, and features or classes."""
+def test_large_products_are_in_bfloat16(task, processor):
+    """Forward and backward pass; large arrays have features or classes for all pairs of nodes."""
     network = Network(task, processor, precision="bfloat16")
     params = jax.eval_shape(network.model.init, jax.random.key(0), {task: network.batch})
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
-    found = operations(jax.make_jaxpr(jax.value_and_grad(network.loss))(params).jaxpr)
-    products = [e for e in found if e.primitive.name == "dot_general"]
-    large = BATCH * NODES * NODES * HIDDEN
+    jaxpr = jax.make_jaxpr(jax.value_and_grad(network.loss))(params).jaxpr
+    products = [e for e in operations(jaxpr) if e.primitive.name == "dot_general"]
     sizes = [max(math.prod(v.aval.shape) for v in (*e.invars, *e.outvars)) for e in products]
-    in_pairs = [e for e, size in zip(products, sizes, strict=True) if size >= large]
-    assert in_pairs
-    for equation in in_pairs:
+    large = [e for e, size in zip(products, sizes, strict=True) if size >= BATCH * NODES * NODES * HIDDEN]
+    assert large
+    for equation in large:
         assert {v.aval.dtype for v in equation.invars} == {jnp.dtype("bfloat16")}, equation
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_every_processor_predicts_in_bfloat16(processor):
-    """Nothing of what it hands to the next step changes its type, and what it predicts is float32."""
+    """The carry keeps its dtypes over the steps, and predictions are float32."""
     network = Network("bfs", processor, precision="bfloat16")
     params = jax.eval_shape(network.model.init, jax.random.key(0), {"bfs": network.batch})
     predict = jax.jit(network.model.apply, static_argnums=(2, 4))
@@ -112,7 +111,7 @@ def test_every_processor_predicts_in_bfloat16(processor):
         pytest.param("insertion_sort", "g_forgetnet", Learned(), marks=pytest.mark.slow),
     ],
 )
-def test_logits_losses_and_all_that_trains_are_float32(task, processor, termination):
+def test_logits_losses_and_train_state_are_float32(task, processor, termination):
     network = Network(task, processor, precision="bfloat16", lstm=True, termination=termination)
     optimizer = make_optimizer(1e-3, 1.0)
     batches = {network.task.name: network.batch}
@@ -136,39 +135,41 @@ def test_logits_losses_and_all_that_trains_are_float32(task, processor, terminat
         pytest.param("matrix_chain_order", "triplet_gmpnn", marks=pytest.mark.slow),
     ],
 )
-def test_bfloat16_is_near_float32(task, processor):
-    """The loss within a hundredth, and the gradient in nearly the same direction."""
-    _, params, (exact, wide) = network(task, processor)
-    near, narrow = Network(task, processor, precision="bfloat16").value_and_gradient(params)
-    assert float(near) == pytest.approx(float(exact), rel=1e-2) and near != exact
-    wide, narrow = (np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(x)]) for x in (wide, narrow))
-    assert wide @ narrow > 0.99 * np.linalg.norm(wide) * np.linalg.norm(narrow)
+def test_bfloat16_is_close_to_float32(task, processor):
+    """The loss agrees within 1 %, and the cosine similarity of the gradients is above 0.99."""
+    _, params, (loss, gradients) = initialized_network(task, processor)
+    half_loss, half_gradients = Network(task, processor, precision="bfloat16").value_and_gradient(params)
+    assert float(half_loss) == pytest.approx(float(loss), rel=1e-2) and half_loss != loss
+    full, half = (
+        np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(x)]) for x in (gradients, half_gradients)
+    )
+    assert full @ half > 0.99 * np.linalg.norm(full) * np.linalg.norm(half)
 
 
-def test_wide_products_do_not_round_their_sums():
-    """1 + 1/512 is no number of bfloat16, but a sum of two."""
+def test_products_in_float32_do_not_round_their_sums():
+    """1 + 1/512 is not representable in bfloat16, but both terms are."""
     network = hk.without_apply_rng(hk.transform(lambda x: Linear(1, name="sum").in_float32(x)))
     x = np.array([[1.0, 1 / 512]], jnp.bfloat16)
     params = {"sum": {"w": np.ones((2, 1), np.float32), "b": np.zeros(1, np.float32)}}
-    find = jax.jit(jax.value_and_grad(lambda params: network.apply(params, x)[0, 0]))
-    value, gradient = find(params)
+    value_and_grad = jax.jit(jax.value_and_grad(lambda params: network.apply(params, x)[0, 0]))
+    value, gradient = value_and_grad(params)
     assert value == 1 + 1 / 512
     gradient = gradient["sum"]
     np.testing.assert_array_equal(gradient["w"], [[1.0], [1 / 512]])
     assert gradient["w"].dtype == jnp.float32
 
 
-def test_unknown_precision():
+def test_unknown_precision_raises():
     with pytest.raises(ValueError, match="unknown precision 'float16'; known: float32, bfloat16"):
         NetConfig(PROCESSORS["mpnn"], precision="float16")
 
 
 # ---------------------------------------------------------------------------------------------------
-# Steps computed anew
+# Rematerialization
 
 
 @pytest.mark.parametrize(
-    ("task", "processor", "knobs"),
+    ("task", "processor", "options"),
     [
         ("bfs", "mpnn", {}),
         pytest.param("bfs", "g_forgetnet", {}, marks=pytest.mark.slow),
@@ -181,22 +182,22 @@ def test_unknown_precision():
         pytest.param("bfs", "g_forgetnet", {"termination": Learned()}, marks=pytest.mark.slow),
     ],
 )
-def test_remat_leaves_gradients_as_they_are(task, processor, knobs):
-    """Random numbers too: those of the second time are those of the first."""
-    anew, params, (same, gradients) = network(task, processor, **knobs)
-    assert anew.model.config.remat
-    plain = Network(task, processor, remat=False, **knobs)
+def test_remat_does_not_change_loss_and_gradients(task, processor, options):
+    """Random numbers included: the recomputation draws those of the forward pass."""
+    network, params, (loss, gradients) = initialized_network(task, processor, **options)
+    assert network.model.config.remat
+    plain = Network(task, processor, remat=False, **options)
     jax.tree.map(np.testing.assert_array_equal, params, plain.init())
-    loss, expected = plain.value_and_gradient(params)
-    assert float(same) == pytest.approx(float(loss), rel=1e-6)
+    expected_loss, expected = plain.value_and_gradient(params)
+    assert float(loss) == pytest.approx(float(expected_loss), rel=1e-6)
     for name, leaves in expected.items():
         for key, leaf in leaves.items():
             np.testing.assert_allclose(gradients[name][key], leaf, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow
-def test_remat_takes_the_memory_of_few_steps():
-    """Of a rollout of many steps; what the compiler sets aside, which is the same each time."""
+def test_remat_reduces_memory():
+    """The temporary memory that the compiler allocates for a rollout of many steps."""
 
     def memory(remat):
         network = Network("minimum", nodes=16, remat=remat)

@@ -1,4 +1,4 @@
-"""When a rollout ends: with the trace, after a budget, or when the network says so."""
+"""Termination rules: the length of the trace, a step budget, and learned halting."""
 
 import dataclasses
 import functools
@@ -31,7 +31,7 @@ BATCH = 3
 
 
 # ---------------------------------------------------------------------------------------------------
-# The objective, against a plain loop
+# The halting objective, compared with a plain loop
 
 
 def sigmoid(x):
@@ -39,12 +39,12 @@ def sigmoid(x):
 
 
 def plain_halting(logits, limit):
-    """p_1 ... p_limit of one sample."""
-    left, result = 1.0, []
+    """Halting probabilities p_1 ... p_limit of one sample."""
+    survival, result = 1.0, []
     for step in range(1, limit + 1):
         stop = 1.0 if step == limit else sigmoid(logits[step - 1])
-        result.append(left * stop)
-        left *= 1 - stop
+        result.append(survival * stop)
+        survival *= 1 - stop
     return result
 
 
@@ -54,11 +54,11 @@ def plain_prior(prior, limit):
 
 
 def plain_objective(logits, step_limits, losses, prior, weight):
-    """Expected loss plus weighted divergence, mean over samples: arXiv 2107.05407, section 2, in a loop."""
+    """Expected loss plus weighted KL divergence, averaged over samples (arXiv 2107.05407, section 2)."""
     total = 0.0
     for sample, limit in enumerate(step_limits):
         p, q = plain_halting(logits[:, sample], limit), plain_prior(prior, limit)
-        total += sum(chance * losses[step, sample] for step, chance in enumerate(p))
+        total += sum(probability * losses[step, sample] for step, probability in enumerate(p))
         total += weight * sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
     return total / len(step_limits)
 
@@ -80,8 +80,8 @@ def test_halting_probabilities():
         assert not p[limit:, sample].any()
 
 
-def test_objective_and_its_gradients():
-    """A made-up output whose loss at each step is known: the square of a prediction, the truth being 0."""
+def test_objective_and_gradients_equal_those_of_a_plain_loop():
+    """With a ground truth of 0, the output loss of each step is the square of a random prediction."""
     prior, weight = 0.3, 0.7
     spec = every_kind.small_spec(Location.GRAPH, Kind.SCALAR)
     name = spec.outputs[0].name
@@ -112,12 +112,12 @@ def test_objective_and_its_gradients():
     )
     assert float(value) == pytest.approx(plain(*arguments), rel=1e-5)
     for index, gradient in enumerate(gradients):
-        for place in np.ndindex(gradient.shape):
-            moved = [[x.copy() for x in arguments] for _ in range(2)]
-            moved[0][index][place] += 1e-5
-            moved[1][index][place] -= 1e-5
-            expected = (plain(*moved[0]) - plain(*moved[1])) / 2e-5
-            assert float(gradient[place]) == pytest.approx(expected, rel=1e-3, abs=1e-5), (index, place)
+        for entry in np.ndindex(gradient.shape):
+            upper, lower = ([x.copy() for x in arguments] for _ in range(2))
+            upper[index][entry] += 1e-5
+            lower[index][entry] -= 1e-5
+            expected = (plain(*upper) - plain(*lower)) / 2e-5
+            assert float(gradient[entry]) == pytest.approx(expected, rel=1e-3, abs=1e-5), (index, entry)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ BUDGET = Budget(steps=1, steps_per_node=0.7)
 every_rule = pytest.mark.parametrize("termination", [FromTrace(), BUDGET, LEARNED], ids=repr)
 
 
-def test_rules_name_their_numbers():
+def test_step_limits_of_all_rules():
     assert [Budget(1, 0.7).num_steps(n) for n in (0, 1, 5, 10)] == [1, 2, 5, 8]
     assert Budget(0, 1.1).num_steps(10) == 11  # though 1.1 * 10 > 11 in floating point
     batch = batch_of("bfs")
@@ -182,7 +182,7 @@ def test_rules_name_their_numbers():
     np.testing.assert_array_equal(FromTrace().step_limits(batch, 5), np.maximum(batch.lengths - 1, 1))
 
 
-def test_steps_of_trace_and_budget():
+def test_rollouts_take_the_steps_of_trace_and_budget():
     batch = batch_of("bfs")
     np.testing.assert_array_equal(predict("bfs", FromTrace(), batch).steps, np.maximum(batch.lengths - 1, 1))
     predictions = predict("bfs", Budget(steps=7, steps_per_node=0), batch)
@@ -191,7 +191,7 @@ def test_steps_of_trace_and_budget():
 
 
 @pytest.mark.slow
-def test_a_budget_equals_a_trace_of_that_length():
+def test_a_budget_of_the_length_of_the_trace_has_the_same_predictions():
     longest = take(batch_of("bfs"), slice(0, 1))
     num_steps = int(longest.lengths[0]) - 1
     assert num_steps > 1
@@ -201,9 +201,9 @@ def test_a_budget_equals_a_trace_of_that_length():
 
 
 @pytest.mark.parametrize("thresholds", [(0.2, 0.5), pytest.param((0.2, 0.8), marks=pytest.mark.slow)])
-def test_it_stops_where_it_has_probably_stopped(thresholds):
-    """Evaluation stops where p_1 + ... + p_n first reaches the threshold; training tells where that is."""
-    batch, seen = batch_of("bfs", 7), set()
+def test_evaluation_stops_at_the_threshold(thresholds):
+    """Evaluation stops where p_1 + ... + p_n of training first reaches the threshold."""
+    batch, all_steps = batch_of("bfs", 7), set()
     for threshold in thresholds:
         rule = dataclasses.replace(LEARNED, threshold=threshold)
         trained, evaluated = (predict("bfs", rule, batch, is_training) for is_training in (True, False))
@@ -217,9 +217,9 @@ def test_it_stops_where_it_has_probably_stopped(thresholds):
             np.testing.assert_allclose(
                 predictions.outputs["pi"], at_each_step[steps - 1, range(BATCH)], rtol=1e-4, atol=1e-4
             )
-        seen |= set(steps)
-    assert len(seen) > 1
-    assert min(seen) < LEARNED.budget.num_steps(7)
+        all_steps |= set(steps)
+    assert len(all_steps) > 1
+    assert min(all_steps) < LEARNED.budget.num_steps(7)
 
 
 @pytest.mark.parametrize("is_training", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -227,49 +227,49 @@ def test_it_stops_where_it_has_probably_stopped(thresholds):
 @pytest.mark.parametrize(
     "termination", [pytest.param(FromTrace(), marks=pytest.mark.slow), BUDGET, LEARNED], ids=repr
 )
-def test_padding_changes_nothing(task, termination, is_training):
+def test_padding_does_not_change_predictions_or_losses(task, termination, is_training):
     batch, (model, _, _) = batch_of(task), network(task, termination)
     padded = pad_nodes(pad_steps(batch, batch.num_steps + 3), model.specs[task], 8)
-    alone = pad_batch(take(padded, slice(2, 3)), BATCH)
-    before, after, apart = (predict(task, termination, x, is_training) for x in (batch, padded, alone))
+    single = pad_batch(take(padded, slice(2, 3)), BATCH)
+    before, after, of_single = (predict(task, termination, x, is_training) for x in (batch, padded, single))
     np.testing.assert_array_equal(after.steps, before.steps)
-    np.testing.assert_array_equal(apart.steps, before.steps[2])
+    np.testing.assert_array_equal(of_single.steps, before.steps[2])
     for name, value in before.outputs.items():
         real = tuple(slice(length) for length in value.shape)
         np.testing.assert_allclose(after.outputs[name][real], value, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(apart.outputs[name][real][0], value[2], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(of_single.outputs[name][real][0], value[2], rtol=1e-4, atol=1e-4)
     losses, losses_after = (find_losses(task, termination, x, is_training) for x in (batch, padded))
     assert set(losses) == set(losses_after)
     for name, loss in losses.items():
         assert float(losses_after[name]) == pytest.approx(float(loss), rel=1e-4, abs=1e-5), name
 
 
-def test_a_rollout_goes_on_from_its_carry():
-    """Taken in two parts, steps give the same outcomes: all that they hand on is in the carry."""
+def test_a_rollout_resumes_from_its_carry():
+    """Two scans, the second from the carry of the first, have the outputs of one scan."""
     task, rule = "bfs", Budget(steps=6, steps_per_node=0)
     config = NetConfig(PGN, HIDDEN, lstm=True, termination=rule)
     spec, batch = Transforms().spec(ALGORITHMS[task]), batch_of(task)
 
-    def in_parts(*parts):
+    def scan_in_pieces(*pieces):
         step = Step(config, task, spec, batch, is_training=False, training_step=0)
-        carry, outcomes = step.initial_carry(), []
-        for part in parts:
-            carry, outcome = unroll(step, carry, jnp.asarray(part))
-            outcomes.append(outcome.hints)
-        return carry, jax.tree.map(lambda *x: jnp.concatenate(x), *outcomes)
+        carry, hints = step.initial_carry(), []
+        for piece in pieces:
+            carry, output = unroll(step, carry, jnp.asarray(piece))
+            hints.append(output.hints)
+        return carry, jax.tree.map(lambda *x: jnp.concatenate(x), *hints)
 
-    transformed = hk.transform(in_parts)
-    whole, parts = [[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4, 5]]
+    transformed = hk.transform(scan_in_pieces)
+    whole, split = [[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4, 5]]
     model = make_model(config, {task: spec})
     params = model.init(jax.random.key(0), {task: batch})
-    results = [jax.jit(lambda way=way: transformed.apply(params, None, *way))() for way in (whole, parts)]
+    results = [jax.jit(lambda x=pieces: transformed.apply(params, None, *x))() for pieces in (whole, split)]
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), *results)
     np.testing.assert_array_equal(results[1][0].steps, 6)
 
 
 @pytest.mark.parametrize("termination", [BUDGET, LEARNED], ids=repr)
-def test_the_trace_is_not_read(termination):
-    """Neither lengths nor later hints nor outputs: predictions are a function of inputs and first hints."""
+def test_predictions_depend_only_on_inputs_and_initial_hints(termination):
+    """Predictions do not depend on lengths, later hints or outputs of the trace."""
     batch = batch_of("bfs")
     unlabelled = dataclasses.replace(
         batch,
@@ -281,21 +281,21 @@ def test_the_trace_is_not_read(termination):
     jax.tree.map(np.testing.assert_array_equal, before, after)
 
 
-def test_the_evaluator_honours_every_rule():
-    """Whatever the batch size, steps are those of the rule and outputs those of the model."""
+def test_the_evaluator_applies_every_rule():
+    """Steps and outputs are those of the model for any batch size of the evaluator."""
     batch = batch_of("bfs", 7)
     for rule in (FromTrace(), BUDGET, LEARNED):
         model, params, _ = network("bfs", rule)
-        decided = Evaluator(model, Transforms(), batch_size=2).predict(params, "bfs", batch)
+        decoded = Evaluator(model, Transforms(), batch_size=2).predict(params, "bfs", batch)
         expected = predict("bfs", rule, batch)
-        np.testing.assert_array_equal(decided.steps, expected.steps)
-        np.testing.assert_array_equal(decided.outputs["pi"], expected.outputs["pi"].argmax(axis=-1))
+        np.testing.assert_array_equal(decoded.steps, expected.steps)
+        np.testing.assert_array_equal(decoded.outputs["pi"], expected.outputs["pi"].argmax(axis=-1))
     scores = {"bfs": {"7": {"pi": 0.5, "score": 0.5, "steps": 3.25}}}
     assert "pi 50.00%, in 3.2 steps" in scores_table({"test": scores})
 
 
-def test_hints_count_as_long_as_there_are_any():
-    """With more or fewer steps than the trace, hint losses are means over the steps that both have."""
+def test_hint_losses_are_means_over_the_steps_of_both_rollout_and_trace():
+    """The budget has more or fewer steps than the trace."""
     batch, task = batch_of("bfs"), "bfs"
     whole = predict(task, FromTrace(), batch)
     for num_steps in (1, batch.num_steps + 4):
@@ -312,12 +312,12 @@ def test_hints_count_as_long_as_there_are_any():
             cut,
             dataclasses.replace(whole, hints={k: v[:common] for k, v in whole.hints.items()}),
         )
-        found = compiled_losses(model.specs[task], batch, predictions)
+        losses = compiled_losses(model.specs[task], batch, predictions)
         for name in ("reach_h", "pi_h"):
-            assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-4), (num_steps, name)
+            assert float(losses[name]) == pytest.approx(float(expected[name]), rel=1e-4), (num_steps, name)
 
 
-def test_a_trace_keeps_its_parameters():
+def test_only_learned_halting_adds_parameters():
     with_head, without = (set(network("bfs", rule)[1]) for rule in (LEARNED, BUDGET))
     assert with_head - without == {"bfs/halt/nodes", "bfs/halt/out"}
     assert without == set(network("bfs", FromTrace())[1])
@@ -334,7 +334,7 @@ def test_a_trace_keeps_its_parameters():
         (lambda: Learned(weight=-0.1), "halting weight must be a finite number >= 0, got -0.1"),
     ],
 )
-def test_bad_numbers(make, message):
+def test_invalid_values_raise(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -344,8 +344,8 @@ def test_bad_numbers(make, message):
 
 
 @pytest.mark.slow
-def test_it_learns_when_to_stop():
-    """On paths of eight nodes a source is four to seven steps from the furthest one."""
+def test_halting_is_learned():
+    """On paths of eight nodes the farthest node is four to seven steps from the source."""
     options = {"family": "path"}
     task = Task(ALGORITHMS["bfs"], (8,), options)
     stream = TrainingStream([task], batch_size=16, seed=0)
@@ -360,22 +360,23 @@ def test_it_learns_when_to_stop():
         rows.append(jax.device_get(metrics))
     for module, leaves in before.items():
         for name, value in leaves.items():
-            offset = name == "b" and module.endswith("/out") and "halt" not in module
-            graph = module.endswith("/graph")  # bfs shows nothing at the graph
-            assert offset or graph or not np.array_equal(value, state.params[module][name]), (module, name)
+            logit_bias = name == "b" and module.endswith("/out") and "halt" not in module
+            graph = module.endswith("/graph")  # bfs has no graph features
+            changed = not np.array_equal(value, state.params[module][name])
+            assert logit_bias or graph or changed, (module, name)
     assert set(rows[0]) >= {"loss/bfs/auxiliary/halting", "steps/bfs"}
     assert np.mean([row["loss"] for row in rows[-10:]]) < 0.1 < rows[0]["loss"]
 
     traces = nar.sample_traces("bfs", 8, 64, seed=9, **options)
     batch = Transforms().apply(task.algorithm, traces)
     evaluator = Evaluator(model, Transforms())
-    decided = evaluator.predict(state.params, "bfs", batch)
+    decoded = evaluator.predict(state.params, "bfs", batch)
     scores = evaluator.score(state.params, "bfs", traces)
     assert scores["score"] > 0.99
-    assert scores["steps"] == pytest.approx(decided.steps.mean())
-    assert 4 <= decided.steps.min() <= decided.steps.max() <= 10
-    # After one step a node knows its neighbours only. One that is no neighbour of the source nor of an end of
-    # the path, nor an end, must guess on which side the source is, which is wrong for 3 in 32 nodes at best.
+    assert scores["steps"] == pytest.approx(decoded.steps.mean())
+    assert 4 <= decoded.steps.min() <= decoded.steps.max() <= 10
+    # After one step a node has information only from its neighbors. An inner node that is adjacent neither to
+    # the source nor to an end of the path must guess the side of the source: at best 3 in 32 nodes are wrong.
     at_each_step = model.apply(state.params, jax.random.key(0), "bfs", batch, True).halting.outputs
-    at_once = score_outputs(model.specs["bfs"], batch, {name: x[0] for name, x in at_each_step.items()})
-    assert at_once["score"] < scores["score"] - 0.08
+    after_one = score_outputs(model.specs["bfs"], batch, {name: x[0] for name, x in at_each_step.items()})
+    assert after_one["score"] < scores["score"] - 0.08
