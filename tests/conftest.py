@@ -67,8 +67,8 @@ def _restore_algorithms() -> Iterator[None]:
 
     before = dict(registry.ALGORITHMS)
     yield
-    registry._TABLE.clear()
-    registry._TABLE.update(before)
+    registry._REGISTRY.clear()
+    registry._REGISTRY.update(before)
 
 
 def pytest_collection_finish() -> None:
