@@ -11,7 +11,7 @@ import numpy as np
 from nar.data.chunked_stream import ChunkedStream, slice_chunk
 from nar.data.microbatching import group_by_length
 from nar.data.padding import bucket_length, pad_steps, take
-from nar.data.pools import Pool, draw_pool, batch_rows
+from nar.data.pools import Pool, batch_rows, draw_pool
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
 from nar.traces import TraceBatch
