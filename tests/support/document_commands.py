@@ -28,8 +28,8 @@ def check(words):
 
     training = config.to_dict()["training"]
     options = training["tracker_options"]
-    own = [name for name in training["trackers"] if name not in ("wandb", "mlflow")]
-    check_trackers(own, {name: value for name, value in options.items() if name in own})
+    other_trackers = [name for name in training["trackers"] if name not in ("wandb", "mlflow")]
+    check_trackers(other_trackers, {name: value for name, value in options.items() if name in other_trackers})
     if "sweep" in flags.FLAGS:
         with tempfile.TemporaryDirectory() as folder:
             check_trials(

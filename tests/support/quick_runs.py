@@ -44,7 +44,7 @@ class Step:
         return self._step(*arguments)
 
     def programs(self, *arguments: Any) -> dict[Any, Any]:
-        """None: nothing is compiled ahead."""
+        """Returns no programs: nothing is compiled in advance."""
         return {}
 
 
@@ -62,7 +62,7 @@ def quick_runs() -> Iterator[None]:
     """Context in which `experiments.train` does quick runs."""
     parts, host, step = _prepared()
 
-    def begin(parts: Parts, seed: int) -> Any:
+    def initial_state(parts: Parts, seed: int) -> Any:
         fresh = jax.tree.map(jnp.array, host)
         return parts.devices.make_state(
             lambda: dataclasses.replace(fresh, key=jax.random.wrap_key_data(fresh.key))
@@ -76,7 +76,7 @@ def quick_runs() -> Iterator[None]:
         for module in (train, load_run):
             patch.setattr(module, "assemble_kind", lambda *arguments: parts)
         for module in (warm_start, load_run):
-            patch.setattr(module, "new_state", begin)
+            patch.setattr(module, "new_state", initial_state)
         patch.setattr(train, "state_shapes", lambda parts: None)
         patch.setattr(Parts, "make_train_step", lambda parts: step)
         patch.setattr(Parts, "score_split", score)

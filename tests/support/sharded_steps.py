@@ -48,16 +48,16 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
     model = make_model(config, {name: task.spec})
     step = make_train_step(model, keep_gradients)
     state = devices.make_state(lambda: init_state(model, keep_gradients, {name: stream.batch(0)}, seed=1))
-    found = {}
+    results = {}
     for index in range(NUM_STEPS):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), name)
         trees = {"metrics": metrics, "gradients": state.optimizer, "params": state.params}
         for path, leaf in jax.tree_util.tree_leaves_with_path(jax.block_until_ready(trees)):
-            found[f"{name}/{index}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
+            results[f"{name}/{index}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
     traces = task.transforms.apply(task.algorithm, sample_traces(name, 6, NUM_SCORED, 5))
-    decided = Evaluator(model, Transforms(), 4, devices).predict(state.params, name, traces)
-    found |= {f"{name}/decided/{key}": value for key, value in decided.outputs.items()}
-    return found
+    decoded = Evaluator(model, Transforms(), 4, devices).predict(state.params, name, traces)
+    results |= {f"{name}/decoded/{key}": value for key, value in decoded.outputs.items()}
+    return results
 
 
 if __name__ == "__main__":

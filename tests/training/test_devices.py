@@ -66,7 +66,7 @@ def test_eight_devices_equal_one(tmp_path, name, xla_flags):
     assert set(eight) == set(one)
     assert {key.split("[")[1] for key in one if "[" in key} == {"'metrics']", "'gradients']", "'params']"}
     for key, value in one.items():
-        if key.startswith(f"{name}/decided/"):
+        if key.startswith(f"{name}/decoded/"):
             assert len(value) == sharded_steps.NUM_SCORED
             np.testing.assert_array_equal(eight[key], value, err_msg=key)
         else:
