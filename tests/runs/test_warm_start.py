@@ -249,7 +249,7 @@ def test_weights_can_be_read_off_the_observations_by_a_linear_map():
 
 
 def test_the_processor_of_bellman_ford_is_all_that_noisy_paths_loads(monkeypatch):
-    monkeypatch.setitem(registry._TABLE, "noisy_paths", NOISY_PATHS)  # gone after the test
+    monkeypatch.setitem(registry._REGISTRY, "noisy_paths", NOISY_PATHS)  # gone after the test
     params, theirs = params_of("noisy_paths"), params_of("bellman_ford")
     transfer = load_matching_params(params, theirs, ("",))
     assert set(transfer.loaded) == {name for name in parameter_names(params) if name.startswith("processor/")}
