@@ -1,4 +1,4 @@
-"""Checkers of selections and tables against brute force: every right answer is one, every other is none."""
+"""Correctness checkers for selections and tables accept exactly the answers that brute force accepts."""
 
 import itertools
 
@@ -21,30 +21,32 @@ def inputs_and_truth(task, **arguments):
 TASKS = [
     ([3, 1, 2, 2], [0.5, 0.4, 0.3, 0.3]),
     ([1, 1, 2, 3, 3], [0.2, 0.2, 0.1, 0.4, 0.3]),
-    ([2, 1], [0.9, 0.8]),  # CLRS-30 takes the first alone, though both can be done
+    ([2, 1], [0.9, 0.8]),  # CLRS-30 selects only the first, though both are feasible
     ([4, 4, 4, 4, 4], [0.1, 0.2, 0.3, 0.0, 0.0]),
 ]
 
 
 @pytest.mark.parametrize(("deadlines", "weights"), TASKS)
-def test_schedules_by_brute_force(deadlines, weights):
+def test_schedule_checker_agrees_with_brute_force(deadlines, weights):
     inputs, truth = inputs_and_truth("task_scheduling", d=deadlines, w=weights)
-    theirs = sum(weight for weight, taken in zip(weights, truth["selected"], strict=True) if taken == 1)
-    found = 0
+    true_weight = sum(
+        weight for weight, selected in zip(weights, truth["selected"], strict=True) if selected == 1
+    )
+    num_correct = 0
     for bits in itertools.product([0, 1], repeat=len(weights)):
         chosen = [i for i, bit in enumerate(bits) if bit]
-        in_time = any(
+        is_feasible = any(
             all(deadlines[i] >= time for time, i in enumerate(order, start=1))
             for order in itertools.permutations(chosen)
         )
-        right = in_time and sum(weights[i] for i in chosen) >= theirs - 1e-9
-        decided = {"selected": np.array(bits, float)}
-        assert CHECKERS["task_scheduling"](inputs, truth, decided) == right
-        found += right
-    assert found > (weights[-1] == 0)
+        is_correct = is_feasible and sum(weights[i] for i in chosen) >= true_weight - 1e-9
+        predicted = {"selected": np.array(bits, float)}
+        assert CHECKERS["task_scheduling"](inputs, truth, predicted) == is_correct
+        num_correct += is_correct
+    assert num_correct > (weights[-1] == 0)
 
 
-def test_a_better_schedule_than_that_of_clrs_30_is_right():
+def test_heavier_schedule_than_that_of_clrs30_is_correct():
     inputs, truth = inputs_and_truth("task_scheduling", d=[2, 1], w=[0.9, 0.8])
     assert truth["selected"].tolist() == [1, 0]
     assert CHECKERS["task_scheduling"](inputs, truth, {"selected": np.ones(2)})
@@ -53,7 +55,7 @@ def test_a_better_schedule_than_that_of_clrs_30_is_right():
 @pytest.mark.parametrize(
     "bipartite", [[[1, 1], [1, 1]], [[1, 1], [1, 0]], [[1, 0], [1, 0]], [[0, 0], [0, 0]]]
 )
-def test_matchings_by_brute_force(bipartite):
+def test_matching_checker_agrees_with_brute_force(bipartite):
     s, left, right, t = 0, (1, 2), (3, 4), 5
     A = np.zeros((6, 6))
     A[s, left] = A[right, t] = 1
@@ -75,11 +77,11 @@ def test_matchings_by_brute_force(bipartite):
     }
     random = np.random.default_rng(0)
 
-    def check(chosen, itself=1, back=()):
-        # What is decided where there is nothing to predict does not matter.
+    def check(chosen, self_loops=1, reversed_edges=()):
+        # Predictions for masked entries do not matter.
         answer = np.where(truth["in_matching"] == MASKED, random.integers(0, 2, (6, 6)), 0)
-        np.fill_diagonal(answer, itself)
-        for u, v in [*chosen, *((v, u) for u, v in back)]:
+        np.fill_diagonal(answer, self_loops)
+        for u, v in [*chosen, *((v, u) for u, v in reversed_edges)]:
             answer[u, v] = 1
         return CHECKERS["bipartite_matching"](inputs, truth, {"in_matching": answer})
 
@@ -87,10 +89,10 @@ def test_matchings_by_brute_force(bipartite):
         chosen = frozenset(edge for edge, bit in zip(edges, bits, strict=True) if bit)
         assert check(chosen) == (chosen in flows)
     for flow in flows:
-        assert not check(flow, itself=0)
+        assert not check(flow, self_loops=0)
         for edge in edges:
-            assert not check(flow, back=[edge])
-            assert not check(flow - {edge}, back=[edge])
+            assert not check(flow, reversed_edges=[edge])
+            assert not check(flow - {edge}, reversed_edges=[edge])
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -98,14 +100,14 @@ def test_matchings_by_brute_force(bipartite):
 
 
 def longest_by_brute_force(x, y):
-    def parts(word):
-        return {part for count in range(len(word) + 1) for part in itertools.combinations(word, count)}
+    def subsequences(word):
+        return {one for count in range(len(word) + 1) for one in itertools.combinations(word, count)}
 
-    return max(map(len, parts(x) & parts(y)))
+    return max(map(len, subsequences(x) & subsequences(y)))
 
 
 @pytest.mark.parametrize(("x", "y"), [("aba", "ab"), ("abc", "cb"), ("aab", "bb"), ("abc", "dd")])
-def test_common_subsequences_by_brute_force(x, y):
+def test_lcs_checker_agrees_with_brute_force(x, y):
     letters = {letter: number for number, letter in enumerate("abcd")}
     inputs, truth = inputs_and_truth(
         "lcs_length", x=[letters[one] for one in x], y=[letters[one] for one in y]
@@ -115,7 +117,7 @@ def test_common_subsequences_by_brute_force(x, y):
     }
 
     def spelled(arrows, i, j):
-        """How many letters one reads off from there on; None if an arrow goes by what is not equal."""
+        """Number of letters spelled by following the arrows; None if an arrow pairs different letters."""
         if i < 0 or j < 0:
             return 0
         if arrows[i, j] == 0:
@@ -125,19 +127,19 @@ def test_common_subsequences_by_brute_force(x, y):
             return None
         return spelled(arrows, i - 1, j) if arrows[i, j] == 1 else spelled(arrows, i, j - 1)
 
-    found = 0
+    num_correct = 0
     for numbers in itertools.product(range(4), repeat=len(longest)):
         arrows = np.array(numbers).reshape(len(x), len(y))
-        right = all(spelled(arrows, *place) == length for place, length in longest.items())
+        is_correct = all(spelled(arrows, *index) == length for index, length in longest.items())
         answer = np.zeros((*truth["b"].shape[:2], 4))
         answer[: len(x), len(x) :] = np.eye(4)[arrows]
-        assert CHECKERS["lcs_length"](inputs, truth, {"b": answer}) == right
-        found += right
-    assert found > 0
+        assert CHECKERS["lcs_length"](inputs, truth, {"b": answer}) == is_correct
+        num_correct += is_correct
+    assert num_correct > 0
 
 
 def tables(size, pairs):
-    """Every table whose entries at these pairs are nodes, and the rest 0."""
+    """Yields every table with a node at each of these pairs and 0 elsewhere."""
     for numbers in itertools.product(range(size), repeat=len(pairs)):
         table = np.zeros((size, size), np.int32)
         for pair, number in zip(pairs, numbers, strict=True):
@@ -145,23 +147,23 @@ def tables(size, pairs):
         yield table
 
 
-def judge(task, inputs, truth, name, pairs, cost_of, least):
-    """Compares the checker with what following a table costs, for every table; returns how many are right."""
-    found = 0
+def check_all_tables(task, inputs, truth, name, pairs, cost_of, least):
+    """Compares the checker with the cost of following each table; returns the number of correct tables."""
+    num_correct = 0
     for table in tables(len(truth[name]), pairs):
-        right = all(cost_of(table, *pair) == least[pair] for pair in pairs)
-        assert CHECKERS[task](inputs, truth, {name: table}) == right
-        found += right
+        is_correct = all(cost_of(table, *pair) == least[pair] for pair in pairs)
+        assert CHECKERS[task](inputs, truth, {name: table}) == is_correct
+        num_correct += is_correct
     other = truth[name].copy()
-    other[-1, 0] = 1  # stands for nothing
+    other[-1, 0] = 1  # not a subproblem
     assert not CHECKERS[task](inputs, truth, {name: other})
-    return found
+    return num_correct
 
 
 @pytest.mark.parametrize(
     ("p", "ties"), [([1, 1, 1, 1, 1], 12), ([2, 3, 4, 5, 1], 1), ([1, 2, 1, 2, 1], None)]
 )
-def test_products_of_matrices_by_brute_force(p, ties):
+def test_matrix_chain_checker_agrees_with_brute_force(p, ties):
     inputs, truth = inputs_and_truth("matrix_chain_order", p=p)
     pairs = [(i, j) for i in range(1, len(p)) for j in range(i + 1, len(p))]
 
@@ -177,27 +179,27 @@ def test_products_of_matrices_by_brute_force(p, ties):
         return min((least(i, k) + least(k + 1, j) + p[i - 1] * p[k] * p[j] for k in range(i, j)), default=0)
 
     best = {pair: least(*pair) for pair in pairs}
-    found = judge("matrix_chain_order", inputs, truth, "s", pairs, cost_of, best)
-    assert found == ties if ties else found > 0
+    num_correct = check_all_tables("matrix_chain_order", inputs, truth, "s", pairs, cost_of, best)
+    assert num_correct == ties if ties else num_correct > 0
 
 
 @pytest.mark.parametrize(
     ("p", "q", "ties"),
     [([1, 1, 1], [1, 1, 1, 1], 4), ([4, 1, 1], [0, 0, 0, 0], None), ([9, 2, 1], [0, 1, 2, 3], 1)],
 )
-def test_search_trees_by_brute_force(p, q, ties):
+def test_search_tree_checker_agrees_with_brute_force(p, q, ties):
     inputs, truth = inputs_and_truth("optimal_bst", p=p, q=q)
     pairs = list(itertools.combinations(range(len(q)), 2))
 
     def cost_of(table, i, j, depth=0):
-        """Of searching gaps i ... j and the keys between them: depth + 1 for a key, depth for a gap."""
+        """Cost of searching gaps i ... j and the keys between them: depth + 1 for a key, depth for a gap."""
         if i == j:
             return depth * q[i] + q[i]
         r = table[i, j]
         if not i <= r < j:
             return np.inf
-        here = (depth + 1) * p[r]
-        return here + cost_of(table, i, r, depth + 1) + cost_of(table, r + 1, j, depth + 1)
+        root_cost = (depth + 1) * p[r]
+        return root_cost + cost_of(table, i, r, depth + 1) + cost_of(table, r + 1, j, depth + 1)
 
     def trees(i, j):
         if i == j:
@@ -207,13 +209,13 @@ def test_search_trees_by_brute_force(p, q, ties):
                 yield {(i, j): r, **left, **right}
 
     best = {pair: min(cost_of(tree, *pair) for tree in trees(*pair)) for pair in pairs}
-    found = judge("optimal_bst", inputs, truth, "root", pairs, cost_of, best)
-    assert found == ties if ties else found > 0
+    num_correct = check_all_tables("optimal_bst", inputs, truth, "root", pairs, cost_of, best)
+    assert num_correct == ties if ties else num_correct > 0
 
 
 @pytest.mark.parametrize("task", ["lcs_length", "matrix_chain_order", "optimal_bst", "task_scheduling"])
-def test_a_slip_in_a_larger_answer_is_found(task):
-    """Of random changes of one entry, those that the checker lets pass cost nothing: here, nearly none do."""
+def test_wrong_entry_in_a_larger_answer_is_rejected(task):
+    """A changed entry may still be correct if there are ties, but there are none in these instances."""
     batch = nar.sample_traces(task, 12, 20, seed=1)
     random = np.random.default_rng(0)
     (name,) = batch.outputs
@@ -228,8 +230,8 @@ def test_a_slip_in_a_larger_answer_is_found(task):
             wrong[index] = 0
         elif task == "lcs_length":
             cells = np.argwhere((truth[name] >= 0).all(axis=-1))
-            place = tuple(cells[random.integers(len(cells))])
-            wrong[place] = np.eye(4)[3]
+            index = tuple(cells[random.integers(len(cells))])
+            wrong[index] = np.eye(4)[3]
         else:
             i, j = np.sort(random.choice(np.arange(1, len(wrong)), 2, replace=False))
             wrong[i, j] = j

@@ -1,4 +1,4 @@
-"""Predictions for unlabelled problems: the same as those for traces, in the form of a trace."""
+"""Predictions for problems without labels equal those for traces, and have the format of a trace."""
 
 import dataclasses
 import functools
@@ -49,8 +49,8 @@ def instance_of(task, seed=1):
 
 
 @pytest.mark.parametrize("task", tasks.ALL)
-def test_what_is_known_before_a_run(task):
-    """Inputs and first hints are those of the whole trace."""
+def test_first_step_equals_that_of_the_whole_trace(task):
+    """The inputs and initial hints are known without running the algorithm."""
     instances = [instance_of(task)]
     known, whole = record_first_step(ALGORITHMS[task], instances), collect(ALGORITHMS[task], instances)
     assert known.outputs == {}
@@ -67,8 +67,8 @@ def test_what_is_known_before_a_run(task):
     "task",
     [pytest.param(task, marks=() if task in ("bfs",) else pytest.mark.slow) for task in tasks.COVERING],
 )
-def test_predictions_have_the_form_of_a_trace(task):
-    """Outputs are those of the evaluator; hints are shaped, typed and one-hot as those of the trace."""
+def test_predictions_have_the_format_of_a_trace(task):
+    """Outputs equal those of the evaluator; hints have the shape, dtype and one-hot form of a trace."""
     arguments = instance_of(task)
     prediction = predictor(task)(task, *arguments)
     trace = nar.run_algorithm(task, *arguments)
@@ -78,36 +78,37 @@ def test_predictions_have_the_form_of_a_trace(task):
     expected = Evaluator(model, Transforms()).predict(params, task, batch).outputs
     assert set(prediction.outputs) == set(trace.outputs)
     for name, value in trace.outputs.items():
-        found = prediction.outputs[name]
-        assert (found.shape, found.dtype) == (value.shape, value.dtype)
-        np.testing.assert_array_equal(found, expected[name][0])
+        predicted = prediction.outputs[name]
+        assert (predicted.shape, predicted.dtype) == (value.shape, value.dtype)
+        np.testing.assert_array_equal(predicted, expected[name][0])
     assert set(prediction.hints) == {probe.name for probe in model.specs[task].hints}
-    for name, found in prediction.hints.items():
+    for name, predicted in prediction.hints.items():
         value, kind = trace.hints[name], model.specs[task][name].kind
-        assert (found.shape, found.dtype) == ((prediction.steps + 1, *value.shape[1:]), value.dtype), name
-        np.testing.assert_array_equal(found[0], value[0])
+        assert predicted.shape == (prediction.steps + 1, *value.shape[1:]), name
+        assert predicted.dtype == value.dtype, name
+        np.testing.assert_array_equal(predicted[0], value[0])
         if kind in (Kind.MASK_ONE, Kind.CATEGORICAL):
-            np.testing.assert_array_equal(found[1:].sum(axis=-1), 1)
+            np.testing.assert_array_equal(predicted[1:].sum(axis=-1), 1)
         if kind is Kind.MASK:
-            assert set(np.unique(found[1:])) <= {0, 1}
+            assert set(np.unique(predicted[1:])) <= {0, 1}
 
 
-def test_forms_of_input():
+def test_equivalent_input_formats_have_equal_predictions():
     predict = predictor("bfs")
     matrix = np.zeros((5, 5), int)
     edges = [(0, 1), (1, 2), (2, 3), (3, 4), (1, 4)]
     for i, j in edges:
         matrix[i, j] = matrix[j, i] = 1
-    forms = [matrix, matrix.tolist(), edges, networkx.Graph(edges)]
-    found = [predict("bfs", A=form, s=0).outputs["pi"] for form in forms]
-    found.append(predict("bfs", matrix, 0).outputs["pi"])
-    for value in found[1:]:
-        np.testing.assert_array_equal(value, found[0])
+    graphs = [matrix, matrix.tolist(), edges, networkx.Graph(edges)]
+    predictions = [predict("bfs", A=graph, s=0).outputs["pi"] for graph in graphs]
+    predictions.append(predict("bfs", matrix, 0).outputs["pi"])
+    for value in predictions[1:]:
+        np.testing.assert_array_equal(value, predictions[0])
 
 
 @pytest.mark.parametrize("rule", ["budget", "learned"])
-def test_labels_are_not_needed(rule):
-    """Only if the trace decides does the algorithm run to its end."""
+def test_prediction_needs_no_labels(rule):
+    """The algorithm runs to its end only if termination follows the trace."""
     arguments = instance_of("bfs")
     expected = predictor("bfs", rule)("bfs", *arguments)
 
@@ -117,20 +118,20 @@ def test_labels_are_not_needed(rule):
         raise AssertionError("the algorithm must not be run to its end")
 
     algorithm = dataclasses.replace(ALGORITHMS["bfs"], steps=stopped)
-    found = predictor("bfs", rule)(algorithm, *arguments)
-    assert found.steps == expected.steps
-    np.testing.assert_array_equal(found.outputs["pi"], expected.outputs["pi"])
+    prediction = predictor("bfs", rule)(algorithm, *arguments)
+    assert prediction.steps == expected.steps
+    np.testing.assert_array_equal(prediction.outputs["pi"], expected.outputs["pi"])
     if rule == "budget":
-        assert found.steps == 5
+        assert prediction.steps == 5
     else:
-        assert 1 <= found.steps <= 6
+        assert 1 <= prediction.steps <= 6
     with pytest.raises(AssertionError, match="to its end"):
         list(stopped(*arguments, np.zeros(5, int)))
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_number_of_steps_may_be_given(rule):
-    """It counts whatever the rule; with the number of steps of the trace all is as by the trace."""
+def test_num_steps_overrides_the_termination_rule(rule):
+    """With the trace's number of steps, the predictions equal those of termination by the trace."""
     arguments = instance_of("bfs")
     for num_steps in (1, 4, 11):
         prediction = predictor("bfs", rule)("bfs", *arguments, num_steps=num_steps)
@@ -141,7 +142,7 @@ def test_number_of_steps_may_be_given(rule):
     np.testing.assert_array_equal(given.hints["pi_h"], by_trace.hints["pi_h"])
 
 
-def test_a_network_without_hints():
+def test_network_without_hints_predicts_outputs_only():
     prediction = predictor("bfs", hint_mode="none")("bfs", *instance_of("bfs"))
     assert prediction.hints == {}
     assert prediction.outputs["pi"].shape == (5,)
@@ -158,29 +159,29 @@ def test_a_network_without_hints():
         ("bfs", {"A": [(0, 1)], "s": 0, "num_steps": 1.5}, "num_steps must be .*, got 1.5"),
     ],
 )
-def test_errors(name, arguments, message):
+def test_invalid_arguments_raise_value_error(name, arguments, message):
     with pytest.raises(ValueError, match=message):
         predictor("bfs")(name, **arguments)
 
 
 def chain(x, w):
-    """The products of messages: nothing between them is asked for."""
+    """A chain of matrix products, like that of messages, without use of the intermediate values."""
     return jnp.max(jax.nn.relu(jax.nn.relu(x @ w) @ w) @ w, axis=0)
 
 
-def test_on_a_cpu_chains_of_products_stay_products():
+def test_cpu_options_disable_fusion_of_matrix_products():
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(64, 32)).astype("f"), rng.normal(size=(32, 32)).astype("f")
-    usual, ours = (
+    default, without_fusion = (
         jax.jit(chain, compiler_options=options).lower(x, w).compile()
         for options in (None, compiler_options.options_for("cpu"))
     )
-    assert "__ynn_fusion" not in str(ours.as_text())
-    np.testing.assert_allclose(ours(x, w), usual(x, w), rtol=1e-4)
+    assert "__ynn_fusion" not in str(without_fusion.as_text())
+    np.testing.assert_allclose(without_fusion(x, w), default(x, w), rtol=1e-4)
     assert compiler_options.options_for("gpu") is None
 
 
-def test_a_jax_without_the_option_predicts_all_the_same(monkeypatch):
+def test_unsupported_compiler_options_are_dropped(monkeypatch):
     monkeypatch.setattr(compiler_options, "EIGEN", {"xla_cpu_of_another_version": ""})
     compiler_options._is_supported.cache_clear()
     try:

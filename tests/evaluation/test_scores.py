@@ -1,4 +1,4 @@
-"""Scores: one formula a kind, equal to dm-clrs's, pooled over all samples whatever the batches."""
+"""Scores: one formula per kind, equal to that of dm-clrs, pooled over all samples for any batch size."""
 
 import dataclasses
 
@@ -31,16 +31,16 @@ INDICES = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
 
 
 # ---------------------------------------------------------------------------------------------------
-# Each kind
+# By kind
 
 
-def their_score(probe, truth, decided):
+def dm_clrs_score(probe, truth, predicted):
     kind = Kind.POINTER if probe.kind in (*INDICES, Kind.PERMUTATION_POINTER) else probe.kind
 
     def point(value):
         return oracle.probing.DataPoint(probe.name, probe.location.value, kind.value, value)
 
-    return oracle.evaluation.evaluate((point(truth),), {probe.name: point(decided)})["score"]
+    return oracle.evaluation.evaluate((point(truth),), {probe.name: point(predicted)})["score"]
 
 
 @pytest.mark.parametrize("masked", [0.0, 0.5])
@@ -49,19 +49,21 @@ def their_score(probe, truth, decided):
     ("location", "kind"),
     [place for place in every_kind.PROBE_TYPES if place[1] is not Kind.PERMUTATION_POINTER],
 )
-def test_scores_are_those_of_dm_clrs(location, kind, num_nodes, masked):
+def test_scores_equal_those_of_dm_clrs(location, kind, num_nodes, masked):
     probe = every_kind.make_probe(Stage.OUTPUT, location, kind)
     random = np.random.default_rng(0)
     for _ in range(5):
         truth = every_kind.random_truth(random, probe, (BATCH,), num_nodes, masked)
-        # Half right, half by chance.
-        decided = every_kind.random_truth(random, probe, (BATCH,), num_nodes)
-        decided[::2] = truth[::2]
-        assert SCORES[kind](truth, decided) == pytest.approx(their_score(probe, truth, decided), abs=1e-6)
+        # Half correct, half random.
+        predicted = every_kind.random_truth(random, probe, (BATCH,), num_nodes)
+        predicted[::2] = truth[::2]
+        assert SCORES[kind](truth, predicted) == pytest.approx(
+            dm_clrs_score(probe, truth, predicted), abs=1e-6
+        )
 
 
 @pytest.mark.parametrize(
-    ("truth", "decided", "score"),
+    ("truth", "predicted", "score"),
     [
         ([0, 0, 0], [0, 0, 0], 1.0),
         ([0, 0, 0], [0, 1, 0], 0.0),
@@ -72,29 +74,29 @@ def test_scores_are_those_of_dm_clrs(location, kind, num_nodes, masked):
         ([-1, -1], [1, 0], 1.0),
     ],
 )
-def test_micro_f1(truth, decided, score):
+def test_micro_f1(truth, predicted, score):
     probe = every_kind.make_probe(Stage.OUTPUT, Location.NODE, Kind.MASK)
-    truth, decided = np.array([truth]), np.array([decided])
-    assert SCORES[Kind.MASK](truth, decided) == pytest.approx(score)
-    assert their_score(probe, truth, decided) == pytest.approx(score)
+    truth, predicted = np.array([truth]), np.array([predicted])
+    assert SCORES[Kind.MASK](truth, predicted) == pytest.approx(score)
+    assert dm_clrs_score(probe, truth, predicted) == pytest.approx(score)
 
 
 def test_micro_f1_is_pooled_over_samples():
     truth = np.array([[1, 0, 0, 0], [1, 1, 1, 1]])
-    decided = np.array([[0, 1, 0, 0], [1, 1, 1, 1]])
-    assert SCORES[Kind.MASK](truth, decided) == pytest.approx(2 * 4 / (5 + 5))
+    predicted = np.array([[0, 1, 0, 0], [1, 1, 1, 1]])
+    assert SCORES[Kind.MASK](truth, predicted) == pytest.approx(2 * 4 / (5 + 5))
 
 
 @pytest.mark.parametrize("kind", [Kind.MASK_ONE, Kind.CATEGORICAL])
-def test_masked_classes_do_not_count(kind):
+def test_masked_classes_are_ignored(kind):
     truth = np.array([[1, 0, 0], [-1, -1, -1], [0, 0, 1], [0, 1, 0]])
-    decided = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1]])
-    assert SCORES[kind](truth, decided) == pytest.approx(2 / 3)
+    predicted = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1]])
+    assert SCORES[kind](truth, predicted) == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("kind", [Kind.MASK_ONE, Kind.CATEGORICAL])
-def test_nothing_to_predict_is_all_right(kind):
-    """As for masks; dm-clrs divides zero by zero."""
+def test_fully_masked_truth_scores_one(kind):
+    """The same convention as for masks; dm-clrs divides zero by zero."""
     assert SCORES[kind](np.full((2, 3), -1), np.eye(3)[:2]) == 1.0
 
 
@@ -103,20 +105,20 @@ def test_nothing_to_predict_is_all_right(kind):
 
 
 @pytest.mark.parametrize("name", nar.ALGORITHMS)
-def test_truth_scores_full_marks(name):
+def test_truth_has_a_perfect_score(name):
     algorithm = nar.ALGORITHMS[name]
     traces = sample_traces(name, max(5, algorithm.problem.min_size), BATCH, 0)
     transforms = Transforms()
     spec, batch = transforms.spec(algorithm), transforms.apply(algorithm, traces)
-    decided = join_permutations(spec, batch.outputs)
-    assert set(decided) == set(traces.outputs)
+    predicted = join_permutations(spec, batch.outputs)
+    assert set(predicted) == set(traces.outputs)
     for output, value in traces.outputs.items():
-        np.testing.assert_array_equal(decided[output], value)
-    scores = score_predictions(spec, batch.outputs, decided)
+        np.testing.assert_array_equal(predicted[output], value)
+    scores = score_predictions(spec, batch.outputs, predicted)
     assert scores == dict.fromkeys([*traces.outputs, "score"], 1.0)
 
 
-def test_cyclic_permutations_can_be_joined_again():
+def test_join_permutations_inverts_cyclic_predecessors():
     random = np.random.default_rng(0)
     orders = random.permuted(np.broadcast_to(np.arange(7), (20, 7)), axis=1)
     pointers = np.empty_like(orders)
@@ -137,8 +139,8 @@ def test_cyclic_permutations_can_be_joined_again():
     assert list(values) == [name, first_name]
 
 
-def sure_logits(probe, truth):
-    """Logits of which the truth is the decision."""
+def confident_logits(probe, truth):
+    """Logits that decode to the truth."""
     if probe.kind is Kind.SCALAR:
         return truth.astype(np.float32)
     if probe.kind in INDICES:
@@ -146,15 +148,15 @@ def sure_logits(probe, truth):
     return (10 * (truth == 1) - 5).astype(np.float32)
 
 
-def test_sure_predictions_score_full_marks():
+def test_confident_correct_logits_have_a_perfect_score():
     spec, batch = every_kind.SPEC, every_kind.random_batch(0, batch_size=BATCH, num_nodes=NODES)
-    logits = {probe.name: sure_logits(probe, batch.outputs[probe.name]) for probe in spec.outputs}
-    decided = decode_outputs(spec, logits)
+    logits = {probe.name: confident_logits(probe, batch.outputs[probe.name]) for probe in spec.outputs}
+    predicted = decode_outputs(spec, logits)
     truth = join_permutations(spec, batch.outputs)
-    assert set(decided) == set(truth)
+    assert set(predicted) == set(truth)
     for name, value in truth.items():
-        assert decided[name].shape == value.shape, name
-        np.testing.assert_allclose(decided[name], value, rtol=1e-6, err_msg=name)
+        assert predicted[name].shape == value.shape, name
+        np.testing.assert_allclose(predicted[name], value, rtol=1e-6, err_msg=name)
     scores = score_outputs(spec, batch, logits)
     errors = {probe.name for probe in spec.outputs if probe.kind is Kind.SCALAR}
     assert all(scores[name] == pytest.approx(0 if name in errors else 1, abs=1e-6) for name in truth)
@@ -169,7 +171,7 @@ TASKS = ("bfs", "insertion_sort")
 
 @pytest.fixture(scope="module")
 def network():
-    """A network that was never trained, and so is right by chance, which tells samples apart."""
+    """An untrained network with random parameters, whose predictions differ between samples."""
     transforms = Transforms()
     specs = {task: transforms.spec(nar.ALGORITHMS[task]) for task in TASKS}
     model = make_model(NetConfig(MPNN, 8), specs)
@@ -185,7 +187,7 @@ def network():
 @pytest.mark.parametrize(
     "task", [pytest.param(task, marks=pytest.mark.slow if task != TASKS[0] else ()) for task in TASKS]
 )
-def test_results_do_not_depend_on_the_size_of_batches(network, task):
+def test_predictions_do_not_depend_on_the_batch_size(network, task):
     model, params = network
     traces = sample_traces(task, 5, 7, seed=0)
     batch = Transforms().apply(nar.ALGORITHMS[task], traces)
@@ -196,28 +198,28 @@ def test_results_do_not_depend_on_the_size_of_batches(network, task):
             evaluator.predict(params, task, batch).outputs,
             evaluator.score(params, task, traces),
         )
-    for decided, scores in results.values():
+    for predicted, scores in results.values():
         assert scores == results[7][1]
-        for name, value in decided.items():
+        for name, value in predicted.items():
             np.testing.assert_array_equal(value, results[7][0][name])
     assert 0 < results[7][1]["score"] < 1
 
 
-def test_so_many_are_predicted_at_once(network):
+def test_evaluator_pads_every_batch_to_the_batch_size(network):
     model, params = network
-    seen = []
+    sizes = []
 
     def apply(params, key, task, batch, *rest):
-        seen.append(batch.batch_size)
+        sizes.append(batch.batch_size)
         return model.apply(params, key, task, batch, *rest)
 
     evaluator = Evaluator(dataclasses.replace(model, apply=apply), Transforms(), batch_size=3)
     evaluator.score(params, "bfs", sample_traces("bfs", 5, 7, seed=0))
-    assert set(seen) == {3}
+    assert set(sizes) == {3}
 
 
-def test_order_is_kept(network):
-    """Each sample's decision is the one that it gets alone."""
+def test_evaluator_keeps_the_order_of_samples(network):
+    """Each sample has the same prediction as when it is predicted alone."""
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 7, seed=0))
     evaluator = Evaluator(model, Transforms(), batch_size=3)
@@ -228,8 +230,8 @@ def test_order_is_kept(network):
         np.testing.assert_array_equal(alone, together[index : index + 1])
 
 
-def test_the_evaluator_reads_no_answers(network):
-    """Later hints may be missing, and outputs too."""
+def test_evaluator_does_not_read_labels(network):
+    """Outputs and hints after the first step do not affect the predictions."""
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 3, seed=0))
     evaluator = Evaluator(model, Transforms(), batch_size=3)
@@ -239,7 +241,7 @@ def test_the_evaluator_reads_no_answers(network):
     np.testing.assert_array_equal(evaluator.predict(params, "bfs", other).outputs["pi"], expected)
 
 
-def test_the_evaluator_compiles_once_for_a_bucket(network):
+def test_evaluator_compiles_once_per_length_bucket(network):
     model, params = network
     evaluator = Evaluator(model, Transforms(), batch_size=4)
     lengths = set()
@@ -253,11 +255,11 @@ def test_the_evaluator_compiles_once_for_a_bucket(network):
 
 def test_scores_by_task_and_size(network, monkeypatch):
     model, params = network
-    asked = []
+    calls = []
 
     def score(params, task, traces):
-        asked.append((task, traces))
-        return {"score": float(len(asked))}
+        calls.append((task, traces))
+        return {"score": float(len(calls))}
 
     evaluator = Evaluator(model, Transforms())
     monkeypatch.setattr(evaluator, "score", score)
@@ -267,13 +269,13 @@ def test_scores_by_task_and_size(network, monkeypatch):
         "insertion_sort": {"4": {"score": 3.0}, "6": {"score": 4.0}},
     }
     assert mean_score(scores) == 2.5
-    task, traces = asked[1]
+    task, traces = calls[1]
     np.testing.assert_array_equal(traces.inputs["A"], clrs30_sample("bfs", 6, 32, 5).inputs["A"])
-    asked.clear()
+    calls.clear()
     split = CLRS30_SPLITS["val"]
     scores = score_split(evaluator, params, "val")
     assert {task: list(sizes) for task, sizes in scores.items()} == {
         task: [str(split.size)] for task in TASKS
     }
-    task, traces = asked[0]
+    task, traces = calls[0]
     np.testing.assert_array_equal(traces.inputs["A"], nar.clrs30_split(task, "val").inputs["A"])

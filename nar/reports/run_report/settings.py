@@ -22,7 +22,7 @@ _MAX_DIFFERENCES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Runs of one config and version of nar that differ only in seed, or in algorithm if each has its own run.
+    """Runs of one config and version of nar that differ only in seed, or in algorithm if each has a run.
 
     Attributes:
       label: name of the setting in the report.
