@@ -72,9 +72,9 @@ def test_one_program_is_compiled_per_task_and_size():
         buckets = {(stream.task(step).name, shapes_of(stream.batch(step))) for step in range(NUM_STEPS)}
         assert len(buckets) > len(SIZES)
         evaluator = Evaluator(run.model, tasks[0].transforms, batch_size=2)
-        with counted() as compilations, contextlib.ExitStack() as held:
-            shapes = devices.state_shapes(run.init)
-            state = run.fit(held.enter_context(BackgroundCompilation(run.step, shapes)) if is_ahead else None)
+        with counting() as compilations, contextlib.ExitStack() as stack:
+            background = BackgroundCompilation(run.step, devices.state_shapes(run.init))
+            state = run.fit(stack.enter_context(background) if in_background else None)
             for seed in range(2):
                 evaluator.score(state.params, "minimum", tasks[1].draw(4, seed, 0, 3))
         assert compilations.programs["compute_gradients"] == len(buckets)

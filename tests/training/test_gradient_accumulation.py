@@ -1,4 +1,4 @@
-"""Batches in parts: the loss, metrics and gradients of the whole, in the memory of a part."""
+"""Gradient accumulation: loss, metrics and gradient equal those of the whole batch, in less memory."""
 
 import functools
 import os
@@ -32,10 +32,10 @@ SGD = optax.sgd(1.0)
 class Case:
     """A network and a batch of traces of different lengths."""
 
-    def __init__(self, task, processor="mpnn", batch_size=BATCH, size=5, **knobs):
+    def __init__(self, task, processor="mpnn", batch_size=BATCH, size=5, **options):
         self.task = Task(nar.ALGORITHMS[task], (size,))
         self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
-        self.model = make_model(NetConfig(PROCESSORS[processor], 8, **knobs), {task: self.task.spec})
+        self.model = make_model(NetConfig(PROCESSORS[processor], 8, **options), {task: self.task.spec})
 
     @functools.cached_property
     def state(self):
@@ -44,8 +44,8 @@ class Case:
 
     def lowered(self, num_microbatches):
         step = make_train_step(self.model, SGD, num_microbatches=num_microbatches)
-        whole = jax.jit(lambda state, batch: step(state, batch, self.task.name))
-        return whole.lower(self.state, self.batch)
+        single_program = jax.jit(lambda state, batch: step(state, batch, self.task.name))
+        return single_program.lower(self.state, self.batch)
 
     def step(self, num_microbatches):
         new, metrics = self.lowered(num_microbatches).compile()(self.state, self.batch)
@@ -53,12 +53,12 @@ class Case:
         before, after = jax.device_get((self.state.params, new.params))
         return jax.tree.map(np.subtract, before, after), scalars
 
-    def counts(self, part):
-        return loss_counts(self.model.config, self.task.spec, part)
+    def counts(self, batch):
+        return loss_counts(self.model.config, self.task.spec, batch)
 
 
-def assert_same(found, expected):
-    gradients, scalars = found
+def assert_same(actual, expected):
+    gradients, scalars = actual
     assert expected[1] == pytest.approx(scalars, rel=1e-5)
     for module, leaves in expected[0].items():
         for name, leaf in leaves.items():
@@ -66,17 +66,18 @@ def assert_same(found, expected):
 
 
 @pytest.mark.parametrize(
-    ("processor", "knobs"),
+    ("processor", "options"),
     [("mpnn", {}), pytest.param("g_forgetnet", {"remat": True}, marks=pytest.mark.slow)],
 )
-def test_parts_have_the_gradient_of_the_whole(processor, knobs):
-    """Under plain gradient descent a step is the gradient; the loss of the processor's gate is among them.
+def test_accumulated_gradient_equals_that_of_the_whole_batch(processor, options):
+    """With plain SGD the change of the parameters is the gradient. The gate has an auxiliary loss.
 
-    Parts by shape are those of a batch whose traces are dealt so that they take different numbers of steps.
+    With an automatic number of micro-batches, traces are grouped by length, so micro-batches take different
+    numbers of steps.
     """
-    case = Case("bfs", processor, batch_size=32, size=16, **knobs)
+    case = Case("bfs", processor, batch_size=32, size=16, **options)
     expected = case.step(1)
-    if knobs:
+    if options:
         assert_same(case.step(4), expected)
     case.batch = group_by_length(case.batch, AUTO_MICROBATCHES)
     assert count_microbatches(case.batch, AUTO_MICROBATCHES) == 4
@@ -85,69 +86,69 @@ def test_parts_have_the_gradient_of_the_whole(processor, knobs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("task", "knobs"),
+    ("task", "options"),
     [
         ("bridges", {"processor": "g_forgetnet", "termination": Learned()}),
         ("dfs", {"termination": Budget(steps=4)}),
         ("quickselect", {"hint_mode": "none"}),
     ],
 )
-def test_other_networks_have_the_gradient_of_the_whole(task, knobs):
-    case = Case(task, **knobs)
+def test_gradient_is_exact_for_other_networks(task, options):
+    case = Case(task, **options)
     assert_same(case.step(3), case.step(1))
 
 
-def test_the_parts_tested_are_not_alike():
-    """Otherwise a mean of means would pass as well."""
+def test_microbatches_of_the_tests_differ_in_their_numbers_of_entries():
+    """Otherwise a plain mean over micro-batches would pass the tests, too."""
     case = Case("bfs")
-    parts = jax.vmap(case.counts)(split_batch(case.batch, 3))
-    assert len(set(np.asarray(parts["pi_h"]))) > 1 and len(set(np.asarray(parts["auxiliary"]))) > 1
+    counts = jax.vmap(case.counts)(split_batch(case.batch, 3))
+    assert len(set(np.asarray(counts["pi_h"]))) > 1 and len(set(np.asarray(counts["auxiliary"]))) > 1
     for name, count in case.counts(case.batch).items():
-        assert parts[name].sum() == count, name
+        assert counts[name].sum() == count, name
 
 
-def test_padding_nodes_are_not_counted():
+def test_padding_nodes_do_not_count_as_entries():
     case = Case("bfs")
     padded = pad_nodes(case.batch, case.task.spec, 8)
     assert case.counts(padded) == case.counts(case.batch)
 
 
-def test_a_part_is_what_its_loss_is_given():
-    """Its traces with their rows, a key and shares of its own; rows come back in order."""
+def test_each_microbatch_has_its_own_traces_carry_key_and_shares():
+    """The new carry is in the order of the batch."""
     case = Case("bfs")
     numbers = jnp.arange(BATCH)
 
-    def loss(params, part):
-        noise = jax.random.uniform(part.key)
-        value = part.weigh({"pi": params * part.rows.mean(), "auxiliary/any": params})
-        metrics = {"noise": noise, "lengths": part.batch.lengths @ part.rows}
-        return value["pi"] + value["auxiliary/any"], (metrics, part.rows + 100)
+    def loss(params, microbatch):
+        noise = jax.random.uniform(microbatch.key)
+        value = microbatch.weight_losses({"pi": params * microbatch.carry.mean(), "auxiliary/any": params})
+        metrics = {"noise": noise, "lengths": microbatch.batch.lengths @ microbatch.carry}
+        return value["pi"] + value["auxiliary/any"], (metrics, microbatch.carry + 100)
 
     def counts(batch):
         return {"pi": jnp.asarray(batch.batch_size), "auxiliary": batch.lengths.sum()}
 
     key = jax.random.key(0)
-    (value, (metrics, rows)), gradient = accumulated_value_and_grad(
+    (value, (metrics, carry)), gradient = accumulated_value_and_grad(
         loss, jnp.asarray(2.0), MicroBatch(case.batch, key, numbers), 3, counts
     )
-    np.testing.assert_array_equal(rows, numbers + 100)
+    np.testing.assert_array_equal(carry, numbers + 100)
     assert metrics["lengths"] == case.batch.lengths @ np.arange(BATCH)
     assert float(gradient) == pytest.approx(2.5 + 1) and float(value) == pytest.approx(7)
-    noise = [float(jax.random.uniform(jax.random.fold_in(key, part))) for part in range(3)]
+    noise = [float(jax.random.uniform(jax.random.fold_in(key, index))) for index in range(3)]
     assert float(metrics["noise"]) == pytest.approx(sum(noise)) and len(set(noise)) == 3
 
 
-def test_split_and_join():
+def test_join_inverts_split():
     rows = np.arange(12).reshape(6, 2)
-    parts = split(rows, 3)
-    np.testing.assert_array_equal(parts[1], rows[1::3])
-    np.testing.assert_array_equal(join(parts), rows)
+    microbatches = split(rows, 3)
+    np.testing.assert_array_equal(microbatches[1], rows[1::3])
+    np.testing.assert_array_equal(join(microbatches), rows)
     np.testing.assert_array_equal(split(rows.T, 3, axis=1)[2], rows.T[:, 2::3])
 
 
 @pytest.mark.slow
-def test_memory_is_that_of_a_part():
-    """What the compiler sets aside, which is the same each time."""
+def test_memory_is_that_of_one_microbatch():
+    """Compares the temporary memory of the compiled programs, which is deterministic."""
 
     def memory(num_microbatches):
         return (
@@ -162,8 +163,7 @@ def test_memory_is_that_of_a_part():
 
 
 @pytest.mark.slow
-def test_parts_stay_on_their_devices():
-    """A batch that is split over two devices is taken in parts without any communication between them."""
+def test_splitting_a_sharded_batch_needs_no_communication():
     code = """
 import jax, numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -174,10 +174,10 @@ compiled = jax.jit(lambda rows: jax.lax.map(lambda part: part * 2, split(rows, 4
 print(*compiled.output_shardings.spec, [w for w in ("all-", "collective", "send") if w in compiled.as_text()])
 """
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment, timeout=400
     )
-    assert found.stdout.split() == ["None", "data", "[]"]
+    assert result.stdout.split() == ["None", "data", "[]"]
 
 
 @pytest.mark.parametrize(
@@ -187,11 +187,11 @@ print(*compiled.output_shardings.spec, [w for w in ("all-", "collective", "send"
         ((32, -1), "grad_accumulation_steps must be an integer of at least 1, or 0, got -1"),
         (
             (32, 8, 8),
-            r"batch_size 32 in 8 parts \(grad_accumulation_steps\) makes parts of 4, which .* the 8 devices",
+            r"batch_size 32 with grad_accumulation_steps=8 gives micro-batches of 4, which .* the 8 devices",
         ),
     ],
 )
-def test_parts_that_cannot_be(arguments, message):
+def test_invalid_grad_accumulation_steps_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         check_grad_accumulation_steps(*arguments)
     check_grad_accumulation_steps(32, 4, 8)

@@ -1,4 +1,4 @@
-"""Several seeds as one program: each replica is the run with its seed."""
+"""Training several seeds as one program: each seed's results equal those of its own run."""
 
 import contextlib
 import dataclasses
@@ -47,14 +47,14 @@ def stream_of(seed, chunk_length, tasks=TASKS):
 
 
 class Network:
-    """A small network, and states of one seed or of several."""
+    """A small network, with train states of one or several seeds."""
 
     def __init__(self, chunk_length, tasks=TASKS, hint_mode="encoded_decoded", **options):
         self.chunk_length = chunk_length
         specs = {task.name: task.spec for task in tasks}
         config = NetConfig(MPNN, hidden_size=4, teacher_forcing=0.3, hint_mode=hint_mode)
         self.model = make_model(config, specs)
-        # Without Adam, which divides by gradients that are next to nothing, so that rounding shows.
+        # Not Adam, which divides by tiny gradients and so amplifies rounding errors.
         self.optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1, momentum=0.9))
         self.make_train_step = functools.partial(
             make_train_step, self.model, self.optimizer, ema_decay=0.5, **options
@@ -85,31 +85,31 @@ class Network:
         pytest.param(3, {"num_microbatches": 2}, vmap_seeds, TASKS, marks=pytest.mark.slow),
     ],
 )
-def test_each_replica_is_the_run_with_its_seed(chunk_length, options, map_over_seeds, tasks):
+def test_each_seed_equals_its_own_run(chunk_length, options, map_over_seeds, tasks):
     network = Network(chunk_length, tasks, **options)
     streams = [stream_of(seed, chunk_length, tasks) for seed in SEEDS]
-    together, rows = network.trained(
+    stacked, rows = network.trained(
         MultiSeedStream(streams), SEEDS, network.make_train_step(map_over_seeds=map_over_seeds), num_steps=4
     )
-    assert together.step.shape == () and int(together.step) == 4
+    assert stacked.step.shape == () and int(stacked.step) == 4
     step = network.make_train_step()
-    replicas = unstack_seeds(dataclasses.replace(together, step=None), len(SEEDS))
-    for number, (seed, stream) in enumerate(zip(SEEDS, streams, strict=True)):
-        alone, own_rows = network.trained(stream, seed, step, num_steps=4)
+    states = unstack_seeds(dataclasses.replace(stacked, step=None), len(SEEDS))
+    for index, (seed, stream) in enumerate(zip(SEEDS, streams, strict=True)):
+        expected, expected_rows = network.trained(stream, seed, step, num_steps=4)
         for name in ("params", "optimizer", "ema_params", "chunk_carries"):
-            one, other = getattr(replicas[number], name), getattr(alone, name)
+            one, other = getattr(states[index], name), getattr(expected, name)
             jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5), one, other)
-        assert (jax.random.key_data(replicas[number].key) == jax.random.key_data(alone.key)).all()
-        for row, own_row in zip(rows, own_rows, strict=True):
-            assert set(row) == set(own_row)
-            for name, value in own_row.items():
-                np.testing.assert_allclose(row[name][number], value, rtol=2e-4, atol=1e-5, err_msg=name)
-    assert not np.allclose(*(jax.tree.leaves(replica.params)[0] for replica in replicas[:2]))
+        assert (jax.random.key_data(states[index].key) == jax.random.key_data(expected.key)).all()
+        for row, expected_row in zip(rows, expected_rows, strict=True):
+            assert set(row) == set(expected_row)
+            for name, value in expected_row.items():
+                np.testing.assert_allclose(row[name][index], value, rtol=2e-4, atol=1e-5, err_msg=name)
+    assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in states[:2]))
 
 
 @pytest.mark.parametrize("map_over_seeds", [vmap_seeds, loop_seeds])
-def test_steps_behind_the_longest_trace_are_still_skipped(map_over_seeds):
-    """At once replicas decide together: a condition of each its own would compute both branches."""
+def test_steps_after_the_longest_trace_are_skipped(map_over_seeds):
+    """Under `vmap` the seeds share the condition of `cond`, which would otherwise become a `select`."""
     network = Network(0, TASKS[:1], hint_mode="none")
     stream = MultiSeedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
     state = network.state(stream, SEEDS)
@@ -120,7 +120,7 @@ def test_steps_behind_the_longest_trace_are_still_skipped(map_over_seeds):
 
 
 @pytest.mark.parametrize("map_over_seeds", [vmap_seeds, pytest.param(loop_seeds, marks=pytest.mark.slow)])
-def test_one_that_is_not_finite_leaves_the_others_alone(map_over_seeds):
+def test_non_finite_seed_does_not_affect_the_others(map_over_seeds):
     network = Network(0, TASKS[:1], hint_mode="none")
     stream = MultiSeedStream([stream_of(seed, 0, TASKS[:1]) for seed in SEEDS])
     step = network.make_train_step(map_over_seeds=map_over_seeds)
@@ -134,27 +134,27 @@ def test_one_that_is_not_finite_leaves_the_others_alone(map_over_seeds):
     assert np.any(jax.tree.leaves(changed), axis=0).tolist() == [True, False]
 
 
-def test_batches_of_replicas_are_those_of_their_streams():
+def test_multi_seed_batches_stack_those_of_each_seed():
     streams = [stream_of(seed, 0) for seed in SEEDS]
-    together = MultiSeedStream(streams)
-    assert together.num_examples(5) == 20
-    for index in range(6):
-        batch = together.batch(index)
-        for number, stream in enumerate(streams):
-            own = stream.batch(index)
-            np.testing.assert_array_equal(batch.lengths[number], own.lengths)
-            for name, value in own.hints.items():
-                np.testing.assert_array_equal(batch.hints[name][number][: len(value)], value)
-                assert not batch.hints[name][number][len(value) :].any()
+    multi_seed = MultiSeedStream(streams)
+    assert multi_seed.num_examples(5) == 20
+    for step in range(6):
+        batch = multi_seed.batch(step)
+        for index, stream in enumerate(streams):
+            expected = stream.batch(step)
+            np.testing.assert_array_equal(batch.lengths[index], expected.lengths)
+            for name, value in expected.hints.items():
+                np.testing.assert_array_equal(batch.hints[name][index][: len(value)], value)
+                assert not batch.hints[name][index][len(value) :].any()
 
 
-def test_splitting_undoes_stacking():
+def test_unstack_inverts_stack():
     trees = [{"a": jnp.arange(3) + k, "b": (jnp.float32(k),)} for k in range(4)]
     for one, other in zip(unstack_seeds(stack_seeds(trees), 4), trees, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-def test_means_and_deviations():
+def test_mean_and_deviation_of_nested_scores():
     means, deviations = mean_and_deviation([{"b": {"x": 1.0}, "a": 2.0}, {"b": {"x": 3.0}, "a": 2.0}])
     assert list(means) == ["b", "a"]
     assert means == {"b": {"x": 2.0}, "a": 2.0}
@@ -162,7 +162,7 @@ def test_means_and_deviations():
 
 
 # ---------------------------------------------------------------------------------------------------
-# As users have them
+# Whole runs
 
 
 def config_of(**training):
@@ -170,6 +170,12 @@ def config_of(**training):
     config.model.hidden_size = 4
     config.training.update({"steps": 24, "eval_every": 6, "log_every": 3, **training})
     return config.to_dict()
+
+
+def validations(workdir):
+    """Lines of the metrics file with validation scores."""
+    lines = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
+    return [line for line in lines if "validation/score" in line]
 
 
 @pytest.fixture(scope="module")
@@ -180,45 +186,42 @@ def finished(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_run_of_replicas_reports_means_and_deviations(finished, tmp_path):
+def test_multi_seed_run_reports_means_and_deviations(finished, tmp_path):
     result = read_json(finished.result)
     assert [one["seed"] for one in result["seeds"]] == [7, 8]
-    for number, replica in enumerate(result["seeds"]):
-        workdir = Workdir(tmp_path / str(number))
-        train.run(config_of(seed=7 + number), workdir)
-        alone = read_json(workdir.result)
-        assert replica["best_step"] == alone["best_step"]
+    for index, seed_result in enumerate(result["seeds"]):
+        workdir = Workdir(tmp_path / str(index))
+        train.run(config_of(seed=7 + index), workdir)
+        expected = read_json(workdir.result)
+        assert seed_result["best_step"] == expected["best_step"]
         for split_name in ("validation", "test"):
-            for size, scores in alone["scores"][split_name]["bfs"].items():
-                assert replica["scores"][split_name]["bfs"][size] == pytest.approx(scores, abs=2e-3)
-        lines = [json.loads(line) for line in finished.metrics.read_text().splitlines()]
-        own = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
-        together = [line for line in lines if "validation/score" in line]
-        for line, own_line in zip(
-            together, [line for line in own if "validation/score" in line], strict=True
-        ):
-            found = line[f"validation/score/seed_index_{number}"]
-            assert found == pytest.approx(own_line["validation/score"], abs=2e-3)
-        assert alone["parameters"] == result["parameters"]
-        state = restore(finished.path, "best", number).state
-        wanted = restore(workdir.path, "best").state
-        assert int(state.step) == int(wanted.step)
+            for size, scores in expected["scores"][split_name]["bfs"].items():
+                assert seed_result["scores"][split_name]["bfs"][size] == pytest.approx(scores, abs=2e-3)
+        for line, expected_line in zip(validations(finished), validations(workdir), strict=True):
+            score = line[f"validation/score/seed_index_{index}"]
+            assert score == pytest.approx(expected_line["validation/score"], abs=2e-3)
+        assert expected["parameters"] == result["parameters"]
+        state, expected_state = (
+            restore(finished.path, "best", index).state,
+            restore(workdir.path, "best").state,
+        )
+        assert int(state.step) == int(expected_state.step)
         jax.tree.map(
             functools.partial(np.testing.assert_allclose, atol=0.02),
             state.eval_params,
-            wanted.eval_params,
+            expected_state.eval_params,
         )
-    tests = [one["scores"]["test"]["bfs"]["64"]["score"] for one in result["seeds"]]
-    assert result["scores"]["test"]["bfs"]["64"]["score"] == pytest.approx(np.mean(tests))
-    spread = result["deviations"]["scores"]["test"]["bfs"]["64"]["score"]
-    assert spread == pytest.approx(np.std(tests, ddof=1))
+    test_scores = [one["scores"]["test"]["bfs"]["64"]["score"] for one in result["seeds"]]
+    assert result["scores"]["test"]["bfs"]["64"]["score"] == pytest.approx(np.mean(test_scores))
+    deviation = result["deviations"]["scores"]["test"]["bfs"]["64"]["score"]
+    assert deviation == pytest.approx(np.std(test_scores, ddof=1))
     text = result_summary(result)
-    assert f"{np.mean(tests):.2%} ± {spread:.2%}" in text
+    assert f"{np.mean(test_scores):.2%} ± {deviation:.2%}" in text
     assert "of 2 seeds" in text and "(seed 8)" in text
 
 
 @pytest.mark.slow
-def test_replicas_go_on_where_they_were(finished, tmp_path):
+def test_multi_seed_run_resumes_bit_for_bit(finished, tmp_path):
     workdir = Workdir(tmp_path / "run")
     train.run(config_of(num_seeds=2, seed=7, steps=10), workdir)
     train.run(config_of(num_seeds=2, seed=7), workdir)
@@ -234,7 +237,7 @@ def test_replicas_go_on_where_they_were(finished, tmp_path):
         ({"num_seeds": 2, "task_sampling": "builtins:dict"}, "depends on scores, which differ between seeds"),
     ],
 )
-def test_bad_replicas(training, message):
+def test_invalid_num_seeds_are_errors(training, message):
     with pytest.raises(ValueError, match=message):
         assemble(config_of(**training))
 
@@ -248,7 +251,7 @@ def test_bad_replicas(training, message):
         pytest.param(SEEDS, 3, marks=pytest.mark.slow),
     ],
 )
-def test_what_is_compiled_ahead_is_not_compiled_again(seeds, chunk_length):
+def test_programs_compiled_in_the_background_are_reused(seeds, chunk_length):
     network = Network(chunk_length, hint_mode="none")
     stream = MultiSeedStream([stream_of(seed, chunk_length) for seed in seeds])
     if len(seeds) == 1:

@@ -1,4 +1,4 @@
-"""What is not finite does no harm: it is named at once, and training stops, skips it or goes back."""
+"""Non-finite losses, gradients and parameters: messages, and the policies stop, skip and restore."""
 
 import dataclasses
 import json
@@ -33,11 +33,11 @@ from nar.training import (
 DEVICES = Devices.all()
 MODEL = assemble(config_of()).model
 BAD = (3, 4, 8)
-"""Steps, from 1, whose batches are not finite."""
+"""Steps, from 1, with non-finite batches."""
 
 
 class PoisonedStream(TrainingStream):
-    """Batches of one task, which are not finite at some steps."""
+    """Training stream with non-finite batches at some steps."""
 
     bad: tuple[int, ...] = BAD
 
@@ -49,7 +49,7 @@ class PoisonedStream(TrainingStream):
 
 
 class Steep(hk.Module):
-    """A processor whose gradients are not finite at the bad steps, though all else is."""
+    """A processor whose gradients, but not its outputs, are non-finite at the bad steps."""
 
     def __init__(self, hidden_size, layer_norm=True, name="steep"):
         super().__init__(name=name)
@@ -59,15 +59,15 @@ class Steep(hk.Module):
         return self._inner.initial_memory(batch_size, num_nodes)
 
     def __call__(self, features, hidden, memory=(), context=None):
-        found = self._inner(features, hidden, memory, context)
+        output = self._inner(features, hidden, memory, context)
         is_bad = jnp.isin(context.training_step + 1, jnp.array(BAD))
-        # The square root of 0 is 0, but its slope is infinite.
-        scale = 1 + jnp.sqrt(jnp.where(is_bad, 0.0, 1.0) * jnp.abs(found.nodes.mean()))
-        return found._replace(nodes=found.nodes * scale)
+        # The square root of 0 is 0, but its derivative is infinite.
+        scale = 1 + jnp.sqrt(jnp.where(is_bad, 0.0, 1.0) * jnp.abs(output.nodes.mean()))
+        return output._replace(nodes=output.nodes * scale)
 
 
 class Training:
-    """A small run that can be interrupted, with a checkpoint each fifth step."""
+    """A small run that can be interrupted, with a checkpoint every fifth step."""
 
     def __init__(self, model=MODEL, rate=1e-3, grad_clip_norm=1.0, **optimizer):
         task = Task(ALGORITHMS["bfs"], (4,))
@@ -86,7 +86,7 @@ class Training:
         return self.step(state, DEVICES.put_batch(self.stream.batch(index)), "bfs")
 
     def run(self, folder, policy, stops=(10,), limit=10, bad=BAD):
-        """Trains to the last of some steps, in as many sessions; the state."""
+        """Trains in one session per entry of `stops`, each until that step; returns the state."""
         self.stream.bad = bad
         state = self.state()
         for stop in stops:
@@ -98,9 +98,9 @@ class Training:
                 checkpoints.save(state, None, {})
 
             def restore(state, checkpoints=checkpoints):
-                found = checkpoints.restore_scored(state).state
-                restored = dataclasses.replace(DEVICES.put_state(found), step=state.step)
-                return restored, int(found.step)
+                scored = checkpoints.restore_scored(state).state
+                restored = dataclasses.replace(DEVICES.put_state(scored), step=state.step)
+                return restored, int(scored.step)
 
             non_finite_policy = NonFinitePolicy(policy, limit, restore, metadata)
             start = int(state.step)
@@ -113,7 +113,7 @@ class Training:
                     self.stream,
                     num_steps=stop,
                     devices=DEVICES,
-                    callbacks=(ScoreEachFifth(), metrics, save),
+                    callbacks=(ScoreEveryFifthStep(), metrics, save),
                     non_finite_policy=non_finite_policy,
                 )
             except FloatingPointError:
@@ -123,12 +123,12 @@ class Training:
         return state
 
 
-def place(step):
-    """The number of a step where a state has it, so that nothing is compiled anew."""
+def put_step(step):
+    """A step number with the sharding of a state's, so that nothing is recompiled."""
     return DEVICES.make_state(lambda: jnp.int32(step))
 
 
-class ScoreEachFifth:
+class ScoreEveryFifthStep:
     def after_step(self, step, state, metrics):
         if step % 5 == 0:
             metrics["validation/score"] = np.float64(0.5)
@@ -137,9 +137,10 @@ class ScoreEachFifth:
         pass
 
 
-def lines(folder):
-    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if "second" not in name} for line in found]
+def metrics_lines(folder):
+    """Lines of the metrics file, without times."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -148,13 +149,13 @@ def poisoned():
 
 
 @pytest.fixture(scope="module")
-def straight(poisoned, tmp_path_factory):
-    """Runs that nothing disturbed, by policy: the folder of each, and its state at the end."""
+def uninterrupted(poisoned, tmp_path_factory):
+    """Folder and final state's digest of an uninterrupted run, by policy."""
     folders = {policy: tmp_path_factory.mktemp(policy) for policy in ("skip", "restore")}
     return {policy: (folder, digest(poisoned.run(folder, policy))) for policy, folder in folders.items()}
 
 
-def test_a_step_that_is_not_finite_changes_nothing_but_its_number(poisoned):
+def test_non_finite_step_changes_only_the_step_number(poisoned):
     state = poisoned.state()
     for index in range(2):
         state, metrics = poisoned.one_step(state, index)
@@ -167,7 +168,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_its_number(poisoned):
     assert digest((state.params, state.optimizer, state.ema_params)) == digest(before)
 
 
-def test_stop_names_step_task_and_probes_and_leaves_the_checkpoint(poisoned, tmp_path):
+def test_stop_names_step_task_and_probes_and_keeps_the_checkpoint(poisoned, tmp_path):
     message = r"^step 3 \(bfs\): loss/bfs/.* is nan, .*on_nonfinite=skip"
     with pytest.raises(FloatingPointError, match=message) as caught:
         poisoned.run(tmp_path, "stop")
@@ -177,12 +178,12 @@ def test_stop_names_step_task_and_probes_and_leaves_the_checkpoint(poisoned, tmp
             assert f"loss/bfs/{probe.name} is nan" in str(caught.value)
     restored = Checkpoints(tmp_path).restore(poisoned.state())
     assert int(restored.state.step) == 0
-    # The same run goes on where the policy allows it.
+    # The same run can be resumed with another policy.
     assert int(poisoned.run(tmp_path, "skip").step) == 10
 
 
-def test_stop_before_a_checkpoint_is_saved_of_the_bad_step_itself(poisoned, tmp_path):
-    """A step is looked at when the next was started, but before a checkpoint at once."""
+def test_bad_step_is_not_checkpointed(poisoned, tmp_path):
+    """A step is checked after the next one was dispatched, but immediately before a checkpoint."""
     with pytest.raises(FloatingPointError, match=r"step 5 \(bfs\)"):
         poisoned.run(tmp_path, "stop", bad=(5,))
     assert Checkpoints(tmp_path).steps == [0]
@@ -190,48 +191,48 @@ def test_stop_before_a_checkpoint_is_saved_of_the_bad_step_itself(poisoned, tmp_
         poisoned.run(tmp_path / "last", "stop", stops=(5,), bad=(5,))
 
 
-def test_skip_is_as_if_the_steps_had_not_been(poisoned, tmp_path, caplog):
+def test_skip_equals_training_without_the_bad_steps(poisoned, tmp_path, caplog):
     state = poisoned.run(tmp_path, "skip")
     assert caplog.text.count("the step is skipped") == 3
-    assert [line.get("skipped") for line in lines(tmp_path)] == [0, 2, 0, 0, 1, 0]
-    assert all(np.isfinite(value) for line in lines(tmp_path) for value in line.values())
-    healthy = poisoned.state()
+    assert [line.get("skipped") for line in metrics_lines(tmp_path)] == [0, 2, 0, 0, 1, 0]
+    assert all(np.isfinite(value) for line in metrics_lines(tmp_path) for value in line.values())
+    expected = poisoned.state()
     for index in range(10):
         if index + 1 in BAD:
-            healthy = dataclasses.replace(healthy, step=place(index + 1))
+            expected = dataclasses.replace(expected, step=put_step(index + 1))
         else:
-            healthy, _ = poisoned.one_step(healthy, index)
-    assert digest(state) == digest(healthy)
+            expected, _ = poisoned.one_step(expected, index)
+    assert digest(state) == digest(expected)
 
 
-def test_too_many_skips_in_a_row_stop(poisoned, tmp_path):
+def test_too_many_consecutive_skips_stop(poisoned, tmp_path):
     with pytest.raises(FloatingPointError, match=r"step 4 .*1 steps before it were skipped already"):
         poisoned.run(tmp_path, "skip", limit=1)
-    # Three in all, but two in a row.
+    # Three skips in total, of which two are consecutive.
     assert int(poisoned.run(tmp_path, "skip", limit=2).step) == 10
 
 
-def test_restore_goes_back_to_the_scored_checkpoint_and_on_with_later_data(poisoned, tmp_path, caplog):
+def test_restore_continues_from_the_scored_checkpoint_with_later_data(poisoned, tmp_path, caplog):
     state = poisoned.run(tmp_path, "restore")
     assert "step 3 (bfs)" in caplog.text and caplog.text.count("the state of step 0 is restored") == 2
     assert caplog.text.count("the state of step 5 is restored") == 1
-    five = Checkpoints(tmp_path).restore_scored(state)
-    assert int(five.state.step) == 10
-    # From step 5's state, at step 8, two more steps: those of the batches behind the bad one.
-    again = poisoned.run(tmp_path / "again", "restore", stops=(5,))
-    again = dataclasses.replace(again, step=place(8))
+    last = Checkpoints(tmp_path).restore_scored(state)
+    assert int(last.state.step) == 10
+    # From the state of step 5, two more steps, with the batches after the bad step 8.
+    expected = poisoned.run(tmp_path / "expected", "restore", stops=(5,))
+    expected = dataclasses.replace(expected, step=put_step(8))
     for index in (8, 9):
-        again, _ = poisoned.one_step(again, index)
-    assert digest(again) == digest(state)
+        expected, _ = poisoned.one_step(expected, index)
+    assert digest(expected) == digest(state)
 
 
-def test_too_many_returns_to_one_checkpoint_stop(poisoned, tmp_path):
+def test_too_many_restores_of_one_checkpoint_stop(poisoned, tmp_path):
     with pytest.raises(FloatingPointError, match=r"step 4 .*a checkpoint was restored 1 times already"):
         poisoned.run(tmp_path, "restore", limit=1)
 
 
-def test_checkpoints_of_restored_states_do_not_begin_the_count_anew(poisoned, tmp_path):
-    """The state of step 5 is that of step 0 again: training has not got there by itself."""
+def test_checkpoint_of_a_restored_state_does_not_reset_the_count(poisoned, tmp_path):
+    """The state of step 5 is that of step 0, so training has not progressed."""
     with pytest.raises(FloatingPointError, match=r"step 7 .*a checkpoint was restored 3 times already"):
         poisoned.run(tmp_path, "restore", limit=3, bad=(2, 4, 5, 7, 9))
 
@@ -241,19 +242,19 @@ def test_checkpoints_of_restored_states_do_not_begin_the_count_anew(poisoned, tm
     "stops",
     [(3, 10), *(pytest.param(stops, marks=pytest.mark.slow) for stops in ((4, 10), (2, 3, 6, 7, 9, 10)))],
 )
-def test_an_interrupted_run_equals_an_undisturbed_one(poisoned, straight, tmp_path, policy, stops):
-    folder, expected = straight[policy]
+def test_interrupted_run_equals_an_uninterrupted_one(poisoned, uninterrupted, tmp_path, policy, stops):
+    folder, expected = uninterrupted[policy]
     assert digest(poisoned.run(tmp_path, policy, stops)) == expected
-    assert lines(tmp_path) == lines(folder)
+    assert metrics_lines(tmp_path) == metrics_lines(folder)
 
 
-def test_the_limit_counts_over_interruptions(poisoned, tmp_path):
+def test_limit_counts_across_interruptions(poisoned, tmp_path):
     for policy in ("skip", "restore"):
         with pytest.raises(FloatingPointError, match=r"^step 4 "):
             poisoned.run(tmp_path / policy, policy, stops=(3, 10), limit=1)
 
 
-def test_gradients_are_named_where_losses_are_finite(tmp_path):
+def test_message_names_gradients_if_losses_are_finite(tmp_path):
     config = NetConfig(Steep, hidden_size=4, hint_mode="none")
     training = Training(make_model(config, {"bfs": ALGORITHMS["bfs"].spec}), name="sgd")
     message = r"^step 3 \(bfs\): all losses are finite, but not the gradients of bfs/"
@@ -261,8 +262,8 @@ def test_gradients_are_named_where_losses_are_finite(tmp_path):
         training.run(tmp_path, "stop", bad=())
 
 
-def test_a_learning_rate_that_is_too_large(tmp_path):
-    """Finite gradients, and parameters that would be infinite: they never are."""
+def test_parameters_stay_finite_with_a_huge_learning_rate(tmp_path):
+    """Gradients are finite, but the updated parameters would not be."""
     training = Training(rate=1e30, name="sgd", grad_clip_norm=0.0)
     with pytest.raises(FloatingPointError, match=r"^step \d+ \(bfs\): "):
         training.run(tmp_path, "stop")
@@ -270,7 +271,7 @@ def test_a_learning_rate_that_is_too_large(tmp_path):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.ema_params)))
 
 
-def test_new_parameters_are_named(poisoned):
+def test_message_names_parameters_if_gradients_are_finite(poisoned):
     from nar.training.loop.non_finite import _PendingStep, describe
 
     state = poisoned.state()
@@ -290,6 +291,6 @@ def test_new_parameters_are_named(poisoned):
         ("skip", -1, "nonfinite_limit"),
     ],
 )
-def test_bad_policies(policy, limit, message):
+def test_invalid_policies_are_errors(policy, limit, message):
     with pytest.raises(ValueError, match=message):
         NonFinitePolicy(policy, limit)

@@ -1,4 +1,4 @@
-"""A step of one task leaves the arrays of others out of its programs, and nothing else changes by that."""
+"""Leaving the parameters of other tasks out of a step's programs does not change the result."""
 
 import jax
 import jax.numpy as jnp
@@ -26,21 +26,21 @@ TREE = {
 }
 
 
-def whole(optimizer):
-    """The same optimizer, of which it is not known that it looks at each array alone."""
+def without_leafwise_marker(optimizer):
+    """The same optimizer without the class `Leafwise`, so that steps take the whole state."""
     return optax.GradientTransformation(optimizer.init, optimizer.update)
 
 
-def test_what_is_taken_is_put_back():
-    part = TaskParameters(frozenset(NAMES))
-    taken = part.select({"of": TREE}, "bfs")["of"]
-    assert taken["minimum/encode"] == {"w": None}
-    assert taken["bfs/encode"] is not None and len(jax.tree.leaves(taken)) == 3
-    changed = part.merge(TREE, jax.tree.map(lambda leaf: leaf + 1, taken), "bfs")
+def test_merge_inverts_select():
+    task_parameters = TaskParameters(frozenset(NAMES))
+    selected = task_parameters.select({"of": TREE}, "bfs")["of"]
+    assert selected["minimum/encode"] == {"w": None}
+    assert selected["bfs/encode"] is not None and len(jax.tree.leaves(selected)) == 3
+    changed = task_parameters.merge(TREE, jax.tree.map(lambda leaf: leaf + 1, selected), "bfs")
     assert jax.tree.structure(changed) == jax.tree.structure(TREE)
     assert changed["minimum/encode"]["w"] is TREE["minimum/encode"]["w"]
     np.testing.assert_array_equal(changed["processor/mpnn"]["w"], 2)
-    assert part.select(TREE, "another")["processor/mpnn"] == TREE["processor/mpnn"]
+    assert task_parameters.select(TREE, "another")["processor/mpnn"] == TREE["processor/mpnn"]
 
 
 FEW = ("adam", "adan", "lamb", "sgd")
@@ -49,50 +49,59 @@ FEW = ("adam", "adan", "lamb", "sgd")
 @pytest.mark.parametrize(
     "name", [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(_LEAFWISE - {*FEW}))]
 )
-def test_each_array_is_updated_by_itself(name):
-    """With gradients that are zero for the other task, as they are in a step."""
+def test_leafwise_optimizers_update_a_task_by_its_own_arrays(name):
+    """Gradients of the other task's parameters are zero, as in a training step."""
     optimizer = make_optimizer(1e-2, grad_clip_norm=0.5, name=name)
     assert isinstance(optimizer, Leafwise)
-    part, update = TaskParameters(frozenset(NAMES)), Update(optimizer, tasks=frozenset(NAMES))
-    turns = (NAMES, NAMES[::-1])
+    task_parameters, update = TaskParameters(frozenset(NAMES)), Update(optimizer, tasks=frozenset(NAMES))
+    select, merge = task_parameters.select, task_parameters.merge
+    steps = (NAMES, NAMES[::-1])
 
     @jax.jit
     def train(params, gradients):
-        """States and metrics of steps on all arrays, and of the same steps on those of a task alone."""
-        whole = own = TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
+        """Results of steps on all arrays, and of the same steps on the arrays of the task."""
+        whole = partial = TrainState(
+            params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(0)
+        )
         rows = []
-        for (task, _), gradient in zip(turns, gradients, strict=True):
+        for (task, _), gradient in zip(steps, gradients, strict=True):
             whole, metrics = update(whole, gradient, jnp.ones(()), task, {})
-            taken = [part.select(tree, task) for tree in (own.params, own.optimizer, gradient)]
-            given = TrainState(taken[0], taken[1], own.step, own.key)
-            new, own_metrics = update(given, taken[2], jnp.ones(()), task, {})
-            params = part.merge(own.params, new.params, task)
-            own = TrainState(params, part.merge(own.optimizer, new.optimizer, task), new.step, new.key)
-            rows.append(((whole.params, whole.optimizer, metrics), (own.params, own.optimizer, own_metrics)))
+            trees = (partial.params, partial.optimizer, gradient)
+            task_params, task_optimizer, task_gradient = (select(tree, task) for tree in trees)
+            task_state = TrainState(task_params, task_optimizer, partial.step, partial.key)
+            new, task_metrics = update(task_state, task_gradient, jnp.ones(()), task, {})
+            params, optimizer_state = merge(trees[0], new.params, task), merge(trees[1], new.optimizer, task)
+            partial = TrainState(params, optimizer_state, new.step, new.key)
+            rows.append(
+                (
+                    (whole.params, whole.optimizer, metrics),
+                    (partial.params, partial.optimizer, task_metrics),
+                )
+            )
         return rows
 
     random, gradients = np.random.default_rng(0), []
-    for _, other in turns:
+    for _, other in steps:
         gradient = jax.tree.map(lambda leaf: random.standard_normal(leaf.shape).astype(np.float32), TREE)
         gradient[f"{other}/encode"] = jax.tree.map(np.zeros_like, TREE[f"{other}/encode"])
         gradients.append(gradient)
-    for expected, found in jax.device_get(train(TREE, gradients)):
-        metrics, own_metrics = expected[2], found[2]
-        for one, another in zip(*map(jax.tree.leaves, (expected[:2], found[:2])), strict=True):
+    for expected, actual in jax.device_get(train(TREE, gradients)):
+        metrics, task_metrics = expected[2], actual[2]
+        for one, another in zip(*map(jax.tree.leaves, (expected[:2], actual[:2])), strict=True):
             np.testing.assert_allclose(one, another, rtol=1e-6, atol=1e-8)
-        np.testing.assert_allclose(metrics["gradient_norm"], own_metrics["gradient_norm"], rtol=1e-6)
-        assert metrics[FINITE].shape == own_metrics[FINITE].shape and own_metrics[FINITE].all()
+        np.testing.assert_allclose(metrics["gradient_norm"], task_metrics["gradient_norm"], rtol=1e-6)
+        assert metrics[FINITE].shape == task_metrics[FINITE].shape and task_metrics[FINITE].all()
 
 
-def test_optimizers_that_look_at_all_arrays_are_given_all():
+def test_other_optimizers_are_not_marked_leafwise():
     assert set(OPTIMIZERS) > _LEAFWISE
     for name in ("adafactor", "sm3", "fromage"):
         assert not isinstance(make_optimizer(1e-2, name=name), Leafwise)
     assert not isinstance(make_optimizer(1e-2, frozen_params=("encode",)), Leafwise)
 
 
-def of_a_network(optimizer, ema_decay):
-    """A step, its first state, and the batches of both tasks, of a small network."""
+def network_training(optimizer, ema_decay):
+    """Train step, initial state and batches of a small network with both tasks."""
     stream = TrainingStream([Task(ALGORITHMS[name], (4,)) for name in NAMES], batch_size=2, seed=0)
     specs = {task.name: task.spec for task in stream.tasks}
     model, devices = make_model(NetConfig(MPNN, hidden_size=4), specs), Devices.all()
@@ -103,16 +112,16 @@ def of_a_network(optimizer, ema_decay):
     return step, state, [devices.put_batch(stream.batch(index)) for index in range(4)]
 
 
-def of_a_tree(optimizer, ema_decay):
-    """The same of nothing but arrays, which are to come near the numbers of a batch."""
+def regression_training(optimizer, ema_decay):
+    """Train step, initial state and batches of a regression of a tree of arrays to a number."""
 
     def gradients(state, batch, task, stream_key):
-        def distance(params):
-            own = [leaves for module, leaves in params.items() if module.startswith((task, "processor"))]
-            return sum(jnp.sum((leaf - batch) ** 2) for leaf in jax.tree.leaves(own))
+        def squared_error(params):
+            used = [leaves for module, leaves in params.items() if module.startswith((task, "processor"))]
+            return sum(jnp.sum((leaf - batch) ** 2) for leaf in jax.tree.leaves(used))
 
-        loss, found = jax.value_and_grad(distance)(state.params)
-        return StepGradients(found, {"loss": loss})
+        loss, gradient = jax.value_and_grad(squared_error)(state.params)
+        return StepGradients(gradient, {"loss": loss})
 
     step = CompiledTrainStep(gradients, Update(optimizer, ema_decay, frozenset(NAMES)))
     params = jax.tree.map(jnp.asarray, TREE)
@@ -122,7 +131,7 @@ def of_a_tree(optimizer, ema_decay):
 
 
 def trained(make, optimizer, ema_decay=0.0):
-    """The state after some steps of both tasks, and the metrics of the last one."""
+    """State after some steps of both tasks, and metrics of the last one."""
     step, state, batches = make(optimizer, ema_decay)
     metrics = {}
     for index, batch in enumerate(batches):
@@ -130,16 +139,16 @@ def trained(make, optimizer, ema_decay=0.0):
     return state, metrics
 
 
-MAKERS = [of_a_tree, pytest.param(of_a_network, marks=pytest.mark.slow)]
+MAKERS = [regression_training, pytest.param(network_training, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_training_is_the_same(make):
+def test_partial_states_do_not_change_training(make):
     options = {"weight_decay": 0.1, "learning_rate_multipliers": (("bfs", 0.5),)}
     optimizer = make_optimizer(1e-2, 1.0, **options)
     assert isinstance(optimizer, Leafwise)
     (state, metrics), (expected, expected_metrics) = (
-        trained(make, one) for one in (optimizer, whole(optimizer))
+        trained(make, one) for one in (optimizer, without_leafwise_marker(optimizer))
     )
     assert jax.tree.structure(state) == jax.tree.structure(expected)
     for one, another in zip(*(jax.tree.leaves(s.params) for s in (state, expected)), strict=True):
@@ -151,7 +160,7 @@ def test_training_is_the_same(make):
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_an_average_moves_in_each_step_whatever_its_task(make):
+def test_moving_average_includes_all_tasks_in_every_step(make):
     optimizer = make_optimizer(1e-2)
-    states = [trained(make, one, 0.9)[0] for one in (optimizer, whole(optimizer))]
+    states = [trained(make, one, 0.9)[0] for one in (optimizer, without_leafwise_marker(optimizer))]
     assert digest(states[0].ema_params) == digest(states[1].ema_params)
