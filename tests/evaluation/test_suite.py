@@ -480,7 +480,7 @@ def test_parse_by_task_accepts_shared_and_per_task_lists():
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("bsf:16", "--sizes: unknown task 'bsf'; known: bfs, dfs"),
         ("bfs:16;bfs:8", "two lists for bfs"),
@@ -490,17 +490,17 @@ def test_parse_by_task_accepts_shared_and_per_task_lists():
         ("", "--sizes needs at least one size"),
     ],
 )
-def test_parse_by_task_rejects_malformed_lists(text, words):
-    with pytest.raises(ValueError, match=words):
+def test_parse_by_task_rejects_malformed_lists(text, message):
+    with pytest.raises(ValueError, match=message):
         parse_by_task("sizes", text, ["bfs", "dfs"])
 
 
 @pytest.mark.parametrize(
-    ("numbers", "words"),
+    ("numbers", "message"),
     [(["x"], "whole numbers"), (["-4"], "whole"), (["4", "4"], "4 twice"), ([], "at least one")],
 )
-def test_parse_numbers_rejects_malformed_numbers(numbers, words):
-    with pytest.raises(ValueError, match=words):
+def test_parse_numbers_rejects_malformed_numbers(numbers, message):
+    with pytest.raises(ValueError, match=message):
         parse_numbers("sizes", numbers)
 
 

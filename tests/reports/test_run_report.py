@@ -1,4 +1,4 @@
-"""Reports of runs: what is read, what is counted, what is said of others, and the files that come of it."""
+"""Run reports: reading of runs, grouping and statistics, published numbers, and the files of the report."""
 
 import html.parser
 import json
@@ -38,7 +38,7 @@ CLRS30 = sorted(clrs30_tasks())
 
 @pytest.fixture
 def without_image_files(monkeypatch):
-    """Files of plots are left empty, as drawing them takes most of the time."""
+    """Replaces image files by empty ones, since drawing them takes most of the time."""
     monkeypatch.setattr(report_module, "as_image", lambda figure, form: b"")
 
 
@@ -53,7 +53,7 @@ def result_of(test, **fields):
 
 
 def make_run(folder, test=None, *, seed=0, overrides=(), versions=None, lines=2, **result):
-    """A folder as training leaves it: `test` are test scores by algorithm, None if it is not finished."""
+    """Makes a run directory as training does; `test` has scores by algorithm, None for an unfinished run."""
     config = base.get_config()
     config.training.steps, config.training.seed = 20, seed
     for key, value in dict(overrides).items():
@@ -81,7 +81,7 @@ def read(*folders):
 
 
 def table_of(*folders):
-    """{label: {column: cell}} of the scores, whichever way the table lies."""
+    """{label: {column: cell}} of the scores, whichever axis has the labels."""
     table = score_table(make_settings(read(*folders).runs))
     rows = {row[0]: dict(zip(table.header[1:], row[1:], strict=True)) for row in table.rows}
     if "seeds" in rows:
@@ -93,7 +93,7 @@ def table_of(*folders):
 # Scores
 
 
-def test_runs_that_differ_in_their_seed_alone_are_one_row_with_mean_and_deviation(tmp_path):
+def test_runs_that_differ_only_in_seed_are_one_row_with_mean_and_deviation(tmp_path):
     values = [0.9, 0.8, 0.85]
     runs = [make_run(tmp_path / f"s{k}", {"bfs": value}, seed=k) for k, value in enumerate(values)]
     other = make_run(tmp_path / "wide", {"bfs": 0.5}, overrides={"model.hidden_size": 192})
@@ -103,7 +103,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_row_with_mean_and_deviatio
     assert cells["hidden_size 192"] == {"bfs": "50.00", "validation": "50.00", "seeds": "1"}
 
 
-def test_who_is_shown_a_run_makes_no_other_setting_of_it(tmp_path):
+def test_trackers_do_not_split_a_setting(tmp_path):
     one = make_run(tmp_path / "one", {"bfs": 0.5}, seed=0)
     two = make_run(tmp_path / "two", {"bfs": 0.7}, seed=1)
     config = json.loads((two / "config.json").read_text())
@@ -115,18 +115,16 @@ def test_who_is_shown_a_run_makes_no_other_setting_of_it(tmp_path):
     assert len(setting.records) == 2
 
 
-def test_replicas_are_seeds(tmp_path):
-    replicas = [{"seed": 4, **result_of({"bfs": 0.5})}, {"seed": 5, **result_of({"bfs": 0.7})}]
-    run = make_run(
-        tmp_path / "run", {"bfs": 0.6}, seed=4, overrides={"training.num_seeds": 2}, seeds=replicas
-    )
+def test_seeds_of_one_program_count_as_seeds(tmp_path):
+    seeds = [{"seed": 4, **result_of({"bfs": 0.5})}, {"seed": 5, **result_of({"bfs": 0.7})}]
+    run = make_run(tmp_path / "run", {"bfs": 0.6}, seed=4, overrides={"training.num_seeds": 2}, seeds=seeds)
     [record] = read(run).runs
     assert [seed for seed, _ in record.scores_by_seed] == [4, 5]
     assert table_of(run)["run"]["bfs"] == f"60.00 ± {100 * np.std([0.5, 0.7], ddof=1):.2f}"
 
 
 def baselines(root, processors=("mpnn", "pgn"), seeds=2, tasks=("bfs", "dfs")):
-    """A run for each processor, algorithm and seed; scores count up by 1 %."""
+    """A run for each processor, algorithm and seed; scores increase by 1 %."""
     return [
         make_run(
             root / f"{processor}-{task}-{seed}",
@@ -140,7 +138,7 @@ def baselines(root, processors=("mpnn", "pgn"), seeds=2, tasks=("bfs", "dfs")):
     ]
 
 
-def test_networks_of_single_algorithms_are_one_column_as_in_papers(tmp_path):
+def test_single_algorithm_networks_of_one_config_are_one_column(tmp_path):
     runs = baselines(tmp_path)
     table = table_of(*runs)
     assert table["processor pgn"]["bfs"] == "10.50 ± 0.71" and table["processor mpnn"]["dfs"] == "5.50 ± 0.71"
@@ -151,7 +149,7 @@ def test_networks_of_single_algorithms_are_one_column_as_in_papers(tmp_path):
     assert table_of(*runs[:4])["mpnn"]["bfs"] == "0.50 ± 0.71"
 
 
-def test_an_average_needs_all_algorithms_of_a_seed(tmp_path):
+def test_average_includes_only_seeds_with_all_algorithms(tmp_path):
     runs = baselines(tmp_path)
     (runs[1] / "result.json").unlink()
     table = table_of(*runs)
@@ -159,13 +157,13 @@ def test_an_average_needs_all_algorithms_of_a_seed(tmp_path):
     assert table["processor mpnn"]["mean of these 2 tasks"] == "2.50"
 
 
-def test_runs_that_share_an_algorithm_are_apart(tmp_path):
-    alone = make_run(tmp_path / "alone", {"bfs": 0.5}, overrides={"algorithms": ("bfs",)})
+def test_overlapping_algorithm_sets_are_separate_settings(tmp_path):
+    single = make_run(tmp_path / "single", {"bfs": 0.5}, overrides={"algorithms": ("bfs",)})
     both = make_run(tmp_path / "both", {"bfs": 0.7, "dfs": 0.1}, overrides={"algorithms": ("bfs", "dfs")})
-    assert [one.label for one in make_settings(read(alone, both).runs)] == ["alone", "both"]
+    assert [one.label for one in make_settings(read(single, both).runs)] == ["single", "both"]
 
 
-def test_a_seed_that_is_there_twice_counts_once(tmp_path):
+def test_duplicate_seed_counts_once(tmp_path):
     runs = [make_run(tmp_path / name, {"bfs": value}) for name, value in (("a", 0.5), ("b", 0.9))]
     settings = make_settings(read(*runs).runs)
     assert str(settings[0].duplicate_seeds) == "[0]"
@@ -175,7 +173,7 @@ def test_a_seed_that_is_there_twice_counts_once(tmp_path):
 
 
 @pytest.mark.usefixtures("without_image_files")
-def test_an_unfinished_run_is_reported_and_in_no_table(tmp_path):
+def test_unfinished_run_is_noted_and_has_no_scores(tmp_path):
     done = make_run(tmp_path / "done", {"bfs": 0.5})
     half = make_run(tmp_path / "half", None, lines=1, overrides={"model.hidden_size": 64})
     records = read(done, half)
@@ -191,7 +189,7 @@ def test_an_unfinished_run_is_reported_and_in_no_table(tmp_path):
     assert "unfinished run" in page
 
 
-def test_a_run_that_was_prolonged_is_unfinished_until_it_has_the_new_result(tmp_path):
+def test_extended_run_is_unfinished_until_it_has_the_new_result(tmp_path):
     run = make_run(tmp_path / "run", {"bfs": 0.5}, overrides={"training.steps": 40})
     assert read(run).runs[0].status == "unfinished, 20 of 40 steps"
     early = make_run(tmp_path / "early", {"bfs": 0.5}, overrides={"training.steps": 40}, stopped_early=True)
@@ -199,7 +197,7 @@ def test_a_run_that_was_prolonged_is_unfinished_until_it_has_the_new_result(tmp_
 
 
 @pytest.mark.usefixtures("without_image_files")
-def test_only_unfinished_runs_have_a_report_without_scores(tmp_path):
+def test_report_of_unfinished_runs_has_no_scores(tmp_path):
     files = make_report(read(make_run(tmp_path / "half")))
     assert "No run is finished" in files["table.md"].decode()
     assert "learning_curves.svg" in files and "test_scores.svg" not in files
@@ -209,7 +207,7 @@ def test_only_unfinished_runs_have_a_report_without_scores(tmp_path):
 # Published numbers
 
 
-def test_every_published_number_says_whether_it_was_read():
+def test_published_numbers_have_a_source_and_provenance():
     assert len(all_published()) == 233
     assert sum(one.is_sourced for one in all_published()) == 90
     for one in all_published():
@@ -219,7 +217,7 @@ def test_every_published_number_says_whether_it_was_read():
 
 
 @pytest.mark.parametrize("method", ["MemNet", "MPNN", "PGN", "Triplet-GMPNN", "G-ForgetNet"])
-def test_published_means_of_classes_follow_from_the_rows_of_algorithms(method):
+def test_published_class_means_equal_the_means_of_algorithms(method):
     families = {algorithm.family for algorithm in ALGORITHMS.values()}
     for family in families:
         mean = np.mean([find_published("algorithm", name)[method].score for name in clrs30_tasks(family)])
@@ -227,7 +225,7 @@ def test_published_means_of_classes_follow_from_the_rows_of_algorithms(method):
 
 
 @pytest.mark.usefixtures("without_image_files")
-def test_what_is_not_sourced_is_marked_wherever_it_stands(tmp_path):
+def test_reconstructed_numbers_are_marked_everywhere(tmp_path):
     run = make_run(tmp_path / "run", {"minimum": 0.5})
     cells = table_of(run)
     assert cells["PGN"]["minimum"] == "87.71" and cells["MPNN"]["minimum"] == "85.34†"
@@ -242,7 +240,7 @@ def test_what_is_not_sourced_is_marked_wherever_it_stands(tmp_path):
     assert marks["MPNN, reconstructed †"].is_hollow and "MPNN, published" not in marks
 
 
-def test_averages_are_compared_only_if_they_are_over_the_same(tmp_path):
+def test_averages_are_compared_only_over_the_same_algorithms(tmp_path):
     some = make_run(tmp_path / "some", dict.fromkeys(("bfs", "dfs", "minimum"), 0.5))
     assert table_of(some)["some"]["mean of these 3 tasks"] == "50.00"
     assert "–" in table_of(some)["Triplet-GMPNN"]["mean of these 3 tasks"]
@@ -260,7 +258,7 @@ def test_averages_are_compared_only_if_they_are_over_the_same(tmp_path):
     assert table["whole"]["class graphs"] == f"{100 * np.mean(graphs):.2f}"
 
 
-def test_texts_and_other_sizes_are_not_compared_with_clrs30(tmp_path):
+def test_other_test_sizes_are_not_compared_with_published_numbers(tmp_path):
     run = make_run(tmp_path / "run", {"bfs": 0.5})
     result = json.loads((run / "result.json").read_text())
     result["scores"]["test"] = {"bfs": {"32": {"score": 0.5}}}
@@ -277,13 +275,13 @@ def evaluated(run, **cases):
     summary = []
     for name, mean in cases.items():
         size, family = name[1:].split("_")
-        spread = {"count": 2, "mean": mean, "deviation": 0.01, "interval": 0.1}
+        statistics = {"count": 2, "mean": mean, "deviation": 0.01, "interval": 0.1}
         case = {"task": "bfs", "size": int(size), "family": family, "lengths": "true"}
-        summary.append({**case, "score": spread, "exact": spread})
+        summary.append({**case, "score": statistics, "exact": statistics})
     write_json(run / "evaluation.json", {"scores": {}, "measurements": [], "summary": summary})
 
 
-def test_scores_by_size_are_those_of_the_evaluation_or_else_of_the_result(tmp_path):
+def test_scores_by_size_prefer_the_evaluation_over_the_result(tmp_path):
     run = make_run(tmp_path / "run", {"bfs": 0.6})
     evaluated(run, n32_clrs30=0.7, n64_clrs30=0.5, n32_grid=0.8)
     panels = {panel.title: panel.lines[0].points for panel in size_curves(make_settings(read(run).runs))}
@@ -296,7 +294,7 @@ def test_scores_by_size_are_those_of_the_evaluation_or_else_of_the_result(tmp_pa
     assert ["run", "bfs", "16", "60.00", "–", "–", "–"] in rows
 
 
-def test_evaluations_of_several_runs_vary_over_the_runs(tmp_path):
+def test_deviation_of_several_evaluated_runs_is_over_the_runs(tmp_path):
     runs = [make_run(tmp_path / f"s{k}", {"bfs": 0.6}, seed=k) for k in range(2)]
     for folder, value in zip(runs, (0.5, 0.7), strict=True):
         evaluated(folder, n32_clrs30=value)
@@ -304,7 +302,7 @@ def test_evaluations_of_several_runs_vary_over_the_runs(tmp_path):
     assert rows[1][2:] == ["32", "60.00 ± 14.14", "60.00 ± 14.14", "–", "2 runs"]
 
 
-def test_the_differences_of_configs(tmp_path):
+def test_config_table_lists_differing_keys_except_seeds(tmp_path):
     one = make_run(tmp_path / "one", {"bfs": 0.6}, seed=0)
     other = make_run(
         tmp_path / "two",
@@ -342,7 +340,7 @@ def make_sweep(folder):
     return folder
 
 
-def test_a_sweep_is_its_trials_and_says_which_have_not_begun(tmp_path):
+def test_sweep_is_read_as_its_trials_and_notes_those_not_started(tmp_path):
     sweep = make_sweep(tmp_path / "sweep")
     records = read(sweep, sweep / "trials" / "processor=mpnn,seed=0")
     assert [record.name for record in records.runs] == [
@@ -354,27 +352,27 @@ def test_a_sweep_is_its_trials_and_says_which_have_not_begun(tmp_path):
     assert "Not started: processor=gat,seed=1." in report_notes(records, make_settings(records.runs))
 
 
-def test_a_sweep_of_which_nothing_has_begun(tmp_path):
+def test_sweep_without_started_trials_raises_value_error(tmp_path):
     sweep = make_sweep(tmp_path / "sweep")
     shutil.rmtree(sweep / "trials")
     with pytest.raises(ValueError, match=r"no trial has started yet: .*processor=gat,seed=1"):
         make_report(read(sweep))
 
 
-def test_names_are_as_short_as_they_can_be(tmp_path):
+def test_run_names_omit_common_parents(tmp_path):
     runs = [make_run(tmp_path / path, {"bfs": 0.5}) for path in ("x/a/run", "x/b/run")]
     assert [record.name for record in read(*runs).runs] == ["a/run", "b/run"]
     assert [record.name for record in read(runs[0]).runs] == ["run"]
 
 
-def test_a_line_that_was_being_written_does_not_count(tmp_path):
+def test_incomplete_last_metrics_line_is_ignored(tmp_path):
     run = make_run(tmp_path / "run")
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 30, "lo')
     assert [line["step"] for line in read(run).runs[0].metrics] == [10, 20]
 
 
-def test_a_damaged_config_is_taken_from_its_copy(tmp_path):
+def test_damaged_config_is_replaced_by_its_copy(tmp_path):
     run = make_run(tmp_path / "run", {"bfs": 0.5})
     (run / "config.json").write_text("{")
     records = read(run)
@@ -397,14 +395,14 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("file", DAMAGE)
-def test_damaged_files_are_named(tmp_path, file):
+def test_error_names_the_damaged_file(tmp_path, file):
     run = make_run(tmp_path / "run", {"bfs": 0.5})
     DAMAGE[file](run)
     with pytest.raises(ValueError, match=re.escape(str(run / file.strip()))):
         read(run)
 
 
-def test_a_result_that_was_changed_by_hand_is_damaged(tmp_path):
+def test_manually_edited_result_is_rejected(tmp_path):
     run = make_run(tmp_path / "run", {"bfs": 0.5})
     text = (run / "result.json").read_text()
     (run / "result.json").write_text(text.replace("0.5", "0.9"))
@@ -412,7 +410,7 @@ def test_a_result_that_was_changed_by_hand_is_damaged(tmp_path):
         read(run)
 
 
-def test_all_that_is_wrong_is_said_at_once(tmp_path):
+def test_all_problems_are_reported_at_once(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     damaged = make_run(tmp_path / "damaged", {"bfs": 0.5})
@@ -428,7 +426,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
 
 
 @pytest.mark.usefixtures("without_image_files")
-def test_a_run_of_another_version_is_a_setting_of_its_own_and_noted(tmp_path):
+def test_run_of_another_version_is_a_separate_setting_and_noted(tmp_path):
     new = make_run(tmp_path / "new", {"bfs": 0.5}, seed=0)
     old = make_run(tmp_path / "old", {"bfs": 0.7}, seed=1, versions={"nar": "0.0.9", "git": "fedcba987"})
     config = json.loads((old / "config.json").read_text())
@@ -451,7 +449,7 @@ def test_a_run_of_another_version_is_a_setting_of_its_own_and_noted(tmp_path):
 
 
 class Page(html.parser.HTMLParser):
-    """What a page consists of; complains of tags that are not closed in order."""
+    """Parser that collects tags, ids, links and labels, and asserts that tags are properly nested."""
 
     VOID = ("meta", "path", "use", "br", "rect")
 
@@ -463,11 +461,13 @@ class Page(html.parser.HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
+        values = dict(attributes)
         self.tags.append(tag)
-        self.ids += [found["id"]] if "id" in found else []
-        self.links += [found[key] for key in ("href", "src", "xlink:href", "srcset", "data") if key in found]
-        self.labels += [found.get("aria-label", "")] if found.get("role") == "img" else []
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [
+            values[key] for key in ("href", "src", "xlink:href", "srcset", "data") if key in values
+        ]
+        self.labels += [values.get("aria-label", "")] if values.get("role") == "img" else []
         if tag not in ("meta",):
             self.open.append(tag)
 
@@ -490,7 +490,7 @@ def report(tmp_path_factory):
     return records, make_report(records)
 
 
-def test_the_page_is_whole_and_needs_nothing_else(report):
+def test_page_is_well_formed_and_self_contained(report):
     text = report[1]["report.html"].decode()
     page = Page(text)
     assert len(set(page.ids)) == len(page.ids)
@@ -501,7 +501,7 @@ def test_the_page_is_whole_and_needs_nothing_else(report):
     assert page.tags.count("figure") == len(page.labels) >= 4 and all(page.labels)
 
 
-def test_drawings_follow_the_colors_of_the_page(report):
+def test_inline_plots_use_the_color_variables_of_the_page(report):
     text = report[1]["report.html"].decode()
     drawn = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
     assert not re.search(r"#[0-9a-f]{6}\b", drawn)
@@ -514,11 +514,11 @@ def series_name(number):
     return next(name for name, value in light().items() if value == series(number))
 
 
-def test_colors_of_series_are_eight_different_ones():
+def test_series_has_eight_distinct_colors():
     assert len({series(number) for number in range(8)}) == 8 and series(8) == series(0)
 
 
-def test_plots_are_pictures_and_the_same_files_give_the_same_report(report):
+def test_report_has_png_and_svg_plots_and_is_deterministic(report):
     records, files = report
     names = {
         f"{name}.{form}"
@@ -531,7 +531,7 @@ def test_plots_are_pictures_and_the_same_files_give_the_same_report(report):
     assert make_report(records) == files
 
 
-def test_latex_has_as_many_cells_in_each_row_and_nothing_unescaped():
+def test_latex_rows_have_equal_length_and_text_is_escaped():
     notes = ['100 % of {all}: Veličković † ~ ^ \\ < > | " é']
     table = Table("odd", "A_b & c # $ 50 %", ["", "x_y", "z"], [["p&q", "1.00 ± 0.50†", "–"]], notes)
     text = as_latex(table)
@@ -567,12 +567,12 @@ def test_latex_compiles(report, tmp_path):
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
 
 
-def test_markdown_has_a_line_for_each_row():
+def test_markdown_table_format():
     text = as_markdown(Table("t", "Caption.", ["", "a|b"], [["x", "1"], ["y", "2"]], ["Note."]))
     assert text == "Caption.\n\n|  | a\\|b |\n| --- | --- |\n| x | 1 |\n| y | 2 |\n\nNote.\n"
 
 
-def test_the_command_writes_all_files_and_prints_the_table(tmp_path):
+def test_report_command_writes_all_files_and_prints_the_table(tmp_path):
     runs = [make_run(tmp_path / "runs" / f"s{k}", {"bfs": 0.5}, seed=k) for k in range(2)]
     code, output, errors = run("report", *runs, f"--output={tmp_path / 'deep' / 'mine.html'}")
     assert code == 0, errors
@@ -582,7 +582,7 @@ def test_the_command_writes_all_files_and_prints_the_table(tmp_path):
     assert not [name for name in names if name.startswith(".")]
 
 
-def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path):
+def test_report_command_with_errors_writes_nothing(tmp_path):
     good = make_run(tmp_path / "good", {"bfs": 0.5})
     code, _, errors = run("report", good, tmp_path / "missing", f"--output={tmp_path / 'report'}")
     assert code == 1 and errors.strip() == f"error: {tmp_path / 'missing'} does not exist"
@@ -594,13 +594,13 @@ def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path):
     assert code == 1 and "name at least one directory" in errors
 
 
-def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
+def test_missing_matplotlib_error_names_the_extra(tmp_path, monkeypatch):
     records = read(make_run(tmp_path / "run", {"bfs": 0.5}))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ValueError, match=re.escape("pip install 'nar-jax[plots]'")):
         make_report(records)
 
 
-def test_reports_need_no_jax():
+def test_reports_do_not_import_jax():
     check = "import sys, nar.reports, nar.reports.run_report; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Traces as people see them: text for the terminal, pages for a browser."""
+"""The trace viewer: text for the terminal, HTML pages for a browser."""
 
 import json
 import pathlib
@@ -27,7 +27,7 @@ NAMES = list(nar.ALGORITHMS)
 
 
 def sample(name, size=8, index=0):
-    """A trace of this size, or of the smallest that the algorithm has."""
+    """A trace of this size, or of the smallest size that the algorithm supports."""
     size = max(size, nar.ALGORITHMS[name].problem.min_size)
     return nar.sample_traces(name, size, 1, 1, first=index).trace(0)
 
@@ -37,12 +37,12 @@ def every_kind_trace(seed=0, num_nodes=5):
 
 
 def changed_places(probe, hints, step):
-    """Places of a reading that are not what they were at the step before, from the raw values."""
+    """Indices of the readable entries that differ from the previous step, computed from the raw values."""
     now, before = hints[probe.name][step], hints[probe.name][step - 1]
     differs = now != before
     if differs.ndim > rank(probe):
         differs = np.any(read(probe, now)[..., None] != read(probe, before)[..., None], axis=-1)
-    return {tuple(place) for place in np.argwhere(differs).tolist()}
+    return {tuple(index) for index in np.argwhere(differs).tolist()}
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -50,16 +50,16 @@ def changed_places(probe, hints, step):
 
 
 @pytest.mark.parametrize("table", [GLYPHS, FORMS], ids=["GLYPHS", "FORMS"])
-def test_every_location_and_kind_is_drawn(table):
+def test_drawing_tables_cover_every_location_and_kind(table):
     assert set(table) == set(every_kind.PROBE_TYPES)
 
 
-def test_every_kind_is_read():
+def test_readers_cover_every_kind():
     assert set(READERS) == set(Kind)
 
 
 def expand(probe, reading, shape):
-    """The values of a trace from a reading: MASKED stands in the last class, as `nar.traces` records it."""
+    """Inverts `read`; MASKED is in the last class, as `nar.traces` records it."""
     if READERS[probe.kind] is READERS[Kind.SCALAR]:
         return reading
     num_classes = shape[-1]
@@ -68,7 +68,7 @@ def expand(probe, reading, shape):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_readings_tell_all_of_a_trace(name):
+def test_readable_values_lose_no_information(name):
     spec, trace = nar.ALGORITHMS[name].spec, sample(name)
     for probe in spec.values():
         value = {**trace.inputs, **trace.hints, **trace.outputs}[probe.name]
@@ -89,7 +89,7 @@ def test_masked_vectors_read_as_none():
     ("value", "text"),
     [(0, "0"), (-0.0, "0"), (7, "7"), (0.125, "0.125"), (41.26, "41.3"), (1250, "1250"), (-1 / 3, "-0.333")],
 )
-def test_numbers_are_short(value, text):
+def test_format_number_has_about_three_digits(value, text):
     assert format_number(value) == text
 
 
@@ -104,29 +104,29 @@ def step_blocks(text):
 
 
 def marked(lines, spec):
-    """{probe name: places marked as changed} in the lines of a step, and the names that are marked."""
-    places = {probe.name: set() for probe in spec.hints}
+    """{probe name: indices marked as changed} in the lines of a step, and the names that are marked."""
+    indices = {probe.name: set() for probe in spec.hints}
     names, current = set(), None
     for line in lines:
         for name in re.findall(r"(\w+) = \S+\*", line):
-            places[name].add(())
+            indices[name].add(())
         for i, j in re.findall(r"\((\d+),(\d+)\) \S+ → \S+\*", line):
-            places[current].add((int(i), int(j)))
+            indices[current].add((int(i), int(j)))
         first, *cells = line.removeprefix("*").split()
-        if first in places and cells[:1] != ["="]:
+        if first in indices and cells[:1] != ["="]:
             current = first
-            places[first] |= {(i,) for i, cell in enumerate(cells) if "*" in cell}
+            indices[first] |= {(i,) for i, cell in enumerate(cells) if "*" in cell}
             names |= {first} if line.startswith("*") else set()
-    return places, names
+    return indices, names
 
 
 @given(st.sampled_from(NAMES), st.integers(2, 9), st.integers(0, 50))
-def test_text_marks_exactly_what_changed(name, size, index):
+def test_text_marks_exactly_the_changed_entries(name, size, index):
     check_marks(nar.ALGORITHMS[name].spec, sample(name, size, index))
 
 
 @given(st.integers(0, 1000), st.integers(1, 4))
-def test_text_marks_exactly_what_changed_in_every_kind(seed, num_nodes):
+def test_text_marks_exactly_the_changed_entries_of_every_kind(seed, num_nodes):
     check_marks(every_kind.SPEC, every_kind_trace(seed, num_nodes))
 
 
@@ -135,13 +135,13 @@ def check_marks(spec, trace):
     assert len(blocks) == trace.length
     for step, lines in enumerate(blocks):
         expected = {p.name: changed_places(p, trace.hints, step) if step else set() for p in spec.hints}
-        places, names = marked(lines, spec)
-        assert places == expected
-        assert names == {name for name, found in expected.items() if found and rank(spec[name])}
+        indices, names = marked(lines, spec)
+        assert indices == expected
+        assert names == {name for name, changed in expected.items() if changed and rank(spec[name])}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_text_tells_the_values(name):
+def test_text_shows_the_values(name):
     spec, trace = nar.ALGORITHMS[name].spec, sample(name)
     block = step_blocks(trace_text(spec, trace, WIDE))[-1]
     rows = {line.lstrip("* ").split()[0]: line.lstrip("* ").split()[1:] for line in block if line.strip()}
@@ -162,14 +162,14 @@ def expected_cell(probe, value, node):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [2, 16])
-def test_text_fits_the_terminal(name, size):
+def test_text_fits_the_width(name, size):
     trace = sample(name, size)
     for width in (40, 150):
         text = trace_text(nar.ALGORITHMS[name].spec, trace, Layout(width))
         assert max(map(len, text.splitlines())) <= width
 
 
-def test_columns_that_changed_are_not_cut():
+def test_changed_columns_are_not_left_out():
     spec, trace = nar.ALGORITHMS["insertion_sort"].spec, sample("insertion_sort", 64)
     for step, lines in enumerate(step_blocks(trace_text(spec, trace, Layout(60)))):
         expected = changed_places(spec["pred_h"], trace.hints, step) if step else set()
@@ -178,7 +178,7 @@ def test_columns_that_changed_are_not_cut():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_color_stands_for_stars(name):
+def test_color_replaces_marks(name):
     spec, trace = nar.ALGORITHMS[name].spec, sample(name)
     colored = trace_text(spec, trace, Layout(100_000, color=True))
     assert "*" not in colored
@@ -193,14 +193,14 @@ def test_color_stands_for_stars(name):
 
 
 def payload_of(page):
-    found = re.findall(r'<script type="application/json" id="payload">(.*?)</script>', page, re.DOTALL)
-    assert len(found) == 1
-    return json.loads(found[0])
+    payloads = re.findall(r'<script type="application/json" id="payload">(.*?)</script>', page, re.DOTALL)
+    assert len(payloads) == 1
+    return json.loads(payloads[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [2, 8])
-def test_page_holds_the_trace(name, size):
+def test_page_contains_the_trace(name, size):
     algorithm, trace = nar.ALGORITHMS[name], sample(name, size)
     payload = payload_of(trace_page(algorithm, [Run(name, trace)], "a subtitle"))
     (run,) = payload["runs"]
@@ -212,20 +212,20 @@ def test_page_holds_the_trace(name, size):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_page_needs_nothing_else(name):
+def test_page_is_self_contained(name):
     page = trace_page(nar.ALGORITHMS[name], [Run(name, sample(name))])
     assert not re.search(r"https?:|\bsrc=|\bhref=|@import|url\(|{{", page)
     assert page.count("<script") == page.count("</script>") == 2
 
 
-def test_no_text_ends_the_script():
+def test_labels_cannot_end_the_script():
     trace = every_kind_trace()
     page = trace_page(nar.ALGORITHMS["bfs"], [Run("</script><b>", trace)], "<!--", spec=every_kind.SPEC)
     assert page.count("</script>") == 2
     assert payload_of(page)["runs"][0]["label"] == "</script><b>"
 
 
-def test_numbers_that_are_not_finite_become_text():
+def test_non_finite_numbers_become_strings():
     trace = sample("bellman_ford", 4)
     d = np.array(trace.hints["d"])
     d[0, :3] = np.nan, np.inf, -np.inf
@@ -246,11 +246,11 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_where_nodes_stand(name):
+def test_node_layout_follows_from_the_inputs(name):
     assert draw_plan(name, nar.ALGORITHMS[name].spec, sample(name))["shape"] == SHAPES[name]
 
 
-def test_lines_are_the_edges():
+def test_lines_are_the_edges_with_weights_and_direction():
     A = np.array([[1.0, 0.5, 0], [0.5, 0, 0.25], [0, 0.25, 0]])
     trace = nar.run_algorithm("bellman_ford", A, 0)
     plan = draw_plan("bellman_ford", nar.ALGORITHMS["bellman_ford"].spec, trace)
@@ -262,7 +262,7 @@ def test_lines_are_the_edges():
     assert (plan["lines"], plan["directed"]) == ([[0, 1, 0.5], [1, 0, 0.5], [1, 2, 0.25]], True)
 
 
-def test_a_hint_has_the_color_of_its_output():
+def test_hint_shares_the_color_of_its_output():
     numbers = colors(nar.ALGORITHMS["bfs"].spec)
     assert numbers["pi"] == numbers["pi_h"]
     assert len(set(numbers.values())) == len(numbers) - 1
@@ -272,7 +272,7 @@ def test_a_hint_has_the_color_of_its_output():
 # Files and the command line
 
 
-def test_failed_write_leaves_the_old_page(tmp_path, monkeypatch):
+def test_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
     path = tmp_path / "trace.html"
     write_page(path, "old")
     assert path.read_text() == "old"
@@ -286,7 +286,7 @@ def test_failed_write_leaves_the_old_page(tmp_path, monkeypatch):
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("trace.html", "old")]
 
 
-def test_show_prints_a_run():
+def test_show_prints_a_trace():
     code, output, errors = run("show", "--algorithm=bfs", "--size=6", "--seed=3", "--index=2", "--p=0.3")
     assert (code, errors) == (0, "")
     trace = nar.sample_traces("bfs", 6, 1, 3, first=2, p=0.3).trace(0)
@@ -322,7 +322,7 @@ def test_show_writes_a_page(tmp_path):
         (["--algorithm=bfs", "--output=tests"], "cannot write tests: Is a directory"),
     ],
 )
-def test_wrong_requests_end_in_a_line(arguments, message):
+def test_invalid_flags_end_in_a_one_line_error(arguments, message):
     code, output, errors = run("show", *arguments)
     assert code != 0
     assert message in errors + output
@@ -330,18 +330,18 @@ def test_wrong_requests_end_in_a_line(arguments, message):
     assert not list(ROOT.glob(".tests.*"))
 
 
-def test_show_needs_no_jax():
+def test_show_does_not_import_jax():
     check = "import sys, experiments.show; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
 
 
-def test_a_reader_may_stop_early():
+def test_show_tolerates_a_closed_pipe():
     command = f"{sys.executable} -m experiments.show --algorithm=heapsort --size=32 | head -n 1"
     done = subprocess.run(command, cwd=ROOT, shell=True, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("heapsort · size 32 · seed 1 · trace 0\n", "")
 
 
-def test_every_option_is_a_flag():
+def test_every_problem_option_is_a_flag():
     _, output, _ = run("show", "--help")
     for option in GRAPH_AND_SOURCE.options:
         assert f"--{option}: Problem option of" in output

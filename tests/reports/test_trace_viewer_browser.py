@@ -1,4 +1,4 @@
-"""Pages of traces in a real browser: skipped where none is installed."""
+"""Trace pages in a real browser; skipped if none is installed."""
 
 import html
 import json
@@ -40,19 +40,19 @@ addEventListener("error", (event) => { document.body.dataset.error = event.messa
 </script>
 """
 PRESS = """
-const told = [];
+const output = [];
 const press = (key, target = document.body) =>
   target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-const tell = (value) => told.push(value);
+const emit = (value) => output.push(value);
 const shown = () => document.body.dataset.step;
 """
 
 
 def browse(folder, page, fragment="", script=""):
-    """The document after the page was opened at a fragment and the script ran; what the script told."""
+    """Opens a page at a fragment and runs a script; returns the document and the values that it emitted."""
     path = folder / "page.html"
-    told = f"<script>{PRESS}{script}\ndocument.body.dataset.told = JSON.stringify(told);</script></body>"
-    path.write_text(page.replace("<header>", REPORT + "<header>").replace("</body>", told), encoding="utf-8")
+    tail = f"<script>{PRESS}{script}\ndocument.body.dataset.output = JSON.stringify(output);</script></body>"
+    path.write_text(page.replace("<header>", REPORT + "<header>").replace("</body>", tail), encoding="utf-8")
     command = [
         BROWSER,
         *FLAGS,
@@ -63,7 +63,7 @@ def browse(folder, page, fragment="", script=""):
     done = subprocess.run(command, capture_output=True, timeout=400, check=True)
     document = done.stdout.decode()
     assert "data-error" not in document, re.findall(r'data-error="[^"]*"', document)
-    return document, json.loads(html.unescape(re.findall(r'data-told="([^"]*)"', document)[0]))
+    return document, json.loads(html.unescape(re.findall(r'data-output="([^"]*)"', document)[0]))
 
 
 def page_of(name, size=6):
@@ -76,9 +76,9 @@ def shown_step(document):
 
 
 def shown_changes(document):
-    """{probe name: how many entries are said to have changed}."""
-    found = re.findall(r'class="change" data-probe="(\w+)" data-count="(\d+)"', document)
-    return {name: int(count) for name, count in found}
+    """{probe name: number of entries listed as changed}."""
+    pairs = re.findall(r'class="change" data-probe="(\w+)" data-count="(\d+)"', document)
+    return {name: int(count) for name, count in pairs}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def shown_changes(document):
         for name in nar.ALGORITHMS
     ],
 )
-def test_a_step_shows_what_changed_in_it(name, tmp_path):
+def test_step_lists_its_changes(name, tmp_path):
     trace, page = page_of(name)
     step = trace.length - 1
     document, _ = browse(tmp_path, page, f"#step={step}")
@@ -101,7 +101,7 @@ def test_a_step_shows_what_changed_in_it(name, tmp_path):
     assert shown_changes(document) == {key: count for key, count in counts.items() if count}
 
 
-def test_changed_arrows_and_fills_of_a_graph(tmp_path):
+def test_changed_arrows_and_fills_are_marked(tmp_path):
     trace, page = page_of("bfs", 8)
     document, _ = browse(tmp_path, page, "#step=2")
     arrows = re.findall(r'class="arrow[^"]*changed" data-probe="pi_h" data-node="(\d+)"', document)
@@ -111,51 +111,51 @@ def test_changed_arrows_and_fills_of_a_graph(tmp_path):
     assert len(filled) == trace.hints["reach_h"][2].sum()
 
 
-def test_keys_and_buttons_step(tmp_path):
+def test_keys_and_buttons_navigate_steps(tmp_path):
     trace, page = page_of("insertion_sort")
     script = """
     for (const key of ["ArrowLeft", "ArrowRight", "ArrowRight", "End", "ArrowRight", "ArrowLeft", "Home"]) {
-      press(key); tell(shown());
+      press(key); emit(shown());
     }
     for (const id of ["last", "back", "first", "next"]) {
-      document.getElementById(id).click(); tell(shown());
+      document.getElementById(id).click(); emit(shown());
     }
-    press("ArrowRight", document.getElementById("slider")); tell(shown()); tell(location.hash);
+    press("ArrowRight", document.getElementById("slider")); emit(shown()); emit(location.hash);
     """
     last = str(trace.length - 1)
-    _, told = browse(tmp_path, page, "", script)
-    assert told[:7] == ["0", "1", "2", "result", "result", last, "0"]
-    assert told[7:] == ["result", last, "0", "1", "2", "#step=2"]
+    _, output = browse(tmp_path, page, "", script)
+    assert output[:7] == ["0", "1", "2", "result", "result", last, "0"]
+    assert output[7:] == ["result", last, "0", "1", "2", "#step=2"]
 
 
-def test_space_plays_to_the_result(tmp_path):
+def test_space_key_plays_to_the_result(tmp_path):
     _, page = page_of("insertion_sort")
-    document, told = browse(
-        tmp_path, page, "", 'press(" "); tell(document.getElementById("play").ariaLabel);'
+    document, output = browse(
+        tmp_path, page, "", 'press(" "); emit(document.getElementById("play").ariaLabel);'
     )
-    assert told == ["pause"]
+    assert output == ["pause"]
     assert shown_step(document) == "result"
     assert 'aria-label="play"' in document
 
 
-def test_a_click_in_the_legend_hides_a_probe(tmp_path):
+def test_clicking_the_legend_toggles_a_probe(tmp_path):
     _, page = page_of("bfs")
     script = """
     const toggle = () => document.querySelector('.toggle[data-probe="pi_h"]');
     const count = () => document.querySelectorAll('#runs .arrow').length;
-    for (let k = 0; k < 2; k++) { toggle().click(); tell([toggle().ariaPressed, count()]); }
+    for (let k = 0; k < 2; k++) { toggle().click(); emit([toggle().ariaPressed, count()]); }
     """
-    _, told = browse(tmp_path, page, "#step=1", script)
-    assert told == [["false", 0], ["true", 6]]
+    _, output = browse(tmp_path, page, "#step=1", script)
+    assert output == [["false", 0], ["true", 6]]
 
 
 @pytest.mark.parametrize("fragment", ["#step=x", "#step=-1", "#nothing", "#step=1e3"])
-def test_other_addresses_open_at_the_first_step(tmp_path, fragment):
+def test_invalid_fragments_open_at_the_first_step(tmp_path, fragment):
     document, _ = browse(tmp_path, page_of("minimum")[1], fragment)
     assert shown_step(document) == "0"
 
 
-def test_all_kinds_are_drawn_and_what_differs_is_marked(tmp_path):
+def test_all_kinds_are_drawn_with_differences_marked(tmp_path):
     spec = every_kind.SPEC
     runs = [
         Run(label, every_kind.random_batch(seed, num_nodes=5, num_steps=steps, masked=0.2).trace(0))
@@ -166,18 +166,18 @@ def test_all_kinds_are_drawn_and_what_differs_is_marked(tmp_path):
     for (let step = 0; step <= numSteps; step++) {
       show(step);
       const runs = [...document.querySelectorAll(".run")];
-      tell(runs.map((run) => run.querySelectorAll(".wrong").length > 0));
+      emit(runs.map((run) => run.querySelectorAll(".wrong").length > 0));
       const toggles = () => document.querySelectorAll(".toggle");
       toggles().forEach((each, k) => toggles()[k].click());
       show(step);
     }
     """
-    document, told = browse(tmp_path, page, "", script)
-    assert told == [[False, True, False]] * 5
+    document, output = browse(tmp_path, page, "", script)
+    assert output == [[False, True, False]] * 5
     assert "NaN" not in document and "undefined" not in document.split("<script>")[0]
 
 
-def test_a_graph_of_64_nodes(tmp_path):
+def test_graph_of_64_nodes_is_drawn_completely(tmp_path):
     _, page = page_of("bellman_ford", 64)
     document, _ = browse(tmp_path, page, "#step=result")
     assert document.count('class="node"') == 64
