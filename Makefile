@@ -1,11 +1,11 @@
-# Everything is installed into .venv, made on first use with $(PYTHON). `make` lists the targets.
+# Everything is installed into .venv, created on first use with $(PYTHON). `make` lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests run in two processes, the tests of a file in one of them. ROOM=processors runs those of one folder of tests/.
+# Tests run in two processes; those of one file share a process. ROOM=processors runs the tests in tests/processors.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(ROOM),tests/$(ROOM))
-# An interpreter of another environment must not leak into .venv.
+# Keep variables of another Python environment out of .venv.
 unexport PYTHONHOME PYTHONPATH
 
 .PHONY: help train test test-fast test-all test-rest check check-room docs clean
@@ -17,7 +17,7 @@ help: ## list the targets
 train: $(VENV)/installed-plots ## train the default config (bfs, 2 minutes on two cores), print its scores
 	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
 
-test: check-room $(VENV)/installed-test ## check style and types, run tests of every room; ROOM=processors: of one room
+test: check-room $(VENV)/installed-test ## check style and types, run the tests; ROOM=processors: only those in tests/processors
 	$(if $(ROOM),,@$(MAKE) --no-print-directory -j 2 check test-fast)
 	$(if $(ROOM),$(PYTEST) -m "not slow")
 
@@ -25,7 +25,7 @@ test-fast: $(VENV)/installed-test
 	$(PYTEST) -m "not slow"
 
 test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out
-	NAR_TEST_EXAMPLES=200 $(PYTEST) -m "slow or examples" $(if $(ROOM),|| test $$? = 5) # 5: the room has no such test
+	NAR_TEST_EXAMPLES=200 $(PYTEST) -m "slow or examples" $(if $(ROOM),|| test $$? = 5) # 5: no test is selected
 
 test-all: ## run every test
 	$(MAKE) test
@@ -39,19 +39,19 @@ check: $(VENV)/installed-test ## check the style (ruff) and the types (pyright)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pyright --pythonpath $(BIN)/python
 
-docs: $(VENV)/installed-docs ## build the reference of all modules, site/index.html
+docs: $(VENV)/installed-docs ## build the API reference, site/index.html
 	$(BIN)/python docs/reference.py site
 	@echo "open site/index.html"
 
-clean: ## remove the environment and the caches, not the runs
+clean: ## remove the environment and caches, but not the runs
 	rm -rf $(VENV) site .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find nar tests configs experiments -name __pycache__ -prune -exec rm -rf {} +
 
-# A stamp is as new as the last installation: it is repeated only when what is to be installed has changed.
+# Stamp files mark the last installation; it is repeated only when the requirements have changed.
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("nar needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12")'
-	@echo "making $(VENV) with $(PYTHON)"
+	@echo "creating $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/installed-plots: pyproject.toml | $(VENV)/bin/python
@@ -65,7 +65,7 @@ $(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml tests/requirements-oracle.txt | $(VENV)/bin/python
-	@echo "installing nar, what its tests and checks need, and dm-clrs into $(VENV) (about 1 GB; this takes some minutes)"
+	@echo "installing nar, the requirements of its tests and checks, and dm-clrs into $(VENV) (about 1 GB; this takes some minutes)"
 	@$(BIN)/python -m pip install -q -e ".[test,check]"
 	@$(BIN)/python -m pip install -q --no-deps -r tests/requirements-oracle.txt
 	@touch $@
