@@ -307,7 +307,7 @@ def test_layer_norm(layer_norm):
 
 
 def test_compositions_pass_options_to_the_innermost_processor():
-    for name in [name for name in LAYOUTS if LAYOUTS[name].num_messages]:
+    for name in [name for name in LAYOUTS if LAYOUTS[name].num_message_layers]:
         factory = PROCESSORS[name]
         options = {"message_layers": 1, "aggregation": "sum", "layer_norm": False}
         if "triplet" in name:
