@@ -1,4 +1,4 @@
-"""Optimizers, schedules, the moving average and early stopping: against plain optax, and resumed."""
+"""Optimizers, schedules, moving average and early stopping: parity with optax, and resumption."""
 
 import dataclasses
 import functools
@@ -51,7 +51,7 @@ def gradients_at(step, params=PARAMS):
 
 
 def trained(optimizer, num_steps=5):
-    """Parameters after some steps on gradients that do not depend on them."""
+    """Parameters after some steps with fixed gradients."""
 
     @jax.jit
     def train(params, gradients):
@@ -65,13 +65,13 @@ def trained(optimizer, num_steps=5):
     return jax.device_get(train(PARAMS, jax.tree.map(lambda *leaves: np.stack(leaves), *gradients)))
 
 
-def assert_close(found, expected):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-7), found, expected)
+def assert_close(actual, expected):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-7), actual, expected)
 
 
-def differs(found, expected):
+def differs(actual, expected):
     return any(
-        not np.allclose(a, b) for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True)
+        not np.allclose(a, b) for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
     )
 
 
@@ -79,14 +79,14 @@ def differs(found, expected):
 # Optimizers
 
 
-def test_default_is_the_recipe_and_its_state_has_not_changed():
+def test_default_optimizer_is_adam_with_clipping():
     ours, plain = make_optimizer(1e-2, 1.0), optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-2))
     assert jax.tree.structure(ours.init(PARAMS)) == jax.tree.structure(plain.init(PARAMS))
     assert digest(trained(ours)) == digest(trained(plain))
 
 
-def test_all_optimizers_of_optax_are_known():
-    """Everything in the list of its documentation that takes a learning rate and one gradient a step."""
+def test_all_optax_optimizers_are_registered():
+    """All optimizers in optax's documentation that take a learning rate and one gradient per step."""
     documented = """
         adabelief adadelta adafactor adagrad adam adamax adamaxw adamw adan amsgrad fromage lamb lars lion
         noisy_sgd novograd optimistic_adam_v2 optimistic_gradient_descent radam rmsprop rprop sgd sign_sgd
@@ -95,16 +95,16 @@ def test_all_optimizers_of_optax_are_known():
     assert set(documented.split()) <= set(OPTIMIZERS)
 
 
-USUAL = ("adam", "adamw", "lamb", "lion", "noisy_sgd", "sgd")
+COMMON = ("adam", "adamw", "lamb", "lion", "noisy_sgd", "sgd")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in USUAL else [pytest.mark.slow]) for name in OPTIMIZERS]
+    "name", [pytest.param(name, marks=[] if name in COMMON else [pytest.mark.slow]) for name in OPTIMIZERS]
 )
-def test_every_optimizer_goes_down_and_moves_all_parameters(name):
-    needed = {"noisy_sgd": {"key": 0}, "adadelta": {"eps": 1e-2}}
+def test_every_optimizer_decreases_the_loss_and_updates_all_parameters(name):
+    options = {"noisy_sgd": {"key": 0}, "adadelta": {"eps": 1e-2}}
     rate = {"adadelta": 1.0, "rprop": 0.01}.get(name, 0.02)
-    optimizer = make_optimizer(rate, 1.0, name=name, options=needed.get(name, {}))
+    optimizer = make_optimizer(rate, 1.0, name=name, options=options.get(name, {}))
 
     def norm(params):
         return optax.tree.norm(params, squared=True)
@@ -118,8 +118,8 @@ def test_every_optimizer_goes_down_and_moves_all_parameters(name):
         params, _ = jax.lax.scan(step, (params, optimizer.init(params)), length=20)[0]
         return params, norm(params)
 
-    params, reached = train(jax.tree.map(jnp.asarray, PARAMS))
-    assert reached < sum(np.sum(leaf**2) for leaf in jax.tree.leaves(PARAMS))
+    params, loss = train(jax.tree.map(jnp.asarray, PARAMS))
+    assert loss < sum(np.sum(leaf**2) for leaf in jax.tree.leaves(PARAMS))
     for before, after in zip(jax.tree.leaves(PARAMS), jax.tree.leaves(params), strict=True):
         assert not np.array_equal(before, after)
 
@@ -136,7 +136,7 @@ def test_options_reach_the_optimizer():
 
 
 @pytest.mark.parametrize("rate", [0.1, optax.cosine_decay_schedule(0.1, 4)])
-def test_weight_decay_of_adam_is_adamw(rate):
+def test_adam_with_weight_decay_equals_adamw(rate):
     ours = trained(make_optimizer(rate, weight_decay=0.3))
     assert_close(ours, trained(optax.adamw(rate, weight_decay=0.3)))
     assert differs(ours, trained(optax.adam(rate)))
@@ -147,17 +147,17 @@ def test_weight_decay_of_adam_is_adamw(rate):
     )
 
 
-def test_factors_are_learning_rates_of_their_own():
-    labels = {"processor/a": {"w": "slow", "b": "fast"}, "bfs/b": {"w": "usual"}}
+def test_multipliers_equal_separate_learning_rates():
+    labels = {"processor/a": {"w": "slow", "b": "fast"}, "bfs/b": {"w": "default"}}
     for name, factory in (("adam", optax.adam), ("sgd", optax.sgd)):
-        rates = {"usual": 0.1, "slow": 0.05, "fast": 0.1}
+        rates = {"default": 0.1, "slow": 0.05, "fast": 0.1}
         plain = optax.partition({label: factory(rate) for label, rate in rates.items()}, labels)
-        factors = (("^processor/", 0.5), ("/b$", 2.0))
-        ours = make_optimizer(0.1, 1.0, name=name, learning_rate_multipliers=factors)
+        multipliers = (("^processor/", 0.5), ("/b$", 2.0))
+        ours = make_optimizer(0.1, 1.0, name=name, learning_rate_multipliers=multipliers)
         assert_close(trained(ours), trained(optax.chain(optax.clip_by_global_norm(1.0), plain)))
 
 
-def test_frozen_parameters_count_neither_in_the_clip_nor_in_the_decay():
+def test_frozen_parameters_are_excluded_from_clipping_and_decay():
     ours = trained(make_optimizer(0.1, 1.0, ("^bfs/",), name="sgd", weight_decay=0.3))
     assert np.array_equal(ours["bfs/b"]["w"], PARAMS["bfs/b"]["w"])
     params = {"processor/a": PARAMS["processor/a"]}
@@ -193,7 +193,7 @@ def test_frozen_parameters_count_neither_in_the_clip_nor_in_the_decay():
         ),
     ],
 )
-def test_bad_optimizers(arguments, message):
+def test_invalid_optimizers_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_optimizer(1e-3, **arguments)
 
@@ -241,29 +241,29 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_every_schedule_has_its_formula(name):
+def test_schedules_equal_their_formulas(name):
     options, formula = CASES[name]
     schedule = make_schedule(name, 0.5, STEPS, options)
-    found = [schedule] * STEPS
+    rates = [schedule] * STEPS
     if callable(schedule):
-        found = jax.device_get(jax.jit(jax.vmap(schedule))(np.arange(STEPS)))
-    if name == "one_cycle_cosine":  # its last value is the first over final_div_factor
-        found, formula_steps = found[:20], 20
+        rates = jax.device_get(jax.jit(jax.vmap(schedule))(np.arange(STEPS)))
+    if name == "one_cycle_cosine":  # the final learning rate is the first divided by final_div_factor
+        rates, formula_steps = rates[:20], 20
     else:
         formula_steps = STEPS
-    np.testing.assert_allclose(found, [formula(t) for t in range(formula_steps)], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(rates, [formula(t) for t in range(formula_steps)], rtol=1e-4, atol=1e-6)
 
 
-def own_schedule(learning_rate, num_steps, factor=1.0):
+def custom_schedule(learning_rate, num_steps, factor=1.0):
     return lambda count: factor * learning_rate * (1 - count / num_steps)
 
 
-def test_a_schedule_of_ones_own():
-    schedule = make_schedule("test_optim:own_schedule", 0.5, STEPS, {"factor": 2.0})
+def test_custom_schedule():
+    schedule = make_schedule("test_optim:custom_schedule", 0.5, STEPS, {"factor": 2.0})
     assert float(schedule(10)) == pytest.approx(0.75)
 
 
-def test_the_schedule_counts_steps():
+def test_optimizer_evaluates_the_schedule_at_each_step():
     rates = [0.1 * (1 - t / 5) for t in range(5)]
     expected = PARAMS
     for step, rate in enumerate(rates):
@@ -289,12 +289,12 @@ def test_the_schedule_counts_steps():
         ("constant", {"value": 1.0}, "constant has no option 'value'; known: none"),
     ],
 )
-def test_bad_schedules(name, options, message):
+def test_invalid_schedules_are_errors(name, options, message):
     with pytest.raises(ValueError, match=message):
         make_schedule(name, 0.1, 50, options)
 
 
-def test_a_run_whose_rate_follows_from_its_length_is_not_prolonged(tmp_path):
+def test_run_with_length_dependent_schedule_cannot_be_extended(tmp_path):
     assert depends_on_length("cosine", {}) and not depends_on_length("cosine", {"decay_steps": 5})
     assert not depends_on_length("constant", {})
     workdir, config = Workdir(tmp_path), {"training": {"steps": 5}}
@@ -305,14 +305,14 @@ def test_a_run_whose_rate_follows_from_its_length_is_not_prolonged(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Average, early stopping, resumption
+# Moving average, early stopping, resumption
 
 
 def scaled(factor):
     return jax.tree.map(lambda leaf: leaf * np.float32(factor), PARAMS)
 
 
-def test_average_is_a_weighted_mean_of_what_was():
+def test_moving_average_is_a_weighted_mean():
     history = [scaled(step) for step in range(1, 8)]
     for decay in (0.0, 0.9, 0.9999):
         average, reference = PARAMS, optax.ema(decay)
@@ -363,8 +363,8 @@ class Run:
         ]
 
 
-class Keep:
-    """A callback that keeps a copy of the parameters after each step."""
+class RecordParams:
+    """A callback that copies the parameters after each step."""
 
     def __init__(self):
         self.params = []
@@ -377,21 +377,21 @@ class Keep:
 
 
 @pytest.mark.slow
-def test_average_in_training_and_resumption_with_every_option(tmp_path):
-    run, keep = Run(), Keep()
-    straight = run.fit(run.state(), 6, keep)
-    assert straight.eval_params is straight.ema_params
+def test_moving_average_and_resumption_with_every_option(tmp_path):
+    run, record = Run(), RecordParams()
+    uninterrupted = run.fit(run.state(), 6, record)
+    assert uninterrupted.eval_params is uninterrupted.ema_params
     weights = np.array([0.5 ** (6 - step) for step in range(1, 7)], np.float32)
     weights /= weights.sum()
-    mean = jax.tree.map(lambda *leaves: np.tensordot(weights, leaves, axes=1), *keep.params)
+    mean = jax.tree.map(lambda *leaves: np.tensordot(weights, leaves, axes=1), *record.params)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), straight.ema_params, mean
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), uninterrupted.ema_params, mean
     )
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(run.fit(run.state(), 3), 0.5, {})
     checkpoints = Checkpoints(tmp_path)
     restored = checkpoints.restore(run.state())
-    assert digest(run.fit(DEVICES.put_state(restored.state), 6)) == digest(straight)
+    assert digest(run.fit(DEVICES.put_state(restored.state), 6)) == digest(uninterrupted)
 
 
 SMALL = TrainState(PARAMS, (), jnp.zeros((), jnp.int32), jax.random.key(0))
@@ -402,7 +402,7 @@ def count(state, batch, task, stream_key):
 
 
 def stop_early(stream, folder, scores, num_steps):
-    """Trains with a validation each step, whose scores are given; the number of steps then."""
+    """Trains with the given validation score after each step; returns the number of steps taken."""
     checkpoints = Checkpoints(folder)
     restored = checkpoints.restore(SMALL) or RestoredCheckpoint(SMALL, {})
     early_stopping, left = EarlyStopping(2, restored.metadata), iter(scores[int(restored.state.step) :])
@@ -422,18 +422,18 @@ def stop_early(stream, folder, scores, num_steps):
     return int(state.step)
 
 
-def test_early_stopping_where_an_undisturbed_run_stops(tmp_path):
+def test_resumed_run_stops_early_at_the_same_step(tmp_path):
     stream = TrainingStream((Task(ALGORITHMS["bfs"], (4,)),), batch_size=2, seed=0)
     scores = [0.2, 0.5, 0.4, 0.6, 0.6, 0.5, 0.9, 0.9]
-    assert stop_early(stream, tmp_path / "straight", scores, 8) == 6
-    for cut in (1, 3, 5, 6):
-        folder = tmp_path / str(cut)
-        assert stop_early(stream, folder, scores, cut) == cut
+    assert stop_early(stream, tmp_path / "uninterrupted", scores, 8) == 6
+    for interruption in (1, 3, 5, 6):
+        folder = tmp_path / str(interruption)
+        assert stop_early(stream, folder, scores, interruption) == interruption
         assert stop_early(stream, folder, scores, 8) == 6
-        assert stop_early(stream, folder, scores, 8) == 6  # and it stays there
+        assert stop_early(stream, folder, scores, 8) == 6
 
 
-def test_without_patience_nothing_stops_and_nothing_is_noted():
+def test_early_stopping_is_disabled_without_patience():
     early_stopping = EarlyStopping(0)
     for _ in range(5):
         early_stopping.update(0.1)
@@ -501,7 +501,7 @@ def test_config_reaches_the_optimizer():
         ({"frozen_params": ("nothing",)}, "frozen_params pattern 'nothing' matches no parameter"),
     ],
 )
-def test_bad_configs(changes, message):
+def test_invalid_configs_are_errors(changes, message):
     with pytest.raises(ValueError, match=message):
         assemble(config_with(**changes))
 

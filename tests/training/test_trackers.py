@@ -1,4 +1,4 @@
-"""Trackers: who is shown what of a run, how a session goes on with the one before, and what failing costs."""
+"""Trackers: what they receive, resumption of their runs, and fault tolerance."""
 
 import importlib.util
 import json
@@ -37,11 +37,11 @@ def files_of(workdir):
 
 
 # ---------------------------------------------------------------------------------------------------
-# What a config may say
+# Checks of the config
 
 
 @pytest.mark.parametrize(
-    ("names", "options", "words"),
+    ("names", "options", "message"),
     [
         ("tensorbord", {}, "unknown tracker 'tensorbord'; known: tensorboard, wandb, mlflow, or module:ATTR"),
         (("tensorboard", 3), {}, "unknown tracker 3; known: tensorboard"),
@@ -57,33 +57,33 @@ def files_of(workdir):
         ("nar.training.loop.timing:Clock", {"Clock": 3}, r"tracker_options\.Clock must be a dict, got 3"),
     ],
 )
-def test_what_is_wrong_in_a_config_is_said(names, options, words):
-    with pytest.raises(ValueError, match=words):
+def test_invalid_trackers_are_errors(names, options, message):
+    with pytest.raises(ValueError, match=message):
         check_trackers(names, options)
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
-def test_a_missing_package_is_named_by_its_extra(name, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, name, None)  # importing it fails
+def test_missing_package_error_names_the_extra(name, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, name, None)  # makes the import fail
     with pytest.raises(ValueError, match=f"tracker '{name}' needs the extra `{name}`: pip install"):
         check_trackers(("tensorboard", name), {})
-    # A folder of that name, as wandb writes one beside its runs, is no package.
+    # A folder of that name, such as wandb makes for its runs, imports as a namespace package.
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     with pytest.raises(ValueError, match=f"needs the extra `{name}`"):
         open_trackers(name, {}, tmp_path, 0, CONFIG, VERSIONS)
 
 
-def test_no_tracker_is_a_choice():
+def test_no_trackers_is_valid():
     check_trackers((), {})
     assert open_trackers((), {}, pathlib.Path("nowhere"), 0, CONFIG, VERSIONS) == []
 
 
 # ---------------------------------------------------------------------------------------------------
-# Failing
+# Fault tolerance
 
 
 class Failing:
-    """Keeps what it is handed, and fails where its options say."""
+    """A tracker that records calls, and fails in the call that its options name."""
 
     made: ClassVar[list["Failing"]] = []
 
@@ -118,7 +118,7 @@ def failing(monkeypatch):
 
 @pytest.mark.parametrize("at", ["open", "add", "finish", "close"])
 @pytest.mark.parametrize("error", [ConnectionError, RuntimeError])
-def test_a_tracker_that_fails_is_left_out_with_one_warning(failing, tmp_path, caplog, at, error):
+def test_failing_tracker_is_disabled_with_one_warning(failing, tmp_path, caplog, at, error):
     options = {"Failing": {"at": at, "error": error}}
     check_trackers((failing, "tensorboard"), options)
     trackers = open_trackers((failing, "tensorboard"), options, tmp_path, 3, CONFIG, VERSIONS)
@@ -132,32 +132,32 @@ def test_a_tracker_that_fails_is_left_out_with_one_warning(failing, tmp_path, ca
         f"tracker '{failing}' failed, and training continues without it: "
         f"{error.__name__}: the network is down"
     )
-    whole = ["open", "add", "add", "finish", "close"]
-    before = whole[: whole.index(at) + 1]
-    assert Failing.made[0].calls == (before if at == "open" else [*before, "close"])
+    calls = ["open", "add", "add", "finish", "close"]
+    until_failure = calls[: calls.index(at) + 1]
+    assert Failing.made[0].calls == (until_failure if at == "open" else [*until_failure, "close"])
     assert Failing.made[0].session == Session(tmp_path, 3, CONFIG, VERSIONS, options["Failing"])
     assert list((tmp_path / "tensorboard").iterdir())
 
 
 @pytest.mark.parametrize("error", [TypeError, ValueError])
-def test_what_a_user_got_wrong_is_no_failure_of_the_network(failing, tmp_path, error):
+def test_user_errors_are_raised(failing, tmp_path, error):
     options = {"Failing": {"at": "open", "error": error}}
     with pytest.raises(ValueError, match="cannot be opened: the network"):
         open_trackers((failing, "tensorboard"), options, tmp_path, 0, CONFIG, VERSIONS)
 
 
-def test_a_full_disk_is_not_passed_over_by_tensorboard(tmp_path):
+def test_tensorboard_raises_write_errors(tmp_path):
     (tmp_path / "tensorboard").write_text("no folder")
     with pytest.raises(OSError, match="tensorboard"):
         opened(tmp_path, "tensorboard")
 
 
 # ---------------------------------------------------------------------------------------------------
-# Weights & Biases and MLflow, as their packages are called
+# Weights & Biases and MLflow, with fakes of their packages
 
 
 class FakeWandb(types.ModuleType):
-    """Runs by id, each with the steps it was sent, as a server would have them."""
+    """A fake of wandb with a fake server: runs by id, with the logged steps."""
 
     def __init__(self):
         super().__init__("wandb")
@@ -171,7 +171,7 @@ class FakeWandb(types.ModuleType):
         run = self.runs.setdefault(
             arguments["id"], types.SimpleNamespace(step=0, history=[], files=[], summary={})
         )
-        run.id, run.log_artifact = arguments["id"], lambda artefact: run.files.extend(artefact.files)
+        run.id, run.log_artifact = arguments["id"], lambda artifact: run.files.extend(artifact.files)
 
         def log(values, step):
             run.history.append((step, values))
@@ -184,7 +184,7 @@ class FakeWandb(types.ModuleType):
         return run
 
     class Artifact:
-        """Names of files."""
+        """A list of file names."""
 
         def __init__(self, name, type):
             self.files = []
@@ -200,11 +200,11 @@ def wandb(monkeypatch):
     return fake
 
 
-def test_wandb_goes_on_with_the_run_of_the_session_before(wandb, tmp_path):
+def test_wandb_run_is_resumed(wandb, tmp_path):
     workdir = tmp_path / "here"
     first = opened(workdir, "wandb", project="mine", settings={"silent": True})
     first.add(2, {"loss": 1.0}, 100.0)
-    first.add(3, {"loss": 0.9}, 101.0)  # behind the checkpoint of step 2
+    first.add(3, {"loss": 0.9}, 101.0)  # after the checkpoint of step 2
     first.close()
     (run,) = wandb.runs.values()
     assert run.code == 255
@@ -217,21 +217,21 @@ def test_wandb_goes_on_with_the_run_of_the_session_before(wandb, tmp_path):
     assert [(step, values["loss"]) for step, values in run.history] == [(2, 1.0), (3, 0.9), (4, 0.8)]
     assert run.summary["result/scores/test/bfs/64/score"] == 0.5
     assert (run.files, run.code) == (["result.json"], 0)
-    begun, gone_on = wandb.inits
-    assert begun["id"] == gone_on["id"] == read_json(workdir / "trackers" / "wandb.json")["id"]
-    assert (begun["project"], gone_on["project"], begun["name"]) == ("mine", "nar", "here")
-    assert begun["config"] == {**CONFIG, "versions": VERSIONS}
-    assert begun["settings"]["silent"] and begun["settings"]["console"] == "off"
+    init, resumption = wandb.inits
+    assert init["id"] == resumption["id"] == read_json(workdir / "trackers" / "wandb.json")["id"]
+    assert (init["project"], resumption["project"], init["name"]) == ("mine", "nar", "here")
+    assert init["config"] == {**CONFIG, "versions": VERSIONS}
+    assert init["settings"]["silent"] and init["settings"]["console"] == "off"
     opened(tmp_path / "there", "wandb")
     assert len(wandb.runs) == 2
 
 
-def test_wandb_without_a_login_ends_before_training(wandb, tmp_path):
+def test_wandb_without_login_is_an_error(wandb, tmp_path):
     with pytest.raises(ValueError, match="tracker 'wandb' cannot be opened: not logged in"):
         opened(tmp_path, "wandb", mode="nobody")
 
 
-def test_a_damaged_id_begins_a_new_run_with_a_warning(wandb, tmp_path, caplog):
+def test_damaged_id_file_starts_a_new_run_with_a_warning(wandb, tmp_path, caplog):
     opened(tmp_path, "wandb").close()
     path = tmp_path / "trackers" / "wandb.json"
     path.write_text(path.read_text()[:-8])
@@ -242,21 +242,21 @@ def test_a_damaged_id_begins_a_new_run_with_a_warning(wandb, tmp_path, caplog):
 
 
 class FakeMLflow(types.ModuleType):
-    """A store of runs, in which parameters cannot be changed, as in MLflow's."""
+    """A fake of mlflow with a store of runs; as in MLflow, parameters are immutable."""
 
     def __init__(self):
         super().__init__("mlflow")
 
         class MlflowException(Exception):
-            def __init__(self, words, error_code="INTERNAL_ERROR"):
-                super().__init__(words)
+            def __init__(self, message, error_code="INTERNAL_ERROR"):
+                super().__init__(message)
                 self.error_code = error_code
 
         self.exceptions = types.SimpleNamespace(MlflowException=MlflowException)
         self.entities = types.SimpleNamespace(
             Param=lambda key, value: (key, value),
-            Metric=lambda key, value, moment, step: types.SimpleNamespace(
-                key=key, value=value, timestamp=moment, step=step
+            Metric=lambda key, value, timestamp, step: types.SimpleNamespace(
+                key=key, value=value, timestamp=timestamp, step=step
             ),
         )
         self.runs, self.experiments = {}, {}
@@ -317,7 +317,7 @@ def mlflow(monkeypatch):
     return fake
 
 
-def test_mlflow_goes_on_with_the_run_of_the_session_before(mlflow, tmp_path, monkeypatch):
+def test_mlflow_run_is_resumed(mlflow, tmp_path, monkeypatch):
     workdir = tmp_path / "here"
     first = opened(workdir, "mlflow", experiment="mine", tags={"a": "b"})
     for step in (2, 3):
@@ -325,7 +325,7 @@ def test_mlflow_goes_on_with_the_run_of_the_session_before(mlflow, tmp_path, mon
     first.close()
     (run,) = mlflow.runs.values()
     assert (run.status, run.name, run.params["training.learning_rate"]) == ("KILLED", "here", "0.5")
-    # A run may be prolonged: what MLflow cannot change it is not asked to.
+    # The number of steps may have grown; parameters that MLflow already has are not logged again.
     monkeypatch.setitem(CONFIG["training"], "steps", 5)
     second = opened(workdir, "mlflow", start=2)
     assert run.status == "RUNNING"
@@ -344,7 +344,7 @@ def test_mlflow_goes_on_with_the_run_of_the_session_before(mlflow, tmp_path, mon
     assert mlflow.experiments == {"mine": run.experiment}
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_has_each_step_once(mlflow, tmp_path):
+def test_steps_repeated_after_a_kill_are_logged_once(mlflow, tmp_path):
     for last in (3, 5):
         tracker = opened(tmp_path, "mlflow")
         for step in range(1, last + 1):
@@ -353,12 +353,12 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_has_each_step_once(ml
     assert [metric.step for metric in run.metrics if metric.key == "loss"] == [1, 2, 3, 4, 5]
 
 
-def test_mlflow_that_is_down_is_a_warning_and_a_wrong_address_an_error(mlflow, tmp_path, caplog):
+def test_unreachable_mlflow_is_a_warning_and_an_invalid_uri_an_error(mlflow, tmp_path, caplog):
     tracker = opened(tmp_path, "mlflow", tracking_uri="http://down")
     tracker.add(1, {"loss": 1.0}, 100.0)
     assert "MlflowException: unreachable" in caplog.text
     assert not mlflow.runs
-    # The next session, in which it is up again, begins the run.
+    # The next session, in which it is reachable, creates the run.
     opened(tmp_path, "mlflow").close()
     assert list(mlflow.runs) == ["r0"]
     for wrong in ({"tracking_uri": "nonsense://"}, {"tracking_url": "http://up"}):
@@ -369,22 +369,22 @@ def test_mlflow_that_is_down_is_a_warning_and_a_wrong_address_an_error(mlflow, t
 
 
 # ---------------------------------------------------------------------------------------------------
-# A run
+# Whole runs
 
-OWN = '''
+CUSTOM = '''
 import json, pathlib
 
-class Own:
-    """Writes all it is handed to a file, and fails behind step 12 if it is the first session."""
+class Custom:
+    """Writes all calls to a file, and fails after step 12 in the first session."""
 
     def __init__(self, session):
-        self._path = session.workdir / "own.jsonl"
+        self._path = session.workdir / "calls.jsonl"
         self._is_first = session.start == 0
         self._write("open", session.start, session.config["model"]["hidden_size"], sorted(session.versions))
 
-    def _write(self, *words):
+    def _write(self, *call):
         with self._path.open("a") as file:
-            file.write(json.dumps(words) + "\\n")
+            file.write(json.dumps(call) + "\\n")
 
     def add(self, step, values, seconds):
         if self._is_first and step > 12:
@@ -399,22 +399,22 @@ class Own:
 '''
 
 
-def test_a_tracker_of_ones_own_is_shown_a_run_and_may_fail(tmp_path, monkeypatch, caplog):
-    (tmp_path / "own_tracker.py").write_text(OWN)
+def test_custom_tracker_receives_a_run_and_may_fail(tmp_path, monkeypatch, caplog):
+    (tmp_path / "custom_tracker.py").write_text(CUSTOM)
     monkeypatch.syspath_prepend(tmp_path)
     workdir = tmp_path / "run"
-    options = {"trackers": ("own_tracker:Own",), "log_every": 4, "eval_every": 8}
+    options = {"trackers": ("custom_tracker:Custom",), "log_every": 4, "eval_every": 8}
     with quick_runs():
         for steps in (16, 24):
             caplog.clear()
             training.run(config_of(steps=steps, **options), Workdir(workdir))
             failures = caplog.text.count("training continues without it: ConnectionError")
             assert failures == (steps == 16), caplog.text
-    said = [json.loads(line) for line in (workdir / "own.jsonl").read_text().splitlines()]
+    calls = [json.loads(line) for line in (workdir / "calls.jsonl").read_text().splitlines()]
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    shown = [{"step": words[1], **words[2]} for words in said if words[0] == "add"]
-    assert shown == [line for line in lines if line["step"] != 16]
-    assert [words[0] for words in said] == [
+    logged = [{"step": call[1], **call[2]} for call in calls if call[0] == "add"]
+    assert logged == [line for line in lines if line["step"] != 16]
+    assert [call[0] for call in calls] == [
         "open",
         *["add"] * 3,
         "close",
@@ -423,10 +423,10 @@ def test_a_tracker_of_ones_own_is_shown_a_run_and_may_fail(tmp_path, monkeypatch
         "finish",
         "close",
     ]
-    assert said[0][:3] == ["open", 0, 4] and "nar" in said[0][3]
-    assert said[5][1] == 16
-    kept = ["config.json", "versions.json", "metrics.jsonl", "result.json"]
-    assert [name for name in kept if (workdir / name).exists()] == said[-2][2]
+    assert calls[0][:3] == ["open", 0, 4] and "nar" in calls[0][3]
+    assert calls[5][1] == 16
+    files = ["config.json", "versions.json", "metrics.jsonl", "result.json"]
+    assert [name for name in files if (workdir / name).exists()] == calls[-2][2]
     assert not (workdir / "tensorboard").exists()
 
 
@@ -439,10 +439,10 @@ SHORT = (
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # theirs
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the packages
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
-def test_the_real_ones_offline(tmp_path, name):
-    """Stopped half-way and started again: one run, with every step once, config, versions, result, files."""
+def test_real_packages_offline(tmp_path, name):
+    """A run is interrupted and resumed; the tracker has one run, with every step once and all files."""
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed")
     workdir, store = tmp_path / "run", f"sqlite:///{tmp_path}/mlflow.db"
@@ -458,17 +458,17 @@ def test_the_real_ones_offline(tmp_path, name):
     script.signal(signal.SIGTERM)
     code, _, errors = script.end()
     assert code == 1, errors
-    identity = read_json(workdir / "trackers" / f"{name}.json")["id"]
+    run_id = read_json(workdir / "trackers" / f"{name}.json")["id"]
     code, _, errors = run("train", *SHORT, f"--workdir={workdir}", *arguments)
     assert code == 0, errors
     assert "training continues without it" not in errors
-    assert read_json(workdir / "trackers" / f"{name}.json")["id"] == identity
+    assert read_json(workdir / "trackers" / f"{name}.json")["id"] == run_id
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    CHECKS[name](workdir, identity, lines, store)
+    CHECKS[name](workdir, run_id, lines, store)
 
 
 def records_of(path):
-    """Of a file of wandb: blocks of 32 KiB of pieces, each behind 7 bytes: checksum, length and type."""
+    """Records of a wandb file: blocks of 32 KiB, with pieces after 7 bytes of checksum, length and type."""
     content, position, record = path.read_bytes(), 7, b""
     while position + 7 <= len(content):
         if 32768 - position % 32768 < 7:
@@ -482,11 +482,11 @@ def records_of(path):
             record = b""
 
 
-def check_wandb(workdir, identity, lines, store):
+def check_wandb(workdir, run_id, lines, store):
     from wandb.proto.wandb_internal_pb2 import Record
 
     steps, files, config = [], set(), set()
-    folders = sorted((workdir / "wandb").glob(f"offline-run-*-{identity}*"))
+    folders = sorted((workdir / "wandb").glob(f"offline-run-*-{run_id}*"))
     assert len(folders) == 2
     for folder in folders:
         (path,) = folder.glob("*.wandb")
@@ -494,7 +494,7 @@ def check_wandb(workdir, identity, lines, store):
             record = Record()
             record.ParseFromString(content)
             if record.run.run_id:
-                assert record.run.run_id == identity
+                assert record.run.run_id == run_id
                 config |= {item.key for item in record.run.config.update}
             if record.HasField("history"):
                 steps.append(record.history.step.num)
@@ -505,30 +505,30 @@ def check_wandb(workdir, identity, lines, store):
     assert {"result.json", "metrics.jsonl"} <= files
 
 
-def check_mlflow(workdir, identity, lines, store):
+def check_mlflow(workdir, run_id, lines, store):
     import mlflow
 
     client = mlflow.MlflowClient(store)
     (experiment,) = [one for one in client.search_experiments() if one.name == "nar"]
     (run,) = client.search_runs([experiment.experiment_id])
-    assert (run.info.run_id, run.info.status) == (identity, "FINISHED")
+    assert (run.info.run_id, run.info.status) == (run_id, "FINISHED")
     assert run.data.params["training.steps"] == "600"
     assert run.data.tags["version.nar"]
-    losses = [(metric.step, metric.value) for metric in client.get_metric_history(identity, "loss")]
+    losses = [(metric.step, metric.value) for metric in client.get_metric_history(run_id, "loss")]
     assert losses == [(line["step"], pytest.approx(line["loss"])) for line in lines]
     result = json.loads((workdir / "result.json").read_text())
     score = result["scores"]["test"]["bfs"]["64"]["score"]
     assert math.isclose(run.data.metrics["result/scores/test/bfs/64/score"], score)
-    files = {one.path for one in client.list_artifacts(identity)}
+    files = {one.path for one in client.list_artifacts(run_id)}
     assert {"config.json", "result.json", "metrics.jsonl", "versions.json"} <= files
 
 
 CHECKS = {"wandb": check_wandb, "mlflow": check_mlflow}
 
 
-def test_an_unknown_tracker_ends_the_command_before_any_work(tmp_path):
-    wrong = "--config.training.trackers=tensorbord"
-    code, _, errors = run("train", *SHORT, f"--workdir={tmp_path / 'run'}", wrong)
+def test_unknown_tracker_ends_the_command_before_any_work(tmp_path):
+    flag = "--config.training.trackers=tensorbord"
+    code, _, errors = run("train", *SHORT, f"--workdir={tmp_path / 'run'}", flag)
     assert code == 1
     assert "unknown tracker 'tensorbord'; known: tensorboard, wandb, mlflow" in errors
     assert "Traceback" not in errors

@@ -1,4 +1,4 @@
-"""Training: the step, the loop, optimizers, checkpoints, metrics and workdirs."""
+"""The training step, the loop, metrics and TensorBoard events."""
 
 import json
 import struct
@@ -35,7 +35,7 @@ DEVICES = Devices.all()
 
 
 class Run:
-    """A small run of some tasks."""
+    """A small run of the named tasks."""
 
     def __init__(self, *names, frozen_params=(), **model):
         self.tasks = tuple(Task(ALGORITHMS[name], (4,)) for name in names)
@@ -55,8 +55,8 @@ class Run:
         ]
 
 
-class Keep:
-    """A callback that keeps all metrics."""
+class RecordMetrics:
+    """A callback that records all metrics."""
 
     def __init__(self):
         self.rows = []
@@ -78,36 +78,36 @@ def bfs():
 
 
 def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(bfs, tmp_path):
-    straight = digest(bfs.fit(bfs.state(), 6))
+    uninterrupted = digest(bfs.fit(bfs.state(), 6))
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(bfs.fit(bfs.state(), 3), 0.5, {})
     checkpoints = Checkpoints(tmp_path)
     restored = checkpoints.restore(bfs.state(seed=1))
     resumed = bfs.fit(DEVICES.put_state(restored.state), 6)
     assert int(resumed.step) == 6
-    assert digest(resumed) == straight
+    assert digest(resumed) == uninterrupted
 
 
-def test_seed_decides(bfs):
+def test_initial_state_depends_only_on_the_seed(bfs):
     assert digest(bfs.state(seed=0)) == digest(bfs.state(seed=0)) != digest(bfs.state(seed=1))
 
 
-def test_metrics_name_every_probe_and_losses_fall(bfs):
-    run, keep = bfs, Keep()
-    run.fit(run.state(), 60, keep)
+def test_metrics_include_every_probe_and_losses_decrease(bfs):
+    run, record = bfs, RecordMetrics()
+    run.fit(run.state(), 60, record)
     names = {f"loss/bfs/{p.name}" for p in (*run.tasks[0].spec.outputs, *run.tasks[0].spec.hints)}
     waits = {"seconds_waiting_for_data", "seconds_waiting_for_programs"}
     others = {"loss", "gradient_norm", "skipped", "step"} | waits
-    assert names | others == set(keep.rows[0])
+    assert names | others == set(record.rows[0])
     for name in names | {"loss"}:
-        losses = [row[name] for row in keep.rows]
+        losses = [row[name] for row in record.rows]
         assert np.mean(losses[-10:]) < np.mean(losses[:10])
-    for row in keep.rows:
+    for row in record.rows:
         assert row["loss"] == pytest.approx(sum(row[name] for name in names), rel=1e-5)
 
 
 @pytest.mark.slow
-def test_a_task_leaves_the_codecs_of_others_untouched():
+def test_step_of_a_task_leaves_other_tasks_unchanged():
     run = Run("bfs", "minimum", hint_mode="none")
     before = run.state()
     params = jax.tree.map(np.array, before.params)
@@ -117,7 +117,7 @@ def test_a_task_leaves_the_codecs_of_others_untouched():
         same = all(np.array_equal(leaves[k], state.params[module][k]) for k in leaves)
         assert same == module.startswith("minimum/"), module
     assert not any(np.asarray(moment).any() for moment in moments.values())
-    # With momentum, the codecs of bfs would move in the step of minimum.
+    # Momentum would change the encoders and decoders of bfs in the step of minimum.
     params = jax.tree.map(np.array, state.params)
     state = run.fit(state, 2)
     for module, leaves in params.items():
@@ -148,11 +148,11 @@ def test_every_parameter_trains_unless_frozen(task, processor):
     after = run.fit(state, 3).params
     for module, leaves in before.items():
         for name, value in leaves.items():
-            # Offsets of pointer logits shift all targets alike, so that their gradient is zero by nature.
+            # Biases of pointer logits shift the logits of all targets equally, so their gradient is zero.
             if name == "b" and module.endswith(("/out", "/node")):
                 continue
             if task == "bfs" and (module, name) == ("processor/mpnn/graph", "w"):
-                continue  # nothing in bfs is of the whole graph
+                continue  # bfs has no graph features
             assert not np.array_equal(value, after[module][name]), (module, name)
 
 
@@ -164,17 +164,17 @@ def test_every_parameter_trains_unless_frozen(task, processor):
         ({"learning_rate": 1e-3, "frozen_params": ("(",)}, "is not a regular expression"),
     ],
 )
-def test_optimizer_errors(arguments, message):
+def test_invalid_optimizer_arguments_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_optimizer(**arguments)
 
 
-def test_freeze_pattern_that_finds_nothing():
+def test_frozen_params_pattern_without_a_match_is_an_error():
     with pytest.raises(ValueError, match="matches no parameter"):
         frozen_names({"a": {"w": np.zeros(1)}}, ("b/",))
 
 
-def test_saved_state_does_not_change_with_the_memory_it_came_from(tmp_path, bfs):
+def test_saved_state_is_independent_of_donated_buffers(tmp_path, bfs):
     state = bfs.fit(bfs.state(), 1)
     expected = digest(state)
     checkpoints = Checkpoints(tmp_path)
@@ -184,7 +184,7 @@ def test_saved_state_does_not_change_with_the_memory_it_came_from(tmp_path, bfs)
     assert digest(checkpoints.restore(bfs.state()).state) == expected
 
 
-def test_digest_sees_names_types_shapes_and_bytes():
+def test_digest_depends_on_names_types_shapes_and_bytes():
     tree = {"a": np.arange(6.0)}
     others = [
         {"b": np.arange(6.0)},
@@ -226,32 +226,32 @@ def test_metrics_are_means_over_an_interval(tmp_path):
     assert list((tmp_path / "events").iterdir())
 
 
-def test_interrupted_metrics_have_the_lines_of_undisturbed_ones(tmp_path):
-    """Between two lines too: what was heard since the last is part of the notes of a checkpoint."""
+def test_resumed_run_writes_the_lines_of_an_uninterrupted_one(tmp_path):
+    """Also if it is interrupted between two lines, since checkpoints include the metrics since the last."""
     rows = [{"loss": jnp.asarray(np.float32(1 / step)), "x": np.float64(step)} for step in range(1, 9)]
 
     def values(folder):
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
 
-    for name, stops in (("straight", ()), ("disturbed", (1, 2, 5, 6, 7))):
+    for name, stops in (("uninterrupted", ()), ("interrupted", (1, 2, 5, 6, 7))):
         (tmp_path / name).mkdir()
         callback = metrics_callback(tmp_path / name, every=4)
         for step, row in enumerate(rows, start=1):
             callback.after_step(step, None, row)
             if step in stops:
                 metadata = json.loads(json.dumps(callback.state_dict()))
-                # These lines are behind the checkpoint and must not stay.
+                # This line is after the checkpoint and must be removed.
                 callback.after_step(step + 1, None, {"validation/score": np.float64(0)})
                 callback.at_end(None, True)
                 callback = metrics_callback(tmp_path / name, start=step, every=4, metadata=metadata)
         callback.at_end(None, False)
-    assert values(tmp_path / "straight") == values(tmp_path / "disturbed")
-    assert [line["step"] for line in values(tmp_path / "straight")] == [4, 8]
+    assert values(tmp_path / "uninterrupted") == values(tmp_path / "interrupted")
+    assert [line["step"] for line in values(tmp_path / "uninterrupted")] == [4, 8]
 
 
 @pytest.mark.parametrize("change", [lambda text: text.replace("1.5", "1.6"), lambda text: text[:9], None])
-def test_changed_metrics_are_noticed(tmp_path, caplog, change):
+def test_modified_metrics_file_gives_a_warning(tmp_path, caplog, change):
     callback = metrics_callback(tmp_path)
     for step in (1, 2):
         callback.after_step(step, None, {"loss": jnp.asarray(float(step))})
@@ -264,31 +264,31 @@ def test_changed_metrics_are_noticed(tmp_path, caplog, change):
     assert f"{path} differs from what was written up to step 2" in caplog.text
 
 
-def test_lines_behind_the_start_are_dropped(tmp_path):
+def test_lines_after_the_last_step_are_removed(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
     truncate_lines(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
-def test_events_are_those_that_tensorboard_reads(tmp_path):
-    """Records of TFRecord: the length, its checksum, the content, its checksum."""
+def test_event_file_has_tensorboards_format(tmp_path):
+    """TFRecords: the length, its checksum, the content, its checksum."""
     events = Events(tmp_path, start=4)
     events.add(6, {"loss/bfs/pi": 0.5, "validation/score": 0.25}, 100.0)
     events.close()
     events.close()
     (path,) = tmp_path.iterdir()
     assert path.name.startswith("events.out.tfevents.")
-    content, found = path.read_bytes(), []
+    content, records = path.read_bytes(), []
     while content:
         (length,) = struct.unpack("<Q", content[:8])
         assert struct.unpack("<I", content[8:12])[0] == masked_crc32c(content[:8])
         record, content = content[12 : 12 + length], content[12 + length :]
         assert struct.unpack("<I", content[:4])[0] == masked_crc32c(record)
         content = content[4:]
-        found.append(vars(event_pb2)["Event"].FromString(record))
-    assert found[0].file_version == "brain.Event:2"
-    assert (found[1].step, found[1].session_log.status) == (5, 1)
-    values = {event.summary.value[0].tag: event.summary.value[0].simple_value for event in found[2:]}
+        records.append(vars(event_pb2)["Event"].FromString(record))
+    assert records[0].file_version == "brain.Event:2"
+    assert (records[1].step, records[1].session_log.status) == (5, 1)
+    values = {event.summary.value[0].tag: event.summary.value[0].simple_value for event in records[2:]}
     assert values == {"loss/bfs/pi": 0.5, "validation/score": 0.25}
-    assert {(event.step, event.wall_time) for event in found[2:]} == {(6, 100.0)}
+    assert {(event.step, event.wall_time) for event in records[2:]} == {(6, 100.0)}
