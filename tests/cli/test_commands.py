@@ -1,4 +1,4 @@
-"""The scripts, used as their users use them: from the command line."""
+"""The scripts train, evaluate and predict, run from the command line."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ def train(workdir, *overrides):
     return run("train", *TRAIN, f"--workdir={workdir}", *overrides)
 
 
-def lines_of(path):
+def read_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -34,7 +34,7 @@ def finished(tmp_path_factory):
     return workdir, output, errors
 
 
-def test_finished_run(finished):
+def test_finished_run_has_a_result_and_prints_its_scores(finished):
     workdir, output, errors = finished
     result = json.loads((workdir / "result.json").read_text())
     assert result["steps"] == 40
@@ -55,7 +55,7 @@ def test_finished_run(finished):
 
 def test_best_checkpoint_has_the_best_validation_score(finished):
     workdir, _, _ = finished
-    lines = [line for line in lines_of(workdir / "metrics.jsonl") if "validation/score" in line]
+    lines = [line for line in read_lines(workdir / "metrics.jsonl") if "validation/score" in line]
     assert [line["step"] for line in lines] == [10, 20, 30, 40]
     best = max(lines, key=lambda line: (line["validation/score"], line["step"]))
     result = json.loads((workdir / "result.json").read_text())
@@ -63,8 +63,8 @@ def test_best_checkpoint_has_the_best_validation_score(finished):
     assert result["scores"]["validation"]["bfs"]["16"]["score"] == pytest.approx(best["validation/score"])
 
 
-def test_metrics_have_a_line_each_log_interval(finished):
-    lines = lines_of(finished[0] / "metrics.jsonl")
+def test_metrics_have_one_line_per_log_interval(finished):
+    lines = read_lines(finished[0] / "metrics.jsonl")
     assert [line["step"] for line in lines] == list(range(5, 41, 5))
     expected = {"loss", "loss/bfs/pi", "loss/bfs/pi_h", "loss/bfs/reach_h", "gradient_norm"}
     expected |= {"steps_per_second", "examples_per_second", "seconds"}
@@ -76,7 +76,7 @@ def test_metrics_have_a_line_each_log_interval(finished):
         assert passed == pytest.approx(line["seconds"] - before["seconds"], rel=0.05, abs=0.05)
 
 
-def test_everything_is_in_the_workdir(finished):
+def test_workdir_contains_all_files(finished):
     names = {path.name for path in finished[0].iterdir()}
     assert names == {
         ".lock",
@@ -91,7 +91,7 @@ def test_everything_is_in_the_workdir(finished):
     assert (finished[0] / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_started_again_it_says_that_it_is_finished(finished):
+def test_finished_run_is_not_trained_again(finished):
     before = (finished[0] / "result.json").read_bytes()
     code, output, _ = train(finished[0])
     assert code == 0
@@ -108,7 +108,7 @@ def test_started_again_it_says_that_it_is_finished(finished):
     ids=["SIGTERM", "SIGTERM, SIGKILL"],
 )
 def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_path, ends):
-    """Ended by SIGTERM, killed when it was gone on with, and then left alone."""
+    """The run is stopped by SIGTERM, resumed and killed, and resumed again."""
     workdir = tmp_path / "run"
     metrics, saved = workdir / "metrics.jsonl", workdir / "checkpoints" / "step_10.npz"
     for number, step in ends:
@@ -132,12 +132,12 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_p
     )
     for key in ("parameters_sha256", "scores", "best_step", "steps", "examples"):
         assert resumed[key] == straight[key], key
-    steps = [line["step"] for line in lines_of(metrics)]
+    steps = [line["step"] for line in read_lines(metrics)]
     assert steps == sorted(set(steps))
     assert {10, 20, 30, 40} <= set(steps)
 
 
-def test_evaluate_at_any_sizes(finished):
+def test_evaluate_at_other_sizes(finished):
     workdir, _, _ = finished
     code, output, errors = run("evaluate", f"--workdir={workdir}", "--sizes=5,64")
     assert code == 0, errors
@@ -151,7 +151,7 @@ def test_evaluate_at_any_sizes(finished):
 
 
 @pytest.mark.slow
-def test_evaluate_families_seeds_and_steps(finished):
+def test_evaluate_with_families_seeds_and_hints(finished):
     workdir, _, _ = finished
     arguments = ["--sizes=5", "--families=clrs30,path", "--seeds=3,4", "--dump=states", "--name=mine"]
     code, output, errors = run("evaluate", f"--workdir={workdir}", *arguments)
@@ -197,7 +197,7 @@ QUICK = list(BAD_CONFIGS)[:5] + list(BAD_CONFIGS)[-2:]
     "override",
     [pytest.param(one, marks=[] if one in QUICK else [pytest.mark.slow]) for one in BAD_CONFIGS],
 )
-def test_bad_config_is_refused_before_any_work(tmp_path, override):
+def test_invalid_config_is_rejected_before_training(tmp_path, override):
     code, output, errors = train(tmp_path / "run", override)
     assert code != 0
     assert BAD_CONFIGS[override] in output + errors
@@ -205,13 +205,13 @@ def test_bad_config_is_refused_before_any_work(tmp_path, override):
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
-def test_workdir_of_another_config(finished):
+def test_workdir_of_another_config_is_rejected(finished):
     code, _, errors = train(finished[0], "--config.training.seed=5")
     assert code != 0
     assert "training.seed: 0 saved, 5 given" in errors
 
 
-def test_missing_flags():
+def test_missing_flags_are_reported():
     code, output, errors = run("train", "--config=configs/bfs.py")
     assert code != 0
     assert "workdir" in output + errors
@@ -228,14 +228,14 @@ def test_missing_flags():
         (["--seeds=x"], "--seeds must be whole numbers"),
     ],
 )
-def test_evaluate_bad_sizes(finished, arguments, message):
+def test_evaluate_rejects_invalid_flags(finished, arguments, message):
     code, _, errors = run("evaluate", f"--workdir={finished[0]}", *arguments)
     assert code != 0
     assert message in errors
     assert not (finished[0] / "evaluation.json").exists()
 
 
-def test_evaluate_folder_that_is_no_run(tmp_path):
+def test_evaluate_rejects_a_directory_that_is_not_a_workdir(tmp_path):
     code, _, errors = run("evaluate", f"--workdir={tmp_path}")
     assert code != 0
     assert "is not the workdir of a run" in errors
@@ -244,29 +244,29 @@ def test_evaluate_folder_that_is_no_run(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["insertion_sort", "bellman_ford", "minimum"])
-def test_other_algorithms_train_by_config_alone(tmp_path, monkeypatch, name):
+def test_losses_of_other_algorithms_decrease(tmp_path, monkeypatch, name):
     monkeypatch.setattr(Parts, "score_split", lambda *arguments: {name: {"16": {"score": 0.5}}})
     config, workdir = tiny.get_config(), Workdir(tmp_path / "run")
     config.algorithms, config.model.hidden_size = (name,), 16
     changes = {"steps": 60, "log_every": 20, "eval_every": 60, "batch_size": 8, "learning_rate": 1e-2}
     config.training.update(changes)
     training.run(config.to_dict(), workdir)
-    lines = lines_of(workdir.metrics)
+    lines = read_lines(workdir.metrics)
     probes = [key for key in lines[0] if key.startswith(f"loss/{name}/")]
     assert len(probes) >= 4
     for probe in probes:
         assert lines[-1][probe] < lines[0][probe], probe
 
 
-def test_predict_a_problem_of_ones_own(finished):
+def test_predict_a_custom_problem(finished):
     problem = json.dumps({"edges": [[0, 1], [1, 2], [2, 3]], "s": 0})
     code, output, errors = run("predict", f"--workdir={finished[0]}", f"--input={problem}", "--steps=4")
     assert code == 0, errors
-    found = json.loads(output)
-    assert found["steps"] == 4
-    assert len(found["hints"]["reach_h"]) == 5
-    assert found["hints"]["reach_h"][0] == [1, 0, 0, 0]
-    assert all(node in range(4) for node in found["outputs"]["pi"])
+    prediction = json.loads(output)
+    assert prediction["steps"] == 4
+    assert len(prediction["hints"]["reach_h"]) == 5
+    assert prediction["hints"]["reach_h"][0] == [1, 0, 0, 0]
+    assert all(node in range(4) for node in prediction["outputs"]["pi"])
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_predict_a_problem_of_ones_own(finished):
         (['--input={"edges": [[0, 1]], "s": 0}', "--algorithm=dfs"], "not made for 'dfs'; known: bfs"),
     ],
 )
-def test_predict_bad_input(finished, arguments, message):
+def test_predict_rejects_invalid_input(finished, arguments, message):
     code, _, errors = run("predict", f"--workdir={finished[0]}", *arguments)
     assert code != 0
     assert message in errors

@@ -1,4 +1,4 @@
-"""A network's run beside the algorithm's, and a report of a run that was trained: from the command line."""
+"""Comparison of a network's predictions with a trace, and a report of a trained run, from the command line."""
 
 import json
 import pathlib
@@ -30,8 +30,8 @@ TINY = (
 )
 
 
-def pair(steps=(4, 4)):
-    """Two random traces with a probe of every location and kind; the second has no masked entry."""
+def make_pair(steps=(4, 4)):
+    """Two random traces with a probe of every location and kind; the second has no masked entries."""
     return [
         every_kind.random_batch(1 + k, num_nodes=5, num_steps=count, masked=masked).trace(0)
         for k, (count, masked) in enumerate(zip(steps, (0.2, 0.0), strict=True))
@@ -39,28 +39,28 @@ def pair(steps=(4, 4)):
 
 
 # ---------------------------------------------------------------------------------------------------
-# What is right
+# Comparison of traces
 
 
-def test_a_trace_agrees_with_itself():
-    truth, _ = pair()
+def test_a_trace_matches_itself():
+    truth, _ = make_pair()
     for name, one in compare_traces(every_kind.SPEC, truth, truth).items():
         assert not one.wrong.any(), name
         np.testing.assert_array_equal(one.right, one.total)
 
 
-def test_wrong_entries_of_outputs_are_those_that_evaluation_finds():
-    truth, other = pair()
-    found = compare_traces(every_kind.SPEC, truth, other)
+def test_wrong_output_entries_agree_with_evaluation():
+    truth, other = make_pair()
+    comparison = compare_traces(every_kind.SPEC, truth, other)
     for probe in every_kind.SPEC.outputs:
         if probe.kind not in (Kind.SCALAR, Kind.PERMUTATION_POINTER):
             right = ENTRY_MATCHERS[probe.kind](truth.outputs[probe.name], other.outputs[probe.name])
-            one = found[probe.name]
+            one = comparison[probe.name]
             np.testing.assert_array_equal(one.wrong, ~right, probe.name)
             assert one.right + one.wrong.sum() == one.total <= right.size, probe.name
 
 
-def test_numbers_are_right_within_a_tenth_and_masked_entries_do_not_count():
+def test_scalars_match_within_a_tenth_and_masked_entries_are_ignored():
     spec = nar.ALGORITHMS["bellman_ford"].spec
     truth = nar.sample_traces("bellman_ford", 8, 1, 1).trace(0)
     other = {name: value.copy() for name, value in truth.hints.items()}
@@ -71,47 +71,49 @@ def test_numbers_are_right_within_a_tenth_and_masked_entries_do_not_count():
     color = next(p.name for p in nar.ALGORITHMS["dfs"].spec.hints if p.kind is Kind.CATEGORICAL)
     dfs = nar.sample_traces("dfs", 4, 1, 1).trace(0)
     masked = {**dfs.hints, color: -np.ones_like(dfs.hints[color])}
-    found = compare_traces(nar.ALGORITHMS["dfs"].spec, Trace(dfs.inputs, masked, dfs.outputs), dfs)[color]
-    assert found.total.sum() == 0 and not found.wrong.any()
+    comparison = compare_traces(nar.ALGORITHMS["dfs"].spec, Trace(dfs.inputs, masked, dfs.outputs), dfs)[
+        color
+    ]
+    assert comparison.total.sum() == 0 and not comparison.wrong.any()
 
 
 # ---------------------------------------------------------------------------------------------------
 # Text
 
 
-def blocks(text):
+def split_steps(text):
     return re.split(r"\n\n(?=step |outputs|right entries)", text)[1:]
 
 
 @pytest.mark.parametrize("steps", [(4, 4), (4, 3), (3, 4)])
-def test_each_step_has_its_count_and_as_many_marks(steps):
-    truth, other = pair(steps=steps)
+def test_each_step_shows_its_count_and_marks_each_wrong_entry(steps):
+    truth, other = make_pair(steps=steps)
     spec = every_kind.SPEC
-    found = compare_traces(spec, truth, other)
-    parts = blocks(diff_text(spec, truth, other, other.length, WIDE))
+    comparison = compare_traces(spec, truth, other)
+    parts = split_steps(diff_text(spec, truth, other, other.length, WIDE))
     assert "given to the network" in parts[0] and "!" not in parts[0]
     for step, part in enumerate(parts[1 : min(steps)], start=1):
-        right, total = totals(found, spec.hints, step)
+        right, total = totals(comparison, spec.hints, step)
         assert f"step {step} of 0…{max(steps) - 1} · {right} of {total} entries right" in part
-        # Of a matrix that lists no more than it has room for, all are listed: the layout is wide.
+        # The layout is wide enough to list every wrong entry of a matrix.
         assert part.count("!") == total - right
     for part in parts[min(steps) : max(steps)]:
         assert "has ended" in part and "!" not in part
-    right, total = totals(found, spec.outputs, None)
+    right, total = totals(comparison, spec.outputs, None)
     assert f"outputs · {right} of {total} entries right" in parts[max(steps)]
     assert parts[max(steps)].count("!") == total - right
-    assert f"1: {'/'.join(map(str, totals(found, spec.hints, 1)))}" in parts[-1]
+    assert f"1: {'/'.join(map(str, totals(comparison, spec.hints, 1)))}" in parts[-1]
 
 
-def test_no_line_is_wider_than_the_terminal_and_marks_do_not_need_color():
-    truth, other = pair()
+def test_lines_fit_the_terminal_and_marks_do_not_depend_on_color():
+    truth, other = make_pair()
     plain = diff_text(every_kind.SPEC, truth, other, 4, Layout(60))
     assert max(map(len, plain.splitlines())) <= 60
     colored = diff_text(every_kind.SPEC, truth, other, 4, Layout(100_000, color=True))
     assert colored.count("!\033[0m") == diff_text(every_kind.SPEC, truth, other, 4, WIDE).count("!") - 1
 
 
-def test_a_network_without_hints_shows_its_outputs():
+def test_network_without_hints_shows_its_outputs():
     truth = nar.sample_traces("bfs", 6, 1, 1).trace(0)
     other = Trace(truth.inputs, {}, truth.outputs)
     text = diff_text(nar.ALGORITHMS["bfs"].spec, truth, other, truth.length, WIDE)
@@ -121,16 +123,18 @@ def test_a_network_without_hints_shows_its_outputs():
     assert content["runs"][1]["steps"] == truth.length and "pi_h" not in content["runs"][1]["values"]
 
 
-def test_the_page_is_told_what_is_wrong():
-    truth, other = pair()
-    page = page_content(nar.ALGORITHMS["bfs"], [Run("true", truth), Run("mine", other)], spec=every_kind.SPEC)
+def test_page_content_has_all_wrong_entries():
+    truth, other = make_pair()
+    page = page_content(
+        nar.ALGORITHMS["bfs"], [Run("true", truth), Run("network", other)], spec=every_kind.SPEC
+    )
     first, second = page["runs"]
-    found = compare_traces(every_kind.SPEC, truth, other)
-    assert first["wrong"] == {} and set(second["wrong"]) == set(found)
+    comparison = compare_traces(every_kind.SPEC, truth, other)
+    assert first["wrong"] == {} and set(second["wrong"]) == set(comparison)
     for probe in (*every_kind.SPEC.hints, *every_kind.SPEC.outputs):
         places = second["wrong"][probe.name]
         lists = places if probe.stage is Stage.HINT else [places]
-        assert sum(map(len, lists)) == found[probe.name].wrong.sum()
+        assert sum(map(len, lists)) == comparison[probe.name].wrong.sum()
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -139,7 +143,7 @@ def test_the_page_is_told_what_is_wrong():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of two algorithms and two seeds."""
+    """A trained run of two algorithms and two seeds."""
     workdir = tmp_path_factory.mktemp("runs") / "two"
     two = ("--config.algorithms=('insertion_sort','bfs')", "--config.training.num_seeds=2")
     code, _, errors = run("train", "--config=configs/tiny.py", f"--workdir={workdir}", *TINY, *two)
@@ -148,7 +152,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_of_the_test_split(trained):
+def test_show_an_instance_of_the_test_split(trained):
     code, output, errors = run(
         "show", f"--workdir={trained}", "--algorithm=bfs", "--index=2", "--seed_index=1"
     )
@@ -162,11 +166,11 @@ def test_of_the_test_split(trained):
 
 
 @pytest.mark.slow
-def test_of_ones_own_and_as_experiments_predict_answers(trained):
-    own = '--input={"edges": [[0, 1], [1, 2], [0, 3]], "s": 0}'
-    code, output, errors = run("show", f"--workdir={trained}", "--algorithm=bfs", own)
+def test_show_a_custom_instance_agrees_with_predict(trained):
+    problem = '--input={"edges": [[0, 1], [1, 2], [0, 3]], "s": 0}'
+    code, output, errors = run("show", f"--workdir={trained}", "--algorithm=bfs", problem)
     assert code == 0, errors
-    code, answer, errors = run("predict", f"--workdir={trained}", "--algorithm=bfs", own)
+    code, answer, errors = run("predict", f"--workdir={trained}", "--algorithm=bfs", problem)
     assert code == 0, errors
     predicted = json.loads(answer)
     pointers = predicted["outputs"]["pi"]
@@ -178,20 +182,20 @@ def test_of_ones_own_and_as_experiments_predict_answers(trained):
 
 
 @pytest.mark.slow
-def test_a_sampled_one_as_a_page(trained, tmp_path):
+def test_show_a_sampled_instance_as_a_page(trained, tmp_path):
     page = tmp_path / "diff.html"
     flags = ("--algorithm=insertion_sort", "--size=5", "--seed=7", f"--output={page}")
     code, output, errors = run("show", f"--workdir={trained}", *flags)
     assert (code, output) == (0, f"Written: {page}\n"), errors
     text = page.read_text(encoding="utf-8")
     payload = json.loads(re.findall(r'id="payload">(.*?)</script>', text, re.DOTALL)[0])
-    truth, mine = payload["runs"]
+    truth, predicted = payload["runs"]
     trace = nar.sample_traces("insertion_sort", 5, 1, 7).trace(0)
     assert truth["values"]["pred"] == trace.outputs["pred"].tolist()
-    assert truth["steps"] == mine["steps"] == trace.length
-    assert mine["total"]["pred"] == 5 and mine["total"]["pred_h"] == [5] * trace.length
-    wrong = [str(i) for i in range(5) if mine["values"]["pred"][i] != truth["values"]["pred"][i]]
-    assert mine["wrong"]["pred"] == wrong and mine["right"]["pred"] == 5 - len(wrong)
+    assert truth["steps"] == predicted["steps"] == trace.length
+    assert predicted["total"]["pred"] == 5 and predicted["total"]["pred_h"] == [5] * trace.length
+    wrong = [str(i) for i in range(5) if predicted["values"]["pred"][i] != truth["values"]["pred"][i]]
+    assert predicted["wrong"]["pred"] == wrong and predicted["right"]["pred"] == 5 - len(wrong)
 
 
 @pytest.mark.slow
@@ -209,7 +213,7 @@ def test_a_sampled_one_as_a_page(trained, tmp_path):
         (["--algorithm=bfs", "--output=no/such/x.html"], "cannot write no/such/x.html"),
     ],
 )
-def test_wrong_requests_of_a_run_end_in_a_line(trained, flags, message):
+def test_invalid_flags_with_a_workdir_end_with_a_message(trained, flags, message):
     code, output, errors = run("show", f"--workdir={trained}", *flags)
     assert code != 0 and output == ""
     assert message in errors and "Traceback" not in errors
@@ -222,14 +226,14 @@ def test_wrong_requests_of_a_run_end_in_a_line(trained, flags, message):
         (["--algorithm=bfs", "--seed_index=1"], "--seed_index needs --workdir"),
     ],
 )
-def test_flags_that_do_not_fit(flags, message):
+def test_incompatible_flags_end_with_a_message(flags, message):
     code, _, errors = run("show", *flags)
     assert code != 0
     assert message in errors and "Traceback" not in errors
 
 
 @pytest.mark.slow
-def test_a_report_of_a_real_run(trained, tmp_path):
+def test_report_of_a_trained_run(trained, tmp_path):
     code, _, errors = run("evaluate", f"--workdir={trained}", "--tasks=bfs", "--sizes=4,8", "--seeds=3,4")
     assert code == 0, errors
     code, output, errors = run("report", trained, f"--output={tmp_path / 'report'}")

@@ -1,4 +1,4 @@
-"""Documents: links lead somewhere, python blocks run, commands are ones that the scripts take."""
+"""Documents: links resolve, Python blocks run, and the scripts accept the commands."""
 
 import collections
 import importlib.util
@@ -17,34 +17,34 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NEEDS = {"datasets": "text_dataset("}
-"""Package -> what of a block needs it; blocks are run without such statements where it is missing."""
+"""Optional package -> the call that needs it; such statements are removed if the package is missing."""
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def name_of(page):
+def relative_name(page):
     return str(page.relative_to(ROOT))
 
 
 def command_lines(page):
-    """Lines of code that have a command of ours in them, joined with those that go on with it."""
-    found = re.findall(r"`(python -m experiments\.[^`]+)`", page.read_text())
+    """Code lines with a command of `experiments`, with continuation lines joined."""
+    found_lines = re.findall(r"`(python -m experiments\.[^`]+)`", page.read_text())
     lines = re.sub(r"\\\n\s*", "", page.read_text()).splitlines()
     while lines:
         line = lines.pop(0)
         if re.match(r" {4,}.*python -m experiments\.", line):
             while re.search(r'="[^"]*$', line) and lines:
                 line += lines.pop(0)
-            found.append(line.strip())
-    return found
+            found_lines.append(line.strip())
+    return found_lines
 
 
-def words_of(line):
-    """Script and words of a command, up to a pipe or the end of a quoted one."""
+def split_command(line):
+    """Script and arguments of a command, up to a pipe or the end of a quoted command."""
     text = line[line.index("python -m experiments.") + len("python -m ") :]
     try:
         words = shlex.split(text, comments=True)
-    except ValueError:  # it stands in quotes itself, the last of which ends it
+    except ValueError:  # the command is inside quotes, and ends at the closing one
         words = shlex.split(text.rstrip('"'), comments=True)
     for stop in ("|", "&&", ";", ">"):
         words = words[: words.index(stop)] if stop in words else words
@@ -52,50 +52,50 @@ def words_of(line):
 
 
 def commands():
-    """Script -> its commands in all documents and scripts, each with the file where it was found first."""
-    found = collections.defaultdict(dict)
+    """Script -> arguments of its commands in all documents and scripts -> the first file that has them."""
+    by_script = collections.defaultdict(dict)
     for page in [*PAGES, *sorted((ROOT / "experiments").rglob("*.py")), ROOT / "nar/processors/README.md"]:
         for line in command_lines(page):
-            script, words = words_of(line)
-            if not any(sign in line for sign in ("...", "$", "experiments.NAME")):
-                found[script].setdefault(tuple(words), name_of(page))
-    return found
+            script, words = split_command(line)
+            if not any(placeholder in line for placeholder in ("...", "$", "experiments.NAME")):
+                by_script[script].setdefault(tuple(words), relative_name(page))
+    return by_script
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_somewhere(page):
+@pytest.mark.parametrize("page", PAGES, ids=relative_name)
+def test_links_resolve(page):
     for target in [one or other for one, other in LINK.findall(page.read_text())]:
         path, _, anchor = target.partition("#")
         if path.startswith(("http:", "https:")):
             continue
         file = (page.parent / path) if path else page
-        assert file.exists(), f"{name_of(page)}: {target}"
+        assert file.exists(), f"{relative_name(page)}: {target}"
         if anchor:
             titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-            assert anchor in slugs, f"{name_of(page)}: {target}; there are: {sorted(slugs)}"
+            assert anchor in slugs, f"{relative_name(page)}: {target}; known: {sorted(slugs)}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_no_page_names_a_folder_of_some_machine(page):
+@pytest.mark.parametrize("page", PAGES, ids=relative_name)
+def test_pages_have_no_machine_specific_paths(page):
     assert not re.search(r"(?<![\w.])/(home|root|Users|work)/", page.read_text())
 
 
-def test_there_are_commands_in_the_guide():
-    found = commands()
+def test_documents_contain_commands():
+    by_script = commands()
     assert {"experiments.train", "experiments.evaluate", "experiments.sweep", "experiments.convert"} <= set(
-        found
+        by_script
     )
-    assert sum(map(len, found.values())) > 30
+    assert sum(map(len, by_script.values())) > 30
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", sorted(commands()))
-def test_commands_are_ones_that_the_script_takes(script):
-    """Flags exist, configs resolve, networks and sweeps can be assembled."""
+def test_scripts_accept_documented_commands(script):
+    """Flags exist, configs resolve, networks and sweeps can be built."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "support" / "document_commands.py"), script],
         input=json.dumps([list(words) for words in commands()[script]]),
@@ -105,18 +105,18 @@ def test_commands_are_ones_that_the_script_takes(script):
 
 
 # ---------------------------------------------------------------------------------------------------
-# What a reader of the guide does, in a folder where there is nothing but what the pages made
+# Following the guide, in a directory with only the files that the pages create
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with `runs/bfs`, made by the first command of the guide, but smaller."""
-    path = tmp_path_factory.mktemp("reader")
+def guide_directory(tmp_path_factory):
+    """A directory with `runs/bfs`, trained by the first command of the guide with a smaller config."""
+    path = tmp_path_factory.mktemp("guide")
     line = next(line for line in command_lines(ROOT / "README.md") if "experiments.train" in line)
-    script, words = words_of(line)
+    script, words = split_command(line)
     assert "--workdir=runs/bfs" in words
-    smaller = ["training.steps=4", "training.batch_size=4", "model.hidden_size=8", "data.sizes=(4,)"]
-    execute(path, script, [*words, *(f"--config.{one}" for one in smaller)])
+    small_config = ["training.steps=4", "training.batch_size=4", "model.hidden_size=8", "data.sizes=(4,)"]
+    execute(path, script, [*words, *(f"--config.{one}" for one in small_config)])
     return path
 
 
@@ -130,23 +130,23 @@ def execute(path, script, words):
     return done.stdout
 
 
-SMALLER = {
+QUICK_FLAGS = {
     "experiments.evaluate": ["--sizes=4"],
     "experiments.predict": [],
     "experiments.show": [],
     "experiments.sweep": ["--launcher=print"],
 }
-"""Scripts whose commands are run, and what makes them take little time."""
+"""Scripts whose commands are run -> flags that make them quick."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", SMALLER)
-def test_short_commands_run(folder, script):
+@pytest.mark.parametrize("script", QUICK_FLAGS)
+def test_short_commands_run(guide_directory, script):
     ran = 0
     for words in commands()[script]:
         workdir = next((word for word in words if word.startswith("--workdir=")), "--workdir=runs/bfs")
         if script == "experiments.sweep" and "--sweep_index" not in " ".join(words):
-            execute(ROOT, script, [*words, *SMALLER[script], f"--workdir={folder}/sweep{ran}"])
+            execute(ROOT, script, [*words, *QUICK_FLAGS[script], f"--workdir={guide_directory}/sweep{ran}"])
             ran += 1
             if ran == 1:
                 break
@@ -155,22 +155,24 @@ def test_short_commands_run(folder, script):
             and workdir == "--workdir=runs/bfs"
             and "tarjan" not in " ".join(words)
         ):
-            execute(folder, script, [*words, *SMALLER[script]])
+            execute(guide_directory, script, [*words, *QUICK_FLAGS[script]])
             ran += 1
     assert ran > 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=name_of)
-def test_python_blocks_run_in_the_order_of_the_page(folder, page):
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=relative_name
+)
+def test_python_blocks_run_in_order(guide_directory, page):
     code = "\n".join(BLOCK.findall(page.read_text()))
     for package, statement in NEEDS.items():
         if importlib.util.find_spec(package) is None:
             code = re.sub(rf"^{re.escape(statement)}\n.*?^\).*?$", "", code, flags=re.DOTALL | re.MULTILINE)
-    preamble = PREAMBLES.get(name_of(page), "")
+    preamble = PREAMBLES.get(relative_name(page), "")
     done = subprocess.run(
         [sys.executable, "-c", preamble + code],
-        cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=500, check=False,
+        cwd=guide_directory, env=ENVIRONMENT, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -182,14 +184,14 @@ PREAMBLES = {
         "from nar.processors import Context, Linear, ProcessorOutput\n"
     ),
 }
-"""What a page takes as known."""
+"""Page -> code that its Python blocks rely on."""
 
 
 # ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_the_reference_is_built_and_its_links_lead_somewhere(tmp_path):
+def test_api_reference_is_built_and_its_links_resolve(tmp_path):
     pytest.importorskip("pdoc")
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "reference.py"), str(tmp_path)],
@@ -207,6 +209,6 @@ def test_the_reference_is_built_and_its_links_lead_somewhere(tmp_path):
         for target in re.findall(r'href="([^"]+)"', page):
             file, _, anchor = target.partition("#")
             if not target.startswith(("http", "data:", "${")):
-                found = (path.parent / file).resolve() if file else path
-                assert found in pages, f"{path}: {target}"
-                assert not anchor or anchor in names[found], f"{path}: {target}"
+                linked = (path.parent / file).resolve() if file else path
+                assert linked in pages, f"{path}: {target}"
+                assert not anchor or anchor in names[linked], f"{path}: {target}"

@@ -1,4 +1,4 @@
-"""Whatever happens to the files of a run: it goes on to the same end, or says in a line what is wrong."""
+"""Damaged files and full disks: a run resumes to the same result, or ends with a message."""
 
 import errno
 import json
@@ -35,7 +35,7 @@ def finished(quick, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def unfinished(quick, tmp_path_factory):
-    """Killed behind step 9: there are lines and events behind its last checkpoint, and no result."""
+    """A run killed after step 10: it has metrics and events after its last checkpoint, and no result."""
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "unfinished")
 
     def killed(*arguments):
@@ -49,8 +49,8 @@ def unfinished(quick, tmp_path_factory):
     return workdir
 
 
-def problem_of(workdir):
-    """What ends the program with a line: anything else would be a traceback."""
+def train_and_catch(workdir):
+    """Runs training and returns its user error, if any; other errors are raised."""
     try:
         train.run(CONFIG, workdir)
     except (ValueError, OSError) as problem:
@@ -65,7 +65,7 @@ def deleted(path, random):
 # Damage
 
 
-def files_of(workdir):
+def list_files(workdir):
     return sorted(path.relative_to(workdir.path) for path in workdir.path.rglob("*") if path.is_file())
 
 
@@ -76,28 +76,28 @@ ANY_DAMAGE = [*DAMAGES, deleted]
 @pytest.mark.parametrize(
     "shift", [0, *(pytest.param(shift, marks=pytest.mark.slow) for shift in range(1, len(ANY_DAMAGE)))]
 )
-def test_a_run_with_any_file_damaged_ends_as_an_undisturbed_one_or_says_why_not(
+def test_run_with_a_damaged_file_ends_like_an_undamaged_one_or_with_a_message(
     finished, unfinished, tmp_path, caplog, which, shift
 ):
-    """The files have their kinds of damage in turn; with all shifts each file has each."""
+    """Kinds of damage are assigned to files cyclically; over all shifts, each file has each kind."""
     source = {"finished": finished, "unfinished": unfinished}[which]
     random = np.random.default_rng(0)
-    for number, name in enumerate(files_of(source)):
+    for number, name in enumerate(list_files(source)):
         workdir = Workdir(shutil.copytree(source.path, tmp_path / str(name).replace("/", "_")))
         ANY_DAMAGE[(number + shift) % len(ANY_DAMAGE)](workdir.path / name, random)
         if name.name != "result.json":
             workdir.result.unlink(missing_ok=True)
         caplog.clear()
-        problem = problem_of(workdir)
+        problem = train_and_catch(workdir)
         if problem is not None:
-            # Only where something stands in the way that is not ours to remove.
+            # Only for directories in place of files, which nar does not remove.
             assert f"{workdir.path / name} is damaged: it is" in str(problem)
             assert "then run the same command to resume" in str(problem)
             shutil.rmtree(workdir.path / name)
             train.run(CONFIG, workdir)
         assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"], name
         if outcome(workdir) != outcome(finished):
-            # The best checkpoint itself was lost: then the best of the others was scored, and it was said.
+            # The best checkpoint itself was lost, so the best of the others was scored.
             best = outcome(finished)["best_step"]
             assert name == pathlib.Path(f"checkpoints/step_{best}.npz") and which == "finished"
         elif metrics_of(workdir) != metrics_of(finished):
@@ -105,7 +105,7 @@ def test_a_run_with_any_file_damaged_ends_as_an_undisturbed_one_or_says_why_not(
 
 
 @pytest.mark.parametrize("which", ["finished", "unfinished"])
-def test_with_every_file_damaged_it_says_so_and_does_not_train(finished, unfinished, tmp_path, which):
+def test_run_without_an_intact_checkpoint_is_an_error(finished, unfinished, tmp_path, which):
     source = {"finished": finished, "unfinished": unfinished}[which]
     workdir = Workdir(shutil.copytree(source.path, tmp_path / "copy"))
     random = np.random.default_rng(1)
@@ -122,21 +122,21 @@ def test_with_every_file_damaged_it_says_so_and_does_not_train(finished, unfinis
 @pytest.mark.parametrize(
     "damage", [*DAMAGES[:2], *(pytest.param(one, marks=pytest.mark.slow) for one in DAMAGES[2:])]
 )
-def test_readers_of_a_damaged_run_get_a_whole_state_or_a_line(finished, tmp_path, damage):
+def test_restoring_a_damaged_run_gives_an_intact_state_and_changes_no_file(finished, tmp_path, damage):
     random = np.random.default_rng(2)
-    whole = {digest(load_run.restore(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
+    intact = {digest(load_run.restore(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
     for name in ("config.json", "checkpoints/config.json", "checkpoints/step_12.npz"):
         workdir = Workdir(shutil.copytree(finished.path, tmp_path / name.replace("/", "_")))
         damage(workdir.path / name, random)
-        before = files_of(workdir)
+        before = list_files(workdir)
         run = load_run.restore(workdir.path, "last")
         assert int(run.state.step) in (8, 12)
-        assert int(run.state.step) == 8 or digest(run.state) in whole
+        assert int(run.state.step) == 8 or digest(run.state) in intact
         assert run.config["training"]["steps"] == STEPS
-        assert files_of(workdir) == before
+        assert list_files(workdir) == before
 
 
-def test_a_run_of_an_older_version_goes_on_with_the_defaults_of_new_keys(
+def test_run_of_an_older_version_resumes_with_defaults_for_missing_keys(
     unfinished, finished, tmp_path, caplog
 ):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
@@ -149,12 +149,12 @@ def test_a_run_of_an_older_version_goes_on_with_the_defaults_of_new_keys(
     for path in (workdir.config, workdir.checkpoints / "config.json"):
         path.write_text(json.dumps(config))
     assert load_run.open_workdir(workdir.path)[1]["training"]["on_nonfinite"] == "stop"
-    assert "training.on_nonfinite='stop'" in caplog.text and "of an older version" in caplog.text
+    assert "training.on_nonfinite='stop'" in caplog.text and "by an older version" in caplog.text
     train.run(CONFIG, workdir)
     assert outcome(workdir) == outcome(finished)
 
 
-def test_a_finished_run_can_be_prolonged(quick, finished, tmp_path, capsys):
+def test_finished_run_can_be_extended(quick, finished, tmp_path, capsys):
     workdir = Workdir(tmp_path / "run")
     train.run(config_of(steps=6), workdir)
     assert outcome(workdir)["steps"] == 6
@@ -164,8 +164,8 @@ def test_a_finished_run_can_be_prolonged(quick, finished, tmp_path, capsys):
     assert metrics_of(workdir)[-1] == metrics_of(finished)[-1]
 
 
-def test_a_run_that_did_not_know_parts_took_batches_whole(unfinished, tmp_path):
-    """Not in as many as suit, which is the default now: the noise would be another."""
+def test_run_of_a_version_without_gradient_accumulation_resumes_without_it(unfinished, tmp_path):
+    """The present default, automatic gradient accumulation, would change the random numbers."""
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     config = read_json(workdir.config)
     del config["training"]["grad_accumulation_steps"]
@@ -177,7 +177,7 @@ def test_a_run_that_did_not_know_parts_took_batches_whole(unfinished, tmp_path):
     train.run(config_of(grad_accumulation_steps=1), workdir)
 
 
-def test_what_is_done_about_what_is_not_finite_may_change(unfinished, finished, tmp_path):
+def test_non_finite_policy_may_change_when_resuming(unfinished, finished, tmp_path):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     train.run(config_of(on_nonfinite="skip"), workdir)
     assert outcome(workdir) == outcome(finished)
@@ -185,7 +185,7 @@ def test_what_is_done_about_what_is_not_finite_may_change(unfinished, finished, 
         train.run(config_of(seed=1), workdir)
 
 
-def test_a_run_in_use_is_refused_and_untouched(unfinished, tmp_path):
+def test_run_in_use_is_rejected_and_unchanged(unfinished, tmp_path):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     before = {path: path.read_bytes() for path in workdir.path.rglob("*") if path.is_file()}
     with workdir.lock():
@@ -199,21 +199,22 @@ def test_a_run_in_use_is_refused_and_untouched(unfinished, tmp_path):
 # Full disks
 
 
-class Disk:
-    """Takes so many writes of files, and no more."""
+class FullDisk:
+    """A disk that fails after the given number of file writes."""
 
     def __init__(self, patch, writes, number=errno.ENOSPC):
         self.left, self._number = writes, number
         for name in ("fsync", "mkdir"):
-            patch.setattr(os, name, self._watched(getattr(os, name)))
-        opened = pathlib.Path.open
+            patch.setattr(os, name, self._counted(getattr(os, name)))
+        original_open = pathlib.Path.open
 
-        def watched(path, mode="r", *arguments, **options):
-            return (self._watched(opened) if mode == "a" else opened)(path, mode, *arguments, **options)
+        def counted_open(path, mode="r", *arguments, **options):
+            function = self._counted(original_open) if mode == "a" else original_open
+            return function(path, mode, *arguments, **options)
 
-        patch.setattr(pathlib.Path, "open", watched)
+        patch.setattr(pathlib.Path, "open", counted_open)
 
-    def _watched(self, function):
+    def _counted(self, function):
         def write(*arguments, **options):
             if self.left <= 0:
                 raise OSError(self._number, os.strerror(self._number))
@@ -227,15 +228,15 @@ class Disk:
     ("number", "first", "every"),
     [(errno.ENOSPC, 0, 5), (errno.EDQUOT, 3, 17), pytest.param(errno.ENOSPC, 0, 1, marks=pytest.mark.slow)],
 )
-def test_a_disk_that_is_full_at_any_write_stops_with_its_file_and_loses_nothing(
+def test_full_disk_at_any_write_names_the_file_and_loses_nothing(
     finished, tmp_path, monkeypatch, number, first, every
 ):
     writes = first
     while True:
         workdir = Workdir(tmp_path / str(writes))
         with monkeypatch.context() as patch:
-            disk = Disk(patch, writes, number)
-            problem = problem_of(workdir)
+            disk = FullDisk(patch, writes, number)
+            problem = train_and_catch(workdir)
         if problem is None:
             assert disk.left >= 0 and writes > 12
             break

@@ -1,4 +1,4 @@
-"""Several tasks with one processor: weights, chunks, averages, resume, as a config asks for them."""
+"""Multi-task runs: task options, task sampling, chunked training, averages over tasks and classes, resuming."""
 
 import json
 
@@ -24,7 +24,7 @@ TASKS = {
 }
 
 
-def config_of(algorithms=("bfs", "minimum", "insertion_sort"), tasks=None, **training):
+def make_config(algorithms=("bfs", "minimum", "insertion_sort"), tasks=None, **training):
     config = tiny.get_config()
     config.model.hidden_size = 4
     config.algorithms = algorithms
@@ -34,8 +34,8 @@ def config_of(algorithms=("bfs", "minimum", "insertion_sort"), tasks=None, **tra
     return config.to_dict()
 
 
-def test_what_is_said_of_a_task_holds_for_it_alone():
-    config = config_of()
+def test_task_options_apply_to_their_task_only():
+    config = make_config()
     parts = assemble(config)
     bfs, minimum, sort = parts.tasks
     assert (bfs.sizes, minimum.sizes, sort.sizes) == ((5, 4), (4,), (4,))
@@ -50,7 +50,7 @@ def test_what_is_said_of_a_task_holds_for_it_alone():
     assert parts.stream.num_examples(8) == 4 * 4 + 2 * 2 + 2 * 4
     assert parts.stream.batch(1).lengths.shape == (2,)
     assert loss_weights(config) == {"minimum": 0.5}
-    both = config_of(loss_weights={"minimum": 0.1, "hint": 2.0})
+    both = make_config(loss_weights={"minimum": 0.1, "hint": 2.0})
     assert assemble(both).loss_weights == {"minimum": pytest.approx(0.05), "hint": 2.0}
 
 
@@ -95,19 +95,19 @@ def test_what_is_said_of_a_task_holds_for_it_alone():
         ({}, {"chunk_length": -1}, "chunk_length must be at least 1, or 0 for none, got -1"),
     ],
 )
-def test_bad_tasks(tasks, training, message):
+def test_invalid_task_options_are_rejected(tasks, training, message):
     with pytest.raises(ValueError, match=message):
-        assemble(config_of(tasks=tasks, **training))
+        assemble(make_config(tasks=tasks, **training))
 
 
-def test_chunks_need_the_steps_of_the_trace():
-    config = config_of()
+def test_chunked_training_requires_trace_termination():
+    config = make_config()
     config["model"]["termination"] = "budget"
     with pytest.raises(ValueError, match=r"chunk_length 3 needs model.termination=trace, got 'budget'"):
         assemble(config)
 
 
-def test_the_generalist_is_all_of_clrs30():
+def test_generalist_has_all_algorithms_of_clrs30():
     parts = assemble(generalist.get_config().to_dict())
     assert len(parts.tasks) == 30 and all(task.algorithm.in_clrs30 for task in parts.tasks)
     assert {parts.stream.task(step).name for step in range(30)} == set(parts.model.specs)
@@ -117,13 +117,13 @@ def test_the_generalist_is_all_of_clrs30():
     assert len(families) == len(set(families)) == 6
 
 
-def test_classes_are_means_of_their_tasks():
+def test_class_scores_are_means_over_their_tasks():
     scores = {name: {"64": {"score": float(len(name))}} for name in ALGORITHMS}
     means = class_mean_scores(scores)
     assert list(means) == list(FAMILIES)
     for family, mean in means.items():
-        own = [len(name) for name, algorithm in ALGORITHMS.items() if algorithm.family == family]
-        assert mean == pytest.approx(np.mean(own))
+        lengths = [len(name) for name, algorithm in ALGORITHMS.items() if algorithm.family == family]
+        assert mean == pytest.approx(np.mean(lengths))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -131,17 +131,17 @@ def test_classes_are_means_of_their_tasks():
 
 
 def weakest_first(scores, step):
-    """A function as users may write: a task is trained the more, the less it scores."""
+    """A custom task-sampling function: tasks with lower scores are sampled more often."""
     assert step % 8 == 0
     return {task: 1.0 - score + 0.01 for task, score in scores.items()}
 
 
 def quick_scores(parts, evaluator, params, split):
-    """Scores that are made of the parameters: it is not the scoring that is tested here."""
+    """Fake scores, computed from the parameters of each task."""
     result = {}
     for task in parts.tasks:
-        own = [leaf for name, leaf in params.items() if name.startswith(f"{task.name}/")]
-        value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(own)) % 1
+        leaves = [leaf for name, leaf in params.items() if name.startswith(f"{task.name}/")]
+        value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(leaves)) % 1
         result[task.name] = {"64" if split == "test" else "16": {"out": value, "score": value}}
     return result
 
@@ -154,8 +154,8 @@ def quick():
 
 
 def run_config(**options):
-    """The config of a run: without hints, programs are half as large."""
-    config = config_of(optimizer="sgd", learning_rate=0.1, **options)
+    """The config of a run; without hints, compiled programs are half as large."""
+    config = make_config(optimizer="sgd", learning_rate=0.1, **options)
     config["model"]["hint_mode"] = "none"
     return config
 
@@ -170,21 +170,21 @@ def finished(request, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_scores_of_tasks_and_both_averages_each_evaluation(finished):
+def test_each_validation_has_task_scores_and_both_averages(finished):
     workdir, options = finished
     lines = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
     scored = [line for line in lines if "validation/score" in line]
     assert [line["step"] for line in scored] == [8, 16, 24]
     names = ("bfs", "minimum", "insertion_sort")
     for line in scored:
-        of_tasks = [line[f"validation/{name}/score"] for name in names]
-        assert line["validation/score"] == pytest.approx(np.mean(of_tasks))
-        assert line["validation/class/graphs"] == of_tasks[0]
+        task_scores = [line[f"validation/{name}/score"] for name in names]
+        assert line["validation/score"] == pytest.approx(np.mean(task_scores))
+        assert line["validation/class/graphs"] == task_scores[0]
         classes = [line[f"validation/class/{name}"] for name in ("graphs", "searching", "sorting")]
         assert line["validation/score_of_classes"] == pytest.approx(np.mean(classes))
         if options["task_sampling"] != "weighted":
             weights = [line[f"sampling/{name}"] for name in names]
-            assert weights == pytest.approx([1.01 - score for score in of_tasks])
+            assert weights == pytest.approx([1.01 - score for score in task_scores])
     result = read_json(workdir.result)
     text = result_summary(result)
     for split in ("validation", "test"):
@@ -195,8 +195,8 @@ def test_scores_of_tasks_and_both_averages_each_evaluation(finished):
 
 
 @pytest.mark.slow
-def test_a_run_in_two_parts_equals_one_without_a_break(finished, tmp_path):
-    """What lanes handed on, turns and weights that were changed are all as they were."""
+def test_resumed_multi_task_run_equals_an_uninterrupted_one(finished, tmp_path):
+    """Chunk carries, the task schedule and updated sampling weights are restored."""
     workdir, options = finished
     again = Workdir(tmp_path / "run")
     train.run(run_config(**options, steps=16), again)
@@ -209,7 +209,7 @@ def test_a_run_in_two_parts_equals_one_without_a_break(finished, tmp_path):
     assert first == second
 
 
-def test_a_function_of_sampling_must_name_all_tasks():
+def test_task_sampling_function_must_weight_all_tasks():
     callback = UpdateTaskWeights(TaskSchedule([1, 1]), ["bfs", "dfs"], lambda scores, step: {"bfs": 1.0})
     metrics = {"validation/score": 0.5, "validation/bfs/score": 0.5, "validation/dfs/score": 0.5}
     with pytest.raises(ValueError, match="must return a weight for each of bfs, dfs, got"):

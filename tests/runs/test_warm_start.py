@@ -1,4 +1,4 @@
-"""Starting from another run: what is loaded, what is new, what is refused."""
+"""Warm starts from another run: loaded, new and frozen parameters, and rejected configs."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from nar.traces import check_algorithm
 from nar.training import Checkpoints, describe_params, load_matching_params, parameter_names
 
 
-def params_of(*names, seed=0, hidden_size=4, processor="mpnn"):
+def make_params(*names, seed=0, hidden_size=4, processor="mpnn"):
     tasks = tuple(Task(find_algorithm(name), (4,)) for name in names)
     stream = TrainingStream(tasks, batch_size=2, seed=0)
     config = NetConfig(PROCESSORS[processor], hidden_size=hidden_size)
@@ -34,16 +34,15 @@ def params_of(*names, seed=0, hidden_size=4, processor="mpnn"):
 
 @pytest.fixture(scope="module")
 def source():
-    return params_of("bfs", "minimum", seed=1)
+    return make_params("bfs", "minimum", seed=1)
 
 
 @pytest.fixture(scope="module")
 def swapped():
-    return params_of("minimum", "bfs")
+    return make_params("minimum", "bfs")
 
 
-def test_all_of_bfs_minimum_loads_into_minimum_bfs(source, swapped):
-    """By names: each parameter is that of its name, whatever the order of the tasks."""
+def test_parameters_load_by_name_whatever_the_task_order(source, swapped):
     transfer = load_matching_params(swapped, source, ("",))
     assert set(transfer.loaded) == set(parameter_names(source))
     for module, leaves in source.items():
@@ -52,21 +51,21 @@ def test_all_of_bfs_minimum_loads_into_minimum_bfs(source, swapped):
 
 
 @pytest.mark.parametrize("pattern", ["^processor/", "^minimum/", "/decode/", "bfs/encode/pos_0/w"])
-def test_what_a_pattern_finds_is_loaded_and_nothing_else(source, swapped, pattern):
+def test_only_parameters_that_match_a_pattern_are_loaded(source, swapped, pattern):
     transfer = load_matching_params(swapped, source, (pattern,))
     part = pattern.removeprefix("^")
     assert transfer.loaded
     for module, leaves in swapped.items():
         for name, value in leaves.items():
             full = f"{module}/{name}"
-            is_meant = full.startswith(part) if pattern.startswith("^") else part in full
-            assert (full in transfer.loaded) == is_meant
-            expected = source[module][name] if is_meant else value
+            matches = full.startswith(part) if pattern.startswith("^") else part in full
+            assert (full in transfer.loaded) == matches
+            expected = source[module][name] if matches else value
             assert np.array_equal(transfer.params[module][name], expected), full
 
 
-def test_tasks_that_one_run_lacks(source):
-    other = params_of("bfs", "insertion_sort")
+def test_tasks_missing_from_the_source_stay_new(source):
+    other = make_params("bfs", "insertion_sort")
     transfer = load_matching_params(other, source, ("",))
     assert {name.split("/")[0] for name in transfer.loaded} == {"processor", "bfs"}
     for module, leaves in other.items():
@@ -74,16 +73,16 @@ def test_tasks_that_one_run_lacks(source):
             assert all(np.array_equal(leaves[name], transfer.params[module][name]) for name in leaves)
 
 
-def test_renames(source):
-    other = params_of("minimum")
-    transfer = load_matching_params(other, params_of("minimum", "bfs", seed=2), ("^minimum/",))
+def test_renames_map_names_of_the_source(source):
+    other = make_params("minimum")
+    transfer = load_matching_params(other, make_params("minimum", "bfs", seed=2), ("^minimum/",))
     renamed = {
         module.replace("minimum/", "bfs/") if module.startswith("minimum/") else module: leaves
         for module, leaves in transfer.params.items()
     }
-    found = load_matching_params(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
-    assert found.loaded == transfer.loaded
-    jax.tree.map(np.testing.assert_array_equal, found.params, transfer.params)
+    mapped = load_matching_params(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
+    assert mapped.loaded == transfer.loaded
+    jax.tree.map(np.testing.assert_array_equal, mapped.params, transfer.params)
     with pytest.raises(ValueError, match="init_renames pattern '.nothing' matches no parameter"):
         load_matching_params(other, source, ("",), (("^nothing", ""),))
     with pytest.raises(ValueError, match="gives two parameters the same name"):
@@ -92,20 +91,20 @@ def test_renames(source):
         load_matching_params(other, source, ("",), ("bfs",))
 
 
-def test_what_does_not_fit_is_refused(source, swapped):
+def test_mismatched_parameters_are_rejected(source, swapped):
     with pytest.raises(
         ValueError, match="(?s)shapes differ from those of the other run:.*processor/mpnn.*there.*here"
     ):
-        load_matching_params(params_of("bfs", hidden_size=8), source, ("^processor/",))
+        load_matching_params(make_params("bfs", hidden_size=8), source, ("^processor/",))
     with pytest.raises(ValueError, match=r"'mpnnn' matches no parameter .* none there, and none here"):
         load_matching_params(swapped, source, ("^processor/", "mpnnn"))
     with pytest.raises(ValueError, match=r"finds processor/mpnn/.* there, and processor/gat/.* here"):
-        load_matching_params(params_of("bfs", processor="gat"), source, ("^processor/",))
+        load_matching_params(make_params("bfs", processor="gat"), source, ("^processor/",))
     with pytest.raises(ValueError, match="init_params pattern '.' is not a regular expression"):
         load_matching_params(swapped, source, ("(",))
 
 
-def test_description_counts_each_part_once(source):
+def test_summary_counts_each_parameter_once(source):
     names = parameter_names(source)
     processor = [name for name in names if name.startswith("processor/")]
     lines = describe_params(source, processor, processor)
@@ -136,7 +135,7 @@ def train(workdir, *overrides):
 
 
 @pytest.mark.slow
-def test_a_run_starts_from_another_once(tmp_path):
+def test_parameters_of_another_run_are_loaded_once(tmp_path):
     other, new, again = tmp_path / "other", tmp_path / "new", tmp_path / "again"
     code, _, errors = train(other, "--config.training.steps=2", "--config.training.ema_decay=0.5")
     assert code == 0, errors
@@ -157,7 +156,7 @@ def test_a_run_starts_from_another_once(tmp_path):
         assert any(all(word in text for word in line.split(" .* ")) for text in output.splitlines()), line
     record = json.loads((new / "start.json").read_text())
     assert record["step"] == 2 and all(name.startswith(("processor/", "bfs/")) for name in record["loaded"])
-    # Going on, the other run is not read any more.
+    # A resumed run does not read the other run again.
     code, _, errors = train(again, *arguments, "--config.training.steps=2")
     assert code == 0, errors
     other.rename(tmp_path / "gone")
@@ -182,7 +181,7 @@ def config_with(**changes):
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
-    """A run of bfs that was saved before its first step."""
+    """A run of bfs, saved before its first step."""
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "other")
     config = config_with()
     with workdir.lock():
@@ -204,14 +203,14 @@ def other(tmp_path_factory):
         ),
     ],
 )
-def test_bad_starts_are_refused_before_the_workdir_is_made(other, tmp_path, changes, message):
+def test_invalid_warm_start_is_rejected_before_the_workdir_is_created(other, tmp_path, changes, message):
     config = config_with(**{"init_from": str(other), **changes})
     with pytest.raises(ValueError, match=message):
         open_init_run(config, assemble(config), Workdir(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
 
 
-def test_a_run_cannot_start_from_itself(other):
+def test_run_cannot_start_from_itself(other):
     shutil.rmtree(other / "checkpoints")
     config = config_with(init_from=str(other))
     with pytest.raises(ValueError, match="is the workdir of this run"):
@@ -222,7 +221,7 @@ def test_a_run_cannot_start_from_itself(other):
 # The example
 
 
-def test_noisy_paths_is_bellman_ford_on_weights_that_are_not_seen():
+def test_noisy_paths_is_bellman_ford_on_hidden_weights():
     check_algorithm(NOISY_PATHS, sizes=(4,))
     A, s, features = NOISY_PATHS.problem.sample(np.random.RandomState(0), 8, p=0.7)
     noisy = nar.run_algorithm(NOISY_PATHS, A=A, s=s, features=features)
@@ -232,12 +231,12 @@ def test_noisy_paths_is_bellman_ford_on_weights_that_are_not_seen():
     assert "A" not in noisy.inputs
     assert np.array_equal(noisy.inputs["adj"], plain.inputs["adj"])
     for k in range(NUM_FEATURES):
-        seen = noisy.inputs[f"x_{k}"]
-        assert np.allclose(seen, seen.T) and not seen[A == 0].any() and seen[A != 0].all()
+        observed = noisy.inputs[f"x_{k}"]
+        assert np.allclose(observed, observed.T) and not observed[A == 0].any() and observed[A != 0].all()
 
 
-def test_weights_can_be_read_off_the_observations_by_a_linear_map():
-    """That is what its new encoder has to learn."""
+def test_noisy_paths_weights_are_a_linear_function_of_the_observations():
+    """The new encoder can therefore learn them."""
     random = np.random.RandomState(0)
     A, _, features = NOISY_PATHS.problem.sample(random, 40, p=0.9)
     edges = np.triu(A) != 0
@@ -248,8 +247,8 @@ def test_weights_can_be_read_off_the_observations_by_a_linear_map():
     assert error.std() < 0.3 * weights.std()
 
 
-def test_the_processor_of_bellman_ford_is_all_that_noisy_paths_loads(monkeypatch):
-    monkeypatch.setitem(registry._REGISTRY, "noisy_paths", NOISY_PATHS)  # gone after the test
-    params, theirs = params_of("noisy_paths"), params_of("bellman_ford")
-    transfer = load_matching_params(params, theirs, ("",))
+def test_noisy_paths_loads_only_the_processor_of_bellman_ford(monkeypatch):
+    monkeypatch.setitem(registry._REGISTRY, "noisy_paths", NOISY_PATHS)  # undone after the test
+    params, source = make_params("noisy_paths"), make_params("bellman_ford")
+    transfer = load_matching_params(params, source, ("",))
     assert set(transfer.loaded) == {name for name in parameter_names(params) if name.startswith("processor/")}

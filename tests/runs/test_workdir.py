@@ -1,4 +1,4 @@
-"""Workdirs: whose they are, one writer at a time, files that are whole, disks that are full."""
+"""Workdirs: config checks, the lock, atomic writes, full disks."""
 
 import contextlib
 import errno
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from nar.atomic_io import remove_temporary_files, atomic_write
+from nar.atomic_io import atomic_write, remove_temporary_files
 from nar.runs.workdir import Workdir
 from nar.training import read_json, write_json
 
@@ -22,7 +22,7 @@ def claim(workdir, config=CONFIG, **arguments):
         workdir.claim(config)
 
 
-def test_workdir_belongs_to_one_config(tmp_path):
+def test_workdir_rejects_another_config(tmp_path):
     workdir = Workdir(tmp_path / "runs" / "a")
     claim(workdir)
     claim(workdir)
@@ -32,7 +32,7 @@ def test_workdir_belongs_to_one_config(tmp_path):
         claim(workdir, {**CONFIG, "training": {"steps": 5, "seed": 1}})
 
 
-def test_run_may_be_prolonged_but_not_cut(tmp_path):
+def test_run_can_be_extended_but_not_shortened(tmp_path):
     workdir = Workdir(tmp_path)
     claim(workdir)
     claim(workdir, {**CONFIG, "training": {"steps": 9, "seed": 0}})
@@ -41,7 +41,7 @@ def test_run_may_be_prolonged_but_not_cut(tmp_path):
         claim(workdir)
 
 
-def test_folder_of_something_else_is_refused(tmp_path):
+def test_directory_with_other_files_is_rejected(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(ValueError, match="not the workdir of a run"):
         claim(Workdir(tmp_path))
@@ -50,7 +50,7 @@ def test_folder_of_something_else_is_refused(tmp_path):
         claim(Workdir(tmp_path / "thesis.tex"))
 
 
-def test_a_run_that_was_killed_before_its_first_file_can_be_started(tmp_path):
+def test_run_killed_before_its_first_file_can_be_started(tmp_path):
     (tmp_path / ".config.json.77.part").write_text("{")
     (tmp_path / ".lock").write_text("process 77")
     claim(Workdir(tmp_path))
@@ -62,7 +62,7 @@ def test_a_run_that_was_killed_before_its_first_file_can_be_started(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "", "\x00\xff", '{"training": {"steps": 5, "seed": 1}}', None])
-def test_config_is_taken_from_its_copy_if_damaged(tmp_path, caplog, text):
+def test_damaged_config_is_read_from_its_copy(tmp_path, caplog, text):
     workdir = Workdir(tmp_path)
     claim(workdir)
     if text is None:
@@ -78,7 +78,7 @@ def test_config_is_taken_from_its_copy_if_damaged(tmp_path, caplog, text):
     assert read_json(workdir.config) == json.loads(json.dumps(CONFIG))
 
 
-def test_config_and_its_copy_damaged(tmp_path):
+def test_damaged_config_without_a_copy_is_an_error(tmp_path):
     workdir = Workdir(tmp_path)
     claim(workdir)
     workdir.config.write_text("{")
@@ -87,7 +87,7 @@ def test_config_and_its_copy_damaged(tmp_path):
         claim(workdir)
 
 
-def test_config_without_a_copy_is_that_of_an_older_version(tmp_path):
+def test_config_of_an_older_version_is_completed(tmp_path):
     workdir = Workdir(tmp_path)
     workdir.config.write_text(json.dumps(CONFIG))
     claim(workdir)
@@ -97,21 +97,21 @@ def test_config_without_a_copy_is_that_of_an_older_version(tmp_path):
     assert read_json(workdir.config)["training"] == CONFIG["training"]
 
 
-def test_json_checks_itself(tmp_path):
+def test_json_checksum_detects_damage(tmp_path):
     path, content = tmp_path / "a.json", {"scores": {16: 0.5, 4: (1, 2)}, "name": "é"}
     write_json(path, content)
     assert read_json(path) == json.loads(json.dumps(content))
     written = path.read_bytes()
     for place in range(len(written)):
         path.write_bytes(written[:place] + bytes([written[place] ^ 1]) + written[place + 1 :])
-        # What damage leaves as it was may be read: white space, or all but the name of the checksum.
+        # Reading may succeed if the content is intact: damaged white space, or the key of the checksum.
         with contextlib.suppress(ValueError):
-            found = read_json(path)
-            assert {key: found[key] for key in content} == json.loads(json.dumps(content))
+            restored = read_json(path)
+            assert {key: restored[key] for key in content} == json.loads(json.dumps(content))
 
 
 # ---------------------------------------------------------------------------------------------------
-# One writer
+# Locks
 
 
 HOLDER = """
@@ -124,8 +124,8 @@ with Workdir(pathlib.Path(sys.argv[1])).lock():
 """
 
 
-def test_two_processes_cannot_write_to_one_workdir(tmp_path):
-    """Not even if the first was not asked to end but killed: then the lock is gone at once."""
+def test_lock_excludes_other_processes_and_ends_with_its_holder(tmp_path):
+    """The lock is released at once when its holder is killed."""
     workdir = Workdir(tmp_path / "run")
     arguments = [sys.executable, "-c", HOLDER, str(workdir.path)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -143,7 +143,7 @@ def test_two_processes_cannot_write_to_one_workdir(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_without_locks_it_warns(tmp_path, monkeypatch, caplog, number):
+def test_file_system_without_locks_gives_a_warning(tmp_path, monkeypatch, caplog, number):
     def no_locks(file, how):
         raise OSError(number, os.strerror(number))
 
@@ -159,7 +159,7 @@ def test_without_locks_it_warns(tmp_path, monkeypatch, caplog, number):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
 @pytest.mark.parametrize("where", ["os.fsync", "pathlib.Path.replace"])
-def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch, number, where):
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch, number, where):
     path = tmp_path / "a.json"
     write_json(path, {"a": 1})
 
@@ -174,10 +174,10 @@ def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch, numbe
     assert os.listdir(tmp_path) == ["a.json"]
 
 
-def test_a_real_full_disk(tmp_path):
-    """`/dev/full` takes no byte."""
+def test_write_to_dev_full_names_the_file(tmp_path):
+    """`/dev/full` accepts no bytes."""
     if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full here")
+        pytest.skip("this system has no /dev/full")
 
     def write():
         with open("/dev/full", "wb") as full, atomic_write(tmp_path / "a") as file:
@@ -190,7 +190,7 @@ def test_a_real_full_disk(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_parts_are_removed_and_nothing_else(tmp_path):
+def test_only_partial_files_are_removed(tmp_path):
     names = [".a.json.12.part", "b.part", ".hidden", "a.json"]
     for name in names:
         (tmp_path / name).write_text("")
