@@ -1,4 +1,4 @@
-"""Comparison of a network's predictions with a trace, and a report of a trained run, from the command line."""
+"""Comparison of predictions with a trace, and a report of a trained run, from the command line."""
 
 import json
 import pathlib

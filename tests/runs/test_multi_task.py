@@ -1,4 +1,4 @@
-"""Multi-task runs: task options, task sampling, chunked training, averages over tasks and classes, resuming."""
+"""Multi-task runs: task options, task sampling, chunked training, averages over tasks, resuming."""
 
 import json
 
