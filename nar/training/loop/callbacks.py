@@ -17,7 +17,7 @@ from nar.training.loop.timing import SAVING, VALIDATING, Clock
 from nar.training.state import TrainState
 from nar.training.train_step.update import Metrics
 
-Score = Callable[[Params], dict[str, float]]
+ScoreFunction = Callable[[Params], dict[str, float]]
 """params -> scores by name; `validation/score` selects the best checkpoint."""
 
 
@@ -37,7 +37,7 @@ class Validate:
     """Computes validation scores every `every` steps and after the last one."""
 
     def __init__(
-        self, score: Score, every: int, num_steps: int, early_stopping: EarlyStopping, clock: Clock
+        self, score: ScoreFunction, every: int, num_steps: int, early_stopping: EarlyStopping, clock: Clock
     ) -> None:
         """Makes the callback.
 
@@ -132,14 +132,14 @@ class SaveCheckpoints:
         if SELECTION_METRIC in metrics:
             per_seed = [float(metrics[name]) for name in metrics if name.startswith(PER_SEED)]
             with self._clock.measure(SAVING):
-                self._checkpoints.save(state, per_seed or float(metrics[SELECTION_METRIC]), self._notes())
+                self._checkpoints.save(state, per_seed or float(metrics[SELECTION_METRIC]), self._metadata())
 
     def at_end(self, state: TrainState, interrupted: bool) -> None:
         """Saves the last step if the run was interrupted."""
         if interrupted:
-            self._checkpoints.save(state, None, self._notes())
+            self._checkpoints.save(state, None, self._metadata())
 
-    def _notes(self) -> dict[str, Any]:
+    def _metadata(self) -> dict[str, Any]:
         return {name: value for one in self._stateful for name, value in one.state_dict().items()}
 
 

@@ -97,7 +97,7 @@ def make_schedule(
             )
     if name == "constant":
         return learning_rate
-    return _made(name, entry, {**given, **options}, num_steps)
+    return _build(name, entry, {**given, **options}, num_steps)
 
 
 def depends_on_length(name: str, options: Mapping[str, Any]) -> bool:
@@ -108,7 +108,7 @@ def depends_on_length(name: str, options: Mapping[str, Any]) -> bool:
     return length is not None and length not in options
 
 
-def _made(name: str, entry: _Entry, arguments: dict[str, Any], num_steps: int) -> optax.Schedule:
+def _build(name: str, entry: _Entry, arguments: dict[str, Any], num_steps: int) -> optax.Schedule:
     try:
         if _BOUNDARIES in arguments:
             pairs = arguments[_BOUNDARIES]
@@ -120,7 +120,7 @@ def _made(name: str, entry: _Entry, arguments: dict[str, Any], num_steps: int) -
         rates = [float(rate) for rate in jax.vmap(lambda step: jnp.asarray(schedule(step)))(steps)]
     except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ValueError(f"schedule_options of {name}: {error}") from None
-    wrong = [rate for rate in rates if not math.isfinite(rate) or rate < 0]
-    if wrong:
-        raise ValueError(f"schedule_options of {name}: a learning rate would be {wrong[0]}")
+    invalid = [rate for rate in rates if not math.isfinite(rate) or rate < 0]
+    if invalid:
+        raise ValueError(f"schedule_options of {name}: a learning rate would be {invalid[0]}")
     return schedule
