@@ -1,4 +1,4 @@
-"""Peak memory of a training step and of an evaluation, by the compiler and as a process has it."""
+"""Peak memory of training steps and evaluations, as reported by the compiler and by the operating system."""
 
 import dataclasses
 import itertools
@@ -23,7 +23,7 @@ from nar.training import Devices, init_state, make_optimizer, make_train_step
 
 TRAINING, EVALUATION = "training", "evaluation"
 
-KINDS = (
+MODES = (
     (TRAINING, "float32", False),
     (TRAINING, "float32", True),
     (TRAINING, "bfloat16", False),
@@ -31,20 +31,20 @@ KINDS = (
     (EVALUATION, "float32", False),
     (EVALUATION, "bfloat16", False),
 )
-"""What is done, in which precision, and whether gradients compute steps anew."""
+"""Training or evaluation, precision, and whether steps are rematerialized."""
 
 GIB = 2**30
-LARGEST = 16 * GIB
-"""Memory of a usual machine; what needs more is marked."""
+MEMORY_LIMIT = 16 * GIB
+"""Programs that need more are marked, and not run."""
 
 
 class Case(NamedTuple):
-    """What is measured; sizes are those of the default recipe where they are not said."""
+    """A program to measure; default sizes are those of the default recipe."""
 
     algorithm: str
     size: int
     processor: str
-    what: str = TRAINING
+    mode: str = TRAINING
     precision: str = "float32"
     remat: bool = False
     batch_size: int = 32
@@ -52,8 +52,8 @@ class Case(NamedTuple):
     num_microbatches: int = 1
 
 
-class Subject:
-    """The network of a case with a batch; nothing is compiled, and of parameters there are only shapes."""
+class BenchmarkProgram:
+    """Network and batch of a case; nothing is compiled, and parameters are not allocated."""
 
     def __init__(self, case: Case) -> None:
         self._case = case
@@ -66,22 +66,22 @@ class Subject:
         self._optimizer = make_optimizer(1e-3, 1.0)
 
     def make_state(self) -> Any:
-        """The state of training, or the parameters for evaluation."""
+        """Makes the train state, or the parameters for evaluation."""
         state = init_state(self._model, self._optimizer, {self._task.name: self._batch}, 0)
-        return state if self._case.what == TRAINING else state.params
+        return state if self._case.mode == TRAINING else state.params
 
     def batch(self) -> TraceBatch:
-        """What the program is given, on the device: in evaluation no more than the first hints."""
+        """Puts the batch on the device; in evaluation it has only the first hints and no outputs."""
         batch = self._batch
-        if self._case.what == EVALUATION:
-            first = {name: value[:1] for name, value in batch.hints.items()}
-            batch = dataclasses.replace(batch, hints=first, outputs={})
+        if self._case.mode == EVALUATION:
+            first_hints = {name: value[:1] for name, value in batch.hints.items()}
+            batch = dataclasses.replace(batch, hints=first_hints, outputs={})
         return Devices.all().put_batch(batch)
 
     def compiled(self) -> jax.stages.Compiled:
-        """The program of a training step or of an evaluation."""
+        """Compiles the training step or the evaluation."""
         shapes = jax.eval_shape(self.make_state)
-        if self._case.what == TRAINING:
+        if self._case.mode == TRAINING:
             step = make_train_step(self._model, self._optimizer, num_microbatches=self._case.num_microbatches)
             program = jax.jit(lambda state, batch: step(state, batch, self._task.name), donate_argnums=0)
         else:
@@ -92,8 +92,8 @@ class Subject:
         num_steps = max(1, self._batch.num_steps - 1)
         return self._model.apply(params, None, self._task.name, batch, False, num_steps).outputs
 
-    def kept(self) -> Any:
-        """Shapes of what the forward pass of training leaves for the backward pass."""
+    def residual_shapes(self) -> Any:
+        """Shapes of the residuals that the forward pass of training keeps for the backward pass."""
 
         def loss(params: Params) -> jax.Array:
             predictions = self._model.apply(params, jax.random.key(0), self._task.name, self._batch, True)
@@ -103,36 +103,40 @@ class Subject:
         return jax.eval_shape(lambda params: jax.vjp(loss, params)[1], params)
 
 
-def compiled_bytes(case: Case) -> int:
-    """What the compiled program of a case needs."""
-    return needed_bytes(Subject(case).compiled())
+def case_program_bytes(case: Case) -> int:
+    """Memory of the compiled program of a case."""
+    return program_bytes(BenchmarkProgram(case).compiled())
 
 
-def needed_bytes(compiled: jax.stages.Compiled) -> int:
-    """What a compiled program needs: arguments, results and what it sets aside in between."""
-    found = compiled.memory_analysis()
-    if found is None:
-        raise ValueError("the compiler of this platform does not say how much memory a program needs")
-    needed = found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
-    return needed - found.alias_size_in_bytes
+def program_bytes(compiled: jax.stages.Compiled) -> int:
+    """Memory of a compiled program: arguments, outputs and temporaries.
+
+    Raises:
+      ValueError: if the compiler of this platform does not report memory.
+    """
+    analysis = compiled.memory_analysis()
+    if analysis is None:
+        raise ValueError("the compiler of this platform does not report the memory of a program")
+    total = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
+    return total - analysis.alias_size_in_bytes
 
 
-def kept_bytes(case: Case) -> int:
-    """What a training step keeps for its gradient, as the program has it before it is compiled."""
-    leaves = jax.tree.leaves(Subject(case).kept())
+def residual_bytes(case: Case) -> int:
+    """Memory of the residuals of a training step in the traced program, before compilation."""
+    leaves = jax.tree.leaves(BenchmarkProgram(case).residual_shapes())
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
 
 
 def run(case: Case) -> None:
-    """Runs the program once, and prints the largest resident set that this process has had, in bytes."""
-    subject = Subject(case)
+    """Runs the program once, and prints the peak resident set size of this process in bytes."""
+    subject = BenchmarkProgram(case)
     compiled = subject.compiled()
     jax.block_until_ready(compiled(jax.jit(subject.make_state)(), subject.batch()))
     print_resident_bytes()
 
 
 def resident_bytes(case: Case) -> int:
-    """The largest resident set of a fresh process that compiles and runs a case."""
+    """Peak resident set size of a fresh process that compiles and runs a case."""
     fields = ", ".join(f"{value!r}" for value in case)
     code = f"from experiments.benchmarks.memory import Case, run; run(Case({fields}))"
     root = pathlib.Path(__file__).parents[2]
@@ -146,45 +150,45 @@ def memory(
     processors: Sequence[str],
     batch_size: int,
     num_microbatches: int,
-    measured: Sequence[int],
+    run_sizes: Sequence[int],
 ) -> str:
-    """A table in GiB, a row for each way of computing and a column for each size; a line a case meanwhile.
+    """Returns a table in GiB, with a row per mode and a column per size, and prints a line per finished case.
 
     Args:
-      algorithms: by name; the batch of a size decides how many steps there are.
-      sizes: of problems.
-      processors: by name.
-      batch_size: traces at once.
-      num_microbatches: in how many parts a batch is taken in training.
-      measured: sizes of which each case is run as well, in a process of its own.
+      algorithms: names of algorithms; the number of steps is that of the sampled batch.
+      sizes: problem sizes.
+      processors: names of processors.
+      batch_size: batch size.
+      num_microbatches: number of micro-batches in training.
+      run_sizes: sizes at which each case is also run, in a fresh process.
     """
     rows = []
-    ways = list(itertools.product(algorithms, processors, KINDS))
-    for number, (algorithm, processor, kind) in enumerate(ways):
+    combinations = list(itertools.product(algorithms, processors, MODES))
+    for number, (algorithm, processor, mode) in enumerate(combinations):
         cases = [
-            Case(algorithm, size, processor, *kind, batch_size, num_microbatches=num_microbatches)
+            Case(algorithm, size, processor, *mode, batch_size, num_microbatches=num_microbatches)
             for size in sizes
         ]
         cells = []
         for case in cases:
-            cells.append(_cell(case, case.size in measured))
-            done = f"{number * len(sizes) + len(cells)}/{len(ways) * len(sizes)}"
+            cells.append(_cell(case, case.size in run_sizes))
+            done = f"{number * len(sizes) + len(cells)}/{len(combinations) * len(sizes)}"
             print(f"{done} {_name(case)}, n = {case.size}: {cells[-1]}", flush=True)
         rows.append([_name(cases[0]), *cells])
     header = [f"GiB at batch size {batch_size}", *(f"n = {size}" for size in sizes)]
     return format_table(header, rows)
 
 
-def _cell(case: Case, is_measured: bool) -> str:
-    needed = compiled_bytes(case)
-    texts = [f"{needed / GIB:.2f}" + (" *" if needed > LARGEST else "")]
-    if case.what == TRAINING and case.num_microbatches == 1:
-        texts.append(f"kept {kept_bytes(case) / GIB:.2f}")
-    if is_measured and needed <= LARGEST:
+def _cell(case: Case, is_run: bool) -> str:
+    needed = case_program_bytes(case)
+    texts = [f"{needed / GIB:.2f}" + (" *" if needed > MEMORY_LIMIT else "")]
+    if case.mode == TRAINING and case.num_microbatches == 1:
+        texts.append(f"residuals {residual_bytes(case) / GIB:.2f}")
+    if is_run and needed <= MEMORY_LIMIT:
         texts.append(f"process {resident_bytes(case) / GIB:.2f}")
     return ", ".join(texts)
 
 
 def _name(case: Case) -> str:
-    words = [case.algorithm, case.processor, case.what, case.precision, *(["remat"] if case.remat else [])]
+    words = [case.algorithm, case.processor, case.mode, case.precision, *(["remat"] if case.remat else [])]
     return ", ".join(words)

@@ -1,4 +1,4 @@
-"""What of the steps and nodes of training is padding, and how many programs are compiled for it."""
+"""Padding of steps and nodes in training batches, and number of compiled programs."""
 
 import statistics
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from nar.traces import TraceBatch
 
 
 class Padding(NamedTuple):
-    """Of the batches of one algorithm.
+    """Padding of the batches of one algorithm.
 
     Attributes:
-      programs: how many shapes they have, each of which is compiled once.
-      steps: share of the computed steps that a trace does not need, since it ended before the longest.
-      nodes: share of the nodes that are padding.
-      skipped: share of the steps of the buckets that are behind the longest trace; they are not computed.
+      programs: number of different shapes, each of which is compiled once.
+      steps: share of computed steps that are after the end of their trace.
+      nodes: share of nodes that are padding.
+      skipped: share of bucket steps that are after the longest trace, and skipped.
     """
 
     programs: int
@@ -34,35 +34,37 @@ def padding(names: Sequence[str], num_batches: int) -> None:
     """Prints a row for each algorithm of the default recipe, and the means.
 
     Args:
-      names: of algorithms.
-      num_batches: how many batches of each are looked at.
+      names: names of algorithms.
+      num_batches: number of batches of each algorithm.
     """
-    found = {name: of_stream(_stream(name), num_batches) for name in tqdm(names, "counting", leave=False)}
+    results = {
+        name: measure_padding(_stream(name), num_batches) for name in tqdm(names, "counting", leave=False)
+    }
     rows = [
-        [name, str(each.programs), f"{each.steps:.1%}", f"{each.nodes:.1%}", f"{each.skipped:.1%}"]
-        for name, each in found.items()
+        [name, str(result.programs), f"{result.steps:.1%}", f"{result.nodes:.1%}", f"{result.skipped:.1%}"]
+        for name, result in results.items()
     ]
-    header = ["algorithm", "programs", "steps computed in vain", "padding nodes", "steps skipped"]
+    header = ["algorithm", "programs", "padding steps", "padding nodes", "skipped steps"]
     print(format_table(header, rows))
     steps, nodes = (
-        statistics.mean(getattr(each, what) for each in found.values()) for what in ("steps", "nodes")
+        statistics.mean(getattr(result, field) for result in results.values()) for field in ("steps", "nodes")
     )
-    programs = sum(each.programs for each in found.values())
-    print(f"\n{programs} programs; on average {steps:.1%} of the steps and {nodes:.1%} of the nodes in vain")
+    programs = sum(result.programs for result in results.values())
+    print(f"\n{programs} programs; on average {steps:.1%} of steps and {nodes:.1%} of nodes are padding")
 
 
-def of_stream(stream: TraceStream, num_batches: int) -> Padding:
-    """That of the first batches of a stream."""
+def measure_padding(stream: TraceStream, num_batches: int) -> Padding:
+    """Measures the padding of the first batches of a stream."""
     batches = [stream.batch(step) for step in range(num_batches)]
     needed = sum(_steps(batch).sum() for batch in batches)
     computed = sum(_computed(batch, count_microbatches(batch, stream.num_microbatches)) for batch in batches)
-    room = sum(max(batch.num_steps - 1, 1) * batch.batch_size for batch in batches)
+    allocated = sum(max(batch.num_steps - 1, 1) * batch.batch_size for batch in batches)
     real, padded = (sum(count(batch) for batch in batches) for count in (_real_nodes, _all_nodes))
     return Padding(
         programs=len({_shapes(batch) for batch in batches}),
         steps=1 - needed / computed,
         nodes=1 - real / padded,
-        skipped=1 - computed / room,
+        skipped=1 - computed / allocated,
     )
 
 
@@ -71,14 +73,14 @@ def _stream(name: str) -> TraceStream:
 
 
 def _steps(batch: TraceBatch) -> np.ndarray:
-    """Steps of the network for each trace, [B]: one less than it has hints, and at least one."""
+    """Network steps of each trace, [B]: one less than its number of hint steps, and at least one."""
     return np.maximum(batch.lengths - 1, 1)
 
 
 def _computed(batch: TraceBatch, num_microbatches: int) -> int:
-    """Steps for all traces: each part takes those of its longest."""
-    by_part = _steps(batch).reshape(-1, num_microbatches)
-    return int(by_part.max(axis=0).sum()) * len(by_part)
+    """Number of computed steps over all traces: each micro-batch takes the steps of its longest trace."""
+    by_microbatch = _steps(batch).reshape(-1, num_microbatches)
+    return int(by_microbatch.max(axis=0).sum()) * len(by_microbatch)
 
 
 def _all_nodes(batch: TraceBatch) -> int:

@@ -1,4 +1,4 @@
-"""What a training step costs as problems, batches, networks and seeds grow."""
+"""Cost of a training step as a function of problem size, batch size, hidden size and number of seeds."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,7 @@ import jax
 from tqdm import tqdm
 
 from configs import base
-from experiments.benchmarks.memory import GIB, needed_bytes
+from experiments.benchmarks.memory import GIB, program_bytes
 from experiments.cli.build import assemble, new_state
 from nar.reports import check_plot_path, draw_scaling, format_table
 
@@ -22,7 +22,7 @@ AXES: Mapping[str, str] = {
     "hidden_size": "hidden size",
     "num_seeds": "num_seeds",
 }
-"""What grows, by the name of its field in `Case`."""
+"""Fields of `Case` that are varied, and their labels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Of a training step.
+    """Cost of a training step.
 
     Attributes:
-      num_steps: of the algorithm in the batch, which the network takes.
-      gibibytes: what the compiled program needs.
-      seconds: that it takes, the median; None if it needs more memory than there may be.
+      num_steps: number of steps of the network.
+      gibibytes: memory of the compiled program.
+      seconds: median time; None if the program exceeds the memory limit and was not run.
     """
 
     num_steps: int
@@ -59,71 +59,69 @@ def scaling(
     processors: Sequence[str],
     repeats: int,
     limit: float,
-    picture: pathlib.Path | None,
+    plot_path: pathlib.Path | None,
 ) -> None:
-    """Prints a row for each case as soon as it is measured, and draws them all.
+    """Prints a row for each case as soon as it is measured, and plots all cases.
 
     Args:
-      base_case: what is the same in all cases, but for what grows.
-      values: by name of `AXES`, the values that it takes.
-      processors: by name.
-      repeats: how many steps are timed.
-      limit: GiB; what needs more is not run.
-      picture: PNG or SVG file, or None for no plot.
+      base_case: case of which one field is varied at a time.
+      values: values of each field in `AXES`.
+      processors: names of processors.
+      repeats: number of timed steps.
+      limit: memory limit in GiB; programs that need more are not run.
+      plot_path: PNG or SVG file, or None for no plot.
     """
-    if picture is not None:
-        check_plot_path(picture)
-    print(
-        f"{jax.devices()[0].device_kind}, {base_case.precision}; where it does not grow: {_base(base_case)}"
-    )
-    header = ["processor", f"{'grows':14}", "value", "steps", "ms a step", "µs a trace and step", "GiB"]
+    if plot_path is not None:
+        check_plot_path(plot_path)
+    print(f"{jax.devices()[0].device_kind}, {base_case.precision}; unless varied: {_base(base_case)}")
+    header = ["processor", f"{'varied':14}", "value", "steps", "ms / step", "µs / trace and step", "GiB"]
     print(format_table(header, []), flush=True)
-    known: dict[Case, Cost] = {}
+    measured: dict[Case, Cost] = {}
     lines: dict[str, dict[str, dict[int, float]]] = {}
-    ways = [
+    combinations = [
         (processor, axis, value)
         for processor, axis in itertools.product(processors, AXES)
         for value in values[axis]
     ]
-    for processor, axis, value in tqdm(ways, "measuring", leave=False):
+    for processor, axis, value in tqdm(combinations, "measuring", leave=False):
         case = dataclasses.replace(base_case, processor=processor, **{axis: value})
-        if case not in known:
-            known[case] = measure(case, repeats, limit)
-        cost = known[case]
+        if case not in measured:
+            measured[case] = measure(case, repeats, limit)
+        cost = measured[case]
         tqdm.write(row(processor, axis, value, case, cost))
         if cost.seconds is not None:
             lines.setdefault(AXES[axis], {}).setdefault(processor, {})[value] = 1e3 * cost.seconds
-    if picture is not None and not draw_scaling(lines, "ms a training step", picture):
+    if plot_path is not None and not draw_scaling(lines, "ms per training step", plot_path):
         print("no plot: matplotlib is not installed (extra `plots`)")
-    elif picture is not None:
-        print(f"plot: {picture}")
+    elif plot_path is not None:
+        print(f"plot: {plot_path}")
 
 
 def _base(case: Case) -> str:
-    return ", ".join(f"{what} {getattr(case, axis)}" for axis, what in AXES.items())
+    return ", ".join(f"{label} {getattr(case, axis)}" for axis, label in AXES.items())
 
 
 def row(processor: str, axis: str, value: int, case: Case, cost: Cost) -> str:
-    """Of the table."""
+    """Formats a row of the table."""
     first = f"{processor:9}  {AXES[axis]:14}  {value:5}  {cost.num_steps:5}"
     if cost.seconds is None:
-        return f"{first}  more than the limit of memory: {cost.gibibytes:.1f} GiB"
-    of_trace = cost.seconds / (case.batch_size * case.num_seeds * cost.num_steps)
-    return f"{first}  {1e3 * cost.seconds:9.0f}  {1e6 * of_trace:19.0f}  {cost.gibibytes:.2f}"
+        return f"{first}  exceeds the memory limit: {cost.gibibytes:.1f} GiB"
+    seconds_per_trace_step = cost.seconds / (case.batch_size * case.num_seeds * cost.num_steps)
+    return f"{first}  {1e3 * cost.seconds:9.0f}  {1e6 * seconds_per_trace_step:19.0f}  {cost.gibibytes:.2f}"
 
 
 def measure(case: Case, repeats: int, limit: float) -> Cost:
-    """Compiles a step, and runs it unless it needs more memory than `limit`, GiB."""
+    """Compiles a step, and runs it unless it needs more than `limit` GiB."""
     parts = assemble(_config(case))
     batch = parts.stream.batch(0)
-    # The longest of all replicas: they take its steps together.
+    # The longest trace of all seeds, which run in lockstep.
     num_steps = max(int(batch.lengths.max()) - 1, 1)
     state = new_state(parts, 0)
     on_devices = parts.devices.put_batch(batch, parts.stream.num_leading_axes)
     step = parts.make_train_step()
     program = jax.jit(lambda state, batch: step(state, batch, case.algorithm), donate_argnums=0)
     compiled = program.lower(state, on_devices).compile()
-    gibibytes = needed_bytes(compiled) / GIB
+    gibibytes = program_bytes(compiled) / GIB
     if gibibytes > limit:
         return Cost(num_steps, gibibytes, None)
     seconds = []

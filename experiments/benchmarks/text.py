@@ -1,25 +1,25 @@
-"""Texts per second, ours against dm-clrs 2.0.3 in one run, as ratios."""
+"""Texts per second of nar and of dm-clrs 2.0.3, measured in one process, and their ratios."""
 
 from collections.abc import Sequence
 
 from absl import logging
 
-from experiments.benchmarks.lib.interleaved_timing import Rates, compare, summary, take_turns
+from experiments.benchmarks.lib.interleaved_timing import Rates, compare, interleaved_rates, summary
 from nar.text import TEXT_SETS, sample_texts
 
-TEXTS = 32
-"""Of ours between two looks at the clock."""
+TEXTS_PER_CALL = 32
+"""Texts of nar between two readings of the clock."""
 
 
 def texts(names: Sequence[str], sizes: Sequence[int], repeats: int, seconds: float) -> None:
-    """Prints texts per second against dm-clrs.
+    """Prints texts per second of nar and dm-clrs.
 
     Args:
-      names: of algorithms.
-      sizes: of problems; if there are none, the least and the largest length of each algorithm in the
-        published training set.
-      repeats: how often the two take turns.
-      seconds: least time of one turn.
+      names: names of algorithms.
+      sizes: problem sizes; if empty, the smallest and largest length of each algorithm in the published
+        training set.
+      repeats: number of interleaved measurements.
+      seconds: minimum time of one measurement.
     """
     from experiments.benchmarks.lib.import_dm_clrs import import_clrs
 
@@ -30,21 +30,21 @@ def texts(names: Sequence[str], sizes: Sequence[int], repeats: int, seconds: flo
 
     def rates(name: str, size: int) -> Rates:
         sampler, _ = clrs.build_sampler(name, -1, length=size, seed=0, track_max_steps=False)
-        ours = sample_texts(name, size, None, seed=0)
+        nar = sample_texts(name, size, None, seed=0)
         for _ in range(300):
-            next(ours)
+            next(nar)
 
-        def our_texts() -> int:
-            for _ in range(TEXTS):
-                next(ours)
-            return TEXTS
+        def nar_texts() -> int:
+            for _ in range(TEXTS_PER_CALL):
+                next(nar)
+            return TEXTS_PER_CALL
 
-        def their_text() -> int:
+        def dm_clrs_text() -> int:
             clrs_utils.format_clrs_example(name, sampler.next(batch_size=1))
             return 1
 
-        their_text()
-        return take_turns(our_texts, their_text, repeats, seconds)
+        dm_clrs_text()
+        return interleaved_rates(nar_texts, dm_clrs_text, repeats, seconds)
 
     cases = [(name, size) for name in names for size in sizes or _published(name)]
     print(summary(compare("texts", cases, rates)))

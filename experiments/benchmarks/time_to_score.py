@@ -1,4 +1,4 @@
-"""Whole processes, from start to a score of validation, ours against dm-clrs 2.0.3; and our start-up."""
+"""Time from process start to a validation score, for nar and dm-clrs 2.0.3, and start-up time of nar."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from experiments.benchmarks.lib.interleaved_timing import summary
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOALS: Mapping[str, float] = {"bfs": 0.99, "minimum": 0.95, "bellman_ford": 0.95}
-"""By algorithm, the score of validation at which the clock stops."""
+"""Validation score at which the clock stops, by algorithm."""
 
-EVERY = 50
-"""Steps between two validations, of both."""
+EVAL_EVERY = 50
+"""Steps between evaluations, for both."""
 
 
-class Reached(NamedTuple):
-    """How a run ended: after how many seconds and steps, with which score, and whether that is the goal."""
+class RunOutcome(NamedTuple):
+    """Outcome of a run: seconds, steps and score at its end, and whether it reached the goal."""
 
     seconds: float
     steps: int
@@ -31,81 +31,83 @@ class Reached(NamedTuple):
     done: bool
 
     def __str__(self) -> str:
-        words = f"{self.seconds:.0f} s, {self.steps} steps, {self.score:.1%}"
-        return words if self.done else f"missed the goal: {words}"
+        text = f"{self.seconds:.0f} s, {self.steps} steps, {self.score:.1%}"
+        return text if self.done else f"missed the goal: {text}"
 
 
 def time_to_score(names: Sequence[str], num_steps: int, seeds: Sequence[int], hidden_size: int) -> None:
-    """Prints seconds from the start of a process to its goal, for ours and then for dm-clrs, and start-up.
+    """Prints the start-up time of nar, and the time from process start to the goal for nar and dm-clrs.
 
-    After each seed there is a summary of all until then: of each algorithm the median ratio and its spread
-    over seeds, and the geometric mean.
+    After each seed it prints a summary so far: for each algorithm the median ratio and its range over seeds,
+    and the geometric mean over algorithms.
 
     Args:
-      names: of `GOALS`.
-      num_steps: after how many a run that has not reached its goal is given up.
-      seeds: each of both.
-      hidden_size: of states.
+      names: names of algorithms in `GOALS`.
+      num_steps: maximum number of steps of a run.
+      seeds: seeds, the same for both.
+      hidden_size: hidden size.
 
     Raises:
-      ValueError: if no goal is set for an algorithm.
+      ValueError: if an algorithm has no goal.
     """
     for name in names:
         if name not in GOALS:
-            raise ValueError(f"no goal is set for {name!r}; there are goals for {', '.join(GOALS)}")
-    start_up(names[0])
-    print("dm-clrs: the flow of its training script, but for the download of its test set", flush=True)
+            raise ValueError(f"no goal is set for {name!r}; known: {', '.join(GOALS)}")
+    measure_start_up(names[0])
+    print("dm-clrs: its training script without the download of a test set", flush=True)
     ratios: dict[str, list[float]] = {}
-    without: list[str] = []
+    missed: list[str] = []
     for seed in seeds:
         for name in names:
-            ours, theirs = (run(name, num_steps, seed, hidden_size) for run in (our_run, their_run))
-            words = f"{name} to {GOALS[name]:.0%} of validation, seed {seed}: nar {ours}; dm-clrs {theirs}"
-            if ours.done and theirs.done:
-                ratios.setdefault(name, []).append(theirs.seconds / ours.seconds)
-                words += f"; {ratios[name][-1]:.2f}×"
+            nar, dm_clrs = (run(name, num_steps, seed, hidden_size) for run in (run_nar, run_dm_clrs))
+            line = f"{name} to {GOALS[name]:.0%} of validation, seed {seed}: nar {nar}; dm-clrs {dm_clrs}"
+            if nar.done and dm_clrs.done:
+                ratios.setdefault(name, []).append(dm_clrs.seconds / nar.seconds)
+                line += f"; {ratios[name][-1]:.2f}×"
             else:
-                without.append(f"{name} with seed {seed}")
-            print(words, flush=True)
+                missed.append(f"{name} with seed {seed}")
+            print(line, flush=True)
         if ratios:
-            print(of_seeds(ratios, without), flush=True)
+            print(summarize_seeds(ratios, missed), flush=True)
 
 
-def of_seeds(ratios: Mapping[str, Sequence[float]], without: Sequence[str]) -> str:
-    """The median of each algorithm and its spread over seeds, and on the last line the geometric mean.
+def summarize_seeds(ratios: Mapping[str, Sequence[float]], missed: Sequence[str]) -> str:
+    """Formats the median and range over seeds of each algorithm, and on the last line the geometric mean.
 
     Args:
-      ratios: one for each seed, by algorithm.
-      without: what has no ratio, since one of the two missed its goal.
+      ratios: ratios by algorithm, one per seed.
+      missed: runs without a ratio, since nar or dm-clrs missed the goal.
     """
-    medians = {name: statistics.median(of_one) for name, of_one in ratios.items()}
+    medians = {name: statistics.median(values) for name, values in ratios.items()}
     lines = [
-        f"{name}: {medians[name]:.2f}×, {min(of_one):.2f} to {max(of_one):.2f} in {len(of_one)} runs"
-        for name, of_one in ratios.items()
+        f"{name}: {medians[name]:.2f}×, {min(values):.2f} to {max(values):.2f} in {len(values)} runs"
+        for name, values in ratios.items()
     ]
-    missed = [f"not in it, since a goal was missed: {', '.join(without)}"] if without else []
-    return "\n".join(["", *lines, *missed, summary(medians)])
+    excluded = [f"excluded, since a goal was missed: {', '.join(missed)}"] if missed else []
+    return "\n".join(["", *lines, *excluded, summary(medians)])
 
 
-def our_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached:
-    """The training command, with nothing cached, until a line of its metrics has the score."""
+def run_nar(name: str, num_steps: int, seed: int, hidden_size: int) -> RunOutcome:
+    """Runs the training command with empty caches until its metrics reach the goal."""
     settings = {
         "model.hidden_size": hidden_size,
         "training.steps": num_steps,
         "training.seed": seed,
-        "training.eval_every": EVERY,
+        "training.eval_every": EVAL_EVERY,
     }
     with tempfile.TemporaryDirectory() as folder:
-        return command(name, settings, "validation/score", GOALS[name], without_caches(folder))
+        return run_training(
+            name, settings, "validation/score", GOALS[name], environment_without_caches(folder)
+        )
 
 
-def command(
+def run_training(
     name: str, settings: Mapping[str, Any], metric: str, goal: float, environment: Mapping[str, str]
-) -> Reached:
-    """The training command until a line of its metrics has enough of one of them, or it ends.
+) -> RunOutcome:
+    """Runs the training command until a metric reaches the goal, or the command ends.
 
     Raises:
-      ValueError: if it ends without such a metric.
+      ValueError: if it ends without having logged the metric.
     """
     with tempfile.TemporaryDirectory() as folder:
         workdir = pathlib.Path(folder, "run")
@@ -121,7 +123,7 @@ def command(
         with open(pathlib.Path(folder, "log"), "w+") as log:
             child = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
             try:
-                reached = watch(child, workdir / "metrics.jsonl", metric, goal, start)
+                reached = wait_for_score(child, workdir / "metrics.jsonl", metric, goal, start)
             finally:
                 child.send_signal(signal.SIGTERM)
                 child.wait()
@@ -131,18 +133,18 @@ def command(
     return reached
 
 
-def watch(
+def wait_for_score(
     child: subprocess.Popen[bytes], metrics: pathlib.Path, metric: str, goal: float, start: float
-) -> Reached | None:
-    """Reads the lines of a run until one reaches the goal or the run ends; None if none has the metric."""
+) -> RunOutcome | None:
+    """Polls the metrics of a run until the goal is reached or the run ends; None without the metric."""
     last = None
     while True:
         ended = child.poll() is not None
         for line in metrics.read_text().splitlines() if metrics.exists() else ():
-            values = read(line)
+            values = parse_line(line)
             if metric in values and (last is None or values["step"] > last.steps):
-                found = values[metric]
-                last = Reached(time.perf_counter() - start, int(values["step"]), found, found >= goal)
+                value = values[metric]
+                last = RunOutcome(time.perf_counter() - start, int(values["step"]), value, value >= goal)
                 if last.done:
                     return last
         if ended:
@@ -150,16 +152,16 @@ def watch(
         time.sleep(0.05)
 
 
-def read(line: str) -> dict[str, float]:
-    """The values of a line; none, if it is not yet written to its end."""
+def parse_line(line: str) -> dict[str, float]:
+    """Values of a line of metrics; empty if the line is incomplete."""
     try:
         return json.loads(line)
     except ValueError:
         return {}
 
 
-def their_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached:
-    """The flow of dm-clrs's script in a process of its own."""
+def run_dm_clrs(name: str, num_steps: int, seed: int, hidden_size: int) -> RunOutcome:
+    """Runs the training script of dm-clrs in a fresh process."""
     from nar.algorithms import ALGORITHMS
 
     with tempfile.TemporaryDirectory() as folder:
@@ -180,23 +182,23 @@ def their_run(name: str, num_steps: int, seed: int, hidden_size: int) -> Reached
         seconds = time.perf_counter() - start
     if done.returncode:
         raise ValueError(f"dm-clrs failed at {name}: {done.stderr[-2000:]}")
-    word, steps, found = done.stdout.split()[-3:]
-    return Reached(seconds, int(steps), float(found), word == "reached")
+    outcome, steps, score = done.stdout.split()[-3:]
+    return RunOutcome(seconds, int(steps), float(score), outcome == "reached")
 
 
-def start_up(name: str) -> None:
-    """Prints the seconds of an import, and from the start of the training command to its first step."""
+def measure_start_up(name: str) -> None:
+    """Prints the time of an import, and from the start of the training command to its first step."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = without_caches(folder)
-        for label in ("without compiled code on disk", "with it"):
-            imported = _process("import nar", environment)
-            first = command(name, {"training.log_every": 1}, "step", 1, environment).seconds
-            words = f"first training step of {name} {first:.1f} s after the start of the command"
-            print(f"import of nar {imported:.1f} s, {words}, {label}", flush=True)
+        environment = environment_without_caches(folder)
+        for label in ("with empty caches", "with compiled code on disk"):
+            import_seconds = _process("import nar", environment)
+            first = run_training(name, {"training.log_every": 1}, "step", 1, environment).seconds
+            first_step = f"first training step of {name} {first:.1f} s after the start of the command"
+            print(f"import of nar {import_seconds:.1f} s, {first_step}, {label}", flush=True)
 
 
-def without_caches(folder: str) -> dict[str, str]:
-    """The environment of a process that finds nothing compiled or drawn before."""
+def environment_without_caches(folder: str) -> dict[str, str]:
+    """Environment of a process without compiled code or cached traces."""
     caches = {
         "XDG_CACHE_HOME": folder,
         "NUMBA_CACHE_DIR": str(pathlib.Path(folder, "numba")),

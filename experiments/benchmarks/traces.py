@@ -1,4 +1,4 @@
-"""Traces per second, ours against dm-clrs 2.0.3 in one run, as ratios."""
+"""Traces per second of nar and of dm-clrs 2.0.3, measured in one process, and their ratios."""
 
 import os
 import pathlib
@@ -10,22 +10,22 @@ from collections.abc import Sequence
 
 from absl import logging
 
-from experiments.benchmarks.lib.interleaved_timing import Rates, compare, summary, take_turns
+from experiments.benchmarks.lib.interleaved_timing import Rates, compare, interleaved_rates, summary
 from nar.algorithms import ALGORITHMS
 from nar.traces import sample_traces
 
 BATCH, BATCH_OF_LARGE, LARGE = 32, 8, 32
-"""Traces of a batch, and of one of problems that are larger than LARGE."""
+"""Batch size, batch size of large problems, and the problem size above which they are large."""
 
 
 def traces(names: Sequence[str], sizes: Sequence[int], repeats: int, seconds: float) -> None:
-    """Prints traces per second against dm-clrs, and the time to a first batch.
+    """Prints traces per second of nar and dm-clrs, and the time to the first batch of nar.
 
     Args:
-      names: of algorithms.
-      sizes: of problems.
-      repeats: how often the two take turns.
-      seconds: least time of one turn of ours.
+      names: names of algorithms.
+      sizes: problem sizes.
+      repeats: number of interleaved measurements.
+      seconds: minimum time of one measurement.
     """
     from experiments.benchmarks.lib.import_dm_clrs import import_clrs
 
@@ -39,28 +39,28 @@ def traces(names: Sequence[str], sizes: Sequence[int], repeats: int, seconds: fl
 
 
 def _rates(clrs: object, name: str, size: int, repeats: int, seconds: float) -> Rates:
-    """Traces per second of ours and of dm-clrs, a pair for each turn."""
+    """Traces per second of nar and of dm-clrs, one per repeat."""
     sampler, _ = clrs.build_sampler(name, -1, length=size, seed=0, track_max_steps=False)  # type: ignore
     count = BATCH if size <= LARGE else BATCH_OF_LARGE
     sample_traces(name, size, count, 0)
     sampler.next(1)
     first = 0
 
-    def our_batch() -> int:
+    def nar_batch() -> int:
         nonlocal first
         first += count
         sample_traces(name, size, count, 0, first=first)
         return count
 
-    def their_batch() -> int:
+    def dm_clrs_batch() -> int:
         sampler.next(count)
         return count
 
-    return take_turns(our_batch, their_batch, repeats, seconds)
+    return interleaved_rates(nar_batch, dm_clrs_batch, repeats, seconds)
 
 
 def _start_up(name: str) -> None:
-    """Prints the seconds from a fresh process to its first batch."""
+    """Prints the time from process start to the first batch."""
     code = f"import nar; nar.sample_traces({name!r}, 16, {BATCH}, 0)"
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
@@ -72,7 +72,7 @@ def _start_up(name: str) -> None:
 
 
 def _stream(name: str, num_batches: int = 300) -> None:
-    """Prints the batches per second of the training stream, with and without its prefetching thread."""
+    """Prints batches per second of the training stream, with and without prefetching."""
     from nar.data import Task, TrainingStream, prefetch
 
     stream = TrainingStream([Task(ALGORITHMS[name], (16,))], BATCH, seed=0)
@@ -80,9 +80,11 @@ def _stream(name: str, num_batches: int = 300) -> None:
     start = time.perf_counter()
     for step in range(num_batches):
         stream.batch(step)
-    alone = num_batches / (time.perf_counter() - start)
+    direct = num_batches / (time.perf_counter() - start)
     start = time.perf_counter()
     for _ in prefetch(stream, 0, num_batches):
         pass
-    ahead = num_batches / (time.perf_counter() - start)
-    print(f"training stream of {name}, n = 16: {alone:.0f} batches/s, prefetched: {ahead:.0f} batches/s")
+    prefetched = num_batches / (time.perf_counter() - start)
+    print(
+        f"training stream of {name}, n = 16: {direct:.0f} batches/s, prefetched: {prefetched:.0f} batches/s"
+    )

@@ -1,4 +1,4 @@
-"""Training steps and evaluations, ours against dm-clrs 2.0.3 in one run, as ratios."""
+"""Time of training steps and evaluations of nar and dm-clrs 2.0.3, measured in one process, and ratios."""
 
 import itertools
 import pathlib
@@ -13,7 +13,13 @@ import jax
 
 from experiments.benchmarks.lib import multiply_adds
 from experiments.benchmarks.lib.interleaved_timing import summary
-from experiments.benchmarks.lib.matched_networks import SAME_LOSS, Case, Variant, make_pair, their_options
+from experiments.benchmarks.lib.matched_networks import (
+    LOSS_TOLERANCE,
+    Case,
+    Variant,
+    dm_clrs_options,
+    make_matched_networks,
+)
 from nar.reports import format_table
 
 ALGORITHMS = (
@@ -26,135 +32,143 @@ ALGORITHMS = (
     "heapsort",
 )
 EVALUATED = ("bfs", "bellman_ford", "minimum")
-OURS, THEIRS = "nar", "dm-clrs"
+NAR, DM_CLRS = "nar", "dm-clrs"
 MIB = 2**20
 
 
-class ScheduledStep(NamedTuple):
-    """What a call took, in seconds, and what it returned."""
+class TimedCall(NamedTuple):
+    """Duration and result of one call."""
 
     seconds: float
     result: Any
 
 
-class Timed(NamedTuple):
-    """Seconds of each turn; first calls, which compile; how many turns of theirs one of ours is worth."""
+class InterleavedTimes(NamedTuple):
+    """Durations of interleaved calls of nar and dm-clrs.
 
-    ours: list[float]
-    theirs: list[float]
-    first: tuple[ScheduledStep, ScheduledStep]
-    times: int = 1
+    Attributes:
+      nar: seconds of each call of nar.
+      dm_clrs: seconds of each call of dm-clrs.
+      first: the first calls, which compile.
+      work_factor: calls of dm-clrs that do the work of one call of nar.
+    """
+
+    nar: list[float]
+    dm_clrs: list[float]
+    first: tuple[TimedCall, TimedCall]
+    work_factor: int = 1
 
     @property
     def ratios(self) -> list[float]:
-        """Turn by turn, how many times faster ours is."""
-        return [self.times * their / our for our, their in zip(self.ours, self.theirs, strict=True)]
+        """Speed-up of nar in each pair of calls."""
+        pairs = zip(self.nar, self.dm_clrs, strict=True)
+        return [self.work_factor * dm_clrs / nar for nar, dm_clrs in pairs]
 
 
 def train(
     cases: Sequence[Case], variants: Sequence[Variant], repeats: int, profile: pathlib.Path | None = None
 ) -> None:
-    """Prints a table of training steps, a row as soon as it is measured, and the summary of the ratios.
+    """Prints a table of training steps, row by row as measured, and a summary of the ratios.
 
     Args:
-      cases: what is trained.
-      variants: how ours trains it. Of several seeds at once the ratio is that of the time for one.
-      repeats: how often the two take turns, a step each.
-      profile: a folder, for what jax's profiler says of three steps of ours of each case.
+      cases: networks and batches.
+      variants: variants of nar. With several seeds, the ratio is per seed.
+      repeats: number of interleaved pairs of steps.
+      profile: directory for jax profiles of three steps of nar for each case, or None.
     """
     print(f"on {jax.devices()[0].device_kind}\n{_header('training step')}", flush=True)
     ratios = {}
-    for case, how in itertools.product(cases, variants):
-        ours, theirs = make_pair(case, how)
-        step = ours.step()
-        timed = take_turns(step, theirs.step(), repeats, how.num_seeds)
-        if not ours.is_noisy:
-            check_same(case, timed, SAME_LOSS[how.precision])
+    for case, variant in itertools.product(cases, variants):
+        nar, dm_clrs = make_matched_networks(case, variant)
+        step = nar.step()
+        times = time_interleaved(step, dm_clrs.step(), repeats, variant.num_seeds)
+        if not nar.has_random_loss:
+            check_same(case, times, LOSS_TOLERANCE[variant.precision])
         if profile is not None:
-            folder = profile / f"{case}{how}".replace(", ", "-").replace(" ", "")
+            folder = profile / f"{case}{variant}".replace(", ", "-").replace(" ", "")
             with jax.profiler.trace(folder, create_perfetto_trace=True):
                 for _ in range(3):
                     step()
-        rate = multiply_adds.rate(case.batch_size * case.size**2, case.hidden_size, how.precision)
-        least = ours.multiply_adds() / rate
-        name = f"{case}{how}"
-        ratios[name] = statistics.median(timed.ratios)
-        print(_row(name, timed, least), flush=True)
+        rate = multiply_adds.rate(case.batch_size * case.size**2, case.hidden_size, variant.precision)
+        ideal = nar.multiply_adds() / rate
+        name = f"{case}{variant}"
+        ratios[name] = statistics.median(times.ratios)
+        print(_row(name, times, ideal), flush=True)
     print(f"\n{summary(ratios)}")
     if profile is not None:
-        print(f"profiles: {profile} (for https://ui.perfetto.dev, or TensorBoard with xprof)")
+        print(f"profiles: {profile} (open in https://ui.perfetto.dev, or TensorBoard with xprof)")
 
 
 def evaluate(cases: Sequence[Case], repeats: int) -> None:
-    """The same for evaluations, with the largest resident set of a process of its own of each.
+    """Prints a table of evaluations, with the peak resident set size of a fresh process for each.
 
     Args:
-      cases: what is evaluated.
-      repeats: how often the two take turns, a batch each.
+      cases: networks and batches.
+      repeats: number of interleaved pairs of batches.
     """
-    print(_header("evaluation", f"process, {OURS} and {THEIRS}"), flush=True)
+    print(_header("evaluation", f"process, {NAR} and {DM_CLRS}"), flush=True)
     ratios, memory = {}, {}
     for case in cases:
-        ours, theirs = make_pair(case)
-        timed = take_turns(ours.evaluation(), theirs.evaluation(), repeats)
-        our_bytes, their_bytes = (resident_bytes(case, side) for side in (OURS, THEIRS))
-        ratios[str(case)] = statistics.median(timed.ratios)
-        memory[str(case)] = their_bytes / our_bytes
-        least = ours.multiply_adds_of_evaluation() / multiply_adds.rate(case.size**2, case.hidden_size)
-        process = f"{our_bytes / MIB:,.0f} and {their_bytes / MIB:,.0f} MiB"
-        print(_row(str(case), timed, least, process), flush=True)
-    print(f"\nmemory, largest resident set of a process: {summary(memory)}\ntime: {summary(ratios)}")
+        nar, dm_clrs = make_matched_networks(case)
+        times = time_interleaved(nar.evaluation(), dm_clrs.evaluation(), repeats)
+        nar_bytes, dm_clrs_bytes = (resident_bytes(case, side) for side in (NAR, DM_CLRS))
+        ratios[str(case)] = statistics.median(times.ratios)
+        memory[str(case)] = dm_clrs_bytes / nar_bytes
+        ideal = nar.multiply_adds_of_evaluation() / multiply_adds.rate(case.size**2, case.hidden_size)
+        process = f"{nar_bytes / MIB:,.0f} and {dm_clrs_bytes / MIB:,.0f} MiB"
+        print(_row(str(case), times, ideal, process), flush=True)
+    print(f"\nmemory, peak resident set size of a process: {summary(memory)}\ntime: {summary(ratios)}")
 
 
-def take_turns(
-    ours: Callable[[], object], theirs: Callable[[], object], repeats: int, times: int = 1
-) -> Timed:
-    """Calls two functions alternately, after a first call of each; `times` as of `Timed`."""
-    first = _take(ours), _take(theirs)
-    turns = [(_take(ours).seconds, _take(theirs).seconds) for _ in range(repeats)]
-    return Timed([our for our, _ in turns], [their for _, their in turns], first, times)
+def time_interleaved(
+    nar: Callable[[], object], dm_clrs: Callable[[], object], repeats: int, work_factor: int = 1
+) -> InterleavedTimes:
+    """Times two functions in alternation, after a first call of each."""
+    first = _call(nar), _call(dm_clrs)
+    calls = [(_call(nar).seconds, _call(dm_clrs).seconds) for _ in range(repeats)]
+    return InterleavedTimes([nar for nar, _ in calls], [dm_clrs for _, dm_clrs in calls], first, work_factor)
 
 
-def _take(function: Callable[[], object]) -> ScheduledStep:
+def _call(function: Callable[[], object]) -> TimedCall:
     start = time.perf_counter()
     result = function()
-    return ScheduledStep(time.perf_counter() - start, result)
+    return TimedCall(time.perf_counter() - start, result)
 
 
-def check_same(case: Case, timed: Timed, tolerance: float) -> None:
-    """Raises ValueError unless both networks had the same loss in their first step."""
-    ours, theirs = (turn.result for turn in timed.first)
-    if abs(ours - theirs) > tolerance * abs(theirs):
-        raise ValueError(f"{case}: the networks are not the same, for their losses are {ours} and {theirs}")
+def check_same(case: Case, times: InterleavedTimes, tolerance: float) -> None:
+    """Raises ValueError unless both networks had the same loss in the first step."""
+    nar, dm_clrs = (call.result for call in times.first)
+    if abs(nar - dm_clrs) > tolerance * abs(dm_clrs):
+        raise ValueError(f"{case}: the networks differ: their losses are {nar} and {dm_clrs}")
 
 
 def _header(what: str, *further: str) -> str:
-    columns = [f"{what:44}", OURS, THEIRS, "ratio", "turns", "first calls", "over limit", *further]
+    columns = [f"{what:44}", NAR, DM_CLRS, "ratio", "range", "first calls", "over ideal", *further]
     return format_table(columns, [])
 
 
-def _row(name: str, timed: Timed, least: float, *further: str) -> str:
-    """Of the table; `least` is how many seconds our matrix products would take alone."""
-    ours, theirs = (statistics.median(seconds) for seconds in (timed.ours, timed.theirs))
+def _row(name: str, times: InterleavedTimes, ideal: float, *further: str) -> str:
+    """Formats a row of the table; `ideal` is the time in seconds of the matrix products of nar alone."""
+    nar, dm_clrs = (statistics.median(seconds) for seconds in (times.nar, times.dm_clrs))
     cells = [
         f"{name:44}",
-        *(f"{seconds * 1e3:.0f} ms" for seconds in (ours, theirs)),
-        f"{statistics.median(timed.ratios):.2f}×",
-        f"{min(timed.ratios):.2f} to {max(timed.ratios):.2f}",
-        " and ".join(f"{turn.seconds:.0f} s" for turn in timed.first),
-        f"{ours / least:.1f}×",
+        *(f"{seconds * 1e3:.0f} ms" for seconds in (nar, dm_clrs)),
+        f"{statistics.median(times.ratios):.2f}×",
+        f"{min(times.ratios):.2f} to {max(times.ratios):.2f}",
+        " and ".join(f"{call.seconds:.0f} s" for call in times.first),
+        f"{nar / ideal:.1f}×",
         *further,
     ]
     return "  ".join(cells)
 
 
 def resident_bytes(case: Case, side: str) -> int:
-    """The largest resident set of a fresh process that evaluates a batch on one side."""
+    """Peak resident set size of a fresh process that evaluates a batch with one implementation."""
     fields = ", ".join(repr(value) for value in case)
-    code = f"from experiments.benchmarks.lib.peak_memory import ours; ours({fields})"
-    if side == THEIRS:
-        named = ", ".join(f"{key}={value!r}" for key, value in their_options(case).items())
-        code = f"from experiments.benchmarks.lib.peak_memory import theirs; theirs({fields}, {named})"
+    code = f"from experiments.benchmarks.lib.peak_memory import nar; nar({fields})"
+    if side == DM_CLRS:
+        named = ", ".join(f"{key}={value!r}" for key, value in dm_clrs_options(case).items())
+        code = f"from experiments.benchmarks.lib.peak_memory import dm_clrs; dm_clrs({fields}, {named})"
     root = pathlib.Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
     return int(done.stdout.split()[-1])

@@ -1,4 +1,4 @@
-"""From configs to tasks, without starting a script."""
+"""Building of tasks and networks from configs."""
 
 import jax
 import pytest
@@ -17,7 +17,7 @@ def task_of(name, **changes):
 
 
 def test_recipe_of_ibarz_et_al():
-    """arXiv 2209.11142: sizes and edge probabilities, and what is different for some algorithms."""
+    """Sizes and edge probabilities of arXiv 2209.11142, with its exceptions for some algorithms."""
     tenths = tuple(round(0.1 * k, 1) for k in range(1, 10))
     for name, algorithm in ALGORITHMS.items():
         task = task_of(name)
@@ -30,7 +30,7 @@ def test_recipe_of_ibarz_et_al():
         assert ("length_needle" in task.problem_options) == strings
 
 
-def test_what_a_user_sets_holds_for_exceptions_too():
+def test_user_settings_override_exceptions():
     assert task_of("kmp_matcher", sizes=(32, 40)).sizes == (32, 40)
     assert task_of("bridges", problem={"p": 0.3}).problem_options == {"p": 0.3}
     stored = {"p": list(base.get_config().data.problem.p)}
@@ -46,12 +46,12 @@ def test_what_a_user_sets_holds_for_exceptions_too():
         ({"exceptions": {"bfs": {"sizes": (0,)}}}, "bfs: size must be"),
     ],
 )
-def test_bad_data(changes, message):
+def test_invalid_data_config_is_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         task_of("bfs", **changes)
 
 
-def test_keys_are_those_of_the_base_config():
+def test_unknown_and_missing_config_keys_are_rejected():
     known = base.get_config().to_dict()
     check_keys(known, known)
     with pytest.raises(
@@ -64,7 +64,7 @@ def test_keys_are_those_of_the_base_config():
         check_keys({**known, "model": {k: v for k, v in known["model"].items() if k != "hidden_size"}}, known)
 
 
-def test_processor_options():
+def test_processor_options_are_checked():
     config = base.get_config().to_dict()
     config["model"]["processor_options"] = {"num_triplet_features": 4}
     assemble(config)
@@ -97,7 +97,7 @@ def test_processor_options():
         ("mpn", {}, "unknown processor 'mpn'; known: deepsets, "),
     ],
 )
-def test_bad_processors(processor, options, message):
+def test_invalid_processor_is_rejected(processor, options, message):
     with pytest.raises(ValueError, match=message):
         assemble(config_with(model__processor=processor, model__processor_options=options))
 
@@ -109,7 +109,7 @@ def test_aggregation_by_name():
 
 
 def config_with(**changes):
-    """The base config, small, with some keys changed; dots are written as double underscores."""
+    """Returns a small base config with some keys changed; a double underscore stands for a dot."""
     config = base.get_config()
     config.model.processor, config.model.hidden_size = "mpnn", 4
     with config.unlocked():
@@ -117,7 +117,7 @@ def config_with(**changes):
     return config.to_dict()
 
 
-def test_knobs_reach_the_network():
+def test_model_options_reach_the_network():
     parts = assemble(
         config_with(
             model__hint_mode="decoded_only",
@@ -203,6 +203,6 @@ def test_without_layer_norm():
         ),
     ],
 )
-def test_bad_knobs(changes, message):
+def test_invalid_options_are_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         assemble(config_with(**changes))

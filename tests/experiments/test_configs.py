@@ -1,4 +1,4 @@
-"""Configs as records: each can be run, says what it costs and gives, and refuses values of other types."""
+"""Configs and sweeps: each can be built, documents its cost and score, and rejects values of wrong types."""
 
 import importlib
 import pathlib
@@ -19,41 +19,41 @@ SWEEPS = sorted(path for path in (ROOT / "configs" / "sweeps").glob("*.py") if p
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_config_is_a_record_that_can_be_run(name):
+def test_every_config_is_documented_and_can_be_built(name):
     module = importlib.import_module(f"configs.{name}")
-    said = module.__doc__
-    assert f"--config=configs/{name}.py" in said
-    assert "\nCost: " in said and "\nExpected score: " in said
+    documentation = module.__doc__
+    assert f"--config=configs/{name}.py" in documentation
+    assert "\nCost: " in documentation and "\nExpected score: " in documentation
     assemble_kind(module.get_config().to_dict(), Devices.one())
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_every_sweep_is_a_record_of_trials(path):
-    said = path.read_text()
-    assert f"--sweep=configs/sweeps/{path.name}" in said
-    assert "\nCost: " in said and "\nExpected score: " in said
+def test_every_sweep_is_documented_and_has_trials(path):
+    text = path.read_text()
+    assert f"--sweep=configs/sweeps/{path.name}" in text
+    assert "\nCost: " in text and "\nExpected score: " in text
     trials = make_trials(base.get_config(), read_sweep(str(path)), pathlib.Path("nowhere"))
     assert len(trials) > 1
 
 
 @pytest.mark.parametrize("processor", clrs30_2022.PROCESSORS)
-def test_every_baseline_of_2022_can_be_trained(processor):
+def test_every_baseline_of_2022_can_be_built(processor):
     config = clrs30_2022.get_config(processor)
     config.algorithms = ("articulation_points", "insertion_sort", "kmp_matcher")
     parts = assemble(config.to_dict(), Devices.one())
     assert [task.sizes for task in parts.tasks] == [(16,)] * 3
-    # As CLRS-30 draws them: nothing of the later recipe is left.
+    # Problem options are those of CLRS-30, without those of the later recipe.
     assert [set(task.problem_options) - {"family"} for task in parts.tasks] == [set()] * 3
     assert {probe.name for probe in parts.model.specs["insertion_sort"].hints} >= {"pred_h"}
 
 
-def test_a_baseline_that_was_none_is_refused():
+def test_unknown_baseline_is_rejected():
     with pytest.raises(ValueError, match="unknown baseline 'triplet_gmpnn'; known: deepsets, gat"):
         clrs30_2022.get_config("triplet_gmpnn")
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
+    ("key", "value", "message"),
     [
         ("training.steps", 1.5, "config key training.steps must be an integer, such as 10000; got 1.5"),
         ("training.steps", True, "must be an integer"),
@@ -65,23 +65,23 @@ def test_a_baseline_that_was_none_is_refused():
         ("model.budget.steps", "few", "config key model.budget.steps must be an integer"),
     ],
 )
-def test_values_of_another_type_are_refused(key, value, words):
+def test_values_of_wrong_type_are_rejected(key, value, message):
     config = base.get_config().to_dict()
     node = config
     *path, last = key.split(".")
-    for part in path:
-        node = node[part]
+    for name in path:
+        node = node[name]
     node[last] = value
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         assemble(config, Devices.one())
 
 
-def test_numbers_and_lists_may_be_written_as_json_has_them():
-    for value, usual in ((1, 0.5), ([4, 5], (4,)), ("bfs", ("bfs",)), (0.5, 0.5), (None, None), ({}, {})):
-        check_type("key", value, usual)
+def test_values_read_from_json_have_valid_types():
+    for value, default in ((1, 0.5), ([4, 5], (4,)), ("bfs", ("bfs",)), (0.5, 0.5), (None, None), ({}, {})):
+        check_type("key", value, default)
 
 
-def test_a_sweep_over_types_is_refused_before_it_starts():
+def test_sweep_with_a_value_of_wrong_type_is_rejected():
     trials = hyper.sweep("training.steps", [10, "many"])
     with pytest.raises(ValueError, match=r"trial 1: config key training\.steps: .*int"):
         make_trials(base.get_config(), trials, pathlib.Path("nowhere"))

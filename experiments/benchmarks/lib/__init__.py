@@ -1,1 +1,1 @@
-"""What benchmarks share: dm-clrs as the baseline, matched networks, interleaved timing."""
+"""Shared code of benchmarks: dm-clrs as the baseline, matched networks, interleaved timing."""

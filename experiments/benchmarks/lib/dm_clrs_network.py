@@ -1,6 +1,6 @@
-"""A network of dm-clrs 2.0.3 with the options of its training script, to be measured beside ours.
+"""A network of dm-clrs 2.0.3 with the options of its training script.
 
-Nothing of `nar` is imported here, so that a process that holds this alone takes what dm-clrs takes.
+This module does not import `nar`, so that the memory of a process that only imports this is that of dm-clrs.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ from experiments.benchmarks.lib.import_dm_clrs import import_clrs
 
 
 class DmClrsNetwork:
-    """A network and a batch of one algorithm.
+    """A dm-clrs network and a batch of one algorithm.
 
     Attributes:
-      params: of the network.
+      params: parameters of the network.
     """
 
     def __init__(
@@ -33,23 +33,23 @@ class DmClrsNetwork:
         options: Mapping[str, Any],
         has_fixed_hints: bool,
     ) -> None:
-        """Makes both; the batch is padded to the longest of its traces.
+        """Makes network and batch; the batch is padded to its longest trace.
 
         Args:
-          algorithm: by name.
-          processor: by name.
-          size: of problems.
-          batch_size: traces at once.
-          hidden_size: of states.
-          seed: of traces and parameters.
-          options: of problems.
-          has_fixed_hints: whether hints that never change become inputs, as the training script has it.
+          algorithm: name of the algorithm.
+          processor: name of the processor.
+          size: problem size.
+          batch_size: batch size.
+          hidden_size: hidden size.
+          seed: seed of traces and parameters.
+          options: options of the problem sampler.
+          has_fixed_hints: whether predecessor hints become inputs, as in the training script.
 
         Raises:
           ValueError: if dm-clrs is not installed.
         """
         clrs = import_clrs()
-        with relaxed():
+        with relax_jax_checks():
             sampler, spec = clrs.build_sampler(algorithm, batch_size, length=size, seed=seed, **options)
             stream: Any = itertools.repeat(sampler.next())
             if has_fixed_hints:
@@ -73,29 +73,29 @@ class DmClrsNetwork:
         self.params = self._network.params
 
     def step(self) -> Callable[[], float]:
-        """A function that trains for one step and returns the loss."""
+        """Makes a function that runs one training step and returns the loss."""
         key = jax.random.key(0)
 
         def train() -> float:
-            with relaxed():
+            with relax_jax_checks():
                 return float(self._network.feedback(key, self._feedback))
 
         return train
 
     def evaluation(self) -> Callable[[], Any]:
-        """A function that predicts the batch and returns the decided outputs."""
+        """Makes a function that predicts the batch and returns the decoded outputs."""
         key = jax.random.key(0)
 
         def predict() -> Any:
-            with relaxed():
+            with relax_jax_checks():
                 return jax.device_get(self._network.predict(key, self._feedback.features)[0])
 
         return predict
 
 
 @contextlib.contextmanager
-def relaxed() -> Iterator[None]:
-    """Lets dm-clrs broadcast between ranks and warn."""
+def relax_jax_checks() -> Iterator[None]:
+    """Allows rank promotion and ignores warnings, for code of dm-clrs."""
     with jax.numpy_rank_promotion("allow"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,7 +1,7 @@
-"""dm-clrs 2.0.3, imported without TensorFlow.
+"""Import of dm-clrs 2.0.3 without TensorFlow, for benchmarks and parity tests.
 
-It is installed without its dependencies, as `make test` does; the three modules that only serve its own data
-sets are replaced by empty ones. Benchmarks measure against it, tests compare with it.
+It is installed without its dependencies, as `make test` does; the three modules that are only needed for its
+data sets are replaced by stubs.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class _AnyName(type):
-    """Makes every attribute of a class that class itself."""
+    """Metaclass whose classes return themselves for every attribute."""
 
     def __getattr__(cls, name: str) -> type:
         if name.startswith("__"):
@@ -20,14 +20,14 @@ class _AnyName(type):
 
 
 class _Anything(metaclass=_AnyName):
-    """Takes any arguments, has any attribute, and is the type of nothing else."""
+    """Stub class that takes any arguments, has any attribute, and has no other instances."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         del args, kwargs
 
 
 class _Empty(types.ModuleType):
-    """A module in which every name is `_Anything`."""
+    """Stub module in which every name is `_Anything`."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
@@ -36,10 +36,10 @@ class _Empty(types.ModuleType):
 
 
 def import_clrs() -> Any:
-    """The package `clrs`.
+    """Imports the package `clrs`.
 
     Raises:
-      ValueError: if it is not installed; the message says how to do so.
+      ValueError: if it is not installed; the message has the install command.
     """
     replaced = [
         name
@@ -56,7 +56,7 @@ def import_clrs() -> Any:
             "pip install --no-deps -r tests/requirements-oracle.txt"
         ) from None
     finally:
-        # Others ask whether TensorFlow is there, and must not find ours.
+        # Other packages check for TensorFlow, and must not find the stub.
         for name in replaced:
             del sys.modules[name]
     return clrs

@@ -1,4 +1,4 @@
-"""One network twice, ours and that of dm-clrs 2.0.3: the same parameters, and the same batch."""
+"""Matched networks of nar and dm-clrs 2.0.3, with the same parameters and the same batch."""
 
 import collections
 import dataclasses
@@ -23,8 +23,8 @@ from nar.traces import clrs30_sample
 from nar.training import TrainState, make_train_step, stack_seeds
 
 SEED = 3
-SAME_LOSS = {"float32": 1e-3, "bfloat16": 0.05}
-"""By precision of ours, the relative difference of two losses up to which they are the same."""
+LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}
+"""Relative tolerance for equal losses, by precision of the network of nar."""
 
 
 class Case(NamedTuple):
@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """How ours is trained: in what the network computes, and how many seeds at once."""
+    """Precision of the network of nar, and number of seeds that are trained at once."""
 
     precision: str = "float32"
     num_seeds: int = 1
@@ -51,20 +51,20 @@ class Variant(NamedTuple):
         return "".join(f", {word}" for word in words + [f"{self.num_seeds} seeds"] * (self.num_seeds > 1))
 
 
-AS_THEIRS = Variant()
-"""As dm-clrs trains, in float32 and one seed at a time, whatever ours does."""
+DM_CLRS_VARIANT = Variant()
+"""Variant of dm-clrs: float32, one seed at a time."""
 
 
-class Ours:
-    """Our network and batch of a case.
+class NarNetwork:
+    """Network of nar and batch of a case.
 
-    Traces are drawn as in training, and padded to the longest of them.
+    Traces are sampled as in training, and padded to the longest.
     """
 
-    def __init__(self, case: Case, params: Params | None = None, how: Variant = AS_THEIRS) -> None:
-        """Makes both; parameters are those of another network, or new ones."""
+    def __init__(self, case: Case, params: Params | None = None, variant: Variant = DM_CLRS_VARIANT) -> None:
+        """Makes network and batch; parameters are given, or initialized."""
         self._task = case.algorithm
-        self._parts: Parts = assemble(_config(case, how))
+        self._parts: Parts = assemble(_config(case, variant))
         self._traces = clrs30_sample(case.algorithm, case.size, case.batch_size, SEED, **options(case))
         algorithm = find_algorithm(case.algorithm)
         self._batch = self._parts.transforms.apply(algorithm, self._traces)
@@ -73,16 +73,16 @@ class Ours:
         )
 
     @property
-    def is_noisy(self) -> bool:
-        """Whether the loss of training is random, as that of permutations is."""
+    def has_random_loss(self) -> bool:
+        """True if the training loss is random, as for permutations (Gumbel noise)."""
         spec = self._parts.tasks[0].spec
         probes = (*spec.outputs, *spec.hints)
         return any(probe.kind is Kind.PERMUTATION_POINTER for probe in probes)
 
     def step(self) -> Callable[[], float]:
-        """A function that trains for one step, on the batch in its bucket, and returns the loss.
+        """Makes a function that runs one training step on the bucketed batch and returns the loss.
 
-        Replicas all train on that batch.
+        All seeds train on the same batch.
         """
         parts, step = self._parts, self._parts.make_train_step()
         batch = pad_steps(
@@ -101,75 +101,75 @@ class Ours:
         return train
 
     def evaluation(self) -> Callable[[], Any]:
-        """A function that predicts the batch and returns the decided outputs."""
+        """Makes a function that predicts the batch and returns the decoded outputs."""
         evaluator = Evaluator(self._parts.model, self._parts.transforms, self._batch.batch_size)
         return lambda: evaluator.predict(self._params, self._task, self._batch)
 
     def multiply_adds(self) -> int:
-        """Of the matrix products of a training step, whose parts take the steps of their longest traces."""
+        """Multiply-adds of a training step, each micro-batch taking the steps of its longest trace."""
         step = make_train_step(self._parts.model, self._parts.optimizer)
         state, batch = (
             jax.eval_shape(self._state),
             group_by_length(self._batch, self._parts.grad_accumulation_steps),
         )
         num_microbatches = count_microbatches(batch, self._parts.grad_accumulation_steps)
-        of_one = sum(
+        per_seed = sum(
             multiply_adds.count(
                 lambda state, batch: step(state, batch, self._task),
                 state,
-                take(batch, slice(part, None, num_microbatches)),
+                take(batch, slice(index, None, num_microbatches)),
             )
-            for part in range(num_microbatches)
+            for index in range(num_microbatches)
         )
-        return self._parts.num_seeds * of_one
+        return self._parts.num_seeds * per_seed
 
     def multiply_adds_of_evaluation(self) -> int:
-        """Of the matrix products of predictions, where no trace takes steps for a longer one."""
+        """Multiply-adds of predictions, each trace taking only its own steps."""
         model, trace = self._parts.model, take(self._batch, slice(1))
 
-        def of_one(num_steps: int) -> int:
+        def per_trace(num_steps: int) -> int:
             return multiply_adds.count(
                 lambda params: model.apply(params, None, self._task, trace, False, num_steps).outputs,
                 self._params,
             )
 
-        taken = collections.Counter(np.maximum(self._batch.lengths - 1, 1).tolist())
-        return sum(number * of_one(num_steps) for num_steps, number in taken.items())
+        counts = collections.Counter(np.maximum(self._batch.lengths - 1, 1).tolist())
+        return sum(count * per_trace(num_steps) for num_steps, count in counts.items())
 
     def _state(self) -> TrainState:
         step, key = jnp.zeros((), jnp.int32), jax.random.key(0)
         return TrainState(self._params, self._parts.optimizer.init(self._params), step, key)
 
     def _states(self) -> TrainState:
-        """Those of replicas, with the same parameters and keys of their own."""
-        one, number = self._state(), self._parts.num_seeds
-        alike = stack_seeds([dataclasses.replace(one, step=None, key=None)] * number)
-        return dataclasses.replace(alike, step=one.step, key=jax.random.split(one.key, number))
+        """Stacked state of all seeds, with the same parameters and different keys."""
+        state, num_seeds = self._state(), self._parts.num_seeds
+        stacked = stack_seeds([dataclasses.replace(state, step=None, key=None)] * num_seeds)
+        return dataclasses.replace(stacked, step=state.step, key=jax.random.split(state.key, num_seeds))
 
 
-def make_pair(case: Case, how: Variant = AS_THEIRS) -> tuple[Ours, DmClrsNetwork]:
-    """Both networks of a case, with the parameters of dm-clrs's."""
-    theirs = DmClrsNetwork(*case, **their_options(case))
+def make_matched_networks(case: Case, variant: Variant = DM_CLRS_VARIANT) -> tuple[NarNetwork, DmClrsNetwork]:
+    """Makes both networks of a case, with the parameters of that of dm-clrs."""
+    dm_clrs = DmClrsNetwork(*case, **dm_clrs_options(case))
     specs = {case.algorithm: assemble(_config(case)).model.specs[case.algorithm]}
-    return Ours(case, convert_parameters(theirs.params, case.processor, specs), how), theirs
+    return NarNetwork(case, convert_parameters(dm_clrs.params, case.processor, specs), variant), dm_clrs
 
 
 def options(case: Case) -> dict[str, Any]:
-    """Of the problems in training, those that dm-clrs has too."""
+    """Problem options in training that dm-clrs has too."""
     (task,) = assemble(_config(case)).tasks
     return {key: value for key, value in task.problem_options.items() if key != "family"}
 
 
-def their_options(case: Case) -> Mapping[str, Any]:
-    """What `DmClrsNetwork` is told besides the case."""
+def dm_clrs_options(case: Case) -> Mapping[str, Any]:
+    """Keyword arguments of `DmClrsNetwork` for a case."""
     fixed = bool(find_algorithm(case.algorithm).fixed_hints)
     return {"seed": SEED, "options": options(case), "has_fixed_hints": fixed}
 
 
-def _config(case: Case, how: Variant = AS_THEIRS) -> Config:
+def _config(case: Case, variant: Variant = DM_CLRS_VARIANT) -> Config:
     config = base.get_config().to_dict()
     config["algorithms"] = (case.algorithm,)
     config["model"] |= {"processor": case.processor, "hidden_size": case.hidden_size}
-    config["model"]["precision"] = how.precision
-    config["training"] |= {"batch_size": case.batch_size, "num_seeds": how.num_seeds}
+    config["model"]["precision"] = variant.precision
+    config["training"] |= {"batch_size": case.batch_size, "num_seeds": variant.num_seeds}
     return config

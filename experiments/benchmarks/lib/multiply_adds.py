@@ -1,4 +1,4 @@
-"""How many multiply-adds the matrix products of a program take, and how many a machine makes in a second."""
+"""Multiply-adds of the matrix products of a program, and the rate of matrix products on this machine."""
 
 import math
 import statistics
@@ -12,10 +12,10 @@ from jax.extend import core
 
 
 def count(function: Callable[..., Any], *arguments: Any) -> int:
-    """Multiply-adds of all matrix products of a function, as it is written; nothing is computed.
+    """Counts the multiply-adds of all matrix products in a function's jaxpr, without running it.
 
-    Products in a loop count as often as the loop runs, and of the branches of a condition the one that has
-    most: give it arguments of which no step is padding.
+    Products in a loop are multiplied by its length, and a conditional counts as its most expensive branch, so
+    that padding steps should be removed from the arguments.
     """
     return _of_jaxpr(jax.make_jaxpr(function)(*arguments).jaxpr)
 
@@ -40,20 +40,20 @@ def _shape(variable: Any) -> tuple[int, ...]:
 
 
 def _inner(params: dict[str, Any]) -> list[core.Jaxpr]:
-    """The programs within an equation."""
+    """Jaxprs nested in an equation."""
     values = [v for value in params.values() for v in (value if isinstance(value, tuple | list) else [value])]
-    open_ones = [value.jaxpr if isinstance(value, core.ClosedJaxpr) else value for value in values]
-    return [value for value in open_ones if isinstance(value, core.Jaxpr)]
+    jaxprs = [value.jaxpr if isinstance(value, core.ClosedJaxpr) else value for value in values]
+    return [value for value in jaxprs if isinstance(value, core.Jaxpr)]
 
 
 def rate(rows: int, size: int, precision: str = "float32", seconds: float = 0.5) -> float:
-    """Multiply-adds per second of a product of matrices [rows, size] and [size, size], measured."""
+    """Measured multiply-adds per second of a product of matrices [rows, size] and [size, size]."""
     product = jax.jit(jnp.matmul)
     left, right = jnp.ones((rows, size), precision), jnp.ones((size, size), precision)
     product(left, right).block_until_ready()
-    taken, start = [], time.perf_counter()
+    times, start = [], time.perf_counter()
     while time.perf_counter() - start < seconds:
         before = time.perf_counter()
         product(left, right).block_until_ready()
-        taken.append(time.perf_counter() - before)
-    return rows * size * size / statistics.median(taken)
+        times.append(time.perf_counter() - before)
+    return rows * size * size / statistics.median(times)

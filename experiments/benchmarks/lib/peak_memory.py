@@ -1,4 +1,4 @@
-"""The memory of one network in a process of its own, which evaluates a batch once."""
+"""Peak memory of a fresh process that evaluates one batch with one network."""
 
 import pathlib
 import resource
@@ -6,16 +6,16 @@ import sys
 from typing import Any
 
 
-def ours(*case: Any) -> None:
-    """Our network of a `Case`."""
-    from experiments.benchmarks.lib.matched_networks import Case, Ours
+def nar(*case: Any) -> None:
+    """Evaluates with the network of nar; arguments are those of a `Case`."""
+    from experiments.benchmarks.lib.matched_networks import Case, NarNetwork
 
-    Ours(Case(*case)).evaluation()()
+    NarNetwork(Case(*case)).evaluation()()
     print_resident_bytes()
 
 
-def theirs(*case: Any, **options: Any) -> None:
-    """That of dm-clrs, made with `their_options` of the case."""
+def dm_clrs(*case: Any, **options: Any) -> None:
+    """Evaluates with the network of dm-clrs; options are the `dm_clrs_options` of the case."""
     from experiments.benchmarks.lib.dm_clrs_network import DmClrsNetwork
 
     DmClrsNetwork(*case, **options).evaluation()()
@@ -23,9 +23,9 @@ def theirs(*case: Any, **options: Any) -> None:
 
 
 def print_resident_bytes() -> None:
-    """The largest resident set that this process has had.
+    """Prints the peak resident set size of this process.
 
-    On Linux what `getrusage` says is never less than that of the process which started this one.
+    On Linux, `getrusage` is not used, since its value includes that of the parent process.
     """
     status = pathlib.Path("/proc/self/status")
     if status.exists():
