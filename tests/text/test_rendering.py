@@ -13,7 +13,7 @@ from trace_checks import assert_same, plain_and_compiled, run_python
 
 import nar
 from experiments.examples.tarjan import TARJAN_SCC
-from nar.problems.truncation import POWERS_OF_TEN, truncate
+from nar.problems.truncation import POWERS_OF_TEN, truncate_arguments
 from nar.specs import Kind
 from nar.text import TEXT_SETS, sample_texts, to_text, to_texts
 from nar.text.rendering.columns import CONVERTERS, chain_orders
@@ -147,7 +147,7 @@ def test_texts_without_numba_equal_compiled_ones_and_jax_is_not_imported():
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 100))
 def test_truncation_of_decimals(number, decimals):
-    array, scalar, whole = truncate((np.array([number]), number, np.array([3])), decimals)
+    array, scalar, whole = truncate_arguments((np.array([number]), number, np.array([3])), decimals)
     expected = np.trunc(number * 10**decimals) / 10**decimals if decimals else number
     assert array[0] == scalar == expected
     assert whole[0] == 3
