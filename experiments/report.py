@@ -23,24 +23,24 @@ _OUTPUT = flags.DEFINE_string("output", "report", "Directory of the report, or i
 _EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "The --name of the evaluation to report.")
 
 
-def main(*folders: str) -> None:
+def main(*directories: str) -> None:
     """Reads all runs, makes the report, and only then writes it."""
-    if not folders:
+    if not directories:
         raise ValueError("name at least one directory of a run or of a sweep; see --help")
     output = pathlib.Path(_OUTPUT.value)
-    folder, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
-    records = read_records([pathlib.Path(one) for one in folders], add_missing_keys, _EVALUATION.value)
+    directory, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
+    records = read_records([pathlib.Path(path) for path in directories], add_missing_keys, _EVALUATION.value)
     files = make_report(records, page)
-    with path_in_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with path_in_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        with atomic_write(folder / name) as file:
+        with atomic_write(directory / name) as file:
             file.write(content)
     settings = make_settings(records.runs)
     table = score_table(settings)
     print("\n\n".join([table.caption, format_table(table.header, table.rows), *table.notes]))
     print("".join(f"\nNote: {line}" for line in report_notes(records, settings)))
-    print(f"Written: {folder / page}\nOther files: {', '.join(name for name in files if name != page)}")
+    print(f"Written: {directory / page}\nOther files: {', '.join(name for name in files if name != page)}")
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ LEGACY_VALUES: Config = {"training.grad_accumulation_steps": 1}
 
 def complete(config: Config) -> dict[str, Any]:
     """Adds missing keys to a config, and logs a warning that lists them."""
-    whole, added = add_missing_keys(config)
+    completed, added = add_missing_keys(config)
     if added:
         logging.warning(
             "the run's config was written by an older version; values used for its missing keys: %s",
             ", ".join(added),
         )
-    return whole
+    return completed
 
 
 def add_missing_keys(config: Config) -> tuple[dict[str, Any], list[str]]:
@@ -31,13 +31,13 @@ def add_missing_keys(config: Config) -> tuple[dict[str, Any], list[str]]:
 
 
 def _add_missing(config: Config, defaults: Config, prefix: str = "") -> tuple[dict[str, Any], list[str]]:
-    whole, added = dict(config), []
+    completed, added = dict(config), []
     for key, value in defaults.items():
         path = f"{prefix}{key}"
         if key not in config:
-            whole[key] = LEGACY_VALUES.get(path, value)
-            added.append(f"{path}={whole[key]!r}")
+            completed[key] = LEGACY_VALUES.get(path, value)
+            added.append(f"{path}={completed[key]!r}")
         elif isinstance(value, Mapping) and isinstance(config[key], Mapping) and path not in OPEN_SECTIONS:
-            whole[key], inner = _add_missing(config[key], value, f"{path}.")
+            completed[key], inner = _add_missing(config[key], value, f"{path}.")
             added += inner
-    return whole, added
+    return completed, added

@@ -24,9 +24,9 @@ class Lock:
     On a file system without locks it logs a warning, and the directory is not protected.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        """Creates the lock object; `folder` must exist."""
-        self._folder = folder
+    def __init__(self, directory: pathlib.Path) -> None:
+        """Creates the lock object; `directory` must exist."""
+        self._directory = directory
 
     def __enter__(self) -> "Lock":
         """Acquires the lock.
@@ -34,7 +34,7 @@ class Lock:
         Raises:
           ValueError: if another process holds it; the message names that process.
         """
-        path = self._folder / LOCK
+        path = self._directory / LOCK
         with path_in_errors(path):
             self._file = path.open("a+")
         try:
@@ -45,14 +45,16 @@ class Lock:
             holder = self._file.read().strip() or "another process"
             self._file.close()
             raise ValueError(
-                f"{self._folder} is in use by {holder}; wait for it to end, or choose another workdir"
+                f"{self._directory} is in use by {holder}; wait for it to end, or choose another workdir"
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 self._file.close()
                 raise
             logging.warning(
-                "%s cannot be locked (%s): make sure that no other process writes to it", self._folder, error
+                "%s cannot be locked (%s): make sure that no other process writes to it",
+                self._directory,
+                error,
             )
         return self
 

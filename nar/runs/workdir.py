@@ -187,10 +187,10 @@ def versions() -> dict[str, str]:
 
 
 def _git_commit() -> str:
-    folder = pathlib.Path(nar.__file__).parent
+    package = pathlib.Path(nar.__file__).parent
     try:
         commit = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+            ["git", "-C", str(package), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
