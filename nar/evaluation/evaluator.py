@@ -13,8 +13,8 @@ from nar.model import Learned, Model, Params
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
 from nar.training import Devices
 
-SAMPLES_OF_OTHER_SIZES = 32
-"""Samples per size, to be multiplied by `Algorithm.clrs30_multiplier` as in the test split."""
+SAMPLES_PER_SIZE = 32
+"""Number of samples of each size, to be multiplied by `Algorithm.clrs30_multiplier` as in the test split."""
 
 
 class DecodedOutputs(NamedTuple):
@@ -116,7 +116,7 @@ def score_sizes(evaluator: Evaluator, params: Params, sizes: list[int], seed: in
     """Scores all tasks on fresh problems of several sizes, drawn as CLRS-30 draws its test split."""
     result: Scores = {task: {} for task in evaluator.model.specs}
     for task in evaluator.model.specs:
-        count = SAMPLES_OF_OTHER_SIZES * find_algorithm(task).clrs30_multiplier
+        count = SAMPLES_PER_SIZE * find_algorithm(task).clrs30_multiplier
         for size in sizes:
             result[task][str(size)] = evaluator.score(params, task, clrs30_sample(task, size, count, seed))
     return result

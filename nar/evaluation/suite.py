@@ -9,7 +9,7 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.evaluation.correctness.checkers import valid_answers
 from nar.evaluation.correctness.exact_match import exact_matches
-from nar.evaluation.evaluator import SAMPLES_OF_OTHER_SIZES
+from nar.evaluation.evaluator import SAMPLES_PER_SIZE
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.scores import SCORES, score_predictions
 from nar.model import Params
@@ -146,7 +146,7 @@ def measure_cases(
 
 
 def _draw(algorithm: Algorithm, case: Case, seed: int) -> Any:
-    count = SAMPLES_OF_OTHER_SIZES * algorithm.clrs30_multiplier
+    count = SAMPLES_PER_SIZE * algorithm.clrs30_multiplier
     return clrs30_sample(algorithm, case.size, count, seed, **_options(case.family))
 
 

@@ -39,14 +39,14 @@ def read_records(
     paths: dict[pathlib.Path, pathlib.Path] = {}
     not_started = []
     for folder in folders:
-        for path in _collected(lambda: list(_runs_in(folder)), problems) or []:  # noqa: B023
+        for path in _try(lambda: list(_runs_in(folder)), problems) or []:  # noqa: B023
             if is_run(path):
                 paths.setdefault(path.resolve(), path)
             else:
                 not_started.append(path)
     names = _names(list(paths.values()))
     runs = [
-        _collected(lambda: _read(path, name, complete, evaluation), problems)  # noqa: B023
+        _try(lambda: _read(path, name, complete, evaluation), problems)  # noqa: B023
         for path, name in zip(paths.values(), names, strict=True)
     ]
     if problems:
@@ -54,7 +54,7 @@ def read_records(
     return Records([record for record in runs if record is not None], not_started)
 
 
-def _collected(action: Callable[[], Any], problems: list[str]) -> Any:
+def _try(action: Callable[[], Any], problems: list[str]) -> Any:
     """Returns the result of an action; on an error, records the problem and returns None."""
     try:
         return action()
@@ -143,8 +143,8 @@ def _optional(path: pathlib.Path, check: Callable[[Mapping[str, Any]], None]) ->
     return content
 
 
-def _check(is_right: bool, problem: str) -> None:
-    if not is_right:
+def _check(is_valid: bool, problem: str) -> None:
+    if not is_valid:
         raise ValueError(problem)
 
 

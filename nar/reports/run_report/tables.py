@@ -77,8 +77,8 @@ def size_table(settings: Sequence[Setting]) -> Table:
     rows = []
     for setting in settings:
         for point, one in scores_by_size(setting).items():
-            spreads = [str(one.metrics.get(name, NONE)) for name in ("score", "exact", "valid")]
-            rows.append([setting.label, point.panel, str(point.size), *spreads, one.over or NONE])
+            cells = [str(one.metrics.get(name, NONE)) for name in ("score", "exact", "valid")]
+            rows.append([setting.label, point.panel, str(point.size), *cells, one.over or NONE])
     header = ["run", "problems", "n", "score", "exact", "valid", "deviation over"]
     caption = "Score, exact and valid instances by size, in percent: mean ± sample standard deviation."
     return Table("sizes", caption, header, rows)

@@ -51,7 +51,7 @@ def _compare_probe(probe: Probe, truth: np.ndarray, other: np.ndarray) -> ProbeC
         steps = np.arange(max(len(truth), len(other)))
         truth, other = (values[np.minimum(steps, len(values) - 1)] for values in (truth, other))
     counted = _is_predicted(probe, truth)
-    wrong = counted & ~_is_right(probe, truth, other)
+    wrong = counted & ~_is_correct(probe, truth, other)
     axes = tuple(range(is_hint, wrong.ndim))
     return ProbeComparison(wrong, (counted & ~wrong).sum(axis=axes), counted.sum(axis=axes))
 
@@ -61,7 +61,7 @@ def _is_predicted(probe: Probe, truth: np.ndarray) -> np.ndarray:
     return np.ones(truth.shape, bool) if probe.kind is Kind.SCALAR else np.array(truth != MASKED)
 
 
-def _is_right(probe: Probe, truth: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _is_correct(probe: Probe, truth: np.ndarray, other: np.ndarray) -> np.ndarray:
     same = ~differs(truth, other)
     if probe.kind is not Kind.SCALAR:
         return same
