@@ -1,18 +1,18 @@
-"""Asks language models questions of CLRS-Text, and scores their answers by algorithm and length.
+"""Evaluates language models on CLRS-Text questions, by algorithm and length.
 
     python -m experiments.evaluate_text --model=runs/text --output=answers
     python -m experiments.evaluate_text --model=runs/text,runs/text_random --lengths=4,8,16 --output=answers
     python -m experiments.evaluate_text --model=my_module:answer --algorithms=bfs --lengths=4,5 --output=mine
     python -m experiments.evaluate_text --model=gpt2 --algorithms=bfs --lengths=4,5 --output=theirs
 
-A model is the workdir of a run that `experiments.train` made with a config such as configs/text_small.py; or
-a function of yours from a question to what comes behind it, or with --batch_size from a list of questions to
-a list of such; or a local folder with a model and a tokenizer of Hugging Face (extra `hugging_face`). By
-default a run is asked the questions of its test split, others 125 of each algorithm and length.
+A model is the workdir of a run of `experiments.train` with a config such as configs/text_small.py; or a
+function from a question to its completion or, with --batch_size, from a list of questions to a list of
+completions; or a local folder with a Hugging Face model and tokenizer (extra `hugging_face`). By default a
+run answers the questions of its test split, and other models 125 per algorithm and length.
 
-For each model a folder in --output has its answers (lines that `experiments.score_text` reads), scores.json
-and, if matplotlib is installed, accuracy.png; of several models --output has an accuracy.png of all. The same
-command goes on where it was stopped.
+A folder in --output for each model holds its answers (which `experiments.score_text` reads), scores.json
+and, if matplotlib is installed, accuracy.png; for several models, --output has an accuracy.png of all. The
+same command resumes an interrupted evaluation.
 """
 
 import pathlib
@@ -34,30 +34,34 @@ from nar.text.scoring.answer_files import score_file
 from nar.training import write_json
 
 _MODELS = flags.DEFINE_list("model", None, f"One or several models: each {FORMS}.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "Folder of what is written, made if missing.", required=True)
+_OUTPUT = flags.DEFINE_string("output", None, "Output directory, created if missing.", required=True)
 _ALGORITHMS = flags.DEFINE_list(
-    "algorithms", None, "Names, or module:ATTRIBUTE; of a run by default its own."
+    "algorithms", None, "Names, or module:ATTRIBUTE; for a run, by default its own."
 )
-_LENGTHS = flags.DEFINE_list("lengths", None, "Lengths of every algorithm; of a run by default its test's.")
-_SAMPLES = flags.DEFINE_integer("samples", None, "Questions of each algorithm and length.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 3, "Of the questions; 3 is one that no training of a run draws from.")
+_LENGTHS = flags.DEFINE_list(
+    "lengths", None, "Lengths of every algorithm; for a run, by default those of its test split."
+)
+_SAMPLES = flags.DEFINE_integer("samples", None, "Questions per algorithm and length.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 3, "Seed of the questions; runs never train on questions of seed 3.")
 _HINTS = flags.DEFINE_bool(
-    "hints", None, "Whether questions ask for the steps; of a run by default as trained."
+    "hints", None, "Whether questions request the hints; for a run, by default as in training."
 )
 _DECIMALS = flags.DEFINE_integer(
-    "decimals", None, "To which inputs are cut, 0 for all digits; of a run by default as trained, else 0."
+    "decimals",
+    None,
+    "Decimals to which inputs are truncated, 0 for all digits; for a run, by default as in training, else 0.",
 )
-_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Which checkpoint of a run is asked.")
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to load of a run.")
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", None, "Questions at once; given for a function, it gets lists of them.", lower_bound=1
+    "batch_size", None, "Questions per batch; if set for a function, it receives lists.", lower_bound=1
 )
 _MOST = flags.DEFINE_integer(
-    "most", None, "Characters (of a run) or tokens (of a folder) of an answer.", lower_bound=1
+    "most", None, "Longest answer, in characters (runs) or tokens (folders).", lower_bound=1
 )
 
 
 def main() -> None:
-    """Checks everything, asks every model, and writes and prints the scores."""
+    """Checks all models and requests, evaluates the models, and writes and prints scores."""
     models = [
         open_model(name, batch_size=_BATCH_SIZE.value, max_length=_MOST.value, checkpoint=_CHECKPOINT.value)
         for name in _MODELS.value
@@ -72,18 +76,18 @@ def main() -> None:
         for model, request in zip(models, requests, strict=True)
     }
     if len(models) > 1 and draw_accuracies(scores, models[0].trained_lengths, folder / "accuracy.png"):
-        print(f"All together: {folder / 'accuracy.png'}")
+        print(f"Plot of all models: {folder / 'accuracy.png'}")
 
 
 def read_request(default_request: TextRequest | None) -> TextRequest:
-    """What is asked: as the flags say, or as is usual for the model.
+    """Reads the request from the flags, with defaults of the model.
 
     Raises:
-      ValueError: if that is not enough or not valid.
+      ValueError: if a flag is missing or invalid.
     """
     for name, flag in (("algorithms", _ALGORITHMS), ("lengths", _LENGTHS)):
         if flag.value is None and default_request is None:
-            raise ValueError(f"--{name} must be given for a model that is no run")
+            raise ValueError(f"--{name} must be given for a model that is not a run")
     algorithms = [
         find_algorithm(name).name
         for name in _ALGORITHMS.value or (default_request.lengths if default_request else ())
@@ -115,7 +119,7 @@ def _lengths(algorithm: str, default_request: TextRequest | None) -> tuple[int, 
 
 
 def evaluate(model: LanguageModel, request: TextRequest, folder: pathlib.Path) -> Mapping[str, Any]:
-    """Asks a model, and writes and prints its scores, which are returned."""
+    """Evaluates a model, and writes, prints and returns its scores."""
     folder.mkdir(parents=True, exist_ok=True)
     with Lock(folder):
         total = sum(file.count for file in request.files())

@@ -1,13 +1,13 @@
-"""Makes a set of CLRS-Text (arXiv 2406.04229) as JSON lines, equal to what dm-clrs 2.0.3 makes.
+"""Generates a set of CLRS-Text (arXiv 2406.04229) as JSON lines, identical to the output of dm-clrs 2.0.3.
 
     python -m experiments.make_text --split=val --output=texts/val --workers=4
     python -m experiments.make_text --split=train --algorithms=minimum,quicksort --hints --output=texts/two
     python -m experiments.make_text --algorithms=my:MINE --lengths=4,8 --samples=99 --seeds=0 --output=mine
 
-Without options a set is the published one: `train` has 10,000 texts for each algorithm and length, `val` 625,
-at lengths up to 64. The same command on the same folder makes what is missing, however it was stopped; the
-files do not depend on the number of workers. One such command at a time may write to a folder.
-`nar.text.rendering.text_files` says what a file holds.
+By default, --split gives the published set: `train` has 10,000 texts for each algorithm and length, `val` 625,
+at lengths up to 64. The same command on the same folder resumes an interrupted set; files do not depend on
+the number of workers. Only one command at a time may write to a folder. `nar.text.rendering.text_files`
+documents the format.
 """
 
 import concurrent.futures
@@ -29,21 +29,25 @@ from nar.problems.options import OPTION_CHECKS
 from nar.text import TEXT_SETS, TextSet
 from nar.text.rendering.text_files import TextFile, TextRequest, claim_folder, write_manifest
 
-_SPLIT = flags.DEFINE_enum("split", None, list(TEXT_SETS), "Which published set the options default to.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder of the set, made if missing.", required=True)
+_SPLIT = flags.DEFINE_enum(
+    "split", None, list(TEXT_SETS), "Published set that gives the defaults of options."
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder of the set, created if missing.", required=True)
 _ALGORITHMS = flags.DEFINE_list(
-    "algorithms", None, "Names, or module:ATTRIBUTE; by default all of the split."
+    "algorithms", None, "Names, or module:ATTRIBUTE; by default those of the split."
 )
 _LENGTHS = flags.DEFINE_list("lengths", None, "Lengths of every algorithm; by default those of the split.")
-_SAMPLES = flags.DEFINE_integer("samples", None, "How many for each algorithm, length and seed.")
+_SAMPLES = flags.DEFINE_integer("samples", None, "Texts for each algorithm, length and seed.")
 _SEEDS = flags.DEFINE_list("seeds", None, "Seeds; by default those of the split.")
-_HINTS = flags.DEFINE_bool("hints", False, "Whether questions and answers show the steps.")
-_DECIMALS = flags.DEFINE_integer("decimals", None, "To which inputs are cut; by default all digits are left.")
-_WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes.", lower_bound=1)
+_HINTS = flags.DEFINE_bool("hints", False, "Whether questions and answers include the hints.")
+_DECIMALS = flags.DEFINE_integer(
+    "decimals", None, "Decimals to which inputs are truncated; by default all digits are kept."
+)
+_WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Number of processes.", lower_bound=1)
 
 
 def main() -> None:
-    """Checks everything, makes the files that are missing, and says what is there."""
+    """Checks the request, makes missing files, and prints a summary."""
     request = read_request()
     request.check()
     folder = pathlib.Path(_OUTPUT.value)
@@ -61,14 +65,14 @@ def main() -> None:
     size = sum((folder / file.name).stat().st_size for file in files) / 1e6
     print(
         f"{folder}: {total} texts in {len(files)} files, {size:.1f} MB; "
-        f"{new} of them made now in {seconds:.1f} s ({new / max(seconds, 1e-9):,.0f} a second)"
+        f"{new} of them new, made in {seconds:.1f} s ({new / max(seconds, 1e-9):,.0f} per second)"
     )
 
 
 def read_request() -> TextRequest:
-    """What the flags ask for."""
-    given = {flag.name: flag.value for flag in (_ALGORITHMS, _LENGTHS, _SAMPLES, _SEEDS)}
-    missing = [name for name, value in given.items() if value is None]
+    """Reads the request from the flags."""
+    values = {flag.name: flag.value for flag in (_ALGORITHMS, _LENGTHS, _SAMPLES, _SEEDS)}
+    missing = [name for name, value in values.items() if value is None]
     if _SPLIT.value is None and missing:
         raise ValueError(f"without --split, --{missing[0]} must be given; splits: {', '.join(TEXT_SETS)}")
     split = TEXT_SETS[_SPLIT.value] if _SPLIT.value else TextSet({}, 0, ())
@@ -97,9 +101,7 @@ def _integers(name: str, words: Sequence[str]) -> tuple[int, ...]:
     try:
         return tuple(int(word) for word in words)
     except ValueError:
-        raise ValueError(
-            f"--{name} must be integers with commas between them, got {','.join(words)}"
-        ) from None
+        raise ValueError(f"--{name} must be integers separated by commas, got {','.join(words)}") from None
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ def _integers(name: str, words: Sequence[str]) -> tuple[int, ...]:
 def make_files(
     folder: pathlib.Path, request: TextRequest, files: Sequence[TextFile], num_workers: int
 ) -> Iterator[TextFile]:
-    """Makes files, and yields each when it is there."""
+    """Makes files in parallel, and yields each when it is finished."""
     if num_workers == 1 or len(files) < 2:
         for file in files:
             file.write(folder, request)
@@ -128,7 +130,7 @@ def make_files(
 
 
 def _start_worker() -> None:
-    """A worker leaves signals to the process that started it, and ends with that, however it ends."""
+    """Makes a worker ignore signals, which its parent handles, and end with its parent."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,12 +1,12 @@
-"""Scores a language model's answers to questions of CLRS-Text, by algorithm and length.
+"""Scores a language model's answers to CLRS-Text questions, by algorithm and length.
 
     python -m experiments.score_text --answers=answers.jsonl
     python -m experiments.score_text --answers=answers.jsonl --references=texts/val/00000-minimum-4.jsonl
 
-A line of answers is one of a set of texts (`experiments.make_text`) with a `completion` beside it; or, with
---references, a `completion` and the `index` of its line there. `nar.text.scoring.answer_files` says what
-counts, `nar.text.scoring.answer_scores` how an answer is read. It prints a table, and writes scores.json and,
-if matplotlib is installed, accuracy.png to --output.
+A line of answers is a line of a set of texts (`experiments.make_text`) with an additional `completion`; or,
+with --references, a `completion` and the `index` of its line in that file. `nar.text.scoring.answer_files`
+documents the format, and `nar.text.scoring.answer_scores` how answers are parsed. The script prints a table,
+and writes scores.json and, if matplotlib is installed, accuracy.png to --output.
 """
 
 import json
@@ -19,16 +19,16 @@ from nar.reports import answers_table, draw_accuracy
 from nar.text import TEXT_SETS
 from nar.text.scoring.answer_files import score_file
 
-_ANSWERS = flags.DEFINE_string("answers", None, "File of JSON lines.", required=True)
-_REFERENCES = flags.DEFINE_string("references", None, "File of a set, if answers have the index of a line.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder of what is written; by default beside the answers.")
+_ANSWERS = flags.DEFINE_string("answers", None, "File of answers, as JSON lines.", required=True)
+_REFERENCES = flags.DEFINE_string("references", None, "File of a set of texts, if answers have an index.")
+_OUTPUT = flags.DEFINE_string("output", None, "Output directory; by default next to the answers.")
 _TRAINED = flags.DEFINE_list(
-    "trained_lengths", None, "Lengths of every algorithm that the plot marks; by default the published ones."
+    "trained_lengths", None, "Lengths to mark as trained in the plot; by default those of the published set."
 )
 
 
 def main() -> None:
-    """Scores the file, prints a table, writes JSON and a plot."""
+    """Scores the file, prints a table, and writes JSON and a plot."""
     answers = pathlib.Path(_ANSWERS.value)
     trained = _trained_lengths()
     references = pathlib.Path(_REFERENCES.value) if _REFERENCES.value else None

@@ -60,7 +60,7 @@ def test_files_do_not_depend_on_workers_or_interruptions(tmp_path):
     second.unlink()
     (tmp_path / "two" / ".second.part").write_text("half")
     before = first.stat().st_mtime_ns
-    assert "60 of them made now" in make(tmp_path / "two", *SMALL, "--hints", "--decimals=3", "--workers=1")
+    assert "60 of them new" in make(tmp_path / "two", *SMALL, "--hints", "--decimals=3", "--workers=1")
     assert content(tmp_path / "two") == whole
     assert first.stat().st_mtime_ns == before
 

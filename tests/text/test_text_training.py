@@ -102,7 +102,7 @@ def test_evaluate_text_compares_a_run_with_a_function(finished, tmp_path, monkey
     models = f"--model={finished[0]},constant:answer"
     arguments = [models, f"--output={tmp_path / 'answers'}", "--lengths=2,4", "--samples=3"]
     code, _, errors = run("evaluate_text", *arguments)
-    assert code != 0 and "--algorithms must be given for a model that is no run" in errors
+    assert code != 0 and "--algorithms must be given for a model that is not a run" in errors
     assert not (tmp_path / "answers").exists()
     code, output, errors = run("evaluate_text", *arguments, "--algorithms=minimum")
     assert code == 0, errors
