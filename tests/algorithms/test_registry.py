@@ -99,7 +99,7 @@ def test_name_conflict_between_modules_raises(monkeypatch):
 
 
 def test_training_one_algorithm_under_two_names_raises():
-    with pytest.raises(ValueError, match="name each algorithm once"):
+    with pytest.raises(ValueError, match="at least one name, without duplicates"):
         make_tasks({**base.get_config().to_dict(), "algorithms": (TARJAN, "tarjan_scc")}, Transforms())
 
 
