@@ -4,7 +4,7 @@
     python -m experiments.make_text --split=train --algorithms=minimum,quicksort --hints --output=texts/two
     python -m experiments.make_text --algorithms=my:MINE --lengths=4,8 --samples=99 --seeds=0 --output=mine
 
-By default, --split gives the published set: `train` has 10,000 texts for each algorithm and length, `val` 625,
+By default, a split is the published set: `train` has 10,000 texts for each algorithm and length, `val` 625,
 at lengths up to 64. The same command on the same folder resumes an interrupted set; files do not depend on
 the number of workers. Only one command at a time may write to a folder. `nar.text.rendering.text_files`
 documents the format.

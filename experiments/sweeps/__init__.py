@@ -1,1 +1,1 @@
-"""The trials of a sweep: what they are, what their files say, and who runs them."""
+"""Sweeps: trials, launchers, supervision and progress."""

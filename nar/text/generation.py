@@ -18,17 +18,17 @@ class _State(NamedTuple):
     """Loop carry of the decoding of B texts.
 
     Attributes:
-      written: int32 [B, W - Q], generated tokens.
-      next: int32 [B], the next token.
+      generated: int32 [B, W - Q], generated tokens.
+      next_token: int32 [B], the next token of each text.
       is_done: bool [B], whether `END` was generated.
-      num_written: int32 scalar, number of decoding steps so far.
-      caches: keys and values of all tokens before `next`.
+      num_generated: int32 scalar, number of decoding steps so far.
+      caches: keys and values of all tokens before `next_token`.
     """
 
-    written: jax.Array
-    next: jax.Array
+    generated: jax.Array
+    next_token: jax.Array
     is_done: jax.Array
-    num_written: jax.Array
+    num_generated: jax.Array
     caches: KVCaches
 
 
@@ -49,20 +49,20 @@ def make_generate(model: TextModel) -> Generate:
         logits, caches = model.extend(params, questions, positions[:, :Q], slots, empty)
         last = jnp.take_along_axis(logits, (lengths - 1)[:, None, None], axis=1)[:, 0]
         start = _State(
-            written=jnp.full((B, W - Q), PADDING, jnp.int32),
-            next=greedy_tokens(last),
+            generated=jnp.full((B, W - Q), PADDING, jnp.int32),
+            next_token=greedy_tokens(last),
             is_done=jnp.zeros(B, bool),
-            num_written=jnp.zeros((), jnp.int32),
+            num_generated=jnp.zeros((), jnp.int32),
             caches=caches,
         )
 
         def is_running(state: _State) -> jax.Array:
-            return ~jnp.all(state.is_done) & (state.num_written < W - Q)
+            return ~jnp.all(state.is_done) & (state.num_generated < W - Q)
 
-        def write(state: _State) -> _State:
-            token = jnp.where(state.is_done, PADDING, state.next)
+        def decode_step(state: _State) -> _State:
+            token = jnp.where(state.is_done, PADDING, state.next_token)
             is_done = state.is_done | (token == END)
-            slots = (lengths + state.num_written)[:, None]
+            slots = (lengths + state.num_generated)[:, None]
             logits, caches = model.extend(
                 params,
                 token[:, None],
@@ -70,10 +70,10 @@ def make_generate(model: TextModel) -> Generate:
                 slots,
                 state.caches,
             )
-            written = state.written.at[:, state.num_written].set(token)
-            return _State(written, greedy_tokens(logits[:, 0]), is_done, state.num_written + 1, caches)
+            generated = state.generated.at[:, state.num_generated].set(token)
+            return _State(generated, greedy_tokens(logits[:, 0]), is_done, state.num_generated + 1, caches)
 
-        return jax.lax.while_loop(is_running, write, start).written
+        return jax.lax.while_loop(is_running, decode_step, start).generated
 
     return jax.jit(generate)
 

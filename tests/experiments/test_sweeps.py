@@ -205,8 +205,8 @@ def test_accelerators_are_found_without_initializing_jax(tmp_path):
     for name in ("nvidia0", "nvidia1", "nvidia10", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
     assert find_accelerators({}, tmp_path) == Accelerators("gpu", ("0", "1", "10"))
-    some = {"CUDA_VISIBLE_DEVICES": "1,10"}
-    assert find_accelerators(some, tmp_path) == Accelerators("gpu", ("1", "10"))
+    environment = {"CUDA_VISIBLE_DEVICES": "1,10"}
+    assert find_accelerators(environment, tmp_path) == Accelerators("gpu", ("1", "10"))
     assert find_accelerators({"JAX_PLATFORMS": "cpu"}, tmp_path) is None
 
 

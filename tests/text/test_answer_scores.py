@@ -153,17 +153,17 @@ def test_scores_of_a_file_of_answers(tmp_path):
         b"",
         {key: value for key, value in row("").items() if key != "completion"},
     ]
-    found = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
-    lengths = found["algorithms"]["minimum"]["lengths"]
+    scored = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
+    lengths = scored["algorithms"]["minimum"]["lengths"]
     assert lengths == {"4": {"answers": 5, "exact": 0.2, "elements": 0.2, "parsed": 0.4}}
-    assert found["algorithms"]["quicksort"]["all"] == {
+    assert scored["algorithms"]["quicksort"]["all"] == {
         "answers": 2,
         "exact": 0.5,
         "elements": 0.75,
         "parsed": 1.0,
     }
-    assert found["all"]["answers"] == 7
-    assert found["unreadable"] == {"count": 0, "first": []}
+    assert scored["all"]["answers"] == 7
+    assert scored["unreadable"] == {"count": 0, "first": []}
 
 
 JUNK = [
@@ -188,12 +188,12 @@ JUNK = [
 
 
 def test_unreadable_lines_are_counted(tmp_path):
-    found = score_file(write(tmp_path / "answers.jsonl", [row("3"), *JUNK])).as_json()
-    assert found["unreadable"]["count"] == len(JUNK)
-    assert found["unreadable"]["first"][0] == {"line": 2, "problem": "not JSON"}
-    assert found["all"]["answers"] == 1 + len(JUNK)
-    assert found["all"]["exact"] == 1 / (1 + len(JUNK))
-    assert f"{'unreadable lines':<16}" in answers_table(found)
+    scored = score_file(write(tmp_path / "answers.jsonl", [row("3"), *JUNK])).as_json()
+    assert scored["unreadable"]["count"] == len(JUNK)
+    assert scored["unreadable"]["first"][0] == {"line": 2, "problem": "not JSON"}
+    assert scored["all"]["answers"] == 1 + len(JUNK)
+    assert scored["all"]["exact"] == 1 / (1 + len(JUNK))
+    assert f"{'unreadable lines':<16}" in answers_table(scored)
 
 
 @pytest.mark.parametrize("junk", [[], [b""], *([line] for line in JUNK)], ids=range(len(JUNK) + 2))
@@ -205,9 +205,9 @@ def test_file_without_answers_is_rejected(tmp_path, junk):
 def test_too_long_lines_are_unreadable(tmp_path, monkeypatch):
     monkeypatch.setattr(answer_files, "MAX_LINE_BYTES", 1000)
     path = write(tmp_path / "answers.jsonl", [row("9" * 5000), row("3"), row("9" * 1000)])
-    found = score_file(path).as_json()
-    assert [line["line"] for line in found["unreadable"]["first"]] == [1, 3]
-    assert found["all"]["answers"] == 3
+    scored = score_file(path).as_json()
+    assert [line["line"] for line in scored["unreadable"]["first"]] == [1, 3]
+    assert scored["all"]["answers"] == 3
 
 
 def test_answers_refer_to_references_by_index(tmp_path):
@@ -220,11 +220,11 @@ def test_answers_refer_to_references_by_index(tmp_path):
         {"completion": "5"},
     ]
     path = write(tmp_path / "answers.jsonl", [*answers, *bad])
-    found = score_file(path, references).as_json()
-    lengths = found["algorithms"]["minimum"]["lengths"]
+    scored = score_file(path, references).as_json()
+    lengths = scored["algorithms"]["minimum"]["lengths"]
     assert lengths["5"] == {"answers": 1, "exact": 1.0, "elements": 1.0, "parsed": 1.0}
     assert lengths["4"] == {"answers": 2, "exact": 0.0, "elements": 0.0, "parsed": 0.5}
-    problems = [line["problem"] for line in found["unreadable"]["first"]]
+    problems = [line["problem"] for line in scored["unreadable"]["first"]]
     assert problems[0] == "reference 1 is answered twice"
     assert set(problems[1:]) == {"`index` must be the index of a reference, from 0 to 2"}
     with pytest.raises(ValueError, match=r"set.jsonl, line 2: `length` must be"):
@@ -253,13 +253,13 @@ def test_file_of_arbitrary_bytes_is_scored_or_rejected(lines):
 
 def test_table_and_plot_of_scores(tmp_path):
     rows = [row("3", algorithm=name, length=length) for name in list(nar.ALGORITHMS)[:7] for length in (4, 9)]
-    found = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
-    table = answers_table(found).splitlines()
+    scored = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
+    table = answers_table(scored).splitlines()
     assert table[0].split() == ["algorithm", "length", "answers", "exact", "elements", "parsed"]
     assert table[2].split() == ["activity_selector", "4", "1", "100.00%", "100.00%", "100.00%"]
     assert len(table) == 2 + 7 * 3 + 1
     pytest.importorskip("matplotlib")
-    assert draw_accuracy(found, {"bfs": (4, 5)}, tmp_path / "accuracy.png")
+    assert draw_accuracy(scored, {"bfs": (4, 5)}, tmp_path / "accuracy.png")
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
 

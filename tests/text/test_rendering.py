@@ -34,7 +34,7 @@ REQUESTS = [(4, 0, None), (5, 2**32 - 1, 2), (9, 3, 1), (10, 14, 3), (12, 7, Non
 """Size, seed, decimals."""
 
 
-def theirs(name, size, count, seed, use_hints, decimals):
+def dm_clrs_texts(name, size, count, seed, use_hints, decimals):
     with oracle.relaxed():
         sampler, _ = oracle.samplers.build_sampler(
             name, -1, length=size, seed=seed, track_max_steps=False, truncate_decimals=decimals
@@ -47,7 +47,7 @@ def compare(name, size, seed, decimals, count):
         size, count = 4, 2
     for use_hints in (False, True):
         ours = sample_texts(name, size, count, seed, use_hints=use_hints, decimals=decimals)
-        assert [tuple(text) for text in ours] == theirs(name, size, count, seed, use_hints, decimals)
+        assert [tuple(text) for text in ours] == dm_clrs_texts(name, size, count, seed, use_hints, decimals)
 
 
 @every_algorithm
@@ -56,7 +56,7 @@ def test_texts_equal_dm_clrs(name):
     batch = clrs30_sample(name, 7, 4, 12)
     for use_hints in (False, True):
         texts = to_texts(name, batch, use_hints=use_hints)
-        assert [tuple(text) for text in texts] == theirs(name, 7, 4, 12, use_hints, None)
+        assert [tuple(text) for text in texts] == dm_clrs_texts(name, 7, 4, 12, use_hints, None)
 
 
 COVERING = ("activity_selector", "bfs", "dijkstra", "graham_scan", "kmp_matcher", "optimal_bst", "quicksort")

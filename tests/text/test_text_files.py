@@ -67,13 +67,13 @@ def test_files_do_not_depend_on_workers_or_interruptions(tmp_path):
 
 def test_first_lines_equal_the_published_set(tmp_path):
     """The published script has one sampler per algorithm, length and seed, in this order."""
-    from test_rendering import theirs
+    from test_rendering import dm_clrs_texts
 
     make(tmp_path, "--split=val", "--algorithms=bfs", "--lengths=4", "--workers=1")
     rows = [json.loads(line) for line in lines_of(tmp_path)]
     assert len(rows) == 625
     for seed, start in ((3, 0), (94, 500)):
-        expected = theirs("bfs", 4, 125, seed, False, None)
+        expected = dm_clrs_texts("bfs", 4, 125, seed, False, None)
         assert [(row["question"], row["answer"]) for row in rows[start : start + 125]] == expected
 
 

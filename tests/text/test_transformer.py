@@ -219,17 +219,17 @@ def test_incremental_decoding_with_cache_equals_full_forward_pass(model, params,
     tokens = random_tokens(3, 8)
     position_ids = positions.draw(np.random.default_rng(3), 3, 8)
     expected = np.asarray(model.apply(params, tokens, position_ids))
-    caches, found = empty_caches(CONFIG, 3, 8), []
+    caches, chunks = empty_caches(CONFIG, 3, 8), []
     logits, caches = model.extend(
         params, tokens[:, :3], position_ids[:, :3], np.tile(np.arange(3), (3, 1)), caches
     )
-    found.append(logits)
+    chunks.append(logits)
     for index in range(3, 8):
         slots = np.full((3, 1), index)
         current = slice(index, index + 1)
         logits, caches = model.extend(params, tokens[:, current], position_ids[:, current], slots, caches)
-        found.append(logits)
-    np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-4, rtol=1e-4)
+        chunks.append(logits)
+    np.testing.assert_allclose(np.concatenate(chunks, axis=1), expected, atol=1e-4, rtol=1e-4)
 
 
 def generate_without_cache(model, params, question, positions, max_length):

@@ -1,4 +1,4 @@
-"""Files of answers in JSON lines, and their scores by algorithm and length.
+"""Files of answers (JSON lines), and their scores by algorithm and length.
 
 A line is a JSON object with `completion`, the output of a model, and the reference: `answer`, `algorithm` and
 `length`, as in a set of texts; other keys are ignored. Or it has `completion` and `index`, the index of the

@@ -76,12 +76,12 @@ def score_answer(completion: Any, answer: str) -> AnswerScore:
       ValueError: if the reference cannot be parsed.
     """
     expected = reference_value(answer)
-    found = find_answer(completion, expected, _MAX_LENGTH + _MAX_LENGTH_RATIO * len(answer))
-    if found is None:
+    actual = find_answer(completion, expected, _MAX_LENGTH + _MAX_LENGTH_RATIO * len(answer))
+    if actual is None:
         return AnswerScore()
-    if found.form != expected.form:
+    if actual.form != expected.form:
         return AnswerScore(parsed=1.0)
-    pairs = zip(found.numbers, expected.numbers, strict=True)
+    pairs = zip(actual.numbers, expected.numbers, strict=True)
     elements = sum(number == reference for number, reference in pairs) / len(expected.numbers)
     return AnswerScore(float(elements == 1), elements, 1.0)
 
