@@ -271,7 +271,7 @@ CHECKERS: Mapping[str, Checker] = MappingProxyType(
         "bfs": _is_bfs_tree,
         "dfs": _is_dfs_forest,
         "topological_sort": _is_topological_order,
-        "strongly_connected_are_components": _are_components,
+        "strongly_connected_components": _are_components,
         "mst_prim": _is_minimum_spanning_tree,
         "mst_kruskal": _is_minimum_spanning_forest,
         "bellman_ford": _are_shortest_paths,
