@@ -98,7 +98,7 @@ def test_mismatched_parameters_are_rejected(source, swapped):
         load_matching_params(make_params("bfs", hidden_size=8), source, ("^processor/",))
     with pytest.raises(ValueError, match=r"'mpnnn' matches no parameter .* none there, and none here"):
         load_matching_params(swapped, source, ("^processor/", "mpnnn"))
-    with pytest.raises(ValueError, match=r"finds processor/mpnn/.* there, and processor/gat/.* here"):
+    with pytest.raises(ValueError, match=r"matches processor/mpnn/.* there, and processor/gat/.* here"):
         load_matching_params(make_params("bfs", processor="gat"), source, ("^processor/",))
     with pytest.raises(ValueError, match="init_params pattern '.' is not a regular expression"):
         load_matching_params(swapped, source, ("(",))
@@ -195,7 +195,7 @@ def other(tmp_path_factory):
     ("changes", "message"),
     [
         ({"init_from": "nowhere"}, "training.init_from: nowhere is not the workdir of a run"),
-        ({"hidden_size": 8}, "training.init_from: parts of the other run do not fit"),
+        ({"hidden_size": 8}, "training.init_from: shapes differ from those of the other run"),
         ({"init_params": ()}, "training.init_params must have a pattern"),
         (
             {"init_params": ("nothing",)},
