@@ -129,8 +129,8 @@ def connect(**values):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"coordinator": "host:1"}, "give all of them or none"),
-        ({"num_processes": 2, "process_id": 0}, "give all of them or none"),
+        ({"coordinator": "host:1"}, "give all three or none"),
+        ({"num_processes": 2, "process_id": 0}, "give all three or none"),
         ({"coordinator": "host", "num_processes": 2, "process_id": 0}, "must be HOST:PORT, got 'host'"),
         ({"coordinator": "host:0", "num_processes": 2, "process_id": 0}, "must be HOST:PORT, got 'host:0'"),
         (
