@@ -104,7 +104,7 @@ class Problem:
     def bind(self, *values: Any, **named: Any) -> Arguments:
         """Validates user-provided arguments and converts them to canonical types.
 
-        Accepts all forms of `adjacency_matrix` for a graph `A`, and `num_nodes` in addition to a list of edges.
+        Accepts every form of `adjacency_matrix` for a graph `A`, and `num_nodes` with a list of edges.
 
         Raises:
           ValueError: if an argument is missing, unknown, given twice or invalid.
