@@ -165,10 +165,11 @@ def _row(name: str, times: InterleavedTimes, ideal: float, *further: str) -> str
 def resident_bytes(case: Case, side: str) -> int:
     """Peak resident set size of a fresh process that evaluates a batch with one implementation."""
     fields = ", ".join(repr(value) for value in case)
-    code = f"from experiments.benchmarks.lib.peak_memory import nar; nar({fields})"
+    code = f"from experiments.benchmarks.lib.peak_memory import evaluate_nar; evaluate_nar({fields})"
     if side == DM_CLRS:
         named = ", ".join(f"{key}={value!r}" for key, value in dm_clrs_options(case).items())
-        code = f"from experiments.benchmarks.lib.peak_memory import dm_clrs; dm_clrs({fields}, {named})"
+        call = f"evaluate_dm_clrs({fields}, {named})"
+        code = f"from experiments.benchmarks.lib.peak_memory import evaluate_dm_clrs; {call}"
     root = pathlib.Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
     return int(done.stdout.split()[-1])

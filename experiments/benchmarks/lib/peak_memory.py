@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 
-def nar(*case: Any) -> None:
+def evaluate_nar(*case: Any) -> None:
     """Evaluates with the network of nar; arguments are those of a `Case`."""
     from experiments.benchmarks.lib.matched_networks import Case, NarNetwork
 
@@ -14,7 +14,7 @@ def nar(*case: Any) -> None:
     print_resident_bytes()
 
 
-def dm_clrs(*case: Any, **options: Any) -> None:
+def evaluate_dm_clrs(*case: Any, **options: Any) -> None:
     """Evaluates with the network of dm-clrs; options are the `dm_clrs_options` of the case."""
     from experiments.benchmarks.lib.dm_clrs_network import DmClrsNetwork
 
