@@ -172,7 +172,7 @@ def test_run_of_a_version_without_gradient_accumulation_resumes_without_it(unfin
     for path in (workdir.config, workdir.checkpoints / "config.json"):
         path.write_text(json.dumps(config))
     assert load_run.open_workdir(workdir.path)[1]["training"]["grad_accumulation_steps"] == 1
-    with pytest.raises(ValueError, match=r"training\.grad_accumulation_steps: 1 there, 0 now"):
+    with pytest.raises(ValueError, match=r"training\.grad_accumulation_steps: 1 saved, 0 given"):
         train.run(CONFIG, workdir)
     train.run(config_of(grad_accumulation_steps=1), workdir)
 
