@@ -207,7 +207,7 @@ def test_unknown_processor():
         convert_parameters({}, "transformer", {})
 
 
-def test_check_fits_lists_mismatched_shapes():
+def test_check_param_shapes_lists_mismatched_shapes():
     actual = {"a": {"w": np.zeros((2, 3)), "b": np.zeros(3)}, "norm": {"scale": np.zeros(3)}}
     expected = {"a": {"w": np.zeros((2, 4)), "b": np.zeros(3)}, "lstm": {"w": np.zeros(1)}}
     check_param_shapes(actual, actual)
