@@ -278,7 +278,7 @@ def test_published_sets_equal_those_of_the_generator_script():
         ({"count": -1}, "count must be an integer of at least 0, got -1"),
         ({"seed": 2**32}, r"seed must be an integer from 0 to 2\*\*32 - 1"),
         ({"first": -1}, "first must be an integer of at least 0, got -1"),
-        ({"decimals": -1}, r"decimals must be an integer from 0 \(all\) to 100 or None, got -1"),
+        ({"decimals": -1}, r"decimals must be an integer from 0 \(keep all\) to 100, or None, got -1"),
         ({"decimals": 2.5}, "got 2.5"),
         ({"p": 0.5}, "minimum: unknown problem option 'p'; known: low, high"),
     ],
