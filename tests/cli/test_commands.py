@@ -276,7 +276,7 @@ def test_predict_a_custom_problem(finished):
         (["--input=[1]"], "--input must be a JSON object"),
         (['--input={"edges": 5, "s": 0}'], "edges must be a list of lists of nodes, got 5"),
         (['--input={"A": [[0, 1], [1, 0]], "s": 5}'], "error: bfs: s must"),
-        (['--input={"edges": [[0, 1]], "s": 0}', "--algorithm=dfs"], "not made for 'dfs'; known: bfs"),
+        (['--input={"edges": [[0, 1]], "s": 0}', "--algorithm=dfs"], "does not support 'dfs'; known: bfs"),
     ],
 )
 def test_predict_rejects_invalid_input(finished, arguments, message):
