@@ -144,7 +144,7 @@ def test_function_receives_single_questions_or_batches(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "", "/nowhere/at/all"])
 def test_unknown_model_name_is_rejected(name):
-    with pytest.raises(ValueError, match="must be the workdir of a run, module:FUNCTION, or a checkpoint directory"):
+    with pytest.raises(ValueError, match="must be the workdir of a run, module:FUNCTION, or a checkpoint"):
         open_model(name)
 
 
