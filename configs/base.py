@@ -110,10 +110,6 @@ def _training() -> ConfigDict:
     # from their last states, so that memory and time per training step do not grow with the traces. 0 trains
     # on whole traces.
     config.chunk_length = 0
-    # Number of batches of one algorithm and size that are formed by sorting their pooled traces by length. A
-    # larger pool wastes less computation on finished traces, but training needs more steps. 1 disables
-    # pooling. Of use only without gradient accumulation; chunks do not need it.
-    config.pooled_batches = 1
     # Task schedule of several algorithms: round_robin; weighted by tasks.NAME.sampling_weight (default 1);
     # or module:FUNCTION, called after each validation with the score of each task, by name, and the step,
     # which returns the new sampling weights by name.

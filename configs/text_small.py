@@ -65,7 +65,6 @@ def _training() -> ConfigDict:
         "grad_accumulation_steps",
         "chunk_length",
         "loss_weights",
-        "pooled_batches",
         "num_seeds",
         "task_sampling",
     ):

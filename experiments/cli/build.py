@@ -181,7 +181,6 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
             devices.process,
             devices.num_processes,
             chunk_length=training["chunk_length"],
-            pooled_batches=training["pooled_batches"],
             num_microbatches=num_microbatches,
             task_schedule=task_schedule,
         )

@@ -1,7 +1,6 @@
 """Padding of trace batches in steps, nodes and rows, so that few shapes are compiled; slicing and joining."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -111,25 +110,6 @@ def reorder(batch: TraceBatch, order: np.ndarray) -> TraceBatch:
         hints={name: value[:, order] for name, value in batch.hints.items()},
         outputs={name: value[order] for name, value in batch.outputs.items()},
         lengths=batch.lengths[order],
-    )
-
-
-def join(batches: Sequence[TraceBatch]) -> TraceBatch:
-    """Concatenates batches of whole traces with the same number of nodes."""
-    longest = max(batch.num_steps for batch in batches)
-    padded = [pad_steps(batch, longest) for batch in batches]
-
-    def joined(stage: str, axis: int) -> Probes:
-        names = getattr(batches[0], stage)
-        return {
-            name: np.concatenate([getattr(batch, stage)[name] for batch in padded], axis) for name in names
-        }
-
-    return TraceBatch(
-        inputs=joined("inputs", 0),
-        hints=joined("hints", 1),
-        outputs=joined("outputs", 0),
-        lengths=np.concatenate([batch.lengths for batch in batches]),
     )
 
 

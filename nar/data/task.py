@@ -64,12 +64,6 @@ class Task:
         size = self.sizes[position]
         return cycles * self.sizes.count(size) + self.sizes[:position].count(size)
 
-    def task_step(self, size: int, stream_step: int) -> int:
-        """Inverse of `stream_step`, for a given size."""
-        positions = [position for position, other in enumerate(self.sizes) if other == size]
-        cycles, index = divmod(stream_step, len(positions))
-        return cycles * len(self.sizes) + positions[index]
-
     def draw(self, size: int, seed: int, first: int, count: int) -> TraceBatch:
         """Raw traces `first` ... `first + count - 1` of the series of this size and seed, before transforms.
 

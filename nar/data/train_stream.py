@@ -11,7 +11,6 @@ import numpy as np
 from nar.data.chunked_stream import ChunkedStream, slice_chunk
 from nar.data.microbatching import group_by_length
 from nar.data.padding import bucket_length, pad_steps, take
-from nar.data.pools import Pool, batch_rows, draw_pool
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
 from nar.traces import TraceBatch
@@ -39,7 +38,6 @@ class TrainingStream:
         num_processes: int = 1,
         *,
         chunk_length: int = 0,
-        pooled_batches: int = 1,
         num_microbatches: int = 1,
         task_schedule: TaskSchedule | None = None,
     ) -> None:
@@ -53,8 +51,6 @@ class TrainingStream:
           num_processes: number of processes.
           chunk_length: if not 0, batches are time chunks with this many network steps, and the next batch of
             the same task and size continues the traces of the last.
-          pooled_batches: number of batches of one task and size that are sampled together and sorted by
-            length (`nar.data.pools`); not needed for chunks.
           num_microbatches: gradient-accumulation steps per batch (`nar.data.microbatching`).
           task_schedule: the schedule that assigns steps to tasks; by default round robin.
 
@@ -69,15 +65,11 @@ class TrainingStream:
             raise ValueError(f"process must be from 0 to {num_processes - 1}, got {process}")
         if not isinstance(chunk_length, int) or isinstance(chunk_length, bool) or chunk_length < 0:
             raise ValueError(f"chunk_length must be at least 1, or 0 for none, got {chunk_length!r}")
-        if not isinstance(pooled_batches, int) or isinstance(pooled_batches, bool) or pooled_batches < 1:
-            raise ValueError(f"pooled_batches must be an integer of at least 1, got {pooled_batches!r}")
         self.tasks = tuple(tasks)
         self.task_schedule = task_schedule or TaskSchedule([1.0] * len(tasks))
         self.chunk_length, self.num_microbatches = chunk_length, num_microbatches
         self._batch_size, self._seed = batch_size, seed
         self._process, self._num_processes = process, num_processes
-        self._pooled_batches = pooled_batches
-        self._pools: dict[str, Pool] = {}
         self._chunked_streams: dict[str, ChunkedStream] = {}
         for size in map(self.batch_size_of, tasks):
             if size < 1 or size % num_processes:
@@ -142,25 +134,13 @@ class TrainingStream:
 
     def _whole(self, task: Task, task_step: int, step: int) -> TraceBatch:
         batch_size = self.batch_size_of(task)
-        pool, rows = self._pool(task, task_step)
-        traces = take(pool, rows)
+        traces = task.draw(task.size(task_step), self._seed, task_step * batch_size, batch_size)
         uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
         # Every process generates the whole batch, since its longest trace determines the shape of all shares.
         grouped = group_by_length(
             task.transforms.apply(task.algorithm, traces, uniforms), self.num_microbatches
         )
-        return pad_steps(take(grouped, self._rows(batch_size)), bucket_length(pool.num_steps))
-
-    def _pool(self, task: Task, task_step: int) -> tuple[TraceBatch, slice]:
-        """The raw traces of a pool, and the rows that form the batch of this step."""
-        stream_key, batch_size = task.stream_key(task_step), self.batch_size_of(task)
-        stream_step = task.stream_step(task_step)
-        index = stream_step // self._pooled_batches
-        if stream_key not in self._pools or self._pools[stream_key].index != index:
-            self._pools[stream_key] = draw_pool(
-                task, task.size(task_step), index, self._pooled_batches, batch_size, self._seed
-            )
-        return self._pools[stream_key].traces, batch_rows(stream_step, self._pooled_batches, batch_size)
+        return pad_steps(take(grouped, self._rows(batch_size)), bucket_length(traces.num_steps))
 
     def _chunk(self, task: Task, task_step: int) -> TraceBatch:
         name, batch_size = task.stream_key(task_step), self.batch_size_of(task)

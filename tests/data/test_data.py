@@ -465,80 +465,6 @@ def test_prefetch_first_batch_runs_in_a_thread(error):
     assert stream.requests == [(0, False)]
 
 
-# ---------------------------------------------------------------------------------------------------
-# Pools
-
-
-POOLED = 4
-
-
-def pooled_stream(name, seed=0, sizes=(5, 7), num_pooled=POOLED, **options):
-    task = task_of(name, sizes=sizes, transforms=Transforms(random_positions=False))
-    return TrainingStream([task], batch_size=4, seed=seed, pooled_batches=num_pooled, **options)
-
-
-def wasted_steps(batches):
-    """Share of the network steps that are computed after the end of a trace."""
-    needed = sum(np.maximum(batch.lengths - 1, 1).sum() for batch in batches)
-    return 1 - needed / sum(max(batch.lengths.max() - 1, 1) * batch.batch_size for batch in batches)
-
-
-@every_algorithm_mostly_slow
-def test_pooling_keeps_the_traces(name):
-    separate = [pooled_stream(name, num_pooled=1).batch(step) for step in range(2 * POOLED)]
-    joint = [pooled_stream(name).batch(step) for step in range(2 * POOLED)]
-    for size in range(2):
-        rows = [
-            sorted(
-                tuple(np.concatenate([np.ravel(value[row]) for value in batch.inputs.values()]))
-                for batch in batches[size::2]
-                for row in range(batch.batch_size)
-            )
-            for batches in (separate, joint)
-        ]
-        np.testing.assert_array_equal(*rows)
-    assert wasted_steps(joint) <= wasted_steps(separate)
-
-
-def test_traces_of_a_pool_are_batched_by_length():
-    batches = [pooled_stream("mst_kruskal", sizes=(7,)).batch(step) for step in range(3 * POOLED)]
-    orders = []
-    for first in range(0, len(batches), POOLED):
-        pool = sorted(batches[first : first + POOLED], key=lambda batch: batch.lengths.sum())
-        for shorter, longer in itertools.pairwise(pool):
-            assert shorter.lengths.max() <= longer.lengths.min()
-        assert len({batch.num_steps for batch in pool}) == 1
-        orders.append([int(batch.lengths.max()) for batch in batches[first : first + POOLED]])
-    # The batches of a pool are in random order.
-    assert any(order != sorted(order) for order in orders)
-
-
-@pytest.mark.parametrize("name", ["bfs", "insertion_sort", "naive_string_matcher"])
-def test_pooled_batches_can_be_accessed_in_any_order(name):
-    in_order = [pooled_stream(name).batch(step) for step in range(3 * POOLED)]
-    stream = pooled_stream(name)
-    for step in (7, 0, 11, 3, 10, 1):
-        assert_same(stream.batch(step), in_order[step])
-        shares = [pooled_stream(name, process=process, num_processes=2).batch(step) for process in range(2)]
-        assert len({share.num_steps for share in shares}) == 1
-        lengths = np.concatenate([share.lengths for share in shares])
-        np.testing.assert_array_equal(lengths, in_order[step].lengths)
-
-
-def test_pools_of_one_batch_are_not_sorted():
-    stream, task = pooled_stream("insertion_sort", num_pooled=1), task_of("insertion_sort", sizes=(5, 7))
-    for step in range(4):
-        traces = task.draw(task.size(step), 0, step * 4, 4)
-        np.testing.assert_array_equal(stream.batch(step).inputs["key"], traces.inputs["key"])
-
-
-@pytest.mark.parametrize("sizes", [(5,), (5, 7), (5, 5, 7), (7, 5, 7, 4, 5)])
-def test_task_step_inverts_stream_step(sizes):
-    task = task_of("bfs", sizes=sizes)
-    for step in range(12):
-        assert task.task_step(task.size(step), task.stream_step(step)) == step
-
-
 @pytest.mark.parametrize("depth", [1, 3, 100])
 def test_prefetch_yields_batches_in_order(depth):
     stream = TrainingStream([task_of("bfs"), task_of("minimum")], 2, 0)
@@ -589,8 +515,6 @@ def test_closing_prefetch_ends_its_thread():
         ({"process": -1}, "process must be from 0 to 0, got -1"),
         ({"num_processes": 0}, "num_processes must be at least 1, got 0"),
         ({"tasks": []}, "at least one task"),
-        ({"pooled_batches": 0}, "pooled_batches must be an integer of at least 1, got 0"),
-        ({"pooled_batches": 2.0}, r"pooled_batches must be an integer of at least 1, got 2\.0"),
     ],
 )
 def test_invalid_stream_arguments(options, message):

@@ -45,7 +45,7 @@ class Run:
 
     def __init__(self):
         self.tasks = tuple(Task(ALGORITHMS[name], sizes) for name, sizes in SIZES.items())
-        self.stream = TrainingStream(self.tasks, batch_size=2, seed=0, pooled_batches=4)
+        self.stream = TrainingStream(self.tasks, batch_size=2, seed=0)
         specs = {task.name: task.spec for task in self.tasks}
         self.model = make_model(NetConfig(PROCESSORS["mpnn"], hidden_size=4, hint_mode="none"), specs)
         self.devices, optimizer = Devices.all(), make_optimizer(1e-3, name="sgd")
