@@ -1,7 +1,6 @@
 """Checkpoints: retention, and detection of damage."""
 
 import functools
-import pathlib
 import shutil
 
 import jax
@@ -164,30 +163,3 @@ def test_file_in_place_of_the_folder_is_an_error(tmp_path):
     (tmp_path / "checkpoints").write_text("")
     with pytest.raises(ValueError, match="checkpoints is not a folder"):
         Checkpoints(tmp_path / "checkpoints")
-
-
-def test_orbax_checkpoints_of_earlier_versions_are_readable(tmp_path):
-    """Each is a folder with the state and two JSON files."""
-    ocp = pytest.importorskip("orbax.checkpoint")
-    for step, score in ((1, 0.9), (2, -1.0)):
-        state = small_state(step)
-        fields = {"params": state.params, "optimizer": state.optimizer, "step": state.step}
-        plain = jax.tree.map(np.array, {**fields, "key": jax.random.key_data(state.key)})
-        args = ocp.args.Composite(
-            state=ocp.args.StandardSave(plain),
-            notes=ocp.args.JsonSave({"notes": {"seconds": step}, "sha256": digest(plain)}),
-            metrics=ocp.args.JsonSave({"score": score}),
-        )
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-            checkpointer.save((tmp_path / f"step_{step}").absolute(), args=args)
-        next((tmp_path / f"step_{step}/metrics").iterdir()).rename(tmp_path / f"step_{step}/metrics/metrics")
-    checkpoints = Checkpoints(tmp_path)
-    restored = checkpoints.restore(small_state(0))
-    assert digest(restored.state) == digest(small_state(2))
-    assert restored.metadata == {"seconds": 2}
-    assert int(checkpoints.restore_best(small_state(0)).state.step) == 1
-    for step in (3, 4):
-        checkpoints.save(small_state(step), 0.1, {})
-    assert checkpoints.steps == [1, 3, 4]
-    pathlib.Path(tmp_path / "step_1/notes/metadata").write_text("{")
-    assert int(Checkpoints(tmp_path).restore_best(small_state(0)).state.step) == 4

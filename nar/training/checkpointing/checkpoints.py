@@ -24,11 +24,10 @@ from nar.training.checkpointing.checkpoint_file import (
     read_metadata,
     write_checkpoint,
 )
-from nar.training.checkpointing.old_checkpoints import read_old_checkpoint, read_old_metadata
 from nar.training.state import TrainState
 
 KEPT_LAST = 2
-_NAME = re.compile(r"step_(\d+)(?:\.npz)?")
+_NAME = re.compile(r"step_(\d+)\.npz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Checkpoints:
     @property
     def steps(self) -> list[int]:
         """Steps with a checkpoint, in ascending order."""
-        names = [path.name for path in self._folder.glob("step_*")]
+        names = [path.name for path in self._folder.glob("step_*.npz")]
         return sorted({int(match[1]) for match in map(_NAME.fullmatch, names) if match})
 
     def save(
@@ -112,7 +111,7 @@ class Checkpoints:
         if not steps:
             return None
         restored = self._first_intact(reversed(steps), template)
-        for step in [step for step in steps if self._read(step, template) is None]:
+        for step in [step for step in steps if self._read(step) is None]:
             self._set_aside(step)
         return restored
 
@@ -147,7 +146,7 @@ class Checkpoints:
 
     def _first_intact(self, steps: Iterable[int], template: TrainState) -> RestoredCheckpoint:
         for step in steps:
-            content = self._read(step, template)
+            content = self._read(step)
             if content is not None:
                 arrays, record = content
                 return RestoredCheckpoint(
@@ -158,13 +157,9 @@ class Checkpoints:
             f"no intact checkpoint in {self._folder} ({reason}); remove the folder to start over"
         )
 
-    def _read(self, step: int, template: TrainState) -> tuple[Arrays, dict[str, Any]] | None:
-        path = self._path(step)
+    def _read(self, step: int) -> tuple[Arrays, dict[str, Any]] | None:
         try:
-            if path.is_dir():
-                fields, record = read_old_checkpoint(path, with_plain_key(template))
-                return _by_name(fields), record
-            return read_checkpoint(path)
+            return read_checkpoint(self._path(step))
         except Exception as error:
             if step not in self._damaged:
                 reason = f"{type(error).__name__}: {error}"[:200]
@@ -192,8 +187,7 @@ class Checkpoints:
     def _scores(self, step: int) -> tuple[float, ...]:
         """Score of each seed; empty if the checkpoint was not scored or is damaged."""
         try:
-            path = self._path(step)
-            score = (read_old_metadata if path.is_dir() else read_metadata)(path)["score"]
+            score = read_metadata(self._path(step))["score"]
         except Exception:
             return ()
         return () if score is None else tuple(score) if isinstance(score, list) else (score,)
@@ -205,9 +199,7 @@ class Checkpoints:
         path.rename(aside)
 
     def _path(self, step: int) -> pathlib.Path:
-        path = self._folder / f"step_{step}.npz"
-        old = path.with_suffix("")
-        return old if old.exists() and not path.exists() else path
+        return self._folder / f"step_{step}.npz"
 
 
 def _remove(path: pathlib.Path) -> None:
