@@ -3,6 +3,7 @@
 The kernel releases the lock when the process ends, so that a killed process leaves no stale lock.
 """
 
+import logging
 import datetime
 import errno
 import fcntl
@@ -10,9 +11,10 @@ import os
 import pathlib
 import platform
 
-from absl import logging
 
 from nar.atomic_io import path_in_errors
+
+_logger = logging.getLogger(__name__)
 
 LOCK = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
@@ -51,7 +53,7 @@ class Lock:
             if error.errno not in _NO_LOCKS:
                 self._file.close()
                 raise
-            logging.warning(
+            _logger.warning(
                 "%s cannot be locked (%s): make sure that no other process writes to it",
                 self._directory,
                 error,

@@ -12,6 +12,7 @@ start.json         parameters loaded from another run, if `training.init_from` i
 curves.png         learning curves, if matplotlib is installed
 """
 
+import logging
 import dataclasses
 import importlib.metadata
 import json
@@ -23,12 +24,13 @@ import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from absl import logging
 
 import nar
 from nar.atomic_io import is_temporary_file, path_in_errors, read_json, remove_temporary_files, write_json
 from nar.runs.lock import LOCK, Lock
 from nar.training.trackers.nested import flatten
+
+_logger = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
 
@@ -99,7 +101,7 @@ class Workdir:
                 f"{self.config} cannot be read, nor can its copy {copy}: {problem}. "
                 "Put a copy of the config there, or choose another workdir"
             ) from None
-        logging.warning("%s cannot be read, its copy %s is used: %s", self.config, copy, problem)
+        _logger.warning("%s cannot be read, its copy %s is used: %s", self.config, copy, problem)
         return config
 
     def check(

@@ -89,6 +89,7 @@ def test_packages_import_only_earlier_ones(room):
         ("haiku", {"processors", "model", "text"}),
         ("jax", {*ROOMS[3:], "text"}),
         ("optax", {"losses", "training", "runs", "text"}),
+        ("absl", set()),
         ("ml_collections", set()),
         ("experiments", set()),
         ("configs", set()),

@@ -5,6 +5,7 @@ so the process may be killed, or the disk be full, at any moment.
 """
 
 import dataclasses
+import logging
 import math
 import pathlib
 import re
@@ -15,7 +16,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 
 from nar.atomic_io import path_in_errors, remove_temporary_files
 from nar.training.checkpointing.checkpoint_file import (
@@ -25,6 +25,8 @@ from nar.training.checkpointing.checkpoint_file import (
     write_checkpoint,
 )
 from nar.training.state import TrainState
+
+_logger = logging.getLogger(__name__)
 
 KEPT_LAST = 2
 _NAME = re.compile(r"step_(\d+)\.npz")
@@ -163,7 +165,7 @@ class Checkpoints:
         except Exception as error:
             if step not in self._damaged:
                 reason = f"{type(error).__name__}: {error}"[:200]
-                logging.warning("checkpoint %s is damaged and skipped: %s", self._path(step), reason)
+                _logger.warning("checkpoint %s is damaged and skipped: %s", self._path(step), reason)
             self._damaged.add(step)
             return None
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import pathlib
 import time
@@ -10,7 +11,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
 from nar.atomic_io import path_in_errors, write_text
 from nar.training.loop.timing import COMPILING, Clock
@@ -18,6 +18,8 @@ from nar.training.state import TrainState
 from nar.training.trackers import Tracker
 from nar.training.train_step.finite_updates import SKIPPED
 from nar.training.train_step.update import Metrics
+
+_logger = logging.getLogger(__name__)
 
 SELECTION_METRIC = "validation/score"
 PER_SEED = f"{SELECTION_METRIC}/seed_index_"
@@ -71,7 +73,7 @@ class WriteMetrics:
         text = truncate_lines(path, start)
         self._written = hashlib.sha256(text.encode())
         if saved.get("sha256", self._written.hexdigest()) != self._written.hexdigest():
-            logging.warning(
+            _logger.warning(
                 "%s differs from what was written up to step %d: lines were lost or changed", path, start
             )
         self._path = path

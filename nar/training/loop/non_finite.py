@@ -1,17 +1,19 @@
 """Policies for steps whose losses, gradients or new parameters are not finite."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from absl import logging
 
 from nar.training.optim.parameter_patterns import parameter_names
 from nar.training.state import TrainState
 from nar.training.train_step.finite_updates import FINITE
 from nar.training.train_step.update import Metrics
+
+_logger = logging.getLogger(__name__)
 
 Restore = Callable[[TrainState], tuple[TrainState, int]]
 """state -> (state of the last scored checkpoint, with the step number of `state`; step of the checkpoint)."""
@@ -125,7 +127,7 @@ class NonFinitePolicy:
         self._num_consecutive += 1
         if self._num_consecutive > self._limit:
             self.stop(pending, f"; the {self._limit} steps before it were skipped already")
-        logging.warning("%s: the step is skipped", describe(pending))
+        _logger.warning("%s: the step is skipped", describe(pending))
         return pending.state
 
     def restore(self, pending: _PendingStep) -> TrainState:
@@ -140,7 +142,7 @@ class NonFinitePolicy:
         self._last_bad_step = pending.step
         if self._num_consecutive > self._limit:
             self.stop(pending, f"; a checkpoint was restored {self._limit} times already")
-        logging.warning("%s: the state of step %d is restored", describe(pending), step)
+        _logger.warning("%s: the state of step %d is restored", describe(pending), step)
         return restored
 
 

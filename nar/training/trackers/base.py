@@ -1,13 +1,14 @@
 """The tracker interface. Trackers receive a run's metrics in addition to the files of its workdir."""
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from absl import logging
-
 from nar.atomic_io import read_json, write_json
+
+_logger = logging.getLogger(__name__)
 
 FOLDER = "trackers"
 """Folder in a workdir with the run's id in each tracker."""
@@ -43,7 +44,7 @@ class Session:
             try:
                 return str(read_json(path)["id"])
             except (KeyError, ValueError) as error:
-                logging.warning("%s: a new %s run is started", error, name)
+                _logger.warning("%s: a new %s run is started", error, name)
         new_id = make()
         path.parent.mkdir(exist_ok=True)
         write_json(path, {"id": new_id})

@@ -1,13 +1,14 @@
 """Wrapper of trackers that keeps their failures from ending the training."""
 
 import contextlib
+import logging
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from absl import logging
-
 from nar.training.trackers.base import OpenTracker, Session, Tracker
+
+_logger = logging.getLogger(__name__)
 
 
 class FaultTolerantTracker:
@@ -62,4 +63,4 @@ class FaultTolerantTracker:
 
     def _warn(self, error: Exception) -> None:
         message = " ".join(f"{type(error).__name__}: {error}".split())
-        logging.warning("tracker %r failed, and training continues without it: %s", self._name, message)
+        _logger.warning("tracker %r failed, and training continues without it: %s", self._name, message)
