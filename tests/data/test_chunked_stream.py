@@ -157,7 +157,10 @@ def series(name, size):
     ), whole
 
 
-@pytest.mark.parametrize("name", ["bfs", "quickselect", "segments_intersect"])
+@pytest.mark.parametrize(
+    "name",
+    ["bfs", *(pytest.param(name, marks=pytest.mark.slow) for name in ("quickselect", "segments_intersect"))],
+)
 @given(length=st.integers(1, 9), batch_size=st.integers(1, 4))
 def test_chunked_stream_contains_every_step_of_every_trace_once(name, length, batch_size):
     source, whole = series(name, 6)

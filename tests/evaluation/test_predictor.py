@@ -106,7 +106,7 @@ def test_equivalent_input_formats_have_equal_predictions():
         np.testing.assert_array_equal(value, predictions[0])
 
 
-@pytest.mark.parametrize("rule", ["budget", "learned"])
+@pytest.mark.parametrize("rule", ["budget", pytest.param("learned", marks=pytest.mark.slow)])
 def test_prediction_needs_no_labels(rule):
     """The algorithm runs to its end only if termination follows the trace."""
     arguments = instance_of("bfs")

@@ -361,6 +361,7 @@ def network(task, **options):
     return model, jax.jit(model.init)(jax.random.key(0), {task: batch})
 
 
+@pytest.mark.slow
 def test_inference_equals_evaluator_and_predictor_for_every_capture():
     task = "minimum"
     model, params = network(task)

@@ -72,8 +72,9 @@ def test_evaluation_with_options_equals_dm_clrs(task, options):
 
 
 @cases(
-    ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "gmpnn"}),
+    ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "mpnn"}),
     slow=[
+        ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "gmpnn"}),
         ("bfs", {"hint_mode": "decoded_only"}),
         ("bfs", {"hint_mode": "none"}),
         ("bfs", {"hint_feedback": "hard"}),
@@ -155,6 +156,7 @@ def test_every_parameter_trains_with_all_options(hint_mode):
             assert not np.array_equal(value, state.params[module][name]), (module, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", ENCODER_INITS)
 def test_encoder_inits_have_the_statistics_of_dm_clrs(init):
     """Standard deviations over many keys of a scalar hint, a mask hint and an input."""

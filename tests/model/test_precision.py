@@ -171,7 +171,7 @@ def test_unknown_precision_raises():
 @pytest.mark.parametrize(
     ("task", "processor", "options"),
     [
-        ("bfs", "mpnn", {}),
+        pytest.param("bfs", "mpnn", {}, marks=pytest.mark.slow),
         pytest.param("bfs", "g_forgetnet", {}, marks=pytest.mark.slow),
         pytest.param(
             "minimum",

@@ -281,6 +281,7 @@ def test_predictions_depend_only_on_inputs_and_initial_hints(termination):
     jax.tree.map(np.testing.assert_array_equal, before, after)
 
 
+@pytest.mark.slow
 def test_the_evaluator_applies_every_rule():
     """Steps and outputs are those of the model for any batch size of the evaluator."""
     batch = batch_of("bfs", 7)

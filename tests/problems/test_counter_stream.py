@@ -106,7 +106,13 @@ ALGORITHM_OF_PROBLEM = {id(algorithm.problem): name for name, algorithm in rever
 
 @pytest.mark.parametrize(
     "name",
-    [name if name != "find_maximum_subarray" else f"{name}_kadane" for name in ALGORITHM_OF_PROBLEM.values()],
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (number % 2))
+        for number, name in enumerate(
+            name if name != "find_maximum_subarray" else f"{name}_kadane"
+            for name in ALGORITHM_OF_PROBLEM.values()
+        )
+    ],
 )
 def test_input_distribution_matches_clrs30(name):
     """First and second moments of all inputs agree between the two streams, within sampling error."""

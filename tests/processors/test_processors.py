@@ -64,6 +64,7 @@ from nar.processors.memnet import embed_words, position_encoding
 from nar.processors.wrappers.triplets import max_plus
 
 SLOW = (
+    "edge_transformer",
     "gat_full",
     "gatv2",
     "gmpnn",
@@ -72,12 +73,13 @@ SLOW = (
     "memnet_full",
     "mpnn",
     "pgn",
+    "relational_transformer",
     "triplet_gpgn_mask",
     "triplet_mpnn",
     "triplet_pgn",
     "triplet_pgn_mask",
 )
-"""Processors whose modules are all tested with other processors; marked slow."""
+"""Processors whose modules are tested with others, or in `test_pair_processors`; marked slow."""
 every_processor = pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in PROCESSORS],

@@ -21,7 +21,7 @@ from nar.training import TrainState, make_train_step
 RECURRENT = ("relational_transformer", "edge_transformer", "floydnet")
 NAMES = (*RECURRENT, "forgetnet", "g_forgetnet", "stepwise_mpnn")
 # The mechanisms of these are covered by the other processors.
-SLOW = ("edge_transformer", "forgetnet", "relational_transformer")
+SLOW = ("edge_transformer", "forgetnet", "relational_transformer", "stepwise_mpnn")
 every_name = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES]
 )

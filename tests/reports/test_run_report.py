@@ -518,6 +518,7 @@ def test_series_has_eight_distinct_colors():
     assert len({series(number) for number in range(8)}) == 8 and series(8) == series(0)
 
 
+@pytest.mark.slow
 def test_report_has_png_and_svg_plots_and_is_deterministic(report):
     records, files = report
     names = {

@@ -155,6 +155,7 @@ def test_invalid_fragments_open_at_the_first_step(tmp_path, fragment):
     assert shown_step(document) == "0"
 
 
+@pytest.mark.slow
 def test_all_kinds_are_drawn_with_differences_marked(tmp_path):
     spec = every_kind.SPEC
     runs = [

@@ -349,6 +349,7 @@ def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(model, tmp_path):
     assert digest(run.fit(restored, 6)) == uninterrupted
 
 
+@pytest.mark.slow
 def test_non_finite_loss_raises(model):
     run = Run(model)
     state = run.state()

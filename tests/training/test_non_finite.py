@@ -262,6 +262,7 @@ def test_message_names_gradients_if_losses_are_finite(tmp_path):
         training.run(tmp_path, "stop", bad=())
 
 
+@pytest.mark.slow
 def test_parameters_stay_finite_with_a_huge_learning_rate(tmp_path):
     """Gradients are finite, but the updated parameters would not be."""
     training = Training(rate=1e30, name="sgd", grad_clip_norm=0.0)

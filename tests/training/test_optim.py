@@ -240,7 +240,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("cosine", "linear", "warmup_cosine")))
+        for name in SCHEDULES
+    ],
+)
 def test_schedules_equal_their_formulas(name):
     options, formula = CASES[name]
     schedule = make_schedule(name, 0.5, STEPS, options)

@@ -399,6 +399,7 @@ class Custom:
 '''
 
 
+@pytest.mark.slow
 def test_custom_tracker_receives_a_run_and_may_fail(tmp_path, monkeypatch, caplog):
     (tmp_path / "custom_tracker.py").write_text(CUSTOM)
     monkeypatch.syspath_prepend(tmp_path)

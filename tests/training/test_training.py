@@ -77,6 +77,7 @@ def bfs():
 # Step and loop
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(bfs, tmp_path):
     uninterrupted = digest(bfs.fit(bfs.state(), 6))
     checkpoints = Checkpoints(tmp_path)
