@@ -65,8 +65,10 @@ from nar.processors.wrappers.triplets import max_plus
 
 SLOW = (
     "edge_transformer",
+    "forgetnet",
     "gat_full",
     "gatv2",
+    "gatv2_full",
     "gmpnn",
     "gpgn",
     "gpgn_mask",
@@ -74,6 +76,7 @@ SLOW = (
     "mpnn",
     "pgn",
     "relational_transformer",
+    "triplet_gmpnn",
     "triplet_gpgn_mask",
     "triplet_mpnn",
     "triplet_pgn",
@@ -84,7 +87,7 @@ every_processor = pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in PROCESSORS],
 )
-FAST_BFLOAT16_CASES = {("triplet_gmpnn", "factored"), ("gat", "factored"), ("deepsets", "dense")}
+FAST_BFLOAT16_CASES = {("triplet_gpgn", "factored"), ("gat", "factored"), ("deepsets", "dense")}
 """Cases of `test_bfloat16_accuracy` that are not marked slow; `test_dtypes` covers all processors."""
 MEMORY_NETWORKS = ("memnet_full", "memnet_masked")
 """Processors that are not permutation-equivariant, embed features as words, and ignore hidden states."""

@@ -128,6 +128,7 @@ def test_keys_and_buttons_navigate_steps(tmp_path):
     assert output[7:] == ["result", last, "0", "1", "2", "#step=2"]
 
 
+@pytest.mark.slow
 def test_space_key_plays_to_the_result(tmp_path):
     _, page = page_of("insertion_sort")
     document, output = browse(
@@ -149,7 +150,13 @@ def test_clicking_the_legend_toggles_a_probe(tmp_path):
     assert output == [["false", 0], ["true", 6]]
 
 
-@pytest.mark.parametrize("fragment", ["#step=x", "#step=-1", "#nothing", "#step=1e3"])
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "#step=x",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("#step=-1", "#nothing", "#step=1e3")),
+    ],
+)
 def test_invalid_fragments_open_at_the_first_step(tmp_path, fragment):
     document, _ = browse(tmp_path, page_of("minimum")[1], fragment)
     assert shown_step(document) == "0"
@@ -178,6 +185,7 @@ def test_all_kinds_are_drawn_with_differences_marked(tmp_path):
     assert "NaN" not in document and "undefined" not in document.split("<script>")[0]
 
 
+@pytest.mark.slow
 def test_graph_of_64_nodes_is_drawn_completely(tmp_path):
     _, page = page_of("bellman_ford", 64)
     document, _ = browse(tmp_path, page, "#step=result")

@@ -55,7 +55,7 @@ def results_on_eight_and_one(file, name, xla_flags):
 @pytest.mark.parametrize(
     ("name", "xla_flags"),
     [
-        pytest.param("bfs", os.environ.get("XLA_FLAGS", ""), id="bfs"),
+        pytest.param("bfs", os.environ.get("XLA_FLAGS", ""), marks=pytest.mark.slow, id="bfs"),
         # With XLA's default optimizations, without which rounding errors add up in the Sinkhorn iterations.
         pytest.param("insertion_sort", "", marks=pytest.mark.slow, id="insertion_sort"),
     ],
