@@ -72,8 +72,8 @@ def test_evaluation_with_options_equals_dm_clrs(task, options):
 
 
 @cases(
-    ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "mpnn"}),
     slow=[
+        ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "mpnn"}),
         ("bfs", {"teacher_forcing": 1.0, "message_passing_steps": 2, "processor": "gmpnn"}),
         ("bfs", {"hint_mode": "decoded_only"}),
         ("bfs", {"hint_mode": "none"}),

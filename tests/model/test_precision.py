@@ -127,12 +127,13 @@ def test_logits_losses_and_train_state_are_float32(task, processor, termination)
         assert leaf.dtype == jnp.float32 or not jnp.issubdtype(leaf.dtype, jnp.floating), leaf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "processor"),
     [
         ("bfs", "mpnn"),
-        pytest.param("bfs", "triplet_gmpnn", marks=pytest.mark.slow),
-        pytest.param("matrix_chain_order", "triplet_gmpnn", marks=pytest.mark.slow),
+        ("bfs", "triplet_gmpnn"),
+        ("matrix_chain_order", "triplet_gmpnn"),
     ],
 )
 def test_bfloat16_is_close_to_float32(task, processor):

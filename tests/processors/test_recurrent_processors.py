@@ -121,7 +121,9 @@ def test_memory_is_carried_between_steps(name):
     assert np.abs(with_memory[1] - without_memory[1]).max() > 1e-3
 
 
-@every_name
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "floydnet")) for name in NAMES]
+)
 def test_every_processor_parameter_gets_a_gradient(name):
     """Checks a newly initialized model with inputs at every location."""
     probes = [
