@@ -69,8 +69,9 @@ def test_eight_devices_equal_one(tmp_path, name, xla_flags):
         if key.startswith(f"{name}/decoded/"):
             assert len(value) == sharded_steps.NUM_SCORED
             np.testing.assert_array_equal(eight[key], value, err_msg=key)
-        else:
-            np.testing.assert_allclose(eight[key], value, rtol=2e-5, atol=2e-6, err_msg=key)
+        else:  # with XLA's optimizations the order of sums differs more
+            rtol, atol = (2e-5, 2e-6) if xla_flags else (2e-4, 1e-5)
+            np.testing.assert_allclose(eight[key], value, rtol=rtol, atol=atol, err_msg=key)
 
 
 def devices_of(*processes):
