@@ -13,6 +13,8 @@ from running_script import RunningScript
 from configs import tiny
 from experiments import train as training
 from experiments.cli.build import Parts
+from nar import ALGORITHMS
+from nar.data import Transforms
 from nar.runs.workdir import Workdir
 
 TRAIN = ("--config=configs/tiny.py", *TINY, "--config.model.hidden_size=4")
@@ -252,8 +254,9 @@ def test_losses_of_other_algorithms_decrease(tmp_path, monkeypatch, name):
     config.training.update(changes)
     training.run(config.to_dict(), workdir)
     lines = read_lines(workdir.metrics)
-    probes = [key for key in lines[0] if key.startswith(f"loss/{name}/")]
-    assert len(probes) >= 3
+    probes = {key for key in lines[0] if key.startswith(f"loss/{name}/")}
+    spec = Transforms().spec(ALGORITHMS[name])
+    assert probes == {f"loss/{name}/{probe.name}" for probe in (*spec.hints, *spec.outputs)}
     for probe in probes:
         assert lines[-1][probe] < lines[0][probe], probe
 
