@@ -11,7 +11,7 @@ from nar.algorithms import find_algorithm
 from nar.data import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.compiler_options import options_for
 from nar.evaluation.scores import decode_hint, decode_outputs
-from nar.model import FromTrace, Model, Params, Predictions, make_model, make_recorder
+from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.traces import Trace, TraceBatch
 from nar.training import Devices
 
@@ -102,15 +102,13 @@ class Inference:
         self._devices = devices or Devices.one()
         self._batch_size = batch_size
         self.show_progress = show_progress
-        record = make_recorder(model)
 
         def predict(params: Params, task: str, batch: TraceBatch, num_steps: int | None) -> tuple[Any, ...]:
-            if capture == "states":
-                predictions, states = record(params, task, batch, num_steps)
-            else:
-                predictions, states = model.apply(params, None, task, batch, False, num_steps), None
+            predictions = model.apply(
+                params, None, task, batch, False, num_steps, return_hidden=capture == "states"
+            )
             hints = {} if capture == "outputs" else predictions.hints
-            return Predictions(predictions.outputs, hints, {}, predictions.steps), states
+            return Predictions(predictions.outputs, hints, {}, predictions.steps), predictions.hidden
 
         self._predict = jax.jit(
             predict,

@@ -6,7 +6,6 @@
 from nar.model.config import HINT_FEEDBACKS, HINT_MODES, PRECISIONS, HintMode, NetConfig
 from nar.model.decoders import DECODERS
 from nar.model.encoders import ENCODER_CHANNELS, ENCODER_INITS
-from nar.model.hidden_states import make_recorder
 from nar.model.hints import (
     OUTPUT_SINKHORN_ITERATIONS,
     Values,
@@ -51,5 +50,4 @@ __all__ = [
     "densify",
     "log_sinkhorn",
     "make_model",
-    "make_recorder",
 ]

@@ -21,8 +21,9 @@ class Model:
 
     Attributes:
       init: `(key, {task: batch}) -> params` for all tasks, with any one batch per task.
-      apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0, chunk_carry=None) ->
-        Predictions`; the key may be None in evaluation; see `nar.model.rollout.rollout` for the rest.
+      apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0, chunk_carry=None,
+        return_hidden=False) -> Predictions`; the key may be None in evaluation; see
+        `nar.model.rollout.rollout` for the rest.
       initial_chunk_carry: `(task, batch) -> ChunkCarry`, the state before the first chunk.
       specs: specs by task, after transforms.
       config: configuration of the network.
@@ -50,8 +51,19 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
         num_steps: int | None = None,
         training_step: jax.Array | int = 0,
         chunk_carry: ChunkCarry | None = None,
+        return_hidden: bool = False,
     ) -> Predictions:
-        return rollout(config, task, specs[task], batch, is_training, num_steps, training_step, chunk_carry)
+        return rollout(
+            config,
+            task,
+            specs[task],
+            batch,
+            is_training,
+            num_steps,
+            training_step,
+            chunk_carry,
+            return_hidden,
+        )
 
     transformed = hk.transform(forward)
     parameter_specs: dict[str, dict[str, ParameterSpec]] = {}

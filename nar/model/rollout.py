@@ -56,6 +56,8 @@ class Predictions:
       steps: [B] int32, number of steps that each sample took, within the chunk if there are chunks.
       halting: in training with learned halting; otherwise None.
       chunk_carry: for a chunk, the state to pass to the next one; otherwise None.
+      hidden: if requested, the hidden states after the processor at each step, [S, B, N, H], in the compute
+        dtype; otherwise None. Entries after a sample's last step are undefined.
     """
 
     outputs: Values
@@ -64,6 +66,7 @@ class Predictions:
     steps: Array
     halting: Halting | None = None
     chunk_carry: ChunkCarry | None = None
+    hidden: Array | None = None
 
 
 def rollout(
@@ -75,6 +78,7 @@ def rollout(
     num_steps: int | None = None,
     training_step: Array | int = 0,
     chunk_carry: ChunkCarry | None = None,
+    return_hidden: bool = False,
 ) -> Predictions:
     """Predicts a batch; call it inside a Haiku transform.
 
@@ -90,6 +94,7 @@ def rollout(
       num_steps: length of the scan; by default the maximum of `config.termination`.
       training_step: number of training steps taken before, for schedules.
       chunk_carry: for a chunk, the state after the previous one; ignored where a trace begins in this chunk.
+      return_hidden: whether to return the hidden states of every step.
 
     Raises:
       ValueError: if a chunk is given to a network with another termination than `FromTrace`.
@@ -97,7 +102,7 @@ def rollout(
     if batch.offsets is not None and not isinstance(config.termination, FromTrace):
         name = type(config.termination).__name__
         raise ValueError(f"time chunks require the termination FromTrace, got {name}")
-    step = Step(config, task, spec, batch, is_training, training_step)
+    step = Step(config, task, spec, batch, is_training, training_step, return_hidden)
     initial = step.initial_carry(chunk_carry)
     final, output = unroll(step, initial, jnp.arange(step.max_steps if num_steps is None else num_steps))
     num_taken = jnp.maximum(final.steps.sum(), 1)
@@ -108,7 +113,9 @@ def rollout(
     next_chunk_carry = None
     if batch.offsets is not None:
         next_chunk_carry = ChunkCarry(final.hints, final.hidden, final.memory)
-    return Predictions(outputs, output.hints, losses, final.steps, chunk_carry=next_chunk_carry)
+    return Predictions(
+        outputs, output.hints, losses, final.steps, chunk_carry=next_chunk_carry, hidden=output.hidden
+    )
 
 
 def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
@@ -174,4 +181,5 @@ def _predict_with_halting(config: NetConfig, step: Step, output: StepOutput, los
         losses={**losses, "halting": config.termination.weight * divergence.mean()},
         steps=jnp.minimum(steps, step.step_limits),
         halting=Halting(log_p, output.outputs),
+        hidden=output.hidden,
     )

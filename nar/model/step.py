@@ -66,12 +66,14 @@ class StepOutput(NamedTuple):
       losses: auxiliary losses by name, [B], 0 for samples that have stopped.
       outputs: logits by name, [B, ...]; empty unless outputs are decoded at every step.
       halt: [B], logit of the probability of stopping at this step; None without learned halting.
+      hidden: [B, N, H], new hidden states; None unless they are returned.
     """
 
     hints: Values
     losses: Values
     outputs: Values
     halt: Array | None
+    hidden: Array | None
 
 
 class Step:
@@ -93,7 +95,9 @@ class Step:
         batch: TraceBatch,
         is_training: bool,
         training_step: Array | int,
+        return_hidden: bool = False,
     ) -> None:
+        self._return_hidden = return_hidden
         self._config = config
         self.remat = config.remat and not hk.running_init()
         self._task = task
@@ -194,7 +198,8 @@ class Step:
         outputs = self.decoders(self._spec.outputs, decoder_inputs) if self._decodes_each_step else {}
         auxiliary = cast_floating(jnp.float32, dict(processor_output.losses))
         losses = {name: jnp.where(carry.active, value, 0) for name, value in auxiliary.items()}
-        return new, carried, StepOutput(logits, losses, outputs, halt)
+        hidden = processor_output.nodes if self._return_hidden else None
+        return new, carried, StepOutput(logits, losses, outputs, halt, hidden)
 
     def _update_active(
         self, carry: Carry, index: Array, decoder_inputs: DecoderInputs

@@ -1,6 +1,7 @@
 """The evaluation suite: exact match, correctness, hint scores, hidden states, sizes, families and seeds."""
 
 import csv
+import dataclasses
 import functools
 import itertools
 
@@ -32,7 +33,7 @@ from nar.evaluation import (
 from nar.evaluation.correctness.checkers import forest_weight, is_depth_first_forest, is_shortest_path_tree
 from nar.evaluation.scores import join_permutations
 from nar.evaluation.suite import hint_scores
-from nar.model import Budget, Learned, NetConfig, make_model, make_recorder
+from nar.model import Budget, Learned, NetConfig, make_model
 from nar.processors import PGN, ProcessorOutput
 from nar.reports import evaluation_table
 from nar.specs import MASKED, Kind, Stage
@@ -395,19 +396,24 @@ class Counting:
         return ()
 
 
-def test_recorder_returns_the_hidden_states_of_each_step():
+def test_return_hidden_adds_the_hidden_states_of_each_step():
     model = make_model(NetConfig(Counting, 8), {"bfs": Transforms().spec(ALGORITHMS["bfs"])})
     traces = nar.sample_traces("bfs", 6, 4, seed=2)
     batch = Transforms().apply(ALGORITHMS["bfs"], traces)
     params = model.init(jax.random.key(0), {"bfs": batch})
-    predictions, states = jax.jit(make_recorder(model), static_argnums=(1, 3))(params, "bfs", batch, 7)
+    apply = jax.jit(model.apply, static_argnums=(1, 2, 4, 5), static_argnames="return_hidden")
+    arguments = params, None, "bfs", batch, False, 7
+    predictions = apply(*arguments, return_hidden=True)
+    states = predictions.hidden
     longest = int(batch.lengths.max()) - 1
     assert longest >= 2 and states.shape == (7, 4, 6, 8)
     for step in range(longest):
         np.testing.assert_array_equal(states[step], step + 1)
     np.testing.assert_array_equal(states[longest:], 0)
-    expected = jax.jit(model.apply, static_argnums=(1, 2, 4, 5))(params, None, "bfs", batch, False, 7)
-    for one, other in zip(jax.tree.leaves(predictions), jax.tree.leaves(expected), strict=True):
+    expected = apply(*arguments)
+    assert expected.hidden is None
+    without_hidden = dataclasses.replace(predictions, hidden=None)
+    for one, other in zip(jax.tree.leaves(without_hidden), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
