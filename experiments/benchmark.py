@@ -144,7 +144,7 @@ def memory() -> None:
     """Benchmarks memory by size, processor, precision and rematerialization."""
     from experiments.benchmarks import memory as memory_benchmark
     from nar.processors import find_processor
-    from nar.training import check_grad_accumulation_steps
+    from nar.training.train_step import check_grad_accumulation_steps
 
     names, sizes, run = _names(["bfs"]), _sizes([16, 64, 128, 256]), [_number(word) for word in _RUN.value]
     for name in names:

@@ -17,9 +17,11 @@ from ml_collections import config_flags
 from experiments.cli.build import assemble, new_state
 from experiments.cli.config_defaults import complete
 from experiments.cli.launch import launch
+from nar.atomic_io import write_json
 from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
 from nar.runs.workdir import Workdir
-from nar.training import Checkpoints, count_parameters, parameter_names, write_json
+from nar.training import Checkpoints, count_parameters
+from nar.training.optim import parameter_names
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key."

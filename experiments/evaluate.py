@@ -23,6 +23,7 @@ from experiments.cli.by_task import parse_by_task, parse_numbers
 from experiments.cli.launch import launch
 from experiments.cli.load_run import open_workdir, restore
 from experiments.cli.run_kinds import assemble_kind, graph_parts
+from nar.atomic_io import write_json
 from nar.evaluation import (
     CLRS30,
     Case,
@@ -39,7 +40,8 @@ from nar.evaluation import (
 )
 from nar.model import FromTrace, Params
 from nar.reports import evaluation_table
-from nar.training import Devices, is_first_process, print_on_first, run_on_all, run_on_first, write_json
+from nar.training import Devices
+from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _TASKS = flags.DEFINE_list("tasks", None, "Algorithms of the run to evaluate; all by default.")

@@ -25,13 +25,13 @@ from tqdm import tqdm
 from experiments.cli.language_models import FORMS, LanguageModel, open_model
 from experiments.cli.launch import launch
 from nar.algorithms import find_algorithm
+from nar.atomic_io import write_json
 from nar.problems.options import OPTION_CHECKS
 from nar.reports import answers_table, draw_accuracies, draw_accuracy
 from nar.runs.lock import Lock
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import ANSWERS, answer_questions
 from nar.text.scoring.answer_files import score_file
-from nar.training import write_json
 
 _MODELS = flags.DEFINE_list("model", None, f"One or several models: each {FORMS}.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Output directory, created if missing.", required=True)

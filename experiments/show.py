@@ -105,7 +105,7 @@ def show_network(workdir: str) -> None:
     """Compares the predictions of a run's network with the algorithm."""
     # Imported here, so that showing a trace does not import jax.
     from experiments.cli.shown_instance import open_network
-    from nar.training import use_compilation_cache
+    from nar.training.devices import use_compilation_cache
 
     use_compilation_cache()
     sampling_flags = [name for name in ("size", "seed", *_OPTIONS) if flags.FLAGS[name].present]

@@ -29,9 +29,10 @@ from experiments.sweeps.live_status import Status, describe
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
 from experiments.sweeps.supervisor import Entry, Launcher, State, Supervisor
 from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
-from nar.atomic_io import write_text
+from nar.atomic_io import write_json, write_text
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
-from nar.training import Devices, check_trackers, write_json
+from nar.training import Devices
+from nar.training.trackers import check_trackers
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Base config of the trials.")
 _SWEEP = flags.DEFINE_string("sweep", None, "Python file that defines get_sweep(hyper).", required=True)

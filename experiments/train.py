@@ -25,15 +25,13 @@ from experiments.cli.results import finish, summary, validate
 from experiments.cli.run_kinds import assemble_kind
 from experiments.cli.status import check_workdir, is_finished
 from experiments.cli.warm_start import init_or_restore, open_init_run, print_parameter_summary
+from nar.atomic_io import read_json
 from nar.data import prefetch_first_batch
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir, versions
 from nar.training import (
-    BackgroundCompilation,
     Callback,
     Checkpoints,
-    Clock,
-    Compilations,
     EarlyStopping,
     NonFinitePolicy,
     SaveCheckpoints,
@@ -43,17 +41,12 @@ from nar.training import (
     UpdateTaskWeights,
     Validate,
     WriteMetrics,
-    check_same_on_all,
-    check_trackers,
     fit,
-    is_first_process,
-    open_trackers,
-    prepare_batch,
-    read_json,
-    restore_on_all,
-    run_on_all,
-    run_on_first,
 )
+from nar.training.checkpointing import restore_on_all
+from nar.training.devices import check_same_on_all, is_first_process, run_on_all, run_on_first
+from nar.training.loop import BackgroundCompilation, Clock, Compilations, prepare_batch
+from nar.training.trackers import check_trackers, open_trackers
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key."

@@ -17,15 +17,12 @@ from nar.runs.build_model import Config, check_weights, make_net_config
 from nar.runs.build_optimizer import build_optimizer, check_patterns
 from nar.runs.config_types import check_type
 from nar.runs.run_parts import RunParts
-from nar.training import (
+from nar.training import Devices, TrainState, init_state, make_train_step
+from nar.training.loop import TaskWeightFunction
+from nar.training.train_step import (
     CompiledTrainStep,
-    Devices,
-    TaskWeightFunction,
-    TrainState,
     check_grad_accumulation_steps,
-    init_state,
     loop_seeds,
-    make_train_step,
     unstack_seeds,
     vmap_seeds,
 )

@@ -10,7 +10,7 @@ from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
 from nar.plugins import load_attribute
 from nar.runs.build_model import Config
-from nar.training import TaskWeightFunction
+from nar.training.loop import TaskWeightFunction
 
 
 def _is_weight(value: Any) -> bool:

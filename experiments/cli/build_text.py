@@ -19,7 +19,8 @@ from nar.text.stream import TextStream, TextTask, bucket_width
 from nar.text.tokens import NUM_TOKENS
 from nar.text.train_step import make_text_step
 from nar.text.transformer import TextModel, TransformerConfig, make_text_model
-from nar.training import CompiledTrainStep, Devices
+from nar.training import Devices
+from nar.training.train_step import CompiledTrainStep
 
 SEEDS = {"val": 2, "test": 3}
 """Seeds of the questions of each split; the seeds of training texts are drawn for each batch."""

@@ -12,7 +12,7 @@ import jax
 from absl import flags
 
 from experiments.cli.launch import EXPECTED, explain
-from nar.training import ProcessFailedError, run_on_all
+from nar.training.devices import ProcessFailedError, run_on_all
 
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",

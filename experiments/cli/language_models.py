@@ -13,7 +13,7 @@ from nar.plugins import load_attribute
 from nar.text import TEXT_SETS
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerFunction, HuggingFaceModel, is_checkpoint
-from nar.training import digest
+from nar.training.state import digest
 
 FORMS = "the workdir of a run, module:FUNCTION, or a checkpoint directory of Hugging Face transformers"
 

@@ -31,7 +31,7 @@ def launch(main: Callable[..., None], *, compiles: bool = True, positional_args:
 
 def _run(main: Callable[[], None], compiles: bool) -> None:
     if compiles:
-        from nar.training import use_compilation_cache
+        from nar.training.devices import use_compilation_cache
 
         use_compilation_cache()
     if not flags.FLAGS["verbosity"].present:

@@ -6,25 +6,17 @@ import numpy as np
 from absl import logging
 
 from experiments.cli.build import Config
+from nar.atomic_io import read_json, write_json
 from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
 from nar.model import Params
 from nar.reports import draw_curves, result_summary
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
-from nar.training import (
-    PER_SEED,
-    SELECTION_METRIC,
-    Checkpoints,
-    Clock,
-    TrainState,
-    count_parameters,
-    digest,
-    is_first_process,
-    read_json,
-    restore_on_all,
-    run_on_first,
-    write_json,
-)
+from nar.training import Checkpoints, TrainState, count_parameters
+from nar.training.checkpointing import restore_on_all
+from nar.training.devices import is_first_process, run_on_first
+from nar.training.loop import PER_SEED, SELECTION_METRIC, Clock
+from nar.training.state import digest
 
 SPLITS = {"validation": "val", "test": "test"}
 """Name in the result -> split on which the best checkpoint is scored."""

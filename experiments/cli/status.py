@@ -3,8 +3,9 @@
 from absl import logging
 
 from experiments.cli.config_defaults import Config, complete
+from nar.atomic_io import read_json
 from nar.runs.workdir import Workdir
-from nar.training import depends_on_length, read_json
+from nar.training.optim import depends_on_length
 
 
 def check_workdir(workdir: Workdir, config: Config) -> None:

@@ -10,26 +10,17 @@ from absl import logging
 
 from experiments.cli.build import Config, new_state
 from experiments.cli.load_run import Run, restore
+from nar.atomic_io import read_json, write_json
 from nar.model import Params
 from nar.runs.build_optimizer import parameter_shapes
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
-from nar.training import (
-    Checkpoints,
-    LoadedParams,
-    TrainState,
-    count_parameters,
-    describe_params,
-    digest,
-    frozen_names,
-    load_matching_params,
-    print_on_first,
-    read_json,
-    restore_on_all,
-    run_on_first,
-    stack_seeds,
-    write_json,
-)
+from nar.training import Checkpoints, TrainState, count_parameters, load_matching_params
+from nar.training.checkpointing import LoadedParams, describe_params, restore_on_all
+from nar.training.devices import print_on_first, run_on_first
+from nar.training.optim import frozen_names
+from nar.training.state import digest
+from nar.training.train_step import stack_seeds
 
 
 def open_init_run(config: Config, parts: RunParts, workdir: Workdir) -> Run | None:

@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nar.training import Session
+from nar.training.trackers import Session
 
 
 class Spreadsheet:

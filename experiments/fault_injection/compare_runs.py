@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from nar.atomic_io import read_json
 from nar.runs.workdir import Workdir
-from nar.training import read_json
 from nar.training.checkpointing.checkpoint_file import read_checkpoint
 from nar.training.loop.metrics import read_lines
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from experiments.cli.status import is_finished
 from experiments.sweeps.trial import Trial
+from nar.atomic_io import read_json
 from nar.runs.lock import LOCK
-from nar.training import Checkpoints, read_json
+from nar.training import Checkpoints
 from nar.training.loop.metrics import SELECTION_METRIC, read_lines
 
 

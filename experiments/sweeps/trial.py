@@ -22,9 +22,9 @@ from ml_collections import ConfigDict
 from experiments.cli.run_kinds import assemble_kind
 from experiments.cli.status import check_workdir
 from experiments.sweeps import hyper
-from nar.atomic_io import write_text
+from nar.atomic_io import write_json, write_text
 from nar.runs.workdir import Workdir
-from nar.training import Devices, write_json
+from nar.training import Devices
 
 SEED = "training.seed"
 """Trials that differ only in this key are repetitions of one setting."""

@@ -7,15 +7,10 @@ import jax
 import optax
 
 from nar.model import Params
-from nar.training import (
-    check_early_stopping_patience,
-    check_ema_decay,
-    check_policy,
-    make_optimizer,
-    make_schedule,
-    matching_names,
-    parameter_names,
-)
+from nar.training import make_optimizer, make_schedule
+from nar.training.loop import check_early_stopping_patience, check_policy
+from nar.training.optim import matching_names, parameter_names
+from nar.training.state import check_ema_decay
 
 
 def build_optimizer(training: Mapping[str, Any]) -> optax.GradientTransformation:

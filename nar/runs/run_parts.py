@@ -6,7 +6,9 @@ import optax
 
 from nar.evaluation import Scores
 from nar.model import Params
-from nar.training import CompiledTrainStep, Devices, TaskWeightFunction
+from nar.training import Devices
+from nar.training.loop import TaskWeightFunction
+from nar.training.train_step import CompiledTrainStep
 
 
 class RunParts(Protocol):

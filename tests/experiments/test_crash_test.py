@@ -17,8 +17,9 @@ from commands import ROOT, command, run
 from running_script import RunningScript
 
 from experiments.fault_injection.compare_runs import find_differences
+from nar.atomic_io import read_json, write_json
 from nar.runs.workdir import Workdir
-from nar.training import Checkpoints, TrainState, read_json, write_json
+from nar.training import Checkpoints, TrainState
 
 SMALL = ("--config.model.hidden_size=4", "--config.training.steps=40", "--config.training.eval_every=5")
 

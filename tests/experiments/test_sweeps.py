@@ -23,9 +23,10 @@ from experiments.sweeps.launchers.local import Accelerators, divide, find_accele
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
 from experiments.sweeps.supervisor import State, Supervisor
 from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep
+from nar.atomic_io import read_json, write_json
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
 from nar.statistics import sample_statistics
-from nar.training import Devices, read_json, write_json
+from nar.training import Devices
 
 
 def test_hyper_combines_lists_of_trials():

@@ -18,7 +18,7 @@ from nar.model.init import (
     to_numpy_initializer,
     truncated_normal,
 )
-from nar.training import Compilations
+from nar.training.loop import Compilations
 
 FEATURES = np.ones((3, 64), np.float32)
 

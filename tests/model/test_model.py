@@ -35,7 +35,8 @@ from nar.model.dm_clrs import convert_parameters
 from nar.processors import MPNN, PGN, PROCESSORS, ProcessorOutput
 from nar.specs import Kind, Location, Stage
 from nar.traces import clrs30_sample, sample_traces
-from nar.training import Compilations, Devices, TrainState, make_optimizer, make_train_step
+from nar.training import Devices, TrainState, make_optimizer, make_train_step
+from nar.training.loop import Compilations
 
 HIDDEN = 16
 BATCH = 3

@@ -34,7 +34,8 @@ from nar.model import (
 )
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, ProcessorOutput, Repeated
 from nar.traces import clrs30_sample
-from nar.training import Compilations, Devices, init_state, make_optimizer, make_train_step
+from nar.training import Devices, init_state, make_optimizer, make_train_step
+from nar.training.loop import Compilations
 
 # ---------------------------------------------------------------------------------------------------
 # Parity

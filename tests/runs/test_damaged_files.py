@@ -14,7 +14,8 @@ from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
 from experiments import train
 from experiments.cli import load_run
 from nar.runs.workdir import Workdir
-from nar.training import digest, read_json
+from nar.atomic_io import read_json
+from nar.training.state import digest
 
 CONFIG = config_of()
 

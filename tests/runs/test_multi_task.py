@@ -16,7 +16,8 @@ from nar.data import TaskSchedule
 from nar.evaluation import class_mean_scores
 from nar.reports import result_summary
 from nar.runs.workdir import Workdir
-from nar.training import UpdateTaskWeights, read_json
+from nar.atomic_io import read_json
+from nar.training import UpdateTaskWeights
 
 TASKS = {
     "bfs": {"sizes": (5, 4), "batch_size": 2, "problem": {"p": 0.4}},

@@ -19,7 +19,9 @@ from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.runs.workdir import Workdir
 from nar.traces import check_algorithm
-from nar.training import Checkpoints, describe_params, load_matching_params, parameter_names
+from nar.training import Checkpoints, load_matching_params
+from nar.training.checkpointing import describe_params
+from nar.training.optim import parameter_names
 
 
 def make_params(*names, seed=0, hidden_size=4, processor="mpnn"):

@@ -11,7 +11,7 @@ import pytest
 
 from nar.atomic_io import atomic_write, remove_temporary_files
 from nar.runs.workdir import Workdir
-from nar.training import read_json, write_json
+from nar.atomic_io import read_json, write_json
 
 CONFIG = {"training": {"steps": 5, "seed": 0}, "algorithms": ("bfs",)}
 

@@ -24,7 +24,8 @@ def check(words):
         return
     from experiments.cli.run_kinds import assemble_kind
     from experiments.sweeps.trial import check_trials, make_trials, read_sweep
-    from nar.training import Devices, check_trackers
+    from nar.training import Devices
+    from nar.training.trackers import check_trackers
 
     training = config.to_dict()["training"]
     options = training["tracker_options"]

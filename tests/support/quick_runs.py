@@ -20,8 +20,8 @@ from configs import tiny
 from experiments import train
 from experiments.cli import load_run, results, warm_start
 from experiments.cli.build import Config, Parts, assemble, new_state
+from nar.atomic_io import read_json
 from nar.runs.workdir import Workdir
-from nar.training import read_json
 
 STEPS, EVERY = 12, 4
 

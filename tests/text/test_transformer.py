@@ -20,7 +20,8 @@ from nar.text.stream import TextBatch, TextStream, TextTask, bucket_width
 from nar.text.tokens import CHARACTERS, END, NUM_TOKENS, PADDING, decode, encode
 from nar.text.train_step import make_text_step
 from nar.text.transformer import TransformerConfig, empty_caches, make_text_model, rotate
-from nar.training import Checkpoints, Devices, digest, fit, init_state, make_optimizer
+from nar.training import Checkpoints, Devices, fit, init_state, make_optimizer
+from nar.training.state import digest
 
 DEVICES = Devices.all()
 CONFIG = TransformerConfig(NUM_TOKENS, hidden_size=16, num_layers=2, num_heads=2)

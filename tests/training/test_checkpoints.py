@@ -10,8 +10,9 @@ import optax
 import pytest
 from damage import DAMAGES, flipped, lengthened, truncated
 
-from nar.training import Checkpoints, TrainState, digest, make_optimizer
+from nar.training import Checkpoints, TrainState, make_optimizer
 from nar.training.checkpointing.checkpoint_file import write_checkpoint
+from nar.training.state import digest
 
 ADAM = make_optimizer(1e-3)
 

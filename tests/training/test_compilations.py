@@ -13,18 +13,9 @@ from nar.data import Task, TrainingStream
 from nar.evaluation import Evaluator
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.training import (
-    BackgroundCompilation,
-    Clock,
-    Compilations,
-    Devices,
-    TrainState,
-    digest,
-    fit,
-    init_state,
-    make_optimizer,
-    make_train_step,
-)
+from nar.training import Devices, TrainState, fit, init_state, make_optimizer, make_train_step
+from nar.training.loop import BackgroundCompilation, Clock, Compilations
+from nar.training.state import digest
 
 SIZES = {"bfs": (4, 5), "minimum": (4,)}
 NUM_STEPS = 4

@@ -23,7 +23,8 @@ from commands import run
 
 from experiments.cli import distributed
 from experiments.cli.load_run import restore
-from nar.training import Devices, check_same_on_all, run_on_all, run_on_first
+from nar.training import Devices
+from nar.training.devices import check_same_on_all, run_on_all, run_on_first
 
 ROOT = pathlib.Path(__file__).parents[2]
 

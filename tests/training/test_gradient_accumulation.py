@@ -16,13 +16,8 @@ from nar.data import AUTO_MICROBATCHES, Task, TrainingStream, count_microbatches
 from nar.losses import loss_counts
 from nar.model import Budget, Learned, NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.training import (
-    MicroBatch,
-    accumulated_value_and_grad,
-    check_grad_accumulation_steps,
-    init_state,
-    make_train_step,
-)
+from nar.training import init_state, make_train_step
+from nar.training.train_step import MicroBatch, accumulated_value_and_grad, check_grad_accumulation_steps
 from nar.training.train_step.gradient_accumulation import join, split, split_batch
 
 BATCH = 6

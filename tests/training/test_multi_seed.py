@@ -16,26 +16,16 @@ from experiments import train
 from experiments.cli.build import assemble
 from experiments.cli.load_run import restore
 from nar import ALGORITHMS
+from nar.atomic_io import read_json
 from nar.data import MultiSeedStream, Task, TrainingStream
 from nar.evaluation import mean_and_deviation
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.reports import result_summary
 from nar.runs.workdir import Workdir
-from nar.training import (
-    BackgroundCompilation,
-    Compilations,
-    Devices,
-    init_state,
-    loop_seeds,
-    make_train_step,
-    prepare_batch,
-    read_json,
-    shapes_of,
-    stack_seeds,
-    unstack_seeds,
-    vmap_seeds,
-)
+from nar.training import Devices, init_state, make_train_step
+from nar.training.loop import BackgroundCompilation, Compilations, prepare_batch, shapes_of
+from nar.training.train_step import loop_seeds, stack_seeds, unstack_seeds, vmap_seeds
 
 DEVICES = Devices.one()
 SEEDS = (3, 4)

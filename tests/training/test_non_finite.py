@@ -17,18 +17,18 @@ from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.training import (
     Checkpoints,
-    Clock,
     Devices,
     NonFinitePolicy,
     SaveCheckpoints,
     WriteMetrics,
-    digest,
     fit,
     init_state,
     make_optimizer,
     make_train_step,
-    parameter_names,
 )
+from nar.training.loop import Clock
+from nar.training.optim import parameter_names
+from nar.training.state import digest
 
 DEVICES = Devices.all()
 MODEL = assemble(config_of()).model

@@ -21,22 +21,21 @@ from nar.training import (
     OPTIMIZERS,
     SCHEDULES,
     Checkpoints,
-    Clock,
     Devices,
     EarlyStopping,
-    RestoredCheckpoint,
     SaveCheckpoints,
     TrainState,
     Validate,
-    depends_on_length,
-    digest,
     fit,
     init_state,
     make_optimizer,
     make_schedule,
     make_train_step,
-    update_ema,
 )
+from nar.training.checkpointing import RestoredCheckpoint
+from nar.training.loop import Clock
+from nar.training.optim import depends_on_length
+from nar.training.state import digest, update_ema
 
 DEVICES = Devices.all()
 PARAMS = {

@@ -10,10 +10,10 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
-from nar.training import Devices, digest, init_state, make_optimizer, make_train_step
+from nar.training import Devices, init_state, make_optimizer, make_train_step
 from nar.training.optim.optimizers import _LEAFWISE, OPTIMIZERS, Leafwise
 from nar.training.optim.parameter_patterns import parameter_names
-from nar.training.state import TrainState
+from nar.training.state import TrainState, digest
 from nar.training.train_step.finite_updates import FINITE
 from nar.training.train_step.task_parameters import TaskParameters
 from nar.training.train_step.update import CompiledTrainStep, StepGradients, Update

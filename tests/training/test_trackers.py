@@ -16,8 +16,9 @@ from quick_runs import config_of, quick_runs
 from running_script import RunningScript
 
 from experiments import train as training
+from nar.atomic_io import read_json
 from nar.runs.workdir import Workdir
-from nar.training import Session, check_trackers, open_trackers, read_json
+from nar.training.trackers import Session, check_trackers, open_trackers
 
 CONFIG = {"algorithms": ["bfs"], "training": {"steps": 4, "learning_rate": 0.5}, "data": {}}
 VERSIONS = {"nar": "1.2.3", "jax": "4.5.6"}

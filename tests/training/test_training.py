@@ -17,18 +17,18 @@ from nar.model import make_model
 from nar.runs.build_model import make_net_config
 from nar.training import (
     Checkpoints,
-    Clock,
     Devices,
     WriteMetrics,
     count_parameters,
-    digest,
     fit,
-    frozen_names,
     init_state,
     make_optimizer,
     make_train_step,
 )
+from nar.training.loop import Clock
 from nar.training.loop.metrics import truncate_lines
+from nar.training.optim import frozen_names
+from nar.training.state import digest
 from nar.training.trackers.tensorboard import Events
 
 DEVICES = Devices.all()

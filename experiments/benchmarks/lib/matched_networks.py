@@ -20,7 +20,8 @@ from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
 from nar.specs import Kind
 from nar.traces import clrs30_sample
-from nar.training import TrainState, make_train_step, stack_seeds
+from nar.training import TrainState, make_train_step
+from nar.training.train_step import stack_seeds
 
 SEED = 3
 LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.05}

@@ -10,7 +10,7 @@ import math
 import pathlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,6 +24,7 @@ from nar.training.checkpointing.checkpoint_file import (
     read_metadata,
     write_checkpoint,
 )
+from nar.training.devices.processes import run_on_first
 from nar.training.state import TrainState
 
 _logger = logging.getLogger(__name__)
@@ -204,6 +205,21 @@ class Checkpoints:
         return self._folder / f"step_{step}.npz"
 
 
+def restore_on_all(read: Callable[[], RestoredCheckpoint | None]) -> RestoredCheckpoint | None:
+    """Calls `read` in the first process, which alone accesses checkpoints, and returns the result in all.
+
+    Raises:
+      ProcessFailedError: if it fails and there are several processes.
+    """
+
+    def read_plain() -> RestoredCheckpoint | None:
+        restored = read()
+        return restored and dataclasses.replace(restored, state=_with_plain_key(restored.state))
+
+    restored = run_on_first(read_plain)
+    return restored and dataclasses.replace(restored, state=_with_random_key(restored.state))
+
+
 def _remove(path: pathlib.Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -213,7 +229,7 @@ def _remove(path: pathlib.Path) -> None:
 
 def _to_arrays(state: TrainState) -> Arrays:
     """The arrays of a state by name; the PRNG key as its key data."""
-    return _by_name(with_plain_key(state))
+    return _by_name(_with_plain_key(state))
 
 
 def _by_name(tree: Any) -> Arrays:
@@ -221,7 +237,7 @@ def _by_name(tree: Any) -> Arrays:
 
 
 def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> TrainState:
-    expected_leaves = jax.tree_util.tree_leaves_with_path(with_plain_key(template))
+    expected_leaves = jax.tree_util.tree_leaves_with_path(_with_plain_key(template))
     expected = {_name(path): (leaf.shape, leaf.dtype.itemsize) for path, leaf in expected_leaves}
     actual = {name: (array.shape, array.dtype.itemsize) for name, array in arrays.items()}
     differ = sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
@@ -231,18 +247,18 @@ def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> Tr
             f"{len(differ)} arrays differ, e.g. {', '.join(differ[:3])}"
         )
     leaves = [arrays[_name(path)].view(leaf.dtype) for path, leaf in expected_leaves]
-    state = jax.tree.unflatten(jax.tree.structure(with_plain_key(template)), leaves)
-    return with_random_key(state)
+    state = jax.tree.unflatten(jax.tree.structure(_with_plain_key(template)), leaves)
+    return _with_random_key(state)
 
 
-def with_plain_key(state: TrainState) -> TrainState:
+def _with_plain_key(state: TrainState) -> TrainState:
     """The state with its PRNG key replaced by the key data."""
     # This process's copy, since other processes do not take part.
     return dataclasses.replace(state, key=np.asarray(jax.random.key_data(state.key.addressable_data(0))))
 
 
-def with_random_key(state: TrainState) -> TrainState:
-    """Inverse of `with_plain_key`."""
+def _with_random_key(state: TrainState) -> TrainState:
+    """Inverse of `_with_plain_key`."""
     return dataclasses.replace(state, key=jax.random.wrap_key_data(jnp.asarray(state.key)))
 
 

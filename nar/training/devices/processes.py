@@ -3,7 +3,6 @@
 All processes must call these functions, in the same order. In a run of one process they cost nothing.
 """
 
-import dataclasses
 import pickle
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,8 +10,6 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-
-from nar.training.checkpointing.checkpoints import RestoredCheckpoint, with_plain_key, with_random_key
 
 T = TypeVar("T")
 
@@ -73,21 +70,6 @@ def run_on_first(work: Callable[[], T]) -> T:
     if jax.process_count() == 1:
         return work()
     return _broadcast(run_on_all(lambda: work() if is_first_process() else None))
-
-
-def restore_on_all(read: Callable[[], RestoredCheckpoint | None]) -> RestoredCheckpoint | None:
-    """Calls `read` in the first process, which alone accesses checkpoints, and returns the result in all.
-
-    Raises:
-      ProcessFailedError: if it fails and there are several processes.
-    """
-
-    def read_plain() -> RestoredCheckpoint | None:
-        restored = read()
-        return restored and dataclasses.replace(restored, state=with_plain_key(restored.state))
-
-    restored = run_on_first(read_plain)
-    return restored and dataclasses.replace(restored, state=with_random_key(restored.state))
 
 
 def check_same_on_all(name: str, value: Any) -> None:
