@@ -14,11 +14,10 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from experiments.cli.build import assemble, new_state
-from experiments.cli.config_defaults import complete
 from experiments.cli.launch import launch
 from nar.atomic_io import write_json
 from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
+from nar.runs.build import assemble, new_state
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, count_parameters
 from nar.training.optim import parameter_names
@@ -41,7 +40,7 @@ def main() -> None:
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
     if Checkpoints(workdir.checkpoints, read_only=True).steps:
         raise ValueError(f"{workdir.path} has checkpoints already; choose another workdir")
-    workdir.check(config, complete=complete)
+    workdir.check(config)
     with workdir.lock():
         workdir.claim(config)
         Checkpoints(workdir.checkpoints).save(state.with_params(params), None, {"seconds": 0.0})

@@ -24,9 +24,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments.cli.launch import launch
-from experiments.cli.run_kinds import assemble_kind
 from experiments.fault_injection.compare_runs import find_differences
 from experiments.fault_injection.kill_points import TrainingProcess, draw_kill_point, file_names, saved_steps
+from nar.runs.run_kinds import assemble_kind
 from nar.runs.workdir import Workdir
 from nar.training.loop.metrics import read_lines
 

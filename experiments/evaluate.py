@@ -18,11 +18,8 @@ import numpy as np
 from absl import flags
 
 from experiments.cli import distributed
-from experiments.cli.build import Parts
 from experiments.cli.by_task import parse_by_task, parse_numbers
 from experiments.cli.launch import launch
-from experiments.cli.load_run import open_workdir, restore
-from experiments.cli.run_kinds import assemble_kind, graph_parts
 from nar.atomic_io import write_json
 from nar.evaluation import (
     CLRS30,
@@ -40,6 +37,9 @@ from nar.evaluation import (
 )
 from nar.model import FromTrace, Params
 from nar.reports import evaluation_table
+from nar.runs.build import Parts
+from nar.runs.load_run import open_workdir, restore
+from nar.runs.run_kinds import assemble_kind, graph_parts
 from nar.training import Devices
 from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
 

@@ -12,7 +12,7 @@ from absl import flags
 
 from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
-from experiments.cli.load_run import load
+from nar.runs.load_run import load
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)

@@ -13,7 +13,6 @@ import pathlib
 
 from absl import flags
 
-from experiments.cli.config_defaults import add_missing_keys
 from experiments.cli.launch import launch
 from nar.atomic_io import atomic_write, path_in_errors
 from nar.reports import format_table
@@ -29,7 +28,7 @@ def main(*directories: str) -> None:
         raise ValueError("name at least one directory of a run or of a sweep; see --help")
     output = pathlib.Path(_OUTPUT.value)
     directory, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
-    records = read_records([pathlib.Path(path) for path in directories], add_missing_keys, _EVALUATION.value)
+    records = read_records([pathlib.Path(path) for path in directories], _EVALUATION.value)
     files = make_report(records, page)
     with path_in_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)

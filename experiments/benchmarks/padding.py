@@ -8,9 +8,9 @@ import numpy as np
 from tqdm import tqdm
 
 from configs import base
-from experiments.cli.build import assemble
 from nar.data import TraceStream, count_microbatches
 from nar.reports import format_table
+from nar.runs.build import assemble
 from nar.traces import TraceBatch
 
 

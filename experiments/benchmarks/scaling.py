@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from configs import base
 from experiments.benchmarks.memory import GIB, program_bytes
-from experiments.cli.build import assemble, new_state
 from nar.reports import check_plot_path, draw_scaling, format_table
+from nar.runs.build import assemble, new_state
 
 AXES: Mapping[str, str] = {
     "size": "problem size n",

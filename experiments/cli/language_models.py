@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from experiments.cli.load_run import restore
-from experiments.cli.run_kinds import text_parts
 from nar.plugins import load_attribute
+from nar.runs.load_run import restore
+from nar.runs.run_kinds import text_parts
 from nar.text import TEXT_SETS
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerFunction, HuggingFaceModel, is_checkpoint

@@ -5,11 +5,11 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.cli.load_run import restore
-from experiments.cli.run_kinds import graph_parts
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import take
 from nar.evaluation import Inference
+from nar.runs.load_run import restore
+from nar.runs.run_kinds import graph_parts
 from nar.specs import Spec
 from nar.traces import CLRS30_SPLITS, Trace, TraceBatch, clrs30_sample, clrs30_split
 from nar.traces.recorder.record import collect

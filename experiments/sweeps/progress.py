@@ -5,10 +5,10 @@ import errno
 import fcntl
 from typing import Any
 
-from experiments.cli.status import is_finished
 from experiments.sweeps.trial import Trial
 from nar.atomic_io import read_json
 from nar.runs.lock import LOCK
+from nar.runs.status import is_finished
 from nar.training import Checkpoints
 from nar.training.loop.metrics import SELECTION_METRIC, read_lines
 

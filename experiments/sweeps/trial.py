@@ -19,10 +19,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from experiments.cli.run_kinds import assemble_kind
-from experiments.cli.status import check_workdir
 from experiments.sweeps import hyper
 from nar.atomic_io import write_json, write_text
+from nar.runs.run_kinds import assemble_kind
+from nar.runs.status import check_workdir
 from nar.runs.workdir import Workdir
 from nar.training import Devices
 

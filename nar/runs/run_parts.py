@@ -12,7 +12,7 @@ from nar.training.train_step import CompiledTrainStep
 
 
 class RunParts(Protocol):
-    """The components of a run, as `experiments.cli.build` and `experiments.cli.build_text` build them."""
+    """The components of a run, as `nar.runs.build` and `nar.runs.build_text` build them."""
 
     @property
     def model(self) -> Any:

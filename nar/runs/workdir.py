@@ -21,7 +21,7 @@ import pathlib
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -76,6 +76,11 @@ class Workdir:
         """Scores of the finished run."""
         return self.path / "result.json"
 
+    @property
+    def curves(self) -> pathlib.Path:
+        """The plot of learning curves."""
+        return self.path / "curves.png"
+
     def artifacts(self) -> list[pathlib.Path]:
         """Files that document a finished run, without its parameters; some may not exist."""
         names = ("config.json", "versions.json", "metrics.jsonl", "result.json", "curves.png")
@@ -104,15 +109,12 @@ class Workdir:
         _logger.warning("%s cannot be read, its copy %s is used: %s", self.config, copy, problem)
         return config
 
-    def check(
-        self, config: Config, *, extendable: bool = True, complete: Callable[[Config], Config] = dict
-    ) -> None:
+    def check(self, config: Config, *, extendable: bool = True) -> None:
         """Checks that a run with this config may use the directory; nothing is written.
 
         Args:
           config: the config of the run.
           extendable: whether `training.steps` may be larger than before.
-          complete: adds the keys missing from a config that an older version wrote.
 
         Raises:
           ValueError: if the directory belongs to a run with another config, or contains other files.
@@ -121,7 +123,7 @@ class Workdir:
             raise ValueError(f"{self.path} is not a directory; choose another workdir")
         self._check_file_types()
         if self._is_claimed():
-            old, new = (json.loads(json.dumps(one)) for one in (complete(self.read_config()), config))
+            old, new = (json.loads(json.dumps(one)) for one in (self.read_config(), config))
             self._check_config(old, new, extendable)
         elif self.path.exists() and any(
             not (path.name == LOCK or is_temporary_file(path)) for path in self.path.iterdir()

@@ -18,12 +18,12 @@ from numba.extending import overload
 
 import nar
 from configs import base
-from experiments.cli.build_tasks import make_tasks
 from experiments.examples.tarjan import TARJAN_SCC
 from nar.algorithms import BUILT_IN, Algorithm, find_algorithm, register
 from nar.algorithms.graphs.bfs import BFS
 from nar.data import Transforms
 from nar.problems import SEQUENCE
+from nar.runs.build_tasks import make_tasks
 from nar.specs import Kind, Location, Spec, make_spec
 from nar.traces import check_algorithm
 from nar.traces.recorder import compiled_loops

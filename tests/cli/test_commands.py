@@ -11,10 +11,10 @@ from commands import TINY, run
 from running_script import RunningScript
 
 from configs import tiny
-from experiments import train as training
-from experiments.cli.build import Parts
 from nar import ALGORITHMS
 from nar.data import Transforms
+from nar.runs import train as training
+from nar.runs.build import Parts
 from nar.runs.workdir import Workdir
 
 TRAIN = ("--config=configs/tiny.py", *TINY, "--config.model.hidden_size=4")

@@ -4,11 +4,12 @@ import jax
 import pytest
 
 from configs import base
-from experiments.cli.build import assemble, check_keys
-from experiments.cli.build_tasks import make_tasks
 from nar.algorithms import ALGORITHMS
 from nar.data import Transforms
 from nar.model import HINT_MODES, Budget, Learned, Schedule
+from nar.runs.build import assemble
+from nar.runs.build_tasks import make_tasks
+from nar.runs.config import RunConfig
 
 
 def task_of(name, **changes):
@@ -52,16 +53,17 @@ def test_invalid_data_config_is_rejected(changes, message):
 
 
 def test_unknown_and_missing_config_keys_are_rejected():
-    known = base.get_config().to_dict()
-    check_keys(known, known)
+    known = RunConfig().to_dict()
+    RunConfig.from_dict(known, complete=True)
     with pytest.raises(
         ValueError, match=r"unknown config key model.hiden_size; did you mean model.hidden_size"
     ):
-        check_keys({**known, "model": {**known["model"], "hiden_size": 1}}, known)
+        RunConfig.from_dict({**known, "model": {**known["model"], "hiden_size": 1}})
     with pytest.raises(ValueError, match=r"config key model has the wrong type: 3"):
-        check_keys({**known, "model": 3}, known)
+        RunConfig.from_dict({**known, "model": 3})
+    incomplete = {key: value for key, value in known["model"].items() if key != "hidden_size"}
     with pytest.raises(ValueError, match=r"config key model.hidden_size is missing"):
-        check_keys({**known, "model": {k: v for k, v in known["model"].items() if k != "hidden_size"}}, known)
+        RunConfig.from_dict({**known, "model": incomplete}, complete=True)
 
 
 def test_processor_options_are_checked():

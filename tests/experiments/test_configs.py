@@ -6,11 +6,11 @@ import pathlib
 import pytest
 
 from configs import base, clrs30_2022
-from experiments.cli.build import assemble
-from experiments.cli.run_kinds import assemble_kind
 from experiments.sweeps import hyper
 from experiments.sweeps.trial import make_trials, read_sweep
-from nar.runs.config_types import check_type
+from nar.runs.build import assemble
+from nar.runs.run_kinds import assemble_kind
+from nar.runs.schema import check_type
 from nar.training import Devices
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from configs import base
-from experiments.cli.build import assemble, new_state
 from nar.model.init import (
     draw_params,
     find_parameter_specs,
@@ -18,6 +17,7 @@ from nar.model.init import (
     to_numpy_initializer,
     truncated_normal,
 )
+from nar.runs.build import assemble, new_state
 from nar.training.loop import Compilations
 
 FEATURES = np.ones((3, 64), np.float32)

@@ -7,9 +7,9 @@ from scipy.spatial import Delaunay
 
 import nar
 from configs import base
-from experiments.cli.build_tasks import make_tasks
 from nar.data import Transforms
 from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE, draw_graph, random_graph
+from nar.runs.build_tasks import make_tasks
 
 every_family = pytest.mark.parametrize("family", GRAPH_FAMILIES)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 9, 16, 23)

@@ -11,8 +11,8 @@ import pytest
 from damage import DAMAGES, truncated
 from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
 
-from experiments import train
-from experiments.cli import load_run
+from nar.runs import train
+from nar.runs import load_run
 from nar.runs.workdir import Workdir
 from nar.atomic_io import read_json
 from nar.training.state import digest
@@ -137,9 +137,7 @@ def test_restoring_a_damaged_run_gives_an_intact_state_and_changes_no_file(finis
         assert list_files(workdir) == before
 
 
-def test_run_of_an_older_version_resumes_with_defaults_for_missing_keys(
-    unfinished, finished, tmp_path, caplog
-):
+def test_config_with_a_missing_key_in_a_workdir_is_an_error(unfinished, tmp_path):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     config = read_json(workdir.config)
     del (
@@ -149,10 +147,10 @@ def test_run_of_an_older_version_resumes_with_defaults_for_missing_keys(
     )
     for path in (workdir.config, workdir.checkpoints / "config.json"):
         path.write_text(json.dumps(config))
-    assert load_run.open_workdir(workdir.path)[1]["training"]["on_nonfinite"] == "stop"
-    assert "training.on_nonfinite='stop'" in caplog.text and "by an older version" in caplog.text
-    train.run(CONFIG, workdir)
-    assert outcome(workdir) == outcome(finished)
+    with pytest.raises(ValueError, match=r"config.json: config key evaluation is missing"):
+        load_run.open_workdir(workdir.path)
+    with pytest.raises(ValueError, match=r"evaluation.batch_size: None saved, 32 given"):
+        train.run(CONFIG, workdir)
 
 
 def test_finished_run_can_be_extended(quick, finished, tmp_path, capsys):
@@ -163,19 +161,6 @@ def test_finished_run_can_be_extended(quick, finished, tmp_path, capsys):
     assert "Resuming from step 6." in capsys.readouterr().out
     assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"]
     assert metrics_of(workdir)[-1] == metrics_of(finished)[-1]
-
-
-def test_run_of_a_version_without_gradient_accumulation_resumes_without_it(unfinished, tmp_path):
-    """The present default, automatic gradient accumulation, would change the random numbers."""
-    workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
-    config = read_json(workdir.config)
-    del config["training"]["grad_accumulation_steps"]
-    for path in (workdir.config, workdir.checkpoints / "config.json"):
-        path.write_text(json.dumps(config))
-    assert load_run.open_workdir(workdir.path)[1]["training"]["grad_accumulation_steps"] == 1
-    with pytest.raises(ValueError, match=r"training\.grad_accumulation_steps: 1 saved, 0 given"):
-        train.run(CONFIG, workdir)
-    train.run(config_of(grad_accumulation_steps=1), workdir)
 
 
 def test_non_finite_policy_may_change_when_resuming(unfinished, finished, tmp_path):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from configs import generalist, generalist_small, tiny
-from experiments import train
-from experiments.cli.build import Parts, assemble
-from experiments.cli.build_tasks import loss_weights
+from nar.runs import train
+from nar.runs.build import Parts, assemble
+from nar.runs.build_tasks import loss_weights
 from nar import ALGORITHMS
 from nar.algorithms import FAMILIES
 from nar.data import TaskSchedule

@@ -10,8 +10,8 @@ from commands import TINY, run
 
 import nar
 from configs import base
-from experiments.cli.build import assemble, new_state
-from experiments.cli.warm_start import open_init_run
+from nar.runs.build import assemble, new_state
+from nar.runs.warm_start import open_init_run
 from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
 from nar.algorithms import find_algorithm, registry
 from nar.data import Task, TrainingStream

@@ -87,16 +87,6 @@ def test_damaged_config_without_a_copy_is_an_error(tmp_path):
         claim(workdir)
 
 
-def test_config_of_an_older_version_is_completed(tmp_path):
-    workdir = Workdir(tmp_path)
-    workdir.config.write_text(json.dumps(CONFIG))
-    claim(workdir)
-    old = {"training": {"steps": 5}, "algorithms": ("bfs",)}
-    workdir.config.write_text(json.dumps(old))
-    claim(workdir, complete=lambda config: {**config, "training": {**config["training"], "seed": 0}})
-    assert read_json(workdir.config)["training"] == CONFIG["training"]
-
-
 def test_json_checksum_detects_damage(tmp_path):
     path, content = tmp_path / "a.json", {"scores": {16: 0.5, 4: (1, 2)}, "name": "é"}
     write_json(path, content)

@@ -22,8 +22,8 @@ def check(words):
     config = flags.FLAGS["config"].value if "config" in flags.FLAGS else None
     if config is None:
         return
-    from experiments.cli.run_kinds import assemble_kind
     from experiments.sweeps.trial import check_trials, make_trials, read_sweep
+    from nar.runs.run_kinds import assemble_kind
     from nar.training import Devices
     from nar.training.trackers import check_trackers
 

@@ -17,10 +17,9 @@ import numpy as np
 import pytest
 
 from configs import tiny
-from experiments import train
-from experiments.cli import load_run, results, warm_start
-from experiments.cli.build import Config, Parts, assemble, new_state
 from nar.atomic_io import read_json
+from nar.runs import load_run, train, warm_start
+from nar.runs.build import Config, Parts, assemble, new_state
 from nar.runs.workdir import Workdir
 
 STEPS, EVERY = 12, 4
@@ -80,7 +79,6 @@ def quick_runs() -> Iterator[None]:
         patch.setattr(train, "state_shapes", lambda parts: None)
         patch.setattr(Parts, "make_train_step", lambda parts: step)
         patch.setattr(Parts, "score_split", score)
-        patch.setattr(results, "draw_curves", lambda metrics, picture: True)
         yield
 
 

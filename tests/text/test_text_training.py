@@ -11,8 +11,8 @@ from commands import ROOT, command, run
 
 from configs import text_small
 from experiments.cli.language_models import open_model
-from experiments.cli.load_run import load
-from experiments.cli.run_kinds import assemble_kind, graph_parts, text_parts
+from nar.runs.load_run import load
+from nar.runs.run_kinds import assemble_kind, graph_parts, text_parts
 from nar.training import Devices
 
 TINY = (

@@ -22,7 +22,7 @@ from absl.testing import flagsaver
 from commands import run
 
 from experiments.cli import distributed
-from experiments.cli.load_run import restore
+from nar.runs.load_run import restore
 from nar.training import Devices
 from nar.training.devices import check_same_on_all, run_on_all, run_on_first
 

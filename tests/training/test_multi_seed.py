@@ -12,9 +12,6 @@ import optax
 import pytest
 
 from configs import tiny
-from experiments import train
-from experiments.cli.build import assemble
-from experiments.cli.load_run import restore
 from nar import ALGORITHMS
 from nar.atomic_io import read_json
 from nar.data import MultiSeedStream, Task, TrainingStream
@@ -22,6 +19,9 @@ from nar.evaluation import mean_and_deviation
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.reports import result_summary
+from nar.runs import train
+from nar.runs.build import assemble
+from nar.runs.load_run import restore
 from nar.runs.workdir import Workdir
 from nar.training import Devices, init_state, make_train_step
 from nar.training.loop import BackgroundCompilation, Compilations, prepare_batch, shapes_of

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from quick_runs import config_of
 
-from experiments.cli.build import assemble
 from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
+from nar.runs.build import assemble
 from nar.training import (
     Checkpoints,
     Devices,

@@ -11,11 +11,11 @@ import optax
 import pytest
 
 from configs import base
-from experiments.cli.build import assemble
 from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
+from nar.runs.build import assemble
 from nar.runs.workdir import Workdir
 from nar.training import (
     OPTIMIZERS,

@@ -15,8 +15,8 @@ from commands import run
 from quick_runs import config_of, quick_runs
 from running_script import RunningScript
 
-from experiments import train as training
 from nar.atomic_io import read_json
+from nar.runs import train as training
 from nar.runs.workdir import Workdir
 from nar.training.trackers import Session, check_trackers, open_trackers
 

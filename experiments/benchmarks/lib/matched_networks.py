@@ -12,12 +12,12 @@ import numpy as np
 from configs import base
 from experiments.benchmarks.lib import multiply_adds
 from experiments.benchmarks.lib.dm_clrs_network import DmClrsNetwork
-from experiments.cli.build import Config, Parts, assemble
 from nar.algorithms import find_algorithm
 from nar.data import bucket_length, count_microbatches, group_by_length, pad_steps, take
 from nar.evaluation import Evaluator
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
+from nar.runs.build import Config, Parts, assemble
 from nar.specs import Kind
 from nar.traces import clrs30_sample
 from nar.training import TrainState, make_train_step

@@ -12,23 +12,12 @@ from nar.statistics import SampleStatistics
 CONFIG, RESULT, METRICS, VERSIONS = "config.json", "result.json", "metrics.jsonl", "versions.json"
 SWEEP = "sweep.json"
 
-Complete = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], list[str]]]
-"""config -> (the config with the keys that an older version did not write, a list of these keys)."""
 
-
-def unchanged(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """Returns the config without adding keys."""
-    return config, []
-
-
-def read_records(
-    folders: Sequence[pathlib.Path], complete: Complete = unchanged, evaluation: str = "evaluation"
-) -> Records:
+def read_records(folders: Sequence[pathlib.Path], evaluation: str = "evaluation") -> Records:
     """Reads runs, and all runs of sweeps; duplicates are read once.
 
     Args:
       folders: folders of runs and sweeps.
-      complete: adds missing keys to a config.
       evaluation: `--name` of the evaluation to read.
 
     Raises:
@@ -46,7 +35,7 @@ def read_records(
                 not_started.append(path)
     names = _names(list(paths.values()))
     runs = [
-        _try(lambda: _read(path, name, complete, evaluation), problems)  # noqa: B023
+        _try(lambda: _read(path, name, evaluation), problems)  # noqa: B023
         for path, name in zip(paths.values(), names, strict=True)
     ]
     if problems:
@@ -97,12 +86,8 @@ def _names(paths: Sequence[pathlib.Path]) -> list[str]:
     return ["/".join(part for part in parts[shared:] if part != "trials") for parts in full]
 
 
-def _read(path: pathlib.Path, name: str, complete: Complete, evaluation: str) -> Record:
+def _read(path: pathlib.Path, name: str, evaluation: str) -> Record:
     config, source = _config(path)
-    try:
-        config, defaulted = complete(config)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
     return Record(
         name=name,
         path=path,
@@ -111,7 +96,6 @@ def _read(path: pathlib.Path, name: str, complete: Complete, evaluation: str) ->
         metrics=_lines(path / METRICS),
         result=_optional(path / RESULT, _check_result),
         evaluation=_optional(path / f"{evaluation}.json", _check_evaluation),
-        defaulted=defaulted,
         uses_config_copy=source != path / CONFIG,
     )
 

@@ -18,7 +18,6 @@ class Record:
       metrics: a dictionary per line of `metrics.jsonl`.
       result: the content of `result.json`; None if the run has not ended.
       evaluation: the output of `experiments.evaluate`; None if there is none.
-      defaulted: config keys that an older version did not write, with the assumed values.
       uses_config_copy: whether the config was damaged and its copy was read instead.
     """
 
@@ -29,7 +28,6 @@ class Record:
     metrics: Sequence[Mapping[str, float]]
     result: Mapping[str, Any] | None
     evaluation: Mapping[str, Any] | None
-    defaulted: Sequence[str] = ()
     uses_config_copy: bool = False
 
     @property

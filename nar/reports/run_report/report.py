@@ -72,7 +72,7 @@ def _page(
         (bars_title, [drawn.get("test_scores", "")]),
         ("Learning curves", [drawn.get("learning_curves", "")]),
         ("Score by size", [drawn.get("score_by_size", ""), as_html(sizes) if sizes.rows else ""]),
-        ("Config differences", [as_html(differences) if differences.rows else "", _defaulted(records)]),
+        ("Config differences", [as_html(differences)] if differences.rows else []),
         ("Runs", [as_html(run_table(settings))]),
     ]
     sections = [page.section(title, *content) for title, content in parts if any(content)]
@@ -121,10 +121,6 @@ def report_notes(records: Records, settings: Sequence[Setting]) -> list[str]:
             if version != nar.__version__
         ),
         _listed(
-            "With configs of an older version, whose missing keys are taken to have their present defaults",
-            [r for r in runs if r.defaulted],
-        ),
-        _listed(
             "With a damaged config.json, so its copy was read",
             [r for r in runs if r.uses_config_copy],
         ),
@@ -136,9 +132,3 @@ def _listed(title: str, members: Sequence[Record | str | int]) -> str:
     """A line that lists the members; empty if there are none."""
     names = [one.name if isinstance(one, Record) else str(one) for one in members]
     return f"{title}: {', '.join(names)}." if names else ""
-
-
-def _defaulted(records: Records) -> str:
-    """Collapsed list of the keys that configs of older versions lack, with the assumed values."""
-    lines = [f"{record.name}: {', '.join(record.defaulted)}" for record in records.runs if record.defaulted]
-    return page.folded("Keys missing in configs of older versions, with assumed values", page.notes(lines))

@@ -1,11 +1,13 @@
 """Status of a workdir: whether a config fits it, and whether its run is finished."""
 
-from absl import logging
+import logging
 
-from experiments.cli.config_defaults import Config, complete
 from nar.atomic_io import read_json
+from nar.runs.build_model import Config
 from nar.runs.workdir import Workdir
 from nar.training.optim import depends_on_length
+
+_logger = logging.getLogger(__name__)
 
 
 def check_workdir(workdir: Workdir, config: Config) -> None:
@@ -16,7 +18,7 @@ def check_workdir(workdir: Workdir, config: Config) -> None:
     """
     training = config["training"]
     extendable = not depends_on_length(training["schedule"], training["schedule_options"])
-    workdir.check(config, extendable=extendable, complete=complete)
+    workdir.check(config, extendable=extendable)
 
 
 def is_finished(workdir: Workdir, steps: int) -> bool:
@@ -26,6 +28,6 @@ def is_finished(workdir: Workdir, steps: int) -> bool:
     try:
         result = read_json(workdir.result)
     except (OSError, ValueError) as error:
-        logging.warning("the result is recomputed: %s", error)
+        _logger.warning("the result is recomputed: %s", error)
         return False
     return result.get("steps", 0) >= steps or result.get("stopped_early", False)

@@ -5,13 +5,13 @@ from typing import Any
 
 import optax
 
-from configs import text_small
-from experiments.cli.build import Config, check_keys, check_positive
+from nar.runs.build import Config
 from nar.algorithms import find_algorithm
 from nar.evaluation import Scores
 from nar.model import Params
 from nar.problems.options import OPTION_CHECKS
 from nar.runs.build_optimizer import build_optimizer, check_patterns
+from nar.runs.text_config import TextRunConfig
 from nar.text.positions import Positions
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerGenerator, TextEvaluator, score_texts
@@ -24,12 +24,6 @@ from nar.training.train_step import CompiledTrainStep
 
 SEEDS = {"val": 2, "test": 3}
 """Seeds of the questions of each split; the seeds of training texts are drawn for each batch."""
-
-_POSITIVE = (
-    *(f"training.{key}" for key in ("steps", "batch_size", "log_every", "eval_every")),
-    *(f"evaluation.{key}" for key in ("batch_size", "most_characters", "samples", "test_samples")),
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class TextParts:
@@ -92,11 +86,8 @@ def assemble_text(config: Config, devices: Devices | None = None) -> TextParts:
     Raises:
       ValueError: if anything in the config is invalid.
     """
-    check_keys(config, text_small.get_config().to_dict())
+    config = TextRunConfig.from_dict(config).to_dict()
     training = config["training"]
-    for path in _POSITIVE:
-        section, key = path.split(".")
-        check_positive(path, config[section][key])
     tasks = make_text_tasks(config["algorithms"], config["data"])
     devices = devices or Devices.all()
     devices.check_batch_size(training["batch_size"])

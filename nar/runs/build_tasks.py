@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from configs import base
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
 from nar.plugins import load_attribute
 from nar.runs.build_model import Config
 from nar.training.loop import TaskWeightFunction
+from nar.runs.config import RunConfig
 
 
 def _is_weight(value: Any) -> bool:
@@ -41,7 +41,7 @@ def make_tasks(config: Config, transforms: Transforms) -> tuple[Task, ...]:
     if not names or len(set(algorithms)) != len(names):
         raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
     check_tasks(config["tasks"], [algorithm.name for algorithm in algorithms])
-    defaults = base.get_config().to_dict()["data"]
+    defaults = RunConfig().to_dict()["data"]
     for option, value in data["problem"].items():
         known = {name for algorithm in algorithms for name in algorithm.problem.options}
         if option not in known and not _same(value, defaults["problem"].get(option)):

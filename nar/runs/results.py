@@ -3,13 +3,11 @@
 from typing import Any
 
 import numpy as np
-from absl import logging
 
-from experiments.cli.build import Config
+from nar.runs.build import Config
 from nar.atomic_io import read_json, write_json
 from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
 from nar.model import Params
-from nar.reports import draw_curves, result_summary
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, TrainState, count_parameters
@@ -59,7 +57,7 @@ def finish(
     clock: Clock,
     workdir: Workdir,
 ) -> None:
-    """Scores the best checkpoint of each seed; the first process writes the result and learning curves."""
+    """Scores the best checkpoint of each seed; the first process writes the result."""
     evaluator.show_progress = is_first_process()
     per_seed = []
     for number in range(parts.num_seeds):
@@ -102,12 +100,4 @@ def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
 
 
 def _write(result: dict[str, Any], clock: Clock, workdir: Workdir) -> None:
-    """Writes `result.json` and `curves.png`."""
-    if not draw_curves(workdir.metrics, workdir.path / "curves.png"):
-        logging.info("matplotlib is not installed (extra `plots`): no curves.png")
     write_json(workdir.result, {**result, "seconds": clock.seconds()})
-
-
-def summary(workdir: Workdir) -> str:
-    """The result of a finished run as text."""
-    return result_summary(read_json(workdir.result))

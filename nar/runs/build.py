@@ -1,21 +1,19 @@
 """Builds the components of a graph-network run from its config, and checks the whole config first."""
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import optax
 
-from configs import base
-from experiments.cli.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
+from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
 from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
 from nar.evaluation import Evaluator, Scores, score_split
 from nar.model import Model, Params, make_model
 from nar.runs.build_model import Config, check_weights, make_net_config
 from nar.runs.build_optimizer import build_optimizer, check_patterns
-from nar.runs.config_types import check_type
+from nar.runs.config import RunConfig
 from nar.runs.run_parts import RunParts
 from nar.training import Devices, TrainState, init_state, make_train_step
 from nar.training.loop import TaskWeightFunction
@@ -26,19 +24,6 @@ from nar.training.train_step import (
     unstack_seeds,
     vmap_seeds,
 )
-
-OPEN_SECTIONS = (
-    "tasks",
-    "data.problem",
-    "data.exceptions",
-    "model.processor_options",
-    "training.loss_weights",
-    "training.optimizer_options",
-    "training.schedule_options",
-    "training.tracker_options",
-)
-"""Config sections whose keys are not fixed: options of problems, processors, optimizers, and the like."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
@@ -108,13 +93,8 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
     Raises:
       ValueError: if anything in the config is invalid.
     """
-    check_keys(config, base.get_config().to_dict())
+    config = RunConfig.from_dict(config).to_dict()
     data, training = config["data"], config["training"]
-    for key in ("steps", "batch_size", "log_every", "eval_every"):
-        check_positive(f"training.{key}", training[key])
-    check_positive("evaluation.batch_size", config["evaluation"]["batch_size"])
-    for key in ("hidden_size", "message_passing_steps"):
-        check_positive(f"model.{key}", config["model"][key])
     transforms = Transforms(
         random_positions=data["random_positions"],
         fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
@@ -155,7 +135,6 @@ def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> Tr
       ValueError: if the chunk length, the task sampling or the number of seeds is invalid.
     """
     training, task_schedule = config["training"], make_task_schedule(config, tasks)
-    check_positive("training.num_seeds", training["num_seeds"])
     if find_task_weighting(training["task_sampling"]) and training["num_seeds"] > 1:
         raise ValueError(
             f"training.task_sampling {training['task_sampling']!r} depends on scores, which differ between "
@@ -202,27 +181,3 @@ def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
     seeds = seed if parts.num_seeds == 1 else [seed + number for number in range(parts.num_seeds)]
     track_ema = parts.ema_decay > 0
     return functools.partial(init_state, parts.model, parts.optimizer, batches, seeds, track_ema, chunks)
-
-
-def check_keys(config: Config, known: Config, prefix: str = "") -> None:
-    """Raises ValueError on missing and unknown keys, naming the closest known key, and on wrong types."""
-    for key, value in config.items():
-        path = f"{prefix}{key}"
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(known)}"
-            raise ValueError(f"unknown config key {path}; {hint}")
-        if isinstance(known[key], Mapping) != isinstance(value, Mapping):
-            raise ValueError(f"config key {path} has the wrong type: {value!r}")
-        check_type(path, value, known[key])
-        if isinstance(value, Mapping) and path not in OPEN_SECTIONS:
-            check_keys(value, known[key], f"{path}.")
-    missing = [f"{prefix}{key}" for key in known if key not in config]
-    if missing:
-        raise ValueError(f"config key {missing[0]} is missing")
-
-
-def check_positive(name: str, value: Any) -> None:
-    """Raises ValueError unless the value of config key `name` is a positive integer."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")

@@ -3,9 +3,8 @@
 import dataclasses
 import pathlib
 
-from experiments.cli.build import Config, new_state
-from experiments.cli.config_defaults import complete
-from experiments.cli.run_kinds import assemble_kind, graph_parts
+from nar.runs.build import Config, new_state
+from nar.runs.run_kinds import assemble_kind, find_kind, graph_parts
 from nar.evaluation import Predictor
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
@@ -33,10 +32,14 @@ def open_workdir(path: str | pathlib.Path) -> tuple[Workdir, Config]:
     """Opens a workdir and reads its config.
 
     Raises:
-      ValueError: if the directory is not the workdir of a run.
+      ValueError: if the directory is not the workdir of a run, or its config is incomplete or invalid.
     """
     workdir = Workdir(pathlib.Path(path))
-    return workdir, complete(workdir.read_config())
+    config = workdir.read_config()
+    try:
+        return workdir, find_kind(config).config.from_dict(config, complete=True).to_dict()
+    except ValueError as error:
+        raise ValueError(f"{workdir.config}: {error}") from None
 
 
 def restore(path: str | pathlib.Path, checkpoint: str = "best", seed_index: int = 0) -> Run:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ml_collections import ConfigDict
-
-from configs import base, text_small
-from experiments.cli.build import Config, Parts, assemble
-from experiments.cli.build_text import TextParts, assemble_text
+from nar.runs.build import Config, Parts, assemble
+from nar.runs.build_text import TextParts, assemble_text
+from nar.runs.config import RunConfig
+from nar.runs.schema import Section
+from nar.runs.text_config import TextRunConfig
 from nar.training import Devices
 
 PartsT = TypeVar("PartsT", Parts, TextParts)
@@ -21,17 +21,17 @@ class Kind:
 
     Attributes:
       assemble: (config, devices) -> components of the run.
-      default_config: returns the default config, with every key.
+      config: the class of its configs.
     """
 
     assemble: Callable[[Config, Devices | None], Any]
-    default_config: Callable[[], ConfigDict]
+    config: type[Section]
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "graph": Kind(assemble, base.get_config),
-        "text": Kind(assemble_text, text_small.get_config),
+        "graph": Kind(assemble, RunConfig),
+        "text": Kind(assemble_text, TextRunConfig),
     }
 )
 """Name -> kind. A config without the key `kind` describes a graph network."""

@@ -1,15 +1,15 @@
 """The initial state of a run: resumed from a checkpoint, loaded from another run, or newly initialized."""
 
+import logging
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
-from experiments.cli.build import Config, new_state
-from experiments.cli.load_run import Run, restore
+from nar.runs.build import Config, new_state
+from nar.runs.load_run import Run, restore
 from nar.atomic_io import read_json, write_json
 from nar.model import Params
 from nar.runs.build_optimizer import parameter_shapes
@@ -21,6 +21,8 @@ from nar.training.devices import print_on_first, run_on_first
 from nar.training.optim import frozen_names
 from nar.training.state import digest
 from nar.training.train_step import stack_seeds
+
+_logger = logging.getLogger(__name__)
 
 
 def open_init_run(config: Config, parts: RunParts, workdir: Workdir) -> Run | None:
@@ -120,7 +122,7 @@ def _loaded(workdir: Workdir) -> list[str] | None:
     try:
         start = read_json(workdir.start)
     except (OSError, ValueError) as error:
-        logging.warning("the record of parameters loaded from another run cannot be read: %s", error)
+        _logger.warning("the record of parameters loaded from another run cannot be read: %s", error)
         return None
     print(f"Started from {start['run']}, step {start['step']}: {len(start['loaded'])} arrays loaded.")
     return start["loaded"]

@@ -1,0 +1,138 @@
+"""Config sections as frozen dataclasses: each field is a key with a default, a description and a check.
+
+Nothing here imports jax, so that configs can be made and read by programs that train nothing.
+"""
+
+import copy
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Self
+
+_TYPES: Mapping[type, tuple[str, tuple[type, ...]]] = MappingProxyType(
+    {
+        bool: ("True or False", (bool,)),
+        int: ("an integer", (int,)),
+        float: ("a number", (float, int)),
+        str: ("a string", (str,)),
+        tuple: ("a tuple", (tuple, list, str)),
+    }
+)
+"""Type of a default -> its description in messages, and the accepted types."""
+
+
+def key(default: Any, description: str, *, at_least: int | None = None) -> Any:
+    """Declares a config key: a field of a `Section`.
+
+    Args:
+      default: the default. A dictionary declares a section without fixed keys, such as options of a processor.
+      description: documentation of the key.
+      at_least: the minimum of an integer.
+    """
+    metadata = {"description": description, "at_least": at_least}
+    if isinstance(default, Mapping):
+        return dataclasses.field(default_factory=lambda: copy.deepcopy(dict(default)), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def section(factory: Callable[[], "Section"], description: str) -> Any:
+    """Declares a section with fixed keys inside another one."""
+    return dataclasses.field(default_factory=factory, metadata={"description": description, "at_least": None})
+
+
+def redeclared(base: type["Section"], name: str, default: Any) -> Any:
+    """Declares a key of a base class again, with another default."""
+    metadata = next(field.metadata for field in dataclasses.fields(base) if field.name == name)
+    return key(default, metadata["description"], at_least=metadata["at_least"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A section of a config."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, complete: bool = False) -> Self:
+        """Parses a nested dictionary, as `to_dict` returns it or as it is read from JSON.
+
+        Args:
+          values: keys and their values. Missing keys have their defaults; lists become tuples.
+          complete: whether a missing key is an error.
+
+        Raises:
+          ValueError: if a key is unknown, or a value has the wrong type or is too small; the message names the
+            key, and for an unknown key the closest known one.
+        """
+        return cls().merged(values, complete=complete)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All keys and values as nested dictionaries, which JSON can represent."""
+        return dataclasses.asdict(self)
+
+    def merged(self, values: Mapping[str, Any], *, complete: bool = False, prefix: str = "") -> Self:
+        """A copy in which the given values replace present ones; checks as in `from_dict`."""
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        for name in values:
+            if name not in fields:
+                near = difflib.get_close_matches(name, fields, n=1)
+                hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(fields)}"
+                raise ValueError(f"unknown config key {prefix}{name}; {hint}")
+        missing = [f"{prefix}{name}" for name in fields if name not in values]
+        if missing and complete:
+            raise ValueError(f"config key {missing[0]} is missing")
+        parsed = {
+            name: _parse(f"{prefix}{name}", value, getattr(self, name), fields[name], complete)
+            for name, value in values.items()
+        }
+        return dataclasses.replace(self, **parsed)
+
+    def keys(self, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+        """Yields path, value and description of every key, in the order of the schema."""
+        for field in dataclasses.fields(self):
+            value, path = getattr(self, field.name), f"{prefix}{field.name}"
+            if isinstance(value, Section):
+                yield from value.keys(f"{path}.")
+            else:
+                yield path, value, field.metadata["description"]
+
+
+def _parse(path: str, value: Any, present: Any, field: "dataclasses.Field[Any]", complete: bool) -> Any:
+    if isinstance(present, Section | Mapping) != isinstance(value, Mapping):
+        raise ValueError(f"config key {path} has the wrong type: {value!r}")
+    if isinstance(present, Section):
+        return present.merged(value, complete=complete, prefix=f"{path}.")
+    check_type(path, value, present)
+    minimum = field.metadata["at_least"]
+    if minimum is not None and value < minimum:
+        raise ValueError(f"{path} must be an integer of at least {minimum}, got {value!r}")
+    if isinstance(present, tuple) and isinstance(value, str):
+        return (value,)
+    return _without_lists(value)
+
+
+def check_type(path: str, value: Any, default: Any) -> None:
+    """Checks one config value; a float may be an integer, and a tuple may be a list or a single string.
+
+    Args:
+      path: the config key, for the message.
+      value: the user's value.
+      default: a value of the right type.
+
+    Raises:
+      ValueError: if the value does not have the type of the default.
+    """
+    kind = type(default)
+    if kind not in _TYPES:
+        return
+    names, allowed = _TYPES[kind]
+    if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"config key {path} must be {names}, such as {default!r}; got {value!r}")
+
+
+def _without_lists(value: Any) -> Any:
+    """A copy in which lists are tuples, since a config comes from Python or from JSON."""
+    if isinstance(value, Mapping):
+        return {name: _without_lists(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_without_lists(one) for one in value)
+    return value
