@@ -38,12 +38,12 @@ def main() -> None:
     state = new_state(parts, config["training"]["seed"])
     check_param_shapes(params, state.params)
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
-    if Checkpoints(workdir.checkpoints, read_only=True).steps:
+    if Checkpoints(workdir.checkpoints, read_only=True).all_steps():
         raise ValueError(f"{workdir.path} has checkpoints already; choose another workdir")
     workdir.check(config)
     with workdir.lock():
         workdir.claim(config)
-        Checkpoints(workdir.checkpoints).save(state.with_params(params), None, {"seconds": 0.0})
+        Checkpoints(workdir.checkpoints).save(state.with_params(params), None, {})
         write_json(
             workdir.start, {"run": str(_CHECKPOINT.value), "step": 0, "loaded": parameter_names(params)}
         )

@@ -25,10 +25,10 @@ from ml_collections import config_flags
 
 from experiments.cli.launch import launch
 from experiments.fault_injection.compare_runs import find_differences
-from experiments.fault_injection.kill_points import TrainingProcess, draw_kill_point, file_names, saved_steps
+from experiments.fault_injection.kill_points import TrainingProcess, draw_kill_point, saved_steps
 from nar.runs.run_kinds import assemble_kind
 from nar.runs.workdir import Workdir
-from nar.training.loop.metrics import read_lines
+from nar.training.loop import read_lines
 
 _CONFIG = config_flags.DEFINE_config_file("config", "configs/tiny.py", "Config of the runs.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory for all runs; new or empty.", required=True)
@@ -50,7 +50,7 @@ def main() -> None:
     config = _CONFIG.value.to_dict()
     assemble_kind(config)
     root = pathlib.Path(_WORKDIR.value)
-    if file_names(root):
+    if root.exists() and any(root.iterdir()):
         raise ValueError(f"{root} is not empty; choose another workdir")
     root.mkdir(parents=True, exist_ok=True)
     (root / "config.py").write_text(_CONFIG_FILE.format(config=config))

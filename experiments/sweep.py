@@ -97,7 +97,7 @@ def main() -> None:
         run_one(trials, _INDEX.value)
     check_trials(trials, Devices.one())
     if _LAUNCHER.value not in ("print", "status"):
-        check_trackers_of(trials)
+        check_plugins_of(trials)
     record_trials(trials, config.to_dict(), root)
     if _LAUNCHER.value == "print":
         print_commands(trials)
@@ -109,7 +109,7 @@ def main() -> None:
         run_all(trials, root)
 
 
-def check_trackers_of(trials: Sequence[Trial]) -> None:
+def check_plugins_of(trials: Sequence[Trial]) -> None:
     """Raises ValueError if a trial names a tracker that is unknown or not installed."""
     for trial in trials:
         training = trial.config["training"]

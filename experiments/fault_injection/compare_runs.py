@@ -4,8 +4,8 @@ from typing import Any
 
 from nar.atomic_io import read_json
 from nar.runs.workdir import Workdir
-from nar.training.checkpointing.checkpoint_file import read_checkpoint
-from nar.training.loop.metrics import read_lines
+from nar.training.checkpointing import read_arrays
+from nar.training.loop import read_lines
 
 
 def find_differences(first: Workdir, second: Workdir) -> list[str]:
@@ -29,7 +29,7 @@ def _states(workdir: Workdir) -> dict[int, dict[str, bytes]]:
     result, states = read_json(workdir.result), {}
     best = result["best_step"]
     for step in {result["steps"], *(best if isinstance(best, list) else [best])}:
-        arrays, _ = read_checkpoint(workdir.checkpoints / f"step_{step}.npz")
+        arrays = read_arrays(workdir.checkpoints, step)
         states[step] = {name: array.tobytes() for name, array in arrays.items()}
     return states
 

@@ -1,14 +1,14 @@
 """Points at which a training process may be killed."""
 
 import dataclasses
-import os
-import pathlib
 import random
 import subprocess
 import time
 from collections.abc import Callable
 
 from nar.runs.workdir import Workdir
+from nar.training import Checkpoints
+from nar.training.checkpointing import partial_files
 
 _PAUSE = 0.0003
 
@@ -30,7 +30,7 @@ class TrainingProcess:
     seconds: tuple[float, float]
 
     def __post_init__(self) -> None:
-        self._files = set(file_names(self.workdir.checkpoints))
+        self._partial_files = partial_files(self.workdir.checkpoints)
         self.first = saved_steps(self.workdir)
 
     def wait(self, seconds: float) -> None:
@@ -49,22 +49,12 @@ class TrainingProcess:
 
     def is_saving(self) -> bool:
         """Returns whether a checkpoint is being written, or was when the process was killed."""
-        new = set(file_names(self.workdir.checkpoints)) - self._files
-        return any(name.startswith(".step") for name in new)
-
-
-def file_names(folder: pathlib.Path) -> list[str]:
-    """Names of the files in a folder; none if it does not exist."""
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []
+        return bool(partial_files(self.workdir.checkpoints) - self._partial_files)
 
 
 def saved_steps(workdir: Workdir) -> set[int]:
     """Steps of the existing checkpoints."""
-    names = [name.removeprefix("step_").removesuffix(".npz") for name in file_names(workdir.checkpoints)]
-    return {int(name) for name in names if name.isdigit()}
+    return set(Checkpoints(workdir.checkpoints, read_only=True).all_steps())
 
 
 # Kill points: each function returns when the process has reached its point.

@@ -10,7 +10,7 @@ from nar.atomic_io import read_json
 from nar.runs.lock import LOCK
 from nar.runs.status import is_finished
 from nar.training import Checkpoints
-from nar.training.loop.metrics import SELECTION_METRIC, read_lines
+from nar.training.loop import SELECTION_METRIC, read_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ProgressReader:
 
 def saved_step(trial: Trial) -> int:
     """Step of the last checkpoint, from which the trial would resume; -1 without a checkpoint."""
-    return max(Checkpoints(trial.workdir.checkpoints, read_only=True).steps, default=-1)
+    return max(Checkpoints(trial.workdir.checkpoints, read_only=True).all_steps(), default=-1)
 
 
 def is_in_use(trial: Trial) -> bool:

@@ -52,12 +52,11 @@ class TaskSchedule:
         self._counts = list(steps_per_task)
         self._credits = [0.0] * len(self._weights)
 
-    def load_state_dict(self, metadata: Mapping[str, Any]) -> None:
-        """Restores the state from the metadata of a checkpoint, if it has any."""
-        state = metadata.get("task_schedule")
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores the result of `state_dict`."""
         if state:
             with self._lock:
-                self._restart(state["step"], state["numbers"], state["weights"])
+                self._restart(state["step"], state["steps_per_task"], state["weights"])
                 self._version += 1
 
     def __call__(self, step: int) -> ScheduledStep:
@@ -114,11 +113,10 @@ class TaskSchedule:
         return self._version
 
     def state_dict(self) -> dict[str, Any]:
-        """State for the metadata of a checkpoint; empty if weights were never changed."""
+        """JSON-serializable state; empty if weights were never changed."""
         if not self._version:
             return {}
-        state = {"step": self._start, "numbers": self._initial_counts, "weights": self._weights}
-        return {"task_schedule": state}
+        return {"step": self._start, "steps_per_task": self._initial_counts, "weights": self._weights}
 
 
 def check_weights(weights: Sequence[float]) -> None:

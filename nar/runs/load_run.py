@@ -61,10 +61,9 @@ def restore(path: str | pathlib.Path, checkpoint: str = "best", seed_index: int 
             f"seed_index must lie between 0 and {parts.num_seeds - 1} for {path}, got {seed_index}"
         )
     checkpoints = Checkpoints(workdir.checkpoints, read_only=True)
-    if checkpoint == "best":
-        restored = checkpoints.restore_best(state, seed_index)
-    else:
-        restored = checkpoints.restore_last(state)
+    restored = checkpoints.best(state, seed_index) if checkpoint == "best" else checkpoints.restore(state)
+    if restored is None:
+        raise ValueError(f"{path} has no checkpoint yet")
     # All seeds share the step counter.
     without_step = dataclasses.replace(restored.state, step=None)
     state = dataclasses.replace(parts.unstack_seeds(without_step)[seed_index], step=restored.state.step)

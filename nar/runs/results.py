@@ -10,8 +10,7 @@ from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_s
 from nar.model import Params
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
-from nar.training import Checkpoints, TrainState, count_parameters
-from nar.training.checkpointing import restore_on_all
+from nar.training import CheckpointStore, TrainState, count_parameters
 from nar.training.devices import is_first_process, run_on_first
 from nar.training.loop import PER_SEED, SELECTION_METRIC, Clock
 from nar.training.state import digest
@@ -52,7 +51,7 @@ def finish(
     config: Config,
     parts: RunParts,
     state: TrainState,
-    checkpoints: Checkpoints | None,
+    checkpoints: CheckpointStore,
     evaluator: Any,
     clock: Clock,
     workdir: Workdir,
@@ -61,8 +60,7 @@ def finish(
     evaluator.show_progress = is_first_process()
     per_seed = []
     for number in range(parts.num_seeds):
-        restored = restore_on_all(lambda: checkpoints and checkpoints.restore_best(state, number))  # noqa: B023
-        assert restored is not None
+        restored = checkpoints.best(state, number)
         best = parts.unstack_seeds(restored.state.eval_params)[number]
         scores = {name: parts.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})

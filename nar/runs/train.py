@@ -1,7 +1,6 @@
 """Training of a run: a graph network or a language model."""
 
 import contextlib
-import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
@@ -24,15 +23,14 @@ from nar.training import (
     SaveCheckpoints,
     ShowProgress,
     Tracker,
-    TrainState,
     UpdateTaskWeights,
     Validate,
     WriteMetrics,
     fit,
 )
-from nar.training.checkpointing import restore_on_all
+from nar.training.checkpointing import SharedCheckpoints
 from nar.training.devices import check_same_on_all, is_first_process, print_on_first, run_on_all, run_on_first
-from nar.training.loop import BackgroundCompilation, Clock, Compilations, prepare_batch
+from nar.training.loop import BackgroundCompilation, Clock, Compilations, prepare_batch, restore_states
 from nar.training.trackers import check_trackers, open_trackers
 from nar.atomic_io import read_json
 
@@ -95,49 +93,31 @@ def train(
     training = config["training"]
     compilations = stack.enter_context(contextlib.closing(Compilations()))
     evaluator = parts.make_evaluator()
-    checkpoints = run_on_all(lambda: Checkpoints(workdir.checkpoints) if is_first_process() else None)
-    step, background_compilation = parts.make_train_step(), None
-    if (
-        parts.devices.num_processes == 1
-    ):  # Several processes must compile the same programs in the same order.
-        background_compilation = stack.enter_context(BackgroundCompilation(step, state_shapes(parts)))
-    with prefetch_first_batch(
-        parts.stream, functools.partial(prepare_batch, parts.stream, parts.devices, background_compilation)
-    ):
+    checkpoints = SharedCheckpoints(lambda: Checkpoints(workdir.checkpoints))
+    step, background = parts.make_train_step(), list[Callback]()
+    if parts.devices.num_processes == 1:  # Several must compile the same programs in the same order.
+        background = [stack.enter_context(BackgroundCompilation(step, state_shapes(parts)))]
+    prepare = functools.partial(prepare_batch, parts.stream, parts.devices, background)
+    with prefetch_first_batch(parts.stream, prepare):
         state, metadata = init_or_restore(config, parts, checkpoints, workdir, source)
     run_on_first(lambda: print_parameter_summary(parts, state, training, workdir))
-    start, steps = int(state.step), training["steps"]
-    trackers = list[Tracker]()
-    clock, early_stopping = (
-        Clock(metadata["seconds"], compilations),
-        EarlyStopping(training["early_stopping_patience"], metadata),
-    )
-    non_finite_policy = NonFinitePolicy(
-        training["on_nonfinite"],
-        training["nonfinite_limit"],
-        functools.partial(restore_scored, parts, checkpoints),
-        metadata,
-    )
+    start, steps, clock = int(state.step), training["steps"], Clock(compilations)
+    score = functools.partial(validate, parts, evaluator)
     callbacks: list[Callback] = [
-        Validate(
-            functools.partial(validate, parts, evaluator),
-            training["eval_every"],
-            steps,
-            early_stopping,
-            clock,
-        )
+        NonFinitePolicy(training["on_nonfinite"], training["nonfinite_limit"], checkpoints, parts.devices),
+        *background,
+        Validate(score, training["eval_every"], steps, clock),
+        EarlyStopping(training["early_stopping_patience"]),
     ]
-    parts.stream.task_schedule.load_state_dict(metadata)
     if parts.task_weight_function:
-        callbacks.append(
-            UpdateTaskWeights(
-                parts.stream.task_schedule, [task.name for task in parts.tasks], parts.task_weight_function
-            )
-        )
+        tasks = [task.name for task in parts.tasks]
+        callbacks.append(UpdateTaskWeights(parts.stream.task_schedule, tasks, parts.task_weight_function))
+    callbacks.append(clock)
+    trackers = list[Tracker]()
 
     def first_process_callbacks() -> list[Callback]:
         """Callbacks of the first process, which write files and show progress."""
-        if checkpoints is None:
+        if not is_first_process():
             return []
         trackers.extend(start_trackers(config, workdir, start, stack))
         metrics = WriteMetrics(
@@ -147,23 +127,13 @@ def train(
             lambda step: parts.num_seeds * parts.stream.batch_size_of(parts.stream.task(step)),
             start,
             clock,
-            metadata,
         )
-        stateful = (clock, early_stopping, metrics, non_finite_policy, parts.stream.task_schedule)
-        return [metrics, SaveCheckpoints(checkpoints, stateful, clock), ShowProgress(start, steps)]
+        save = SaveCheckpoints(checkpoints, (*callbacks, metrics), clock)
+        return [metrics, save, ShowProgress(start, steps)]
 
     callbacks += run_on_all(first_process_callbacks)
-    state, interrupted = fit(
-        state,
-        step,
-        parts.stream,
-        num_steps=steps,
-        devices=parts.devices,
-        callbacks=callbacks,
-        should_stop=early_stopping.should_stop,
-        non_finite_policy=non_finite_policy,
-        background_compilation=background_compilation,
-    )
+    restore_states(callbacks, metadata)
+    state, interrupted = fit(state, step, parts.stream, callbacks, num_steps=steps, devices=parts.devices)
     if interrupted:
         return False
     finish(config, parts, state, checkpoints, evaluator, clock, workdir)
@@ -192,13 +162,3 @@ def finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
     files = [path for path in workdir.artifacts() if path.exists()]
     for tracker in trackers:
         tracker.finish(read_json(workdir.result), files)
-
-
-def restore_scored(
-    parts: RunParts, checkpoints: Checkpoints | None, state: TrainState
-) -> tuple[TrainState, int]:
-    """Restores the last scored checkpoint, but keeps the step of `state`; also returns its own step."""
-    checkpoint = restore_on_all(lambda: checkpoints and checkpoints.restore_scored(state))
-    assert checkpoint is not None
-    restored = parts.devices.put_state(checkpoint.state)
-    return dataclasses.replace(restored, step=state.step), int(checkpoint.state.step)

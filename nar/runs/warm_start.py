@@ -15,8 +15,8 @@ from nar.model import Params
 from nar.runs.build_optimizer import parameter_shapes
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
-from nar.training import Checkpoints, TrainState, count_parameters, load_matching_params
-from nar.training.checkpointing import LoadedParams, describe_params, restore_on_all
+from nar.training import Checkpoints, CheckpointStore, TrainState, count_parameters, load_matching_params
+from nar.training.checkpointing import LoadedParams, describe_params
 from nar.training.devices import print_on_first, run_on_first
 from nar.training.optim import frozen_names
 from nar.training.state import digest
@@ -47,7 +47,7 @@ def open_init_run(config: Config, parts: RunParts, workdir: Workdir) -> Run | No
 
 
 def init_or_restore(
-    config: Config, parts: RunParts, checkpoints: Checkpoints | None, workdir: Workdir, source: Run | None
+    config: Config, parts: RunParts, checkpoints: CheckpointStore, workdir: Workdir, source: Run | None
 ) -> tuple[TrainState, Mapping[str, Any]]:
     """Restores the latest intact checkpoint and its metadata, or initializes a new state.
 
@@ -55,16 +55,15 @@ def init_or_restore(
     With several processes, only the first one reads checkpoints and the other run; it sends the state to all.
     """
     state = new_state(parts, config["training"]["seed"])
-    restored = restore_on_all(lambda: checkpoints and checkpoints.restore(state))
+    restored = checkpoints.restore(state)
     if restored is not None:
         print_on_first(f"Resuming from step {int(restored.state.step)}.")
         return parts.devices.put_state(restored.state), restored.metadata
-    metadata = {"seconds": 0.0}
     params = run_on_first(lambda: _source_params(parts, state.params, source, config, workdir))
     if params is not None:
         state = parts.devices.put_state(state.with_params(params))
-    run_on_first(lambda: checkpoints and checkpoints.save(state, None, metadata))
-    return state, metadata
+    run_on_first(lambda: checkpoints.save(state, None, {}))
+    return state, {}
 
 
 def _source_params(
@@ -92,7 +91,7 @@ def _load(params: Params, source: Run, config: Config) -> LoadedParams:
 
 
 def _has_started(workdir: Workdir) -> bool:
-    return bool(Checkpoints(workdir.checkpoints, read_only=True).steps)
+    return bool(Checkpoints(workdir.checkpoints, read_only=True).all_steps())
 
 
 def _record(source: Run, transfer: LoadedParams) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 This package exports what a training script is made of; each subpackage exports the rest of its own names.
 """
 
-from nar.training.checkpointing import Checkpoints, load_matching_params
+from nar.training.checkpointing import Checkpoints, CheckpointStore, load_matching_params
 from nar.training.devices import Devices
 from nar.training.loop import (
     Callback,
@@ -11,6 +11,7 @@ from nar.training.loop import (
     NonFinitePolicy,
     SaveCheckpoints,
     ShowProgress,
+    StepReport,
     UpdateTaskWeights,
     Validate,
     WriteMetrics,
@@ -26,12 +27,14 @@ __all__ = [
     "SCHEDULES",
     "TRACKERS",
     "Callback",
+    "CheckpointStore",
     "Checkpoints",
     "Devices",
     "EarlyStopping",
     "NonFinitePolicy",
     "SaveCheckpoints",
     "ShowProgress",
+    "StepReport",
     "Tracker",
     "TrainState",
     "UpdateTaskWeights",

@@ -43,7 +43,7 @@ def unfinished(quick, tmp_path_factory):
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.ShowProgress, "after_step", lambda self, step, *others: step == 10 and killed())
+        patch.setattr(train.ShowProgress, "on_step", lambda self, report: report.step == 10 and killed())
         with pytest.raises(KeyboardInterrupt):
             train.run(CONFIG, workdir)
     assert [line["step"] for line in metrics_of(workdir)] == [2, 4, 6, 8, 10]

@@ -17,7 +17,8 @@ from nar.evaluation import class_mean_scores
 from nar.reports import result_summary
 from nar.runs.workdir import Workdir
 from nar.atomic_io import read_json
-from nar.training import UpdateTaskWeights
+from nar.training import StepReport, UpdateTaskWeights
+from nar.training.loop import Evaluation
 
 TASKS = {
     "bfs": {"sizes": (5, 4), "batch_size": 2, "problem": {"p": 0.4}},
@@ -212,7 +213,7 @@ def test_resumed_multi_task_run_equals_an_uninterrupted_one(finished, tmp_path):
 
 def test_task_sampling_function_must_weight_all_tasks():
     callback = UpdateTaskWeights(TaskSchedule([1, 1]), ["bfs", "dfs"], lambda scores, step: {"bfs": 1.0})
-    metrics = {"validation/score": 0.5, "validation/bfs/score": 0.5, "validation/dfs/score": 0.5}
+    scores = {"validation/score": 0.5, "validation/bfs/score": 0.5, "validation/dfs/score": 0.5}
     with pytest.raises(ValueError, match="must return a weight for each of bfs, dfs, got"):
-        callback.after_step(1, None, metrics)
-    callback.after_step(1, None, {"loss": 1.0})
+        callback.on_step(StepReport(1, "bfs", None, {}, evaluation=Evaluation(scores)))
+    assert callback.on_step(StepReport(1, "bfs", None, {})) is None

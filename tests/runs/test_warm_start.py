@@ -189,7 +189,7 @@ def other(tmp_path_factory):
     with workdir.lock():
         workdir.claim(config)
     checkpoints = Checkpoints(workdir.checkpoints)
-    checkpoints.save(new_state(assemble(config), 5), None, {"seconds": 0.0})
+    checkpoints.save(new_state(assemble(config), 5), None, {})
     return workdir.path
 
 

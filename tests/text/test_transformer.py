@@ -346,7 +346,7 @@ def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(model, tmp_path):
     uninterrupted = digest(run.fit(run.state(), 6))
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(run.fit(run.state(), 3), 0.5, {})
-    restored = DEVICES.put_state(checkpoints.restore_last(run.state()).state)
+    restored = DEVICES.put_state(checkpoints.restore(run.state()).state)
     assert digest(run.fit(restored, 6)) == uninterrupted
 
 

@@ -40,8 +40,8 @@ def copy(saved, tmp_path):
 
 def test_last_two_and_best_checkpoints_are_kept(saved):
     checkpoints = Checkpoints(saved, read_only=True)
-    assert checkpoints.steps == [2, 4, 5]
-    best, last = checkpoints.restore_best(small_state(0)), checkpoints.restore_last(small_state(0))
+    assert checkpoints.all_steps() == [2, 4, 5]
+    best, last = checkpoints.best(small_state(0)), checkpoints.restore(small_state(0))
     assert digest(best.state) == digest(small_state(2))
     assert digest(last.state) == digest(small_state(5))
     assert last.metadata == {"seconds": 5}
@@ -51,22 +51,22 @@ def test_latest_of_tied_checkpoints_is_best(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step in range(1, 6):
         checkpoints.save(small_state(step), 1.0 if step <= 3 else 0.5, {})
-    assert int(Checkpoints(tmp_path).restore_best(small_state(0)).state.step) == 3
+    assert int(Checkpoints(tmp_path).best(small_state(0)).state.step) == 3
 
 
 def test_last_scored_checkpoint_is_kept_across_interruptions(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step, score in ((1, 0.9), (2, 0.5), (3, None), (4, None), (5, None)):
         checkpoints.save(small_state(step), score, {})
-    assert checkpoints.steps == [1, 2, 4, 5]
-    assert int(checkpoints.restore_scored(small_state(0)).state.step) == 2
+    assert checkpoints.all_steps() == [1, 2, 4, 5]
+    assert int(checkpoints.restore(small_state(0), scored_only=True).state.step) == 2
 
 
 def test_scored_step_is_not_overwritten_without_its_score(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(small_state(1), 0.9, {})
     checkpoints.save(small_state(1), None, {})
-    assert int(checkpoints.restore_scored(small_state(0)).state.step) == 1
+    assert int(checkpoints.restore(small_state(0), scored_only=True).state.step) == 1
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -106,7 +106,7 @@ def test_damaged_checkpoint_is_skipped(saved, tmp_path, damage, num_trials, capl
         if step == 4:
             skipped += 1
             assert caplog.text.count("damaged and skipped") == 1
-            assert checkpoints.steps == [2, 4]
+            assert checkpoints.all_steps() == [2, 4]
             assert (folder / "damaged_step_5.npz").exists()
             checkpoints.save(small_state(5), 0.1, {"seconds": 5})
         else:
@@ -119,8 +119,8 @@ def test_damaged_checkpoint_is_skipped(saved, tmp_path, damage, num_trials, capl
 def test_damaged_checkpoint_is_not_restored_as_best(copy, caplog):
     truncated(copy / "step_2.npz", np.random.default_rng(1))
     checkpoints = Checkpoints(copy, read_only=True)
-    assert int(checkpoints.restore_best(small_state(0)).state.step) == 4
-    assert checkpoints.steps == [2, 4, 5]
+    assert int(checkpoints.best(small_state(0)).state.step) == 4
+    assert checkpoints.all_steps() == [2, 4, 5]
 
 
 def test_checksum_mismatch_in_a_valid_archive_is_detected(copy, monkeypatch):
@@ -136,19 +136,19 @@ def test_restore_fails_if_all_checkpoints_are_damaged(copy):
     checkpoints = Checkpoints(copy)
     with pytest.raises(ValueError, match=r"no intact checkpoint .*damaged: \[2, 4, 5\]"):
         checkpoints.restore(small_state(0))
-    assert checkpoints.steps == [2, 4, 5]
+    assert checkpoints.all_steps() == [2, 4, 5]
 
 
 def test_checkpoint_of_another_network_is_rejected_and_kept(copy):
     other = small_state(0, optimizer=optax.sgd(0.1))
     with pytest.raises(ValueError, match=r"step_5.npz does not match the run's config.*optimizer/"):
         Checkpoints(copy).restore(other)
-    assert Checkpoints(copy).steps == [2, 4, 5]
+    assert Checkpoints(copy).all_steps() == [2, 4, 5]
 
 
 def test_partially_written_checkpoint_is_ignored(copy):
     (copy / ".step_6.npz.123.part").write_bytes((copy / "step_5.npz").read_bytes()[:100])
-    assert Checkpoints(copy, read_only=True).steps == [2, 4, 5]
+    assert Checkpoints(copy, read_only=True).all_steps() == [2, 4, 5]
     assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 5
     assert not list(copy.glob(".*"))
 
@@ -157,7 +157,7 @@ def test_restore_without_checkpoints(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.restore(small_state(0)) is None
     with pytest.raises(ValueError, match="there are none"):
-        checkpoints.restore_best(small_state(0))
+        checkpoints.best(small_state(0))
 
 
 def test_file_in_place_of_the_folder_is_an_error(tmp_path):

@@ -43,14 +43,9 @@ class Run:
         self.init = lambda: init_state(self.model, optimizer, self.stream.examples(), 0)
         self.step = make_train_step(self.model, optimizer)
 
-    def fit(self, background_compilation=None):
+    def fit(self, *callbacks):
         state = self.devices.make_state(self.init)
-        options = {
-            "num_steps": NUM_STEPS,
-            "devices": self.devices,
-            "background_compilation": background_compilation,
-        }
-        return fit(state, self.step, self.stream, **options)[0]
+        return fit(state, self.step, self.stream, callbacks, num_steps=NUM_STEPS, devices=self.devices)[0]
 
 
 @pytest.mark.slow
@@ -65,7 +60,7 @@ def test_one_program_is_compiled_per_task_and_size():
         evaluator = Evaluator(run.model, tasks[0].transforms, batch_size=2)
         with counting() as compilations, contextlib.ExitStack() as stack:
             background = BackgroundCompilation(run.step, devices.state_shapes(run.init))
-            state = run.fit(stack.enter_context(background) if in_background else None)
+            state = run.fit(*[stack.enter_context(background)] * in_background)
             for seed in range(2):
                 evaluator.score(state.params, "minimum", tasks[1].draw(4, seed, 0, 3))
         assert compilations.programs["compute_gradients"] == len(buckets)
@@ -100,14 +95,7 @@ def test_compilation_error_ends_training_at_that_step():
         BackgroundCompilation(Broken(), None) as background_compilation,
         pytest.raises(ValueError, match="no program for minimum"),
     ):
-        fit(
-            state,
-            count,
-            stream,
-            num_steps=4,
-            devices=Devices.all(),
-            background_compilation=background_compilation,
-        )
+        fit(state, count, stream, [background_compilation], num_steps=4, devices=Devices.all())
     assert steps == ["bfs"]
 
 
@@ -132,7 +120,7 @@ def test_each_program_is_counted_once():
 
 def test_clock_separates_compilation_from_validation():
     with counting() as compilations:
-        clock = Clock(0.0, compilations)
+        clock = Clock(compilations)
         with clock.measure("seconds_validating"):
             time.sleep(0.05)
             # Compilation within the context does not count as validation.

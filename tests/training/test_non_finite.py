@@ -16,17 +16,20 @@ from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.runs.build import assemble
 from nar.training import (
+    Callback,
     Checkpoints,
     Devices,
     NonFinitePolicy,
     SaveCheckpoints,
+    StepReport,
     WriteMetrics,
     fit,
     init_state,
     make_optimizer,
     make_train_step,
 )
-from nar.training.loop import Clock
+from nar.training.loop import Clock, Evaluation, restore_states
+from nar.training.loop.non_finite import describe
 from nar.training.optim import parameter_names
 from nar.training.state import digest
 
@@ -92,34 +95,17 @@ class Training:
         for stop in stops:
             checkpoints = Checkpoints(folder)
             restored = checkpoints.restore(state)
-            metadata = restored.metadata if restored else {}
             state = DEVICES.put_state(restored.state) if restored else self.state()
             if not restored:
                 checkpoints.save(state, None, {})
-
-            def restore(state, checkpoints=checkpoints):
-                scored = checkpoints.restore_scored(state).state
-                restored = dataclasses.replace(DEVICES.put_state(scored), step=state.step)
-                return restored, int(scored.step)
-
-            non_finite_policy = NonFinitePolicy(policy, limit, restore, metadata)
-            start = int(state.step)
-            metrics = WriteMetrics(folder / "metrics.jsonl", (), 2, lambda step: 4, start, Clock(), metadata)
-            save = SaveCheckpoints(checkpoints, (metrics, non_finite_policy), Clock())
-            try:
-                state, _ = fit(
-                    state,
-                    self.step,
-                    self.stream,
-                    num_steps=stop,
-                    devices=DEVICES,
-                    callbacks=(ScoreEveryFifthStep(), metrics, save),
-                    non_finite_policy=non_finite_policy,
-                )
-            except FloatingPointError:
-                metrics.at_end(state, interrupted=False)
-                raise
-            save.at_end(state, interrupted=stop != stops[-1])
+            start, path = int(state.step), folder / "metrics.jsonl"
+            stateful = (
+                NonFinitePolicy(policy, limit, checkpoints, DEVICES),
+                WriteMetrics(path, (), 2, lambda step: 4, start, Clock()),
+            )
+            callbacks = (ScoreEveryFifthStep(), *stateful, SaveCheckpoints(checkpoints, stateful, Clock()))
+            restore_states(stateful, restored.metadata if restored else {})
+            state, _ = fit(state, self.step, self.stream, callbacks, num_steps=stop, devices=DEVICES)
         return state
 
 
@@ -128,13 +114,10 @@ def put_step(step):
     return DEVICES.make_state(lambda: jnp.int32(step))
 
 
-class ScoreEveryFifthStep:
-    def after_step(self, step, state, metrics):
-        if step % 5 == 0:
-            metrics["validation/score"] = np.float64(0.5)
-
-    def at_end(self, state, interrupted):
-        pass
+class ScoreEveryFifthStep(Callback):
+    def on_step(self, report):
+        evaluation = Evaluation({"validation/score": 0.5})
+        return None if report.step % 5 else dataclasses.replace(report, evaluation=evaluation)
 
 
 def metrics_lines(folder):
@@ -186,7 +169,7 @@ def test_bad_step_is_not_checkpointed(poisoned, tmp_path):
     """A step is checked after the next one was dispatched, but immediately before a checkpoint."""
     with pytest.raises(FloatingPointError, match=r"step 5 \(bfs\)"):
         poisoned.run(tmp_path, "stop", bad=(5,))
-    assert Checkpoints(tmp_path).steps == [0]
+    assert Checkpoints(tmp_path).all_steps() == [0]
     with pytest.raises(FloatingPointError, match=r"step 5 \(bfs\)"):
         poisoned.run(tmp_path / "last", "stop", stops=(5,), bad=(5,))
 
@@ -216,7 +199,7 @@ def test_restore_continues_from_the_scored_checkpoint_with_later_data(poisoned, 
     state = poisoned.run(tmp_path, "restore")
     assert "step 3 (bfs)" in caplog.text and caplog.text.count("the state of step 0 is restored") == 2
     assert caplog.text.count("the state of step 5 is restored") == 1
-    last = Checkpoints(tmp_path).restore_scored(state)
+    last = Checkpoints(tmp_path).restore(state, scored_only=True)
     assert int(last.state.step) == 10
     # From the state of step 5, two more steps, with the batches after the bad step 8.
     expected = poisoned.run(tmp_path / "expected", "restore", stops=(5,))
@@ -273,13 +256,11 @@ def test_parameters_stay_finite_with_a_huge_learning_rate(tmp_path):
 
 
 def test_message_names_parameters_if_gradients_are_finite(poisoned):
-    from nar.training.loop.non_finite import _PendingStep, describe
-
     state = poisoned.state()
     names = parameter_names(state.params)
     flags = np.ones(1 + 2 * len(names), bool)
     flags[-2:] = False
-    message = describe(_PendingStep(7, "bfs", state, flags, {"loss": np.float32(1)}))
+    message = describe(StepReport(7, "bfs", state, {"loss": np.float32(1)}, flags))
     assert message == (
         f"step 7 (bfs): losses and gradients are finite, but not the new values of {names[-2]}, {names[-1]}"
     )

@@ -20,10 +20,12 @@ from nar.runs.workdir import Workdir
 from nar.training import (
     OPTIMIZERS,
     SCHEDULES,
+    Callback,
     Checkpoints,
     Devices,
     EarlyStopping,
     SaveCheckpoints,
+    StepReport,
     TrainState,
     Validate,
     fit,
@@ -33,7 +35,7 @@ from nar.training import (
     make_train_step,
 )
 from nar.training.checkpointing import RestoredCheckpoint
-from nar.training.loop import Clock
+from nar.training.loop import Clock, Evaluation, restore_states
 from nar.training.optim import depends_on_length
 from nar.training.state import digest, update_ema
 
@@ -368,17 +370,14 @@ class Run:
         ]
 
 
-class RecordParams:
+class RecordParams(Callback):
     """A callback that copies the parameters after each step."""
 
     def __init__(self):
         self.params = []
 
-    def after_step(self, step, state, metrics):
-        self.params.append(jax.tree.map(np.array, state.params))
-
-    def at_end(self, state, interrupted):
-        pass
+    def on_step(self, report):
+        self.params.append(jax.tree.map(np.array, report.state.params))
 
 
 @pytest.mark.slow
@@ -410,20 +409,14 @@ def stop_early(stream, folder, scores, num_steps):
     """Trains with the given validation score after each step; returns the number of steps taken."""
     checkpoints = Checkpoints(folder)
     restored = checkpoints.restore(SMALL) or RestoredCheckpoint(SMALL, {})
-    early_stopping, left = EarlyStopping(2, restored.metadata), iter(scores[int(restored.state.step) :])
+    early_stopping, left = EarlyStopping(2), iter(scores[int(restored.state.step) :])
     callbacks = (
-        Validate(lambda params: {"validation/score": next(left)}, 1, num_steps, early_stopping, Clock()),
+        Validate(lambda params: {"validation/score": next(left)}, 1, num_steps, Clock()),
+        early_stopping,
         SaveCheckpoints(checkpoints, (early_stopping,), Clock()),
     )
-    state, _ = fit(
-        restored.state,
-        count,
-        stream,
-        num_steps=num_steps,
-        devices=DEVICES,
-        callbacks=callbacks,
-        should_stop=early_stopping.should_stop,
-    )
+    restore_states((early_stopping,), restored.metadata)
+    state, _ = fit(restored.state, count, stream, callbacks, num_steps=num_steps, devices=DEVICES)
     return int(state.step)
 
 
@@ -441,7 +434,9 @@ def test_resumed_run_stops_early_at_the_same_step(tmp_path):
 def test_early_stopping_is_disabled_without_patience():
     early_stopping = EarlyStopping(0)
     for _ in range(5):
-        early_stopping.update(0.1)
+        early_stopping.on_step(
+            StepReport(1, "bfs", SMALL, {}, evaluation=Evaluation({"validation/score": 0.1}))
+        )
     assert not early_stopping.should_stop() and early_stopping.state_dict() == {}
     with pytest.raises(ValueError, match="early_stopping_patience must be an integer of at least 0, got -1"):
         EarlyStopping(-1)

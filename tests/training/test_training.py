@@ -16,8 +16,10 @@ from nar.data import Task, TrainingStream
 from nar.model import make_model
 from nar.runs.build_model import make_net_config
 from nar.training import (
+    Callback,
     Checkpoints,
     Devices,
+    StepReport,
     WriteMetrics,
     count_parameters,
     fit,
@@ -25,13 +27,18 @@ from nar.training import (
     make_optimizer,
     make_train_step,
 )
-from nar.training.loop import Clock
+from nar.training.loop import Clock, Evaluation
 from nar.training.loop.metrics import truncate_lines
 from nar.training.optim import frozen_names
 from nar.training.state import digest
-from nar.training.trackers.tensorboard import Events
+from nar.training.trackers import Session
+from nar.training.trackers.tensorboard import TensorBoard
 
 DEVICES = Devices.all()
+
+
+def session_of(workdir, start=0):
+    return Session(workdir, start, {}, {}, {})
 
 
 class Run:
@@ -50,21 +57,22 @@ class Run:
         return DEVICES.make_state(lambda: init_state(self.model, self.optimizer, batches, seed))
 
     def fit(self, state, num_steps, *callbacks):
-        return fit(state, self.step, self.stream, num_steps=num_steps, devices=DEVICES, callbacks=callbacks)[
-            0
-        ]
+        return fit(state, self.step, self.stream, callbacks, num_steps=num_steps, devices=DEVICES)[0]
 
 
-class RecordMetrics:
+class RecordMetrics(Callback):
     """A callback that records all metrics."""
 
     def __init__(self):
         self.rows = []
 
-    def after_step(self, step, state, metrics):
-        self.rows.append({"step": step, **{name: float(value) for name, value in metrics.items()}})
+    def on_step(self, report):
+        assert report.data_wait >= 0 and report.compilation_wait >= 0 and report.evaluation is None
+        self.rows.append(
+            {"step": report.step, **{name: float(value) for name, value in report.metrics.items()}}
+        )
 
-    def at_end(self, state, interrupted):
+    def on_end(self, state, interrupted):
         assert not interrupted
 
 
@@ -97,8 +105,7 @@ def test_metrics_include_every_probe_and_losses_decrease(bfs):
     run, record = bfs, RecordMetrics()
     run.fit(run.state(), 60, record)
     names = {f"loss/bfs/{p.name}" for p in (*run.tasks[0].spec.outputs, *run.tasks[0].spec.hints)}
-    waits = {"seconds_waiting_for_data", "seconds_waiting_for_programs"}
-    others = {"loss", "gradient_norm", "skipped", "step"} | waits
+    others = {"loss", "gradient_norm", "skipped", "step"}
     assert names | others == set(record.rows[0])
     for name in names | {"loss"}:
         losses = [row[name] for row in record.rows]
@@ -202,29 +209,33 @@ def test_digest_depends_on_names_types_shapes_and_bytes():
 # Metrics
 
 
-def metrics_callback(folder, start=0, every=2, metadata=None, trackers=()):
-    return WriteMetrics(
-        folder / "metrics.jsonl", trackers, every, lambda step: 8, start, Clock(100.0), metadata
-    )
+def metrics_callback(folder, start=0, every=2, state=None, trackers=()):
+    clock = Clock()
+    clock.load_state_dict({"seconds": 100.0})
+    callback = WriteMetrics(folder / "metrics.jsonl", trackers, every, lambda step: 8, start, clock)
+    if state is not None:
+        callback.load_state_dict(state)
+    return callback
+
+
+def report_of(step, metrics, score=None):
+    evaluation = None if score is None else Evaluation({"validation/score": score})
+    return StepReport(step, "bfs", None, metrics, evaluation=evaluation)
 
 
 def test_metrics_are_means_over_an_interval(tmp_path):
-    events = Events(tmp_path / "events", start=0)
-    callback = metrics_callback(tmp_path, trackers=[events])
+    tracker = TensorBoard(session_of(tmp_path))
+    callback = metrics_callback(tmp_path, trackers=[tracker])
     for step in range(1, 5):
-        metrics = {"loss": jnp.asarray(float(step))}
-        if step == 3:
-            metrics["validation/score"] = np.float64(0.5)
-        callback.after_step(step, None, metrics)
-    callback.at_end(None, False)
-    events.close()
+        callback.on_step(report_of(step, {"loss": jnp.asarray(float(step))}, 0.5 if step == 3 else None))
+    tracker.close()
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [(line["step"], line["loss"]) for line in lines] == [(2, 1.5), (3, 3.0), (4, 4.0)]
     assert [line.get("validation/score") for line in lines] == [None, 0.5, None]
     for line in lines:
         assert line["examples_per_second"] == pytest.approx(8 * line["steps_per_second"])
         assert line["seconds"] >= 100
-    assert list((tmp_path / "events").iterdir())
+    assert list((tmp_path / "tensorboard").iterdir())
 
 
 def test_resumed_run_writes_the_lines_of_an_uninterrupted_one(tmp_path):
@@ -239,14 +250,12 @@ def test_resumed_run_writes_the_lines_of_an_uninterrupted_one(tmp_path):
         (tmp_path / name).mkdir()
         callback = metrics_callback(tmp_path / name, every=4)
         for step, row in enumerate(rows, start=1):
-            callback.after_step(step, None, row)
+            callback.on_step(report_of(step, row))
             if step in stops:
-                metadata = json.loads(json.dumps(callback.state_dict()))
+                state = json.loads(json.dumps(callback.state_dict()))
                 # This line is after the checkpoint and must be removed.
-                callback.after_step(step + 1, None, {"validation/score": np.float64(0)})
-                callback.at_end(None, True)
-                callback = metrics_callback(tmp_path / name, start=step, every=4, metadata=metadata)
-        callback.at_end(None, False)
+                callback.on_step(report_of(step + 1, {}, 0.0))
+                callback = metrics_callback(tmp_path / name, start=step, every=4, state=state)
     assert values(tmp_path / "uninterrupted") == values(tmp_path / "interrupted")
     assert [line["step"] for line in values(tmp_path / "uninterrupted")] == [4, 8]
 
@@ -255,13 +264,12 @@ def test_resumed_run_writes_the_lines_of_an_uninterrupted_one(tmp_path):
 def test_modified_metrics_file_gives_a_warning(tmp_path, caplog, change):
     callback = metrics_callback(tmp_path)
     for step in (1, 2):
-        callback.after_step(step, None, {"loss": jnp.asarray(float(step))})
-    callback.at_end(None, True)
+        callback.on_step(report_of(step, {"loss": jnp.asarray(float(step))}))
     path = tmp_path / "metrics.jsonl"
-    metrics_callback(tmp_path, start=2, metadata=callback.state_dict()).at_end(None, True)
+    metrics_callback(tmp_path, start=2, state=callback.state_dict())
     assert not caplog.records
     path.unlink() if change is None else path.write_text(change(path.read_text()))
-    metrics_callback(tmp_path, start=2, metadata=callback.state_dict()).at_end(None, True)
+    metrics_callback(tmp_path, start=2, state=callback.state_dict())
     assert f"{path} differs from what was written up to step 2" in caplog.text
 
 
@@ -274,13 +282,15 @@ def test_lines_after_the_last_step_are_removed(tmp_path):
 
 def test_event_file_has_tensorboards_format(tmp_path):
     """TFRecords: the length, its checksum, the content, its checksum."""
-    events = Events(tmp_path, start=4)
-    events.add(6, {"loss/bfs/pi": 0.5, "validation/score": 0.25}, 100.0)
-    events.close()
-    events.close()
-    (path,) = tmp_path.iterdir()
+    tracker = TensorBoard(session_of(tmp_path, start=4))
+    tracker.add(6, {"loss/bfs/pi": 0.5, "validation/score": 0.25}, 100.0)
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    content = path.read_bytes()  # before it is closed, as after a kill
+    tracker.close()
+    tracker.close()
     assert path.name.startswith("events.out.tfevents.")
-    content, records = path.read_bytes(), []
+    assert path.read_bytes() == content
+    records = []
     while content:
         (length,) = struct.unpack("<Q", content[:8])
         assert struct.unpack("<I", content[8:12])[0] == masked_crc32c(content[:8])

@@ -4,27 +4,25 @@ A checkpoint is renamed into place once it is complete on disk, and it is used o
 so the process may be killed, or the disk be full, at any moment.
 """
 
-import dataclasses
 import logging
 import math
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from nar.atomic_io import path_in_errors, remove_temporary_files
+from nar.atomic_io import is_temporary_file, path_in_errors, remove_temporary_files
 from nar.training.checkpointing.checkpoint_file import (
     Arrays,
     read_checkpoint,
     read_metadata,
     write_checkpoint,
 )
-from nar.training.devices.processes import run_on_first
+from nar.training.checkpointing.store import RestoredCheckpoint, with_plain_key, with_random_key
 from nar.training.state import TrainState
 
 _logger = logging.getLogger(__name__)
@@ -33,21 +31,27 @@ KEPT_LAST = 2
 _NAME = re.compile(r"step_(\d+)\.npz")
 
 
-@dataclasses.dataclass(frozen=True)
-class RestoredCheckpoint:
-    """A verified checkpoint.
+def checkpoint_path(folder: pathlib.Path, step: int) -> pathlib.Path:
+    """The checkpoint file of a step."""
+    return folder / f"step_{step}.npz"
 
-    Attributes:
-      state: the saved state, on the host.
-      metadata: the metadata that were saved with it.
+
+def read_arrays(folder: pathlib.Path, step: int) -> Arrays:
+    """Reads the arrays of a checkpoint by name, e.g. `params/processor/mpnn/norm/scale`, without a template.
+
+    Raises:
+      Exception: of any type, if there is no intact checkpoint of the step.
     """
+    return read_checkpoint(checkpoint_path(folder, step))[0]
 
-    state: TrainState
-    metadata: dict[str, Any]
+
+def partial_files(folder: pathlib.Path) -> set[str]:
+    """Names of checkpoint files that are being written, or were when their process was killed."""
+    return {path.name for path in folder.glob(".step_*") if is_temporary_file(path)}
 
 
 class Checkpoints:
-    """The checkpoints of one run: saving, retention and restoring."""
+    """A `CheckpointStore` of one `.npz` file a checkpoint, for one process."""
 
     def __init__(self, folder: pathlib.Path, *, read_only: bool = False) -> None:
         """Opens the checkpoint folder of a run.
@@ -66,11 +70,11 @@ class Checkpoints:
                 folder.mkdir(parents=True, exist_ok=True)
                 remove_temporary_files(folder)
         self._folder = folder
+        self._read_only = read_only
         self._saved: set[int] = set()
         self._damaged: set[int] = set()
 
-    @property
-    def steps(self) -> list[int]:
+    def all_steps(self) -> list[int]:
         """Steps with a checkpoint, in ascending order."""
         names = [path.name for path in self._folder.glob("step_*.npz")]
         return sorted({int(match[1]) for match in map(_NAME.fullmatch, names) if match})
@@ -78,16 +82,9 @@ class Checkpoints:
     def save(
         self, state: TrainState, score: float | Sequence[float] | None, metadata: Mapping[str, Any]
     ) -> None:
-        """Saves a state and removes superseded checkpoints; a step that was already saved is not saved again.
+        """Saves a state; keeps the last two checkpoints, the last scored one and the best of each seed.
 
-        Args:
-          state: the state.
-          score: validation score, which alone decides which checkpoint is best; a sequence of one score per
-            seed if there are several; None if this step has none.
-          metadata: JSON-serializable metadata to save with it.
-
-        Raises:
-          OSError: if the file cannot be written; the message names it, and earlier checkpoints are kept.
+        A step that this object has already saved is not saved again.
         """
         step = int(state.step)
         if step in self._saved:
@@ -95,56 +92,29 @@ class Checkpoints:
         record = {"metadata": dict(metadata), "score": list(score) if isinstance(score, Sequence) else score}
         write_checkpoint(self._path(step), _to_arrays(state), record)
         self._saved.add(step)
-        for other in set(self.steps) - self._kept():
+        for other in set(self.all_steps()) - self._kept():
             _remove(self._path(other))
 
-    def restore(self, template: TrainState) -> RestoredCheckpoint | None:
+    def restore(self, template: TrainState, *, scored_only: bool = False) -> RestoredCheckpoint | None:
         """Restores the latest intact checkpoint; None if there are no checkpoints.
 
-        Damaged checkpoints are renamed, with a warning, since the run will write their steps again.
-
-        Args:
-          template: a state of the same shapes.
-
-        Raises:
-          ValueError: if all checkpoints are damaged, or if the latest intact one does not match the template;
-            nothing is renamed then.
+        Damaged checkpoints are skipped, with a warning, and renamed unless `read_only`, since the run will
+        write their steps again. If this raises an error, nothing is renamed.
         """
-        steps = self.steps
-        if not steps:
+        if not self.all_steps():
             return None
+        steps = [step for step in self.all_steps() if not scored_only or self._is_regular(step)]
         restored = self._first_intact(reversed(steps), template)
-        for step in [step for step in steps if self._read(step) is None]:
-            self._set_aside(step)
+        if not self._read_only:
+            for step in [step for step in steps if self._read(step) is None]:
+                self._set_aside(step)
         return restored
 
-    def restore_last(self, template: TrainState) -> RestoredCheckpoint:
-        """Restores the latest intact checkpoint.
-
-        Raises:
-          ValueError: if there is none, or if it does not match the template.
-        """
-        return self._first_intact(reversed(self.steps), template)
-
-    def restore_scored(self, template: TrainState) -> RestoredCheckpoint:
-        """Restores the latest intact checkpoint that was scored, or that of step 0.
-
-        Raises:
-          ValueError: if there is none, or if it does not match the template.
-        """
-        return self._first_intact(reversed([step for step in self.steps if self._is_regular(step)]), template)
-
-    def restore_best(self, template: TrainState, seed_index: int = 0) -> RestoredCheckpoint:
-        """Restores the intact checkpoint with the highest score, the latest in case of ties.
-
-        Args:
-          template: a state of the same shapes.
-          seed_index: index of the seed whose score decides, if there are several.
-
-        Raises:
-          ValueError: if there is none, or if it does not match the template.
-        """
-        best_first = sorted(self.steps, key=lambda step: (self._score(step, seed_index), step), reverse=True)
+    def best(self, template: TrainState, seed_index: int = 0) -> RestoredCheckpoint:
+        """Restores the intact checkpoint with the highest score, the latest in case of ties."""
+        best_first = sorted(
+            self.all_steps(), key=lambda step: (self._score(step, seed_index), step), reverse=True
+        )
         return self._first_intact(best_first, template)
 
     def _first_intact(self, steps: Iterable[int], template: TrainState) -> RestoredCheckpoint:
@@ -155,7 +125,7 @@ class Checkpoints:
                 return RestoredCheckpoint(
                     _from_arrays(arrays, template, self._path(step)), record["metadata"]
                 )
-        reason = f"damaged: {self.steps}" if self.steps else "there are none"
+        reason = f"damaged: {self.all_steps()}" if self.all_steps() else "there are none"
         raise ValueError(
             f"no intact checkpoint in {self._folder} ({reason}); remove the folder to start over"
         )
@@ -171,7 +141,7 @@ class Checkpoints:
             return None
 
     def _kept(self) -> set[int]:
-        steps = self.steps
+        steps = self.all_steps()
         regular = [step for step in steps if self._is_regular(step)]
         scores = {step: self._scores(step) for step in steps}
         best = {
@@ -202,22 +172,7 @@ class Checkpoints:
         path.rename(aside)
 
     def _path(self, step: int) -> pathlib.Path:
-        return self._folder / f"step_{step}.npz"
-
-
-def restore_on_all(read: Callable[[], RestoredCheckpoint | None]) -> RestoredCheckpoint | None:
-    """Calls `read` in the first process, which alone accesses checkpoints, and returns the result in all.
-
-    Raises:
-      ProcessFailedError: if it fails and there are several processes.
-    """
-
-    def read_plain() -> RestoredCheckpoint | None:
-        restored = read()
-        return restored and dataclasses.replace(restored, state=_with_plain_key(restored.state))
-
-    restored = run_on_first(read_plain)
-    return restored and dataclasses.replace(restored, state=_with_random_key(restored.state))
+        return checkpoint_path(self._folder, step)
 
 
 def _remove(path: pathlib.Path) -> None:
@@ -229,7 +184,7 @@ def _remove(path: pathlib.Path) -> None:
 
 def _to_arrays(state: TrainState) -> Arrays:
     """The arrays of a state by name; the PRNG key as its key data."""
-    return _by_name(_with_plain_key(state))
+    return _by_name(with_plain_key(state))
 
 
 def _by_name(tree: Any) -> Arrays:
@@ -237,7 +192,7 @@ def _by_name(tree: Any) -> Arrays:
 
 
 def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> TrainState:
-    expected_leaves = jax.tree_util.tree_leaves_with_path(_with_plain_key(template))
+    expected_leaves = jax.tree_util.tree_leaves_with_path(with_plain_key(template))
     expected = {_name(path): (leaf.shape, leaf.dtype.itemsize) for path, leaf in expected_leaves}
     actual = {name: (array.shape, array.dtype.itemsize) for name, array in arrays.items()}
     differ = sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
@@ -247,19 +202,8 @@ def _from_arrays(arrays: Arrays, template: TrainState, path: pathlib.Path) -> Tr
             f"{len(differ)} arrays differ, e.g. {', '.join(differ[:3])}"
         )
     leaves = [arrays[_name(path)].view(leaf.dtype) for path, leaf in expected_leaves]
-    state = jax.tree.unflatten(jax.tree.structure(_with_plain_key(template)), leaves)
-    return _with_random_key(state)
-
-
-def _with_plain_key(state: TrainState) -> TrainState:
-    """The state with its PRNG key replaced by the key data."""
-    # This process's copy, since other processes do not take part.
-    return dataclasses.replace(state, key=np.asarray(jax.random.key_data(state.key.addressable_data(0))))
-
-
-def _with_random_key(state: TrainState) -> TrainState:
-    """Inverse of `_with_plain_key`."""
-    return dataclasses.replace(state, key=jax.random.wrap_key_data(jnp.asarray(state.key)))
+    state = jax.tree.unflatten(jax.tree.structure(with_plain_key(template)), leaves)
+    return with_random_key(state)
 
 
 def _name(path: tuple[Any, ...]) -> str:

@@ -1,6 +1,15 @@
 """The training loop and its callbacks."""
 
 from nar.training.loop.background_compilation import BackgroundCompilation, shapes_of
+from nar.training.loop.callback import (
+    PER_SEED,
+    SELECTION_METRIC,
+    Callback,
+    Evaluation,
+    StepReport,
+    collect_states,
+    restore_states,
+)
 from nar.training.loop.callbacks import (
     SaveCheckpoints,
     ShowProgress,
@@ -10,9 +19,10 @@ from nar.training.loop.callbacks import (
 )
 from nar.training.loop.compilations import Compilations
 from nar.training.loop.early_stopping import EarlyStopping, check_early_stopping_patience
-from nar.training.loop.loop import Callback, fit, prepare_batch
-from nar.training.loop.metrics import PER_SEED, SELECTION_METRIC, WriteMetrics
+from nar.training.loop.loop import fit, prepare_batch
+from nar.training.loop.metrics import WriteMetrics, read_lines
 from nar.training.loop.non_finite import NonFinitePolicy, check_policy
+from nar.training.loop.plugins import check_callbacks, make_callbacks
 from nar.training.loop.timing import Clock
 
 __all__ = [
@@ -23,16 +33,23 @@ __all__ = [
     "Clock",
     "Compilations",
     "EarlyStopping",
+    "Evaluation",
     "NonFinitePolicy",
     "SaveCheckpoints",
     "ShowProgress",
+    "StepReport",
     "TaskWeightFunction",
     "UpdateTaskWeights",
     "Validate",
     "WriteMetrics",
+    "check_callbacks",
     "check_early_stopping_patience",
     "check_policy",
+    "collect_states",
     "fit",
+    "make_callbacks",
     "prepare_batch",
+    "read_lines",
+    "restore_states",
     "shapes_of",
 ]

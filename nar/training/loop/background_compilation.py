@@ -5,12 +5,13 @@ holds Python's interpreter lock; compilation, which takes longer, does not.
 """
 
 import concurrent.futures
-import dataclasses
 import os
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
 import jax
+
+from nar.training.loop.callback import Callback
 
 MAX_THREADS = 4
 """Maximum number of threads: the number of prefetched batches."""
@@ -26,26 +27,11 @@ class Compilable(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True)
-class DeviceBatch:
-    """A batch on its devices.
+class BackgroundCompilation(Callback):
+    """Compiles each program of a run once, as soon as a batch of its shape has been drawn.
 
-    Attributes:
-      batch: JAX arrays.
-      programs: compilations of the step's programs.
+    Without this callback, programs are compiled when they are first called. It is a context manager.
     """
-
-    batch: Any
-    programs: tuple[concurrent.futures.Future[Any], ...] = ()
-
-    def wait(self) -> None:
-        """Waits until all programs are compiled; raises any error of their compilation."""
-        for program in self.programs:
-            program.result()
-
-
-class BackgroundCompilation:
-    """Compiles each program of a run once, as soon as a batch of its shape has been drawn."""
 
     def __init__(self, step: Compilable, state: Any) -> None:
         """Starts no compilation yet.
@@ -67,19 +53,18 @@ class BackgroundCompilation:
         """Cancels compilations that have not started."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def prepare(self, batch: Any, task: str, stream_key: str | None) -> DeviceBatch:
-        """Starts the compilation of the step's programs, if it is new; must not be called concurrently.
+    def on_batch(self, batch: Any, task: str, stream_key: str | None) -> Callable[[], object]:
+        """Starts the compilation of the step's programs, if they are new; must not be called concurrently.
 
-        Args:
-          batch: JAX arrays.
-          task: task of the step.
-          stream_key: key of the chunked stream, for a chunk.
+        Returns:
+          A function that waits until they are compiled, and raises any error of their compilation.
         """
         programs = self._step.programs(self._state, shapes_of(batch), task, stream_key)
         for key, compile in programs.items():
             if key not in self._programs:
                 self._programs[key] = self._pool.submit(compile)
-        return DeviceBatch(batch, tuple(self._programs[key] for key in programs))
+        futures = [self._programs[key] for key in programs]
+        return lambda: [future.result() for future in futures]
 
 
 def shapes_of(tree: Any) -> Any:

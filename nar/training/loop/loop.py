@@ -1,55 +1,43 @@
-"""The training loop. It takes steps; everything else is a callback."""
+"""The training loop. It takes steps; everything else is a callback.
 
+for each step:
+stop if a callback's `should_stop()` says so
+wait for the prefetched batch, and for what the callbacks' `on_batch` started
+dispatch the training step
+pass the report of the step through the callbacks' `on_step`, in their order
+continue from the state of the report
+call each callback's `on_end`
+"""
+
+import dataclasses
 import functools
 import signal
 import time
 import types
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
-import numpy as np
 
 from nar.data import Stream, prefetch
 from nar.training.devices.mesh import Devices
-from nar.training.loop.background_compilation import BackgroundCompilation, DeviceBatch
-from nar.training.loop.metrics import COMPILATION_WAIT, DATA_WAIT
+from nar.training.loop.callback import Callback, StepReport
 from nar.training.loop.non_finite import NonFinitePolicy
 from nar.training.state import TrainState
-from nar.training.train_step.update import Metrics, TrainStep
-
-
-class Callback(Protocol):
-    """A callback of the training loop."""
-
-    def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
-        """Called after each step, in the order of the callbacks.
-
-        Args:
-          step: number of steps taken so far.
-          state: state after the step. The next step reuses its buffers, so arrays to be kept must be copied.
-          metrics: metrics of the step; reading one waits for the device. Callbacks may add to them.
-        """
-        ...
-
-    def at_end(self, state: TrainState, interrupted: bool) -> None:
-        """Called once, after the last step or where the run was interrupted."""
-        ...
+from nar.training.train_step.finite_updates import FINITE
+from nar.training.train_step.update import TrainStep
 
 
 def fit(
     state: TrainState,
     train_step: TrainStep,
     stream: Stream,
+    callbacks: Sequence[Callback] = (),
     *,
     num_steps: int,
     devices: Devices,
-    callbacks: Sequence[Callback] = (),
-    should_stop: Callable[[], bool] = lambda: False,
-    non_finite_policy: NonFinitePolicy | None = None,
-    background_compilation: BackgroundCompilation | None = None,
 ) -> tuple[TrainState, bool]:
-    """Trains for `num_steps` steps in total, or until `should_stop()`, SIGTERM or SIGINT.
+    """Trains for `num_steps` steps in total, or until a callback stops training, SIGTERM or SIGINT.
 
     If several processes train together, a signal to any of them stops all of them after the same step.
 
@@ -57,12 +45,10 @@ def fit(
       state: initial state, on the devices; its buffers are donated.
       train_step: the training step, e.g. of `make_train_step`.
       stream: the training data.
+      callbacks: called in this order. Without a `NonFinitePolicy` among them, training stops at non-finite
+        values.
       num_steps: total number of steps, including those that `state` has already taken.
       devices: devices to train on.
-      callbacks: called in this order after each step.
-      non_finite_policy: handling of non-finite steps; by default training stops.
-      should_stop: called before each step; training ends if it returns True.
-      background_compilation: compiles programs ahead of time; without it they are compiled when first called.
 
     Returns:
       The new state, and whether training was interrupted by a signal.
@@ -70,65 +56,87 @@ def fit(
     Raises:
       FloatingPointError: if something is not finite and the policy is to stop.
     """
-    non_finite_policy = non_finite_policy or NonFinitePolicy()
+    if not any(isinstance(callback, NonFinitePolicy) for callback in callbacks):
+        callbacks = (NonFinitePolicy(), *callbacks)
     start = int(state.step)
-    batches = prefetch(
-        stream,
-        start,
-        num_steps,
-        prepare=functools.partial(prepare_batch, stream, devices, background_compilation),
-    )
+    prepare = functools.partial(prepare_batch, stream, devices, callbacks)
+    batches = prefetch(stream, start, num_steps, prepare=prepare)
     agree, interrupted = _StopConsensus(devices), False
     with _SignalHandler() as signals:
         for index in range(start, num_steps):
-            if should_stop():
+            if any(callback.should_stop() for callback in callbacks):
                 break
-            start_time = time.perf_counter()
-            device_batch: DeviceBatch = next(batches)
-            batch_time = time.perf_counter()
-            device_batch.wait()
-            compiled_time = time.perf_counter()
-            task = stream.task(index).name
-            state, metrics = train_step(state, device_batch.batch, task, stream.stream_key(index))
-            state = non_finite_policy.check(index + 1, task, state, metrics)
-            metrics[DATA_WAIT] = np.float64(batch_time - start_time)
-            metrics[COMPILATION_WAIT] = np.float64(compiled_time - batch_time)
+            report = _take_step(state, train_step, stream, index, batches)
             if devices.must_block:
-                metrics["loss"].block_until_ready()
+                report.metrics["loss"].block_until_ready()
             for callback in callbacks:
-                callback.after_step(index + 1, state, metrics)
+                report = callback.on_step(report) or report
+            state = report.state
             interrupted = agree(signals.received)
             if interrupted:
                 break
         batches.close()
-        non_finite_policy.flush()
         for callback in callbacks:
-            callback.at_end(state, interrupted)
+            callback.on_end(state, interrupted)
     return state, interrupted
 
 
+def _take_step(
+    state: TrainState, train_step: TrainStep, stream: Stream, index: int, batches: "Iterator[DeviceBatch]"
+) -> StepReport:
+    """Waits for the next batch and dispatches step `index`, counted from 0."""
+    start_time = time.perf_counter()
+    device_batch = next(batches)
+    batch_time = time.perf_counter()
+    device_batch.wait()
+    compiled_time = time.perf_counter()
+    task = stream.task(index).name
+    state, metrics = train_step(state, device_batch.batch, task, stream.stream_key(index))
+    return StepReport(
+        step=index + 1,
+        task=task,
+        state=state,
+        metrics={name: value for name, value in metrics.items() if name != FINITE},
+        finite=metrics.get(FINITE, True),
+        data_wait=batch_time - start_time,
+        compilation_wait=compiled_time - batch_time,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceBatch:
+    """A batch on its devices.
+
+    Attributes:
+      batch: JAX arrays.
+      waits: functions to call before its step.
+    """
+
+    batch: Any
+    waits: tuple[Callable[[], object], ...] = ()
+
+    def wait(self) -> None:
+        """Waits for the background work of the batch, and raises its errors."""
+        for wait in self.waits:
+            wait()
+
+
 def prepare_batch(
-    stream: Stream,
-    devices: Devices,
-    background_compilation: BackgroundCompilation | None,
-    step: int,
-    batch: Any,
+    stream: Stream, devices: Devices, callbacks: Sequence[Callback], step: int, batch: Any
 ) -> DeviceBatch:
-    """Puts the batch of a step on the devices and starts the compilation of the step's programs.
+    """Puts the batch of a step on the devices and passes it to the callbacks.
 
     Args:
       stream: the training data.
       devices: devices to train on.
-      background_compilation: compiles the programs; None for compilation at the first call.
+      callbacks: the callbacks of the run.
       step: index of the step, from 0.
       batch: the batch, as NumPy arrays.
     """
     on_devices = devices.put_batch(batch, stream.num_leading_axes)
-    return (
-        background_compilation.prepare(on_devices, stream.task(step).name, stream.stream_key(step))
-        if background_compilation
-        else DeviceBatch(on_devices)
-    )
+    task, stream_key = stream.task(step).name, stream.stream_key(step)
+    waits = [callback.on_batch(on_devices, task, stream_key) for callback in callbacks]
+    return DeviceBatch(on_devices, tuple(wait for wait in waits if wait is not None))
 
 
 class _StopConsensus:

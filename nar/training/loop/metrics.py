@@ -13,32 +13,21 @@ import jax
 import numpy as np
 
 from nar.atomic_io import path_in_errors, write_text
-from nar.training.loop.timing import COMPILING, Clock
-from nar.training.state import TrainState
+from nar.training.loop.callback import Callback, StepReport
+from nar.training.loop.timing import Clock
 from nar.training.trackers import Tracker
 from nar.training.train_step.finite_updates import SKIPPED
-from nar.training.train_step.update import Metrics
 
 _logger = logging.getLogger(__name__)
-
-SELECTION_METRIC = "validation/score"
-PER_SEED = f"{SELECTION_METRIC}/seed_index_"
-"""Prefix of the metrics with the validation score of each seed; the index of the seed follows."""
 
 VALIDATION_SECONDS = "validation/seconds"
 
 STEP_TIME = "seconds_in_steps"
 """Time of the steps themselves: what is left of a line's interval."""
 
-DATA_WAIT = "seconds_waiting_for_data"
-"""Time that steps waited for their batches; zero if batches are prefetched in time."""
 
-COMPILATION_WAIT = "seconds_waiting_for_programs"
-"""Time that a step waited for background compilation; lines count it under `COMPILING`."""
-
-
-class WriteMetrics:
-    """Callback that writes a line to `metrics.jsonl` and to trackers every `every` steps and at validations.
+class WriteMetrics(Callback):
+    """Writes a line to `metrics.jsonl` and to trackers every `every` steps and at evaluations.
 
     Metrics are means of the finite values over the steps since the last line, and over seeds; `skipped` is
     the number of skipped steps. The time since the last line is split into waiting for data, compiling,
@@ -56,7 +45,6 @@ class WriteMetrics:
         batch_size: Callable[[int], int],
         start: int,
         clock: Clock,
-        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Removes lines after step `start`, from which the run resumes.
 
@@ -66,65 +54,70 @@ class WriteMetrics:
           every: number of steps between lines.
           batch_size: step -> number of examples in its batch; steps count from 0.
           start: number of steps already taken.
-          clock: clock of the run.
-          metadata: metadata of the checkpoint from which training resumes.
+          clock: clock of the run, which comes before in the list of callbacks.
         """
-        saved = (metadata or {}).get("metrics", {})
-        text = truncate_lines(path, start)
-        self._written = hashlib.sha256(text.encode())
-        if saved.get("sha256", self._written.hexdigest()) != self._written.hexdigest():
-            _logger.warning(
-                "%s differs from what was written up to step %d: lines were lost or changed", path, start
-            )
+        self._written = hashlib.sha256(truncate_lines(path, start).encode())
         self._path = path
         self._trackers = tuple(trackers)
         self._every = every
         self._batch_size = batch_size
+        self._start = start
         self._clock = clock
-        self._rows: list[Metrics] = list(saved.get("rows", []))
+        self._rows: list[Mapping[str, Any]] = []
         self._steps = self._examples = 0
-        self._waited = self._compiled = 0.0
         self._since = time.perf_counter()
 
-    def after_step(self, step: int, state: TrainState, metrics: Metrics) -> None:
+    def on_step(self, report: StepReport) -> None:
         """Adds the metrics to the current interval, and writes a line if one is due."""
-        self._waited += float(metrics.pop(DATA_WAIT, 0.0))
-        self._compiled += float(metrics.pop(COMPILATION_WAIT, 0.0))
-        self._rows.append(metrics)
+        self._rows.append(_row(report))
         self._steps += 1
-        self._examples += self._batch_size(step - 1)
-        if step % self._every and SELECTION_METRIC not in metrics:
-            return
-        means = _means(jax.device_get(self._rows))
+        self._examples += self._batch_size(report.step - 1)
+        if report.step % self._every == 0 or report.evaluation is not None:
+            self._write(report.step, {**_means(jax.device_get(self._rows)), **self._rates(report)})
+            self._rows, self._steps, self._examples = [], 0, 0
+
+    def _rates(self, report: StepReport) -> dict[str, float]:
+        """Speed and breakdown of the time since the last line."""
         now = time.perf_counter()
-        passed = now - self._since
-        seconds = passed - means.get(VALIDATION_SECONDS, 0.0)
+        passed, self._since = now - self._since, now
+        seconds = passed - (report.evaluation.seconds if report.evaluation else 0.0)
         rates = {"steps_per_second": self._steps / seconds, "examples_per_second": self._examples / seconds}
-        spent = {DATA_WAIT: self._waited, **self._clock.pop_seconds()}
-        spent[COMPILING] += self._compiled
-        times = {**spent, STEP_TIME: max(passed - sum(spent.values()), 0.0), "seconds": self._clock.seconds()}
-        self._rows, self._steps, self._examples, self._since = [], 0, 0, now
-        self._waited = self._compiled = 0.0
-        values = {**means, **rates, **times}
-        self._write(json.dumps({"step": step, **values}) + "\n")
+        spent = self._clock.pop_seconds()
+        times = {STEP_TIME: max(passed - sum(spent.values()), 0.0), "seconds": self._clock.seconds()}
+        return {**rates, **spent, **times}
+
+    def _write(self, step: int, values: Mapping[str, float]) -> None:
+        line = json.dumps({"step": step, **values}) + "\n"
+        with path_in_errors(self._path), self._path.open("a") as file:
+            file.write(line)
+        self._written.update(line.encode())
         for tracker in self._trackers:
             tracker.add(step, values, time.time())
 
-    def at_end(self, state: TrainState, interrupted: bool) -> None:
-        """Does nothing: all lines are written."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for the metadata of a checkpoint: metrics since the last line; checksum of all lines."""
+    def state_dict(self) -> Mapping[str, Any]:
+        """Metrics since the last line; checksum of all lines."""
         rows = [
             {name: np.asarray(value, float).tolist() for name, value in row.items()}
             for row in jax.device_get(self._rows)
         ]
-        return {"metrics": {"rows": rows, "sha256": self._written.hexdigest()}}
+        return {"rows": rows, "sha256": self._written.hexdigest()}
 
-    def _write(self, line: str) -> None:
-        with path_in_errors(self._path), self._path.open("a") as file:
-            file.write(line)
-        self._written.update(line.encode())
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores the metrics since the last line; logs a warning if the file has changed since then."""
+        self._rows = list(state["rows"])
+        if state["sha256"] != self._written.hexdigest():
+            _logger.warning(
+                "%s differs from what was written up to step %d: lines were lost or changed",
+                self._path,
+                self._start,
+            )
+
+
+def _row(report: StepReport) -> Mapping[str, Any]:
+    if report.evaluation is None:
+        return report.metrics
+    evaluation = {**report.evaluation.scores, VALIDATION_SECONDS: report.evaluation.seconds}
+    return {**report.metrics, **evaluation}
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, float]]:

@@ -8,93 +8,74 @@ from typing import Any
 
 import numpy as np
 
+from nar.training.checkpointing.store import CheckpointStore
+from nar.training.devices.mesh import Devices
+from nar.training.loop.callback import Callback, StepReport
 from nar.training.optim.parameter_patterns import parameter_names
 from nar.training.state import TrainState
-from nar.training.train_step.finite_updates import FINITE
-from nar.training.train_step.update import Metrics
 
 _logger = logging.getLogger(__name__)
 
-Restore = Callable[[TrainState], tuple[TrainState, int]]
-"""state -> (state of the last scored checkpoint, with the step number of `state`; step of the checkpoint)."""
 
-
-@dataclasses.dataclass(frozen=True)
-class _PendingStep:
-    """A dispatched step.
-
-    Attributes:
-      step: number of the step, from 1.
-      task: task of the step.
-      state: state after it; its buffers may have been donated.
-      flags: the metric `FINITE`.
-      metrics: the other metrics of the step.
-    """
-
-    step: int
-    task: str
-    state: TrainState
-    flags: Any
-    metrics: Metrics
-
-
-class NonFinitePolicy:
+class NonFinitePolicy(Callback):
     """Checks each step for non-finite values and applies a policy: stop, skip or restore.
 
     The compiled step itself rejects a non-finite update, so a step can be checked after the next one has been
     dispatched, and no step waits for the host. Before a checkpoint is saved, and if the policy is to restore,
     steps are checked immediately.
+
+    It comes first among the callbacks, so that the others receive the state to continue from.
     """
 
     def __init__(
         self,
         policy: str = "stop",
         limit: int = 10,
-        restore: Restore | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        checkpoints: CheckpointStore | None = None,
+        devices: Devices | None = None,
     ) -> None:
-        """Starts from scratch, or from the metadata of a checkpoint.
+        """Makes the callback.
 
         Args:
           policy: a name in `POLICIES`.
           limit: maximum number of consecutive skips, or of restores without a new checkpoint in between.
-          restore: restores the last scored checkpoint; required by the policy "restore".
-          metadata: metadata of the checkpoint from which training resumes.
+          checkpoints: the checkpoints of the run; required by the policy "restore".
+          devices: the devices of the run; required by the policy "restore".
 
         Raises:
           ValueError: if the policy or the limit is not valid.
         """
         check_policy(policy, limit)
-        saved = (metadata or {}).get("nonfinite", {})
         self._policy = POLICIES[policy]
         self._is_immediate = policy == "restore"
         self._limit = limit
-        self._restore = restore
-        self._num_consecutive = saved.get("in_a_row", 0)
-        self._last_bad_step = saved.get("step", -1)
-        self._pending: _PendingStep | None = None
+        self._checkpoints, self._devices = checkpoints, devices
+        self._num_consecutive = 0
+        self._last_bad_step = -1
+        self._pending: StepReport | None = None
 
-    def check(self, step: int, task: str, state: TrainState, metrics: Metrics) -> TrainState:
-        """Registers a dispatched step and returns the state to continue from.
-
-        Args:
-          step: number of steps so far.
-          task: task of the step.
-          state: state after the step.
-          metrics: metrics of the step. `FINITE` is removed; a step without it counts as finite.
+    def on_step(self, report: StepReport) -> StepReport | None:
+        """Checks the step before this one, or this one if the policy is to restore.
 
         Raises:
           FloatingPointError: if training is to stop.
         """
-        pending = _PendingStep(step, task, state, metrics.pop(FINITE, np.True_), metrics)
         if self._is_immediate:
-            return self._apply(pending)
+            return dataclasses.replace(report, state=self._apply(report))
         self.flush()
-        self._pending = pending
-        return state
+        self._pending = report
+        return None
+
+    def on_end(self, state: TrainState, interrupted: bool) -> None:
+        """Checks the last step.
+
+        Raises:
+          FloatingPointError: if training is to stop.
+        """
+        self.flush()
 
     def flush(self) -> None:
-        """Checks the last registered step, if that has not been done yet.
+        """Checks the last step, if that has not been done yet.
 
         Raises:
           FloatingPointError: if training is to stop.
@@ -103,18 +84,22 @@ class NonFinitePolicy:
         if pending is not None:
             self._apply(pending)
 
-    def state_dict(self) -> dict[str, Any]:
-        """State for the metadata of a checkpoint, after a check of the last step."""
+    def state_dict(self) -> Mapping[str, Any]:
+        """Counter of non-finite steps, after a check of the last step."""
         self.flush()
-        return {"nonfinite": {"in_a_row": self._num_consecutive, "step": self._last_bad_step}}
+        return {"num_consecutive": self._num_consecutive, "last_bad_step": self._last_bad_step}
 
-    def _apply(self, pending: _PendingStep) -> TrainState:
-        if np.asarray(pending.flags).all():
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores the counter."""
+        self._num_consecutive, self._last_bad_step = state["num_consecutive"], state["last_bad_step"]
+
+    def _apply(self, pending: StepReport) -> TrainState:
+        if np.asarray(pending.finite).all():
             self._num_consecutive = self._num_consecutive if self._is_immediate else 0
             return pending.state
         return self._policy(self, pending)
 
-    def stop(self, pending: _PendingStep, history: str = "") -> TrainState:
+    def stop(self, pending: StepReport, history: str = "") -> TrainState:
         """Raises FloatingPointError."""
         raise FloatingPointError(
             f"{describe(pending)}{history}. The step was not applied, and the checkpoints are intact. "
@@ -122,7 +107,7 @@ class NonFinitePolicy:
             "e.g. with a smaller learning rate or grad_clip_norm"
         )
 
-    def skip(self, pending: _PendingStep) -> TrainState:
+    def skip(self, pending: StepReport) -> TrainState:
         """Continues with the state before the step."""
         self._num_consecutive += 1
         if self._num_consecutive > self._limit:
@@ -130,14 +115,17 @@ class NonFinitePolicy:
         _logger.warning("%s: the step is skipped", describe(pending))
         return pending.state
 
-    def restore(self, pending: _PendingStep) -> TrainState:
+    def restore(self, pending: StepReport) -> TrainState:
         """Restores the last scored checkpoint, and continues with the data after the bad step.
 
         The count starts over if that checkpoint is later than the previous bad step, i.e. if training has
         progressed since then.
         """
-        assert self._restore is not None
-        restored, step = self._restore(pending.state)
+        assert self._checkpoints is not None and self._devices is not None
+        checkpoint = self._checkpoints.restore(pending.state, scored_only=True)
+        assert checkpoint is not None
+        step = int(checkpoint.state.step)
+        restored = dataclasses.replace(self._devices.put_state(checkpoint.state), step=pending.state.step)
         self._num_consecutive = 1 if step > self._last_bad_step else self._num_consecutive + 1
         self._last_bad_step = pending.step
         if self._num_consecutive > self._limit:
@@ -146,7 +134,7 @@ class NonFinitePolicy:
         return restored
 
 
-POLICIES: Mapping[str, Callable[[NonFinitePolicy, _PendingStep], TrainState]] = MappingProxyType(
+POLICIES: Mapping[str, Callable[[NonFinitePolicy, StepReport], TrainState]] = MappingProxyType(
     {"stop": NonFinitePolicy.stop, "skip": NonFinitePolicy.skip, "restore": NonFinitePolicy.restore}
 )
 """Registry of policies: (policy object, bad step) -> the state to continue from."""
@@ -160,7 +148,7 @@ def check_policy(policy: Any, limit: Any) -> None:
         raise ValueError(f"nonfinite_limit must be an integer of at least 0, got {limit!r}")
 
 
-def describe(pending: _PendingStep) -> str:
+def describe(pending: StepReport) -> str:
     """Names the non-finite values of a step: losses, else gradients, else new parameters."""
     where = f"step {pending.step} ({pending.task})"
     losses = {name: np.asarray(value) for name, value in pending.metrics.items() if name.startswith("loss")}
@@ -169,7 +157,7 @@ def describe(pending: _PendingStep) -> str:
     if bad:
         return f"{where}: {', '.join(probes) or 'the total loss is ' + str(bad['loss'])}"
     # Flags are ordered: losses, each gradient, each parameter. With several seeds there is a leading axis.
-    flags, names = np.atleast_2d(np.asarray(pending.flags)), parameter_names(pending.state.params)
+    flags, names = np.atleast_2d(np.asarray(pending.finite)), parameter_names(pending.state.params)
     by_leaf = np.asarray(np.all(flags, axis=0))[1:].reshape(2, -1)
     gradients, params = ([names[index] for index in np.flatnonzero(~row)] for row in by_leaf)
     if gradients:

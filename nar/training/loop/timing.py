@@ -3,27 +3,35 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nar.training.loop.callback import Callback, StepReport
 from nar.training.loop.compilations import Compilations
 
+DATA_WAIT = "seconds_waiting_for_data"
+"""Time that steps waited for their batches; zero if batches are prefetched in time."""
+
 COMPILING = "seconds_compiling"
+"""Time of compilation in the training thread, and of waiting for background compilation."""
+
 VALIDATING = "seconds_validating"
 SAVING = "seconds_saving"
 
 
-class Clock:
-    """Stopwatch of a run; a resumed session continues to count from the earlier ones."""
+class Clock(Callback):
+    """Stopwatch of a run; a resumed session continues to count from the earlier ones.
 
-    def __init__(self, elapsed: float = 0.0, compilations: Compilations | None = None) -> None:
+    As a callback it adds up what steps waited for.
+    """
+
+    def __init__(self, compilations: Compilations | None = None) -> None:
         """Starts the clock.
 
         Args:
-          elapsed: seconds of earlier sessions.
           compilations: counter of compilation time, made by the training thread; None to not separate it.
         """
-        self._start = time.perf_counter() - elapsed
+        self._start = time.perf_counter()
         self._compilations = compilations
         self._popped_compiling = 0.0
         self._spent: defaultdict[str, float] = defaultdict(float)
@@ -39,10 +47,16 @@ class Clock:
         yield
         self._spent[name] += time.perf_counter() - start - (self._compiling() - compiling)
 
+    def on_step(self, report: StepReport) -> None:
+        """Adds what the step waited for."""
+        self._spent[DATA_WAIT] += report.data_wait
+        self._spent[COMPILING] += report.compilation_wait
+
     def pop_seconds(self) -> dict[str, float]:
-        """Seconds of compiling, validating and saving since the last call."""
+        """Seconds of waiting for data, compiling, validating and saving since the last call."""
         compiling = self._compiling()
-        spent = {VALIDATING: 0.0, SAVING: 0.0, **self._spent, COMPILING: compiling - self._popped_compiling}
+        spent = {DATA_WAIT: 0.0, VALIDATING: 0.0, SAVING: 0.0, COMPILING: 0.0} | self._spent
+        spent[COMPILING] += compiling - self._popped_compiling
         self._popped_compiling = compiling
         self._spent.clear()
         return spent
@@ -50,6 +64,10 @@ class Clock:
     def _compiling(self) -> float:
         return self._compilations.main_thread_seconds if self._compilations else 0.0
 
-    def state_dict(self) -> dict[str, Any]:
-        """State for the metadata of a checkpoint."""
+    def state_dict(self) -> Mapping[str, Any]:
+        """Seconds since the run began."""
         return {"seconds": self.seconds()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Adds the seconds of earlier sessions to those of this one."""
+        self._start -= state["seconds"]

@@ -1,95 +1,78 @@
-"""TensorBoard event files, written immediately, so that errors are raised immediately."""
+"""TensorBoard tracker (tensorboardX).
 
+Events are written in the training thread and flushed at each line of metrics, so that a killed run loses none
+and a full disk raises an error. `tensorboardX.SummaryWriter` promises neither: it queues events for a thread,
+and once that thread has failed, training would wait for it forever. This is the writer beneath it.
+"""
+
+import contextlib
+import importlib
 import os
 import pathlib
-import platform
-import struct
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-from tensorboardX.proto import event_pb2
-from tensorboardX.record_writer import masked_crc32c
-from tensorboardX.summary import scalar
 
 from nar.atomic_io import path_in_errors
 from nar.training.trackers.base import Session
 
-_EVENT: Any = vars(event_pb2)["Event"]
-_SESSION: Any = vars(event_pb2)["SessionLog"]
+FOLDER = "tensorboard"
+"""Folder of event files in a workdir."""
 
 
 class TensorBoard:
-    """TensorBoard tracker, with event files in the folder `tensorboard` of the workdir.
+    """TensorBoard tracker, with one event file per session in the folder `tensorboard` of the workdir.
 
-    All methods raise OSError if the file cannot be written; the message names it.
+    All methods raise OSError if the file cannot be written; the message names the folder.
     """
 
     def __init__(self, session: Session) -> None:
-        """Opens a new file for the session."""
-        self._events = Events(session.workdir / "tensorboard", session.start)
+        """Opens a new file for the session; TensorBoard will hide later events of earlier sessions."""
+        with _without_torch():
+            self._summary: Any = importlib.import_module("tensorboardX.summary")
+            self._proto: Any = importlib.import_module("tensorboardX.proto.event_pb2")
+            event_file_writer = importlib.import_module("tensorboardX.event_file_writer")
+        self._folder = session.workdir / FOLDER
+        with path_in_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            prefix, suffix = str(self._folder / "events"), f".{os.getpid()}"
+            self._writer: Any = event_file_writer.EventsWriter(prefix, suffix)
+            if session.start:
+                log = self._proto.SessionLog(status=self._proto.SessionLog.START)
+                restart = self._proto.Event(step=session.start + 1, wall_time=time.time(), session_log=log)
+                self._writer.write_event(restart)
+            self._writer.flush()
+        self._is_open = True
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
         """Logs metrics."""
-        self._events.add(step, values, seconds)
+        summaries = [self._summary.scalar(name, value) for name, value in values.items()]
+        with path_in_errors(self._folder):
+            for summary in summaries:
+                event = self._proto.Event(step=step, wall_time=seconds, summary=summary)
+                self._writer.write_event(event)
+            self._writer.flush()
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
         """Does nothing: all metrics have been logged."""
 
     def close(self) -> None:
         """Closes the file."""
-        self._events.close()
+        if self._is_open:
+            self._is_open = False
+            with path_in_errors(self._folder):
+                self._writer.close()
 
 
-class Events:
-    """Event file of a session."""
-
-    def __init__(self, folder: pathlib.Path, start: int) -> None:
-        """Opens a new file in a folder.
-
-        Args:
-          folder: folder of the event files, created if missing.
-          start: number of steps taken in earlier sessions; TensorBoard will hide their later events.
-        """
-        now = time.time()
-        # TensorBoard recognizes event files by this prefix, and reads them in the order of their names.
-        self._path = folder / f"events.out.tfevents.{now:.0f}.{platform.node()}.{os.getpid()}"
-        with path_in_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("ab")
-        self._write(_EVENT(wall_time=now, file_version="brain.Event:2"))
-        if start:
-            restart = _SESSION(status=_SESSION.START)
-            self._write(_EVENT(wall_time=now, step=start + 1, session_log=restart))
-
-    def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
-        """Adds scalar events.
-
-        Args:
-          step: number of steps taken.
-          values: values by tag.
-          seconds: time of the events, in seconds since 1970.
-
-        Raises:
-          OSError: if the file cannot be written; the message names it.
-        """
-        for name, value in values.items():
-            self._write(_EVENT(step=step, wall_time=seconds, summary=scalar(name, value)))
-        with path_in_errors(self._path):
-            self._file.flush()
-
-    def close(self) -> None:
-        """Closes the file; may be called more than once."""
-        with path_in_errors(self._path):
-            self._file.close()
-
-    def _write(self, event: Any) -> None:
-        """Writes a TFRecord: the length and the content, each followed by its checksum."""
-        content = event.SerializeToString()
-        length = struct.pack("<Q", len(content))
-        with path_in_errors(self._path):
-            self._file.write(length + _checksum(length) + content + _checksum(content))
-
-
-def _checksum(content: bytes) -> bytes:
-    return struct.pack("<I", masked_crc32c(content))
+@contextlib.contextmanager
+def _without_torch() -> Iterator[None]:
+    """Context in which `import torch` fails: tensorboardX imports it, for seconds, if it is installed."""
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
