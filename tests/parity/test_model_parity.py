@@ -56,7 +56,7 @@ SLOW = [
 def test_same_predictions_and_scores(pair):
     models = make_matched_models(*pair)
     ours, theirs = models.our_evaluation, models.their_evaluation
-    assert_same_predictions(ours, theirs)
+    assert_same_predictions(ours, theirs, models.batch.lengths)
     with oracle.relaxed():
         decoded = oracle.decoders.postprocess(models.theirs._spec[0], theirs.outputs, 0.1, 50, hard=True)
         their_score = oracle.clrs.evaluate(models.feedback.outputs, decoded)
@@ -81,7 +81,8 @@ def test_same_losses_and_gradients(pair):
     """Covers training without sorting tasks, whose predictions have Gumbel noise."""
     models = make_matched_models(*pair)
     assert_same_loss_and_gradients(models)
-    assert_same_predictions(models.our_training.predicted, models.their_training.predicted)
+    ours, theirs = models.our_training, models.their_training
+    assert_same_predictions(ours.predicted, theirs.predicted, models.batch.lengths)
 
 
 @mark_slow([("heapsort", "gatv2")], [(task, "triplet_gmpnn") for task in SORTING])
@@ -100,7 +101,7 @@ def test_same_permutation_losses_without_noise(pair):
         }
 
     with oracle.relaxed():
-        expected = jax.jit(their_losses)(*models.their_evaluation)
+        expected = jax.jit(their_losses)(*models.their_evaluation, models.batch.lengths)
     steps = np.maximum(models.batch.lengths - 1, 1)
     ours = Predictions(*models.our_evaluation, losses={}, steps=steps)
     spec = models.model.specs[models.task]
