@@ -77,13 +77,22 @@ def test_first_lines_equal_the_published_set(tmp_path):
         assert [(row["question"], row["answer"]) for row in rows[start : start + 125]] == expected
 
 
+SET_OPTIONS = ("--split=val", "--algorithms=minimum,binary_search", "--samples=40", "--workers=2")
+
+
+@pytest.fixture(scope="module")
+def whole_set(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    make(folder, *SET_OPTIONS)
+    return content(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_resumed_set_equals_an_uninterrupted_one(tmp_path, number):
+def test_resumed_set_equals_an_uninterrupted_one(tmp_path, whole_set, number):
     folder = tmp_path / "killed"
-    options = ("--split=val", "--algorithms=minimum,binary_search", "--samples=1000", "--workers=2")
     process = subprocess.Popen(
-        command("make_text", f"--output={folder}", *options),
+        command("make_text", f"--output={folder}", *SET_OPTIONS),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -97,10 +106,9 @@ def test_resumed_set_equals_an_uninterrupted_one(tmp_path, number):
     names = [path.name for path in folder.glob("*.jsonl")]
     assert 3 <= len(names) < 122
     for name in names:
-        assert len((folder / name).read_text().splitlines()) == 5000
-    make(folder, *options)
-    make(tmp_path / "whole", *options)
-    assert content(folder) == content(tmp_path / "whole")
+        assert len((folder / name).read_text().splitlines()) == 200
+    make(folder, *SET_OPTIONS)
+    assert content(folder) == whole_set
 
 
 def test_large_series_are_split_into_files(tmp_path, monkeypatch):
