@@ -3,6 +3,7 @@
 Settings are environment variables, set before jax is imported, so that subprocesses of tests inherit them.
 """
 
+import ctypes
 import gc
 import os
 import pathlib
@@ -80,12 +81,12 @@ def pytest_collection_finish() -> None:
 
 _MAPS, _STATM = pathlib.Path("/proc/self/maps"), pathlib.Path("/proc/self/statm")
 _MAX_MAPS = 20_000
-_MAX_PAGES = 2**30 // os.sysconf("SC_PAGE_SIZE")
+_MAX_PAGES = 3 * 2**28 // os.sysconf("SC_PAGE_SIZE")
 _pages_without_programs = 0
 
 
 def pytest_runtest_teardown() -> None:
-    """Clears jax's caches once they hold 1 GiB of memory or too many memory maps.
+    """Clears jax's caches once they hold 0.75 GiB of memory or too many memory maps.
 
     Each cached program holds several maps; the compiler crashes at the limit of Linux, 65,530.
     """
@@ -99,7 +100,15 @@ def pytest_runtest_teardown() -> None:
     if num_maps > _MAX_MAPS or _num_pages() > _pages_without_programs + _MAX_PAGES:
         sys.modules["jax"].clear_caches()
         gc.collect()
+        _return_freed_memory()
         _pages_without_programs = _num_pages()
+
+
+def _return_freed_memory() -> None:
+    """Returns freed memory to the operating system; glibc would keep most of it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _num_pages() -> int:

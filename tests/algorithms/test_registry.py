@@ -293,6 +293,9 @@ def test_training_by_module_and_attribute(tmp_path):
         f"--workdir={tmp_path}",
         *TINY,
         "--config.model.processor=mpnn",
+        "--config.model.termination=budget",  # 4 steps instead of some 200 at n = 64
+        "--config.model.budget.steps=4",
+        "--config.model.budget.steps_per_node=0.0",
         "--config.training.steps=10",
     )
     code, output, errors = run("train", *arguments)

@@ -142,7 +142,7 @@ def test_parameters_of_another_run_are_loaded_once(tmp_path):
     code, _, errors = train(other, "--config.training.steps=2", "--config.training.ema_decay=0.5")
     assert code == 0, errors
     arguments = (
-        "--config.algorithms=('dfs','bfs')",
+        "--config.algorithms=('bellman_ford','bfs')",
         f"--config.training.init_from={other}",
         "--config.training.init_params=('^processor/','^bfs/')",
         "--config.training.frozen_params=('^processor/',)",
@@ -153,7 +153,7 @@ def test_parameters_of_another_run_are_loaded_once(tmp_path):
     for line in (
         r"processor/mpnn .* loaded, frozen",
         r"bfs/encode .* loaded, trained",
-        r"dfs/encode .* new, trained",
+        r"bellman_ford/encode .* new, trained",
     ):
         assert any(all(word in text for word in line.split(" .* ")) for text in output.splitlines()), line
     record = json.loads((new / "start.json").read_text())
