@@ -1,0 +1,279 @@
+"""The config of a run that trains a graph network: every key with its default, description and check.
+
+The defaults are the single-task recipe of Ibarz et al. 2022 (arXiv 2209.11142).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from nar.runs.schema import Section, key, section
+
+_FEWER_EDGES: Mapping[str, Any] = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}
+_ANY_NEEDLE: Mapping[str, Any] = {"sizes": (20,), "problem": {"length_needle": -8}}
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherForcingConfig(Section):
+    """The schedule of teacher forcing over training."""
+
+    shape: str = key("constant", "constant; or linear, cosine or exponential to `end` in `steps` steps.")
+    end: float = key(0.0, "Probability at the end of the schedule.")
+    steps: int = key(1000, "Steps of the schedule.")
+
+
+@dataclasses.dataclass(frozen=True)
+class BudgetConfig(Section):
+    """The budget of processor steps: `steps` + `steps_per_node` * number of nodes."""
+
+    steps: int = key(0, "Constant part of the budget.")
+    steps_per_node: float = key(1.0, "Processor steps per node.")
+
+
+@dataclasses.dataclass(frozen=True)
+class HaltingConfig(Section):
+    """Learned halting (PonderNet)."""
+
+    prior: float = key(0.1, "Parameter of the geometric prior.")
+    weight: float = key(0.01, "Weight of the KL divergence from the prior.")
+    threshold: float = key(0.5, "Cumulative halting probability at which evaluation stops.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(Section):
+    """The network."""
+
+    processor: str = key(
+        "triplet_gmpnn",
+        "One of nar.PROCESSORS, or module:ATTRIBUTE for a custom one; see nar/processors/README.md.",
+    )
+    processor_options: Mapping[str, Any] = key({}, "Arguments of the processor.")
+    hidden_size: int = key(128, "Size of hidden states and features.", at_least=1)
+    layer_norm: bool = key(
+        True, "Layer norm on the processor's new states. False requires a processor with this option."
+    )
+    message_passing_steps: int = key(
+        1, "Message-passing steps of the processor per step of the algorithm.", at_least=1
+    )
+    dropout: float = key(0.0, "Dropout rate of the processor's output states, in training.")
+    lstm: bool = key(False, "Whether the processor is followed by an LSTM cell at each node.")
+    encoder_init: str = key(
+        "xavier_on_scalars",
+        "Initializer of encoder weights: xavier_on_scalars (smaller weights for scalar hints) or default.",
+    )
+    hint_mode: str = key(
+        "encoded_decoded",
+        "Use of hints: encoded_decoded (predicted and fed back), decoded_only (predicted, not fed back), none, "
+        "or encoded_without_loss (predicted and fed back without supervision).",
+    )
+    hint_feedback: str = key("soft", "Feedback of predicted hints: soft, hard or hard_on_eval.")
+    teacher_forcing: float = key(
+        0.0,
+        "Teacher forcing: the probability, in training, that a sample is fed the true hints at a step; with a "
+        "schedule, at its start.",
+    )
+    teacher_forcing_schedule: TeacherForcingConfig = section(
+        TeacherForcingConfig, "Schedule of teacher forcing over training."
+    )
+    termination: str = key(
+        "trace",
+        "Number of processor steps: that of the algorithm (trace), a budget, or learned halting within a "
+        "budget (learned).",
+    )
+    budget: BudgetConfig = section(BudgetConfig, "The budget of processor steps.")
+    halting: HaltingConfig = section(HaltingConfig, "Learned halting.")
+    precision: str = key(
+        "float32",
+        "Compute dtype of the processor and the decoders' linear maps: float32 or bfloat16. Parameters, logits, "
+        "losses and optimizer state are always float32.",
+    )
+    remat: bool = key(
+        True,
+        "Rematerialization: the backward pass recomputes each step of the rollout instead of storing its "
+        "activations. Needs much less memory for one more forward pass; on CPUs it is also faster.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(Section):
+    """The training data."""
+
+    sizes: tuple[int, ...] = key((4, 7, 11, 13, 16), "Training sizes, used alternately.")
+    problem: Mapping[str, Any] = key(
+        {"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"},
+        "Problem options of training; each applies to the algorithms that have it. p is the edge probability, "
+        "sampled for each graph; family is clrs30, erdos_renyi or one of nar.problems.GRAPH_FAMILIES.",
+    )
+    exceptions: Mapping[str, Any] = key(
+        {
+            "articulation_points": _FEWER_EDGES,
+            "bridges": _FEWER_EDGES,
+            "mst_kruskal": _FEWER_EDGES,
+            "bipartite_matching": _FEWER_EDGES,
+            "naive_string_matcher": _ANY_NEEDLE,
+            "kmp_matcher": _ANY_NEEDLE,
+        },
+        "Per-algorithm exceptions of the recipe: sizes or problem options. If you change data.sizes, or an "
+        "option in data.problem, your value replaces the exception.",
+    )
+    random_positions: bool = key(True, "Transform of nar.data.Transforms: random node positions.")
+    fixed_hints_as_inputs: bool = key(
+        True, "Transform of nar.data.Transforms: hints that never change become inputs."
+    )
+    cyclic_permutations: bool = key(
+        True, "Transform of nar.data.Transforms: permutations become pointers and a mask of the first element."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizationConfig(Section):
+    """The training keys that all kinds of runs have."""
+
+    steps: int = key(10_000, "Number of training steps.", at_least=1)
+    batch_size: int = key(32, "Batch size.", at_least=1)
+    seed: int = key(0, "Seed of the initialization and the data.")
+    optimizer: str = key(
+        "adam", "Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE for a custom one."
+    )
+    optimizer_options: Mapping[str, Any] = key({}, "Arguments of the optimizer.")
+    learning_rate: float = key(1e-3, "Peak learning rate.")
+    schedule: str = key(
+        "constant",
+        "Learning-rate schedule: constant, linear, polynomial, cosine, exponential, piecewise_constant, "
+        "piecewise_interpolate, one_cycle_linear, one_cycle_cosine, warmup_constant, warmup_cosine or "
+        "warmup_exponential; or module:ATTRIBUTE for a custom one.",
+    )
+    schedule_options: Mapping[str, Any] = key(
+        {},
+        'Arguments of the schedule, those of optax\'s function, such as {"warmup_steps": 500}; decay ends at '
+        "training.steps.",
+    )
+    learning_rate_multipliers: tuple[Any, ...] = key(
+        (),
+        "Pairs (regular expression, factor): multiplies the learning rate of parameters whose names match.",
+    )
+    weight_decay: float = key(
+        0.0,
+        "Decoupled weight decay, scaled by the learning rate. Optimizers with built-in weight decay take it as "
+        "an option instead.",
+    )
+    weight_decay_exclude: tuple[str, ...] = key(
+        (), "Regular expressions of parameters to exclude from weight decay."
+    )
+    grad_clip_norm: float = key(1.0, "Gradient clipping: the maximum global norm; 0 disables it.")
+    frozen_params: tuple[str, ...] = key(
+        (), "Regular expressions; parameters whose names match one are not trained."
+    )
+    init_from: str = key(
+        "",
+        "Warm start: the workdir of a run whose best checkpoint is loaded. Everything that is not loaded is "
+        "newly initialized, including the step and the optimizer state.",
+    )
+    init_params: tuple[str, ...] = key(
+        ("^processor/",),
+        "Regular expressions of the parameters to load in a warm start, among those that both runs have.",
+    )
+    init_renames: tuple[Any, ...] = key(
+        (),
+        "Pairs (regular expression, replacement), applied to the other run's parameter names before matching: "
+        '(("^bfs/", "dijkstra/"),) loads the encoders and decoders of bfs as those of dijkstra.',
+    )
+    ema_decay: float = key(
+        0.0,
+        "Decay of an exponential moving average of the parameters, such as 0.999; evaluation uses the average. "
+        "0 disables it.",
+    )
+    early_stopping_patience: int = key(
+        0,
+        "Early stopping: ends training after this many validations without a better score. 0 disables it.",
+    )
+    on_nonfinite: str = key(
+        "stop",
+        "Policy on a non-finite loss, gradient or new parameter: stop; skip (the step changes nothing, and "
+        "counts as `skipped` in metrics.jsonl); or restore (return to the parameters of the last scored "
+        "checkpoint, and continue with the next batch). May change when a run is resumed.",
+    )
+    nonfinite_limit: int = key(
+        10,
+        "Training stops after this many consecutive skips, or this many restores without a new checkpoint. May "
+        "change when a run is resumed.",
+    )
+    trackers: tuple[str, ...] = key(
+        ("tensorboard",),
+        "Trackers that receive the metrics too: tensorboard; wandb, mlflow (extras of these names); or "
+        "module:ATTRIBUTE for a custom one. May change when a run is resumed.",
+    )
+    tracker_options: Mapping[str, Any] = key(
+        {},
+        'Options of trackers by name, such as {"wandb": {"mode": "offline"}}. May change when a run is resumed.',
+    )
+    log_every: int = key(50, "Steps between lines of metrics.jsonl.", at_least=1)
+    eval_every: int = key(
+        500, "Steps between validations; each is followed by a checkpoint.", at_least=1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig(OptimizationConfig):
+    """Training: steps, optimizer, initialization, logging."""
+
+    grad_accumulation_steps: int = key(
+        0,
+        "Gradient-accumulation steps: micro-batches per batch, each of traces of similar length. The gradient "
+        "is exact; memory is that of one micro-batch. 0 chooses automatically: on a single CPU as many as let "
+        "a micro-batch fit the caches, elsewhere 1.",
+    )
+    chunk_length: int = key(
+        0,
+        "Chunked training: a batch has this many steps of the algorithm, and later batches continue its traces "
+        "from their last states, so that memory and time per training step do not grow with the traces. 0 "
+        "trains on whole traces.",
+    )
+    task_sampling: str = key(
+        "weighted",
+        "Task schedule of several algorithms: round_robin; weighted by tasks.NAME.sampling_weight (default 1); "
+        "or module:FUNCTION, called after each validation with the score of each task, by name, and the step, "
+        "which returns the new sampling weights by name.",
+    )
+    num_seeds: int = key(
+        1,
+        "Seeds trained in one program: seed, seed + 1, ... Each has its own initialization and data, and the "
+        "result has means and standard deviations over seeds.",
+        at_least=1,
+    )
+    loss_weights: Mapping[str, float] = key(
+        {},
+        "Loss weights by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss "
+        "(auxiliary/gate); weights that match the same loss multiply. On the command line: "
+        "--config.training.loss_weights=\"{'hint': 0.5, 'bfs/pi_h': 2.0}\"",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig(Section):
+    """Evaluation."""
+
+    batch_size: int = key(32, "Batch size of evaluation.", at_least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(Section):
+    """The config of a run that trains a graph network."""
+
+    algorithms: tuple[str, ...] = key(
+        ("bfs",),
+        "Names of nar.ALGORITHMS, or module:ATTRIBUTE for custom ones; several are trained alternately, with "
+        "one shared processor.",
+    )
+    tasks: Mapping[str, Any] = key(
+        {},
+        "Overrides per task, by name: sizes, batch_size, problem (problem options), loss_weight (factor of all "
+        "of its losses) and sampling_weight (relative frequency in training). On the command line: "
+        "--config.tasks=\"{'bfs': {'sizes': (8, 16), 'sampling_weight': 2.0}}\"",
+    )
+    model: ModelConfig = section(ModelConfig, "The network.")
+    data: DataConfig = section(DataConfig, "The training data.")
+    training: TrainingConfig = section(
+        TrainingConfig, "Training: steps, optimizer, initialization, logging."
+    )
+    evaluation: EvaluationConfig = section(EvaluationConfig, "Evaluation.")
