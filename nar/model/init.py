@@ -16,7 +16,9 @@ import numpy as np
 from jax.core import Tracer
 
 Params = Any
-"""Nested dictionaries: module path -> parameter name -> array."""
+"""Nested dictionaries of arrays: task or `processor` -> module -> parameter name -> array.
+
+Those of a language model, and of a Haiku transform: module -> parameter name -> array."""
 
 NumpyInitializer = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 """(random generator, shape) -> values."""

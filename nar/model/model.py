@@ -3,12 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import haiku as hk
 import jax
 
 from nar.model.config import NetConfig
 from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_specs, nest_params
+from nar.model.params_by_task import flatten_tasks, nest_by_task
 from nar.model.rollout import Predictions, initial_chunk_carry, rollout
 from nar.model.step import ChunkCarry
 from nar.specs import Spec
@@ -20,7 +22,8 @@ class Model:
     """The pure functions of a network.
 
     Attributes:
-      init: `(key, {task: batch}) -> params` for all tasks, with any one batch per task.
+      init: `(key, {task: batch}) -> params` for all tasks, with any one batch per task; parameters are
+        nested by task (`nar.model.params_by_task`).
       apply: `(params, key, task, batch, is_training, num_steps=None, training_step=0, chunk_carry=None,
         return_hidden=False) -> Predictions`; the key may be None in evaluation; see
         `nar.model.rollout.rollout` for the rest.
@@ -77,9 +80,12 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
                 parameter_specs[task] = find_parameter_specs(run)
             new = {name: spec for name, spec in parameter_specs[task].items() if name not in values}
             values |= draw_params(new, run, key)
-        return nest_params(values)
+        return nest_by_task(nest_params(values))
+
+    def apply(params: Params, key: jax.Array | None, *args: Any, **options: Any) -> Predictions:
+        return transformed.apply(flatten_tasks(params), key, *args, **options)
 
     def chunk_carry_for(task: str, batch: TraceBatch) -> ChunkCarry:
         return hk.transform(lambda: initial_chunk_carry(config, specs[task], batch)).apply({}, None)
 
-    return Model(init, transformed.apply, chunk_carry_for, dict(specs), config)
+    return Model(init, apply, chunk_carry_for, dict(specs), config)

@@ -22,7 +22,7 @@ class TrainState:
 
     Attributes:
       params: model parameters.
-      optimizer: optimizer state.
+      opt_state: optimizer state.
       step: number of steps taken, int32 scalar.
       key: PRNG key of the run; step t uses `fold_in(key, t)`.
       ema_params: exponential moving average of the parameters, or None if the run does not track one.
@@ -30,7 +30,7 @@ class TrainState:
     """
 
     params: Params
-    optimizer: Any
+    opt_state: Any
     step: jax.Array
     key: jax.Array
     ema_params: Params | None = None

@@ -7,6 +7,7 @@ from configs import base
 from nar.algorithms import ALGORITHMS
 from nar.data import Transforms
 from nar.model import HINT_MODES, Budget, Learned, Schedule
+from nar.model.params_by_task import flatten_tasks
 from nar.runs.build import assemble
 from nar.runs.build_tasks import make_tasks
 from nar.runs.config import RunConfig
@@ -107,7 +108,7 @@ def test_invalid_processor_is_rejected(processor, options, message):
 def test_aggregation_by_name():
     parts = assemble(config_with(model__processor_options={"aggregation": "recurrent"}))
     params = jax.eval_shape(parts.model.init, jax.random.key(0), {"bfs": parts.stream.batch(0)})
-    assert params["processor/mpnn/recurrent"]["w"].shape == (8, 16)
+    assert params["processor"]["mpnn/recurrent"]["w"].shape == (8, 16)
 
 
 def config_with(**changes):
@@ -153,7 +154,7 @@ def test_without_layer_norm():
     def names(**changes):
         parts = assemble(config_with(**changes))
         batches = {"bfs": parts.stream.batch(0)}
-        return set(jax.eval_shape(parts.model.init, jax.random.key(0), batches))
+        return set(flatten_tasks(jax.eval_shape(parts.model.init, jax.random.key(0), batches)))
 
     assert names() - names(model__layer_norm=False) == {"processor/mpnn/norm"}
 

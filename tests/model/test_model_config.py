@@ -32,6 +32,7 @@ from nar.model import (
     Schedule,
     make_model,
 )
+from nar.model.params_by_task import flatten_tasks, nest_by_task
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, ProcessorOutput, Repeated
 from nar.traces import clrs30_sample
 from nar.training import Devices, init_state, make_optimizer, make_train_step
@@ -116,7 +117,7 @@ def model_of(task="bfs", processor=PGN, **options):
 @functools.cache
 def shapes_of(task="bfs", **options):
     model = model_of(task, **options)
-    return jax.eval_shape(model.init, jax.random.key(0), {task: batch_of(task)})
+    return flatten_tasks(jax.eval_shape(model.init, jax.random.key(0), {task: batch_of(task)}))
 
 
 def test_hint_modes_have_only_the_parameters_that_they_use():
@@ -142,7 +143,7 @@ def test_every_parameter_trains_with_all_options(hint_mode):
     model = make_model(NetConfig(MPNN, HIDDEN, hint_mode=hint_mode, **ALL_OPTIONS), {task.name: task.spec})
     optimizer, devices = make_optimizer(1e-2), Devices.all()
     state = devices.make_state(lambda: init_state(model, optimizer, {task.name: stream.batch(0)}, seed=0))
-    before = jax.tree.map(np.array, state.params)
+    before = flatten_tasks(jax.tree.map(np.array, state.params))
     assert ("processor/lstm/gates" in before) and ("binary_search/encode/target_0" in before)
     step = make_train_step(model, optimizer)
     for index in range(3):
@@ -155,7 +156,7 @@ def test_every_parameter_trains_with_all_options(hint_mode):
             # A bias shared by the logits of all nodes has zero gradient.
             if name == "b" and module.endswith("/node"):
                 continue
-            assert not np.array_equal(value, state.params[module][name]), (module, name)
+            assert not np.array_equal(value, flatten_tasks(state.params)[module][name]), (module, name)
 
 
 @pytest.mark.slow
@@ -216,7 +217,7 @@ def with_other_initial_hints(batch):
 @pytest.mark.parametrize("hint_mode", ["encoded_decoded", "decoded_only", "none"])
 def test_hints_that_are_not_encoded_do_not_affect_outputs(hint_mode):
     batch, model = batch_of("minimum"), model_of("minimum", hint_mode=hint_mode, teacher_forcing=1.0)
-    params = random_params(shapes_of("minimum", hint_mode=hint_mode))
+    params = nest_by_task(random_params(shapes_of("minimum", hint_mode=hint_mode)))
     first = apply(model, params, batch, is_training=True)
     other = apply(model, params, with_other_initial_hints(batch), is_training=True)
     same = np.array_equal(first.outputs["min"], other.outputs["min"])
@@ -280,7 +281,7 @@ def test_invalid_schedules_raise(arguments, message):
 def test_teacher_forcing_follows_its_schedule():
     """Depending on the training step, all, some or no samples receive true hints."""
     batch = batch_of("minimum")
-    params = random_params(shapes_of("minimum"))
+    params = nest_by_task(random_params(shapes_of("minimum")))
 
     def hints(teacher_forcing, **arguments):
         model = model_of("minimum", teacher_forcing=teacher_forcing)
@@ -411,7 +412,7 @@ def test_every_processor_supports_all_options(processor):
     )
     batch = batch_of()
     params = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch})
-    assert {"processor/lstm/gates", "bfs/halt/out"} <= set(params)
+    assert {"processor/lstm/gates", "bfs/halt/out"} <= set(flatten_tasks(params))
 
     def apply(params):
         return model.apply(params, jax.random.key(0), "bfs", batch, True)
@@ -472,7 +473,7 @@ def test_loss_weights_scale_gradients():
     stream = TrainingStream([task], batch_size=BATCH, seed=0)
     model, devices, optimizer = model_of("minimum"), Devices.all(), make_optimizer(1e-2)
     state = devices.make_state(lambda: init_state(model, optimizer, {"minimum": stream.batch(0)}, 0))
-    before = jax.tree.map(np.array, state.params)
+    before = flatten_tasks(jax.tree.map(np.array, state.params))
     state, metrics = make_train_step(model, optimizer, {"output": 0.0, "hint": 2.0})(
         state, devices.put_batch(stream.batch(0)), "minimum"
     )
@@ -481,5 +482,5 @@ def test_loss_weights_scale_gradients():
     assert float(metrics["loss"]) == pytest.approx(2 * sum(map(float, hints)), rel=1e-5)
     for name in ("min/node", "min_h/node"):
         name = f"minimum/decode/{name}"
-        same = np.array_equal(before[name]["w"], state.params[name]["w"])
+        same = np.array_equal(before[name]["w"], flatten_tasks(state.params)[name]["w"])
         assert same == (name == "minimum/decode/min/node")

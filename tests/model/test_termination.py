@@ -17,6 +17,7 @@ from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad
 from nar.evaluation import Evaluator, score_outputs
 from nar.losses import losses_by_probe, total_loss
 from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
+from nar.model.params_by_task import flatten_tasks
 from nar.model.rollout import unroll
 from nar.model.step import Step
 from nar.model.termination import divergence_from_prior, log_halting
@@ -262,7 +263,10 @@ def test_a_rollout_resumes_from_its_carry():
     whole, split = [[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4, 5]]
     model = make_model(config, {task: spec})
     params = model.init(jax.random.key(0), {task: batch})
-    results = [jax.jit(lambda x=pieces: transformed.apply(params, None, *x))() for pieces in (whole, split)]
+    results = [
+        jax.jit(lambda x=pieces: transformed.apply(flatten_tasks(params), None, *x))()
+        for pieces in (whole, split)
+    ]
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), *results)
     np.testing.assert_array_equal(results[1][0].steps, 6)
 
@@ -319,9 +323,9 @@ def test_hint_losses_are_means_over_the_steps_of_both_rollout_and_trace():
 
 
 def test_only_learned_halting_adds_parameters():
-    with_head, without = (set(network("bfs", rule)[1]) for rule in (LEARNED, BUDGET))
+    with_head, without = (set(flatten_tasks(network("bfs", rule)[1])) for rule in (LEARNED, BUDGET))
     assert with_head - without == {"bfs/halt/nodes", "bfs/halt/out"}
-    assert without == set(network("bfs", FromTrace())[1])
+    assert without == set(flatten_tasks(network("bfs", FromTrace())[1]))
 
 
 @pytest.mark.parametrize(
@@ -359,11 +363,11 @@ def test_halting_is_learned():
     for index in range(300):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), "bfs")
         rows.append(jax.device_get(metrics))
-    for module, leaves in before.items():
+    for module, leaves in flatten_tasks(before).items():
         for name, value in leaves.items():
             logit_bias = name == "b" and module.endswith("/out") and "halt" not in module
             graph = module.endswith("/graph")  # bfs has no graph features
-            changed = not np.array_equal(value, state.params[module][name])
+            changed = not np.array_equal(value, flatten_tasks(state.params)[module][name])
             assert logit_bias or graph or changed, (module, name)
     assert set(rows[0]) >= {"loss/bfs/auxiliary/halting", "steps/bfs"}
     assert np.mean([row["loss"] for row in rows[-10:]]) < 0.1 < rows[0]["loss"]

@@ -12,6 +12,7 @@ from processor_contract import initial_params
 from nar.model.dm_clrs import convert_parameters
 from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.model.init import find_parameter_specs, nest_params
+from nar.model.params_by_task import flatten_tasks
 from nar.processors import PROCESSORS, Features
 
 HIDDEN = 8
@@ -68,7 +69,8 @@ def ours(name, **options):
 
 
 def converted(name, params):
-    return convert_parameters({f"net/{module}": leaves for module, leaves in params.items()}, name, {})
+    params = {f"net/{module}": leaves for module, leaves in params.items()}
+    return flatten_tasks(convert_parameters(params, name, {}))
 
 
 def assert_close(value, expected, tolerance):

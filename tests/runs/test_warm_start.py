@@ -10,13 +10,14 @@ from commands import TINY, run
 
 import nar
 from configs import base
-from nar.runs.build import assemble, new_state
-from nar.runs.warm_start import open_init_run
 from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
 from nar.algorithms import find_algorithm, registry
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
+from nar.model.params_by_task import flatten_tasks
 from nar.processors import PROCESSORS
+from nar.runs.build import assemble, new_state
+from nar.runs.warm_start import open_init_run
 from nar.runs.workdir import Workdir
 from nar.traces import check_algorithm
 from nar.training import Checkpoints, load_matching_params
@@ -47,9 +48,7 @@ def swapped():
 def test_parameters_load_by_name_whatever_the_task_order(source, swapped):
     transfer = load_matching_params(swapped, source, ("",))
     assert set(transfer.loaded) == set(parameter_names(source))
-    for module, leaves in source.items():
-        for name, value in leaves.items():
-            assert np.array_equal(transfer.params[module][name], value), (module, name)
+    jax.tree.map(np.testing.assert_array_equal, transfer.params, source)
 
 
 @pytest.mark.parametrize("pattern", ["^processor/", "^minimum/", "/decode/", "bfs/encode/pos_0/w"])
@@ -57,22 +56,22 @@ def test_only_parameters_that_match_a_pattern_are_loaded(source, swapped, patter
     transfer = load_matching_params(swapped, source, (pattern,))
     part = pattern.removeprefix("^")
     assert transfer.loaded
-    for module, leaves in swapped.items():
+    source_params, params = flatten_tasks(source), flatten_tasks(transfer.params)
+    for module, leaves in flatten_tasks(swapped).items():
         for name, value in leaves.items():
             full = f"{module}/{name}"
             matches = full.startswith(part) if pattern.startswith("^") else part in full
             assert (full in transfer.loaded) == matches
-            expected = source[module][name] if matches else value
-            assert np.array_equal(transfer.params[module][name], expected), full
+            expected = source_params[module][name] if matches else value
+            assert np.array_equal(params[module][name], expected), full
 
 
 def test_tasks_missing_from_the_source_stay_new(source):
     other = make_params("bfs", "insertion_sort")
     transfer = load_matching_params(other, source, ("",))
     assert {name.split("/")[0] for name in transfer.loaded} == {"processor", "bfs"}
-    for module, leaves in other.items():
-        if module.startswith("insertion_sort/"):
-            assert all(np.array_equal(leaves[name], transfer.params[module][name]) for name in leaves)
+    pair = other["insertion_sort"], transfer.params["insertion_sort"]
+    jax.tree.map(np.testing.assert_array_equal, *pair)
 
 
 def test_renames_map_names_of_the_source(source):
@@ -80,7 +79,7 @@ def test_renames_map_names_of_the_source(source):
     transfer = load_matching_params(other, make_params("minimum", "bfs", seed=2), ("^minimum/",))
     renamed = {
         module.replace("minimum/", "bfs/") if module.startswith("minimum/") else module: leaves
-        for module, leaves in transfer.params.items()
+        for module, leaves in flatten_tasks(transfer.params).items()
     }
     mapped = load_matching_params(other, renamed, ("^minimum/",), (("^bfs/", "minimum/"),))
     assert mapped.loaded == transfer.loaded

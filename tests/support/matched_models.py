@@ -15,6 +15,7 @@ from nar.data import Transforms
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
 from nar.model.dm_clrs import convert_parameters
+from nar.model.params_by_task import flatten_tasks
 from nar.processors import PROCESSORS
 from nar.specs import Kind
 from nar.traces import clrs30_sample
@@ -219,10 +220,10 @@ def assert_same_loss_and_gradients(models: MatchedModels) -> None:
     """Raises AssertionError unless loss and gradients in training are the same."""
     ours, theirs = models.our_training, models.their_training
     np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-4)
-    expected = models.converted(theirs.gradients)
-    assert set(ours.gradients) == set(expected)
+    expected, actual = flatten_tasks(models.converted(theirs.gradients)), flatten_tasks(ours.gradients)
+    assert set(actual) == set(expected)
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
     for module, leaves in expected.items():
         for name, value in leaves.items():
-            error = np.abs(np.asarray(ours.gradients[module][name]) - value).max()
+            error = np.abs(np.asarray(actual[module][name]) - value).max()
             assert error <= 1e-3 * max(np.abs(value).max(), 1e-2 * largest), (module, name)

@@ -51,7 +51,7 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
     results = {}
     for index in range(NUM_STEPS):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), name)
-        trees = {"metrics": metrics, "gradients": state.optimizer, "params": state.params}
+        trees = {"metrics": metrics, "gradients": state.opt_state, "params": state.params}
         for path, leaf in jax.tree_util.tree_leaves_with_path(jax.block_until_ready(trees)):
             results[f"{name}/{index}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
     traces = task.transforms.apply(task.algorithm, sample_traces(name, 6, NUM_SCORED, 5))

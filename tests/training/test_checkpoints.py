@@ -141,7 +141,7 @@ def test_restore_fails_if_all_checkpoints_are_damaged(copy):
 
 def test_checkpoint_of_another_network_is_rejected_and_kept(copy):
     other = small_state(0, optimizer=optax.sgd(0.1))
-    with pytest.raises(ValueError, match=r"step_5.npz does not match the run's config.*optimizer/"):
+    with pytest.raises(ValueError, match=r"step_5.npz does not match the run's config.*opt_state/"):
         Checkpoints(copy).restore(other)
     assert Checkpoints(copy).all_steps() == [2, 4, 5]
 

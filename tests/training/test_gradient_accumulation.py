@@ -15,6 +15,7 @@ import nar
 from nar.data import AUTO_MICROBATCHES, Task, TrainingStream, count_microbatches, group_by_length, pad_nodes
 from nar.losses import loss_counts
 from nar.model import Budget, Learned, NetConfig, make_model
+from nar.model.params_by_task import flatten_tasks
 from nar.processors import PROCESSORS
 from nar.training import init_state, make_train_step
 from nar.training.train_step import MicroBatch, accumulated_value_and_grad, check_grad_accumulation_steps
@@ -45,7 +46,7 @@ class Case:
     def step(self, num_microbatches):
         new, metrics = self.lowered(num_microbatches).compile()(self.state, self.batch)
         scalars = {name: float(value) for name, value in metrics.items() if value.ndim == 0}
-        before, after = jax.device_get((self.state.params, new.params))
+        before, after = (flatten_tasks(params) for params in jax.device_get((self.state.params, new.params)))
         return jax.tree.map(np.subtract, before, after), scalars
 
     def counts(self, batch):

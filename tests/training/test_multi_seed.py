@@ -86,7 +86,7 @@ def test_each_seed_equals_its_own_run(chunk_length, options, map_over_seeds, tas
     states = unstack_seeds(dataclasses.replace(stacked, step=None), len(SEEDS))
     for index, (seed, stream) in enumerate(zip(SEEDS, streams, strict=True)):
         expected, expected_rows = network.trained(stream, seed, step, num_steps=4)
-        for name in ("params", "optimizer", "ema_params", "chunk_carries"):
+        for name in ("params", "opt_state", "ema_params", "chunk_carries"):
             one, other = getattr(states[index], name), getattr(expected, name)
             jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5), one, other)
         assert (jax.random.key_data(states[index].key) == jax.random.key_data(expected.key)).all()

@@ -143,12 +143,12 @@ def test_non_finite_step_changes_only_the_step_number(poisoned):
     for index in range(2):
         state, metrics = poisoned.one_step(state, index)
         assert metrics["finite"].all() and metrics["skipped"] == 0
-    before = jax.tree.map(np.array, (state.params, state.optimizer, state.ema_params))
+    before = jax.tree.map(np.array, (state.params, state.opt_state, state.ema_params))
     state, metrics = poisoned.one_step(state, 2)
     assert int(state.step) == 3
     assert metrics["skipped"] == 1 and not metrics["finite"][0]
     assert np.isnan(metrics["loss"])
-    assert digest((state.params, state.optimizer, state.ema_params)) == digest(before)
+    assert digest((state.params, state.opt_state, state.ema_params)) == digest(before)
 
 
 def test_stop_names_step_task_and_probes_and_keeps_the_checkpoint(poisoned, tmp_path):

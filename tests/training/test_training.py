@@ -14,6 +14,7 @@ from tensorboardX.record_writer import masked_crc32c
 from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import make_model
+from nar.model.params_by_task import flatten_tasks
 from nar.runs.build_model import make_net_config
 from nar.training import (
     Callback,
@@ -118,19 +119,18 @@ def test_metrics_include_every_probe_and_losses_decrease(bfs):
 def test_step_of_a_task_leaves_other_tasks_unchanged():
     run = Run("bfs", "minimum", hint_mode="none")
     before = run.state()
-    params = jax.tree.map(np.array, before.params)
+    params = flatten_tasks(jax.tree.map(np.array, before.params))
     state = run.fit(before, 1)
-    moments = state.optimizer[1][0].mu["minimum/decode/min/node"]
+    moments = state.opt_state[1][0].mu["minimum"]["decode/min/node"]
     for module, leaves in params.items():
-        same = all(np.array_equal(leaves[k], state.params[module][k]) for k in leaves)
+        same = all(np.array_equal(leaves[k], flatten_tasks(state.params)[module][k]) for k in leaves)
         assert same == module.startswith("minimum/"), module
     assert not any(np.asarray(moment).any() for moment in moments.values())
     # Momentum would change the encoders and decoders of bfs in the step of minimum.
-    params = jax.tree.map(np.array, state.params)
+    params = jax.tree.map(np.array, state.params["bfs"])
     state = run.fit(state, 2)
     for module, leaves in params.items():
-        if module.startswith("bfs/"):
-            assert all(np.array_equal(leaves[k], state.params[module][k]) for k in leaves), module
+        assert all(np.array_equal(leaves[k], state.params["bfs"][module][k]) for k in leaves), module
 
 
 def test_frozen_parameters_do_not_train():
@@ -139,8 +139,8 @@ def test_frozen_parameters_do_not_train():
     before = jax.tree.map(np.array, state.params)
     frozen = frozen_names(before, ("^processor/",))
     assert frozen and all(name.startswith("processor/") for name in frozen)
-    after = run.fit(state, 3).params
-    for module, leaves in before.items():
+    after = flatten_tasks(run.fit(state, 3).params)
+    for module, leaves in flatten_tasks(before).items():
         for name, value in leaves.items():
             assert np.array_equal(value, after[module][name]) == module.startswith("processor/")
 
@@ -153,8 +153,8 @@ def test_every_parameter_trains_unless_frozen(task, processor):
     run = Run(task, processor=processor)
     state = run.state()
     before = jax.tree.map(np.array, state.params)
-    after = run.fit(state, 3).params
-    for module, leaves in before.items():
+    after = flatten_tasks(run.fit(state, 3).params)
+    for module, leaves in flatten_tasks(before).items():
         for name, value in leaves.items():
             # Biases of pointer logits shift the logits of all targets equally, so their gradient is zero.
             if name == "b" and module.endswith(("/out", "/node")):

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from nar.model.dm_clrs.layouts import LAYOUTS
+from nar.model.init import Params
+from nar.model.params_by_task import nest_by_task
 from nar.specs import Kind, Location, Probe, Spec, Stage
 
 Names = dict[str, str]
@@ -41,7 +43,7 @@ _RENAMED_PARAMETERS: Mapping[str, str] = MappingProxyType(
 
 def convert_parameters(
     params: Mapping[str, Mapping[str, Any]], processor: str, specs: Mapping[str, Spec]
-) -> dict[str, dict[str, np.ndarray]]:
+) -> Params:
     """Renames the parameters of a dm-clrs network, or a tree like them such as gradients or Adam moments.
 
     Args:
@@ -50,8 +52,8 @@ def convert_parameters(
       specs: specs by task, after transforms, in the order of the tasks in the dm-clrs network.
 
     Returns:
-      The same arrays under the names of `nar`. Optional modules (layer norm, heads, LSTM, encoders and
-      decoders of hints) are present if they are in `params`.
+      The same arrays under the names of `nar`, nested by task. Optional modules (layer norm, heads, LSTM,
+      encoders and decoders of hints) are present if they are in `params`.
 
     Raises:
       ValueError: if the processor is unknown, or if parameters are missing or unexpected; the message lists
@@ -68,10 +70,12 @@ def convert_parameters(
         if any(module in params for module in group):
             required |= group
     _check(params, required)
-    return {
-        module: {_RENAMED_PARAMETERS.get(k, k): np.asarray(value) for k, value in params[clrs_module].items()}
-        for clrs_module, module in required.items()
-    }
+    return nest_by_task(
+        {
+            module: {_RENAMED_PARAMETERS.get(k, k): np.asarray(v) for k, v in params[clrs_module].items()}
+            for clrs_module, module in required.items()
+        }
+    )
 
 
 def _processor_names(processor: str, params: Iterable[str]) -> tuple[Names, list[Names]]:

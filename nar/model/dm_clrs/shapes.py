@@ -1,7 +1,6 @@
 """Comparison of converted parameters with those of a network."""
 
-from collections.abc import Mapping
-from typing import Any
+import jax
 
 from nar.model.init import Params
 
@@ -19,9 +18,8 @@ def check_param_shapes(params: Params, expected: Params) -> None:
         raise ValueError("\n".join(["the checkpoint does not match the network of the config:", *lines]))
 
 
-def _shapes(params: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[int, ...]]:
+def _shapes(params: Params) -> dict[str, tuple[int, ...]]:
     return {
-        f"{module}/{name}": tuple(leaf.shape)
-        for module, leaves in params.items()
-        for name, leaf in leaves.items()
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nar.model.params_by_task import select_task
 from nar.training.checkpointing.store import CheckpointStore
 from nar.training.devices.mesh import Devices
 from nar.training.loop.callback import Callback, StepReport
@@ -157,7 +158,8 @@ def describe(pending: StepReport) -> str:
     if bad:
         return f"{where}: {', '.join(probes) or 'the total loss is ' + str(bad['loss'])}"
     # Flags are ordered: losses, each gradient, each parameter. With several seeds there is a leading axis.
-    flags, names = np.atleast_2d(np.asarray(pending.finite)), parameter_names(pending.state.params)
+    flags = np.atleast_2d(np.asarray(pending.finite))
+    names = parameter_names(select_task(pending.state.params, pending.task))
     by_leaf = np.asarray(np.all(flags, axis=0))[1:].reshape(2, -1)
     gradients, params = ([names[index] for index in np.flatnonzero(~row)] for row in by_leaf)
     if gradients:

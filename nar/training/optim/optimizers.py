@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from nar.model import Params
+from nar.model.params_by_task import merge_task, select_task
 from nar.plugins import load_attribute
 from nar.training.optim.parameter_patterns import (
     compile_patterns,
@@ -42,21 +43,6 @@ def _optax_optimizers() -> dict[str, Factory]:
 
 OPTIMIZERS: Mapping[str, Factory] = MappingProxyType(_optax_optimizers())
 """Registry of optimizers, by their names in optax: `(learning_rate, **options) -> optimizer`."""
-
-
-class Leafwise(optax.GradientTransformation):
-    """An optimizer that treats parameters separately, but for clipping by the norm of all gradients.
-
-    The update of a parameter depends only on its own gradient, value and optimizer state, so the parameters
-    of other tasks can be left out of a step.
-    """
-
-
-_LEAFWISE = frozenset(
-    ("adabelief", "adadelta", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan", "amsgrad", "lamb")
-    + ("lars", "lion", "novograd", "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "yogi")
-)
-"""Optimizers of optax that are leafwise with any options."""
 
 
 def make_optimizer(
@@ -105,10 +91,36 @@ def make_optimizer(
         transforms.append(_decoupled_weight_decay(learning_rate, weight_decay, excluded))
     if learning_rate_multipliers:
         transforms.append(_scale_by_name(_checked_multipliers(learning_rate_multipliers)))
-    optimizer = _with_frozen(optax.chain(*transforms), frozen_params)
-    # The state of `optax.multi_transform` holds trees of all parameters, which must stay whole.
-    is_leafwise = name in _LEAFWISE and not frozen_params
-    return Leafwise(optimizer.init, optimizer.update) if is_leafwise else optimizer
+    return _with_frozen(optax.chain(*transforms), frozen_params)
+
+
+def check_several_tasks(optimizer: optax.GradientTransformation) -> None:
+    """Checks, by abstract evaluation on small arrays, that steps of one task can leave out other tasks.
+
+    The optimizer state must have everything that belongs to a parameter in a tree like that of the
+    parameters, and not, for example, concatenate them.
+
+    Raises:
+      ValueError: if that is not so.
+    """
+    tree = {name: {"module": {"w": jnp.zeros(size)}} for size, name in enumerate(("processor", "a", "b"), 1)}
+
+    def step(params: Params) -> tuple[Params, Any]:
+        whole = params, optimizer.init(params)
+        task_params, task_state = select_task(whole, "a")
+        updates, task_state = optimizer.update(task_params, task_state, task_params)
+        return merge_task(whole, (optax.apply_updates(task_params, updates), task_state), "a")
+
+    try:
+        before = jax.eval_shape(lambda params: (params, optimizer.init(params)), tree)
+        is_valid = jax.eval_shape(step, tree) == before
+    except (TypeError, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise ValueError(
+            "this optimizer cannot train several tasks: its state must be separable by parameter, so that a "
+            "step of one task can leave out the parameters of the others"
+        )
 
 
 def frozen_names(params: Params, frozen_params: Sequence[str]) -> list[str]:

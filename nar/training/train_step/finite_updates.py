@@ -1,41 +1,36 @@
 """Rejection of non-finite updates inside the compiled step."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from nar.model import Params
 from nar.training.state import TrainState
 
 FINITE = "finite"
-"""Metric, bool [1 + 2 P] for P parameter arrays: finiteness of the losses, each gradient, each new value.
+"""Metric, bool [1 + 2 P]: finiteness of the losses, each gradient and each new value.
 
-Parameters that are not in the step count as finite."""
+P is the number of parameter arrays of the step: those of the processor and the task."""
 
 SKIPPED = "skipped"
 """Metric: 1 if the update was rejected because something was not finite, otherwise 0."""
 
 
-PerParameter = list[jax.Array | None]
-"""One number per parameter array, in their order; None for parameters that are not in the step."""
-
-
-def gradient_squared_norms(gradients: Params) -> PerParameter:
+def squared_norm_per_array(gradients: Params) -> list[jax.Array]:
     """Squared norm of each gradient; not finite if the gradient is not, or if it overflows."""
-    return _map_leaves(lambda leaf: jnp.sum(jnp.square(leaf)), gradients)
+    return [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradients)]
 
 
-def _map_leaves(function: Callable[[jax.Array], jax.Array], tree: Params) -> PerParameter:
-    leaves = jax.tree.leaves(tree, is_leaf=lambda leaf: leaf is None)
-    return [None if leaf is None else function(leaf) for leaf in leaves]
+def max_abs_per_array(params: Params) -> list[jax.Array]:
+    """Largest absolute value of each array."""
+    return [jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(params)]
 
 
 def reject_non_finite(
-    old: TrainState, new: TrainState, max_abs_loss: jax.Array, squared_norms: PerParameter
+    old: TrainState, new: TrainState, numbers: Sequence[jax.Array]
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Returns the new state if all losses, gradients and new parameters are finite, otherwise the old one.
 
@@ -44,24 +39,15 @@ def reject_non_finite(
     Args:
       old: state before the step.
       new: state after the step.
-      max_abs_loss: largest absolute value of the step's losses, a scalar.
-      squared_norms: result of `gradient_squared_norms`.
+      numbers: scalars that are finite if and only if the losses, each gradient and each new value are.
 
     Returns:
       The state, and the metrics `FINITE` and `SKIPPED`.
     """
-    max_abs_params = _map_leaves(lambda leaf: jnp.max(jnp.abs(leaf)), new.params)
-    numbers = [max_abs_loss, *squared_norms, *max_abs_params]
-    indices = [index for index, number in enumerate(numbers) if number is not None]
     # One `isfinite` of a stacked vector: XLA turns stacked flags into a chain that it repeats for every array
     # selected below, which doubled the compilation time of a step.
-    present = jnp.isfinite(jnp.stack([numbers[index] for index in indices]))
-    is_finite = jnp.all(present)
-    flags = (
-        present
-        if len(indices) == len(numbers)
-        else jnp.ones(len(numbers), bool).at[np.array(indices)].set(present)
-    )
+    flags = jnp.isfinite(jnp.stack(numbers))
+    is_finite = jnp.all(flags)
 
     def select(name: str) -> Any:
         pair = getattr(new, name), getattr(old, name)

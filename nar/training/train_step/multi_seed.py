@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from nar.training.state import TrainState
 
-SEED_AXES = TrainState(params=0, optimizer=0, step=None, key=0, ema_params=0, chunk_carries=0)  # pyright: ignore
+SEED_AXES = TrainState(params=0, opt_state=0, step=None, key=0, ema_params=0, chunk_carries=0)  # pyright: ignore
 """Axis of the seeds in each field of a state, as `jax.vmap` takes it."""
 
 

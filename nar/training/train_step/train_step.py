@@ -13,6 +13,7 @@ from nar.model import Model, Params
 from nar.specs import Stage
 from nar.traces import TraceBatch
 from nar.training.devices.mesh import Devices
+from nar.training.optim.optimizers import check_several_tasks
 from nar.training.state import TrainState
 from nar.training.train_step.gradient_accumulation import MicroBatch, accumulated_value_and_grad
 from nar.training.train_step.multi_seed import MapOverSeeds
@@ -43,7 +44,12 @@ def make_train_step(
       devices: devices of the state, if there are several.
       map_over_seeds: lifts the computation of gradients to several seeds, if states and batches have a
         leading axis of seeds; metrics are then [num_seeds].
+
+    Raises:
+      ValueError: if there are several tasks and the optimizer cannot update their parameters separately.
     """
+    if len(model.specs) > 1:
+        check_several_tasks(optimizer)
     weights = loss_weights or {}
 
     def compute_gradients(
@@ -62,7 +68,7 @@ def make_train_step(
         # Results are replicated like the state, though they are computed from a sharded batch.
         return jax.lax.with_sharding_constraint(result, devices.replicated) if devices else result
 
-    update = Update(optimizer, ema_decay, frozenset(model.specs))
+    update = Update(optimizer, ema_decay)
     return CompiledTrainStep(compute_gradients, update, map_over_seeds)
 
 

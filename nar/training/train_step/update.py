@@ -1,7 +1,6 @@
 """The training step of any network: a program that computes gradients, and one that updates the state."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -10,11 +9,14 @@ import jax.numpy as jnp
 import optax
 
 from nar.model import Params
-from nar.training.optim.optimizers import Leafwise
+from nar.model.params_by_task import merge_task, select_task
 from nar.training.state import TrainState, update_ema
-from nar.training.train_step.finite_updates import gradient_squared_norms, reject_non_finite
+from nar.training.train_step.finite_updates import (
+    max_abs_per_array,
+    reject_non_finite,
+    squared_norm_per_array,
+)
 from nar.training.train_step.multi_seed import SEED_AXES, MapOverSeeds, vmap_seeds
-from nar.training.train_step.task_parameters import TaskParameters, module_prefixes
 
 Metrics = dict[str, Any]
 """JAX or NumPy scalars by name; and `FINITE`, which `NonFinitePolicy.check` removes."""
@@ -62,12 +64,10 @@ class Update:
     Attributes:
       optimizer: the optimizer of the state.
       ema_decay: decay of the parameters' moving average, if the state has one.
-      tasks: all tasks in training; a step of one leaves the encoders and decoders of the others unchanged.
     """
 
     optimizer: optax.GradientTransformation
     ema_decay: float = 0.0
-    tasks: frozenset[str] = frozenset()
 
     def __call__(
         self,
@@ -79,25 +79,28 @@ class Update:
     ) -> tuple[TrainState, Metrics]:
         """Returns the new state, and the metrics `gradient_norm` and those of `reject_non_finite`.
 
+        The encoders and decoders of other tasks are unchanged: their gradients are zero, but momentum would
+        move them nonetheless.
+
         Args:
           state: state before the step.
-          gradients: gradients of its parameters.
+          gradients: gradients of the parameters of the processor and the task.
           max_abs_loss: largest absolute value of the step's losses, a scalar.
           task: task of the step.
           chunk_carries: carries of all chunked streams after the step.
         """
-        others = self.tasks - {task}
-        updates, optimizer_state = self.optimizer.update(gradients, state.optimizer, state.params)
-        params = keep_unchanged(others, optax.apply_updates(state.params, updates), state.params)
-        optimizer_state = keep_unchanged(others, optimizer_state, state.optimizer)
+        task_params, task_opt_state = select_task((state.params, state.opt_state), task)
+        updates, task_opt_state = self.optimizer.update(gradients, task_opt_state, task_params)
+        task_params = optax.apply_updates(task_params, updates)
+        params, opt_state = merge_task((state.params, state.opt_state), (task_params, task_opt_state), task)
         ema_params = state.ema_params
         if ema_params is not None:
             ema_params = update_ema(ema_params, params, state.step + 1, self.ema_decay)
-        new = TrainState(params, optimizer_state, state.step + 1, state.key, ema_params, dict(chunk_carries))
-        squared_norms = gradient_squared_norms(gradients)
-        new, metrics = reject_non_finite(state, new, max_abs_loss, squared_norms)
-        norm = jnp.sqrt(sum(squared for squared in squared_norms if squared is not None))
-        return new, {"gradient_norm": norm, **metrics}
+        new = TrainState(params, opt_state, state.step + 1, state.key, ema_params, dict(chunk_carries))
+        squared_norms = squared_norm_per_array(gradients)
+        numbers = [max_abs_loss, *squared_norms, *max_abs_per_array(task_params)]
+        new, metrics = reject_non_finite(state, new, numbers)
+        return new, {"gradient_norm": jnp.sqrt(sum(squared_norms)), **metrics}
 
 
 class CompiledTrainStep:
@@ -125,8 +128,6 @@ class CompiledTrainStep:
             programs.
         """
         self._rename_metrics = rename_metrics
-        self._tasks, self._task_parameters = update.tasks, TaskParameters(update.tasks)
-        self._is_leafwise = isinstance(update.optimizer, Leafwise)
 
         def compute_gradients(
             state: TrainState, batch: Any, task: str, stream_key: str | None
@@ -156,27 +157,14 @@ class CompiledTrainStep:
     ) -> tuple[TrainState, Metrics]:
         """Takes a step; see `TrainStep`."""
         program_task = "" if self._rename_metrics else task
-        task_state = self._task_state(state, task)
-        inputs, metrics = self._gradients(gradient_inputs(task_state), batch, program_task, stream_key)
+        task_state = update_inputs(state, task)
+        inputs, metrics = self._gradients(gradient_inputs(state, task), batch, program_task, stream_key)
         if self._rename_metrics:
             metrics = self._rename_metrics(metrics, task)
         new, update_metrics = self._update(task_state, inputs, program_task, stream_key)
-        if task_state is not state:
-            merge = functools.partial(self._task_parameters.merge, task=task)
-            params, optimizer = merge(state.params, new.params), merge(state.optimizer, new.optimizer)
-            new = dataclasses.replace(new, params=params, optimizer=optimizer)
+        params, opt_state = merge_task((state.params, state.opt_state), (new.params, new.opt_state), task)
+        new = dataclasses.replace(new, params=params, opt_state=opt_state)
         return new, {**metrics, **update_metrics}
-
-    def _task_state(self, state: TrainState, task: str) -> TrainState:
-        """The state without the parameters of other tasks, if the optimizer updates each array by itself.
-
-        A moving average changes in every step, whatever the task, so a state with one stays whole.
-        """
-        if len(self._tasks) < 2 or not self._is_leafwise or state.ema_params is not None:
-            return state
-        trees = (state.params, state.optimizer)
-        params, optimizer = (self._task_parameters.select(tree, task) for tree in trees)
-        return dataclasses.replace(state, params=params, optimizer=optimizer)
 
     def programs(
         self, state: TrainState, batch: Any, task: str, stream_key: str | None
@@ -189,17 +177,19 @@ class CompiledTrainStep:
           task: task of the step.
           stream_key: key of the chunked stream, for a chunk.
         """
-        state, program_task = self._task_state(state, task), "" if self._rename_metrics else task
+        program_task = "" if self._rename_metrics else task
         chunk_carry = None if stream_key is None else state.chunk_carries[stream_key]
         loss = jax.ShapeDtypeStruct(state.key.shape, jnp.float32, sharding=state.step.sharding)
-        inputs = _UpdateInputs(state.params, loss, chunk_carry)
+        inputs = _UpdateInputs(select_task(state.params, task), loss, chunk_carry)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(batch))
 
         def compile_gradients() -> Any:
-            return self._gradients.lower(gradient_inputs(state), batch, program_task, stream_key).compile()
+            task_state = gradient_inputs(state, task)
+            return self._gradients.lower(task_state, batch, program_task, stream_key).compile()
 
         def compile_update() -> Any:
-            return self._update.lower(state, inputs, program_task, stream_key).compile()
+            task_state = update_inputs(state, task)
+            return self._update.lower(task_state, inputs, program_task, stream_key).compile()
 
         return {
             (program_task, stream_key, shapes): compile_gradients,
@@ -207,9 +197,22 @@ class CompiledTrainStep:
         }
 
 
-def gradient_inputs(state: TrainState) -> TrainState:
-    """The state without what gradients do not depend on, so that calls have fewer arguments."""
-    return dataclasses.replace(state, optimizer=None, ema_params=None)
+def gradient_inputs(state: TrainState, task: str) -> TrainState:
+    """The part of the state that the gradients of a task depend on."""
+    params = select_task(state.params, task)
+    return dataclasses.replace(state, params=params, opt_state=None, ema_params=None)
+
+
+def update_inputs(state: TrainState, task: str) -> TrainState:
+    """The part of the state that a step of a task changes.
+
+    With thirty tasks it is a thirtieth of all arrays, and the program compiles and runs as fast as that of a
+    single task. But a moving average changes in every step, whatever the task.
+    """
+    if state.ema_params is not None:
+        return state
+    params, opt_state = select_task((state.params, state.opt_state), task)
+    return dataclasses.replace(state, params=params, opt_state=opt_state)
 
 
 class _UpdateInputs(NamedTuple):
@@ -218,15 +221,3 @@ class _UpdateInputs(NamedTuple):
     gradients: Params
     max_abs_loss: Any
     chunk_carry: Any
-
-
-def keep_unchanged(tasks: frozenset[str], new: Any, old: Any) -> Any:
-    """New parameters or optimizer state, with the old values for the encoders and decoders of `tasks`.
-
-    Their gradients are zero in a step of another task, but momentum would move them nonetheless.
-    """
-
-    def select(path: tuple[Any, ...], new_leaf: jax.Array, old_leaf: jax.Array) -> jax.Array:
-        return old_leaf if module_prefixes(path) & tasks else new_leaf
-
-    return jax.tree_util.tree_map_with_path(select, new, old) if tasks else new
