@@ -2,13 +2,14 @@
 
 Events are written in the training thread and flushed at each line of metrics, so that a killed run loses none
 and a full disk raises an error. `tensorboardX.SummaryWriter` promises neither: it queues events for a thread,
-and once that thread has failed, training would wait for it forever. This is the writer beneath it.
+and once that thread has failed, training would wait for it forever. This tracker uses the parts it is made of.
 """
 
 import contextlib
 import importlib
 import os
 import pathlib
+import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ FOLDER = "tensorboard"
 class TensorBoard:
     """TensorBoard tracker, with one event file per session in the folder `tensorboard` of the workdir.
 
-    All methods raise OSError if the file cannot be written; the message names the folder.
+    All methods raise OSError if the file cannot be written; the message names it.
     """
 
     def __init__(self, session: Session) -> None:
@@ -32,37 +33,42 @@ class TensorBoard:
         with _without_torch():
             self._summary: Any = importlib.import_module("tensorboardX.summary")
             self._proto: Any = importlib.import_module("tensorboardX.proto.event_pb2")
-            event_file_writer = importlib.import_module("tensorboardX.event_file_writer")
-        self._folder = session.workdir / FOLDER
-        with path_in_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            prefix, suffix = str(self._folder / "events"), f".{os.getpid()}"
-            self._writer: Any = event_file_writer.EventsWriter(prefix, suffix)
-            if session.start:
-                log = self._proto.SessionLog(status=self._proto.SessionLog.START)
-                restart = self._proto.Event(step=session.start + 1, wall_time=time.time(), session_log=log)
-                self._writer.write_event(restart)
-            self._writer.flush()
-        self._is_open = True
+            record_writer = importlib.import_module("tensorboardX.record_writer")
+        folder, now = session.workdir / FOLDER, time.time()
+        # TensorBoard recognizes event files by this prefix, and reads them in the order of their names.
+        self._path = folder / f"events.out.tfevents.{now:.0f}.{platform.node()}.{os.getpid()}"
+        with path_in_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: Any = record_writer.RecordWriter(str(self._path))
+        events = [self._proto.Event(wall_time=now, file_version="brain.Event:2")]
+        if session.start:
+            log = self._proto.SessionLog(status=self._proto.SessionLog.START)
+            events.append(self._proto.Event(wall_time=now, step=session.start + 1, session_log=log))
+        self._write(events)
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
         """Logs metrics."""
         summaries = [self._summary.scalar(name, value) for name, value in values.items()]
-        with path_in_errors(self._folder):
-            for summary in summaries:
-                event = self._proto.Event(step=step, wall_time=seconds, summary=summary)
-                self._writer.write_event(event)
-            self._writer.flush()
+        self._write([self._proto.Event(step=step, wall_time=seconds, summary=one) for one in summaries])
+
+    def _write(self, events: Sequence[Any]) -> None:
+        try:
+            with path_in_errors(self._path):
+                for event in events:
+                    self._file.write(event.SerializeToString())
+                self._file.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            raise
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
         """Does nothing: all metrics have been logged."""
 
     def close(self) -> None:
         """Closes the file."""
-        if self._is_open:
-            self._is_open = False
-            with path_in_errors(self._folder):
-                self._writer.close()
+        with path_in_errors(self._path):
+            self._file.close()
 
 
 @contextlib.contextmanager
