@@ -3,11 +3,13 @@
     python -m experiments.evaluate --workdir=runs/bfs --sizes=16,32,64
     python -m experiments.evaluate --workdir=runs/bfs --families=clrs30,grid --seeds=3,4,5 --hints
     python -m experiments.evaluate --workdir=runs/both --sizes="bfs:16,64;dfs:8" --families="bfs:clrs30,tree"
+    python -m experiments.evaluate --workdir=runs/bfs --metrics=valid,experiments.examples.forest:is_forest
 
 Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. In addition
-to the score of each output it reports the fractions of exact matches and of valid answers, which may differ
-from CLRS-30's. A network with its own number of steps is evaluated with that number and with the algorithm's.
-The table is printed; `evaluation.json` and `evaluation.csv` are written to the workdir.
+to the score of each output it reports metrics: by default the fractions of exact matches and of valid
+answers, which may differ from CLRS-30's. A network with its own number of steps is evaluated with that number
+and with the algorithm's. The table is printed; `evaluation.json` and `evaluation.csv` are written to the
+workdir.
 """
 
 import pathlib
@@ -22,19 +24,21 @@ from experiments.cli.by_task import parse_by_task, parse_numbers
 from experiments.cli.launch import launch
 from nar.atomic_io import write_json
 from nar.evaluation import (
-    CLRS30,
+    METRICS,
     Case,
     Inference,
     InferenceResult,
     Measurement,
     Scores,
-    as_json,
-    dump,
+    find_metrics,
     make_cases,
     measure_cases,
     summarize_cases,
-    write_csv,
 )
+from nar.evaluation.inference import CAPTURES
+from nar.evaluation.metrics import Metrics, capture_of
+from nar.evaluation.suite import CLRS30
+from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
 from nar.reports import evaluation_table
 from nar.runs.build import Parts
@@ -60,6 +64,12 @@ _FAMILIES = flags.DEFINE_string(
 _SEEDS = flags.DEFINE_list(
     "seeds", ["3"], "Problem seeds, one evaluation each; 3 is the seed of CLRS-30's test split."
 )
+_METRICS = flags.DEFINE_list(
+    "metrics",
+    None,
+    f"Metrics beyond the scores: {', '.join(METRICS)}, or module:ATTRIBUTE for custom ones; by default "
+    "exact, valid and those of the run's config.",
+)
 _HINTS = flags.DEFINE_bool("hints", False, "Also score hints, step by step; takes more memory.")
 _DUMP = flags.DEFINE_enum(
     "dump",
@@ -81,6 +91,8 @@ flags.adopt_module_key_flags(distributed)
 _CAPTURES = {"none": "outputs", "predictions": "hints", "states": "states"}
 """Value of --dump -> what inference captures."""
 
+_DEFAULT_METRICS = ("exact", "valid")
+
 
 def main() -> None:
     """Checks all flags, then evaluates on all devices."""
@@ -89,15 +101,17 @@ def main() -> None:
     own_lengths = not isinstance(parts.model.config.termination, FromTrace)
     cases = run_on_all(lambda: find_cases(parts, own_lengths))
     seeds = run_on_all(lambda: parse_numbers("seeds", _SEEDS.value))
+    metrics = run_on_all(lambda: choose_metrics(parts, config["evaluation"].get("metrics", ())))
     params, step = run_on_first(_restore)
-    inferences = make_inferences(parts, own_lengths, _BATCH_SIZE.value or config["evaluation"]["batch_size"])
+    batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
+    inferences = make_inferences(parts, own_lengths, batch_size, metrics)
     root = pathlib.Path(_WORKDIR.value)
 
     def dump_result(case: Case, seed: int, result: InferenceResult) -> None:
         if _DUMP.value != "none":
             run_on_first(lambda: str(dump(root / _NAME.value, case, seed, result)))
 
-    measurements = list(measure_cases(inferences, params, parts.model.specs, cases, seeds, dump_result))
+    measurements = list(measure_cases(inferences, params, cases, seeds, metrics, dump_result))
     content = {
         "scores": scores_by_size(measurements),
         "step": step,
@@ -108,7 +122,7 @@ def main() -> None:
     run_on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
     run_on_first(lambda: write_csv(root / f"{_NAME.value}.csv", measurements))
     print_on_first(evaluation_table(summarize_cases(measurements)))
-    print_on_first(f"\n{explanation(seeds)}\n")
+    print_on_first(f"\n{explanation(seeds, metrics)}\n")
     print_on_first(
         f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv"
     )
@@ -148,11 +162,27 @@ def find_cases(parts: Parts, own_lengths: bool) -> list[Case]:
         raise ValueError(f"--sizes, --families: {error}") from None
 
 
-def make_inferences(parts: Parts, own_lengths: bool, batch_size: int) -> dict[str, Inference]:
+def choose_metrics(parts: Parts, in_config: Sequence[str]) -> Metrics:
+    """The metrics of --metrics, or the default ones.
+
+    Raises:
+      ValueError: if a metric is unknown.
+    """
+    names = _METRICS.value
+    if names is None:
+        names = dict.fromkeys([*_DEFAULT_METRICS, *in_config])
+    try:
+        return find_metrics(names, parts.model.specs)
+    except ValueError as error:
+        raise ValueError(f"--metrics: {error}") from None
+
+
+def make_inferences(
+    parts: Parts, own_lengths: bool, batch_size: int, metrics: Metrics
+) -> dict[str, Inference]:
     """Inference engines by rollout length: "true" for the algorithm's, "own" for the network's."""
-    capture = _CAPTURES[_DUMP.value]
-    if _HINTS.value and capture == "outputs":
-        capture = "hints"
+    needed = (_CAPTURES[_DUMP.value], "hints" if _HINTS.value else "outputs", capture_of(metrics))
+    capture = max(needed, key=CAPTURES.index)
     return {
         lengths: Inference(
             parts.model,
@@ -188,13 +218,20 @@ def scores_by_size(measurements: Sequence[Measurement]) -> Scores:
     return scores
 
 
-def explanation(seeds: Sequence[int]) -> str:
+_LEGEND = {
+    "exact": "exact: instances without a wrong entry",
+    "valid": "valid: instances with a correct answer, which may differ from CLRS-30's",
+    "hint_score": "hint_score: mean over hints and steps",
+}
+
+
+def explanation(seeds: Sequence[int], metrics: Metrics) -> str:
     """Legend of the table's columns."""
     over_seeds = f", mean ± sample deviation over {len(seeds)} problem seeds" if len(seeds) > 1 else ""
-    return (
-        f"In percent{over_seeds}.\nscore: mean over outputs, as CLRS-30 scores them; exact: instances "
-        "without a wrong entry;\nvalid: instances with a correct answer, which may differ from CLRS-30's."
-    )
+    custom = "; custom metrics as they are" if not set(metrics) <= set(METRICS) else ""
+    legend = [text for name, text in _LEGEND.items() if name in metrics]
+    lines = ["score: mean over outputs, as CLRS-30 scores them", *legend]
+    return f"In percent{over_seeds}{custom}.\n" + ";\n".join(lines) + "."
 
 
 if __name__ == "__main__":

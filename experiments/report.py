@@ -15,7 +15,6 @@ from absl import flags
 
 from experiments.cli.launch import launch
 from nar.atomic_io import atomic_write, path_in_errors
-from nar.reports import format_table
 from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 
 _OUTPUT = flags.DEFINE_string("output", "report", "Directory of the report, or its page if it ends in .html.")
@@ -37,7 +36,7 @@ def main(*directories: str) -> None:
             file.write(content)
     settings = make_settings(records.runs)
     table = score_table(settings)
-    print("\n\n".join([table.caption, format_table(table.header, table.rows), *table.notes]))
+    print(table.as_text())
     print("".join(f"\nNote: {line}" for line in report_notes(records, settings)))
     print(f"Written: {directory / page}\nOther files: {', '.join(name for name in files if name != page)}")
 

@@ -30,7 +30,7 @@ from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, witho
 from experiments.sweeps.supervisor import Entry, Launcher, State, Supervisor
 from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
 from nar.atomic_io import write_json, write_text
-from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
+from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
 from nar.training import Devices
 from nar.training.trackers import check_trackers
 
@@ -250,7 +250,7 @@ def write_table(entries: Sequence[Entry], root: pathlib.Path) -> None:
     """Writes `table.txt`, `table.md` and `table.json`, and prints the table."""
     outcomes = [outcome for entry in entries for outcome in outcomes_of(entry)]
     settings = summarize(outcomes)
-    text = sweep_text(settings)
+    text = sweep_table(settings).as_text()
     write_text(root / "table.txt", f"{text}\n")
     write_text(root / "table.md", sweep_markdown(settings))
     write_json(root / "table.json", sweep_json(settings))

@@ -31,6 +31,10 @@ class SampleStatistics:
         """Mean ± standard deviation, in percent."""
         return f"{100 * self.mean:.2f}" + ("" if self.deviation is None else f" ± {100 * self.deviation:.2f}")
 
+    def as_number(self) -> str:
+        """Mean ± standard deviation as plain numbers."""
+        return f"{self.mean:.4g}" + ("" if self.deviation is None else f" ± {self.deviation:.2g}")
+
 
 def sample_statistics(values: Sequence[float]) -> SampleStatistics:
     """Computes the statistics of one or more values.

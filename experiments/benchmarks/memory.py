@@ -17,7 +17,7 @@ from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, Params, Values, make_model
 from nar.processors import find_processor
-from nar.reports import format_table
+from nar.reports import Table
 from nar.traces import TraceBatch
 from nar.training import Devices, init_state, make_optimizer, make_train_step
 
@@ -176,7 +176,7 @@ def memory(
             print(f"{done} {_name(case)}, n = {case.size}: {cells[-1]}", flush=True)
         rows.append([_name(cases[0]), *cells])
     header = [f"GiB at batch size {batch_size}", *(f"n = {size}" for size in sizes)]
-    return format_table(header, rows)
+    return Table(header, rows).as_text()
 
 
 def _cell(case: Case, is_run: bool) -> str:

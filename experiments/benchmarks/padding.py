@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from configs import base
 from nar.data import TraceStream, count_microbatches
-from nar.reports import format_table
+from nar.reports import Table
 from nar.runs.build import assemble
 from nar.traces import TraceBatch
 
@@ -45,7 +45,7 @@ def padding(names: Sequence[str], num_batches: int) -> None:
         for name, result in results.items()
     ]
     header = ["algorithm", "programs", "padding steps", "padding nodes", "skipped steps"]
-    print(format_table(header, rows))
+    print(Table(header, rows).as_text())
     steps, nodes = (
         statistics.mean(getattr(result, field) for result in results.values()) for field in ("steps", "nodes")
     )

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from configs import base
 from experiments.benchmarks.memory import GIB, program_bytes
-from nar.reports import check_plot_path, draw_scaling, format_table
+from nar.reports import Table, check_plot_path, draw_scaling
 from nar.runs.build import assemble, new_state
 
 AXES: Mapping[str, str] = {
@@ -75,7 +75,7 @@ def scaling(
         check_plot_path(plot_path)
     print(f"{jax.devices()[0].device_kind}, {base_case.precision}; unless varied: {_base(base_case)}")
     header = ["processor", f"{'varied':14}", "value", "steps", "ms / step", "µs / trace and step", "GiB"]
-    print(format_table(header, []), flush=True)
+    print(Table(header, []).as_text(), flush=True)
     measured: dict[Case, Cost] = {}
     lines: dict[str, dict[str, dict[int, float]]] = {}
     combinations = [

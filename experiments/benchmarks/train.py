@@ -20,7 +20,7 @@ from experiments.benchmarks.lib.matched_networks import (
     dm_clrs_options,
     make_matched_networks,
 )
-from nar.reports import format_table
+from nar.reports import Table
 
 ALGORITHMS = (
     "bfs",
@@ -144,7 +144,7 @@ def check_same(case: Case, times: InterleavedTimes, tolerance: float) -> None:
 
 def _header(what: str, *further: str) -> str:
     columns = [f"{what:44}", NAR, DM_CLRS, "ratio", "range", "first calls", "over ideal", *further]
-    return format_table(columns, [])
+    return Table(columns, []).as_text()
 
 
 def _row(name: str, times: InterleavedTimes, ideal: float, *further: str) -> str:

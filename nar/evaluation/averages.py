@@ -9,7 +9,7 @@ from nar.algorithms import FAMILIES, find_algorithm
 from nar.statistics import sample_statistics
 
 Scores = dict[str, dict[str, dict[str, float]]]
-"""task -> size -> output or "score" -> score; an entry "steps", if present, is not a score."""
+"""task -> size -> output, "score" or another metric -> value."""
 
 
 def mean_score(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:

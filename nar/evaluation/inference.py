@@ -10,8 +10,9 @@ from tqdm import tqdm
 from nar.algorithms import find_algorithm
 from nar.data import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.compiler_options import options_for
-from nar.evaluation.scores import decode_hint, decode_outputs
+from nar.evaluation.decoding import decode_hint, decode_outputs, join_permutations
 from nar.model import FromTrace, Model, Params, Predictions, make_model
+from nar.specs import Spec
 from nar.traces import Trace, TraceBatch
 from nar.training import Devices
 
@@ -27,7 +28,9 @@ class InferenceResult:
     """Decoded predictions of a network for one batch.
 
     Attributes:
-      batch: the batch, after transforms.
+      task: name of the algorithm.
+      spec: its spec after transforms.
+      batch: the batch, after transforms: inputs, true outputs and hints, lengths.
       outputs: hard-decoded outputs by name, in the format of a trace: [B, ...].
       steps: [B], the number of processor steps of each sample.
       hints: hard-decoded hints by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the
@@ -37,11 +40,18 @@ class InferenceResult:
         not captured.
     """
 
+    task: str
+    spec: Spec
     batch: TraceBatch
     outputs: dict[str, np.ndarray]
     steps: np.ndarray
     hints: dict[str, np.ndarray]
     states: np.ndarray | None
+
+    @property
+    def true_outputs(self) -> dict[str, np.ndarray]:
+        """The true outputs by name, in the format of `outputs`."""
+        return join_permutations(self.spec, self.batch.outputs)
 
     def trace(self, index: int) -> Trace:
         """The predictions for one sample as a trace: the first hints are given, the others predicted.
@@ -62,7 +72,10 @@ class InferenceResult:
 class Inference:
     """Batched inference with a network, compiled once per algorithm, size and length bucket.
 
+    Predictions never depend on labels: the network gets the inputs and the initial hints.
+
     Attributes:
+      model: the network.
       show_progress: whether to show a progress bar.
     """
 
@@ -98,7 +111,7 @@ class Inference:
             raise ValueError(f"unknown capture {capture!r}; known: {', '.join(CAPTURES)}")
         if true_lengths:
             model = make_model(dataclasses.replace(model.config, termination=FromTrace()), model.specs)
-        self._model, self._transforms = model, transforms
+        self.model, self._transforms = model, transforms
         self._devices = devices or Devices.one()
         self._batch_size = batch_size
         self.show_progress = show_progress
@@ -143,6 +156,8 @@ class Inference:
         ]
         longest = max(len(one.states if one.states is not None else _first(one.hints)) for one in results)
         return InferenceResult(
+            task=task,
+            spec=self.model.specs[task],
             batch=batch,
             outputs={
                 name: np.concatenate([one.outputs[name] for one in results]) for name in results[0].outputs
@@ -165,14 +180,14 @@ class Inference:
 
     def _num_steps(self, batch: TraceBatch) -> int | None:
         """Scan length, the same for all micro-batches so they share a program; surplus steps are skipped."""
-        if isinstance(self._model.config.termination, FromTrace):
-            return max(1, bucket_length(batch.num_steps) - 1)
+        if isinstance(self.model.config.termination, FromTrace):
+            return max(1, bucket_length(int(batch.lengths.max())) - 1)
         return None
 
     def _run(
         self, params: Params, task: str, micro_batch: TraceBatch, padded_size: int, num_steps: int | None
     ) -> InferenceResult:
-        spec, count = self._model.specs[task], micro_batch.batch_size
+        spec, count = self.model.specs[task], micro_batch.batch_size
         predictions, states = self._predictions(params, task, pad_batch(micro_batch, padded_size), num_steps)
         steps = np.asarray(predictions.steps)[:count]
         hints = {
@@ -181,6 +196,8 @@ class Inference:
             if probe.name in predictions.hints
         }
         return InferenceResult(
+            task=task,
+            spec=spec,
             batch=micro_batch,
             outputs={
                 name: value[:count] for name, value in decode_outputs(spec, predictions.outputs).items()

@@ -12,13 +12,10 @@ import jax
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.data import Transforms, bucket_length
-from nar.evaluation.compiler_options import options_for
-from nar.evaluation.scores import decode_hint, decode_outputs
-from nar.model import FromTrace, Model, Params, Predictions, make_model
-from nar.problems import Arguments
-from nar.specs import Spec
-from nar.traces import Probes, TraceBatch, collect, record_first_step
+from nar.data import Transforms
+from nar.evaluation.inference import Inference
+from nar.model import FromTrace, Model, Params
+from nar.traces import Probes, collect, record_first_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Prediction:
 
 
 class Predictor:
-    """Runs a network on one problem at a time; compiles once per algorithm and size."""
+    """Inference on one problem at a time; compiles once per algorithm and size."""
 
     def __init__(self, model: Model, params: Params, transforms: Transforms | None = None) -> None:
         """Sets up the predictor; compilation happens on the first call for each algorithm and size.
@@ -49,24 +46,17 @@ class Predictor:
           params: its parameters.
           transforms: those used in training; by default all.
         """
-        self._model = model
-        self._params = params
+        self._params = jax.device_put(params)
         self._transforms = transforms or Transforms()
-        # The same network, for calls that fix the number of steps.
-        config = dataclasses.replace(model.config, termination=FromTrace())
-        self._apply, self._apply_fixed_steps = (
-            jax.jit(
-                variant.apply,
-                static_argnames=("task", "is_training", "num_steps"),
-                compiler_options=options_for(jax.default_backend()),
-            )
-            for variant in (model, make_model(config, model.specs))
-        )
+        self._inference = self._fixed_steps = Inference(model, self._transforms, 1, capture="hints")
+        if not isinstance(model.config.termination, FromTrace):
+            # The same network, for calls that fix the number of steps.
+            self._fixed_steps = Inference(model, self._transforms, 1, capture="hints", true_lengths=True)
 
     @property
     def names(self) -> list[str]:
         """Names of the algorithms that the network supports."""
-        return list(self._model.specs)
+        return list(self._inference.model.specs)
 
     def __call__(
         self,
@@ -91,7 +81,7 @@ class Predictor:
           ValueError: if the network does not support the algorithm, or an argument is invalid.
         """
         algorithm = find_algorithm(name)
-        if algorithm.name not in self._model.specs:
+        if algorithm.name not in self._inference.model.specs:
             raise ValueError(
                 f"this network does not support {algorithm.name!r}; known: {', '.join(self.names)}"
             )
@@ -102,34 +92,12 @@ class Predictor:
         except ValueError as error:
             raise ValueError(f"{algorithm.name}: {error}") from None
         batch = self._transforms.apply(algorithm, record_first_step(algorithm, [instance]))
-        predictions = self._predictions(algorithm, instance, batch, num_steps)
-        return _decode(algorithm, self._model.specs[algorithm.name], batch, predictions)
-
-    def _predictions(
-        self, algorithm: Algorithm, instance: Arguments, batch: TraceBatch, num_steps: int | None
-    ) -> Predictions:
-        apply, max_steps = self._apply, None
-        if num_steps is not None:
-            apply = self._apply_fixed_steps
-        elif isinstance(self._model.config.termination, FromTrace):
+        if num_steps is None and isinstance(self._inference.model.config.termination, FromTrace):
             num_steps = max(1, int(collect(algorithm, [instance]).lengths[0]) - 1)
+        inference = self._inference
         if num_steps is not None:
             batch = dataclasses.replace(batch, lengths=np.array([num_steps + 1], np.int32))
-            max_steps = bucket_length(num_steps)
-        arguments = {"task": algorithm.name, "batch": batch, "is_training": False, "num_steps": max_steps}
-        return apply(self._params, jax.random.key(0), **arguments)
-
-
-def _decode(algorithm: Algorithm, spec: Spec, batch: TraceBatch, predictions: Predictions) -> Prediction:
-    steps = int(predictions.steps[0])
-    outputs = decode_outputs(spec, predictions.outputs)
-    hints = {}
-    for probe in spec.hints:
-        if probe.name in predictions.hints:
-            predicted = decode_hint(probe, predictions.hints[probe.name][:steps])
-            hints[probe.name] = np.concatenate([batch.hints[probe.name][:1], predicted])[:, 0]
-    return Prediction(
-        outputs={p.name: outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs},
-        hints=hints,
-        steps=steps,
-    )
+            inference = self._fixed_steps
+        result = inference.run_transformed(self._params, algorithm.name, batch)
+        outputs = {p.name: result.outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs}
+        return Prediction(outputs, result.trace(0).hints, int(result.steps[0]))

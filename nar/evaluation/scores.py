@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-import jax
 import numpy as np
 
-from nar.data import FIRST_SUFFIX
-from nar.model import OUTPUT_SINKHORN_ITERATIONS, Values, decode_hard
+from nar.evaluation.decoding import decode_outputs, join_permutations
+from nar.evaluation.inference import InferenceResult
+from nar.model import Values
 from nar.specs import MASKED, Kind, Probe, Spec
 from nar.traces import TraceBatch
 
@@ -57,42 +57,6 @@ SCORES: Mapping[Kind, Score] = MappingProxyType(
 """Score function of each kind; permutations are scored as pointers, after `decode_outputs`."""
 
 
-def decode_outputs(spec: Spec, logits: Values) -> dict[str, np.ndarray]:
-    """Hard-decodes outputs into the format of a trace: pointers as indices, permutations as predecessors.
-
-    Args:
-      spec: the spec after transforms.
-      logits: logits of the outputs by name, [B, ...].
-    """
-    predicted = {}
-    for probe in spec.outputs:
-        value = decode_hard(probe, logits[probe.name], OUTPUT_SINKHORN_ITERATIONS)
-        predicted[probe.name] = np.asarray(value)
-    for probe in spec.outputs:
-        if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
-            predicted[probe.name] = predicted[probe.name].argmax(axis=-1)
-    return join_permutations(spec, predicted)
-
-
-def decode_hint(probe: Probe, logits: jax.Array) -> np.ndarray:
-    """Hard-decodes one hint's logits of all steps, [S, B, ...], into the format of a trace."""
-    predicted = np.asarray(decode_hard(probe, logits))
-    if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
-        predicted = predicted.argmax(axis=-1)
-    return predicted.astype(probe.dtype)
-
-
-def join_permutations(spec: Spec, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Joins cyclic one-hot pointers [B, N, N] and first-node masks [B, N] to predecessor pointers [B, N]."""
-    joined = dict(values)
-    for probe in spec.outputs:
-        if probe.kind is Kind.PERMUTATION_POINTER:
-            first = joined.pop(probe.name + FIRST_SUFFIX) > 0.5
-            pointers = values[probe.name].argmax(axis=-1)
-            joined[probe.name] = np.where(first, np.arange(first.shape[-1]), pointers)
-    return joined
-
-
 def score_predictions(
     spec: Spec, truth: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
@@ -112,3 +76,17 @@ def score_predictions(
 def score_outputs(spec: Spec, batch: TraceBatch, logits: Values) -> dict[str, float]:
     """Scores a network's output logits for a batch; see `score_predictions`."""
     return score_predictions(spec, batch.outputs, decode_outputs(spec, logits))
+
+
+def hint_scores(result: InferenceResult) -> dict[str, list[float]]:
+    """Scores of each hint at steps 1, 2, ..., each over the samples whose trace and rollout are that long."""
+    last = np.minimum(result.batch.lengths - 1, result.steps)
+    scores = {}
+    for probe in result.spec.hints:
+        if probe.name in result.hints:
+            truth, predicted = result.batch.hints[probe.name], result.hints[probe.name]
+            scores[probe.name] = [
+                SCORES[probe.kind](truth[step][last >= step], predicted[step - 1][last >= step])
+                for step in range(1, int(last.max()) + 1)
+            ]
+    return scores

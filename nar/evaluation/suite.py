@@ -4,21 +4,19 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from nar.algorithms import Algorithm, find_algorithm
-from nar.evaluation.correctness.checkers import valid_answers
-from nar.evaluation.correctness.exact_match import exact_matches
-from nar.evaluation.evaluator import SAMPLES_PER_SIZE
 from nar.evaluation.inference import Inference, InferenceResult
-from nar.evaluation.scores import SCORES, score_predictions
+from nar.evaluation.metrics import Metrics, compute_metrics
+from nar.evaluation.scores import hint_scores, score_predictions
 from nar.model import Params
-from nar.specs import Spec
 from nar.statistics import SampleStatistics, sample_statistics
 from nar.traces import clrs30_sample
 
 CLRS30 = "clrs30"
 """Name of the problem distribution of CLRS-30, as opposed to a graph family."""
+
+SAMPLES_PER_SIZE = 32
+"""Number of samples of each case, to be multiplied by `Algorithm.clrs30_multiplier` as in the test split."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -48,9 +46,7 @@ class Measurement:
       seed: seed of the problems.
       instances: number of problem instances.
       scores: CLRS-30 score of each output, and `score`, their mean.
-      exact: fraction of instances without a wrong entry.
-      valid: fraction of instances with a correct answer, whether or not it is CLRS-30's; None if the
-        algorithm has no correctness checker.
+      metrics: further metrics by name; those that are not defined for the algorithm are missing.
       steps: mean number of processor steps.
       hints: score of each hint at steps 1, 2, ..., each over the traces that are that long.
     """
@@ -59,18 +55,14 @@ class Measurement:
     seed: int
     instances: int
     scores: dict[str, float]
-    exact: float
-    valid: float | None
+    metrics: dict[str, float]
     steps: float
     hints: dict[str, list[float]]
 
     def quantities(self) -> dict[str, float]:
         """All scalar metrics by name (without those of hints)."""
         outputs = {f"output/{name}": value for name, value in self.scores.items() if name != "score"}
-        metrics = {"score": self.scores["score"], "exact": self.exact}
-        if self.valid is not None:
-            metrics["valid"] = self.valid
-        return {**metrics, **outputs, "steps": self.steps}
+        return {"score": self.scores["score"], **self.metrics, **outputs, "steps": self.steps}
 
 
 def make_cases(
@@ -118,9 +110,9 @@ def make_cases(
 def measure_cases(
     inferences: Mapping[str, Inference],
     params: Params,
-    specs: Mapping[str, Spec],
     cases: Sequence[Case],
     seeds: Sequence[int],
+    metrics: Metrics,
     on_result: Callable[[Case, int, InferenceResult], None] = lambda case, seed, result: None,
 ) -> Iterator[Measurement]:
     """Evaluates a network on every case and seed.
@@ -128,9 +120,9 @@ def measure_cases(
     Args:
       inferences: inference with the network, by `Case.lengths`.
       params: parameters of the network.
-      specs: specs by task, after transforms.
       cases: the evaluation conditions.
       seeds: seeds of the problems, which are drawn as CLRS-30 draws its test split.
+      metrics: metrics beyond the scores, as `find_metrics` returns them.
       on_result: called with the case, the seed and the predictions of each evaluation.
 
     Yields:
@@ -142,7 +134,7 @@ def measure_cases(
             traces = _draw(algorithm, case, seed)
             result = inferences[case.lengths].run(params, case.task, traces)
             on_result(case, seed, result)
-            yield measure(case, seed, specs[case.task], result)
+            yield measure(case, seed, result, metrics)
 
 
 def _draw(algorithm: Algorithm, case: Case, seed: int) -> Any:
@@ -154,34 +146,17 @@ def _options(family: str) -> dict[str, Any]:
     return {} if family == CLRS30 else {"family": family}
 
 
-def measure(case: Case, seed: int, spec: Spec, result: InferenceResult) -> Measurement:
-    """Computes all metrics of the predictions for one case and seed."""
-    truth = result.batch.outputs
-    valid = valid_answers(case.task, spec, result.batch.inputs, truth, result.outputs)
+def measure(case: Case, seed: int, result: InferenceResult, metrics: Metrics) -> Measurement:
+    """Computes the scores and all metrics of the predictions for one case and seed."""
     return Measurement(
         case=case,
         seed=seed,
         instances=len(result.steps),
-        scores=score_predictions(spec, truth, result.outputs),
-        exact=float(exact_matches(spec, truth, result.outputs).mean()),
-        valid=None if valid is None else float(valid.mean()),
+        scores=score_predictions(result.spec, result.batch.outputs, result.outputs),
+        metrics=compute_metrics(metrics, result),
         steps=float(result.steps.mean()),
-        hints=hint_scores(spec, result),
+        hints=hint_scores(result),
     )
-
-
-def hint_scores(spec: Spec, result: InferenceResult) -> dict[str, list[float]]:
-    """Scores of each hint at steps 1, 2, ..., each over the samples whose trace and rollout are that long."""
-    last = np.minimum(result.batch.lengths - 1, result.steps)
-    scores = {}
-    for probe in spec.hints:
-        if probe.name in result.hints:
-            truth, predicted = result.batch.hints[probe.name], result.hints[probe.name]
-            scores[probe.name] = [
-                SCORES[probe.kind](truth[step][last >= step], predicted[step - 1][last >= step])
-                for step in range(1, int(last.max()) + 1)
-            ]
-    return scores
 
 
 def summarize_cases(measurements: Sequence[Measurement]) -> dict[Case, dict[str, SampleStatistics]]:

@@ -26,15 +26,14 @@ def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
                 "seed": one.seed,
                 "instances": one.instances,
                 "scores": one.scores,
-                "exact": one.exact,
-                "valid": one.valid,
+                "metrics": one.metrics,
                 "steps": one.steps,
                 "hints": one.hints,
             }
             for one in measurements
         ],
         "summary": [
-            {**dataclasses.asdict(case), **{name: one.as_json() for name, one in quantities.items()}}
+            {**dataclasses.asdict(case), "metrics": {name: one.as_json() for name, one in quantities.items()}}
             for case, quantities in summarize_cases(measurements).items()
         ],
     }

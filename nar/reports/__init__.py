@@ -5,9 +5,10 @@
 
 from nar.reports.evaluation_table import evaluation_table
 from nar.reports.learning_curves import draw_curves
+from nar.reports.result_table import result_summary
 from nar.reports.scaling_plot import check_plot_path, draw_scaling
-from nar.reports.sweep_table import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
-from nar.reports.tables import format_table, result_summary, scores_table
+from nar.reports.sweep_table import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
+from nar.reports.tables import Table
 from nar.reports.text_accuracy import answers_table, draw_accuracies, draw_accuracy
 from nar.reports.trace_viewer.diff_text import diff_text
 from nar.reports.trace_viewer.page import Run, trace_page, write_page
@@ -18,6 +19,7 @@ __all__ = [
     "Layout",
     "Outcome",
     "Run",
+    "Table",
     "answers_table",
     "check_plot_path",
     "diff_text",
@@ -26,13 +28,11 @@ __all__ = [
     "draw_curves",
     "draw_scaling",
     "evaluation_table",
-    "format_table",
     "result_summary",
-    "scores_table",
     "summarize",
     "sweep_json",
     "sweep_markdown",
-    "sweep_text",
+    "sweep_table",
     "trace_page",
     "trace_text",
     "write_page",

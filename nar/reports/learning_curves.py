@@ -1,8 +1,9 @@
 """Learning curves of a run, drawn from its `metrics.jsonl`. Needs matplotlib (extra `plots`)."""
 
 import json
-import os
 import pathlib
+
+from nar.atomic_io import atomic_write
 
 MAX_CURVES = 12
 """Most curves in a panel; beyond that, losses are summed by task and scores averaged by class."""
@@ -36,9 +37,8 @@ def draw_curves(metrics: pathlib.Path, path: pathlib.Path) -> bool:
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="small", frameon=False)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(path)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=120)
     return True
 
 

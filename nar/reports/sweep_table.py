@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nar.reports.tables import format_table
+from nar.reports.tables import NONE, Table, short_key
 from nar.statistics import SampleStatistics, sample_statistics
+
+_NOTE = "Scores in percent: mean ± sample standard deviation over seeds. The best on validation comes first."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,47 +80,39 @@ def _mean_over_tasks(repetitions: Sequence[Mapping[str, float]]) -> SampleStatis
     return sample_statistics([float(np.mean(list(by_task.values()))) for by_task in repetitions])
 
 
-def sweep_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: overrides, finished trials, and scores in percent."""
+def sweep_table(settings: Sequence[Setting]) -> Table:
+    """Makes the table of a sweep: overrides, finished trials, and mean scores of the algorithms in percent."""
     keys = list(dict.fromkeys(key for setting in settings for key in setting.overrides))
-    header = [*(_short(key, keys) for key in keys), "trials", "seeds", "validation", "test"]
+    header = [*(short_key(key, keys) for key in keys), "trials", "seeds", "validation", "test"]
     rows = []
     for setting in settings:
-        values = [str(setting.overrides.get(key, "–")) for key in keys]
-        seeds = "–" if setting.test is None else str(setting.test.count)
-        scores = ["–" if one is None else str(one) for one in (setting.validation, setting.test)]
+        values = [str(setting.overrides.get(key, NONE)) for key in keys]
+        seeds = NONE if setting.test is None else str(setting.test.count)
+        scores = [NONE if one is None else str(one) for one in (setting.validation, setting.test)]
         rows.append([*values, f"{setting.finished} of {setting.trials}", seeds, *scores])
-    return header, rows
+    return Table(header, rows, notes=[_NOTE])
 
 
-def task_rows(settings: Sequence[Setting]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a row per algorithm, a column per setting that has a result."""
+def task_table(settings: Sequence[Setting]) -> Table:
+    """Makes the table of test scores: a row per algorithm, a column per setting that has a result."""
     finished = [setting for setting in settings if setting.tasks]
     keys = list(dict.fromkeys(key for setting in settings for key in setting.overrides))
     names = [
-        ", ".join(f"{_short(k, keys)} {v}" for k, v in setting.overrides.items()) or "as configured"
+        ", ".join(f"{short_key(k, keys)} {v}" for k, v in setting.overrides.items()) or "as configured"
         for setting in finished
     ]
     tasks = list(dict.fromkeys(task for setting in finished for task in setting.tasks))
     rows = [
-        [task, *(str(setting.tasks[task]) if task in setting.tasks else "–" for setting in finished)]
+        [task, *(str(setting.tasks[task]) if task in setting.tasks else NONE for setting in finished)]
         for task in tasks
     ]
-    return ["algorithm", *names], rows
-
-
-def sweep_text(settings: Sequence[Setting]) -> str:
-    """Formats the sweep for the terminal: means over algorithms."""
-    return f"{format_table(*sweep_rows(settings))}\n\n{_NOTE}"
+    return Table(["algorithm", *names], rows, "Test score by algorithm:")
 
 
 def sweep_markdown(settings: Sequence[Setting]) -> str:
     """Formats the sweep as Markdown; with several algorithms, a second table has the score of each."""
-    parts = [markdown_table(*sweep_rows(settings))]
-    header, rows = task_rows(settings)
-    if len(rows) > 1:
-        parts.append(f"Test score by algorithm:\n\n{markdown_table(header, rows)}")
-    return "\n\n".join([*parts, _NOTE]) + "\n"
+    tables = [sweep_table(settings), task_table(settings)]
+    return "\n".join(table.as_markdown() for table in tables if table is tables[0] or len(table.rows) > 1)
 
 
 def sweep_json(settings: Sequence[Setting]) -> dict[str, Any]:
@@ -136,18 +130,3 @@ def sweep_json(settings: Sequence[Setting]) -> dict[str, Any]:
             for setting in settings
         ]
     }
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Formats a Markdown table; bars within cells are escaped."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-_NOTE = "Scores in percent: mean ± sample standard deviation over seeds. The best on validation comes first."
-
-
-def _short(key: str, keys: Sequence[str]) -> str:
-    """The last component of a dotted key, or the whole key if another one ends in the same component."""
-    last = key.rpartition(".")[2]
-    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

@@ -1,80 +1,131 @@
-"""Text tables of scores."""
+"""Tables of text cells: as plain text, Markdown, LaTeX (booktabs) and HTML."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import dataclasses
+import html
+from collections.abc import Iterable, Sequence
 
-TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""task -> size -> output or "score" -> score, as returned by `nar.evaluation` and stored in `result.json`."""
+NONE = "–"
+"""The cell of a missing value."""
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    '"': r"\textquotedbl{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "†": r"\textsuperscript{\textdagger}",
+    "–": "--",
+    "…": r"\dots{}",
+    "×": r"$\times$",
+    "č": r"\v{c}",
+    "ć": r"\'c",
+}
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Formats a text table; the first column is left-aligned, the others right-aligned."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table.
 
-    def text(line: Sequence[str]) -> str:
-        cells = [
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        return "  ".join(cells).rstrip()
-
-    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([text(lines[0]), rule, *(text(line) for line in lines[1:])])
-
-
-def scores_table(scores: Mapping[str, TaskScores], deviations: Mapping[str, TaskScores] | None = None) -> str:
-    """Formats a row per split, task and size: its score, and the score of each output.
-
-    Args:
-      scores: split -> task -> size -> output -> score.
-      deviations: standard deviations, if the scores are means over seeds.
+    Attributes:
+      header: column titles; the first column has the row labels.
+      rows: rows of cells, as long as the header.
+      caption: the caption, if any.
+      notes: remarks on the cells.
+      name: identifier, one word; the label in LaTeX.
     """
-    return format_table(_HEADER, _rows(scores, deviations))
 
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    notes: Sequence[str] = ()
+    name: str = "table"
 
-_HEADER = ("algorithm", "split", "n", "score", "outputs")
+    def as_text(self) -> str:
+        """Formats the table for a terminal; the first column is left-aligned, the others right-aligned."""
+        lines = [list(self.header), *(list(row) for row in self.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
+        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+        first, *others = (_text_row(line, widths) for line in lines)
+        return self._framed("\n".join([first, rule, *others]))
 
+    def as_markdown(self) -> str:
+        """Formats the table as Markdown; bars within cells are escaped."""
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        return self._framed("\n".join(map(_markdown_row, lines))) + "\n"
 
-def _rows(scores: Mapping[str, TaskScores], deviations: Mapping[str, TaskScores] | None) -> list[list[str]]:
-    rows = []
-    for split, tasks in scores.items():
-        for task, sizes in tasks.items():
-            for size, values in sizes.items():
-                spread = {} if deviations is None else deviations[split][task][size]
-                cells = {name: _cell(value, spread.get(name)) for name, value in values.items()}
-                outputs = ", ".join(f"{k} {cell}" for k, cell in cells.items() if k not in ("score", "steps"))
-                if "steps" in values:
-                    outputs += f", in {values['steps']:.1f} steps"
-                rows.append([task, split, size, cells["score"], outputs])
-    return rows
+    def as_latex(self) -> str:
+        """Formats the table as a LaTeX `table` environment that needs only the package booktabs."""
+        lines = [
+            r"% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs}.",
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{latex_text(self.caption)}}}",
+            rf"  \label{{tab:{self.name}}}",
+            rf"  \begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
+            r"    \toprule",
+            _latex_row(self.header),
+            r"    \midrule",
+            *map(_latex_row, self.rows),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            *(rf"  \par\smallskip{{\footnotesize {latex_text(note)}}}" for note in self.notes),
+            r"\end{table}",
+        ]
+        return "\n".join(lines) + "\n"
 
-
-def _cell(value: float, deviation: float | None) -> str:
-    return f"{value:.2%}" if deviation is None else f"{value:.2%} ± {deviation:.2%}"
-
-
-def result_summary(result: Mapping[str, Any]) -> str:
-    """Formats the scores of a finished run, their averages over algorithms, and a line on its cost."""
-    seeds, deviations = result.get("seeds"), result.get("deviations", {})
-    rows = _rows(result["scores"], deviations.get("scores"))
-    for split, averages in result.get("averages", {}).items():
-        tasks, classes = len(result["scores"][split]), len(averages) - 2
-        spread = deviations.get("averages", {}).get(split, {})
-        names = {"algorithms": f"mean of {tasks} algorithms", "classes": f"mean of {classes} classes"}
-        if tasks > 1:
-            rows += [
-                [name, split, "", _cell(averages[key], spread.get(key)), ""] for key, name in names.items()
-            ]
-    summary = (
-        f"{result['steps']} steps, {result['examples']} examples, {result['seconds']:.0f} s, "
-        f"{result['parameters']} parameters; "
-    )
-    if seeds:
-        steps = ", ".join(f"{one['best_step']} (seed {one['seed']})" for one in seeds)
-        summary += (
-            f"mean ± standard deviation of {len(seeds)} seeds; scored, best on validation: step {steps}"
+    def as_html(self) -> str:
+        """Formats the table as HTML, scrollable if it is too wide."""
+        caption = html.escape(self.caption)
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.header)
+        body = "\n".join(map(_html_row, self.rows))
+        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
+        return (
+            f'<p class="note">{caption}</p>\n'
+            f'<div class="wide" tabindex="0" role="region" aria-label="{caption}">'
+            f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>\n{notes}"
         )
-    else:
-        summary += f"scored: step {result['best_step']}, best on validation"
-    return f"{format_table(_HEADER, rows)}\n\n{summary}"
+
+    def _framed(self, table: str) -> str:
+        """Adds the caption and the notes as paragraphs."""
+        return "\n\n".join(filter(None, [self.caption, table, *self.notes]))
+
+
+def latex_text(text: str) -> str:
+    """Escapes text for LaTeX."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def short_key(key: str, keys: Sequence[str]) -> str:
+    """The last component of a dotted key, or the whole key if another one ends in the same component."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
+
+
+def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    (first, *others), (first_width, *other_widths) = cells, widths
+    aligned = [cell.rjust(width) for cell, width in zip(others, other_widths, strict=True)]
+    return "  ".join([first.ljust(first_width), *aligned]).rstrip()
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return "    " + " & ".join(map(latex_text, cells)) + r" \\"
+
+
+def _html_row(cells: Iterable[str]) -> str:
+    label, *others = (html.escape(cell) for cell in cells)
+    texts = "".join(f"<td{_html_class(cell)}>{cell}</td>" for cell in others)
+    return f'<tr><th scope="row">{label}</th>{texts}</tr>'
+
+
+def _html_class(cell: str) -> str:
+    if cell == NONE:
+        return ' class="none"'
+    return ' class="open"' if cell.startswith("unfinished") else ""

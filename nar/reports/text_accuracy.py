@@ -1,12 +1,12 @@
 """Scores of answers to CLRS-Text questions: as a table, and as plots of accuracy over length."""
 
 import math
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nar.reports.tables import format_table
+from nar.atomic_io import atomic_write
+from nar.reports.tables import Table
 
 _COLUMNS = 5
 
@@ -24,7 +24,7 @@ def answers_table(scores: Mapping[str, Any]) -> str:
     if scores["unreadable"]["count"]:
         rows.append(["unreadable lines", "", str(scores["unreadable"]["count"]), "0.00%", "0.00%", "0.00%"])
     rows.append(_row("all", "all", scores["all"]))
-    return format_table(["algorithm", "length", "answers", "exact", "elements", "parsed"], rows)
+    return Table(["algorithm", "length", "answers", "exact", "elements", "parsed"], rows).as_text()
 
 
 def _row(name: str, length: str, means: Mapping[str, float]) -> list[str]:
@@ -121,7 +121,6 @@ def _draw(
     figure.supylabel("%", fontsize="small")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize="small", frameon=False)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(path)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=120)
     return True

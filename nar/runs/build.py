@@ -9,7 +9,7 @@ import optax
 
 from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
 from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
-from nar.evaluation import Evaluator, Scores, score_split
+from nar.evaluation import Inference, Scores, score_split
 from nar.model import Model, Params, make_model
 from nar.runs.build_model import Config, check_weights, make_net_config
 from nar.runs.build_optimizer import build_optimizer, check_patterns
@@ -74,11 +74,11 @@ class Parts:
         """Splits parameters, or any tree with a leading seed axis, into one tree per seed."""
         return unstack_seeds(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
 
-    def make_evaluator(self) -> Evaluator:
-        """Builds the evaluator that `score_split` takes."""
-        return Evaluator(self.model, self.transforms, self.evaluation_batch_size, self.devices)
+    def make_evaluator(self) -> Inference:
+        """Builds the inference that `score_split` takes."""
+        return Inference(self.model, self.transforms, self.evaluation_batch_size, self.devices)
 
-    def score_split(self, evaluator: Evaluator, params: Params, split: str) -> Scores:
+    def score_split(self, evaluator: Inference, params: Params, split: str) -> Scores:
         """Scores on a complete split: "val" during training, "test" at the end."""
         return score_split(evaluator, params, split)
 

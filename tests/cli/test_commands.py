@@ -159,7 +159,7 @@ def test_evaluate_with_families_seeds_and_hints(finished):
     code, output, errors = run("evaluate", f"--workdir={workdir}", *arguments)
     assert code == 0, errors
     content = json.loads((workdir / "mine.json").read_text())
-    assert [(row["family"], row["score"]["count"]) for row in content["summary"]] == [
+    assert [(row["family"], row["metrics"]["score"]["count"]) for row in content["summary"]] == [
         ("clrs30", 2),
         ("path", 2),
     ]

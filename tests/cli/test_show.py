@@ -244,5 +244,6 @@ def test_report_of_a_trained_run(trained, tmp_path):
     evaluation = json.loads((trained / "evaluation.json").read_text())
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     for case in evaluation["summary"]:
-        assert f"{100 * case['score']['mean']:.2f} ± {100 * case['score']['deviation']:.2f}" in page
+        score = case["metrics"]["score"]
+        assert f"{100 * score['mean']:.2f} ± {100 * score['deviation']:.2f}" in page
     assert "2 seeds of problems" in page and "validation score" in page

@@ -13,7 +13,7 @@ import tasks
 import nar
 from nar import ALGORITHMS
 from nar.data import Transforms
-from nar.evaluation import Evaluator, Predictor, compiler_options
+from nar.evaluation import Inference, Predictor, compiler_options
 from nar.model import Budget, FromTrace, Learned, NetConfig, make_model
 from nar.processors import PGN
 from nar.specs import Kind
@@ -68,14 +68,14 @@ def test_first_step_equals_that_of_the_whole_trace(task):
     [pytest.param(task, marks=() if task in ("bfs",) else pytest.mark.slow) for task in tasks.COVERING],
 )
 def test_predictions_have_the_format_of_a_trace(task):
-    """Outputs equal those of the evaluator; hints have the shape, dtype and one-hot form of a trace."""
+    """Outputs equal those of batched inference; hints have the shape, dtype and one-hot form of a trace."""
     arguments = instance_of(task)
     prediction = predictor(task)(task, *arguments)
     trace = nar.run_algorithm(task, *arguments)
     assert prediction.steps == max(1, trace.length - 1)
     model, params = network(task)
     batch = Transforms().apply(ALGORITHMS[task], collect(ALGORITHMS[task], [arguments]))
-    expected = Evaluator(model, Transforms()).predict(params, task, batch).outputs
+    expected = Inference(model, Transforms()).run_transformed(params, task, batch).outputs
     assert set(prediction.outputs) == set(trace.outputs)
     for name, value in trace.outputs.items():
         predicted = prediction.outputs[name]

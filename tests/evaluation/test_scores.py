@@ -12,19 +12,20 @@ import nar
 from nar.data import FIRST_SUFFIX, Transforms, cyclic_predecessors, take
 from nar.evaluation import (
     SCORES,
-    Evaluator,
+    Inference,
     decode_outputs,
     mean_score,
     score_outputs,
     score_predictions,
-    score_sizes,
     score_split,
+    score_traces,
+    split_scores,
 )
-from nar.evaluation.scores import join_permutations
+from nar.evaluation.decoding import join_permutations
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.specs import Kind, Location, Spec, Stage
-from nar.traces import CLRS30_SPLITS, clrs30_sample, sample_traces
+from nar.traces import CLRS30_SPLITS, sample_traces
 
 NODES, BATCH = 4, 6
 INDICES = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
@@ -164,7 +165,7 @@ def test_confident_correct_logits_have_a_perfect_score():
 
 
 # ---------------------------------------------------------------------------------------------------
-# The evaluator
+# Inference and splits
 
 TASKS = ("bfs", "insertion_sort")
 
@@ -193,10 +194,10 @@ def test_predictions_do_not_depend_on_the_batch_size(network, task):
     batch = Transforms().apply(nar.ALGORITHMS[task], traces)
     results = {}
     for batch_size in (7, 3):
-        evaluator = Evaluator(model, Transforms(), batch_size)
+        inference = Inference(model, Transforms(), batch_size)
         results[batch_size] = (
-            evaluator.predict(params, task, batch).outputs,
-            evaluator.score(params, task, traces),
+            inference.run_transformed(params, task, batch).outputs,
+            score_traces(inference, params, task, traces),
         )
     for predicted, scores in results.values():
         assert scores == results[7][1]
@@ -205,7 +206,7 @@ def test_predictions_do_not_depend_on_the_batch_size(network, task):
     assert 0 < results[7][1]["score"] < 1
 
 
-def test_evaluator_pads_every_batch_to_the_batch_size(network):
+def test_inference_pads_every_batch_to_the_batch_size(network):
     model, params = network
     sizes = []
 
@@ -213,69 +214,60 @@ def test_evaluator_pads_every_batch_to_the_batch_size(network):
         sizes.append(batch.batch_size)
         return model.apply(params, key, task, batch, *rest)
 
-    evaluator = Evaluator(dataclasses.replace(model, apply=apply), Transforms(), batch_size=3)
-    evaluator.score(params, "bfs", sample_traces("bfs", 5, 7, seed=0))
+    inference = Inference(dataclasses.replace(model, apply=apply), Transforms(), batch_size=3)
+    score_traces(inference, params, "bfs", sample_traces("bfs", 5, 7, seed=0))
     assert set(sizes) == {3}
 
 
-def test_evaluator_keeps_the_order_of_samples(network):
+def test_inference_keeps_the_order_of_samples(network):
     """Each sample has the same prediction as when it is predicted alone."""
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 7, seed=0))
-    evaluator = Evaluator(model, Transforms(), batch_size=3)
-    together = evaluator.predict(params, "bfs", batch).outputs["pi"]
+    inference = Inference(model, Transforms(), batch_size=3)
+    together = inference.run_transformed(params, "bfs", batch).outputs["pi"]
     assert len({tuple(row) for row in together}) > 3
     for index in range(7):
-        alone = evaluator.predict(params, "bfs", take(batch, slice(index, index + 1))).outputs["pi"]
+        alone = inference.run_transformed(params, "bfs", take(batch, slice(index, index + 1))).outputs["pi"]
         np.testing.assert_array_equal(alone, together[index : index + 1])
 
 
-def test_evaluator_does_not_read_labels(network):
+def test_inference_does_not_read_labels(network):
     """Outputs and hints after the first step do not affect the predictions."""
     model, params = network
     batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 3, seed=0))
-    evaluator = Evaluator(model, Transforms(), batch_size=3)
-    expected = evaluator.predict(params, "bfs", batch).outputs["pi"]
+    inference = Inference(model, Transforms(), batch_size=3)
+    expected = inference.run_transformed(params, "bfs", batch).outputs["pi"]
     garbage = {name: np.concatenate([value[:1], 7 - value[1:]]) for name, value in batch.hints.items()}
     other = type(batch)(batch.inputs, garbage, {"pi": 0 * batch.outputs["pi"]}, batch.lengths)
-    np.testing.assert_array_equal(evaluator.predict(params, "bfs", other).outputs["pi"], expected)
+    np.testing.assert_array_equal(inference.run_transformed(params, "bfs", other).outputs["pi"], expected)
 
 
-def test_evaluator_compiles_once_per_length_bucket(network):
+def test_inference_compiles_once_per_length_bucket(network):
     model, params = network
-    evaluator = Evaluator(model, Transforms(), batch_size=4)
+    inference = Inference(model, Transforms(), batch_size=4)
     lengths = set()
     for seed in range(4):
         traces = sample_traces("bfs", 5, 7, seed=seed)
         lengths.add(traces.num_steps)
-        evaluator.score(params, "bfs", traces)
+        score_traces(inference, params, "bfs", traces)
     assert len(lengths) > 1
-    assert evaluator.num_programs == 1
+    assert inference.num_programs == 1
 
 
-def test_scores_by_task_and_size(network, monkeypatch):
-    model, params = network
+def test_splits_are_scored_by_task_and_size(network, monkeypatch):
+    model, _ = network
     calls = []
 
-    def score(params, task, traces):
+    def score(inference, params, task, traces, metrics):
         calls.append((task, traces))
         return {"score": float(len(calls))}
 
-    evaluator = Evaluator(model, Transforms())
-    monkeypatch.setattr(evaluator, "score", score)
-    scores = score_sizes(evaluator, params, [4, 6], seed=5)
-    assert scores == {
-        "bfs": {"4": {"score": 1.0}, "6": {"score": 2.0}},
-        "insertion_sort": {"4": {"score": 3.0}, "6": {"score": 4.0}},
-    }
-    assert mean_score(scores) == 2.5
-    task, traces = calls[1]
-    np.testing.assert_array_equal(traces.inputs["A"], clrs30_sample("bfs", 6, 32, 5).inputs["A"])
-    calls.clear()
-    split = CLRS30_SPLITS["val"]
-    scores = score_split(evaluator, params, "val")
-    assert {task: list(sizes) for task, sizes in scores.items()} == {
-        task: [str(split.size)] for task in TASKS
-    }
-    task, traces = calls[0]
-    np.testing.assert_array_equal(traces.inputs["A"], nar.clrs30_split(task, "val").inputs["A"])
+    monkeypatch.setattr(split_scores, "score_traces", score)
+    scores = score_split(Inference(model, Transforms()), {}, "val")
+    size = str(CLRS30_SPLITS["val"].size)
+    assert scores == {"bfs": {size: {"score": 1.0}}, "insertion_sort": {size: {"score": 2.0}}}
+    assert mean_score(scores) == 1.5
+    for task, traces in calls:
+        expected = nar.clrs30_split(task, "val").inputs
+        for name, value in traces.inputs.items():
+            np.testing.assert_array_equal(value, expected[name])

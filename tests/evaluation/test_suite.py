@@ -17,22 +17,21 @@ from nar import ALGORITHMS
 from nar.data import Transforms
 from nar.evaluation import (
     CHECKERS,
-    ENTRY_MATCHERS,
     Case,
-    Evaluator,
     Inference,
-    as_json,
-    dump,
     exact_matches,
+    find_metrics,
     make_cases,
     measure_cases,
+    score_traces,
     summarize_cases,
     valid_answers,
-    write_csv,
 )
 from nar.evaluation.correctness.checkers import forest_weight, is_depth_first_forest, is_shortest_path_tree
-from nar.evaluation.scores import join_permutations
-from nar.evaluation.suite import hint_scores
+from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS
+from nar.evaluation.decoding import join_permutations
+from nar.evaluation.scores import hint_scores
+from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import Budget, Learned, NetConfig, make_model
 from nar.processors import PGN, ProcessorOutput
 from nar.reports import evaluation_table
@@ -363,12 +362,12 @@ def network(task, **options):
 
 
 @pytest.mark.slow
-def test_inference_equals_evaluator_and_predictor_for_every_capture():
+def test_inference_equals_the_predictor_for_every_capture():
     task = "minimum"
     model, params = network(task)
     traces = nar.sample_traces(task, 5, 5, seed=1)
     batch = Transforms().apply(ALGORITHMS[task], traces)
-    predicted = Evaluator(model, Transforms(), 2).predict(params, task, batch)
+    predicted = Inference(model, Transforms(), 2).run_transformed(params, task, batch)
     for capture in ("outputs", "hints", "states"):
         result = Inference(model, Transforms(), 2, capture=capture).run(params, task, traces)
         for name, value in predicted.outputs.items():
@@ -431,14 +430,14 @@ def test_hint_scores_ignore_traces_that_have_ended():
     assert len(set(lengths)) > 1
     for name in result.hints:
         result.hints[name][:] = result.batch.hints[name][1:]
-    perfect = hint_scores(spec, result)
+    perfect = hint_scores(result)
     assert set(perfect) == {probe.name for probe in spec.hints}
     assert all(values == [1.0] * (lengths.max() - 1) for values in perfect.values())
     last = int(lengths.max()) - 1
     alive = lengths - 1 >= last
     result.hints["parent"][last - 1, ~alive] = 4  # after their own last step
     result.hints["parent"][1] = (result.hints["parent"][1] + 1) % 5
-    scores = hint_scores(spec, result)["parent"]
+    scores = hint_scores(result)["parent"]
     assert scores == [1.0, 0.0, *[1.0] * (last - 2)]
 
 
@@ -521,15 +520,16 @@ def measured(tmp_path_factory):
         for lengths in ("own", "true")
     }
     cases = make_cases(["bfs"], [5], ["clrs30", "tree"], has_own_lengths=True)
+    metrics = find_metrics(["exact", "valid", "hint_score"], model.specs)
     measurements = list(
         measure_cases(
-            inferences, params, model.specs, cases, [3, 4], lambda *result: dump(folder, *result) and None
+            inferences, params, cases, [3, 4], metrics, lambda *result: dump(folder, *result) and None
         )
     )
     return model, params, measurements, folder
 
 
-def test_suite_scores_equal_those_of_the_evaluator(measured):
+def test_suite_scores_equal_those_of_score_traces(measured):
     model, params, measurements, _ = measured
     assert [(one.case.family, one.case.lengths, one.seed) for one in measurements] == [
         (family, lengths, seed)
@@ -538,13 +538,14 @@ def test_suite_scores_equal_those_of_the_evaluator(measured):
         for seed in (3, 4)
     ]
     traces = nar.traces.clrs30_sample("bfs", 5, 32, 3)
-    expected = Evaluator(model, Transforms(), 32).score(params, "bfs", traces)
+    expected = score_traces(Inference(model, Transforms(), 32), params, "bfs", traces)
     own, true = measurements[0], measurements[2]
     assert {**own.scores, "steps": own.steps} == pytest.approx(expected)
     assert true.steps == pytest.approx(np.maximum(traces.lengths - 1, 1).mean())
     for one in measurements:
         assert one.instances == 32
-        assert 0 <= one.exact <= one.valid <= 1
+        assert 0 <= one.metrics["exact"] <= one.metrics["valid"] <= 1
+        assert one.metrics["hint_score"] == pytest.approx(np.mean([np.mean(x) for x in one.hints.values()]))
     assert len(measurements[2].hints["reach_h"]) == traces.lengths.max() - 1
     statistics = summarize_cases(measurements)[Case("bfs", 5, "tree", "true")]["score"]
     scores = [one.scores["score"] for one in measurements[6:]]
@@ -556,7 +557,7 @@ def test_measurements_are_written_as_json_csv_and_a_table(measured, tmp_path):
     content = as_json(measurements)
     assert len(content["measurements"]) == 8 and len(content["summary"]) == 4
     assert content["measurements"][0]["scores"] == measurements[0].scores
-    assert content["summary"][0]["valid"]["count"] == 2
+    assert content["summary"][0]["metrics"]["valid"]["count"] == 2
     write_csv(tmp_path / "scores.csv", measurements)
     with (tmp_path / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -599,4 +600,4 @@ def test_network_without_hints_has_no_hint_scores():
     batch = Transforms().apply(ALGORITHMS["minimum"], traces)
     params = model.init(jax.random.key(0), {"minimum": batch})
     result = Inference(model, Transforms(), 2, capture="hints").run(params, "minimum", traces)
-    assert result.hints == {} and hint_scores(spec, result) == {}
+    assert result.hints == {} and hint_scores(result) == {}

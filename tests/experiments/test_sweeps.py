@@ -24,7 +24,7 @@ from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, witho
 from experiments.sweeps.supervisor import State, Supervisor
 from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep
 from nar.atomic_io import read_json, write_json
-from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_text
+from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
 from nar.statistics import sample_statistics
 from nar.training import Devices
 
@@ -348,7 +348,7 @@ def test_table_has_one_row_per_setting_sorted_by_validation_score():
     ]
     settings = summarize(outcomes)
     assert [setting.overrides["model.processor"] for setting in settings] == ["gat", "mpnn", "pgn"]
-    lines = sweep_text(settings).splitlines()
+    lines = sweep_table(settings).as_text().splitlines()
     assert lines[0].split() == ["processor", "trials", "seeds", "validation", "test"]
     assert lines[2].split() == ["gat", "1", "of", "2", "1", "95.00", "50.00"]
     assert lines[3].split() == ["mpnn", "2", "of", "2", "2", "85.00", "±", "7.07", "80.00", "±", "14.14"]

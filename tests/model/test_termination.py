@@ -14,7 +14,7 @@ import pytest
 import nar
 from nar import ALGORITHMS
 from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
-from nar.evaluation import Evaluator, score_outputs
+from nar.evaluation import Inference, score_outputs, score_traces
 from nar.losses import losses_by_probe, total_loss
 from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
 from nar.model.params_by_task import flatten_tasks
@@ -22,7 +22,6 @@ from nar.model.rollout import unroll
 from nar.model.step import Step
 from nar.model.termination import divergence_from_prior, log_halting
 from nar.processors import PGN
-from nar.reports import scores_table
 from nar.specs import Kind, Location
 from nar.traces import sample_traces
 from nar.training import Devices, init_state, make_optimizer, make_train_step
@@ -286,17 +285,15 @@ def test_predictions_depend_only_on_inputs_and_initial_hints(termination):
 
 
 @pytest.mark.slow
-def test_the_evaluator_applies_every_rule():
-    """Steps and outputs are those of the model for any batch size of the evaluator."""
+def test_inference_applies_every_rule():
+    """Steps and outputs are those of the model for any batch size."""
     batch = batch_of("bfs", 7)
     for rule in (FromTrace(), BUDGET, LEARNED):
         model, params, _ = network("bfs", rule)
-        decoded = Evaluator(model, Transforms(), batch_size=2).predict(params, "bfs", batch)
+        decoded = Inference(model, Transforms(), batch_size=2).run_transformed(params, "bfs", batch)
         expected = predict("bfs", rule, batch)
         np.testing.assert_array_equal(decoded.steps, expected.steps)
         np.testing.assert_array_equal(decoded.outputs["pi"], expected.outputs["pi"].argmax(axis=-1))
-    scores = {"bfs": {"7": {"pi": 0.5, "score": 0.5, "steps": 3.25}}}
-    assert "pi 50.00%, in 3.2 steps" in scores_table({"test": scores})
 
 
 def test_hint_losses_are_means_over_the_steps_of_both_rollout_and_trace():
@@ -374,9 +371,9 @@ def test_halting_is_learned():
 
     traces = nar.sample_traces("bfs", 8, 64, seed=9, **options)
     batch = Transforms().apply(task.algorithm, traces)
-    evaluator = Evaluator(model, Transforms())
-    decoded = evaluator.predict(state.params, "bfs", batch)
-    scores = evaluator.score(state.params, "bfs", traces)
+    inference = Inference(model, Transforms())
+    decoded = inference.run_transformed(state.params, "bfs", batch)
+    scores = score_traces(inference, state.params, "bfs", traces)
     assert scores["score"] > 0.99
     assert scores["steps"] == pytest.approx(decoded.steps.mean())
     assert 4 <= decoded.steps.min() <= decoded.steps.max() <= 10

@@ -16,8 +16,6 @@ from nar import ALGORITHMS, __version__
 from nar.atomic_io import write_json
 from nar.reports.run_report import (
     all_published,
-    as_latex,
-    as_markdown,
     find_published,
     make_report,
     make_settings,
@@ -26,11 +24,11 @@ from nar.reports.run_report import (
     score_table,
 )
 from nar.reports.run_report import report as report_module
-from nar.reports.run_report.formats import latex_text
 from nar.reports.run_report.palette import light, series
 from nar.reports.run_report.panels import learning_curves, published_bars, size_curves
 from nar.reports.run_report.quantities import clrs30_tasks
-from nar.reports.run_report.tables import Table, config_table, run_table, size_table
+from nar.reports.run_report.tables import config_table, run_table, size_table
+from nar.reports.tables import Table, latex_text
 
 CLRS30 = sorted(clrs30_tasks())
 
@@ -276,7 +274,7 @@ def evaluated(run, **cases):
         size, family = name[1:].split("_")
         statistics = {"count": 2, "mean": mean, "deviation": 0.01, "interval": 0.1}
         case = {"task": "bfs", "size": int(size), "family": family, "lengths": "true"}
-        summary.append({**case, "score": statistics, "exact": statistics})
+        summary.append({**case, "metrics": {"score": statistics, "exact": statistics, "loops": statistics}})
     write_json(run / "evaluation.json", {"scores": {}, "measurements": [], "summary": summary})
 
 
@@ -289,7 +287,7 @@ def test_scores_by_size_prefer_the_evaluation_over_the_result(tmp_path):
         "bfs, grid": [(32, pytest.approx(80), 1.0)],
     }
     rows = size_table(make_settings(read(run).runs)).rows
-    assert ["run", "bfs", "32", "70.00 ± 1.00", "70.00 ± 1.00", "–", "2 seeds of problems"] in rows
+    assert ["run", "bfs", "32", "70.00 ± 1.00", "70.00 ± 1.00", "0.7 ± 0.01", "2 seeds of problems"] in rows
     assert ["run", "bfs", "16", "60.00", "–", "–", "–"] in rows
 
 
@@ -298,7 +296,7 @@ def test_deviation_of_several_evaluated_runs_is_over_the_runs(tmp_path):
     for folder, value in zip(runs, (0.5, 0.7), strict=True):
         evaluated(folder, n32_clrs30=value)
     rows = size_table(make_settings(read(*runs).runs)).rows
-    assert rows[1][2:] == ["32", "60.00 ± 14.14", "60.00 ± 14.14", "–", "2 runs"]
+    assert rows[1][2:] == ["32", "60.00 ± 14.14", "60.00 ± 14.14", "0.6 ± 0.14", "2 runs"]
 
 
 def test_config_table_lists_differing_keys_except_seeds(tmp_path):
@@ -386,7 +384,7 @@ DAMAGE = {
     "result.json": lambda run: (run / "result.json").write_text('{"steps": 20}'),
     "evaluation.json": lambda run: (run / "evaluation.json").write_text('{"summary": [{"task": "bfs"}]}'),
     "evaluation.json ": lambda run: (run / "evaluation.json").write_text(
-        '{"summary": [{"task": "bfs", "size": 4, "family": "clrs30", "lengths": "true", "score": 0.5}]}'
+        '{"summary": [{"task": "bfs", "size": 4, "family": "grid", "lengths": "true", "metrics": {"score": 1}}]}'
     ),
     "versions.json": lambda run: (run / "versions.json").write_text("[]"),
     "metrics.jsonl": lambda run: (run / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n'),
@@ -526,8 +524,8 @@ def test_report_has_png_and_svg_plots_and_is_deterministic(report):
 
 def test_latex_rows_have_equal_length_and_text_is_escaped():
     notes = ['100 % of {all}: Veličković † ~ ^ \\ < > | " é']
-    table = Table("odd", "A_b & c # $ 50 %", ["", "x_y", "z"], [["p&q", "1.00 ± 0.50†", "–"]], notes)
-    text = as_latex(table)
+    table = Table(["", "x_y", "z"], [["p&q", "1.00 ± 0.50†", "–"]], "A_b & c # $ 50 %", notes, "odd")
+    text = table.as_latex()
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
     rows = [line for line in body.splitlines() if line.endswith(r" \\")]
     assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [2, 2]
@@ -541,12 +539,12 @@ def test_latex_rows_have_equal_length_and_text_is_escaped():
     not (shutil.which("tectonic") or shutil.which("pdflatex")), reason="no LaTeX is installed"
 )
 def test_latex_compiles(report, tmp_path):
-    odd = Table("odd", "A_b & c # $ 50 %", ["", "x"], [['~^\\{}<>|"†…×', "–"]], ["Veličković é"])
+    odd = Table(["", "x"], [['~^\\{}<>|"†…×', "–"]], "A_b & c # $ 50 %", ["Veličković é"], "odd")
     text = "\n".join(
         [
             r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}",
             report[1]["table.tex"].decode(),
-            as_latex(odd),
+            odd.as_latex(),
             r"\end{document}",
         ]
     )
@@ -561,7 +559,7 @@ def test_latex_compiles(report, tmp_path):
 
 
 def test_markdown_table_format():
-    text = as_markdown(Table("t", "Caption.", ["", "a|b"], [["x", "1"], ["y", "2"]], ["Note."]))
+    text = Table(["", "a|b"], [["x", "1"], ["y", "2"]], "Caption.", ["Note."]).as_markdown()
     assert text == "Caption.\n\n|  | a\\|b |\n| --- | --- |\n| x | 1 |\n| y | 2 |\n\nNote.\n"
 
 

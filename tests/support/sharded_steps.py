@@ -15,7 +15,7 @@ import optax
 
 from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream, Transforms
-from nar.evaluation import Evaluator
+from nar.evaluation import Inference
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.traces import sample_traces
@@ -55,7 +55,7 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
         for path, leaf in jax.tree_util.tree_leaves_with_path(jax.block_until_ready(trees)):
             results[f"{name}/{index}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
     traces = task.transforms.apply(task.algorithm, sample_traces(name, 6, NUM_SCORED, 5))
-    decoded = Evaluator(model, Transforms(), 4, devices).predict(state.params, name, traces)
+    decoded = Inference(model, Transforms(), 4, devices).run_transformed(state.params, name, traces)
     results |= {f"{name}/decoded/{key}": value for key, value in decoded.outputs.items()}
     return results
 

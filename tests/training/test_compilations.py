@@ -10,7 +10,7 @@ import pytest
 
 from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
-from nar.evaluation import Evaluator
+from nar.evaluation import Inference, score_traces
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.training import Devices, TrainState, fit, init_state, make_optimizer, make_train_step
@@ -57,15 +57,15 @@ def test_one_program_is_compiled_per_task_and_size():
         stream, tasks, devices = run.stream, run.tasks, run.devices
         buckets = {(stream.task(step).name, shapes_of(stream.batch(step))) for step in range(NUM_STEPS)}
         assert len(buckets) > len(SIZES)
-        evaluator = Evaluator(run.model, tasks[0].transforms, batch_size=2)
+        inference = Inference(run.model, tasks[0].transforms, batch_size=2)
         with counting() as compilations, contextlib.ExitStack() as stack:
             background = BackgroundCompilation(run.step, devices.state_shapes(run.init))
             state = run.fit(*[stack.enter_context(background)] * in_background)
             for seed in range(2):
-                evaluator.score(state.params, "minimum", tasks[1].draw(4, seed, 0, 3))
+                score_traces(inference, state.params, "minimum", tasks[1].draw(4, seed, 0, 3))
         assert compilations.programs["compute_gradients"] == len(buckets)
         assert compilations.programs["update_state"] == len(SIZES)
-        assert compilations.programs["predict"] == 1 == evaluator.num_programs
+        assert compilations.programs["predict"] == 1 == inference.num_programs
         assert 0 < compilations.main_thread_seconds <= compilations.seconds
         assert (compilations.main_thread_seconds < compilations.seconds) == in_background
         assert str(compilations).startswith(

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nar.reports import format_table
+from nar.reports import Table
 
 Rates = tuple[list[float], list[float]]
 """Items per second of nar and of dm-clrs, one per repeat."""
@@ -47,7 +47,8 @@ def compare(what: str, cases: Sequence[Case], rates: Callable[[str, int], Rates]
         medians = [f"{statistics.median(values):,.0f}" for values in (nar, dm_clrs)]
         spread = f"{min(ratios_by_repeat):.0f} to {max(ratios_by_repeat):.0f}"
         rows.append([name, str(size), *medians, f"{ratios[name, size]:.0f}×", spread])
-    print(format_table(["algorithm", "n", f"nar, {what}/s", f"dm-clrs, {what}/s", "ratio", "range"], rows))
+    header = ["algorithm", "n", f"nar, {what}/s", f"dm-clrs, {what}/s", "ratio", "range"]
+    print(Table(header, rows).as_text())
     print()
     return ratios
 

@@ -14,7 +14,7 @@ from experiments.benchmarks.lib import multiply_adds
 from experiments.benchmarks.lib.dm_clrs_network import DmClrsNetwork
 from nar.algorithms import find_algorithm
 from nar.data import bucket_length, count_microbatches, group_by_length, pad_steps, take
-from nar.evaluation import Evaluator
+from nar.evaluation import Inference
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
 from nar.runs.build import Config, Parts, assemble
@@ -103,8 +103,8 @@ class NarNetwork:
 
     def evaluation(self) -> Callable[[], Any]:
         """Makes a function that predicts the batch and returns the decoded outputs."""
-        evaluator = Evaluator(self._parts.model, self._parts.transforms, self._batch.batch_size)
-        return lambda: evaluator.predict(self._params, self._task, self._batch)
+        inference = Inference(self._parts.model, self._parts.transforms, self._batch.batch_size)
+        return lambda: inference.run_transformed(self._params, self._task, self._batch)
 
     def multiply_adds(self) -> int:
         """Multiply-adds of a training step, each micro-batch taking the steps of its longest trace."""

@@ -20,7 +20,7 @@ from nar.evaluation.correctness.optimal_tables import (
     is_matrix_chain_table,
     is_search_tree_table,
 )
-from nar.evaluation.scores import join_permutations
+from nar.evaluation.decoding import join_permutations
 from nar.specs import Spec
 
 Array = np.ndarray

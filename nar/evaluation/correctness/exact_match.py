@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from nar.evaluation.scores import join_permutations
+from nar.evaluation.decoding import join_permutations
 from nar.specs import MASKED, Kind, Spec
 
 Array = np.ndarray

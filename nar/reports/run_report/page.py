@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from nar.reports.run_report.drawing import as_image, draw, draw_keys
-from nar.reports.run_report.formats import as_latex, as_markdown
 from nar.reports.run_report.palette import light
 from nar.reports.run_report.panels import Bars, Curves, Panel
-from nar.reports.run_report.tables import Table
+from nar.reports.tables import Table
 from nar.reports.trace_viewer.page import asset
 
 
@@ -41,7 +40,7 @@ def notes(lines: Sequence[str]) -> str:
 
 def sources(table: Table) -> str:
     """Renders the Markdown and LaTeX sources of the table, collapsed, to be copied."""
-    formats = (("Markdown", as_markdown(table)), ("LaTeX", as_latex(table)))
+    formats = (("Markdown", table.as_markdown()), ("LaTeX", table.as_latex()))
     return "\n".join(folded(name, f'<pre tabindex="0">{html.escape(text)}</pre>') for name, text in formats)
 
 

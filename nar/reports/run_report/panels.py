@@ -136,7 +136,7 @@ def size_curves(settings: Sequence[Setting]) -> list[Curves]:
     for style, one in enumerate(settings):
         points: dict[str, list[Point]] = {}
         for point, scores in scores_by_size(one).items():
-            mean, deviation = _percent(scores.metrics["score"])
+            mean, deviation = _percent(scores.score)
             points.setdefault(point.panel, []).append((point.size, mean, deviation))
         for name, panel_points in points.items():
             panels.setdefault(name, []).append(Line(one.label, style, panel_points))

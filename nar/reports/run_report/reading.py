@@ -142,14 +142,13 @@ def _check_result(result: Mapping[str, Any]) -> None:
 
 
 def _check_evaluation(evaluation: Mapping[str, Any]) -> None:
-    if "summary" not in evaluation:
-        check_scores(evaluation["scores"])
-    for case in evaluation.get("summary", []):
+    for case in evaluation["summary"]:
         _check(isinstance(case["size"], int), f"the size of {case} is not a number")
-        _check({"task", "family", "lengths", "score"} <= set(case), f"{case} is not a case")
-        for name in ("score", "exact", "valid"):
-            metric = SampleStatistics(**case[name]) if name in case else None
-            _check(metric is None or isinstance(metric.mean, float | int), f"{case} has no mean of {name}")
+        _check({"task", "family", "lengths", "metrics"} <= set(case), f"{case} is not a case")
+        _check("score" in case["metrics"], f"{case} has no score")
+        for name, statistics in case["metrics"].items():
+            mean = SampleStatistics(**statistics).mean
+            _check(isinstance(mean, float | int), f"{case} has no mean of {name}")
 
 
 def check_scores(scores: Any) -> None:

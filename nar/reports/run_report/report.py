@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import nar
 from nar.reports.run_report import page
 from nar.reports.run_report.drawing import as_image, check_matplotlib, draw
-from nar.reports.run_report.formats import as_html, as_latex, as_markdown
 from nar.reports.run_report.panels import Bars, Panel, learning_curves, published_bars, size_curves
 from nar.reports.run_report.published import RECONSTRUCTED
 from nar.reports.run_report.records import Record, Records
 from nar.reports.run_report.settings import Setting, make_settings
-from nar.reports.run_report.tables import Table, config_table, run_table, score_table, size_table
+from nar.reports.run_report.tables import config_table, run_table, score_table, size_table
+from nar.reports.tables import Table
 
 _COLUMNS = 3
 """Number of panels in a row of a plot."""
@@ -47,8 +47,8 @@ def make_report(records: Records, page_name: str = "report.html") -> dict[str, b
     }
     files = {
         page_name: _page(records, settings, scores, plots).encode(),
-        "table.md": as_markdown(scores).encode(),
-        "table.tex": as_latex(scores).encode(),
+        "table.md": scores.as_markdown().encode(),
+        "table.tex": scores.as_latex().encode(),
     }
     for name, (panels, _) in plots.items():
         if panels:
@@ -68,12 +68,12 @@ def _page(
     differences, sizes = config_table(settings), size_table(settings)
     parts = [
         ("Notes", [page.notes(report_notes(records, settings))]),
-        ("Scores", [as_html(scores), page.sources(scores)] if scores.rows else []),
+        ("Scores", [scores.as_html(), page.sources(scores)] if scores.rows else []),
         (bars_title, [drawn.get("test_scores", "")]),
         ("Learning curves", [drawn.get("learning_curves", "")]),
-        ("Score by size", [drawn.get("score_by_size", ""), as_html(sizes) if sizes.rows else ""]),
-        ("Config differences", [as_html(differences)] if differences.rows else []),
-        ("Runs", [as_html(run_table(settings))]),
+        ("Score by size", [drawn.get("score_by_size", ""), sizes.as_html() if sizes.rows else ""]),
+        ("Config differences", [differences.as_html()] if differences.rows else []),
+        ("Runs", [run_table(settings).as_html()]),
     ]
     sections = [page.section(title, *content) for title, content in parts if any(content)]
     return page.report_page(_title(records), _subtitle(records, settings), sections)

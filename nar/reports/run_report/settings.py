@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nar.reports.run_report.records import Record
+from nar.reports.tables import NONE, short_key
 
 SEED_KEYS = ("training.seed", "training.num_seeds")
 """Config keys in which the runs of a setting may differ."""
@@ -128,14 +129,8 @@ def differing_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def format_value(config: Mapping[str, Any], key: str) -> str:
     """Formats the value of a dotted key; – if the config has no such key."""
-    value = flatten(config).get(key, "–")
+    value = flatten(config).get(key, NONE)
     return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def short_key(key: str, keys: Sequence[str]) -> str:
-    """The last component of a dotted key, or the whole key if another one ends in the same component."""
-    last = key.rpartition(".")[2]
-    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
 
 
 def _labels(groups: Sequence[Sequence[Record]]) -> list[str]:

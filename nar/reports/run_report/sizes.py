@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
+from nar.reports.evaluation_table import is_metric
 from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
 from nar.statistics import SampleStatistics, sample_statistics
@@ -32,10 +32,12 @@ class SizeScores:
     """Scores of a setting at one point.
 
     Attributes:
-      metrics: statistics by metric: score, and possibly exact and valid.
+      score: statistics of the score.
+      metrics: statistics of further metrics, such as exact and valid.
       over: what the statistics are over; empty for a single measurement.
     """
 
+    score: SampleStatistics
     metrics: Mapping[str, SampleStatistics]
     over: str
 
@@ -55,12 +57,10 @@ def _from_results(setting: Setting) -> dict[CurvePoint, SizeScores]:
             for task, sizes in scores[split].items():
                 for size, outputs in sizes.items():
                     if size.isdigit() and not (setting.is_text and split == "validation"):
-                        panel = _panel(setting.records[0], task, CLRS30, None)
+                        panel = _panel(setting.records[0], task, CLRS30)
                         values.setdefault(CurvePoint(panel, int(size)), []).append(outputs["score"])
     return {
-        point: SizeScores(
-            {"score": sample_statistics(by_seed)}, f"{len(by_seed)} seeds" if len(by_seed) > 1 else ""
-        )
+        point: SizeScores(sample_statistics(by_seed), {}, f"{len(by_seed)} seeds" if len(by_seed) > 1 else "")
         for point, by_seed in values.items()
     }
 
@@ -69,42 +69,26 @@ def _from_evaluations(setting: Setting) -> dict[CurvePoint, SizeScores]:
     """Scores of evaluations, over runs if several were evaluated, otherwise over the problems' seeds."""
     cases: dict[CurvePoint, list[Mapping[str, SampleStatistics]]] = {}
     for record in setting.records:
-        for case in _cases(record.evaluation or {}):
+        for case in (record.evaluation or {"summary": ()})["summary"]:
             panel = _panel(record, case["task"], case["family"], case["lengths"])
-            metrics = {
-                name: SampleStatistics(**case[name]) for name in ("score", "exact", "valid") if name in case
-            }
+            metrics = {name: SampleStatistics(**one) for name, one in case["metrics"].items()}
             cases.setdefault(CurvePoint(panel, case["size"]), []).append(metrics)
     return {point: _aggregate(runs) for point, runs in cases.items()}
 
 
 def _aggregate(runs: list[Mapping[str, SampleStatistics]]) -> SizeScores:
+    statistics, over = runs[0], ""
     if len(runs) > 1:
         names = [name for name in runs[0] if all(name in one for one in runs)]
-        means = {name: sample_statistics([one[name].mean for one in runs]) for name in names}
-        return SizeScores(means, f"{len(runs)} runs")
-    count = runs[0]["score"].count
-    return SizeScores(runs[0], f"{count} seeds of problems" if count > 1 else "")
+        statistics = {name: sample_statistics([one[name].mean for one in runs]) for name in names}
+        over = f"{len(runs)} runs"
+    elif statistics["score"].count > 1:
+        over = f"{statistics['score'].count} seeds of problems"
+    metrics = {name: one for name, one in statistics.items() if is_metric(name)}
+    return SizeScores(statistics["score"], metrics, over)
 
 
-def _cases(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Cases of an evaluation, including the older format, which has only scores by size."""
-    if "summary" in evaluation:
-        return evaluation["summary"]
-    return [
-        {
-            "task": task,
-            "size": int(size),
-            "family": CLRS30,
-            "lengths": None,
-            "score": sample_statistics([values["score"]]).as_json(),
-        }
-        for task, sizes in evaluation.get("scores", {}).items()
-        for size, values in sizes.items()
-    ]
-
-
-def _panel(record: Record, task: str, family: str, lengths: str | None) -> str:
+def _panel(record: Record, task: str, family: str, lengths: str | None = None) -> str:
     """Title of the panel, with the number of steps if the network has its own termination rule."""
     has_own_lengths = record.config.get("model", {}).get("termination", "trace") != "trace"
     default = "own" if has_own_lengths else "true"

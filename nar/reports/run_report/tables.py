@@ -1,33 +1,13 @@
-"""The tables of a report as plain cells, to be formatted as text, Markdown, LaTeX or HTML."""
+"""The tables of a report."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+from nar.reports.evaluation_table import metric_cell
 from nar.reports.run_report.published import RECONSTRUCTED, Published
 from nar.reports.run_report.quantities import test_scores, validation_score
-from nar.reports.run_report.settings import SEED_KEYS, Setting, differing_keys, format_value, short_key
+from nar.reports.run_report.settings import SEED_KEYS, Setting, differing_keys, format_value
 from nar.reports.run_report.sizes import scores_by_size
-
-NONE = "–"
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table with a caption.
-
-    Attributes:
-      name: identifier of the table, one word.
-      caption: the caption.
-      header: column titles; the first column has the row labels.
-      rows: rows of cells, as long as the header.
-      notes: remarks on the cells.
-    """
-
-    name: str
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    notes: Sequence[str] = ()
+from nar.reports.tables import NONE, Table, short_key
 
 
 def score_table(settings: Sequence[Setting]) -> Table:
@@ -38,7 +18,7 @@ def score_table(settings: Sequence[Setting]) -> Table:
     methods = list(dict.fromkeys(method for by_method in published.values() for method in by_method))
     caption = "Test scores in percent: mean ± sample standard deviation over seeds."
     if not quantities:
-        return Table("scores", caption, [""], [], ["No run is finished, so there is no score yet."])
+        return Table([""], [], caption, ["No run is finished, so there is no score yet."], "scores")
     columns = []
     for one in settings:
         scores = [str(ours[one.label].get(quantity, NONE)) for quantity in quantities]
@@ -50,7 +30,7 @@ def score_table(settings: Sequence[Setting]) -> Table:
     labels = [*(quantity.label for quantity in quantities), "validation", "seeds"]
     shown = [one for by_method in published.values() for one in by_method.values()]
     header, rows = _longer_axis_as_rows(columns, labels)
-    return Table("scores", caption, header, rows, published_notes(shown))
+    return Table(header, rows, caption, published_notes(shown), "scores")
 
 
 def published_notes(shown: Sequence[Published]) -> list[str]:
@@ -73,15 +53,23 @@ def published_notes(shown: Sequence[Published]) -> list[str]:
 
 
 def size_table(settings: Sequence[Setting]) -> Table:
-    """Makes the table of scores by size."""
-    rows = []
-    for setting in settings:
-        for point, one in scores_by_size(setting).items():
-            cells = [str(one.metrics.get(name, NONE)) for name in ("score", "exact", "valid")]
-            rows.append([setting.label, point.panel, str(point.size), *cells, one.over or NONE])
-    header = ["run", "problems", "n", "score", "exact", "valid", "deviation over"]
-    caption = "Score, exact and valid instances by size, in percent: mean ± sample standard deviation."
-    return Table("sizes", caption, header, rows)
+    """Makes the table of scores and metrics by size."""
+    points = [(one, point, scores) for one in settings for point, scores in scores_by_size(one).items()]
+    metrics = list(dict.fromkeys(name for _, _, scores in points for name in scores.metrics))
+    rows = [
+        [
+            setting.label,
+            point.panel,
+            str(point.size),
+            str(scores.score),
+            *(metric_cell(name, scores.metrics.get(name)) for name in metrics),
+            scores.over or NONE,
+        ]
+        for setting, point, scores in points
+    ]
+    header = ["run", "problems", "n", "score", *metrics, "deviation over"]
+    caption = "Scores and metrics by size, in percent but for custom ones: mean ± sample standard deviation."
+    return Table(header, rows, caption, name="sizes")
 
 
 def config_table(settings: Sequence[Setting]) -> Table:
@@ -93,7 +81,7 @@ def config_table(settings: Sequence[Setting]) -> Table:
         for one, config in zip(settings, configs, strict=True)
     ]
     header, rows = _longer_axis_as_rows(columns, [short_key(key, keys) for key in keys])
-    return Table("configs", "Config keys that differ between settings.", header, rows)
+    return Table(header, rows, "Config keys that differ between settings.", name="configs")
 
 
 def run_table(settings: Sequence[Setting]) -> Table:
@@ -116,7 +104,7 @@ def run_table(settings: Sequence[Setting]) -> Table:
                 ]
             )
     header = ["run", "setting", "status", "seeds", "parameters", "time", "best validation", "nar", "folder"]
-    return Table("runs", "The runs.", header, rows)
+    return Table(header, rows, "The runs.", name="runs")
 
 
 def _best(metrics: Iterable[Mapping[str, float]]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from nar.evaluation.evaluator import Scores
+from nar.evaluation import Scores
 from nar.model.init import Params
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring.answer_files import ScoreTotals

@@ -1,0 +1,133 @@
+"""Metrics beyond the scores, by name: built-in ones, and custom ones as `module:ATTRIBUTE`.
+
+A metric is a function of the predictions for samples of one algorithm. It returns a number, or a number per
+sample, of which the mean is reported:
+
+    def mean_pointer_error(result: InferenceResult) -> np.ndarray:
+        return (result.outputs["pi"] != result.true_outputs["pi"]).mean(axis=1)
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from nar.evaluation.correctness.checkers import valid_answers
+from nar.evaluation.correctness.exact_match import exact_matches
+from nar.evaluation.inference import CAPTURES, InferenceResult
+from nar.evaluation.scores import hint_scores
+from nar.plugins import load_attribute
+from nar.specs import Kind, Spec
+
+MetricFunction = Callable[[InferenceResult], float | np.ndarray | None]
+"""Predictions -> a number or one per sample, [B]; None if the metric is not defined for the algorithm.
+
+`result.batch` has the inputs, true outputs and hints, after transforms; `result.true_outputs` are in the
+format of the predicted ones, `result.outputs`.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric function that reads more than the outputs; a plain function is a metric of the outputs.
+
+    Attributes:
+      function: the function.
+      capture: what inference must return, one of `nar.evaluation.inference.CAPTURES`.
+    """
+
+    function: MetricFunction
+    capture: str = "outputs"
+
+    def __post_init__(self) -> None:
+        """Checks the capture."""
+        if self.capture not in CAPTURES:
+            raise ValueError(f"unknown capture {self.capture!r}; known: {', '.join(CAPTURES)}")
+
+
+def exact(result: InferenceResult) -> np.ndarray:
+    """Marks the samples without a wrong entry."""
+    return exact_matches(result.spec, result.batch.outputs, result.outputs)
+
+
+def valid(result: InferenceResult) -> np.ndarray | None:
+    """Marks the samples with a correct answer, whether or not it is CLRS-30's."""
+    return valid_answers(result.task, result.spec, result.batch.inputs, result.batch.outputs, result.outputs)
+
+
+def hint_score(result: InferenceResult) -> float | None:
+    """Mean score of the hints over steps; hints that are scalars have an error instead and do not count."""
+    scores = [
+        np.mean(by_step)
+        for name, by_step in hint_scores(result).items()
+        if by_step and result.spec[name].kind is not Kind.SCALAR
+    ]
+    return float(np.mean(scores)) if scores else None
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {"exact": Metric(exact), "valid": Metric(valid), "hint_score": Metric(hint_score, capture="hints")}
+)
+"""Built-in metrics. All are fractions: reports show them in percent, and custom ones as plain numbers."""
+
+Metrics = Mapping[str, Metric]
+"""Metrics by the name under which they are reported."""
+
+
+def find_metrics(names: Iterable[str], specs: Mapping[str, Spec]) -> dict[str, Metric]:
+    """Looks up metrics.
+
+    Args:
+      names: entries of `METRICS`, or `module:ATTRIBUTE` for a `Metric` or a function; reported as ATTRIBUTE.
+      specs: specs of the evaluated algorithms, after transforms.
+
+    Raises:
+      ValueError: if a metric is unknown, or two numbers would be reported under one name.
+    """
+    taken = {"score", "steps", *(probe.name for spec in specs.values() for probe in spec.outputs)}
+    found: dict[str, Metric] = {}
+    for name in names:
+        if ":" in name:
+            metric, label = load_attribute(name, "metric", callable_or_metric), name.rpartition(":")[2]
+            taken |= set(METRICS)
+        elif name in METRICS:
+            metric, label = METRICS[name], name
+        else:
+            known = ", ".join(METRICS)
+            raise ValueError(f"unknown metric {name!r}; known: {known}, and module:ATTRIBUTE for your own")
+        if label in taken or label in found:
+            raise ValueError(f"metric {name!r}: {label!r} is already the name of another metric or output")
+        found[label] = metric if isinstance(metric, Metric) else Metric(metric)
+    return found
+
+
+def callable_or_metric(value: object) -> bool:
+    """Checks that a value is a `Metric` or can be made one."""
+    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))
+
+
+def capture_of(metrics: Metrics) -> str:
+    """The least that inference must capture for all metrics, one of `nar.evaluation.inference.CAPTURES`."""
+    return max((metric.capture for metric in metrics.values()), key=CAPTURES.index, default=CAPTURES[0])
+
+
+def compute_metrics(metrics: Metrics, result: InferenceResult) -> dict[str, float]:
+    """Computes metrics by name; those that are not defined for the algorithm are left out.
+
+    Raises:
+      ValueError: if a metric returns something other than a number or a number per sample.
+    """
+    values = {}
+    for name, metric in metrics.items():
+        value = metric.function(result)
+        if value is None:
+            continue
+        numbers = np.asarray(value)
+        if numbers.shape not in ((), result.steps.shape) or numbers.dtype.kind not in "biuf":
+            raise ValueError(
+                f"metric {name!r} must return a number or {len(result.steps)} of them, one per sample; "
+                f"for {result.task} it returned {value!r:.200}"
+            )
+        values[name] = float(numbers.mean())
+    return values

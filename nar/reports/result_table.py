@@ -1,0 +1,81 @@
+"""The scores and metrics of a finished run as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nar.reports.tables import NONE, Table
+
+TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""task -> size -> output, "score" or another metric -> value, as stored in `result.json`."""
+
+BUILT_IN_METRICS = ("exact", "valid", "hint_score")
+"""Names of `nar.evaluation.METRICS`: fractions, shown in percent."""
+
+
+def result_summary(result: Mapping[str, Any]) -> str:
+    """Formats the scores of a finished run, their averages over algorithms, and a line on its cost."""
+    deviations, metrics = result.get("deviations", {}), result.get("metrics", ())
+    header = ("algorithm", "split", "n", "score", *metrics, "outputs")
+    rows = _rows(result["scores"], deviations.get("scores"), metrics)
+    for split, averages in result.get("averages", {}).items():
+        tasks, classes = len(result["scores"][split]), len(averages) - 2
+        spread = deviations.get("averages", {}).get(split, {})
+        names = {"algorithms": f"mean of {tasks} algorithms", "classes": f"mean of {classes} classes"}
+        for key, name in names.items() if tasks > 1 else ():
+            rows.append(
+                [name, split, "", _percent(averages[key], spread.get(key)), *("" for _ in metrics), ""]
+            )
+    return f"{Table(header, rows).as_text()}\n\n{_cost(result)}"
+
+
+def _rows(
+    scores: Mapping[str, TaskScores],
+    deviations: Mapping[str, TaskScores] | None,
+    metrics: Sequence[str],
+) -> list[list[str]]:
+    """Rows of each split, task and size."""
+    rows = []
+    for split, tasks in scores.items():
+        for task, sizes in tasks.items():
+            for size, values in sizes.items():
+                spread = {} if deviations is None else deviations[split][task][size]
+                rows.append([task, split, size, *_cells(values, spread, metrics)])
+    return rows
+
+
+def _cells(values: Mapping[str, float], spread: Mapping[str, float], metrics: Sequence[str]) -> list[str]:
+    """Cells of the score, of each metric, and of all outputs."""
+    own = [_metric(name, values[name], spread.get(name)) if name in values else NONE for name in metrics]
+    outputs = ", ".join(
+        f"{name} {_percent(value, spread.get(name))}"
+        for name, value in values.items()
+        if name not in ("score", "steps", *metrics)
+    )
+    if "steps" in values:
+        outputs += f", in {values['steps']:.1f} steps"
+    return [_percent(values["score"], spread.get("score")), *own, outputs]
+
+
+def _metric(name: str, value: float, deviation: float | None = None) -> str:
+    """Formats the value of a metric: a built-in one in percent, a custom one as a number."""
+    if name in BUILT_IN_METRICS:
+        return _percent(value, deviation)
+    return f"{value:.4g}" if deviation is None else f"{value:.4g} ± {deviation:.2g}"
+
+
+def _percent(value: float, deviation: float | None) -> str:
+    return f"{value:.2%}" if deviation is None else f"{value:.2%} ± {deviation:.2%}"
+
+
+def _cost(result: Mapping[str, Any]) -> str:
+    """A line with steps, time and parameters, and which steps were scored."""
+    summary = (
+        f"{result['steps']} steps, {result['examples']} examples, {result['seconds']:.0f} s, "
+        f"{result['parameters']} parameters; "
+    )
+    if seeds := result.get("seeds"):
+        steps = ", ".join(f"{one['best_step']} (seed {one['seed']})" for one in seeds)
+        return summary + (
+            f"mean ± standard deviation of {len(seeds)} seeds; scored, best on validation: step {steps}"
+        )
+    return summary + f"scored: step {result['best_step']}, best on validation"
