@@ -81,7 +81,7 @@ def _mean_over_tasks(repetitions: Sequence[Mapping[str, float]]) -> SampleStatis
 
 
 def sweep_table(settings: Sequence[Setting]) -> Table:
-    """Makes the table of a sweep: overrides, finished trials, and mean scores of the algorithms in percent."""
+    """Makes the table of a sweep: overrides, finished trials, and mean scores over algorithms in percent."""
     keys = list(dict.fromkeys(key for setting in settings for key in setting.overrides))
     header = [*(short_key(key, keys) for key in keys), "trials", "seeds", "validation", "test"]
     rows = []

@@ -210,9 +210,9 @@ def test_inference_pads_every_batch_to_the_batch_size(network):
     model, params = network
     sizes = []
 
-    def apply(params, key, task, batch, *rest):
+    def apply(params, key, task, batch, *rest, **options):
         sizes.append(batch.batch_size)
-        return model.apply(params, key, task, batch, *rest)
+        return model.apply(params, key, task, batch, *rest, **options)
 
     inference = Inference(dataclasses.replace(model, apply=apply), Transforms(), batch_size=3)
     score_traces(inference, params, "bfs", sample_traces("bfs", 5, 7, seed=0))

@@ -384,7 +384,7 @@ DAMAGE = {
     "result.json": lambda run: (run / "result.json").write_text('{"steps": 20}'),
     "evaluation.json": lambda run: (run / "evaluation.json").write_text('{"summary": [{"task": "bfs"}]}'),
     "evaluation.json ": lambda run: (run / "evaluation.json").write_text(
-        '{"summary": [{"task": "bfs", "size": 4, "family": "grid", "lengths": "true", "metrics": {"score": 1}}]}'
+        '{"summary": [{"task": "bfs", "size": 4, "family": "", "lengths": "own", "metrics": {"score": 1}}]}'
     ),
     "versions.json": lambda run: (run / "versions.json").write_text("[]"),
     "metrics.jsonl": lambda run: (run / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n'),
