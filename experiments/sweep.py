@@ -32,6 +32,7 @@ from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, rea
 from nar.atomic_io import write_json, write_text
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
 from nar.training import Devices
+from nar.training.loop import check_callbacks
 from nar.training.trackers import check_trackers
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Base config of the trials.")
@@ -110,11 +111,12 @@ def main() -> None:
 
 
 def check_plugins_of(trials: Sequence[Trial]) -> None:
-    """Raises ValueError if a trial names a tracker that is unknown or not installed."""
+    """Raises ValueError if a trial names a tracker or callback that is unknown or not installed."""
     for trial in trials:
         training = trial.config["training"]
         try:
             check_trackers(training["trackers"], training["tracker_options"])
+            check_callbacks(training["callbacks"], training["callback_options"])
         except ValueError as error:
             raise ValueError(f"trial {trial.name}: {error}") from None
 

@@ -121,7 +121,8 @@ class DataConfig(Section):
         True, "Transform of nar.data.Transforms: hints that never change become inputs."
     )
     cyclic_permutations: bool = key(
-        True, "Transform of nar.data.Transforms: permutations become pointers and a mask of the first element."
+        True,
+        "Transform of nar.data.Transforms: permutations become pointers and a mask of the first element.",
     )
 
 
@@ -207,10 +208,16 @@ class OptimizationConfig(Section):
         {},
         'Options of trackers by name, such as {"wandb": {"mode": "offline"}}. May change when a run is resumed.',
     )
-    log_every: int = key(50, "Steps between lines of metrics.jsonl.", at_least=1)
-    eval_every: int = key(
-        500, "Steps between validations; each is followed by a checkpoint.", at_least=1
+    callbacks: tuple[str, ...] = key(
+        (),
+        "Custom callbacks of the training loop, module:ATTRIBUTE: subclasses of nar.training.Callback, or "
+        "functions that return one.",
     )
+    callback_options: Mapping[str, Any] = key(
+        {}, 'Options of custom callbacks by attribute, such as {"WeightNorms": {"depth": 2}}.'
+    )
+    log_every: int = key(50, "Steps between lines of metrics.jsonl.", at_least=1)
+    eval_every: int = key(500, "Steps between validations; each is followed by a checkpoint.", at_least=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,7 +280,5 @@ class RunConfig(Section):
     )
     model: ModelConfig = section(ModelConfig, "The network.")
     data: DataConfig = section(DataConfig, "The training data.")
-    training: TrainingConfig = section(
-        TrainingConfig, "Training: steps, optimizer, initialization, logging."
-    )
+    training: TrainingConfig = section(TrainingConfig, "Training: steps, optimizer, initialization, logging.")
     evaluation: EvaluationConfig = section(EvaluationConfig, "Evaluation.")

@@ -6,14 +6,15 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nar.atomic_io import read_json
+from nar.data import prefetch_first_batch
 from nar.runs.build import Config, state_shapes
 from nar.runs.load_run import Run
 from nar.runs.results import finish, validate
 from nar.runs.run_kinds import assemble_kind
+from nar.runs.run_parts import RunParts
 from nar.runs.status import check_workdir, is_finished
 from nar.runs.warm_start import init_or_restore, open_init_run, print_parameter_summary
-from nar.data import prefetch_first_batch
-from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir, versions
 from nar.training import (
     Callback,
@@ -30,10 +31,16 @@ from nar.training import (
 )
 from nar.training.checkpointing import SharedCheckpoints
 from nar.training.devices import check_same_on_all, is_first_process, print_on_first, run_on_all, run_on_first
-from nar.training.loop import BackgroundCompilation, Clock, Compilations, prepare_batch, restore_states
+from nar.training.loop import (
+    BackgroundCompilation,
+    Clock,
+    Compilations,
+    check_callbacks,
+    make_callbacks,
+    prepare_batch,
+    restore_states,
+)
 from nar.training.trackers import check_trackers, open_trackers
-from nar.atomic_io import read_json
-
 
 DrawCurves = Callable[[pathlib.Path, pathlib.Path], Any]
 """(metrics.jsonl, file to write) -> anything; such as `nar.reports.draw_curves`."""
@@ -66,6 +73,7 @@ def run(config: Config, workdir: Workdir, draw: DrawCurves | None = None) -> Non
         print_on_first(f"This run is finished: {workdir.path}")
         return
     run_on_first(lambda: check_trackers(training["trackers"], training["tracker_options"]))
+    run_on_all(lambda: check_callbacks(training["callbacks"], training["callback_options"]))
     with contextlib.ExitStack() as stack:
         run_on_first(lambda: lock_and_claim(workdir, config, stack))
         if not train(config, parts, workdir, source, draw, stack):
@@ -112,6 +120,7 @@ def train(
     if parts.task_weight_function:
         tasks = [task.name for task in parts.tasks]
         callbacks.append(UpdateTaskWeights(parts.stream.task_schedule, tasks, parts.task_weight_function))
+    callbacks += run_on_all(lambda: make_callbacks(training["callbacks"], training["callback_options"]))
     callbacks.append(clock)
     trackers = list[Tracker]()
 

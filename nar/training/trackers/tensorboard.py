@@ -2,7 +2,7 @@
 
 Events are written in the training thread and flushed at each line of metrics, so that a killed run loses none
 and a full disk raises an error. `tensorboardX.SummaryWriter` promises neither: it queues events for a thread,
-and once that thread has failed, training would wait for it forever. This tracker uses the parts it is made of.
+and once that thread has failed, training would wait for it forever. This tracker uses its parts.
 """
 
 import contextlib
