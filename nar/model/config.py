@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from nar.model.encoders import ENCODER_INITS
+from nar.model.hints import find_hint_feedback
 from nar.model.schedules import Schedule
 from nar.model.termination import FromTrace, Termination
 from nar.processors import LSTM, Dropout, Processor, ProcessorFactory, Repeated
+from nar.specs import Probe, Spec
 
 
 class HintMode(NamedTuple):
@@ -39,9 +41,6 @@ HINT_MODES: Mapping[str, HintMode] = MappingProxyType(
 prediction target and are never an input, not even the true initial ones; in `none` hints are not used. In
 `encoded_without_loss` decoded hints are fed back as in `encoded_decoded`, but without supervision."""
 
-HINT_FEEDBACKS = ("soft", "hard", "hard_on_eval")
-"""Forms in which hints are fed back; see `NetConfig.hint_feedback`."""
-
 PRECISIONS: Mapping[str, Any] = MappingProxyType({"float32": jnp.float32, "bfloat16": jnp.bfloat16})
 """Dtype of features and states by name."""
 
@@ -54,8 +53,9 @@ class NetConfig:
       processor: `(hidden_size) -> Processor`, called inside a Haiku transform.
       hidden_size: H, number of hidden features.
       hint_mode: use of hints, one of `HINT_MODES` (dm-clrs: `encode_hints`, `decode_hints`).
-      hint_feedback: form in which predicted hints are fed back: "soft" (probabilities, differentiable),
-        "hard" (argmax, without gradients) or "hard_on_eval" (dm-clrs: `hint_repred_mode`).
+      hint_feedback: function that converts predicted hints to the inputs of the next step: "soft"
+        (probabilities, differentiable), "hard" (argmax, without gradients), "hard_on_eval" (dm-clrs:
+        `hint_repred_mode`), or `module:FUNCTION`, a `nar.model.HintFeedback`.
       teacher_forcing: probability, in training, of feeding a sample the true hints of a step instead of the
         predicted ones (dm-clrs: `hint_teacher_forcing`); a number or a schedule over training steps.
       message_passing_steps: number of applications of the processor per step (dm-clrs:
@@ -88,7 +88,7 @@ class NetConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         _check_choice("hint_mode", self.hint_mode, HINT_MODES)
-        _check_choice("hint_feedback", self.hint_feedback, HINT_FEEDBACKS)
+        find_hint_feedback(self.hint_feedback)
         _check_choice("encoder_init", self.encoder_init, ENCODER_INITS)
         _check_choice("precision", self.precision, PRECISIONS)
         if not isinstance(self.teacher_forcing, Schedule) and not 0 <= self.teacher_forcing <= 1:
@@ -118,6 +118,14 @@ class NetConfig:
         """The use of hints, by `hint_mode`."""
         return HINT_MODES[self.hint_mode]
 
+    def encoded_hints(self, spec: Spec) -> tuple[Probe, ...]:
+        """The hints of a task that are fed back."""
+        return spec.hints if self.hints.encoded else ()
+
+    def decoded_hints(self, spec: Spec) -> tuple[Probe, ...]:
+        """The hints of a task that are predicted."""
+        return spec.hints if self.hints.decoded else ()
+
     @property
     def compute_dtype(self) -> Any:
         """The dtype of features and states."""
@@ -135,6 +143,6 @@ class NetConfig:
         return processor
 
 
-def _check_choice(key: str, value: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
+def _check_choice(key: str, value: str, known: Mapping[str, object]) -> None:
     if value not in known:
         raise ValueError(f"unknown {key} {value!r}; known: {', '.join(known)}")

@@ -1,8 +1,9 @@
-"""Decoders: from hidden states to logits of hints and outputs, one for each location and kind.
+"""Decoders: from features and hidden states to logits of hints and outputs, one for each location and kind.
 
 Logits are always float32.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,8 +12,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.model.hints import DECODER_SINKHORN_ITERATIONS, log_sinkhorn
-from nar.processors import FactoredFeatures, Linear, max_with_ties
+from nar.model.sinkhorn import DECODER_SINKHORN_ITERATIONS, log_sinkhorn
+from nar.processors import FactoredFeatures, Features, Linear, ProcessorOutput, max_with_ties
 from nar.specs import Kind, Location, Probe
 
 Array = jax.Array
@@ -38,6 +39,41 @@ class DecoderInputs(NamedTuple):
     graph: tuple[Array, ...]
     mask: Array | None
     pointer_mask: Array | None = None
+
+
+def make_decoder_inputs(features: Features, hidden: Array, output: ProcessorOutput) -> DecoderInputs:
+    """Decoder inputs of one step.
+
+    Args:
+      features: features of the step.
+      hidden: hidden states before the step, [B, N, H].
+      output: result of the processor.
+    """
+    return DecoderInputs(
+        nodes=jnp.concatenate([features.nodes, hidden, output.nodes], axis=-1),
+        edges=(features.edges,) if output.edges is None else (features.edges, output.edges),
+        graph=(features.graph,) if output.graph is None else (features.graph, output.graph),
+        mask=features.mask,
+        pointer_mask=output.pointer_mask,
+    )
+
+
+def without_constants(decoder_inputs: DecoderInputs) -> DecoderInputs:
+    """Decoder inputs as plain arrays [B, ...], for the carry of a scan.
+
+    Leaves out what is the same at every step: the mask, and the vectors of the factored edge features.
+    """
+    edges, *states = decoder_inputs.edges
+    assert isinstance(edges, FactoredFeatures)
+    return decoder_inputs._replace(edges=(edges.values, *states), mask=None)
+
+
+def with_constants(carried: DecoderInputs, features: Features) -> DecoderInputs:
+    """Inverse of `without_constants`, given the features of any step."""
+    values, *states = carried.edges
+    assert isinstance(features.edges, FactoredFeatures) and isinstance(values, Array)
+    edges = dataclasses.replace(features.edges, values=values)
+    return carried._replace(edges=(edges, *states), mask=features.mask)
 
 
 Decoder = Callable[[DecoderInputs, int, int, bool], Array]

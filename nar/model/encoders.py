@@ -2,7 +2,8 @@
 
 A probe is first converted to channels: numbers per node, per pair of nodes or per graph. Each group of
 channels has its own linear layer with bias, and features are the sum over all probes. Since they are linear
-in few channels they are kept in factored form (`nar.processors.FactoredFeatures`).
+in few channels they are kept in factored form (`nar.processors.FactoredFeatures`). Pointers and edge masks
+also connect nodes.
 """
 
 import dataclasses
@@ -10,14 +11,16 @@ import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
 from nar.model.hints import Values
-from nar.processors import FactoredFeatures
-from nar.specs import Kind, Location, Probe, Stage
+from nar.processors import FactoredFeatures, Features, full_adjacency
+from nar.specs import Kind, Location, Probe, Spec, Stage
+from nar.traces import TraceBatch
 
 Array = jax.Array
 
@@ -100,6 +103,18 @@ ENCODER_INITS: Mapping[str, Callable[[Probe, int, int], float]] = MappingProxyTy
 deviation of a truncated normal distribution (Ibarz et al. 2022, arXiv 2209.11142, section 3.2)."""
 
 
+class Encoded(NamedTuple):
+    """Encoded probes of one stage.
+
+    Attributes:
+      features: features by location; locations without a probe are absent.
+      adjacency: symmetric adjacency [B, N, N] bool; None if no probe connects nodes.
+    """
+
+    features: dict[Location, FactoredFeatures]
+    adjacency: Array | None
+
+
 class Encoders(hk.Module):
     """The encoders of all probes of one task; parameters are named by probe."""
 
@@ -109,10 +124,8 @@ class Encoders(hk.Module):
         self._hidden_size = hidden_size
         self._deviation = ENCODER_INITS[init]
 
-    def __call__(
-        self, probes: Sequence[Probe], values: Values, mask: Array | None
-    ) -> dict[Location, FactoredFeatures]:
-        """Encodes probes to features by location; locations without a probe are absent.
+    def __call__(self, probes: Sequence[Probe], values: Values, mask: Array | None) -> Encoded:
+        """Encodes probes.
 
         Args:
           probes: probes to encode.
@@ -126,7 +139,8 @@ class Encoders(hk.Module):
                 deviation = self._deviation(probe, group.shape[-1], self._hidden_size)
                 encoder = Encoder(self._hidden_size, deviation, name=f"{probe.name}_{index}")
                 parts.setdefault(channels.location, []).append(encoder(group))
-        return {location: combine(features) for location, features in parts.items()}
+        features = {location: combine(located) for location, located in parts.items()}
+        return Encoded(features, connected(probes, values))
 
 
 class Encoder(hk.Module):
@@ -148,6 +162,41 @@ class Encoder(hk.Module):
         return FactoredFeatures(channels, vectors, bias)
 
 
+# ---------------------------------------------------------------------------------------------------
+# Features
+
+
+def make_features(
+    encoded: Sequence[Encoded], shape: tuple[int, int, int], dtype: Any, mask: Array | None
+) -> Features:
+    """Combines encoded probes of several stages to the features of one step.
+
+    Args:
+      encoded: encoded inputs and hints.
+      shape: (B, N, H).
+      dtype: dtype of the features.
+      mask: [B, N] bool, the real nodes, or None.
+    """
+    batch_size, num_nodes, hidden_size = shape
+
+    def at(location: Location, *axes: int) -> FactoredFeatures:
+        parts = [one.features[location] for one in encoded if location in one.features]
+        return combine(parts) if parts else _zero_features((batch_size, *axes), hidden_size)
+
+    edges = at(Location.EDGE, num_nodes, num_nodes)
+    links = [jnp.broadcast_to(jnp.eye(num_nodes, dtype=bool), (batch_size, num_nodes, num_nodes))]
+    links += [one.adjacency for one in encoded if one.adjacency is not None]
+    features = Features(
+        nodes=at(Location.NODE, num_nodes).dense().astype(dtype),
+        edges=dataclasses.replace(edges, values=edges.values.astype(dtype)),
+        graph=at(Location.GRAPH).dense().astype(dtype),
+        adjacency=functools.reduce(jnp.logical_or, links),
+        mask=mask,
+    )
+    # Predictions for padding nodes must not connect them to real nodes.
+    return features._replace(adjacency=features.adjacency & full_adjacency(features))
+
+
 def combine(parts: Sequence[FactoredFeatures]) -> FactoredFeatures:
     """Adds features of one location, in factored form."""
     return FactoredFeatures(
@@ -155,6 +204,22 @@ def combine(parts: Sequence[FactoredFeatures]) -> FactoredFeatures:
         vectors=jnp.concatenate([part.vectors for part in parts], axis=0),
         bias=functools.reduce(operator.add, (part.bias for part in parts)),
     )
+
+
+def _zero_features(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures:
+    """Zero features, for a location without probes."""
+    return FactoredFeatures(jnp.zeros((*shape, 1)), jnp.zeros((1, hidden_size)), jnp.zeros((hidden_size,)))
+
+
+def count_nodes(spec: Spec, batch: TraceBatch) -> int:
+    """The number of nodes N of a batch, including padding nodes."""
+    located = next(probe for probe in spec.inputs if probe.location is not Location.GRAPH)
+    return batch.inputs[located.name].shape[1]
+
+
+def padding_mask(batch: TraceBatch, num_nodes: int) -> Array | None:
+    """Mask [B, N] of the real nodes; None if no node is padding."""
+    return None if batch.num_nodes is None else jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -1,25 +1,28 @@
-"""Dense probe values, the form in which encoders take both ground truth and predictions.
+"""Hints as network inputs: dense values, teacher forcing, and the feedback of predicted hints.
 
 In dense form every value is an array of floats: a pointer is a row of N weights (one-hot for ground truth, a
 distribution for soft predictions), other kinds are shaped as in a trace. `densify` converts ground truth,
 `decode_soft` and `decode_hard` convert logits, so that true and predicted hints have the same form.
+
+After each step of a rollout a feedback function converts the logits of each hint to the dense values that the
+next step encodes: one of `HINT_FEEDBACKS`, or a custom one named `module:FUNCTION`. In training, teacher
+forcing replaces these values by true ones for a random subset of the samples.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
+from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
+from nar.plugins import load_attribute
 from nar.specs import Kind, Probe
+from nar.traces import TraceBatch
 
 Array = jax.Array
 Values = dict[str, Array]
-
-SINKHORN_TEMPERATURE = 0.1
-DECODER_SINKHORN_ITERATIONS = 10
-FEEDBACK_SINKHORN_ITERATIONS = 25
-OUTPUT_SINKHORN_ITERATIONS = 50
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -51,6 +54,11 @@ _DENSE: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
 def densify(probe: Probe, value: Array, num_nodes: int) -> Array:
     """Converts ground truth [...] to dense form; pointers [...] become [..., N]."""
     return _DENSE[probe.kind](value, num_nodes)
+
+
+def true_hints(probes: Sequence[Probe], batch: TraceBatch, index: Array | int, num_nodes: int) -> Values:
+    """Dense hints of the traces at one index, by name, [B, ...]."""
+    return {p.name: densify(p, jnp.asarray(batch.hints[p.name])[index], num_nodes) for p in probes}
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -110,36 +118,137 @@ def decode_hard(probe: Probe, logits: Array, iterations: int = FEEDBACK_SINKHORN
     return _HARD[probe.kind](logits, iterations)
 
 
-def log_sinkhorn(
-    logits: Array,
-    iterations: int,
-    *,
-    temperature: float = SINKHORN_TEMPERATURE,
-    mask: Array | None = None,
-    noise_key: Array | None = None,
-) -> Array:
-    """Log of a doubly stochastic matrix with zero diagonal (Sinkhorn; Mena et al. 2018, arXiv 1802.08665).
+# ---------------------------------------------------------------------------------------------------
+# Feedback of predictions
+
+
+class FeedbackContext(NamedTuple):
+    """State of the rollout and of training, for feedback functions.
+
+    Attributes:
+      is_training: whether this is a training rollout.
+      next_key: returns a new random key at each call; available in training only.
+      step: index of the step in its trace, a traced integer; [B] in chunked rollouts.
+      training_step: number of completed optimizer steps, for schedules.
+      mask: [B, N] bool, the real nodes, or None if no node is padding.
+    """
+
+    is_training: bool
+    next_key: Callable[[], Array]
+    step: Array | int = 0
+    training_step: Array | int = 0
+    mask: Array | None = None
+
+
+class HintFeedback(Protocol):
+    """Protocol of feedback functions, which are called for each hint after each step."""
+
+    def __call__(self, probe: Probe, logits: Array, context: FeedbackContext, /) -> Array:
+        """Returns the dense values that the next step encodes.
+
+        Args:
+          probe: the hint; `probe.kind` determines the meaning of its logits.
+          logits: float32 [B, ...], one for each entry of the dense values. Those of permutation pointers are
+            the log of a doubly stochastic matrix.
+          context: state of the rollout.
+
+        Returns:
+          Float32 values of the shape of the logits. Their gradient is the only one that reaches hint decoders
+          through later steps.
+        """
+        ...
+
+
+def feed_soft(probe: Probe, logits: Array, context: FeedbackContext) -> Array:
+    """Probabilities, by `decode_soft`; differentiable."""
+    del context
+    return decode_soft(probe, logits)
+
+
+def feed_hard(probe: Probe, logits: Array, context: FeedbackContext) -> Array:
+    """Discrete values, by `decode_hard`; without gradients."""
+    del context
+    return decode_hard(probe, logits)
+
+
+def feed_hard_on_eval(probe: Probe, logits: Array, context: FeedbackContext) -> Array:
+    """Probabilities in training, discrete values in evaluation."""
+    return (feed_soft if context.is_training else feed_hard)(probe, logits, context)
+
+
+HINT_FEEDBACKS: Mapping[str, HintFeedback] = MappingProxyType(
+    {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval}
+)
+"""Feedback functions by name; the names are those of dm-clrs's `hint_repred_mode`."""
+
+
+def find_hint_feedback(name: str) -> HintFeedback:
+    """Looks up a feedback function.
 
     Args:
-      logits: [..., N, N].
-      iterations: number of normalizations of rows and columns.
-      temperature: lower is closer to a permutation.
-      mask: [..., N] bool, the real nodes; a padding node is mapped to itself.
-      noise_key: random key of Gumbel noise added to the logits; None for no noise.
+      name: a key of `HINT_FEEDBACKS`, or `module:FUNCTION`, a `HintFeedback` in an importable module.
 
-    Returns:
-      [..., N, N].
+    Raises:
+      ValueError: if there is no such function; the message lists the known ones.
     """
-    if noise_key is not None:
-        uniform = jax.random.uniform(noise_key, logits.shape)
-        logits = logits - jnp.log(-jnp.log(uniform + 1e-12) + 1e-12)
-    x = logits / temperature
-    diagonal = jnp.broadcast_to(jnp.eye(x.shape[-1]), x.shape)
-    x = x - 1e6 * diagonal
-    if mask is not None:
-        real = mask[..., :, None] & mask[..., None, :]
-        x = jnp.where(real, x, jnp.where(diagonal > 0, 0.0, -1e6))
-    for _ in range(iterations):
-        x = jax.nn.log_softmax(x, axis=-1)
-        x = jax.nn.log_softmax(x, axis=-2)
-    return x
+    if name in HINT_FEEDBACKS:
+        return HINT_FEEDBACKS[name]
+    if ":" in name:
+        return load_attribute(name, "hint_feedback", callable)
+    raise ValueError(
+        f"unknown hint_feedback {name!r}; known: {', '.join(HINT_FEEDBACKS)}, or module:FUNCTION"
+    )
+
+
+def feed_back(
+    feedback: HintFeedback, probes: Sequence[Probe], logits: Values, context: FeedbackContext
+) -> Values:
+    """Dense values of the next step by name, from the logits of this one.
+
+    Raises:
+      ValueError: if the feedback function returns another shape or dtype than that of the logits.
+    """
+    values = {probe.name: feedback(probe, logits[probe.name], context) for probe in probes}
+    for name, value in values.items():
+        expected, given = (f"{x.dtype}{list(x.shape)}" for x in (logits[name], value))
+        if given != expected:
+            raise ValueError(f"hint feedback of {name} must return {expected}, got {given}")
+    return values
+
+
+# ---------------------------------------------------------------------------------------------------
+# Teacher forcing
+
+
+def apply_teacher_forcing(
+    fed_back: Values,
+    truth: Values,
+    probability: Array | float,
+    key: Array,
+    *,
+    step: Array | int,
+    lengths: Array,
+) -> Values:
+    """Replaces the hints of a random subset of the samples by true ones, within their traces.
+
+    Args:
+      fed_back: dense values by name, [B, ...].
+      truth: those of the traces at this step.
+      probability: probability of replacing the hints of a sample; they are true at its first step anyway.
+      key: random key.
+      step: index of the step in its trace, a scalar or [B].
+      lengths: [B], number of hint steps of each trace.
+    """
+    drawn = jax.random.bernoulli(key, probability, lengths.shape)
+    return select_samples((drawn & (step < lengths)) | (step == 0), truth, fed_back)
+
+
+def select_samples(condition: Array, if_true: Any, if_false: Any) -> Any:
+    """Selects leaves [B, ...] of one of two trees for each sample, by a condition [B]."""
+
+    def select(true_leaf: Array, false_leaf: Array) -> Array:
+        return jnp.where(
+            condition.reshape(condition.shape + (1,) * (true_leaf.ndim - 1)), true_leaf, false_leaf
+        )
+
+    return jax.tree.map(select, if_true, if_false)

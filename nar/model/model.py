@@ -11,8 +11,7 @@ import jax
 from nar.model.config import NetConfig
 from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_specs, nest_params
 from nar.model.params_by_task import flatten_tasks, nest_by_task
-from nar.model.rollout import Predictions, initial_chunk_carry, rollout
-from nar.model.step import ChunkCarry
+from nar.model.rollout import ChunkCarry, Predictions, initial_chunk_carry, rollout
 from nar.specs import Spec
 from nar.traces import TraceBatch
 

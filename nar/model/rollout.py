@@ -1,43 +1,302 @@
-"""The rollout: encode, process, decode and feed the predicted hints back, for every step.
+"""The rollout: one recurrence over the steps of an algorithm, for a batch of one task.
 
-All steps share one scan body: the first step receives the true initial hints, which are a function of the
-inputs, in the same dense form as predictions that are fed back later. Outputs are decoded once, after the
-scan, from the decoder inputs of each sample's last step; only learned halting decodes them at every step.
+    inputs = encode(batch.inputs)                                                   # once
+    hints, hidden, memory = initial hints (a function of the inputs), zeros, initial memory
+    for t in range(S):
+        features = inputs + encode(hints, or true hints by teacher forcing)
+        hidden, memory = processor(features, hidden, memory)
+        logits[t] = decode_hints(features, hidden)                 # predicts the hints of step t + 1
+        hints = feedback(logits[t])
+    outputs = decode_outputs(features and hidden of each sample's last step)        # once
 
-All recurrent state is in `Carry`. For time chunks, the part that the next chunk needs is returned with the
-predictions; predicting chunk by chunk is equivalent to predicting the whole trace.
+The loop is a scan of `Step.advance` over `Carry`. Samples end at different steps: a sample is active until
+its last step, and steps after all samples have finished are skipped. Only learned halting decodes outputs at
+every step. In chunked rollouts `ChunkCarry` passes from one chunk of a trace to the next; predicting chunk by
+chunk is equivalent to predicting the whole trace.
+
+Shapes: B samples; S steps of the scan, T - 1 for traces with T hint steps; N nodes, including padding;
+H hidden size. Hints and outputs are [B, ...], with the axes of their probe (`nar.model.hints`).
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
 from nar.model.config import NetConfig
-from nar.model.hints import Values, densify
-from nar.model.step import Carry, ChunkCarry, Step, StepOutput, first_chunk_carry
-from nar.model.step_features import count_nodes
-from nar.model.termination import FromTrace, Learned, divergence_from_prior, log_halting, log_survivals
+from nar.model.decoders import DecoderInputs, Decoders, make_decoder_inputs, with_constants, without_constants
+from nar.model.encoders import Encoders, count_nodes, make_features, padding_mask
+from nar.model.hints import (
+    FeedbackContext,
+    Values,
+    apply_teacher_forcing,
+    densify,
+    feed_back,
+    find_hint_feedback,
+    select_samples,
+    true_hints,
+)
+from nar.model.schedules import value_at
+from nar.model.termination import FromTrace, Halting, HaltingHead, Learned, summarize_halting
+from nar.processors import Context, Features, Processor, cast_floating
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
 Array = jax.Array
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Halting:
-    """The distribution over halting steps, and the outputs at each; S is the maximum number of steps.
+class ChunkCarry(NamedTuple):
+    """Recurrent state, which one chunk of a trace passes to the next; arrays [B, ...].
 
     Attributes:
-      log_probabilities: [S, B], of stopping at each step; minus infinity after a sample's step limit.
-      outputs: logits by name at each step, [S, B, ...].
+      hints: dense values by name, the input of the next step.
+      hidden: [B, N, H], hidden states.
+      memory: the processor's recurrent memory.
     """
 
-    log_probabilities: Array
+    hints: Values
+    hidden: Array
+    memory: Any
+
+
+class Carry(NamedTuple):
+    """Carry of the scan over steps.
+
+    Attributes:
+      state: recurrent state.
+      last_decoder_inputs: decoder inputs of each sample's latest step, without constants; None if outputs are
+        decoded at every step.
+      active: [B] bool, whether the sample takes the next step.
+      steps: [B] int32, number of steps taken in this batch.
+      log_survival: [B], log-probability of not having stopped yet; zero without learned halting.
+    """
+
+    state: ChunkCarry
+    last_decoder_inputs: DecoderInputs | None
+    active: Array
+    steps: Array
+    log_survival: Array
+
+
+class StepOutput(NamedTuple):
+    """Per-step results, which the scan stacks.
+
+    Attributes:
+      hints: logits by name, [B, ...].
+      losses: auxiliary losses by name, [B], 0 for samples that have stopped.
+      outputs: logits by name, [B, ...]; empty unless outputs are decoded at every step.
+      halt: [B], logit of the probability of stopping at this step; None without learned halting.
+      hidden: [B, N, H], new hidden states; None unless they are returned.
+    """
+
+    hints: Values
+    losses: Values
     outputs: Values
+    halt: Array | None
+    hidden: Array | None
+
+
+def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
+    """The `ChunkCarry` before the first chunk, with zero hints. Call it inside a Haiku transform."""
+    num_nodes = count_nodes(spec, batch)
+    hints = jax.tree.map(jnp.zeros_like, true_hints(config.encoded_hints(spec), batch, 0, num_nodes))
+    return _initial_state(config, config.make_processor(), hints, batch.batch_size, num_nodes)
+
+
+def _initial_state(
+    config: NetConfig, processor: Processor, hints: Values, batch_size: int, num_nodes: int
+) -> ChunkCarry:
+    """The given hints, zero hidden states and the initial memory."""
+    return ChunkCarry(
+        hints=hints,
+        hidden=jnp.zeros((batch_size, num_nodes, config.hidden_size), config.compute_dtype),
+        memory=cast_floating(config.compute_dtype, processor.initial_memory(batch_size, num_nodes)),
+    )
+
+
+class Step:
+    """One step of the recurrence, together with everything that is constant over the steps.
+
+    Attributes:
+      step_limits: [B] int32, maximum number of steps of each sample, including those before a chunk.
+      max_steps: static upper bound on the number of steps, from the shapes of the batch.
+      zero_output: a `StepOutput` of zeros.
+      remat: whether the backward pass recomputes a step from its carry.
+    """
+
+    def __init__(
+        self,
+        config: NetConfig,
+        task: str,
+        spec: Spec,
+        batch: TraceBatch,
+        is_training: bool,
+        training_step: Array | int = 0,
+        return_hidden: bool = False,
+    ) -> None:
+        """Makes the modules and encodes the inputs; see `rollout` for the arguments."""
+        self.remat = config.remat and not hk.running_init()
+        self._config, self._task, self._spec, self._batch = config, task, spec, batch
+        self._is_training, self._training_step = is_training, training_step
+        self._return_hidden = return_hidden
+        self._encoded_hints, self._decoded_hints = config.encoded_hints(spec), config.decoded_hints(spec)
+        self._num_nodes = count_nodes(spec, batch)
+        self._mask = padding_mask(batch, self._num_nodes)
+        self.step_limits = config.termination.step_limits(batch, self._num_nodes)
+        self.max_steps = config.termination.max_steps(batch, self._num_nodes)
+        self._make_modules()
+        inputs = {p.name: densify(p, batch.inputs[p.name], self._num_nodes) for p in spec.inputs}
+        self._inputs = self._encoders(spec.inputs, inputs, self._mask)
+        self._first_carry = self._make_first_carry()
+        shapes = hk.eval_shape(self._run, self._first_carry, jnp.zeros((), jnp.int32))
+        zero_carry, self.zero_output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        self._zero_decoder_inputs = zero_carry.last_decoder_inputs
+
+    def _make_modules(self) -> None:
+        config = self._config
+        with hk.name_scope(self._task):
+            self._encoders = Encoders(config.hidden_size, config.encoder_init)
+            self._decoders = Decoders(config.hidden_size, self._is_training)
+            self._halt = None
+            if isinstance(config.termination, Learned):
+                self._halt = HaltingHead(config.hidden_size, config.termination.prior)
+        with hk.name_scope("processor"):
+            self._processor = config.make_processor()
+        self._feedback = find_hint_feedback(config.hint_feedback)
+        self._decodes_each_step = self._halt is not None and self._is_training
+
+    def _make_first_carry(self) -> Carry:
+        batch_size, hints = self._batch.batch_size, self._true_hints(0)
+        return Carry(
+            state=_initial_state(self._config, self._processor, hints, batch_size, self._num_nodes),
+            last_decoder_inputs=None,
+            active=jnp.broadcast_to(self._trace_step(0) < self.step_limits, batch_size),
+            steps=jnp.zeros(batch_size, jnp.int32),
+            log_survival=jnp.zeros(batch_size),
+        )
+
+    def initial_carry(self, chunk_carry: ChunkCarry | None = None) -> Carry:
+        """The carry of the first step; traces that began in an earlier chunk resume from `chunk_carry`."""
+        carry = self._first_carry._replace(last_decoder_inputs=self._zero_decoder_inputs)
+        if chunk_carry is None:
+            return carry
+        assert self._batch.offsets is not None
+        return carry._replace(state=select_samples(self._batch.offsets > 0, chunk_carry, carry.state))
+
+    def advance(self, carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
+        """Takes one step; the body of the scan."""
+        new, output = self._run(carry, index)
+        last = select_samples(carry.active, new.last_decoder_inputs, carry.last_decoder_inputs)
+        return new._replace(last_decoder_inputs=last), output
+
+    def _run(self, carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
+        """The recurrence. The new carry has the decoder inputs of this step, also of samples that ended."""
+        step = self._trace_step(index)
+        features = self._encode(self._with_teacher_forcing(carry.state.hints, index))
+        context = Context(step, self._task, self._is_training, self._training_step)
+        processed = self._processor(features, carry.state.hidden, carry.state.memory, context)
+        decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed)
+        logits = self._decoders(self._decoded_hints, decoder_inputs)
+        state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)
+        active, log_survival, halt = self._update_active(carry, index, decoder_inputs)
+        last = None if self._decodes_each_step else without_constants(decoder_inputs)
+        losses = cast_floating(jnp.float32, dict(processed.losses))
+        return Carry(state, last, active, carry.steps + carry.active, log_survival), StepOutput(
+            hints=logits,
+            losses={name: jnp.where(carry.active, value, 0) for name, value in losses.items()},
+            outputs=self._decoders(self._spec.outputs, decoder_inputs) if self._decodes_each_step else {},
+            halt=halt,
+            hidden=processed.nodes if self._return_hidden else None,
+        )
+
+    def _with_teacher_forcing(self, hints: Values, index: Array) -> Values:
+        probability = self._config.teacher_forcing
+        if not self._is_training or not self._encoded_hints or probability == 0:
+            return hints
+        return apply_teacher_forcing(
+            hints,
+            self._true_hints(index),
+            value_at(probability, self._training_step),
+            hk.next_rng_key(),
+            step=self._trace_step(index),
+            lengths=jnp.asarray(self._batch.lengths),
+        )
+
+    def _encode(self, hints: Values) -> Features:
+        """Features of the inputs and, if hints are encoded, of dense hint values."""
+        encoded = self._encoders(self._encoded_hints, hints, self._mask)
+        shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
+        return make_features((self._inputs, encoded), shape, self._config.compute_dtype, self._mask)
+
+    def _feed_back(self, logits: Values, step: Array | int) -> Values:
+        context = FeedbackContext(self._is_training, hk.next_rng_key, step, self._training_step, self._mask)
+        return feed_back(self._feedback, self._encoded_hints, logits, context)
+
+    def _update_active(
+        self, carry: Carry, index: Array, decoder_inputs: DecoderInputs
+    ) -> tuple[Array, Array, Array | None]:
+        """Returns which samples take the next step, their log-survival, and this step's halting logits."""
+        active = carry.active & (self._trace_step(index + 1) < self.step_limits)
+        termination = self._config.termination
+        if self._halt is None or not isinstance(termination, Learned):
+            return active, carry.log_survival, None
+        halt = self._halt(decoder_inputs)
+        log_survival = carry.log_survival + jax.nn.log_sigmoid(-halt)
+        if not self._is_training:
+            active &= ~termination.has_stopped(log_survival)
+        return active, log_survival, halt
+
+    def decode_outputs(self, carry: Carry) -> Values:
+        """Logits of the outputs at each sample's latest step, by name, [B, ...]."""
+        assert carry.last_decoder_inputs is not None
+        # Any hints will do: everything that depends on hints is in the carry.
+        features = self._encode(self._true_hints(0))
+        return self._decoders(self._spec.outputs, with_constants(carry.last_decoder_inputs, features))
+
+    def _true_hints(self, index: Array | int) -> Values:
+        return true_hints(self._encoded_hints, self._batch, index, self._num_nodes)
+
+    def _trace_step(self, index: Array | int) -> Array | int:
+        """Index of the step in its trace: a scalar for whole traces, [B] for chunks."""
+        return index if self._batch.offsets is None else self._batch.offsets + index
+
+
+def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, StepOutput]:
+    """Scans over the given step indices; outputs get a leading axis.
+
+    Steps after all samples have finished are skipped by `cond`, so padding is nearly free. Rematerialization
+    is also applied inside the condition, so that the compiler sees it together with the gradient.
+    """
+    advance = hk.remat(step.advance, prevent_cse=False) if step.remat else step.advance
+
+    def skip(carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
+        del index
+        return carry, step.zero_output
+
+    def body(carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
+        if hk.running_init():
+            return step.advance(carry, index)
+        return hk.cond(_any_active(carry.active), advance, skip, carry, index)
+
+    return hk.scan(hk.remat(body, prevent_cse=False) if step.remat else body, carry, indices)
+
+
+@jax.custom_batching.custom_vmap
+def _any_active(active: Array) -> Array:
+    """True if any sample takes the next step; under `vmap`, any sample of any batch.
+
+    The result is thus never batched, and `vmap` keeps a `cond` on it instead of converting it to a `select`,
+    which computes both branches.
+    """
+    return active.any()
+
+
+@_any_active.def_vmap
+def _any_active_under_vmap(axis_size: int, is_batched: list[bool], active: Array) -> tuple[Array, bool]:
+    del axis_size, is_batched
+    return _any_active(active.reshape(-1)), False
 
 
 @jax.tree_util.register_dataclass
@@ -48,16 +307,15 @@ class Predictions:
     Attributes:
       outputs: logits by name, [B, ...], at each sample's last step; for a chunk, valid only where the trace
         ends in it.
-      hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the number of steps
-        of the scan, T - 1 if the trace determines it. Entries after a sample's last step are undefined.
-        Empty if hints are not decoded.
+      hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. Entries after a sample's
+        last step are undefined. Empty if hints are not decoded.
       losses: auxiliary losses by name, scalars: those of the processor, averaged over samples and their
         steps; and `halting`, in training with learned halting.
       steps: [B] int32, number of steps that each sample took, within the chunk if there are chunks.
       halting: in training with learned halting; otherwise None.
       chunk_carry: for a chunk, the state to pass to the next one; otherwise None.
-      hidden: if requested, the hidden states after the processor at each step, [S, B, N, H], in the compute
-        dtype; otherwise None. Entries after a sample's last step are undefined.
+      hidden: if requested, the hidden states after each step, [S, B, N, H], in the compute dtype; otherwise
+        None. Entries after a sample's last step are undefined.
     """
 
     outputs: Values
@@ -91,7 +349,7 @@ def rollout(
       spec: spec of the batch, after transforms.
       batch: batch to predict.
       is_training: enables dropout, teacher forcing and noise on permutations.
-      num_steps: length of the scan; by default the maximum of `config.termination`.
+      num_steps: S; by default the maximum of `config.termination`.
       training_step: number of training steps taken before, for schedules.
       chunk_carry: for a chunk, the state after the previous one; ignored where a trace begins in this chunk.
       return_hidden: whether to return the hidden states of every step.
@@ -103,83 +361,32 @@ def rollout(
         name = type(config.termination).__name__
         raise ValueError(f"time chunks require the termination FromTrace, got {name}")
     step = Step(config, task, spec, batch, is_training, training_step, return_hidden)
-    initial = step.initial_carry(chunk_carry)
-    final, output = unroll(step, initial, jnp.arange(step.max_steps if num_steps is None else num_steps))
+    indices = jnp.arange(step.max_steps if num_steps is None else num_steps)
+    final, output = unroll(step, step.initial_carry(chunk_carry), indices)
     num_taken = jnp.maximum(final.steps.sum(), 1)
     losses = {name: value.sum() / num_taken for name, value in output.losses.items()}
-    if is_training and output.halt is not None:
-        return _predict_with_halting(config, step, output, losses)
-    outputs = step.decoders(spec.outputs, step.decoder_inputs(final.last_decoder_inputs))
-    next_chunk_carry = None
-    if batch.offsets is not None:
-        next_chunk_carry = ChunkCarry(final.hints, final.hidden, final.memory)
+    if is_training and isinstance(config.termination, Learned):
+        return _predict_with_halting(config.termination, step, output, losses)
     return Predictions(
-        outputs, output.hints, losses, final.steps, chunk_carry=next_chunk_carry, hidden=output.hidden
+        outputs=step.decode_outputs(final),
+        hints=output.hints,
+        losses=losses,
+        steps=final.steps,
+        chunk_carry=None if batch.offsets is None else final.state,
+        hidden=output.hidden,
     )
 
 
-def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
-    """The `ChunkCarry` before the first chunk: zeros. Call it inside a Haiku transform."""
-    num_nodes = count_nodes(spec, batch)
-    hints = {
-        probe.name: jnp.zeros_like(densify(probe, jnp.asarray(batch.hints[probe.name])[0], num_nodes))
-        for probe in (spec.hints if config.hints.encoded else ())
-    }
-    return first_chunk_carry(config, config.make_processor(), hints, batch.batch_size, num_nodes)
-
-
-def unroll(step: Any, carry: Carry, indices: Array) -> tuple[Carry, Any]:
-    """Scans over the given step indices; outputs get a leading axis.
-
-    `step` is a `Step` or has the same `advance`, `zero_output` and `remat`, with outputs of any type.
-
-    Steps after all samples have finished are skipped by `cond`, so padding is nearly free. Rematerialization
-    is also applied inside the condition, so that the compiler sees it together with the gradient.
-    """
-    advance = hk.remat(step.advance, prevent_cse=False) if step.remat else step.advance
-
-    def skip(carry: Carry, index: Array) -> tuple[Carry, Any]:
-        del index
-        return carry, step.zero_output
-
-    def body(carry: Carry, index: Array) -> tuple[Carry, Any]:
-        if hk.running_init():
-            return step.advance(carry, index)
-        return hk.cond(_any_active(carry.active), advance, skip, carry, index)
-
-    return hk.scan(hk.remat(body, prevent_cse=False) if step.remat else body, carry, indices)
-
-
-@jax.custom_batching.custom_vmap
-def _any_active(active: Array) -> Array:
-    """True if any sample takes the next step; under `vmap`, any sample of any batch.
-
-    The result is thus never batched, and `vmap` keeps a `cond` on it instead of converting it to a `select`,
-    which computes both branches.
-    """
-    return active.any()
-
-
-@_any_active.def_vmap
-def _any_active_under_vmap(axis_size: int, is_batched: list[bool], active: Array) -> tuple[Array, bool]:
-    del axis_size, is_batched
-    return _any_active(active.reshape(-1)), False
-
-
-def _predict_with_halting(config: NetConfig, step: Step, output: StepOutput, losses: Values) -> Predictions:
+def _predict_with_halting(rule: Learned, step: Step, output: StepOutput, losses: Values) -> Predictions:
     """Predictions in training with learned halting, from the outputs of all steps."""
-    assert isinstance(config.termination, Learned) and output.halt is not None
-    log_p = log_halting(output.halt, step.step_limits)
-    divergence = divergence_from_prior(log_p, step.step_limits, config.termination.prior)
-    stopped = config.termination.has_stopped(log_survivals(output.halt))
-    numbers = jnp.arange(1, len(stopped) + 1)[:, None]
-    steps = jnp.where(stopped, numbers, step.step_limits[None]).min(axis=0)
-    rows = jnp.arange(len(steps))
+    assert output.halt is not None
+    halting, steps, loss = summarize_halting(rule, output.halt, step.step_limits, output.outputs)
+    last, rows = steps - 1, jnp.arange(len(steps))
     return Predictions(
-        outputs={name: value[steps - 1, rows] for name, value in output.outputs.items()},
+        outputs={name: value[last, rows] for name, value in output.outputs.items()},
         hints=output.hints,
-        losses={**losses, "halting": config.termination.weight * divergence.mean()},
-        steps=jnp.minimum(steps, step.step_limits),
-        halting=Halting(log_p, output.outputs),
+        losses={**losses, "halting": loss},
+        steps=steps,
+        halting=halting,
         hidden=output.hidden,
     )

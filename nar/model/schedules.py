@@ -68,3 +68,8 @@ class Schedule:
         """Returns the value at a training step, a scalar."""
         progress = jnp.clip(jnp.asarray(training_step, jnp.float32) / self.steps, 0.0, 1.0)
         return SCHEDULE_SHAPES[self.shape](self.start, self.end, progress)
+
+
+def value_at(value: float | Schedule, training_step: Array | int) -> float | Array:
+    """The value of a constant or a schedule at a training step."""
+    return value(training_step) if isinstance(value, Schedule) else value

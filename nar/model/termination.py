@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nar.model.decoders import DecoderInputs
+from nar.model.hints import Values
 from nar.processors import Linear, max_with_ties
 from nar.traces import TraceBatch
 
@@ -133,6 +134,20 @@ class Learned:
         return log_survival <= math.log1p(-self.threshold)
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Halting:
+    """The distribution over halting steps, and the outputs at each; S is the maximum number of steps.
+
+    Attributes:
+      log_probabilities: [S, B], of stopping at each step; minus infinity after a sample's step limit.
+      outputs: logits by name at each step, [S, B, ...].
+    """
+
+    log_probabilities: Array
+    outputs: Values
+
+
 class HaltingHead(hk.Module):
     """Halting head: logit λ = W [max over nodes of relu(V nodes), graph] + b, b initialized to the prior."""
 
@@ -169,6 +184,25 @@ def log_halting(logits: Array, step_limits: Array) -> Array:
     before = jnp.pad(log_survivals(logits)[:-1], ((1, 0), (0, 0)))
     stops = jnp.where(number == step_limits[None], 0.0, jax.nn.log_sigmoid(logits))
     return jnp.where(number <= step_limits[None], before + stops, -jnp.inf)
+
+
+def summarize_halting(
+    rule: Learned, logits: Array, step_limits: Array, outputs: Values
+) -> tuple[Halting, Array, Array]:
+    """Returns the distribution over halting steps, the steps [B] of evaluation, and the loss of the prior.
+
+    Args:
+      rule: the termination rule.
+      logits: [S, B], logits of λ.
+      step_limits: [B], between 1 and S.
+      outputs: logits of the outputs at each step, by name, [S, B, ...].
+    """
+    log_p = log_halting(logits, step_limits)
+    divergence = divergence_from_prior(log_p, step_limits, rule.prior)
+    numbers = jnp.arange(1, len(logits) + 1)[:, None]
+    stopped = rule.has_stopped(log_survivals(logits))
+    steps = jnp.where(stopped, numbers, step_limits[None]).min(axis=0)
+    return Halting(log_p, outputs), steps, rule.weight * divergence.mean()
 
 
 def divergence_from_prior(log_p: Array, step_limits: Array, prior: float) -> Array:

@@ -12,7 +12,8 @@ import pytest
 from nar import losses
 from nar.data import pad_nodes, pad_steps, take
 from nar.losses import LOSS_MASKS, LOSSES, total_loss
-from nar.model import Budget, FromTrace, NetConfig, Predictions, log_sinkhorn
+from nar.model import Budget, FromTrace, NetConfig, Predictions
+from nar.model.sinkhorn import log_sinkhorn
 from nar.processors import MPNN
 from nar.specs import Kind, Location, Spec, Stage
 

@@ -18,21 +18,14 @@ from nar import specs
 from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.evaluation import SCORES
 from nar.losses import LOSS_MASKS, LOSSES, losses_by_probe
-from nar.model import (
-    DECODERS,
-    ENCODER_CHANNELS,
-    HINT_FEEDBACKS,
-    NetConfig,
-    decode_hard,
-    decode_soft,
-    densify,
-    log_sinkhorn,
-    make_model,
-)
+from nar.model import HINT_FEEDBACKS, NetConfig, decode_hard, decode_soft, make_model
 from nar.model import hints as values
-from nar.model.decoders import max_dot
+from nar.model.decoders import DECODERS, max_dot
 from nar.model.dm_clrs import convert_parameters
+from nar.model.encoders import ENCODER_CHANNELS
+from nar.model.hints import densify
 from nar.model.params_by_task import flatten_tasks
+from nar.model.sinkhorn import log_sinkhorn
 from nar.processors import MPNN, PGN, PROCESSORS, ProcessorOutput
 from nar.specs import Kind, Location, Stage
 from nar.traces import clrs30_sample, sample_traces

@@ -22,17 +22,9 @@ from matched_models import (
 from nar import ALGORITHMS
 from nar.data import Task, TrainingStream, Transforms
 from nar.losses import check_loss_weights, resolve_loss_weights, total_loss
-from nar.model import (
-    ENCODER_INITS,
-    HINT_MODES,
-    SCHEDULE_SHAPES,
-    Budget,
-    Learned,
-    NetConfig,
-    Schedule,
-    make_model,
-)
+from nar.model import ENCODER_INITS, HINT_MODES, Budget, Learned, NetConfig, Schedule, make_model
 from nar.model.params_by_task import flatten_tasks, nest_by_task
+from nar.model.schedules import SCHEDULE_SHAPES
 from nar.processors import LSTM, MPNN, PGN, PROCESSORS, Context, Dropout, Features, ProcessorOutput, Repeated
 from nar.traces import clrs30_sample
 from nar.training import Devices, init_state, make_optimizer, make_train_step

@@ -18,8 +18,7 @@ from nar.evaluation import Inference, score_outputs, score_traces
 from nar.losses import losses_by_probe, total_loss
 from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
 from nar.model.params_by_task import flatten_tasks
-from nar.model.rollout import unroll
-from nar.model.step import Step
+from nar.model.rollout import Step, unroll
 from nar.model.termination import divergence_from_prior, log_halting
 from nar.processors import PGN
 from nar.specs import Kind, Location
