@@ -66,7 +66,7 @@ class ModelConfig(Section):
         "Use of hints: encoded_decoded (predicted and fed back), decoded_only (predicted, not fed back), none, "
         "or encoded_without_loss (predicted and fed back without supervision).",
     )
-    hint_feedback: str = key("soft", "Feedback of predicted hints: soft, hard or hard_on_eval.")
+    hint_feedback: str = key("soft", "Feedback of hints: soft, hard, hard_on_eval or module:FUNCTION.")
     teacher_forcing: float = key(
         0.0,
         "Teacher forcing: the probability, in training, that a sample is fed the true hints at a step; with a "
