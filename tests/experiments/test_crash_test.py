@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from commands import ROOT, command, run
 from running_script import RunningScript
+from saved_checkpoints import saved_file, saved_files, saved_steps
 
 from experiments.fault_injection.compare_runs import find_differences
 from nar.atomic_io import read_json, write_json
@@ -73,7 +74,7 @@ def test_find_differences_is_bit_exact(tmp_path):
     assert find_differences(a, b) == ["metrics.jsonl"]
     assert find_differences(a, saved_run(tmp_path / "c", np.nextafter(1.0, 2.0))) == ["states"]
     best_differs = saved_run(tmp_path / "d", 1.0)
-    shutil.copy(tmp_path / "c" / "checkpoints" / "step_2.npz", best_differs.checkpoints)  # the best one alone
+    shutil.copy(saved_file(tmp_path / "c", 2), best_differs.checkpoints)  # the best one alone
     assert find_differences(a, best_differs) == ["states"]
 
 
@@ -115,7 +116,7 @@ def test_signal_during_startup_ends_the_process_with_one_line(tmp_path, number, 
 
 def test_second_signal_ends_the_process_immediately(tmp_path):
     script = RunningScript("train", *arguments_for(tmp_path / "run"))
-    script.wait_for((tmp_path / "run" / "checkpoints" / "step_0.npz").exists)
+    script.wait_for(lambda: 0 in saved_steps(tmp_path / "run"))
     for _ in range(2):
         script.signal(signal.SIGTERM)
         time.sleep(0.05)
@@ -151,7 +152,7 @@ def test_run_on_a_full_disk_resumes_after_the_disk_grows(small_disk, tmp_path):
         r"^error: \S+/disk/run/\S+: No space left on device; what was saved", output, re.MULTILINE
     )
     assert "Traceback" not in output
-    saved = sorted((folder / "run" / "checkpoints").glob("step_*.npz"))
+    saved = saved_files(folder / "run")
     assert len(saved) >= 2
     # While the disk is full, existing checkpoints do not change.
     before = {path: path.read_bytes() for path in saved}

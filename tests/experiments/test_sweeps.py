@@ -15,6 +15,7 @@ import pytest
 import running_script
 import scipy.stats
 from commands import ROOT, run
+from saved_checkpoints import saved_file, saved_steps
 
 from configs import base, text_small, tiny
 from configs.sweeps import bfs_processors
@@ -239,9 +240,8 @@ class ScriptedProcess:
         code, saved = self.script
         if code is None and not self.is_stopped:
             return None
-        folder = self.trial.workdir.checkpoints
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"step_{saved}.npz").touch()
+        self.trial.workdir.checkpoints.mkdir(parents=True, exist_ok=True)
+        saved_file(self.trial.workdir.path, saved).touch()
         if code == 0:
             write_json(self.trial.workdir.result, {"steps": saved})
         if self in self.launcher.running:
@@ -428,6 +428,11 @@ def results(root):
     return {path.parent.name: read_json(path) for path in root.glob("trials/*/result.json")}
 
 
+def has_saved(root, step):
+    """Returns whether a trial has a checkpoint of the step."""
+    return any(step in saved_steps(path) for path in root.glob("trials/*"))
+
+
 def wait_for_trials_to_end(root):
     """Waits until all trials have ended, as they must after their sweep was killed."""
     limit = time.monotonic() + 60
@@ -467,12 +472,12 @@ def swept(tmp_path_factory):
     root = tmp_path_factory.mktemp("sweep") / "root"
     outputs = []
     killed = start(root, "--parallel=2")
-    killed.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
+    killed.wait_for(lambda: has_saved(root, 20))
     os.kill(trial_processes(root)[0], signal.SIGKILL)
     killed.signal(signal.SIGKILL)
     outputs.append(end(killed)[1])
     wait_for_trials_to_end(root)
-    before = [len(list(path.glob("checkpoints/step_*"))) for path in (root / "trials").iterdir()]
+    before = [len(saved_steps(path)) for path in (root / "trials").iterdir()]
     ended = start(root, "--parallel=1")
     ended.wait_for(lambda: len(results(root)) == 1)
     ended.wait_for(lambda: trial_processes(root))
@@ -551,7 +556,7 @@ def test_cluster_launchers_run_and_resume_a_sweep(tmp_path, launcher):
     root = tmp_path / "root"
     options = ["--options={'cluster': 'local'}"] if launcher == "slurm" else []
     script = start(root, f"--launcher={launcher}", "--trial_cores=1", *options)
-    script.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_40.npz")))
+    script.wait_for(lambda: has_saved(root, 40))
     os.kill(trial_processes(root)[0], signal.SIGKILL)
     script.wait_for(lambda: results(root))
     script.signal(signal.SIGTERM)
@@ -615,7 +620,7 @@ def test_killed_sweep_with_shared_seeds_resumes_to_a_complete_table(tmp_path):
     root = tmp_path / "root"
     arguments = ["--share_seeds", "--parallel=1", "--config.training.eval_every=20"]
     script = start(root, *arguments)
-    script.wait_for(lambda: list(root.glob("trials/*/checkpoints/step_20.npz")))
+    script.wait_for(lambda: has_saved(root, 20))
     script.signal(signal.SIGKILL)
     script.end()
     wait_for_trials_to_end(root)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from damage import DAMAGES, truncated
 from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
+from saved_checkpoints import saved_file, saved_files, saved_steps
 
-from nar.runs import train
-from nar.runs import load_run
-from nar.runs.workdir import Workdir
 from nar.atomic_io import read_json
+from nar.runs import load_run, train
+from nar.runs.workdir import Workdir
+from nar.training.checkpointing import read_arrays
 from nar.training.state import digest
 
 CONFIG = config_of()
@@ -30,7 +31,7 @@ def quick():
 def finished(quick, tmp_path_factory):
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "finished")
     train.run(CONFIG, workdir)
-    assert {path.name for path in workdir.checkpoints.glob("*.npz")} >= {"step_8.npz", "step_12.npz"}
+    assert {8, 12} <= set(saved_steps(workdir.path))
     return workdir
 
 
@@ -100,7 +101,7 @@ def test_run_with_a_damaged_file_ends_like_an_undamaged_one_or_with_a_message(
         if outcome(workdir) != outcome(finished):
             # The best checkpoint itself was lost, so the best of the others was scored.
             best = outcome(finished)["best_step"]
-            assert name == pathlib.Path(f"checkpoints/step_{best}.npz") and which == "finished"
+            assert workdir.path / name == saved_file(workdir.path, best) and which == "finished"
         elif metrics_of(workdir) != metrics_of(finished):
             assert name.name == "metrics.jsonl" and "differs from what was written" in caplog.text
 
@@ -110,7 +111,7 @@ def test_run_without_an_intact_checkpoint_is_an_error(finished, unfinished, tmp_
     source = {"finished": finished, "unfinished": unfinished}[which]
     workdir = Workdir(shutil.copytree(source.path, tmp_path / "copy"))
     random = np.random.default_rng(1)
-    for path in workdir.checkpoints.glob("*.npz"):
+    for path in saved_files(workdir.path):
         truncated(path, random)
     workdir.result.unlink(missing_ok=True)
     with pytest.raises(ValueError, match="no intact checkpoint in .*; remove the folder to start over"):
@@ -126,7 +127,8 @@ def test_run_without_an_intact_checkpoint_is_an_error(finished, unfinished, tmp_
 def test_restoring_a_damaged_run_gives_an_intact_state_and_changes_no_file(finished, tmp_path, damage):
     random = np.random.default_rng(2)
     intact = {digest(load_run.restore(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
-    for name in ("config.json", "checkpoints/config.json", "checkpoints/step_12.npz"):
+    saved = saved_file(finished.path, 12).relative_to(finished.path)
+    for name in ("config.json", "checkpoints/config.json", str(saved)):
         workdir = Workdir(shutil.copytree(finished.path, tmp_path / name.replace("/", "_")))
         damage(workdir.path / name, random)
         before = list_files(workdir)
@@ -228,9 +230,8 @@ def test_full_disk_at_any_write_names_the_file_and_loses_nothing(
             break
         assert problem.errno == number
         assert str(workdir.path) in problem.filename
-        for path in workdir.checkpoints.glob("*.npz"):
-            with np.load(path) as archive:
-                assert f"step_{archive['step']}.npz" == path.name
+        for step in saved_steps(workdir.path):
+            assert read_arrays(workdir.checkpoints, step)["step"] == step
         train.run(CONFIG, workdir)
         assert outcome(workdir) == outcome(finished)
         assert metrics_of(workdir) == metrics_of(finished)
