@@ -101,7 +101,7 @@ def main() -> None:
     own_lengths = not isinstance(parts.model.config.termination, FromTrace)
     cases = run_on_all(lambda: find_cases(parts, own_lengths))
     seeds = run_on_all(lambda: parse_numbers("seeds", _SEEDS.value))
-    metrics = run_on_all(lambda: choose_metrics(parts, config["evaluation"].get("metrics", ())))
+    metrics = run_on_all(lambda: choose_metrics(parts, config["evaluation"]["metrics"]))
     params, step = run_on_first(_restore)
     batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
     inferences = make_inferences(parts, own_lengths, batch_size, metrics)

@@ -1,5 +1,7 @@
 """A custom metric: the fraction of samples whose predicted parents form a forest.
 
+    python -m experiments.train --config=configs/bfs.py --workdir=runs/forest \
+        --config.evaluation.metrics="('valid','experiments.examples.forest:is_forest')"
     python -m experiments.evaluate --workdir=runs/bfs --metrics=experiments.examples.forest:is_forest
 
 At sizes unseen in training, most predictions of `bfs`, `dfs` or `mst_prim` have a wrong pointer; those with a

@@ -89,22 +89,23 @@ def find_metrics(names: Iterable[str], specs: Mapping[str, Spec]) -> dict[str, M
     found: dict[str, Metric] = {}
     for name in names:
         if ":" in name:
-            metric, label = load_attribute(name, "metric", callable_or_metric), name.rpartition(":")[2]
+            metric = load_attribute(name, "metric", _is_metric)
             taken |= set(METRICS)
         elif name in METRICS:
-            metric, label = METRICS[name], name
+            metric = METRICS[name]
         else:
             known = ", ".join(METRICS)
             raise ValueError(f"unknown metric {name!r}; known: {known}, and module:ATTRIBUTE for your own")
+        label = metric_label(name)
         if label in taken or label in found:
             raise ValueError(f"metric {name!r}: {label!r} is already the name of another metric or output")
         found[label] = metric if isinstance(metric, Metric) else Metric(metric)
     return found
 
 
-def callable_or_metric(value: object) -> bool:
-    """Checks that a value is a `Metric` or can be made one."""
-    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))
+def metric_label(name: str) -> str:
+    """The name under which a metric is reported: itself, or ATTRIBUTE of `module:ATTRIBUTE`."""
+    return name.rpartition(":")[2]
 
 
 def capture_of(metrics: Metrics) -> str:
@@ -131,3 +132,7 @@ def compute_metrics(metrics: Metrics, result: InferenceResult) -> dict[str, floa
             )
         values[name] = float(numbers.mean())
     return values
+
+
+def _is_metric(value: object) -> bool:
+    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))

@@ -9,7 +9,8 @@ import optax
 
 from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
 from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
-from nar.evaluation import Inference, Scores, score_split
+from nar.evaluation import Inference, Scores, find_metrics, score_split
+from nar.evaluation.metrics import Metrics, capture_of
 from nar.model import Model, Params, make_model
 from nar.runs.build_model import Config, check_weights, make_net_config
 from nar.runs.build_optimizer import build_optimizer, check_patterns
@@ -40,6 +41,7 @@ class Parts:
       stream: the training data.
       devices: the devices to train on.
       evaluation_batch_size: batch size of evaluation.
+      metrics: metrics of evaluation beyond the scores, by name.
       num_seeds: seeds trained in one program; if more than one, states have a leading seed axis.
       task_weight_function: (validation scores, step) -> task sampling weights; None if they are constant.
     """
@@ -54,6 +56,7 @@ class Parts:
     stream: TraceStream
     devices: Devices
     evaluation_batch_size: int
+    metrics: Metrics
     num_seeds: int
     task_weight_function: TaskWeightFunction | None
 
@@ -76,11 +79,17 @@ class Parts:
 
     def make_evaluator(self) -> Inference:
         """Builds the inference that `score_split` takes."""
-        return Inference(self.model, self.transforms, self.evaluation_batch_size, self.devices)
+        return Inference(
+            self.model,
+            self.transforms,
+            self.evaluation_batch_size,
+            self.devices,
+            capture=capture_of(self.metrics),
+        )
 
     def score_split(self, evaluator: Inference, params: Params, split: str) -> Scores:
         """Scores on a complete split: "val" during training, "test" at the end."""
-        return score_split(evaluator, params, split)
+        return score_split(evaluator, params, split, self.metrics)
 
 
 def assemble(config: Config, devices: Devices | None = None) -> Parts:
@@ -123,6 +132,7 @@ def assemble(config: Config, devices: Devices | None = None) -> Parts:
         stream=stream,
         devices=devices,
         evaluation_batch_size=config["evaluation"]["batch_size"],
+        metrics=find_metrics(config["evaluation"]["metrics"], model.specs),
         num_seeds=training["num_seeds"],
         task_weight_function=find_task_weighting(training["task_sampling"]),
     )

@@ -261,6 +261,12 @@ class EvaluationConfig(Section):
     """Evaluation."""
 
     batch_size: int = key(32, "Batch size of evaluation.", at_least=1)
+    metrics: tuple[str, ...] = key(
+        (),
+        "Metrics beyond the scores: names of nar.evaluation.METRICS (exact, valid, hint_score), or "
+        "module:FUNCTION for custom ones, which take an InferenceResult. The best checkpoint is selected by the "
+        "score.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 from nar.runs.build import Config
 from nar.atomic_io import read_json, write_json
 from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
+from nar.evaluation.metrics import metric_label
 from nar.model import Params
 from nar.runs.run_parts import RunParts
 from nar.runs.workdir import Workdir
@@ -71,6 +72,8 @@ def finish(
         "parameters": count_parameters(state.params) // parts.num_seeds,
         "parameters_sha256": digest(state.params),
     }
+    if metrics := config["evaluation"].get("metrics"):
+        summary_entries["metrics"] = [metric_label(name) for name in metrics]
     result = {**_over_seeds(per_seed, config["training"]["seed"]), **summary_entries}
     run_on_first(lambda: _write(result, clock, workdir))
 

@@ -185,6 +185,7 @@ BAD_CONFIGS = {
     "--config.data.sizes=(4,0)": "bfs: size must be an integer from 1 to",
     "--config.model.hidden_sizes.x=1": "hidden_size",
     "--config.data.problem.p=(0.5,1.5)": "p must lie between 0 and 1, got 1.5",
+    "--config.evaluation.metrics=('exatc',)": "unknown metric 'exatc'; known: exact, valid, hint_score",
     "--config.training.steps=0": "training.steps must be an integer of at least 1",
     "--config.training.learning_rate=-1.0": "learning_rate must be positive",
     "--config.training.batch_size=0": "training.batch_size must be an integer of at least 1",

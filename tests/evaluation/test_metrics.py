@@ -1,0 +1,156 @@
+"""Metrics by name: built-in ones, custom ones, their checks, and a run that reports them."""
+
+import json
+import types
+
+import jax
+import numpy as np
+import pytest
+from commands import ROOT, run
+
+import nar
+from experiments.examples.forest import is_forest
+from nar.data import Transforms
+from nar.evaluation import METRICS, Inference, Metric, exact_matches, find_metrics, score_traces
+from nar.evaluation.inference import InferenceResult
+from nar.evaluation.metrics import capture_of, compute_metrics
+from nar.model import NetConfig, make_model
+from nar.processors import PGN
+from nar.reports import result_summary
+from nar.reports.result_table import BUILT_IN_METRICS
+
+EXAMPLE = "experiments.examples.forest:is_forest"
+SPECS = {"bfs": Transforms().spec(nar.ALGORITHMS["bfs"])}
+
+
+@pytest.fixture(scope="module")
+def network():
+    model = make_model(NetConfig(PGN, 8), SPECS)
+    traces = nar.sample_traces("bfs", 6, 5, seed=1)
+    batch = Transforms().apply(nar.ALGORITHMS["bfs"], traces)
+    return model, model.init(jax.random.key(0), {"bfs": batch}), traces
+
+
+def result_with(task, outputs, predicted):
+    """Predictions without a network."""
+    batch = types.SimpleNamespace(inputs={}, outputs=outputs)
+    count = len(next(iter(predicted.values())))
+    spec = nar.ALGORITHMS[task].spec
+    return InferenceResult(task, spec, batch, predicted, np.ones(count, int), {}, None)
+
+
+def test_metrics_are_computed_beside_the_scores(network):
+    model, params, traces = network
+    metrics = find_metrics(["exact", "valid", "hint_score", EXAMPLE], SPECS)
+    assert list(metrics) == ["exact", "valid", "hint_score", "is_forest"]
+    inference = Inference(model, Transforms(), capture=capture_of(metrics))
+    result = inference.run(params, "bfs", traces)
+    values = score_traces(inference, params, "bfs", traces, metrics)
+    assert list(values) == ["pi", "score", *metrics]
+    assert values["exact"] == exact_matches(result.spec, result.true_outputs, result.outputs).mean()
+    assert values["is_forest"] == is_forest(result).mean()
+    assert values["exact"] <= values["valid"] <= values["is_forest"] <= 1
+    hints = METRICS["hint_score"].function(result)
+    assert values["hint_score"] == pytest.approx(hints) and 0 < hints < 1
+    assert score_traces(inference, params, "bfs", traces) == {k: values[k] for k in ("pi", "score")}
+
+
+def test_example_recognizes_forests():
+    parents = np.array([[0, 0, 1, 2, 3], [0, 2, 1, 3, 3], [1, 2, 3, 4, 0], [0, 1, 2, 3, 4], [4, 0, 1, 2, 4]])
+    np.testing.assert_array_equal(
+        is_forest(result_with("bfs", {"pi": parents}, {"pi": parents})), [True, False, False, True, True]
+    )
+    assert is_forest(result_with("minimum", {}, {"min": np.eye(5)})) is None
+
+
+def test_inference_captures_what_the_metrics_read():
+    assert capture_of({}) == capture_of(find_metrics(["exact", EXAMPLE], SPECS)) == "outputs"
+    assert capture_of(find_metrics(["hint_score", "exact"], SPECS)) == "hints"
+    assert capture_of({"one": Metric(lambda result: 0.0, "states"), **METRICS}) == "states"
+    with pytest.raises(ValueError, match="unknown capture 'all'; known: outputs, hints, states"):
+        Metric(is_forest, "all")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["exactt"], "unknown metric 'exactt'; known: exact, valid, hint_score, and module:ATTRIBUTE"),
+        (["exact", "exact"], "'exact' is already the name"),
+        (["nowhere:exact"], "metric 'nowhere:exact' cannot be imported"),
+        (["experiments.examples.forest:forest"], "has no metric 'forest'; it has: is_forest"),
+        (["nar.evaluation.metrics:exact"], "'exact' is already the name"),
+    ],
+)
+def test_invalid_names_raise_value_error(names, message):
+    with pytest.raises(ValueError, match=message):
+        find_metrics(names, SPECS)
+
+
+@pytest.mark.parametrize("value", [np.zeros(4), np.zeros((5, 2)), "high", [None] * 5])
+def test_invalid_values_raise_value_error(value):
+    result = result_with("bfs", {}, {"pi": np.zeros((5, 3), int)})
+    with pytest.raises(ValueError, match="metric 'mine' must return a number or 5 of them"):
+        compute_metrics({"mine": Metric(lambda result: value)}, result)
+
+
+def test_numbers_per_sample_are_averaged_and_none_is_left_out():
+    result = result_with("bfs", {}, {"pi": np.zeros((4, 3), int)})
+    functions = {"some": lambda r: [True, False, True, True], "one": lambda r: 3, "none": lambda r: None}
+    metrics = {name: Metric(function) for name, function in functions.items()}
+    assert compute_metrics(metrics, result) == {"some": 0.75, "one": 3.0}
+
+
+def test_reports_know_the_built_in_metrics():
+    """They are shown in percent; reports do not import the registry, and with it jax."""
+    assert set(BUILT_IN_METRICS) == set(METRICS)
+
+
+def test_result_has_a_column_for_each_metric():
+    values = {"pi": 0.5, "score": 0.5, "steps": 3.25, "exact": 0.25, "gap": 12.5}
+    cost = {"steps": 1, "examples": 1, "seconds": 1.0, "parameters": 1, "best_step": 1}
+    scores = {"test": {"bfs": {"64": values}, "dfs": {"64": {"pi": 0.5, "score": 0.5, "exact": 0.5}}}}
+    text = result_summary({"scores": scores, "metrics": ["exact", "gap"], **cost})
+    header, _, bfs, dfs, *_ = text.splitlines()
+    assert header.split() == ["algorithm", "split", "n", "score", "exact", "gap", "outputs"]
+    assert bfs.split() == [
+        "bfs",
+        "test",
+        "64",
+        "50.00%",
+        "25.00%",
+        "12.5",
+        "pi",
+        "50.00%,",
+        "in",
+        "3.2",
+        "steps",
+    ]
+    assert dfs.split() == ["dfs", "test", "64", "50.00%", "50.00%", "–", "pi", "50.00%"]
+
+
+@pytest.mark.slow
+def test_run_reports_the_metrics_of_its_config(tmp_path):
+    workdir = tmp_path / "run"
+    flags = [
+        f"--config={ROOT}/configs/tiny.py",
+        "--config.training.steps=2",
+        "--config.training.eval_every=2",
+    ]
+    metrics = f"--config.evaluation.metrics=('valid','{EXAMPLE}')"
+    code, output, errors = run("train", f"--workdir={workdir}", *flags, metrics)
+    assert code == 0, errors
+    assert "is_forest" in output
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert {"validation/bfs/valid", "validation/bfs/is_forest"} <= set(lines[-1])
+    result = json.loads((workdir / "result.json").read_text())
+    assert result["metrics"] == ["valid", "is_forest"]
+    scores = result["scores"]["test"]["bfs"]["64"]
+    code, output, errors = run("evaluate", f"--workdir={workdir}", "--sizes=64")
+    assert code == 0, errors
+    evaluated = json.loads((workdir / "evaluation.json").read_text())["measurements"][0]["metrics"]
+    assert list(evaluated) == ["exact", "valid", "is_forest"]
+    assert {name: evaluated[name] for name in result["metrics"]} == pytest.approx(
+        {name: scores[name] for name in result["metrics"]}
+    )
+    code, _, errors = run("evaluate", f"--workdir={workdir}", "--metrics=valid,hits")
+    assert code != 0 and "--metrics: unknown metric 'hits'; known: exact, valid" in errors
