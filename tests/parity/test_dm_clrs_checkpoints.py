@@ -133,11 +133,24 @@ def test_pickles_with_other_objects_than_arrays_are_rejected(tmp_path, monkeypat
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("value", [[1.0], 1.0, "a", np.array([None]), np.array(["a"]), np.arange(2), None])
-def test_parameters_must_be_arrays_of_real_numbers(tmp_path, value):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("a", "net/a/w must be a floating-point array, got str"),
+        (np.arange(2), "net/a/w must be a floating-point array, got int64"),
+        (None, "net/a/w must be a floating-point array, got NoneType"),
+        ({}, "net/a/w must be a floating-point array, got dict"),
+        ([1.0], "EMPTY_LIST is not an opcode of arrays in dictionaries"),
+        (1.0, "BINFLOAT is not an opcode of arrays in dictionaries"),
+        (np.array([None]), "the dtype 'O8' is not allowed; known: f2, f4, f8"),
+        (np.array(["a"]), "the dtype 'U1' is not allowed; known: f2, f4, f8"),
+        (np.zeros(2, complex), "the dtype 'c16' is not allowed; known: f2, f4, f8"),
+    ],
+)
+def test_parameters_must_be_arrays_of_real_numbers(tmp_path, value, message):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps({"params": {"net/a": {"w": value}}}))
-    with pytest.raises(ValueError, match="net/a/w must be a floating-point array"):
+    with pytest.raises(ValueError, match=message):
         read_checkpoint(path)
 
 
