@@ -6,7 +6,8 @@
 
 The config describes the network: its tasks in the order in which dm-clrs was given them, its processor and
 hidden size. `experiments.evaluate` scores such a run, and `experiments.train` trains it further from step 0,
-with a newly initialized optimizer. The file is unpickled without executing any code in it.
+with a newly initialized optimizer. Only arrays are read from the file, which is a pickle: no code in it is
+run, and damaged or forged files are rejected.
 """
 
 import pathlib
