@@ -22,15 +22,11 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors import (
-    Context,
-    Features,
-    LayerNorm,
-    Linear,
-    ProcessorOutput,
-    check_shapes,
-    find_aggregation,
-)
+from nar.processors import Context, Features, ProcessorOutput
+from nar.processors.base import check_shapes
+from nar.processors.layers.aggregation import find_aggregation
+from nar.processors.layers.linear import Linear
+from nar.processors.layers.norm import LayerNorm
 
 
 class PNA(hk.Module):

@@ -11,7 +11,8 @@ from nar.model.encoders import ENCODER_INITS
 from nar.model.hints import find_hint_feedback
 from nar.model.schedules import Schedule
 from nar.model.termination import FromTrace, Termination
-from nar.processors import LSTM, Dropout, Processor, ProcessorFactory, Repeated
+from nar.processors import LSTM, Dropout, Processor, Repeated
+from nar.processors.registry import ProcessorFactory
 from nar.specs import Probe, Spec
 
 

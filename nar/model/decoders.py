@@ -13,7 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from nar.model.sinkhorn import DECODER_SINKHORN_ITERATIONS, log_sinkhorn
-from nar.processors import FactoredFeatures, Features, Linear, ProcessorOutput, max_with_ties
+from nar.processors import Features, ProcessorOutput
+from nar.processors.base import FactoredFeatures
+from nar.processors.layers.aggregation import max_with_ties
+from nar.processors.layers.linear import Linear
 from nar.specs import Kind, Location, Probe
 
 Array = jax.Array

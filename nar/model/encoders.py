@@ -2,8 +2,8 @@
 
 A probe is first converted to channels: numbers per node, per pair of nodes or per graph. Each group of
 channels has its own linear layer with bias, and features are the sum over all probes. Since they are linear
-in few channels they are kept in factored form (`nar.processors.FactoredFeatures`). Pointers and edge masks
-also connect nodes.
+in few channels they are kept in factored form (`nar.processors.base.FactoredFeatures`). Pointers and edge
+masks also connect nodes.
 """
 
 import dataclasses
@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 
 from nar.model.hints import Values
-from nar.processors import FactoredFeatures, Features, full_adjacency
+from nar.processors import Features
+from nar.processors.base import FactoredFeatures, full_adjacency
 from nar.specs import Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 

@@ -40,7 +40,8 @@ from nar.model.hints import (
 )
 from nar.model.schedules import value_at
 from nar.model.termination import FromTrace, Halting, HaltingHead, Learned, summarize_halting
-from nar.processors import Context, Features, Processor, cast_floating
+from nar.processors import Context, Features, Processor
+from nar.processors.base import cast_floating
 from nar.specs import Spec
 from nar.traces import TraceBatch
 

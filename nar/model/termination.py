@@ -22,7 +22,8 @@ import numpy as np
 
 from nar.model.decoders import DecoderInputs
 from nar.model.hints import Values
-from nar.processors import Linear, max_with_ties
+from nar.processors.layers.aggregation import max_with_ties
+from nar.processors.layers.linear import Linear
 from nar.traces import TraceBatch
 
 Array = jax.Array

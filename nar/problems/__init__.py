@@ -8,9 +8,11 @@ split, or compiles the sampler and passes each trace its own `CounterStream`.
 Every sampler makes the same draws as CLRS-30 (arXiv 2205.15659), in the same number and order. Note that
 CLRS-30 keeps the edge {i, j} of an undirected graph only if two independent draws with probability p both
 succeed: an undirected edge exists with probability p².
+
+This package exports all problems; samplers of graphs are in `random_graphs.py` and `families.py`.
 """
 
-from nar.problems.families import GRAPH_FAMILIES, draw_graph
+from nar.problems.families import GRAPH_FAMILIES
 from nar.problems.graphs import (
     ACYCLIC_GRAPH,
     ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
@@ -25,10 +27,8 @@ from nar.problems.graphs import (
     WEIGHTED_GRAPH,
     WEIGHTED_GRAPH_AND_SOURCE,
 )
-from nar.problems.options import NUM_CHARACTERS
 from nar.problems.points import POINTS, SEGMENTS
-from nar.problems.problem import Arguments, Array, Problem, Random
-from nar.problems.random_graphs import communities, erdos_renyi, flow_network, random_graph
+from nar.problems.problem import Problem
 from nar.problems.sequences import (
     ACTIVITIES,
     KEY_PROBABILITIES,
@@ -52,7 +52,6 @@ __all__ = [
     "KEY_PROBABILITIES",
     "MATRIX_DIMENSIONS",
     "NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE",
-    "NUM_CHARACTERS",
     "POINTS",
     "SEARCH",
     "SEGMENTS",
@@ -66,13 +65,5 @@ __all__ = [
     "UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE",
     "WEIGHTED_GRAPH",
     "WEIGHTED_GRAPH_AND_SOURCE",
-    "Arguments",
-    "Array",
     "Problem",
-    "Random",
-    "communities",
-    "draw_graph",
-    "erdos_renyi",
-    "flow_network",
-    "random_graph",
 ]

@@ -1,4 +1,4 @@
-"""Families of random graphs other than that of CLRS-30, which is `nar.problems.erdos_renyi`.
+"""Families of random graphs other than that of CLRS-30, which is `random_graphs.erdos_renyi`.
 
 A family draws the edges of an undirected graph with any number of nodes >= 1, in an order of the nodes that
 may reveal its structure: `draw_graph` shuffles the nodes, and adds directions and weights. All draws are made

@@ -9,7 +9,8 @@ import jax
 from nar.data import TraceStream
 from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
 from nar.model import Budget, FromTrace, Learned, Model, NetConfig, Params, Schedule, Termination
-from nar.processors import check_processor, find_processor
+from nar.processors.registry import check_processor
+from nar.processors import find_processor
 from nar.traces import TraceBatch
 
 Config = Mapping[str, Any]

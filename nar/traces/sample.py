@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.problems import Arguments, Random
+from nar.problems.problem import Arguments, Random
 from nar.traces.cache import load_or_make
 from nar.traces.recorder.array_shapes import ArraySpecs, sample_array_shapes
 from nar.traces.recorder.record import can_compile_samples, collect, collect_samples

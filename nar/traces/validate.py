@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import Algorithm
-from nar.problems import Arguments
+from nar.problems.problem import Arguments
 from nar.specs import MASKED, Kind, Probe, Stage
 from nar.traces.recorder.record import collect
 from nar.traces.sample import run_algorithm, sample_traces

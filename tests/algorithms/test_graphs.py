@@ -10,6 +10,7 @@ from examples import NUM_EXAMPLES
 from scipy.sparse import csgraph
 
 import nar
+from nar.problems.random_graphs import flow_network
 from nar.specs import MASKED
 
 pytestmark = pytest.mark.examples
@@ -238,7 +239,7 @@ def test_bipartite_matching():
     random = np.random.default_rng(11)
     for index in range(COUNT):
         n, m = index % 6, int(random.integers(0, 6))
-        A = nar.problems.flow_network(np.random.RandomState(index), n, m, random.choice([0, 0.2, 0.5, 1]))
+        A = flow_network(np.random.RandomState(index), n, m, random.choice([0, 0.2, 0.5, 1]))
         t = n + m + 1
         in_matching = nar.run_algorithm("bipartite_matching", A, n, m, 0, t).outputs["in_matching"]
         left, right = slice(1, n + 1), slice(n + 1, t)

@@ -14,7 +14,8 @@ import nar
 from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import FromTrace, Learned, NetConfig, make_model
-from nar.processors import PROCESSORS, Linear
+from nar.processors import PROCESSORS
+from nar.processors.layers.linear import Linear
 from nar.training import init_state, make_optimizer, make_train_step
 
 BATCH, NODES, HIDDEN = 2, 6, 16

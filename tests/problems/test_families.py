@@ -8,7 +8,9 @@ from scipy.spatial import Delaunay
 import nar
 from configs import base
 from nar.data import Transforms
-from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE, draw_graph, random_graph
+from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE
+from nar.problems.families import draw_graph
+from nar.problems.random_graphs import random_graph
 from nar.runs.build_tasks import make_tasks
 
 every_family = pytest.mark.parametrize("family", GRAPH_FAMILIES)

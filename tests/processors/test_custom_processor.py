@@ -18,7 +18,8 @@ from processor_contract import (
 )
 
 from experiments.examples.pna import PNA
-from nar.processors import MPNN, check_processor, find_processor
+from nar.processors import MPNN, find_processor
+from nar.processors.registry import check_processor
 
 EXAMPLE = "experiments.examples.pna:PNA"
 SOURCE = """
@@ -26,7 +27,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors import Context, Linear, ProcessorOutput
+from nar.processors import Context, ProcessorOutput
+from nar.processors.layers.linear import Linear
 
 
 class MyProcessor(hk.Module):

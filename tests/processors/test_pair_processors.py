@@ -8,14 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nar.processors import (
-    EdgeTransformer,
-    FactoredFeatures,
-    Features,
-    FloydNet,
-    RelationalTransformer,
-    dense,
-)
+from nar.processors import EdgeTransformer, Features, FloydNet, RelationalTransformer
+from nar.processors.base import FactoredFeatures, dense
 from nar.processors.edge_transformer import triangular_attention
 from nar.processors.floydnet import pivotal_attention
 

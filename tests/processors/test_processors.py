@@ -34,33 +34,27 @@ from processor_contract import (
 import nar
 from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.processors import (
-    AGGREGATIONS,
     GAT,
     LSTM,
     MPNN,
     PGN,
     PROCESSORS,
     DeepSets,
-    FactoredFeatures,
     FullGraph,
     Gated,
     GATv2,
-    IsolatedNodes,
-    Linear,
     Masked,
     MemNet,
     ProcessorOutput,
     TripletGMPNN,
     Triplets,
-    check_shapes,
-    dense,
-    find_aggregation,
     find_processor,
-    full_adjacency,
-    max_with_ties,
 )
-from nar.processors.layers.aggregation import NO_MESSAGE
+from nar.processors.base import FactoredFeatures, check_shapes, dense, full_adjacency
+from nar.processors.layers.aggregation import AGGREGATIONS, NO_MESSAGE, find_aggregation, max_with_ties
+from nar.processors.layers.linear import Linear
 from nar.processors.memnet import embed_words, position_encoding
+from nar.processors.wrappers.neighborhoods import IsolatedNodes
 from nar.processors.wrappers.triplets import max_plus
 
 SLOW = (

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nar.model.init import draw_params, find_parameter_specs, nest_params
-from nar.processors import Context, FactoredFeatures, Features, Processor, ProcessorOutput
+from nar.processors import Context, Features, Processor, ProcessorOutput
+from nar.processors.base import FactoredFeatures
 
 BATCH, NODES, SIZE, HIDDEN, CHANNELS = 2, 5, 6, 8, 3
 

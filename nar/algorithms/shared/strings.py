@@ -3,7 +3,7 @@
 import numpy as np
 from numba.extending import register_jitable
 
-from nar.problems import NUM_CHARACTERS
+from nar.problems.options import NUM_CHARACTERS
 from nar.specs import Kind, Location
 
 STRING_INPUTS = {

@@ -7,8 +7,8 @@ import numba
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.problems import Random
 from nar.problems.options import OPTION_CHECKS
+from nar.problems.problem import Random
 from nar.problems.rng.canonical_stream import canonical_stream
 from nar.problems.truncation import truncate_arguments
 from nar.text.rendering.compose import Text

@@ -16,7 +16,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm
 from nar.algorithms.graphs.mst_kruskal import edges_by_weight
-from nar.problems import Arguments
+from nar.problems.problem import Arguments
 from nar.specs import Kind
 from nar.traces.recorder.record import collect
 from nar.traces.trace import TraceBatch

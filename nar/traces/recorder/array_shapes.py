@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import Algorithm
-from nar.problems import Arguments, Random
+from nar.problems.problem import Arguments, Random
 from nar.specs import Kind, Location, Probe
 
 Shape = tuple[int, ...]

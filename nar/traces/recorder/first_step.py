@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nar.algorithms import Algorithm
-from nar.problems import Arguments
+from nar.problems.problem import Arguments
 from nar.traces.recorder.record import collect
 from nar.traces.trace import TraceBatch
 

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from nar.algorithms import Algorithm
-from nar.problems import Arguments
+from nar.problems.problem import Arguments
 from nar.problems.rng.canonical_stream import CanonicalStream
 from nar.specs import MASKED
 from nar.traces.recorder.array_shapes import (
