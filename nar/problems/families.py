@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from nar.problems.regular_graphs import caveman, complete, cycle, grid, ladder, matrix_from_edges, path
+from nar.problems.deterministic_graphs import caveman, complete, cycle, grid, ladder, matrix_from_edges, path
 
 Array = np.ndarray
 Random = np.random.RandomState
@@ -184,5 +184,5 @@ watts_strogatz: a ring in which each node is joined to the next two; each edge i
 barabasi_albert: each node is joined to two earlier ones by preferential attachment (Barabási, Albert 1999).
 tree: uniform over labeled trees.
 delaunay: Delaunay triangulation of uniform points in the unit square.
-The others, which ignore p, are deterministic; see `nar.problems.regular_graphs`.
+The others, which ignore p, are deterministic; see `nar.problems.deterministic_graphs`.
 """

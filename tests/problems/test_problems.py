@@ -8,7 +8,7 @@ import pytest
 
 import nar
 from nar import problems
-from nar.problems import Problem, points
+from nar.problems import Problem, points, random_graphs
 from nar.problems.options import OPTION_CHECKS
 
 PROBLEMS = {
@@ -204,7 +204,7 @@ def test_invalid_size_raises(size):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_erdos_renyi(p, weighted):
     num_nodes = 200
-    graph = problems.erdos_renyi(stream(), num_nodes, p, weighted=weighted)
+    graph = random_graphs.erdos_renyi(stream(), num_nodes, p, weighted=weighted)
     np.testing.assert_array_equal(graph, graph.T)
     pairs = graph[np.triu_indices(num_nodes, k=1)] != 0
     assert pairs.mean() == pytest.approx(p**2, abs=4 * np.sqrt(p**2 * (1 - p**2) / pairs.size))
@@ -219,7 +219,7 @@ def test_erdos_renyi(p, weighted):
 @pytest.mark.parametrize("acyclic", [False, True])
 def test_directed_erdos_renyi(p, acyclic):
     num_nodes = 200
-    edges = problems.erdos_renyi(stream(), num_nodes, p, directed=True, acyclic=acyclic) != 0
+    edges = random_graphs.erdos_renyi(stream(), num_nodes, p, directed=True, acyclic=acyclic) != 0
     both = edges | edges.T if acyclic else edges
     pairs = both[np.triu_indices(num_nodes, k=1)]
     assert pairs.mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / pairs.size))
@@ -230,7 +230,7 @@ def test_directed_erdos_renyi(p, acyclic):
 
 def test_communities_without_noise_are_the_components():
     """Complete communities without noise are the strongly connected components."""
-    graph = problems.communities(stream(), 23, 4, 1.0, 0.0)
+    graph = random_graphs.communities(stream(), 23, 4, 1.0, 0.0)
     sizes = sorted(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph)))
     assert sizes == [5, 5, 5, 8]
     assert graph.sum() == 3 * 5**2 + 8**2
@@ -238,7 +238,7 @@ def test_communities_without_noise_are_the_components():
 
 @pytest.mark.parametrize("eps", [0.0, 0.1, 1.0])
 def test_noise_does_not_merge_communities(eps):
-    graph = problems.communities(stream(), 24, 3, 0.5, eps)
+    graph = random_graphs.communities(stream(), 24, 3, 0.5, eps)
     assert max(len(nodes) for nodes in networkx.strongly_connected_components(directed(graph))) <= 8
 
 
@@ -247,7 +247,7 @@ def directed(matrix):
 
 
 def test_flow_network():
-    A = problems.flow_network(stream(), 2, 1, 1.0)
+    A = random_graphs.flow_network(stream(), 2, 1, 1.0)
     expected = [[0, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]
     np.testing.assert_array_equal(A, expected)
 
@@ -428,7 +428,7 @@ def test_any_number_dtype_is_accepted(dtype):
 GRAPH = np.ones((3, 3))
 UPPER = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 0]])
 RING = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])
-FLOW = {"A": problems.flow_network(np.random.RandomState(0), 1, 1, 1.0), "n": 1, "m": 1, "s": 0, "t": 3}
+FLOW = {"A": random_graphs.flow_network(np.random.RandomState(0), 1, 1, 1.0), "n": 1, "m": 1, "s": 0, "t": 3}
 NAN, INF = float("nan"), float("inf")
 
 

@@ -1,4 +1,4 @@
-"""Undirected graphs determined by the number of nodes, as symmetric bool matrices [N, N]."""
+"""Deterministic graphs: undirected ones that depend on the number of nodes only, as bool matrices [N, N]."""
 
 import numpy as np
 
