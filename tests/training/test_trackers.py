@@ -3,15 +3,17 @@
 import importlib.util
 import json
 import math
+import os
 import pathlib
 import signal
 import struct
+import subprocess
 import sys
 import types
 from typing import ClassVar
 
 import pytest
-from commands import run
+from commands import ROOT, run
 from quick_runs import config_of, quick_runs
 from running_script import RunningScript
 
@@ -151,6 +153,30 @@ def test_tensorboard_raises_write_errors(tmp_path):
     (tmp_path / "tensorboard").write_text("no folder")
     with pytest.raises(OSError, match="tensorboard"):
         opened(tmp_path, "tensorboard")
+
+
+USES_TENSORBOARD = """
+import pathlib, sys
+import nar.runs.train
+from nar.training.trackers import open_trackers
+assert "tensorboardX" not in sys.modules
+(tracker,) = open_trackers("tensorboard", {}, pathlib.Path(sys.argv[1]), 0, {}, {})
+tracker.add(1, {"loss": 0.5}, 100.0)
+tracker.close()
+assert "tensorboardX" in sys.modules
+print("the run")
+import torch
+"""
+
+
+def test_tensorboard_is_imported_when_used_and_does_not_import_torch(tmp_path):
+    for name in ("torch", "tensorflow"):
+        (tmp_path / f"{name}.py").write_text(f"print('{name}')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    arguments = [sys.executable, "-c", USES_TENSORBOARD, str(tmp_path)]
+    process = subprocess.run(arguments, env=environment, capture_output=True, text=True)
+    # torch can be imported later, and is not imported before.
+    assert process.stdout.split("\n") == ["the run", "torch", ""], process.stderr
 
 
 # ---------------------------------------------------------------------------------------------------
