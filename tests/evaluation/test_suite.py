@@ -1,7 +1,6 @@
 """The evaluation suite: exact match, correctness, hint scores, hidden states, sizes, families and seeds."""
 
 import csv
-import dataclasses
 import functools
 import itertools
 
@@ -33,7 +32,7 @@ from nar.evaluation.decoding import join_permutations
 from nar.evaluation.scores import hint_scores
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import Budget, Learned, NetConfig, make_model
-from nar.processors import PGN, ProcessorOutput
+from nar.processors import PGN
 from nar.reports import evaluation_table
 from nar.specs import MASKED, Kind, Stage
 
@@ -380,40 +379,6 @@ def test_inference_equals_the_predictor_for_every_capture():
     assert result.steps[3] == steps and result.states.shape == (result.steps.max(), 5, 5, 8)
     for name, value in prediction.hints.items():
         np.testing.assert_array_equal(result.hints[name][:steps, 3], value[1:], err_msg=name)
-
-
-class Counting:
-    """A processor whose hidden states are the number of steps taken."""
-
-    def __init__(self, hidden_size):
-        pass
-
-    def __call__(self, features, hidden, memory, context):
-        return ProcessorOutput(nodes=hidden + 1, memory=memory)
-
-    def initial_memory(self, batch_size, num_nodes):
-        return ()
-
-
-def test_return_hidden_adds_the_hidden_states_of_each_step():
-    model = make_model(NetConfig(Counting, 8), {"bfs": Transforms().spec(ALGORITHMS["bfs"])})
-    traces = nar.sample_traces("bfs", 6, 4, seed=2)
-    batch = Transforms().apply(ALGORITHMS["bfs"], traces)
-    params = model.init(jax.random.key(0), {"bfs": batch})
-    apply = jax.jit(model.apply, static_argnums=(1, 2, 4, 5), static_argnames="return_hidden")
-    arguments = params, None, "bfs", batch, False, 7
-    predictions = apply(*arguments, return_hidden=True)
-    states = predictions.hidden
-    longest = int(batch.lengths.max()) - 1
-    assert longest >= 2 and states.shape == (7, 4, 6, 8)
-    for step in range(longest):
-        np.testing.assert_array_equal(states[step], step + 1)
-    np.testing.assert_array_equal(states[longest:], 0)
-    expected = apply(*arguments)
-    assert expected.hidden is None
-    without_hidden = dataclasses.replace(predictions, hidden=None)
-    for one, other in zip(jax.tree.leaves(without_hidden), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_unknown_capture_raises_value_error():

@@ -1,4 +1,4 @@
-"""Feedback functions of hints: lookup, checks of what they return, and a custom one in training."""
+"""Hints as network inputs: dense values, feedback functions, teacher forcing."""
 
 import dataclasses
 import functools
@@ -7,8 +7,23 @@ import every_kind
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracle
 import pytest
+from networks import (
+    BATCH,
+    INDICES,
+    assert_close,
+    batch_of,
+    differ,
+    logits_shape,
+    mark_slow,
+    max_abs,
+    network,
+    predict,
+    with_garbage,
+)
 
+import nar
 from configs import base
 from experiments.examples.straight_through_gumbel import straight_through_gumbel
 from nar.losses import losses_by_probe, total_loss
@@ -21,9 +36,106 @@ from nar.model import (
     find_hint_feedback,
     make_model,
 )
+from nar.model.hints import densify
 from nar.processors import PGN
 from nar.runs.build_model import make_net_config
 from nar.specs import Kind, Location, Stage
+
+slow = pytest.mark.slow
+
+# ---------------------------------------------------------------------------------------------------
+# Dense values
+
+
+NODES = 5
+every_probe_type = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
+HINTS = {probe_type: every_kind.make_probe(Stage.HINT, *probe_type) for probe_type in every_kind.PROBE_TYPES}
+
+
+def dm_clrs_type(kind):
+    return oracle.specs.Type.POINTER if kind is Kind.SHOULD_BE_PERMUTATION else kind.value
+
+
+def dm_clrs_postprocess(probe, logits, hard):
+    rows = {probe.name: (probe.stage.value, probe.location.value, dm_clrs_type(probe.kind))}
+    value = oracle.decoders.postprocess(rows, {probe.name: logits}, 0.1, 7, hard)[probe.name].data
+    if hard and probe.kind in INDICES:
+        return jax.nn.one_hot(value.astype(int), logits.shape[-1])
+    return value
+
+
+@functools.cache
+def decoded_hints():
+    """Soft and hard decodings of random logits by probe type, ours and those of dm-clrs."""
+    random = np.random.default_rng(0)
+    logits = {
+        probe_type: (3 * random.standard_normal((2, *logits_shape(probe, NODES)))).astype(np.float32)
+        for probe_type, probe in HINTS.items()
+    }
+
+    def decode(logits):
+        return {
+            probe_type: (
+                [function(probe, logits[probe_type], 7) for function in (decode_soft, decode_hard)],
+                [dm_clrs_postprocess(probe, logits[probe_type], hard) for hard in (False, True)],
+            )
+            for probe_type, probe in HINTS.items()
+        }
+
+    with oracle.relaxed():
+        return jit_by_probe_type(decode, logits)
+
+
+def jit_by_probe_type(function, by_type):
+    """Jits a function of dictionaries by probe type, which are no pytrees since keys cannot be sorted."""
+    types = list(by_type)
+
+    def call(values):
+        result = function(dict(zip(types, values, strict=True)))
+        return [result[one] for one in types]
+
+    results = jax.jit(call)([by_type[one] for one in types])
+    return dict(zip(types, results, strict=True))
+
+
+@every_probe_type
+def test_decoded_hints_are_those_of_dm_clrs(location, kind):
+    ours, theirs = decoded_hints()[location, kind]
+    for value, expected in zip(ours, theirs, strict=True):
+        assert_close(value, expected)
+
+
+@functools.cache
+def dense_values():
+    """By probe type: dense ground truth, and hard and soft decodings of confident logits of it."""
+    truth = {
+        probe_type: every_kind.random_truth(np.random.default_rng(0), probe, (2,), NODES)
+        for probe_type, probe in HINTS.items()
+    }
+
+    def convert(truth):
+        result = {}
+        for probe_type, probe in HINTS.items():
+            dense = densify(probe, truth[probe_type], NODES)
+            logits = dense if probe.kind is Kind.SCALAR else 100 * (dense - 0.5)
+            result[probe_type] = dense, decode_hard(probe, logits), decode_soft(probe, logits)
+        return result
+
+    return jit_by_probe_type(convert, truth)
+
+
+@every_probe_type
+def test_ground_truth_and_confident_predictions_have_the_same_dense_form(location, kind):
+    dense, hard, soft = dense_values()[location, kind]
+    assert dense.dtype == jnp.float32
+    assert dense.shape == (2, *logits_shape(HINTS[location, kind], NODES))
+    assert_close(hard, dense)
+    assert_close(soft, dense, 1e-4)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Feedback
+
 
 EXAMPLE = "experiments.examples.straight_through_gumbel:straight_through_gumbel"
 TRAINING = FeedbackContext(is_training=True, next_key=lambda: jax.random.key(0))
@@ -34,11 +146,11 @@ def no_key():
 
 
 EVALUATION = FeedbackContext(is_training=False, next_key=no_key)
-HINTS = {kind: every_kind.make_probe(Stage.HINT, Location.NODE, kind) for kind in Kind}
+NODE_HINTS = {kind: every_kind.make_probe(Stage.HINT, Location.NODE, kind) for kind in Kind}
 
 
 def random_logits(kind, num_nodes=4):
-    shape = HINTS[kind].shape(num_nodes)
+    shape = NODE_HINTS[kind].shape(num_nodes)
     if kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION):
         shape += (num_nodes,)
     return np.random.default_rng(0).standard_normal((64, *shape)).astype(np.float32)
@@ -92,13 +204,48 @@ def test_feedback_of_another_shape_or_dtype_raises(function, message):
         jax.eval_shape(model.init, jax.random.key(0), {"task": truth})
 
 
+@pytest.mark.parametrize("is_training", [False, True])
+def test_hint_feedback(is_training):
+    batch = batch_of("bfs")
+    hints = {
+        feedback: predict("bfs", batch, "mpnn", is_training, hint_feedback=feedback)[0].hints["reach_h"]
+        for feedback in HINT_FEEDBACKS
+    }
+    # The first step always receives true hints.
+    assert_close(hints["hard"][0], hints["soft"][0])
+    assert differ(hints["hard"][1], hints["soft"][1])
+    same = "soft" if is_training else "hard"
+    np.testing.assert_array_equal(hints["hard_on_eval"], hints[same])
+
+
+@pytest.mark.parametrize("feedback", ["soft", "hard"])
+def test_only_soft_hints_propagate_gradients(feedback):
+    """Directional derivative of outputs with respect to the parameters of a hint decoder."""
+    batch, (model, params, _) = batch_of("bfs"), network("bfs", "pgn", hint_feedback=feedback)
+    zeros = jax.tree.map(np.zeros_like, params)
+
+    def only(module):
+        return {**zeros, "bfs": {**zeros["bfs"], module: params["bfs"][module]}}
+
+    decoder = only("decode/reach_h/node")
+
+    @jax.jit
+    def derivative(direction):
+        outputs = lambda params: model.apply(params, None, "bfs", batch, False).outputs  # noqa: E731
+        return jax.jvp(outputs, (params,), (direction,))[1]
+
+    assert (max_abs(derivative(decoder)) > 0) == (feedback == "soft")
+    encoder = only("encode/reach_h_0")
+    assert max_abs(derivative(encoder)) > 0
+
+
 # ---------------------------------------------------------------------------------------------------
 # The example: straight-through Gumbel-softmax
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.SCALAR])
 def test_straight_through_values_are_hard_and_gradients_soft(kind):
-    probe, logits = HINTS[kind], random_logits(kind)
+    probe, logits = NODE_HINTS[kind], random_logits(kind)
 
     @jax.jit
     def evaluate(logits):
@@ -118,7 +265,7 @@ def test_straight_through_values_are_hard_and_gradients_soft(kind):
 
 @pytest.mark.parametrize("kind", [Kind.MASK, Kind.MASK_ONE])
 def test_straight_through_samples_have_the_soft_probabilities(kind):
-    probe, logits = HINTS[kind], random_logits(kind)[0]
+    probe, logits = NODE_HINTS[kind], random_logits(kind)[0]
     keys = jax.random.split(jax.random.key(1), 4000)
 
     @jax.jit
@@ -161,3 +308,52 @@ def test_a_custom_feedback_named_in_a_config_trains_hint_decoders():
         ]
     assert max(gradients[EXAMPLE]) > 1e-6 and not any(gradients["hard"])
     assert values[19] < 0.9 * values[0]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Teacher forcing
+
+
+@pytest.mark.parametrize("task", mark_slow((task,) for task in nar.ALGORITHMS))
+def test_teacher_forcing_feeds_true_hints(task):
+    """True hints of all steps but the last affect training predictions."""
+    batch = batch_of(task)
+    options = {"processor": "mpnn", "teacher_forcing": 1.0}
+    forced, _ = predict(task, batch, is_training=True, **options)
+    garbage, _ = predict(task, with_garbage(batch, 1, batch.num_steps - 1), is_training=True, **options)
+    assert differ(forced.hints, garbage.hints)
+    garbage_at_end = with_garbage(batch, batch.num_steps - 1, None)
+    unchanged, _ = predict(task, garbage_at_end, is_training=True, **options)
+    jax.tree.map(np.testing.assert_array_equal, unchanged, forced)
+
+
+def test_evaluation_has_no_teacher_forcing():
+    batch = batch_of("bfs")
+    with_option, _ = predict("bfs", batch, teacher_forcing=1.0)
+    without, _ = predict("bfs", batch)
+    jax.tree.map(np.testing.assert_array_equal, with_option, without)
+
+
+def test_teacher_forcing_is_drawn_per_sample():
+    """With probability one half, the second step of a sample is fed either true or predicted hints.
+
+    A trace with a single step has no true hints there.
+    """
+    has_second = batch_of("bfs").lengths > 1
+    assert 1 < has_second.sum() < BATCH
+
+    def second_step(probability, key=0):
+        predictions, _ = predict(
+            "bfs", batch_of("bfs"), "mpnn", is_training=True, key=key, teacher_forcing=probability
+        )
+        return np.asarray(predictions.hints["reach_h"][1])
+
+    never, always = second_step(0.0), second_step(1.0)
+    np.testing.assert_array_equal(np.abs(always - never).max(axis=1) > 1e-3, has_second)
+    num_forced = 0
+    for key in range(10):
+        hints = second_step(0.5, key)
+        forced, free = (np.isclose(hints, x, atol=1e-5).all(axis=1) for x in (always, never))
+        np.testing.assert_array_equal(forced ^ free, has_second)
+        num_forced += forced[has_second].sum()
+    assert 4 < num_forced < 10 * has_second.sum() - 4

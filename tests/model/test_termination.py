@@ -5,7 +5,6 @@ import functools
 import math
 
 import every_kind
-import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +17,6 @@ from nar.evaluation import Inference, score_outputs, score_traces
 from nar.losses import losses_by_probe, total_loss
 from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
 from nar.model.params_by_task import flatten_tasks
-from nar.model.rollout import Step, unroll
 from nar.model.termination import divergence_from_prior, log_halting
 from nar.processors import PGN
 from nar.specs import Kind, Location
@@ -241,32 +239,6 @@ def test_padding_does_not_change_predictions_or_losses(task, termination, is_tra
     assert set(losses) == set(losses_after)
     for name, loss in losses.items():
         assert float(losses_after[name]) == pytest.approx(float(loss), rel=1e-4, abs=1e-5), name
-
-
-def test_a_rollout_resumes_from_its_carry():
-    """Two scans, the second from the carry of the first, have the outputs of one scan."""
-    task, rule = "bfs", Budget(steps=6, steps_per_node=0)
-    config = NetConfig(PGN, HIDDEN, lstm=True, termination=rule)
-    spec, batch = Transforms().spec(ALGORITHMS[task]), batch_of(task)
-
-    def scan_in_pieces(*pieces):
-        step = Step(config, task, spec, batch, is_training=False, training_step=0)
-        carry, hints = step.initial_carry(), []
-        for piece in pieces:
-            carry, output = unroll(step, carry, jnp.asarray(piece))
-            hints.append(output.hints)
-        return carry, jax.tree.map(lambda *x: jnp.concatenate(x), *hints)
-
-    transformed = hk.transform(scan_in_pieces)
-    whole, split = [[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4, 5]]
-    model = make_model(config, {task: spec})
-    params = model.init(jax.random.key(0), {task: batch})
-    results = [
-        jax.jit(lambda x=pieces: transformed.apply(flatten_tasks(params), None, *x))()
-        for pieces in (whole, split)
-    ]
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), *results)
-    np.testing.assert_array_equal(results[1][0].steps, 6)
 
 
 @pytest.mark.parametrize("termination", [BUDGET, LEARNED], ids=repr)
