@@ -18,7 +18,9 @@ from ml_collections import config_flags
 from experiments.cli.launch import launch
 from nar.atomic_io import write_json
 from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
-from nar.runs.build import assemble, new_state
+from nar.runs.build import new_state
+from nar.runs.build_graph import build_graph_run
+from nar.runs.config import RunConfig
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, count_parameters
 from nar.training.optim import parameter_names
@@ -32,23 +34,25 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory, created if missi
 
 def main() -> None:
     """Checks the checkpoint, the config and the workdir, then writes the run."""
-    config = _CONFIG.value.to_dict()
-    parts = assemble(config)
+    config = RunConfig.from_dict(_CONFIG.value.to_dict())
+    components = build_graph_run(config)
     theirs = read_checkpoint(_CHECKPOINT.value)
-    params = convert_parameters(theirs, config["model"]["processor"], parts.model.specs)
-    state = new_state(parts, config["training"]["seed"])
+    params = convert_parameters(theirs, config.model.processor, components.model.specs)
+    state = new_state(components, config.training.seed)
     check_param_shapes(params, state.params)
     workdir = Workdir(pathlib.Path(_WORKDIR.value))
     if Checkpoints(workdir.checkpoints, read_only=True).all_steps():
         raise ValueError(f"{workdir.path} has checkpoints already; choose another workdir")
-    workdir.check(config)
+    workdir.check(config.to_dict())
     with workdir.lock():
-        workdir.claim(config)
+        workdir.claim(config.to_dict())
         Checkpoints(workdir.checkpoints).save(state.with_params(params), None, {})
         write_json(
             workdir.start, {"run": str(_CHECKPOINT.value), "step": 0, "loaded": parameter_names(params)}
         )
-    print(f"{count_parameters(params)} parameters of {', '.join(parts.model.specs)}. Run: {workdir.path}")
+    print(
+        f"{count_parameters(params)} parameters of {', '.join(components.model.specs)}. Run: {workdir.path}"
+    )
 
 
 if __name__ == "__main__":

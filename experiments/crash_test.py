@@ -26,7 +26,7 @@ from ml_collections import config_flags
 from experiments.cli.launch import launch
 from experiments.fault_injection.compare_runs import find_differences
 from experiments.fault_injection.kill_points import TrainingProcess, draw_kill_point, saved_steps
-from nar.runs.run_kinds import assemble_kind
+from nar.runs.build import build_run
 from nar.runs.workdir import Workdir
 from nar.training.loop import read_lines
 
@@ -48,7 +48,7 @@ def get_config():
 def main() -> None:
     """Runs both, compares them, and prints a summary."""
     config = _CONFIG.value.to_dict()
-    assemble_kind(config)
+    build_run(config)
     root = pathlib.Path(_WORKDIR.value)
     if root.exists() and any(root.iterdir()):
         raise ValueError(f"{root} is not empty; choose another workdir")

@@ -41,9 +41,10 @@ from nar.evaluation.suite import CLRS30
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
 from nar.reports import evaluation_table
-from nar.runs.build import Parts
-from nar.runs.load_run import open_workdir, restore
-from nar.runs.run_kinds import assemble_kind, graph_parts
+from nar.runs.build import build_run, graph_components
+from nar.runs.build_graph import GraphComponents
+from nar.runs.run import load_run, read_config
+from nar.runs.workdir import Workdir
 from nar.training import Devices
 from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
 
@@ -96,15 +97,15 @@ _DEFAULT_METRICS = ("exact", "valid")
 
 def main() -> None:
     """Checks all flags, then evaluates on all devices."""
-    config = run_on_first(lambda: open_workdir(_WORKDIR.value)[1])
-    parts = run_on_all(lambda: graph_parts(assemble_kind(config, Devices.one()), _WORKDIR.value))
-    own_lengths = not isinstance(parts.model.config.termination, FromTrace)
-    cases = run_on_all(lambda: find_cases(parts, own_lengths))
+    config = run_on_first(lambda: read_config(Workdir(pathlib.Path(_WORKDIR.value))))
+    components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), _WORKDIR.value))
+    own_lengths = not isinstance(components.model.config.termination, FromTrace)
+    cases = run_on_all(lambda: find_cases(components, own_lengths))
     seeds = run_on_all(lambda: parse_numbers("seeds", _SEEDS.value))
-    metrics = run_on_all(lambda: choose_metrics(parts, config["evaluation"]["metrics"]))
+    metrics = run_on_all(lambda: choose_metrics(components))
     params, step = run_on_first(_restore)
-    batch_size = _BATCH_SIZE.value or config["evaluation"]["batch_size"]
-    inferences = make_inferences(parts, own_lengths, batch_size, metrics)
+    batch_size = _BATCH_SIZE.value or config.evaluation.batch_size
+    inferences = make_inferences(components, own_lengths, batch_size, metrics)
     root = pathlib.Path(_WORKDIR.value)
 
     def dump_result(case: Case, seed: int, result: InferenceResult) -> None:
@@ -128,13 +129,13 @@ def main() -> None:
     )
 
 
-def find_cases(parts: Parts, own_lengths: bool) -> list[Case]:
+def find_cases(components: GraphComponents, own_lengths: bool) -> list[Case]:
     """The cases that the flags request.
 
     Raises:
       ValueError: if a task is unknown, or a size or family is invalid.
     """
-    known = [task.name for task in parts.tasks]
+    known = [task.name for task in components.tasks]
     for name in _TASKS.value or ():
         if name not in known:
             raise ValueError(f"--tasks: unknown task {name!r}; this run has: {', '.join(known)}")
@@ -162,31 +163,29 @@ def find_cases(parts: Parts, own_lengths: bool) -> list[Case]:
         raise ValueError(f"--sizes, --families: {error}") from None
 
 
-def choose_metrics(parts: Parts, in_config: Sequence[str]) -> Metrics:
+def choose_metrics(components: GraphComponents) -> Metrics:
     """The metrics of --metrics, or the default ones.
 
     Raises:
       ValueError: if a metric is unknown.
     """
-    names = _METRICS.value
-    if names is None:
-        names = dict.fromkeys([*_DEFAULT_METRICS, *in_config])
+    defaults = find_metrics(_DEFAULT_METRICS, components.model.specs) | dict(components.metrics)
     try:
-        return find_metrics(names, parts.model.specs)
+        return defaults if _METRICS.value is None else find_metrics(_METRICS.value, components.model.specs)
     except ValueError as error:
         raise ValueError(f"--metrics: {error}") from None
 
 
 def make_inferences(
-    parts: Parts, own_lengths: bool, batch_size: int, metrics: Metrics
+    components: GraphComponents, own_lengths: bool, batch_size: int, metrics: Metrics
 ) -> dict[str, Inference]:
     """Inference engines by rollout length: "true" for the algorithm's, "own" for the network's."""
     needed = (_CAPTURES[_DUMP.value], "hints" if _HINTS.value else "outputs", capture_of(metrics))
     capture = max(needed, key=CAPTURES.index)
     return {
         lengths: Inference(
-            parts.model,
-            parts.transforms,
+            components.model,
+            components.transforms,
             batch_size,
             Devices.all(),
             capture=capture,
@@ -199,8 +198,8 @@ def make_inferences(
 
 def _restore() -> tuple[Params, int]:
     """Parameters and step of the checkpoint."""
-    state = restore(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value).state
-    return jax.tree.map(np.asarray, state.eval_params), int(state.step)
+    run = load_run(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value)
+    return jax.tree.map(np.asarray, run.params), run.step
 
 
 def scores_by_size(measurements: Sequence[Measurement]) -> Scores:

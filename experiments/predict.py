@@ -12,7 +12,7 @@ from absl import flags
 
 from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
-from nar.runs.load_run import load
+from nar.runs.run import load_run
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)
@@ -29,10 +29,11 @@ _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the r
 def main() -> None:
     """Checks the input, then prints the prediction."""
     arguments = parse_input(_INPUT.value)
-    predict = load(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value)
-    if _ALGORITHM.value is None and len(predict.names) > 1:
-        raise ValueError(f"--algorithm must be one of {', '.join(predict.names)}")
-    prediction = predict(_ALGORITHM.value or predict.names[0], num_steps=_STEPS.value, **arguments)
+    run = load_run(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value)
+    names = run.predictor.names
+    if _ALGORITHM.value is None and len(names) > 1:
+        raise ValueError(f"--algorithm must be one of {', '.join(names)}")
+    prediction = run.predict(_ALGORITHM.value or names[0], num_steps=_STEPS.value, **arguments)
     output = {
         "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
         "hints": {name: value.tolist() for name, value in prediction.hints.items()},

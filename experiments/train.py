@@ -7,7 +7,6 @@
 The same command on the same workdir resumes the run; on a finished run it prints the result.
 """
 
-import pathlib
 import sys
 
 from absl import flags
@@ -17,8 +16,7 @@ from experiments.cli import distributed
 from experiments.cli.launch import launch
 from nar.atomic_io import read_json
 from nar.reports import draw_curves, result_summary
-from nar.runs.train import Interrupted, run
-from nar.runs.workdir import Workdir
+from nar.runs.train import Interrupted, train
 from nar.training.devices import is_first_process
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -32,14 +30,13 @@ flags.adopt_module_key_flags(distributed)
 
 def main() -> None:
     """Runs the config of the flags in the workdir of the flags, and prints the result."""
-    workdir = Workdir(pathlib.Path(_WORKDIR.value))
     try:
-        run(_CONFIG.value.to_dict(), workdir, draw_curves)
+        run = train(_CONFIG.value.to_dict(), _WORKDIR.value, draw_curves=draw_curves)
     except Interrupted:
-        message = f"Interrupted; run the same command to resume. Run: {workdir.path}"
+        message = f"Interrupted; run the same command to resume. Run: {_WORKDIR.value}"
         sys.exit(message if is_first_process() else 1)
     if is_first_process():
-        print(f"\n{result_summary(read_json(workdir.result))}\nRun: {workdir.path}")
+        print(f"\n{result_summary(read_json(run.workdir.result))}\nRun: {run.workdir}")
 
 
 if __name__ == "__main__":

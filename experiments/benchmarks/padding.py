@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from configs import base
 from nar.data import TraceStream, count_microbatches
 from nar.reports import Table
-from nar.runs.build import assemble
+from nar.runs.build_graph import build_graph_run
+from nar.runs.config import RunConfig
 from nar.traces import TraceBatch
 
 
@@ -69,7 +69,7 @@ def measure_padding(stream: TraceStream, num_batches: int) -> Padding:
 
 
 def _stream(name: str) -> TraceStream:
-    return assemble(base.get_config().to_dict() | {"algorithms": (name,)}).stream
+    return build_graph_run(RunConfig(algorithms=(name,))).stream
 
 
 def _steps(batch: TraceBatch) -> np.ndarray:

@@ -6,15 +6,15 @@ import pathlib
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 from tqdm import tqdm
 
-from configs import base
 from experiments.benchmarks.memory import GIB, program_bytes
 from nar.reports import Table, check_plot_path, draw_scaling
-from nar.runs.build import assemble, new_state
+from nar.runs.build import new_state
+from nar.runs.build_graph import build_graph_run
+from nar.runs.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 
 AXES: Mapping[str, str] = {
     "size": "problem size n",
@@ -112,13 +112,13 @@ def row(processor: str, axis: str, value: int, case: Case, cost: Cost) -> str:
 
 def measure(case: Case, repeats: int, limit: float) -> Cost:
     """Compiles a step, and runs it unless it needs more than `limit` GiB."""
-    parts = assemble(_config(case))
-    batch = parts.stream.batch(0)
+    components = build_graph_run(_config(case))
+    batch = components.stream.batch(0)
     # The longest trace of all seeds, which run in lockstep.
     num_steps = max(int(batch.lengths.max()) - 1, 1)
-    state = new_state(parts, 0)
-    on_devices = parts.devices.put_batch(batch, parts.stream.num_leading_axes)
-    step = parts.make_train_step()
+    state = new_state(components, 0)
+    on_devices = components.devices.put_batch(batch, components.stream.num_leading_axes)
+    step = components.make_train_step()
     program = jax.jit(lambda state, batch: step(state, batch, case.algorithm), donate_argnums=0)
     compiled = program.lower(state, on_devices).compile()
     gibibytes = program_bytes(compiled) / GIB
@@ -132,17 +132,10 @@ def measure(case: Case, repeats: int, limit: float) -> Cost:
     return Cost(num_steps, gibibytes, statistics.median(seconds[1:]))
 
 
-def _config(case: Case) -> dict[str, Any]:
-    config = base.get_config().to_dict()
-    config["algorithms"] = (case.algorithm,)
-    config["data"]["sizes"] = (case.size,)
-    config["model"] |= {
-        "processor": case.processor,
-        "hidden_size": case.hidden_size,
-        "precision": case.precision,
-    }
-    config["training"] |= {
-        "batch_size": case.batch_size,
-        "num_seeds": case.num_seeds,
-    }
-    return config
+def _config(case: Case) -> RunConfig:
+    return RunConfig(
+        algorithms=(case.algorithm,),
+        data=DataConfig(sizes=(case.size,)),
+        model=ModelConfig(processor=case.processor, hidden_size=case.hidden_size, precision=case.precision),
+        training=TrainingConfig(batch_size=case.batch_size, num_seeds=case.num_seeds),
+    )

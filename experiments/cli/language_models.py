@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nar.plugins import load_attribute
-from nar.runs.load_run import restore
-from nar.runs.run_kinds import text_parts
+from nar.runs.run import load_run
 from nar.text import TEXT_SETS
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerFunction, HuggingFaceModel, is_checkpoint
@@ -70,26 +69,26 @@ def _is_workdir(name: str) -> bool:
 
 
 def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpoint: str) -> LanguageModel:
-    run = restore(name, checkpoint)
-    parts = text_parts(run.parts, name)
+    run = load_run(name, checkpoint)
+    components = run.text_components
     generator = dataclasses.replace(
-        parts.generator,
-        batch_size=batch_size or parts.generator.batch_size,
-        max_length=max_length or parts.generator.max_length,
+        components.generator,
+        batch_size=batch_size or components.generator.batch_size,
+        max_length=max_length or components.generator.max_length,
     )
-    params = run.state.eval_params
+    params = run.params
     return LanguageModel(
         label=pathlib.Path(name).resolve().name,
         identity={
             "checkpoint": checkpoint,
-            "step": int(run.state.step),
+            "step": run.step,
             "parameters_sha256": digest(params),
             "most": generator.max_length,
         },
         load=lambda: functools.partial(generator, params),
         batch_size=generator.batch_size,
-        default_request=parts.splits["test"],
-        trained_lengths={task.name: task.lengths for task in parts.tasks},
+        default_request=components.splits["test"],
+        trained_lengths={task.name: task.lengths for task in components.tasks},
         check=generator.check,
     )
 

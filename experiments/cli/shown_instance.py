@@ -8,8 +8,7 @@ from typing import Any
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import take
 from nar.evaluation import Inference
-from nar.runs.load_run import restore
-from nar.runs.run_kinds import graph_parts
+from nar.runs.run import load_run
 from nar.specs import Spec
 from nar.traces import CLRS30_SPLITS, Trace, TraceBatch, clrs30_sample, clrs30_split
 from nar.traces.recorder.record import collect
@@ -87,12 +86,12 @@ def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> N
     Raises:
       ValueError: if the directory is not the workdir of a graph network, or has no such checkpoint or seed.
     """
-    run = restore(path, checkpoint, seed_index)
-    parts = graph_parts(run.parts, path)
+    run = load_run(path, checkpoint, seed_index)
+    components = run.graph_components
     inference = Inference(
-        parts.model, parts.transforms, batch_size=1, capture="hints", true_lengths=lengths == "true"
+        components.model, components.transforms, batch_size=1, capture="hints", true_lengths=lengths == "true"
     )
-    return Network(path, inference, run.state.eval_params, parts.model.specs, int(run.state.step))
+    return Network(path, inference, run.params, components.model.specs, run.step)
 
 
 def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:

@@ -8,7 +8,6 @@ from typing import Any
 from experiments.sweeps.trial import Trial
 from nar.atomic_io import read_json
 from nar.runs.lock import LOCK
-from nar.runs.status import is_finished
 from nar.training import Checkpoints
 from nar.training.loop import SELECTION_METRIC, read_lines
 
@@ -42,7 +41,7 @@ class ProgressReader:
         if self._progress.result is not None:
             return self._progress
         trial, path = self._trial, self._trial.workdir.metrics
-        if is_finished(trial.workdir, trial.steps):
+        if trial.workdir.is_finished(trial.steps):
             result = read_json(trial.workdir.result)
             self._progress = Progress(trial.steps, self._best(), result)
         elif path.exists():

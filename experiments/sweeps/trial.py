@@ -21,8 +21,7 @@ from ml_collections import ConfigDict
 
 from experiments.sweeps import hyper
 from nar.atomic_io import write_json, write_text
-from nar.runs.run_kinds import assemble_kind
-from nar.runs.status import check_workdir
+from nar.runs.build import build_run
 from nar.runs.workdir import Workdir
 from nar.training import Devices
 
@@ -151,9 +150,9 @@ def check_trials(trials: Sequence[Trial], devices: Devices) -> None:
         try:
             seedless = repr(_without_seed(trial.config))
             if seedless not in assembled:
-                assemble_kind(trial.config, devices)
+                build_run(trial.config, devices)
                 assembled.add(seedless)
-            check_workdir(trial.workdir, trial.config)
+            trial.workdir.check(trial.config)
         except ValueError as error:
             raise ValueError(f"trial {trial.name}: {error}") from None
 

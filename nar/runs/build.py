@@ -1,193 +1,103 @@
-"""Builds the components of a graph-network run from its config, and checks the whole config first."""
+"""Builds the components of a run from its config: of a graph network or of a language model."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-import optax
-
-from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
-from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
-from nar.evaluation import Inference, Scores, find_metrics, score_split
-from nar.evaluation.metrics import Metrics, capture_of
-from nar.model import Model, Params, make_model
-from nar.runs.build_model import Config, check_weights, make_net_config
-from nar.runs.build_optimizer import build_optimizer, check_patterns
+from nar.runs.build_graph import GraphComponents, build_graph_run
+from nar.runs.build_text import TextComponents, build_text_run
+from nar.runs.components import RunComponents
 from nar.runs.config import RunConfig
-from nar.runs.run_parts import RunParts
-from nar.training import Devices, TrainState, init_state, make_train_step
-from nar.training.loop import TaskWeightFunction
-from nar.training.train_step import (
-    CompiledTrainStep,
-    check_grad_accumulation_steps,
-    loop_seeds,
-    unstack_seeds,
-    vmap_seeds,
-)
+from nar.runs.text_config import TextRunConfig
+from nar.training import Devices, TrainState, init_state
 
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """The components of a graph-network run.
+AnyConfig = RunConfig | TextRunConfig
+"""The config of a run: of a graph network or of a language model."""
 
-    Attributes:
-      tasks: the training tasks.
-      transforms: the data transforms, shared by all tasks.
-      model: the network.
-      optimizer: the optimizer.
-      loss_weights: loss weights by name.
-      ema_decay: decay of the exponential moving average of the parameters; 0 disables it.
-      grad_accumulation_steps: micro-batches per batch, or `nar.data.AUTO_MICROBATCHES`.
-      stream: the training data.
-      devices: the devices to train on.
-      evaluation_batch_size: batch size of evaluation.
-      metrics: metrics of evaluation beyond the scores, by name.
-      num_seeds: seeds trained in one program; if more than one, states have a leading seed axis.
-      task_weight_function: (validation scores, step) -> task sampling weights; None if they are constant.
-    """
+KINDS: Mapping[str, type[AnyConfig]] = {"graph": RunConfig, "text": TextRunConfig}
+"""Value of the key `kind` -> class of the config. A config without this key describes a graph network."""
 
-    tasks: tuple[Task, ...]
-    transforms: Transforms
-    model: Model
-    optimizer: optax.GradientTransformation
-    loss_weights: Mapping[str, float]
-    ema_decay: float
-    grad_accumulation_steps: int
-    stream: TraceStream
-    devices: Devices
-    evaluation_batch_size: int
-    metrics: Metrics
-    num_seeds: int
-    task_weight_function: TaskWeightFunction | None
-
-    def make_train_step(self) -> CompiledTrainStep:
-        """Builds the jitted training step."""
-        map_over_seeds = loop_seeds if self.devices.is_single_cpu else vmap_seeds
-        return make_train_step(
-            self.model,
-            self.optimizer,
-            self.loss_weights,
-            self.ema_decay,
-            self.grad_accumulation_steps,
-            self.devices if self.devices.mesh.size > 1 else None,
-            map_over_seeds=map_over_seeds if self.num_seeds > 1 else None,
-        )
-
-    def unstack_seeds(self, tree: Any) -> list[Any]:
-        """Splits parameters, or any tree with a leading seed axis, into one tree per seed."""
-        return unstack_seeds(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
-
-    def make_evaluator(self) -> Inference:
-        """Builds the inference that `score_split` takes."""
-        return Inference(
-            self.model,
-            self.transforms,
-            self.evaluation_batch_size,
-            self.devices,
-            capture=capture_of(self.metrics),
-        )
-
-    def score_split(self, evaluator: Inference, params: Params, split: str) -> Scores:
-        """Scores on a complete split: "val" during training, "test" at the end."""
-        return score_split(evaluator, params, split, self.metrics)
+ComponentsT = TypeVar("ComponentsT", GraphComponents, TextComponents)
 
 
-def assemble(config: Config, devices: Devices | None = None) -> Parts:
-    """Builds the components of a run.
+def resolve_config(config: AnyConfig | Mapping[str, Any], *, complete: bool = False) -> AnyConfig:
+    """A checked config with every key.
 
     Args:
-      config: the resolved config.
+      config: a config, or a nested dictionary as `config.to_dict()` returns it.
+      complete: whether a missing key is an error; if not, it gets its default.
+
+    Raises:
+      ValueError: if the kind of run or a key is unknown, or a value has the wrong type.
+    """
+    values = config.to_dict() if isinstance(config, AnyConfig) else config
+    kind = values.get("kind", "graph")
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
+    return KINDS[kind].from_dict(values, complete=complete)
+
+
+def build_run(config: AnyConfig | Mapping[str, Any], devices: Devices | None = None) -> RunComponents:
+    """Builds the components of a run, and checks the whole config first.
+
+    Args:
+      config: a config, or a nested dictionary.
       devices: the devices to run on; all of them by default.
 
     Raises:
       ValueError: if anything in the config is invalid.
     """
-    config = RunConfig.from_dict(config).to_dict()
-    data, training = config["data"], config["training"]
-    transforms = Transforms(
-        random_positions=data["random_positions"],
-        fixed_hints_as_inputs=data["fixed_hints_as_inputs"],
-        cyclic_permutations=data["cyclic_permutations"],
-    )
-    tasks = make_tasks(config, transforms)
-    devices = devices or Devices.all()
-    task_batch_sizes = {task.batch_size for task in tasks if task.batch_size is not None}
-    for batch_size in {training["batch_size"], *task_batch_sizes}:
-        devices.check_batch_size(batch_size)
-        check_grad_accumulation_steps(batch_size, training["grad_accumulation_steps"], devices.mesh.size)
-    model = make_model(make_net_config(config["model"]), {task.name: task.spec for task in tasks})
-    stream = make_stream(config, tasks, devices)
-    weights = loss_weights(config)
-    check_weights(weights, model, stream)
-    optimizer = build_optimizer(training)
-    check_patterns(training, model, stream)
-    return Parts(
-        tasks=tasks,
-        transforms=transforms,
-        model=model,
-        optimizer=optimizer,
-        loss_weights=weights,
-        ema_decay=training["ema_decay"],
-        grad_accumulation_steps=stream.num_microbatches,
-        stream=stream,
-        devices=devices,
-        evaluation_batch_size=config["evaluation"]["batch_size"],
-        metrics=find_metrics(config["evaluation"]["metrics"], model.specs),
-        num_seeds=training["num_seeds"],
-        task_weight_function=find_task_weighting(training["task_sampling"]),
+    config = resolve_config(config)
+    if isinstance(config, TextRunConfig):
+        return build_text_run(config, devices)
+    return build_graph_run(config, devices)
+
+
+def new_state(components: RunComponents, seed: int) -> TrainState:
+    """Initializes the train state on all devices."""
+    return components.devices.make_state(_init(components, seed))
+
+
+def state_shapes(components: RunComponents) -> TrainState:
+    """Shapes, dtypes and shardings of the train state."""
+    return components.devices.state_shapes(_init(components, 0))
+
+
+def _init(components: RunComponents, seed: int) -> Callable[[], TrainState]:
+    # Example batches are zeros, so that all processes trace the same function.
+    stream, count = components.stream, components.num_seeds
+    return functools.partial(
+        init_state,
+        components.model,
+        components.optimizer,
+        stream.examples(),
+        seed if count == 1 else [seed + number for number in range(count)],
+        components.ema_decay > 0,
+        stream.chunk_examples(),
     )
 
 
-def make_stream(config: Config, tasks: tuple[Task, ...], devices: Devices) -> TraceStream:
-    """Builds the training data stream.
+def graph_components(components: RunComponents, path: Any) -> GraphComponents:
+    """Returns the components of the run in `path`, checked to be those of a graph network.
 
     Raises:
-      ValueError: if the chunk length, the task sampling or the number of seeds is invalid.
+      ValueError: if they are those of a language model.
     """
-    training, task_schedule = config["training"], make_task_schedule(config, tasks)
-    if find_task_weighting(training["task_sampling"]) and training["num_seeds"] > 1:
-        raise ValueError(
-            f"training.task_sampling {training['task_sampling']!r} depends on scores, which differ between "
-            "seeds; train the seeds one at a time (training.num_seeds=1)"
-        )
-    if training["chunk_length"] and config["model"]["termination"] != "trace":
-        raise ValueError(
-            f"training.chunk_length {training['chunk_length']} needs model.termination=trace, "
-            f"got {config['model']['termination']!r}"
-        )
-    # A CPU is fastest when micro-batches fit its caches, an accelerator when batches are large. Chunks all
-    # have the same number of steps, so sorting their traces by length gains nothing.
-    automatic = AUTO_MICROBATCHES if devices.is_single_cpu and not training["chunk_length"] else 1
-    num_microbatches = training["grad_accumulation_steps"] or automatic
-    streams = [
-        TrainingStream(
-            tasks,
-            training["batch_size"],
-            training["seed"] + number,
-            devices.process,
-            devices.num_processes,
-            chunk_length=training["chunk_length"],
-            num_microbatches=num_microbatches,
-            task_schedule=task_schedule,
-        )
-        for number in range(training["num_seeds"])
-    ]
-    return streams[0] if len(streams) == 1 else MultiSeedStream(streams)
+    message = f"{path} is a run of a language model: see experiments.evaluate_text"
+    return _checked(components, GraphComponents, message)
 
 
-def new_state(parts: RunParts, seed: int) -> TrainState:
-    """Initializes the train state on all devices."""
-    return parts.devices.make_state(_init(parts, seed))
+def text_components(components: RunComponents, path: Any) -> TextComponents:
+    """Returns the components of the run in `path`, checked to be those of a language model.
+
+    Raises:
+      ValueError: if they are those of a graph network.
+    """
+    message = f"{path} is a run of a graph network: see experiments.evaluate"
+    return _checked(components, TextComponents, message)
 
 
-def state_shapes(parts: RunParts) -> TrainState:
-    """Shapes, dtypes and shardings of the train state."""
-    return parts.devices.state_shapes(_init(parts, 0))
-
-
-def _init(parts: RunParts, seed: int) -> Callable[[], TrainState]:
-    # Example batches are zeros, so that all processes trace the same function.
-    batches, chunks = parts.stream.examples(), parts.stream.chunk_examples()
-    seeds = seed if parts.num_seeds == 1 else [seed + number for number in range(parts.num_seeds)]
-    track_ema = parts.ema_decay > 0
-    return functools.partial(init_state, parts.model, parts.optimizer, batches, seeds, track_ema, chunks)
+def _checked(components: RunComponents, expected: type[ComponentsT], message: str) -> ComponentsT:
+    if not isinstance(components, expected):
+        raise ValueError(message)
+    return components

@@ -2,53 +2,50 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 
 from nar.data import TraceStream
 from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
 from nar.model import Budget, FromTrace, Learned, Model, NetConfig, Params, Schedule, Termination
-from nar.processors.registry import check_processor
 from nar.processors import find_processor
+from nar.processors.registry import check_processor
+from nar.runs.config import ModelConfig, TeacherForcingConfig
 from nar.traces import TraceBatch
 
-Config = Mapping[str, Any]
-"""A resolved config as plain nested dictionaries."""
 
-
-def make_net_config(model: Config) -> NetConfig:
+def make_net_config(model: ModelConfig) -> NetConfig:
     """Builds the network config.
 
     Raises:
       ValueError: if the processor or one of its options is unknown, or a number is invalid.
     """
-    factory = find_processor(model["processor"])
-    options = dict(model["processor_options"])
-    if not model["layer_norm"]:
+    factory = find_processor(model.processor)
+    options = dict(model.processor_options)
+    if not model.layer_norm:
         options.setdefault("layer_norm", False)
     try:
-        check_processor(factory, model["hidden_size"], **options)
+        check_processor(factory, model.hidden_size, **options)
     except (TypeError, ValueError) as error:
-        where = "model.processor_options" if model["layer_norm"] else "model.layer_norm or processor_options"
-        raise ValueError(f"{where} of {model['processor']}: {error}") from None
+        where = "model.processor_options" if model.layer_norm else "model.layer_norm or processor_options"
+        raise ValueError(f"{where} of {model.processor}: {error}") from None
     return NetConfig(
         processor=functools.partial(factory, **options),
-        hidden_size=model["hidden_size"],
-        hint_mode=model["hint_mode"],
-        hint_feedback=model["hint_feedback"],
-        teacher_forcing=make_teacher_forcing(model["teacher_forcing"], model["teacher_forcing_schedule"]),
-        message_passing_steps=model["message_passing_steps"],
-        dropout=model["dropout"],
-        lstm=model["lstm"],
-        encoder_init=model["encoder_init"],
+        hidden_size=model.hidden_size,
+        hint_mode=model.hint_mode,
+        hint_feedback=model.hint_feedback,
+        teacher_forcing=make_teacher_forcing(model.teacher_forcing, model.teacher_forcing_schedule),
+        message_passing_steps=model.message_passing_steps,
+        dropout=model.dropout,
+        lstm=model.lstm,
+        encoder_init=model.encoder_init,
         termination=make_termination(model),
-        precision=model["precision"],
-        remat=model["remat"],
+        precision=model.precision,
+        remat=model.remat,
     )
 
 
-def make_termination(model: Config) -> Termination:
+def make_termination(model: ModelConfig) -> Termination:
     """Builds the termination rule, which determines the number of processor steps.
 
     Raises:
@@ -56,29 +53,29 @@ def make_termination(model: Config) -> Termination:
     """
     makers: dict[str, Callable[[], Termination]] = {
         "trace": FromTrace,
-        "budget": lambda: Budget(**model["budget"]),
-        "learned": lambda: Learned(Budget(**model["budget"]), **model["halting"]),
+        "budget": lambda: Budget(**model.budget.to_dict()),
+        "learned": lambda: Learned(Budget(**model.budget.to_dict()), **model.halting.to_dict()),
     }
-    if model["termination"] not in makers:
-        raise ValueError(f"unknown termination {model['termination']!r}; known: {', '.join(makers)}")
-    return makers[model["termination"]]()
+    if model.termination not in makers:
+        raise ValueError(f"unknown termination {model.termination!r}; known: {', '.join(makers)}")
+    return makers[model.termination]()
 
 
-def make_teacher_forcing(start: float, schedule: Config) -> float | Schedule:
+def make_teacher_forcing(start: float, schedule: TeacherForcingConfig) -> float | Schedule:
     """Builds the teacher-forcing probability: a constant or a schedule.
 
     Raises:
       ValueError: if the schedule is invalid.
     """
-    if schedule["shape"] == "constant":
+    if schedule.shape == "constant":
         return start
     try:
-        return Schedule(start=start, **schedule)
+        return Schedule(start=start, **schedule.to_dict())
     except ValueError as error:
         raise ValueError(f"model.teacher_forcing_schedule: {error}") from None
 
 
-def check_weights(weights: Config, model: Model, stream: TraceStream) -> None:
+def check_weights(weights: Mapping[str, float], model: Model, stream: TraceStream) -> None:
     """Raises ValueError if a key of `training.loss_weights` matches no loss of the network."""
     try:
         check_loss_weights(weights, loss_names(model, stream, weights))
@@ -86,7 +83,7 @@ def check_weights(weights: Config, model: Model, stream: TraceStream) -> None:
         raise ValueError(f"training.loss_weights: {error}") from None
 
 
-def loss_names(model: Model, stream: TraceStream, weights: Config) -> dict[str, list[str]]:
+def loss_names(model: Model, stream: TraceStream, weights: Mapping[str, float]) -> dict[str, list[str]]:
     """Names of the losses of each task.
 
     Auxiliary losses are included only if `weights` names one, since finding them requires tracing the network

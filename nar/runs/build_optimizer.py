@@ -1,54 +1,54 @@
 """Builds the optimizer from the `training` section of a config."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import optax
 
 from nar.model import Params
+from nar.runs.config import OptimizationConfig
 from nar.training import make_optimizer, make_schedule
 from nar.training.loop import check_early_stopping_patience, check_policy
 from nar.training.optim import matching_names, parameter_names
 from nar.training.state import check_ema_decay
 
 
-def build_optimizer(training: Mapping[str, Any]) -> optax.GradientTransformation:
+def build_optimizer(training: OptimizationConfig) -> optax.GradientTransformation:
     """Builds the optimizer, and checks the EMA, early-stopping and non-finite settings.
 
     Raises:
       ValueError: if a name, a number, an option or a pattern is invalid; the message names the key.
     """
     try:
-        check_ema_decay(training["ema_decay"])
-        check_early_stopping_patience(training["early_stopping_patience"])
-        check_policy(training["on_nonfinite"], training["nonfinite_limit"])
+        check_ema_decay(training.ema_decay)
+        check_early_stopping_patience(training.early_stopping_patience)
+        check_policy(training.on_nonfinite, training.nonfinite_limit)
         rate = make_schedule(
-            training["schedule"], training["learning_rate"], training["steps"], training["schedule_options"]
+            training.schedule, training.learning_rate, training.steps, training.schedule_options
         )
         return make_optimizer(
             rate,
-            training["grad_clip_norm"],
-            tuple(training["frozen_params"]),
-            name=training["optimizer"],
-            options=training["optimizer_options"],
-            weight_decay=training["weight_decay"],
-            weight_decay_exclude=tuple(training["weight_decay_exclude"]),
-            learning_rate_multipliers=tuple(training["learning_rate_multipliers"]),
+            training.grad_clip_norm,
+            training.frozen_params,
+            name=training.optimizer,
+            options=training.optimizer_options,
+            weight_decay=training.weight_decay,
+            weight_decay_exclude=training.weight_decay_exclude,
+            learning_rate_multipliers=training.learning_rate_multipliers,
         )
     except ValueError as error:
         raise ValueError(f"training: {error}") from None
 
 
-def check_patterns(training: Mapping[str, Any], model: Any, stream: Any) -> None:
+def check_patterns(training: OptimizationConfig, model: Any, stream: Any) -> None:
     """Raises ValueError if a parameter pattern matches no parameter.
 
     Parameter shapes are only evaluated if there is a pattern.
     """
     patterns = {
-        "frozen_params": tuple(training["frozen_params"]),
-        "weight_decay_exclude": tuple(training["weight_decay_exclude"]),
-        "learning_rate_multipliers": tuple(pattern for pattern, _ in training["learning_rate_multipliers"]),
+        "frozen_params": training.frozen_params,
+        "weight_decay_exclude": training.weight_decay_exclude,
+        "learning_rate_multipliers": tuple(pattern for pattern, _ in training.learning_rate_multipliers),
     }
     if not any(patterns.values()):
         return

@@ -8,9 +8,8 @@ from typing import Any
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
 from nar.plugins import load_attribute
-from nar.runs.build_model import Config
+from nar.runs.config import DataConfig, RunConfig
 from nar.training.loop import TaskWeightFunction
-from nar.runs.config import RunConfig
 
 
 def _is_weight(value: Any) -> bool:
@@ -29,34 +28,37 @@ TASK_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType
 """Options of one task in `config.tasks` -> (description of valid values, check)."""
 
 
-def make_tasks(config: Config, transforms: Transforms) -> tuple[Task, ...]:
+def make_tasks(config: RunConfig, transforms: Transforms) -> tuple[Task, ...]:
     """Builds one task per algorithm; each gets the problem options that its algorithm has.
 
     Raises:
       ValueError: if a name, a size or an option is invalid, or no algorithm of the run has an option.
     """
-    names, data = config["algorithms"], config["data"]
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names, data = config.algorithms, config.data
     algorithms = [find_algorithm(name) for name in names]
     if not names or len(set(algorithms)) != len(names):
         raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
-    check_tasks(config["tasks"], [algorithm.name for algorithm in algorithms])
-    defaults = RunConfig().to_dict()["data"]
-    for option, value in data["problem"].items():
+    check_tasks(config.tasks, [algorithm.name for algorithm in algorithms])
+    defaults = DataConfig()
+    for option, value in data.problem.items():
         known = {name for algorithm in algorithms for name in algorithm.problem.options}
-        if option not in known and not _same(value, defaults["problem"].get(option)):
+        if option not in known and value != defaults.problem.get(option):
             raise ValueError(
                 f"data.problem.{option}: none of {', '.join(names)} has this option; "
                 f"known: {', '.join(sorted(known)) or 'none'}"
             )
     return tuple(
-        make_task(algorithm, data, config["tasks"].get(algorithm.name, {}), defaults, transforms)
+        make_task(algorithm, data, config.tasks.get(algorithm.name, {}), defaults, transforms)
         for algorithm in algorithms
     )
 
 
 def make_task(
-    algorithm: Algorithm, data: Config, overrides: Mapping[str, Any], defaults: Config, transforms: Transforms
+    algorithm: Algorithm,
+    data: DataConfig,
+    overrides: Mapping[str, Any],
+    defaults: DataConfig,
+    transforms: Transforms,
 ) -> Task:
     """Builds the task of one algorithm.
 
@@ -73,16 +75,16 @@ def make_task(
     Raises:
       ValueError: if an exception, a size or an option is invalid.
     """
-    exception = data["exceptions"].get(algorithm.name, {})
+    exception = data.exceptions.get(algorithm.name, {})
     unknown = sorted(set(exception) - {"sizes", "problem"})
     if unknown:
         raise ValueError(f"data.exceptions.{algorithm.name}.{unknown[0]} is unknown; known: sizes, problem")
-    sizes = tuple(data["sizes"])
-    if sizes == tuple(defaults["sizes"]):
+    sizes = data.sizes
+    if sizes == defaults.sizes:
         sizes = tuple(exception.get("sizes", sizes))
-    options = {key: value for key, value in data["problem"].items() if key in algorithm.problem.options}
+    options = {key: value for key, value in data.problem.items() if key in algorithm.problem.options}
     for key, value in exception.get("problem", {}).items():
-        if key not in options or _same(options[key], defaults["problem"].get(key)):
+        if key not in options or options[key] == defaults.problem.get(key):
             options[key] = value
     return Task(
         algorithm,
@@ -93,7 +95,7 @@ def make_task(
     )
 
 
-def check_tasks(tasks: Config, names: Sequence[str]) -> None:
+def check_tasks(tasks: Mapping[str, Any], names: Sequence[str]) -> None:
     """Raises ValueError if `config.tasks` has an unknown task, an unknown option or an invalid value."""
     for name, overrides in tasks.items():
         if name not in names:
@@ -108,24 +110,24 @@ def check_tasks(tasks: Config, names: Sequence[str]) -> None:
                 raise ValueError(f"tasks.{name}.{option} must be {expected}, got {value!r}")
 
 
-def loss_weights(config: Config) -> dict[str, float]:
+def loss_weights(config: RunConfig) -> dict[str, float]:
     """The loss weights: `training.loss_weights` times those of `config.tasks`."""
-    weights = dict(config["training"]["loss_weights"])
-    for name, overrides in config["tasks"].items():
+    weights = dict(config.training.loss_weights)
+    for name, overrides in config.tasks.items():
         if "loss_weight" in overrides:
             weights[name] = weights.get(name, 1.0) * overrides["loss_weight"]
     return weights
 
 
-def make_task_schedule(config: Config, tasks: Sequence[Task]) -> TaskSchedule:
+def make_task_schedule(config: RunConfig, tasks: Sequence[Task]) -> TaskSchedule:
     """Builds the task schedule from the initial sampling weights.
 
     Raises:
       ValueError: if a weight is invalid, or weights are given that round-robin would ignore.
     """
     key = "sampling_weight"
-    given = {name: overrides[key] for name, overrides in config["tasks"].items() if key in overrides}
-    if config["training"]["task_sampling"] == "round_robin" and given:
+    given = {name: overrides[key] for name, overrides in config.tasks.items() if key in overrides}
+    if config.training.task_sampling == "round_robin" and given:
         raise ValueError(
             f"tasks.{min(given)}.sampling_weight has no effect with training.task_sampling=round_robin; "
             "set training.task_sampling=weighted"
@@ -149,10 +151,3 @@ def find_task_weighting(sampling: Any) -> TaskWeightFunction | None:
             f"unknown training.task_sampling {sampling!r}; known: round_robin, weighted, or module:FUNCTION"
         )
     return load_attribute(sampling, "training.task_sampling", callable)
-
-
-def _same(first: Any, second: Any) -> bool:
-    """Equality up to list or tuple: a config comes from Python or from JSON."""
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
-        return list(first) == list(second)
-    return first == second

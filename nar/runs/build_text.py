@@ -1,17 +1,18 @@
 """Builds the components of a language-model run from its config, and checks the whole config first."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optax
 
-from nar.runs.build import Config
 from nar.algorithms import find_algorithm
 from nar.evaluation import Scores
+from nar.evaluation.metrics import Metrics
 from nar.model import Params
 from nar.problems.options import OPTION_CHECKS
 from nar.runs.build_optimizer import build_optimizer, check_patterns
-from nar.runs.text_config import TextRunConfig
+from nar.runs.text_config import TextDataConfig, TextModelConfig, TextRunConfig
 from nar.text.positions import Positions
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerGenerator, TextEvaluator, score_texts
@@ -25,9 +26,10 @@ from nar.training.train_step import CompiledTrainStep
 SEEDS = {"val": 2, "test": 3}
 """Seeds of the questions of each split; the seeds of training texts are drawn for each batch."""
 
+
 @dataclasses.dataclass(frozen=True)
-class TextParts:
-    """The components of a language-model run; implements `RunParts`, like `Parts`.
+class TextComponents:
+    """The components of a language-model run; implements `RunComponents`, like `GraphComponents`.
 
     Attributes:
       tasks: the training tasks.
@@ -59,6 +61,11 @@ class TextParts:
         """Always None: the task sampling weights do not depend on scores."""
         return
 
+    @property
+    def metrics(self) -> Metrics:
+        """No metrics: exact matches are the score."""
+        return {}
+
     def unstack_seeds(self, tree: Any) -> list[Any]:
         """A list of the tree alone."""
         return [tree]
@@ -76,75 +83,76 @@ class TextParts:
         return score_texts(evaluator, params, split, by_length=split != "val")
 
 
-def assemble_text(config: Config, devices: Devices | None = None) -> TextParts:
+def build_text_run(
+    config: TextRunConfig | Mapping[str, Any], devices: Devices | None = None
+) -> TextComponents:
     """Builds the components of a run.
 
     Args:
-      config: the resolved config.
+      config: the config, or a nested dictionary.
       devices: the devices to run on; all of them by default.
 
     Raises:
       ValueError: if anything in the config is invalid.
     """
-    config = TextRunConfig.from_dict(config).to_dict()
-    training = config["training"]
-    tasks = make_text_tasks(config["algorithms"], config["data"])
+    config = TextRunConfig.resolve(config)
+    training = config.training
+    tasks = make_text_tasks(config.algorithms, config.data)
     devices = devices or Devices.all()
-    devices.check_batch_size(training["batch_size"])
-    model, positions = make_network(config["model"])
+    devices.check_batch_size(training.batch_size)
+    model, positions = make_network(config.model)
     stream = TextStream(
         tasks,
-        training["batch_size"],
-        training["seed"],
+        training.batch_size,
+        training.seed,
         positions,
         devices.process,
         devices.num_processes,
     )
-    parts = TextParts(
+    components = TextComponents(
         tasks=tasks,
         model=model,
         optimizer=build_optimizer(training),
-        ema_decay=training["ema_decay"],
+        ema_decay=training.ema_decay,
         stream=stream,
         devices=devices,
         generator=AnswerGenerator(
-            model, positions, config["evaluation"]["batch_size"], config["evaluation"]["most_characters"]
+            model, positions, config.evaluation.batch_size, config.evaluation.most_characters
         ),
         splits=make_splits(tasks, config),
     )
     check_patterns(training, model, stream)
-    check_range(parts)
-    return parts
+    check_range(components)
+    return components
 
 
-def make_network(model: Config) -> tuple[TextModel, Positions]:
+def make_network(model: TextModelConfig) -> tuple[TextModel, Positions]:
     """Builds the network, and the positions of its tokens."""
     sizes = ("hidden_size", "num_layers", "num_heads", "widening", "longest_wave")
     try:
-        network = TransformerConfig(NUM_TOKENS, **{key: model[key] for key in sizes})
-        ranges = model["position_range"], model["position_room"] if model["position_range"] else 0
+        network = TransformerConfig(NUM_TOKENS, **{key: getattr(model, key) for key in sizes})
+        ranges = model.position_range, model.position_room if model.position_range else 0
         return make_text_model(network), Positions(*ranges)
     except ValueError as error:
         raise ValueError(f"model: {error}") from None
 
 
-def make_text_tasks(names: Any, data: Config) -> tuple[TextTask, ...]:
+def make_text_tasks(names: Sequence[str], data: TextDataConfig) -> tuple[TextTask, ...]:
     """Builds one task per algorithm."""
-    names = (names,) if isinstance(names, str) else tuple(names)
     algorithms = [find_algorithm(name) for name in names]
     if not names or len(set(algorithms)) != len(names):
         raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
-    decimals = OPTION_CHECKS["decimals"]("data.decimals", data["decimals"])
-    lengths = tuple(data["lengths"])
-    return tuple(TextTask(algorithm, lengths, data["use_hints"], decimals) for algorithm in algorithms)
+    decimals = OPTION_CHECKS["decimals"]("data.decimals", data.decimals)
+    lengths = data.lengths
+    return tuple(TextTask(algorithm, lengths, data.use_hints, decimals) for algorithm in algorithms)
 
 
-def make_splits(tasks: tuple[TextTask, ...], config: Config) -> dict[str, TextRequest]:
+def make_splits(tasks: tuple[TextTask, ...], config: TextRunConfig) -> dict[str, TextRequest]:
     """The questions of the validation split (training lengths) and of the test split (test lengths)."""
-    evaluation = config["evaluation"]
+    evaluation = config.evaluation
     requested = {
-        "val": (tuple(config["data"]["lengths"]), evaluation["samples"]),
-        "test": (tuple(evaluation["test_lengths"]), evaluation["test_samples"]),
+        "val": (config.data.lengths, evaluation.samples),
+        "test": (evaluation.test_lengths, evaluation.test_samples),
     }
     splits = {}
     for split, (lengths, samples) in requested.items():
@@ -162,15 +170,17 @@ def make_splits(tasks: tuple[TextTask, ...], config: Config) -> dict[str, TextRe
     return splits
 
 
-def check_range(parts: TextParts) -> None:
+def check_range(components: TextComponents) -> None:
     """Raises ValueError if randomized positions are used and a text is longer than their range."""
-    limit = parts.stream.positions.range
+    limit = components.stream.positions.range
     if not limit:
         return
-    for task in parts.tasks:
-        for length in sorted({*task.lengths, *parts.splits["test"].lengths[task.name]}):
+    for task in components.tasks:
+        for length in sorted({*task.lengths, *components.splits["test"].lengths[task.name]}):
             text = task.texts(length, 1, seed=0)[0]
-            needed = max(len(text.text) + 1, bucket_width(len(text.question)) + parts.generator.max_length)
+            needed = max(
+                len(text.text) + 1, bucket_width(len(text.question)) + components.generator.max_length
+            )
             if needed > limit:
                 raise ValueError(
                     f"model.position_range {limit} is too small for {task.name} of length {length}, "

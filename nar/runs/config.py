@@ -63,14 +63,14 @@ class ModelConfig(Section):
     )
     hint_mode: str = key(
         "encoded_decoded",
-        "Use of hints: encoded_decoded (predicted and fed back), decoded_only (predicted, not fed back), none, "
-        "or encoded_without_loss (predicted and fed back without supervision).",
+        "Use of hints: encoded_decoded (predicted and fed back), decoded_only (predicted, not fed back), "
+        "none, or encoded_without_loss (predicted and fed back without supervision).",
     )
     hint_feedback: str = key("soft", "Feedback of hints: soft, hard, hard_on_eval or module:FUNCTION.")
     teacher_forcing: float = key(
         0.0,
-        "Teacher forcing: the probability, in training, that a sample is fed the true hints at a step; with a "
-        "schedule, at its start.",
+        "Teacher forcing: the probability, in training, that a sample is fed the true hints at a step; with "
+        "a schedule, at its start.",
     )
     teacher_forcing_schedule: TeacherForcingConfig = section(
         TeacherForcingConfig, "Schedule of teacher forcing over training."
@@ -84,8 +84,8 @@ class ModelConfig(Section):
     halting: HaltingConfig = section(HaltingConfig, "Learned halting.")
     precision: str = key(
         "float32",
-        "Compute dtype of the processor and the decoders' linear maps: float32 or bfloat16. Parameters, logits, "
-        "losses and optimizer state are always float32.",
+        "Compute dtype of the processor and the decoders' linear maps: float32 or bfloat16. Parameters, "
+        "logits, losses and optimizer state are always float32.",
     )
     remat: bool = key(
         True,
@@ -101,8 +101,9 @@ class DataConfig(Section):
     sizes: tuple[int, ...] = key((4, 7, 11, 13, 16), "Training sizes, used alternately.")
     problem: Mapping[str, Any] = key(
         {"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"},
-        "Problem options of training; each applies to the algorithms that have it. p is the edge probability, "
-        "sampled for each graph; family is clrs30, erdos_renyi or one of nar.problems.GRAPH_FAMILIES.",
+        "Problem options of training; each applies to the algorithms that have it. p is the edge "
+        "probability, sampled for each graph; family is clrs30, erdos_renyi or one of "
+        "nar.problems.GRAPH_FAMILIES.",
     )
     exceptions: Mapping[str, Any] = key(
         {
@@ -155,8 +156,8 @@ class OptimizationConfig(Section):
     )
     weight_decay: float = key(
         0.0,
-        "Decoupled weight decay, scaled by the learning rate. Optimizers with built-in weight decay take it as "
-        "an option instead.",
+        "Decoupled weight decay, scaled by the learning rate. Optimizers with built-in weight decay take it "
+        "as an option instead.",
     )
     weight_decay_exclude: tuple[str, ...] = key(
         (), "Regular expressions of parameters to exclude from weight decay."
@@ -176,13 +177,13 @@ class OptimizationConfig(Section):
     )
     init_renames: tuple[Any, ...] = key(
         (),
-        "Pairs (regular expression, replacement), applied to the other run's parameter names before matching: "
-        '(("^bfs/", "dijkstra/"),) loads the encoders and decoders of bfs as those of dijkstra.',
+        "Pairs (regular expression, replacement), applied to the other run's parameter names before "
+        'matching: (("^bfs/", "dijkstra/"),) loads the encoders and decoders of bfs as those of dijkstra.',
     )
     ema_decay: float = key(
         0.0,
-        "Decay of an exponential moving average of the parameters, such as 0.999; evaluation uses the average. "
-        "0 disables it.",
+        "Decay of an exponential moving average of the parameters, such as 0.999; evaluation uses the "
+        "average. 0 disables it.",
     )
     early_stopping_patience: int = key(
         0,
@@ -196,8 +197,8 @@ class OptimizationConfig(Section):
     )
     nonfinite_limit: int = key(
         10,
-        "Training stops after this many consecutive skips, or this many restores without a new checkpoint. May "
-        "change when a run is resumed.",
+        "Training stops after this many consecutive skips, or this many restores without a new checkpoint. "
+        "May change when a run is resumed.",
     )
     trackers: tuple[str, ...] = key(
         ("tensorboard",),
@@ -206,7 +207,8 @@ class OptimizationConfig(Section):
     )
     tracker_options: Mapping[str, Any] = key(
         {},
-        'Options of trackers by name, such as {"wandb": {"mode": "offline"}}. May change when a run is resumed.',
+        'Options of trackers by name, such as {"wandb": {"mode": "offline"}}. May change when a run is '
+        "resumed.",
     )
     callbacks: tuple[str, ...] = key(
         (),
@@ -226,21 +228,21 @@ class TrainingConfig(OptimizationConfig):
 
     grad_accumulation_steps: int = key(
         0,
-        "Gradient-accumulation steps: micro-batches per batch, each of traces of similar length. The gradient "
-        "is exact; memory is that of one micro-batch. 0 chooses automatically: on a single CPU as many as let "
-        "a micro-batch fit the caches, elsewhere 1.",
+        "Gradient-accumulation steps: micro-batches per batch, each of traces of similar length. The "
+        "gradient is exact; memory is that of one micro-batch. 0 chooses automatically: on a single CPU as "
+        "many as let a micro-batch fit the caches, elsewhere 1.",
     )
     chunk_length: int = key(
         0,
-        "Chunked training: a batch has this many steps of the algorithm, and later batches continue its traces "
-        "from their last states, so that memory and time per training step do not grow with the traces. 0 "
-        "trains on whole traces.",
+        "Chunked training: a batch has this many steps of the algorithm, and later batches continue its "
+        "traces from their last states, so that memory and time per training step do not grow with the "
+        "traces. 0 trains on whole traces.",
     )
     task_sampling: str = key(
         "weighted",
-        "Task schedule of several algorithms: round_robin; weighted by tasks.NAME.sampling_weight (default 1); "
-        "or module:FUNCTION, called after each validation with the score of each task, by name, and the step, "
-        "which returns the new sampling weights by name.",
+        "Task schedule of several algorithms: round_robin; weighted by tasks.NAME.sampling_weight (default "
+        "1); or module:FUNCTION, called after each validation with the score of each task, by name, and the "
+        "step, which returns the new sampling weights by name.",
     )
     num_seeds: int = key(
         1,
@@ -264,8 +266,8 @@ class EvaluationConfig(Section):
     metrics: tuple[str, ...] = key(
         (),
         "Metrics beyond the scores: names of nar.evaluation.METRICS (exact, valid, hint_score), or "
-        "module:FUNCTION for custom ones, which take an InferenceResult. The best checkpoint is selected by the "
-        "score.",
+        "module:FUNCTION for custom ones, which take an InferenceResult. The best checkpoint is selected by "
+        "the score.",
     )
 
 
@@ -280,8 +282,8 @@ class RunConfig(Section):
     )
     tasks: Mapping[str, Any] = key(
         {},
-        "Overrides per task, by name: sizes, batch_size, problem (problem options), loss_weight (factor of all "
-        "of its losses) and sampling_weight (relative frequency in training). On the command line: "
+        "Overrides per task, by name: sizes, batch_size, problem (problem options), loss_weight (factor of "
+        "all of its losses) and sampling_weight (relative frequency in training). On the command line: "
         "--config.tasks=\"{'bfs': {'sizes': (8, 16), 'sampling_weight': 2.0}}\"",
     )
     model: ModelConfig = section(ModelConfig, "The network.")

@@ -3,14 +3,13 @@
 The kernel releases the lock when the process ends, so that a killed process leaves no stale lock.
 """
 
-import logging
 import datetime
 import errno
 import fcntl
+import logging
 import os
 import pathlib
 import platform
-
 
 from nar.atomic_io import path_in_errors
 

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from nar.runs.build import Config
-from nar.atomic_io import read_json, write_json
+from nar.atomic_io import write_json
 from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
-from nar.evaluation.metrics import metric_label
 from nar.model import Params
-from nar.runs.run_parts import RunParts
+from nar.runs.components import RunComponents
+from nar.runs.config import OptimizationConfig
 from nar.runs.workdir import Workdir
 from nar.training import CheckpointStore, TrainState, count_parameters
 from nar.training.devices import is_first_process, run_on_first
@@ -20,13 +19,15 @@ SPLITS = {"validation": "val", "test": "test"}
 """Name in the result -> split on which the best checkpoint is scored."""
 
 
-def validate(parts: RunParts, evaluator: Any, params: Params) -> dict[str, float]:
+def validate(components: RunComponents, evaluator: Any, params: Params) -> dict[str, float]:
     """Scores on the whole validation split by metric name: outputs, tasks, classes, and the mean over tasks.
 
     The mean over tasks selects the best checkpoint. With several seeds, every metric is the mean over seeds;
     the selecting score of each seed and its standard deviation are added.
     """
-    per_seed = [_as_metrics(parts.score_split(evaluator, one, "val")) for one in parts.unstack_seeds(params)]
+    per_seed = [
+        _as_metrics(components.score_split(evaluator, one, "val")) for one in components.unstack_seeds(params)
+    ]
     if len(per_seed) == 1:
         return per_seed[0]
     means, deviations = mean_and_deviation(per_seed)
@@ -49,8 +50,8 @@ def _as_metrics(scores: Scores) -> dict[str, float]:
 
 
 def finish(
-    config: Config,
-    parts: RunParts,
+    training: OptimizationConfig,
+    components: RunComponents,
     state: TrainState,
     checkpoints: CheckpointStore,
     evaluator: Any,
@@ -60,21 +61,21 @@ def finish(
     """Scores the best checkpoint of each seed; the first process writes the result."""
     evaluator.show_progress = is_first_process()
     per_seed = []
-    for number in range(parts.num_seeds):
+    for number in range(components.num_seeds):
         restored = checkpoints.best(state, number)
-        best = parts.unstack_seeds(restored.state.eval_params)[number]
-        scores = {name: parts.score_split(evaluator, best, split) for name, split in SPLITS.items()}
+        best = components.unstack_seeds(restored.state.eval_params)[number]
+        scores = {name: components.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})
     summary_entries = {
         "steps": int(state.step),
-        "stopped_early": int(state.step) < config["training"]["steps"],
-        "examples": parts.stream.num_examples(int(state.step)) * parts.num_seeds,
-        "parameters": count_parameters(state.params) // parts.num_seeds,
+        "stopped_early": int(state.step) < training.steps,
+        "examples": components.stream.num_examples(int(state.step)) * components.num_seeds,
+        "parameters": count_parameters(state.params) // components.num_seeds,
         "parameters_sha256": digest(state.params),
     }
-    if metrics := config["evaluation"].get("metrics"):
-        summary_entries["metrics"] = [metric_label(name) for name in metrics]
-    result = {**_over_seeds(per_seed, config["training"]["seed"]), **summary_entries}
+    if components.metrics:
+        summary_entries["metrics"] = list(components.metrics)
+    result = {**_over_seeds(per_seed, training.seed), **summary_entries}
     run_on_first(lambda: _write(result, clock, workdir))
 
 

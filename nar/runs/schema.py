@@ -26,7 +26,7 @@ def key(default: Any, description: str, *, at_least: int | None = None) -> Any:
     """Declares a config key: a field of a `Section`.
 
     Args:
-      default: the default. A dictionary declares a section without fixed keys, such as options of a processor.
+      default: the default; a dictionary for a section without fixed keys, such as a processor's options.
       description: documentation of the key.
       at_least: the minimum of an integer.
     """
@@ -60,10 +60,15 @@ class Section:
           complete: whether a missing key is an error.
 
         Raises:
-          ValueError: if a key is unknown, or a value has the wrong type or is too small; the message names the
-            key, and for an unknown key the closest known one.
+          ValueError: if a key is unknown, or a value has the wrong type or is too small; the message names
+            the key, and for an unknown key the closest known one.
         """
         return cls().merged(values, complete=complete)
+
+    @classmethod
+    def resolve(cls, config: "Self | Mapping[str, Any]") -> Self:
+        """A checked config from a config or a nested dictionary; raises as `from_dict` does."""
+        return cls.from_dict(config.to_dict() if isinstance(config, Section) else config)
 
     def to_dict(self) -> dict[str, Any]:
         """All keys and values as nested dictionaries, which JSON can represent."""
@@ -86,12 +91,12 @@ class Section:
         }
         return dataclasses.replace(self, **parsed)
 
-    def keys(self, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    def describe(self, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
         """Yields path, value and description of every key, in the order of the schema."""
         for field in dataclasses.fields(self):
             value, path = getattr(self, field.name), f"{prefix}{field.name}"
             if isinstance(value, Section):
-                yield from value.keys(f"{path}.")
+                yield from value.describe(f"{path}.")
             else:
                 yield path, value, field.metadata["description"]
 

@@ -18,7 +18,8 @@ class TextModelConfig(Section):
     widening: int = key(4, "Ratio of the feed-forward hidden size to the embedding size.")
     longest_wave: float = key(
         10_000.0,
-        "Base of rotary position embeddings: the slowest rotation has a period of 2π times this many positions.",
+        "Base of rotary position embeddings: the slowest rotation has a period of 2π times this many "
+        "positions.",
     )
     position_range: int = key(
         0,

@@ -12,10 +12,10 @@ start.json         parameters loaded from another run, if `training.init_from` i
 curves.png         learning curves, if matplotlib is installed
 """
 
-import logging
 import dataclasses
 import importlib.metadata
 import json
+import logging
 import math
 import pathlib
 import platform
@@ -24,10 +24,10 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-
 import nar
 from nar.atomic_io import is_temporary_file, path_in_errors, read_json, remove_temporary_files, write_json
 from nar.runs.lock import LOCK, Lock
+from nar.training.optim import depends_on_length
 from nar.training.trackers.nested import flatten
 
 _logger = logging.getLogger(__name__)
@@ -45,6 +45,12 @@ class Workdir:
     """The files of a run directory."""
 
     path: pathlib.Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     @property
     def config(self) -> pathlib.Path:
@@ -109,12 +115,13 @@ class Workdir:
         _logger.warning("%s cannot be read, its copy %s is used: %s", self.config, copy, problem)
         return config
 
-    def check(self, config: Config, *, extendable: bool = True) -> None:
+    def check(self, config: Config) -> None:
         """Checks that a run with this config may use the directory; nothing is written.
+
+        `training.steps` may be larger than before, unless the learning-rate schedule depends on it.
 
         Args:
           config: the config of the run.
-          extendable: whether `training.steps` may be larger than before.
 
         Raises:
           ValueError: if the directory belongs to a run with another config, or contains other files.
@@ -124,11 +131,22 @@ class Workdir:
         self._check_file_types()
         if self._is_claimed():
             old, new = (json.loads(json.dumps(one)) for one in (self.read_config(), config))
-            self._check_config(old, new, extendable)
+            self._check_config(old, new)
         elif self.path.exists() and any(
             not (path.name == LOCK or is_temporary_file(path)) for path in self.path.iterdir()
         ):
             raise ValueError(f"{self.path} is not empty and is not the workdir of a run; choose another")
+
+    def is_finished(self, steps: int) -> bool:
+        """Returns True if the run has the result of `steps` steps, or was stopped early."""
+        if not self.result.exists():
+            return False
+        try:
+            result = read_json(self.result)
+        except (OSError, ValueError) as error:
+            _logger.warning("the result is recomputed: %s", error)
+            return False
+        return result.get("steps", 0) >= steps or result.get("stopped_early", False)
 
     def lock(self) -> Lock:
         """Creates the directory and returns its lock, a context manager.
@@ -163,13 +181,14 @@ class Workdir:
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is damaged: it is not a directory; {_MOVE_AWAY}")
 
-    def _check_config(self, old: Config, new: Config, extendable: bool) -> None:
+    def _check_config(self, old: Config, new: Config) -> None:
         before, now = flatten(old), flatten(new)
         keys = sorted(key for key in {*before, *now} if not MUTABLE_KEYS.match(key))
         changed = [key for key in keys if before.get(key) != now.get(key)]
         steps = "training.steps"
         if changed == [steps] and now[steps] > before.get(steps, math.inf):
-            if extendable:
+            training = new["training"]
+            if not depends_on_length(training["schedule"], training["schedule_options"]):
                 return
             raise ValueError(
                 f"{self.path} cannot be extended from {before[steps]} to {now[steps]} steps, since its "

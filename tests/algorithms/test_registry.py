@@ -17,13 +17,13 @@ from numba.core.errors import NumbaError
 from numba.extending import overload
 
 import nar
-from configs import base
 from experiments.examples.tarjan import TARJAN_SCC
 from nar.algorithms import BUILT_IN, Algorithm, find_algorithm, register
 from nar.algorithms.graphs.bfs import BFS
 from nar.data import Transforms
 from nar.problems import SEQUENCE
 from nar.runs.build_tasks import make_tasks
+from nar.runs.config import RunConfig
 from nar.specs import Kind, Location, Spec, make_spec
 from nar.traces import check_algorithm
 from nar.traces.recorder import compiled_loops
@@ -100,7 +100,7 @@ def test_name_conflict_between_modules_raises(monkeypatch):
 
 def test_training_one_algorithm_under_two_names_raises():
     with pytest.raises(ValueError, match="at least one name, without duplicates"):
-        make_tasks({**base.get_config().to_dict(), "algorithms": (TARJAN, "tarjan_scc")}, Transforms())
+        make_tasks(RunConfig(algorithms=(TARJAN, "tarjan_scc")), Transforms())
 
 
 # ---------------------------------------------------------------------------------------------------

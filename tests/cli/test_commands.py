@@ -11,11 +11,11 @@ from commands import TINY, run
 from running_script import RunningScript
 from saved_checkpoints import saved_steps
 
+import nar
 from configs import tiny
 from nar import ALGORITHMS
 from nar.data import Transforms
-from nar.runs import train as training
-from nar.runs.build import Parts
+from nar.runs.build_graph import GraphComponents
 from nar.runs.workdir import Workdir
 
 TRAIN = ("--config=configs/tiny.py", *TINY, "--config.model.hidden_size=4")
@@ -249,12 +249,12 @@ def test_evaluate_rejects_a_directory_that_is_not_a_workdir(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["insertion_sort", "bellman_ford", "minimum"])
 def test_losses_of_other_algorithms_decrease(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(Parts, "score_split", lambda *arguments: {name: {"16": {"score": 0.5}}})
+    monkeypatch.setattr(GraphComponents, "score_split", lambda *arguments: {name: {"16": {"score": 0.5}}})
     config, workdir = tiny.get_config(), Workdir(tmp_path / "run")
     config.algorithms, config.model.hidden_size = (name,), 16
     changes = {"steps": 60, "log_every": 20, "eval_every": 60, "batch_size": 8, "learning_rate": 1e-2}
     config.training.update(changes)
-    training.run(config.to_dict(), workdir)
+    nar.train(config.to_dict(), workdir)
     lines = read_lines(workdir.metrics)
     probes = {key for key in lines[0] if key.startswith(f"loss/{name}/")}
     spec = Transforms().spec(ALGORITHMS[name])

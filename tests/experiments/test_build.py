@@ -8,14 +8,13 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Transforms
 from nar.model import HINT_MODES, Budget, Learned, Schedule
 from nar.model.params_by_task import flatten_tasks
-from nar.runs.build import assemble
+from nar.runs.build_graph import build_graph_run
 from nar.runs.build_tasks import make_tasks
 from nar.runs.config import RunConfig
 
 
 def task_of(name, **changes):
-    data = {**base.get_config().to_dict()["data"], **changes}
-    return make_tasks({**base.get_config().to_dict(), "algorithms": name, "data": data}, Transforms())[0]
+    return make_tasks(RunConfig.from_dict({"algorithms": name, "data": changes}), Transforms())[0]
 
 
 def test_recipe_of_ibarz_et_al():
@@ -70,11 +69,11 @@ def test_unknown_and_missing_config_keys_are_rejected():
 def test_processor_options_are_checked():
     config = base.get_config().to_dict()
     config["model"]["processor_options"] = {"num_triplet_features": 4}
-    assemble(config)
+    build_graph_run(config)
     for processor in ("mpnn", "gmpnn"):
         config["model"]["processor"] = processor
         with pytest.raises(ValueError, match=f"processor_options of {processor}: .*num_triplet_features"):
-            assemble(config)
+            build_graph_run(config)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +101,12 @@ def test_processor_options_are_checked():
 )
 def test_invalid_processor_is_rejected(processor, options, message):
     with pytest.raises(ValueError, match=message):
-        assemble(config_with(model__processor=processor, model__processor_options=options))
+        build_graph_run(config_with(model__processor=processor, model__processor_options=options))
 
 
 def test_aggregation_by_name():
-    parts = assemble(config_with(model__processor_options={"aggregation": "recurrent"}))
-    params = jax.eval_shape(parts.model.init, jax.random.key(0), {"bfs": parts.stream.batch(0)})
+    components = build_graph_run(config_with(model__processor_options={"aggregation": "recurrent"}))
+    params = jax.eval_shape(components.model.init, jax.random.key(0), {"bfs": components.stream.batch(0)})
     assert params["processor"]["mpnn/recurrent"]["w"].shape == (8, 16)
 
 
@@ -121,7 +120,7 @@ def config_with(**changes):
 
 
 def test_model_options_reach_the_network():
-    parts = assemble(
+    components = build_graph_run(
         config_with(
             model__hint_mode="decoded_only",
             model__teacher_forcing=1.0,
@@ -136,7 +135,7 @@ def test_model_options_reach_the_network():
             model__budget__steps=3,
         )
     )
-    config = parts.model.config
+    config = components.model.config
     assert config.hints == HINT_MODES["decoded_only"]
     assert config.teacher_forcing == Schedule("cosine", 1.0, 0.1, 20)
     assert (config.message_passing_steps, config.dropout, config.lstm) == (2, 0.1, True)
@@ -146,15 +145,15 @@ def test_model_options_reach_the_network():
 
 def test_auxiliary_losses_have_weights():
     weights = {"auxiliary/halting": 2.0, "bfs/auxiliary/halting": 0.5, "hint": 0.1}
-    parts = assemble(config_with(model__termination="learned", training__loss_weights=weights))
-    assert parts.loss_weights == weights
+    components = build_graph_run(config_with(model__termination="learned", training__loss_weights=weights))
+    assert components.loss_weights == weights
 
 
 def test_without_layer_norm():
     def names(**changes):
-        parts = assemble(config_with(**changes))
-        batches = {"bfs": parts.stream.batch(0)}
-        return set(flatten_tasks(jax.eval_shape(parts.model.init, jax.random.key(0), batches)))
+        components = build_graph_run(config_with(**changes))
+        batches = {"bfs": components.stream.batch(0)}
+        return set(flatten_tasks(jax.eval_shape(components.model.init, jax.random.key(0), batches)))
 
     assert names() - names(model__layer_norm=False) == {"processor/mpnn/norm"}
 
@@ -208,4 +207,4 @@ def test_without_layer_norm():
 )
 def test_invalid_options_are_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
-        assemble(config_with(**changes))
+        build_graph_run(config_with(**changes))

@@ -8,8 +8,8 @@ import pytest
 from configs import base, clrs30_2022
 from experiments.sweeps import hyper
 from experiments.sweeps.trial import make_trials, read_sweep
-from nar.runs.build import assemble
-from nar.runs.run_kinds import assemble_kind
+from nar.runs.build import build_run
+from nar.runs.build_graph import build_graph_run
 from nar.runs.schema import check_type
 from nar.training import Devices
 
@@ -24,7 +24,7 @@ def test_every_config_is_documented_and_can_be_built(name):
     documentation = module.__doc__
     assert f"--config=configs/{name}.py" in documentation
     assert "\nCost: " in documentation and "\nExpected score: " in documentation
-    assemble_kind(module.get_config().to_dict(), Devices.one())
+    build_run(module.get_config().to_dict(), Devices.one())
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
@@ -40,11 +40,11 @@ def test_every_sweep_is_documented_and_has_trials(path):
 def test_every_baseline_of_2022_can_be_built(processor):
     config = clrs30_2022.get_config(processor)
     config.algorithms = ("articulation_points", "insertion_sort", "kmp_matcher")
-    parts = assemble(config.to_dict(), Devices.one())
-    assert [task.sizes for task in parts.tasks] == [(16,)] * 3
+    components = build_graph_run(config.to_dict(), Devices.one())
+    assert [task.sizes for task in components.tasks] == [(16,)] * 3
     # Problem options are those of CLRS-30, without those of the later recipe.
-    assert [set(task.problem_options) - {"family"} for task in parts.tasks] == [set()] * 3
-    assert {probe.name for probe in parts.model.specs["insertion_sort"].hints} >= {"pred_h"}
+    assert [set(task.problem_options) - {"family"} for task in components.tasks] == [set()] * 3
+    assert {probe.name for probe in components.model.specs["insertion_sort"].hints} >= {"pred_h"}
 
 
 def test_unknown_baseline_is_rejected():
@@ -73,7 +73,7 @@ def test_values_of_wrong_type_are_rejected(key, value, message):
         node = node[name]
     node[last] = value
     with pytest.raises(ValueError, match=message):
-        assemble(config, Devices.one())
+        build_graph_run(config, Devices.one())
 
 
 def test_values_read_from_json_have_valid_types():

@@ -17,7 +17,8 @@ from nar.model.init import (
     to_numpy_initializer,
     truncated_normal,
 )
-from nar.runs.build import assemble, new_state
+from nar.runs.build import new_state
+from nar.runs.build_graph import build_graph_run
 from nar.training.loop import Compilations
 
 FEATURES = np.ones((3, 64), np.float32)
@@ -112,9 +113,9 @@ def test_initializers_with_array_arguments_have_no_numpy_equivalent():
 def test_initialization_compiles_few_programs():
     config = base.get_config().to_dict()
     config["algorithms"] = ("bfs", "minimum", "heapsort")
-    parts = assemble(config)
+    components = build_graph_run(config)
     jax.clear_caches()
     with contextlib.closing(Compilations()) as compilations:
-        state = new_state(parts, seed=0)
+        state = new_state(components, seed=0)
     assert len(jax.tree.leaves(state)) > 400
     assert compilations.programs.total() < 10, compilations.programs

@@ -6,12 +6,12 @@ import pytest
 from scipy.spatial import Delaunay
 
 import nar
-from configs import base
 from nar.data import Transforms
 from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE
 from nar.problems.families import draw_graph
 from nar.problems.random_graphs import random_graph
 from nar.runs.build_tasks import make_tasks
+from nar.runs.config import DataConfig, RunConfig
 
 every_family = pytest.mark.parametrize("family", GRAPH_FAMILIES)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 9, 16, 23)
@@ -213,15 +213,13 @@ def test_weighted_is_not_an_option_of_unweighted_problems():
 
 
 def test_family_raises_if_no_algorithm_has_the_option():
-    usual = base.get_config().to_dict()
-    problem = {**usual["data"]["problem"], "family": "grid"}
-    grid = {**usual, "data": {**usual["data"], "problem": problem}}
-    (task,) = make_tasks({**grid, "algorithms": "bfs"}, Transforms())
+    grid = DataConfig(problem={**DataConfig().problem, "family": "grid"})
+    (task,) = make_tasks(RunConfig(algorithms=("bfs",), data=grid), Transforms())
     assert task.problem_options["family"] == "grid"
-    (task,) = make_tasks({**usual, "algorithms": "minimum"}, Transforms())
+    (task,) = make_tasks(RunConfig(algorithms=("minimum",)), Transforms())
     assert not task.problem_options
     with pytest.raises(ValueError, match=r"data\.problem\.family: none of minimum has this option"):
-        make_tasks({**grid, "algorithms": "minimum"}, Transforms())
+        make_tasks(RunConfig(algorithms=("minimum",), data=grid), Transforms())
 
 
 # ---------------------------------------------------------------------------------------------------

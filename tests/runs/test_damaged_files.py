@@ -12,8 +12,10 @@ from damage import DAMAGES, truncated
 from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
 from saved_checkpoints import saved_file, saved_files, saved_steps
 
+import nar
 from nar.atomic_io import read_json
-from nar.runs import load_run, train
+from nar.runs import train
+from nar.runs.run import read_config
 from nar.runs.workdir import Workdir
 from nar.training.checkpointing import read_arrays
 from nar.training.state import digest
@@ -30,7 +32,7 @@ def quick():
 @pytest.fixture(scope="module")
 def finished(quick, tmp_path_factory):
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "finished")
-    train.run(CONFIG, workdir)
+    nar.train(CONFIG, workdir)
     assert {8, 12} <= set(saved_steps(workdir.path))
     return workdir
 
@@ -46,7 +48,7 @@ def unfinished(quick, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train.ShowProgress, "on_step", lambda self, report: report.step == 10 and killed())
         with pytest.raises(KeyboardInterrupt):
-            train.run(CONFIG, workdir)
+            nar.train(CONFIG, workdir)
     assert [line["step"] for line in metrics_of(workdir)] == [2, 4, 6, 8, 10]
     return workdir
 
@@ -54,7 +56,7 @@ def unfinished(quick, tmp_path_factory):
 def train_and_catch(workdir):
     """Runs training and returns its user error, if any; other errors are raised."""
     try:
-        train.run(CONFIG, workdir)
+        nar.train(CONFIG, workdir)
     except (ValueError, OSError) as problem:
         return problem
 
@@ -96,7 +98,7 @@ def test_run_with_a_damaged_file_ends_like_an_undamaged_one_or_with_a_message(
             assert f"{workdir.path / name} is damaged: it is" in str(problem)
             assert "then run the same command to resume" in str(problem)
             shutil.rmtree(workdir.path / name)
-            train.run(CONFIG, workdir)
+            nar.train(CONFIG, workdir)
         assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"], name
         if outcome(workdir) != outcome(finished):
             # The best checkpoint itself was lost, so the best of the others was scored.
@@ -115,9 +117,9 @@ def test_run_without_an_intact_checkpoint_is_an_error(finished, unfinished, tmp_
         truncated(path, random)
     workdir.result.unlink(missing_ok=True)
     with pytest.raises(ValueError, match="no intact checkpoint in .*; remove the folder to start over"):
-        train.run(CONFIG, workdir)
+        nar.train(CONFIG, workdir)
     shutil.rmtree(workdir.checkpoints)
-    train.run(CONFIG, workdir)
+    nar.train(CONFIG, workdir)
     assert outcome(workdir) == outcome(finished)
 
 
@@ -126,16 +128,16 @@ def test_run_without_an_intact_checkpoint_is_an_error(finished, unfinished, tmp_
 )
 def test_restoring_a_damaged_run_gives_an_intact_state_and_changes_no_file(finished, tmp_path, damage):
     random = np.random.default_rng(2)
-    intact = {digest(load_run.restore(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
+    intact = {digest(nar.load_run(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
     saved = saved_file(finished.path, 12).relative_to(finished.path)
     for name in ("config.json", "checkpoints/config.json", str(saved)):
         workdir = Workdir(shutil.copytree(finished.path, tmp_path / name.replace("/", "_")))
         damage(workdir.path / name, random)
         before = list_files(workdir)
-        run = load_run.restore(workdir.path, "last")
+        run = nar.load_run(workdir.path, "last")
         assert int(run.state.step) in (8, 12)
         assert int(run.state.step) == 8 or digest(run.state) in intact
-        assert run.config["training"]["steps"] == STEPS
+        assert run.config.training.steps == STEPS
         assert list_files(workdir) == before
 
 
@@ -150,16 +152,16 @@ def test_config_with_a_missing_key_in_a_workdir_is_an_error(unfinished, tmp_path
     for path in (workdir.config, workdir.checkpoints / "config.json"):
         path.write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"config.json: config key evaluation is missing"):
-        load_run.open_workdir(workdir.path)
+        read_config(workdir)
     with pytest.raises(ValueError, match=r"evaluation.batch_size: None saved, 32 given"):
-        train.run(CONFIG, workdir)
+        nar.train(CONFIG, workdir)
 
 
 def test_finished_run_can_be_extended(quick, finished, tmp_path, capsys):
     workdir = Workdir(tmp_path / "run")
-    train.run(config_of(steps=6), workdir)
+    nar.train(config_of(steps=6), workdir)
     assert outcome(workdir)["steps"] == 6
-    train.run(CONFIG, workdir)
+    nar.train(CONFIG, workdir)
     assert "Resuming from step 6." in capsys.readouterr().out
     assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"]
     assert metrics_of(workdir)[-1] == metrics_of(finished)[-1]
@@ -167,10 +169,10 @@ def test_finished_run_can_be_extended(quick, finished, tmp_path, capsys):
 
 def test_non_finite_policy_may_change_when_resuming(unfinished, finished, tmp_path):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
-    train.run(config_of(on_nonfinite="skip"), workdir)
+    nar.train(config_of(on_nonfinite="skip"), workdir)
     assert outcome(workdir) == outcome(finished)
     with pytest.raises(ValueError, match="training.seed"):
-        train.run(config_of(seed=1), workdir)
+        nar.train(config_of(seed=1), workdir)
 
 
 def test_run_in_use_is_rejected_and_unchanged(unfinished, tmp_path):
@@ -179,7 +181,7 @@ def test_run_in_use_is_rejected_and_unchanged(unfinished, tmp_path):
     with workdir.lock():
         before[workdir.path / ".lock"] = (workdir.path / ".lock").read_bytes()
         with pytest.raises(ValueError, match="is in use by process"):
-            train.run(CONFIG, workdir)
+            nar.train(CONFIG, workdir)
     assert {path: path.read_bytes() for path in workdir.path.rglob("*") if path.is_file()} == before
 
 
@@ -232,7 +234,7 @@ def test_full_disk_at_any_write_names_the_file_and_loses_nothing(
         assert str(workdir.path) in problem.filename
         for step in saved_steps(workdir.path):
             assert read_arrays(workdir.checkpoints, step)["step"] == step
-        train.run(CONFIG, workdir)
+        nar.train(CONFIG, workdir)
         assert outcome(workdir) == outcome(finished)
         assert metrics_of(workdir) == metrics_of(finished)
         assert not list(workdir.path.rglob("*.part"))

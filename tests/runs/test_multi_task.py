@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+import nar
 from configs import generalist, generalist_small, tiny
 from nar import ALGORITHMS
 from nar.algorithms import FAMILIES
@@ -13,9 +14,9 @@ from nar.atomic_io import read_json
 from nar.data import TaskSchedule
 from nar.evaluation import class_mean_scores
 from nar.reports import result_summary
-from nar.runs import train
-from nar.runs.build import Parts, assemble
+from nar.runs.build_graph import GraphComponents, build_graph_run
 from nar.runs.build_tasks import loss_weights
+from nar.runs.config import RunConfig
 from nar.runs.workdir import Workdir
 from nar.training import StepReport, UpdateTaskWeights
 from nar.training.loop import Evaluation
@@ -38,22 +39,22 @@ def make_config(algorithms=("bfs", "minimum", "insertion_sort"), tasks=None, **t
 
 def test_task_options_apply_to_their_task_only():
     config = make_config()
-    parts = assemble(config)
-    bfs, minimum, sort = parts.tasks
+    components = build_graph_run(config)
+    bfs, minimum, sort = components.tasks
     assert (bfs.sizes, minimum.sizes, sort.sizes) == ((5, 4), (4,), (4,))
     assert bfs.problem_options == {"p": 0.4, "family": "clrs30"}
-    assert [parts.stream.batch_size_of(task) for task in parts.tasks] == [2, 4, 4]
-    assert [parts.stream.task(step).name for step in range(4)] == [
+    assert [components.stream.batch_size_of(task) for task in components.tasks] == [2, 4, 4]
+    assert [components.stream.task(step).name for step in range(4)] == [
         "minimum",
         "bfs",
         "insertion_sort",
         "minimum",
     ]
-    assert parts.stream.num_examples(8) == 4 * 4 + 2 * 2 + 2 * 4
-    assert parts.stream.batch(1).lengths.shape == (2,)
-    assert loss_weights(config) == {"minimum": 0.5}
+    assert components.stream.num_examples(8) == 4 * 4 + 2 * 2 + 2 * 4
+    assert components.stream.batch(1).lengths.shape == (2,)
+    assert loss_weights(RunConfig.from_dict(config)) == {"minimum": 0.5}
     both = make_config(loss_weights={"minimum": 0.1, "hint": 2.0})
-    assert assemble(both).loss_weights == {"minimum": pytest.approx(0.05), "hint": 2.0}
+    assert build_graph_run(both).loss_weights == {"minimum": pytest.approx(0.05), "hint": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -99,22 +100,22 @@ def test_task_options_apply_to_their_task_only():
 )
 def test_invalid_task_options_are_rejected(tasks, training, message):
     with pytest.raises(ValueError, match=message):
-        assemble(make_config(tasks=tasks, **training))
+        build_graph_run(make_config(tasks=tasks, **training))
 
 
 def test_chunked_training_requires_trace_termination():
     config = make_config()
     config["model"]["termination"] = "budget"
     with pytest.raises(ValueError, match=r"chunk_length 3 needs model.termination=trace, got 'budget'"):
-        assemble(config)
+        build_graph_run(config)
 
 
 def test_generalist_has_all_algorithms_of_clrs30():
-    parts = assemble(generalist.get_config().to_dict())
-    assert len(parts.tasks) == 30 and all(task.algorithm.in_clrs30 for task in parts.tasks)
-    assert {parts.stream.task(step).name for step in range(30)} == set(parts.model.specs)
-    assert parts.stream.chunk_length == 16
-    small = assemble(generalist_small.get_config().to_dict())
+    components = build_graph_run(generalist.get_config().to_dict())
+    assert len(components.tasks) == 30 and all(task.algorithm.in_clrs30 for task in components.tasks)
+    assert {components.stream.task(step).name for step in range(30)} == set(components.model.specs)
+    assert components.stream.chunk_length == 16
+    small = build_graph_run(generalist_small.get_config().to_dict())
     families = [task.algorithm.family for task in small.tasks]
     assert len(families) == len(set(families)) == 6
 
@@ -138,10 +139,10 @@ def weakest_first(scores, step):
     return {task: 1.0 - score + 0.01 for task, score in scores.items()}
 
 
-def quick_scores(parts, evaluator, params, split):
+def quick_scores(components, evaluator, params, split):
     """Fake scores, computed from the parameters of each task."""
     result = {}
-    for task in parts.tasks:
+    for task in components.tasks:
         value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(params[task.name])) % 1
         result[task.name] = {"64" if split == "test" else "16": {"out": value, "score": value}}
     return result
@@ -150,7 +151,7 @@ def quick_scores(parts, evaluator, params, split):
 @pytest.fixture(scope="module", autouse=True)
 def quick():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Parts, "score_split", quick_scores)
+        patch.setattr(GraphComponents, "score_split", quick_scores)
         yield
 
 
@@ -166,7 +167,7 @@ def finished(request, tmp_path_factory):
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "finished")
     tasks = TASKS if request.param == "weighted" else {"bfs": TASKS["bfs"]}
     options = {"tasks": tasks, "task_sampling": request.param}
-    train.run(run_config(**options), workdir)
+    nar.train(run_config(**options), workdir)
     return workdir, options
 
 
@@ -200,9 +201,9 @@ def test_resumed_multi_task_run_equals_an_uninterrupted_one(finished, tmp_path):
     """Chunk carries, the task schedule and updated sampling weights are restored."""
     workdir, options = finished
     again = Workdir(tmp_path / "run")
-    train.run(run_config(**options, steps=16), again)
+    nar.train(run_config(**options, steps=16), again)
     assert read_json(again.result)["parameters_sha256"] != read_json(workdir.result)["parameters_sha256"]
-    train.run(run_config(**options), again)
+    nar.train(run_config(**options), again)
     first, second = (
         {key: value for key, value in read_json(one.result).items() if key != "seconds"}
         for one in (workdir, again)

@@ -16,8 +16,8 @@ from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.model.params_by_task import flatten_tasks
 from nar.processors import PROCESSORS
-from nar.runs.build import assemble, new_state
-from nar.runs.warm_start import open_init_run
+from nar.runs.build import new_state
+from nar.runs.build_graph import build_graph_run
 from nar.runs.workdir import Workdir
 from nar.traces import check_algorithm
 from nar.training import Checkpoints, load_matching_params
@@ -188,7 +188,7 @@ def other(tmp_path_factory):
     with workdir.lock():
         workdir.claim(config)
     checkpoints = Checkpoints(workdir.checkpoints)
-    checkpoints.save(new_state(assemble(config), 5), None, {})
+    checkpoints.save(new_state(build_graph_run(config), 5), None, {})
     return workdir.path
 
 
@@ -207,7 +207,7 @@ def other(tmp_path_factory):
 def test_invalid_warm_start_is_rejected_before_the_workdir_is_created(other, tmp_path, changes, message):
     config = config_with(**{"init_from": str(other), **changes})
     with pytest.raises(ValueError, match=message):
-        open_init_run(config, assemble(config), Workdir(tmp_path / "new"))
+        nar.train(config, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -215,7 +215,7 @@ def test_run_cannot_start_from_itself(other):
     shutil.rmtree(other / "checkpoints")
     config = config_with(init_from=str(other))
     with pytest.raises(ValueError, match="is the workdir of this run"):
-        open_init_run(config, assemble(config), Workdir(other))
+        nar.train(config, other)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -9,15 +9,15 @@ import sys
 
 import pytest
 
-from nar.atomic_io import atomic_write, remove_temporary_files
+from nar.atomic_io import atomic_write, read_json, remove_temporary_files, write_json
 from nar.runs.workdir import Workdir
-from nar.atomic_io import read_json, write_json
 
-CONFIG = {"training": {"steps": 5, "seed": 0}, "algorithms": ("bfs",)}
+TRAINING = {"steps": 5, "seed": 0, "schedule": "constant", "schedule_options": {}}
+CONFIG = {"training": TRAINING, "algorithms": ("bfs",)}
 
 
-def claim(workdir, config=CONFIG, **arguments):
-    workdir.check(config, **arguments)
+def claim(workdir, config=CONFIG):
+    workdir.check(config)
     with workdir.lock():
         workdir.claim(config)
 
@@ -29,13 +29,13 @@ def test_workdir_rejects_another_config(tmp_path):
     assert json.loads(workdir.config.read_text())["algorithms"] == ["bfs"]
     assert {"nar", "jax", "git"} <= set(json.loads((workdir.path / "versions.json").read_text()))
     with pytest.raises(ValueError, match=r"training.seed: 0 saved, 1 given"):
-        claim(workdir, {**CONFIG, "training": {"steps": 5, "seed": 1}})
+        claim(workdir, {**CONFIG, "training": {**TRAINING, "seed": 1}})
 
 
 def test_run_can_be_extended_but_not_shortened(tmp_path):
     workdir = Workdir(tmp_path)
     claim(workdir)
-    claim(workdir, {**CONFIG, "training": {"steps": 9, "seed": 0}})
+    claim(workdir, {**CONFIG, "training": {**TRAINING, "steps": 9}})
     assert json.loads(workdir.config.read_text())["training"]["steps"] == 9
     with pytest.raises(ValueError, match="training.steps: 9 saved, 5 given"):
         claim(workdir)
@@ -73,7 +73,7 @@ def test_damaged_config_is_read_from_its_copy(tmp_path, caplog, text):
     assert workdir.read_config() == json.loads(json.dumps(CONFIG))
     assert "its copy" in caplog.text
     with pytest.raises(ValueError, match=r"training.seed: 0 saved, 1 given"):
-        claim(workdir, {**CONFIG, "training": {"steps": 5, "seed": 1}})
+        claim(workdir, {**CONFIG, "training": {**TRAINING, "seed": 1}})
     claim(workdir)
     assert read_json(workdir.config) == json.loads(json.dumps(CONFIG))
 

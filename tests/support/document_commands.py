@@ -23,7 +23,7 @@ def check(words):
     if config is None:
         return
     from experiments.sweeps.trial import check_trials, make_trials, read_sweep
-    from nar.runs.run_kinds import assemble_kind
+    from nar.runs.build import build_run
     from nar.training import Devices
     from nar.training.trackers import check_trackers
 
@@ -38,7 +38,7 @@ def check(words):
                 Devices.one(),
             )
     else:
-        assemble_kind(config.to_dict(), Devices.one())
+        build_run(config.to_dict(), Devices.one())
 
 
 def main(script):

@@ -1,4 +1,4 @@
-"""Runs of `experiments.train` in this process that take a fraction of a second.
+"""Runs of `nar.train` in this process that take a fraction of a second.
 
 All runs share compiled programs, and scores are a function of the parameters. They serve to test the files of
 a run.
@@ -18,14 +18,16 @@ import pytest
 
 from configs import tiny
 from nar.atomic_io import read_json
-from nar.runs import load_run, train, warm_start
-from nar.runs.build import Config, Parts, assemble, new_state
+from nar.runs import run as run_module
+from nar.runs import train, warm_start
+from nar.runs.build import new_state
+from nar.runs.build_graph import GraphComponents, build_graph_run
 from nar.runs.workdir import Workdir
 
 STEPS, EVERY = 12, 4
 
 
-def config_of(**training: Any) -> Config:
+def config_of(**training: Any) -> dict[str, Any]:
     """The config of these runs; overrides of training keys must not change a compiled program."""
     config = tiny.get_config()
     config.model.hidden_size = 4
@@ -48,37 +50,37 @@ class Step:
 
 
 @functools.cache
-def _prepared() -> tuple[Parts, Any, Step]:
-    """Parts of a run, its first state on the host, and its step."""
-    parts = assemble(config_of())
-    state = new_state(parts, 0)
+def _prepared() -> tuple[GraphComponents, Any, Step]:
+    """GraphComponents of a run, its first state on the host, and its step."""
+    components = build_graph_run(config_of())
+    state = new_state(components, 0)
     host = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))
-    return parts, host, Step(parts.make_train_step())
+    return components, host, Step(components.make_train_step())
 
 
 @contextlib.contextmanager
 def quick_runs() -> Iterator[None]:
-    """Context in which `experiments.train` does quick runs."""
-    parts, host, step = _prepared()
+    """Context in which `nar.train` does quick runs."""
+    components, host, step = _prepared()
 
-    def initial_state(parts: Parts, seed: int) -> Any:
+    def initial_state(components: GraphComponents, seed: int) -> Any:
         fresh = jax.tree.map(jnp.array, host)
-        return parts.devices.make_state(
+        return components.devices.make_state(
             lambda: dataclasses.replace(fresh, key=jax.random.wrap_key_data(fresh.key))
         )
 
-    def score(parts: Parts, evaluator: Any, params: Any, split: str) -> Any:
+    def score(components: GraphComponents, evaluator: Any, params: Any, split: str) -> Any:
         value = sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(jax.device_get(params))) % 1
         return {"bfs": {16: {"pi": value, "score": value}}}
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (train, load_run):
-            patch.setattr(module, "assemble_kind", lambda *arguments: parts)
-        for module in (warm_start, load_run):
+        for module in (train, run_module):
+            patch.setattr(module, "build_run", lambda *arguments: components)
+        for module in (warm_start, run_module):
             patch.setattr(module, "new_state", initial_state)
-        patch.setattr(train, "state_shapes", lambda parts: None)
-        patch.setattr(Parts, "make_train_step", lambda parts: step)
-        patch.setattr(Parts, "score_split", score)
+        patch.setattr(train, "state_shapes", lambda components: None)
+        patch.setattr(GraphComponents, "make_train_step", lambda components: step)
+        patch.setattr(GraphComponents, "score_split", score)
         yield
 
 

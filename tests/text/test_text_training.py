@@ -10,10 +10,10 @@ import pytest
 from commands import ROOT, command, run
 from saved_checkpoints import saved_steps
 
+import nar
 from configs import text_small
 from experiments.cli.language_models import open_model
-from nar.runs.load_run import load
-from nar.runs.run_kinds import assemble_kind, graph_parts, text_parts
+from nar.runs.build import build_run, graph_components, text_components
 from nar.training import Devices
 
 TINY = (
@@ -120,7 +120,9 @@ def test_evaluate_text_compares_a_run_with_a_function(finished, tmp_path, monkey
 @pytest.mark.slow
 def test_commands_for_graph_networks_reject_a_language_model(finished):
     with pytest.raises(ValueError, match="is a run of a language model: see experiments.evaluate_text"):
-        load(finished[0])
+        nar.load_run(finished[0]).predict("minimum", [3, 1, 2])
+    with pytest.raises(ValueError, match="is a run of a language model: see experiments.evaluate_text"):
+        nar.load_run(finished[0]).evaluate(sizes=(4,))
     code, _, errors = run("evaluate", f"--workdir={finished[0]}", "--sizes=4")
     assert code != 0 and "is a run of a language model: see experiments.evaluate_text" in errors
 
@@ -140,10 +142,10 @@ def with_change(path, value):
 
 
 def test_config_is_built_into_a_run():
-    parts = text_parts(assemble_kind(text_small.get_config().to_dict(), Devices.one()), "run")
+    parts = text_components(build_run(text_small.get_config().to_dict(), Devices.one()), "run")
     assert [task.name for task in parts.tasks] == ["minimum", "insertion_sort"]
     with pytest.raises(ValueError, match="run is a run of a language model"):
-        graph_parts(parts, "run")
+        graph_components(parts, "run")
 
 
 BAD = {
@@ -166,4 +168,4 @@ BAD = {
 def test_invalid_config_is_rejected(path):
     value, message = BAD[path]
     with pytest.raises(ValueError, match=re.escape(message)):
-        assemble_kind(with_change(path, value), Devices.one())
+        build_run(with_change(path, value), Devices.one())

@@ -21,8 +21,8 @@ from absl import flags
 from absl.testing import flagsaver
 from commands import run
 
+import nar
 from experiments.cli import distributed
-from nar.runs.load_run import restore
 from nar.training import Devices
 from nar.training.devices import check_same_on_all, run_on_all, run_on_first
 
@@ -257,7 +257,7 @@ def test_two_processes_equal_one(two_process_workdir, one_process_workdir):
     for two, one in zip(*rows, strict=True):
         assert two == pytest.approx(one, rel=1e-5)
     workdirs = (two_process_workdir, one_process_workdir)
-    two, one = (restore(workdir, "last").state.params for workdir in workdirs)
+    two, one = (nar.load_run(workdir, "last").state.params for workdir in workdirs)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), two, one)
     assert result_of(two_process_workdir)["scores"] == result_of(one_process_workdir)["scores"]
     two, one = ({path.name for path in workdir.iterdir()} for workdir in workdirs)

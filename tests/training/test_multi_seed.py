@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 
+import nar
 from configs import tiny
 from nar import ALGORITHMS
 from nar.atomic_io import read_json
@@ -19,9 +20,7 @@ from nar.evaluation import mean_and_deviation
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.reports import result_summary
-from nar.runs import train
-from nar.runs.build import assemble
-from nar.runs.load_run import restore
+from nar.runs.build_graph import build_graph_run
 from nar.runs.workdir import Workdir
 from nar.training import Devices, init_state, make_train_step
 from nar.training.loop import BackgroundCompilation, Compilations, prepare_batch, shapes_of
@@ -171,7 +170,7 @@ def validations(workdir):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     workdir = Workdir(tmp_path_factory.mktemp("runs") / "num_seeds")
-    train.run(config_of(num_seeds=2, seed=7), workdir)
+    nar.train(config_of(num_seeds=2, seed=7), workdir)
     return workdir
 
 
@@ -181,7 +180,7 @@ def test_multi_seed_run_reports_means_and_deviations(finished, tmp_path):
     assert [one["seed"] for one in result["seeds"]] == [7, 8]
     for index, seed_result in enumerate(result["seeds"]):
         workdir = Workdir(tmp_path / str(index))
-        train.run(config_of(seed=7 + index), workdir)
+        nar.train(config_of(seed=7 + index), workdir)
         expected = read_json(workdir.result)
         assert seed_result["best_step"] == expected["best_step"]
         for split_name in ("validation", "test"):
@@ -192,8 +191,8 @@ def test_multi_seed_run_reports_means_and_deviations(finished, tmp_path):
             assert score == pytest.approx(expected_line["validation/score"], abs=2e-3)
         assert expected["parameters"] == result["parameters"]
         state, expected_state = (
-            restore(finished.path, "best", index).state,
-            restore(workdir.path, "best").state,
+            nar.load_run(finished.path, "best", index).state,
+            nar.load_run(workdir.path, "best").state,
         )
         assert int(state.step) == int(expected_state.step)
         jax.tree.map(
@@ -213,11 +212,11 @@ def test_multi_seed_run_reports_means_and_deviations(finished, tmp_path):
 @pytest.mark.slow
 def test_multi_seed_run_resumes_bit_for_bit(finished, tmp_path):
     workdir = Workdir(tmp_path / "run")
-    train.run(config_of(num_seeds=2, seed=7, steps=10), workdir)
-    train.run(config_of(num_seeds=2, seed=7), workdir)
+    nar.train(config_of(num_seeds=2, seed=7, steps=10), workdir)
+    nar.train(config_of(num_seeds=2, seed=7), workdir)
     assert read_json(workdir.result)["parameters_sha256"] == read_json(finished.result)["parameters_sha256"]
     with pytest.raises(ValueError, match="seed_index must lie between 0 and 1 for .*, got 2"):
-        restore(workdir.path, seed_index=2)
+        nar.load_run(workdir.path, seed_index=2)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +228,7 @@ def test_multi_seed_run_resumes_bit_for_bit(finished, tmp_path):
 )
 def test_invalid_num_seeds_are_errors(training, message):
     with pytest.raises(ValueError, match=message):
-        assemble(config_of(**training))
+        build_graph_run(config_of(**training))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.runs.build import assemble
+from nar.runs.build_graph import build_graph_run
 from nar.training import (
     Callback,
     Checkpoints,
@@ -34,7 +34,7 @@ from nar.training.optim import parameter_names
 from nar.training.state import digest
 
 DEVICES = Devices.all()
-MODEL = assemble(config_of()).model
+MODEL = build_graph_run(config_of()).model
 BAD = (3, 4, 8)
 """Steps, from 1, with non-finite batches."""
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import inspect
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,8 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.runs.build import assemble
+from nar.runs.build_graph import build_graph_run
+from nar.runs.config import RunConfig
 from nar.runs.workdir import Workdir
 from nar.training import (
     OPTIMIZERS,
@@ -304,11 +304,12 @@ def test_invalid_schedules_are_errors(name, options, message):
 def test_run_with_length_dependent_schedule_cannot_be_extended(tmp_path):
     assert depends_on_length("cosine", {}) and not depends_on_length("cosine", {"decay_steps": 5})
     assert not depends_on_length("constant", {})
-    workdir, config = Workdir(tmp_path), {"training": {"steps": 5}}
-    workdir.check(config, extendable=False)
-    workdir.claim(config)
+    training = {"steps": 5, "schedule": "cosine", "schedule_options": {}}
+    workdir = Workdir(tmp_path)
+    workdir.check({"training": training})
+    workdir.claim({"training": training})
     with pytest.raises(ValueError, match="cannot be extended from 5 to 9 steps"):
-        workdir.check({"training": {"steps": 9}}, extendable=False)
+        workdir.check({"training": {**training, "steps": 9}})
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -455,7 +456,7 @@ def config_with(**changes):
 
 
 def test_config_reaches_the_optimizer():
-    parts = assemble(
+    components = build_graph_run(
         config_with(
             optimizer="sgd",
             learning_rate=0.1,
@@ -475,8 +476,8 @@ def test_config_reaches_the_optimizer():
         weight_decay_exclude=("/b$",),
         learning_rate_multipliers=(("^processor/", 0.5),),
     )
-    assert_close(trained(parts.optimizer), trained(plain))
-    assert parts.ema_decay == 0.99
+    assert_close(trained(components.optimizer), trained(plain))
+    assert components.ema_decay == 0.99
 
 
 @pytest.mark.parametrize(
@@ -503,10 +504,10 @@ def test_config_reaches_the_optimizer():
 )
 def test_invalid_configs_are_errors(changes, message):
     with pytest.raises(ValueError, match=message):
-        assemble(config_with(**changes))
+        build_graph_run(config_with(**changes))
 
 
 def test_every_option_is_explained():
-    text = inspect.getsource(base)
+    descriptions = {path: description for path, _, description in RunConfig().describe()}
     for name in SCHEDULES:
-        assert name in text
+        assert name in descriptions["training.schedule"]

@@ -17,8 +17,8 @@ from commands import ROOT, run
 from quick_runs import config_of, quick_runs
 from running_script import RunningScript
 
+import nar
 from nar.atomic_io import read_json
-from nar.runs import train as training
 from nar.runs.workdir import Workdir
 from nar.training.trackers import Session, check_trackers, open_trackers
 
@@ -435,7 +435,7 @@ def test_custom_tracker_receives_a_run_and_may_fail(tmp_path, monkeypatch, caplo
     with quick_runs():
         for steps in (16, 24):
             caplog.clear()
-            training.run(config_of(steps=steps, **options), Workdir(workdir))
+            nar.train(config_of(steps=steps, **options), Workdir(workdir))
             failures = caplog.text.count("training continues without it: ConnectionError")
             assert failures == (steps == 16), caplog.text
     calls = [json.loads(line) for line in (workdir / "calls.jsonl").read_text().splitlines()]

@@ -16,6 +16,7 @@ from nar.data import Task, TrainingStream
 from nar.model import make_model
 from nar.model.params_by_task import flatten_tasks
 from nar.runs.build_model import make_net_config
+from nar.runs.config import ModelConfig
 from nar.training import (
     Callback,
     Checkpoints,
@@ -49,7 +50,9 @@ class Run:
         self.tasks = tuple(Task(ALGORITHMS[name], (4,)) for name in names)
         self.stream = TrainingStream(self.tasks, batch_size=4, seed=0)
         specs = {task.name: task.spec for task in self.tasks}
-        self.model = make_model(make_net_config({**config_of()["model"], **model}), specs)
+        self.model = make_model(
+            make_net_config(ModelConfig.from_dict({**config_of()["model"], **model})), specs
+        )
         self.optimizer = make_optimizer(1e-2, 1.0, frozen_params)
         self.step = make_train_step(self.model, self.optimizer)
 

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from configs import base
 from experiments.benchmarks.lib import multiply_adds
 from experiments.benchmarks.lib.dm_clrs_network import DmClrsNetwork
 from nar.algorithms import find_algorithm
@@ -17,7 +16,8 @@ from nar.data import bucket_length, count_microbatches, group_by_length, pad_ste
 from nar.evaluation import Inference
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
-from nar.runs.build import Config, Parts, assemble
+from nar.runs.build_graph import GraphComponents, build_graph_run
+from nar.runs.config import ModelConfig, RunConfig, TrainingConfig
 from nar.specs import Kind
 from nar.traces import clrs30_sample
 from nar.training import TrainState, make_train_step
@@ -65,18 +65,18 @@ class NarNetwork:
     def __init__(self, case: Case, params: Params | None = None, variant: Variant = DM_CLRS_VARIANT) -> None:
         """Makes network and batch; parameters are given, or initialized."""
         self._task = case.algorithm
-        self._parts: Parts = assemble(_config(case, variant))
+        self._components: GraphComponents = build_graph_run(_config(case, variant))
         self._traces = clrs30_sample(case.algorithm, case.size, case.batch_size, SEED, **options(case))
         algorithm = find_algorithm(case.algorithm)
-        self._batch = self._parts.transforms.apply(algorithm, self._traces)
-        self._params: Any = params or jax.jit(self._parts.model.init)(
+        self._batch = self._components.transforms.apply(algorithm, self._traces)
+        self._params: Any = params or jax.jit(self._components.model.init)(
             jax.random.key(SEED), {self._task: self._batch}
         )
 
     @property
     def has_random_loss(self) -> bool:
         """True if the training loss is random, as for permutations (Gumbel noise)."""
-        spec = self._parts.tasks[0].spec
+        spec = self._components.tasks[0].spec
         probes = (*spec.outputs, *spec.hints)
         return any(probe.kind is Kind.PERMUTATION_POINTER for probe in probes)
 
@@ -85,35 +85,36 @@ class NarNetwork:
 
         All seeds train on the same batch.
         """
-        parts, step = self._parts, self._parts.make_train_step()
+        components, step = self._components, self._components.make_train_step()
         batch = pad_steps(
-            group_by_length(self._batch, parts.grad_accumulation_steps), bucket_length(self._batch.num_steps)
+            group_by_length(self._batch, components.grad_accumulation_steps),
+            bucket_length(self._batch.num_steps),
         )
-        state, leading = parts.devices.make_state(self._state), 0
-        if parts.num_seeds > 1:
-            batch = jax.tree.map(lambda leaf: np.stack([leaf] * parts.num_seeds), batch)
-            state, leading = parts.devices.make_state(self._states), 1
+        state, leading = components.devices.make_state(self._state), 0
+        if components.num_seeds > 1:
+            batch = jax.tree.map(lambda leaf: np.stack([leaf] * components.num_seeds), batch)
+            state, leading = components.devices.make_state(self._states), 1
 
         def train() -> float:
             nonlocal state
-            state, metrics = step(state, parts.devices.put_batch(batch, leading), self._task)
+            state, metrics = step(state, components.devices.put_batch(batch, leading), self._task)
             return float(np.mean(metrics["loss"]))
 
         return train
 
     def evaluation(self) -> Callable[[], Any]:
         """Makes a function that predicts the batch and returns the decoded outputs."""
-        inference = Inference(self._parts.model, self._parts.transforms, self._batch.batch_size)
+        inference = Inference(self._components.model, self._components.transforms, self._batch.batch_size)
         return lambda: inference.run_transformed(self._params, self._task, self._batch)
 
     def multiply_adds(self) -> int:
         """Multiply-adds of a training step, each micro-batch taking the steps of its longest trace."""
-        step = make_train_step(self._parts.model, self._parts.optimizer)
+        step = make_train_step(self._components.model, self._components.optimizer)
         state, batch = (
             jax.eval_shape(self._state),
-            group_by_length(self._batch, self._parts.grad_accumulation_steps),
+            group_by_length(self._batch, self._components.grad_accumulation_steps),
         )
-        num_microbatches = count_microbatches(batch, self._parts.grad_accumulation_steps)
+        num_microbatches = count_microbatches(batch, self._components.grad_accumulation_steps)
         per_seed = sum(
             multiply_adds.count(
                 lambda state, batch: step(state, batch, self._task),
@@ -122,11 +123,11 @@ class NarNetwork:
             )
             for index in range(num_microbatches)
         )
-        return self._parts.num_seeds * per_seed
+        return self._components.num_seeds * per_seed
 
     def multiply_adds_of_evaluation(self) -> int:
         """Multiply-adds of predictions, each trace taking only its own steps."""
-        model, trace = self._parts.model, take(self._batch, slice(1))
+        model, trace = self._components.model, take(self._batch, slice(1))
 
         def per_trace(num_steps: int) -> int:
             return multiply_adds.count(
@@ -139,11 +140,11 @@ class NarNetwork:
 
     def _state(self) -> TrainState:
         step, key = jnp.zeros((), jnp.int32), jax.random.key(0)
-        return TrainState(self._params, self._parts.optimizer.init(self._params), step, key)
+        return TrainState(self._params, self._components.optimizer.init(self._params), step, key)
 
     def _states(self) -> TrainState:
         """Stacked state of all seeds, with the same parameters and different keys."""
-        state, num_seeds = self._state(), self._parts.num_seeds
+        state, num_seeds = self._state(), self._components.num_seeds
         stacked = stack_seeds([dataclasses.replace(state, step=None, key=None)] * num_seeds)
         return dataclasses.replace(stacked, step=state.step, key=jax.random.split(state.key, num_seeds))
 
@@ -151,13 +152,13 @@ class NarNetwork:
 def make_matched_networks(case: Case, variant: Variant = DM_CLRS_VARIANT) -> tuple[NarNetwork, DmClrsNetwork]:
     """Makes both networks of a case, with the parameters of that of dm-clrs."""
     dm_clrs = DmClrsNetwork(*case, **dm_clrs_options(case))
-    specs = {case.algorithm: assemble(_config(case)).model.specs[case.algorithm]}
+    specs = {case.algorithm: build_graph_run(_config(case)).model.specs[case.algorithm]}
     return NarNetwork(case, convert_parameters(dm_clrs.params, case.processor, specs), variant), dm_clrs
 
 
 def options(case: Case) -> dict[str, Any]:
     """Problem options in training that dm-clrs has too."""
-    (task,) = assemble(_config(case)).tasks
+    (task,) = build_graph_run(_config(case)).tasks
     return {key: value for key, value in task.problem_options.items() if key != "family"}
 
 
@@ -167,10 +168,11 @@ def dm_clrs_options(case: Case) -> Mapping[str, Any]:
     return {"seed": SEED, "options": options(case), "has_fixed_hints": fixed}
 
 
-def _config(case: Case, variant: Variant = DM_CLRS_VARIANT) -> Config:
-    config = base.get_config().to_dict()
-    config["algorithms"] = (case.algorithm,)
-    config["model"] |= {"processor": case.processor, "hidden_size": case.hidden_size}
-    config["model"]["precision"] = variant.precision
-    config["training"] |= {"batch_size": case.batch_size, "num_seeds": variant.num_seeds}
-    return config
+def _config(case: Case, variant: Variant = DM_CLRS_VARIANT) -> RunConfig:
+    return RunConfig(
+        algorithms=(case.algorithm,),
+        model=ModelConfig(
+            processor=case.processor, hidden_size=case.hidden_size, precision=variant.precision
+        ),
+        training=TrainingConfig(batch_size=case.batch_size, num_seeds=variant.num_seeds),
+    )

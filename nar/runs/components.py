@@ -5,13 +5,14 @@ from typing import Any, Protocol
 import optax
 
 from nar.evaluation import Scores
+from nar.evaluation.metrics import Metrics
 from nar.model import Params
 from nar.training import Devices
 from nar.training.loop import TaskWeightFunction
 from nar.training.train_step import CompiledTrainStep
 
 
-class RunParts(Protocol):
+class RunComponents(Protocol):
     """The components of a run, as `nar.runs.build` and `nar.runs.build_text` build them."""
 
     @property
@@ -52,6 +53,11 @@ class RunParts(Protocol):
     @property
     def task_weight_function(self) -> TaskWeightFunction | None:
         """Function from validation scores to task sampling weights; None if the weights are constant."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """Metrics of evaluation beyond the scores, by name."""
         ...
 
     def unstack_seeds(self, tree: Any) -> list[Any]:

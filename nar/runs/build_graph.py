@@ -1,0 +1,186 @@
+"""Builds the components of a graph-network run from its config, and checks the whole config first."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
+from nar.evaluation import Inference, Scores, find_metrics, score_split
+from nar.evaluation.metrics import Metrics, capture_of
+from nar.model import Model, Params, make_model
+from nar.runs.build_model import check_weights, make_net_config
+from nar.runs.build_optimizer import build_optimizer, check_patterns
+from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
+from nar.runs.config import EvaluationConfig, RunConfig
+from nar.training import Devices, make_train_step
+from nar.training.loop import TaskWeightFunction
+from nar.training.train_step import (
+    CompiledTrainStep,
+    check_grad_accumulation_steps,
+    loop_seeds,
+    unstack_seeds,
+    vmap_seeds,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphComponents:
+    """The components of a graph-network run.
+
+    Attributes:
+      tasks: the training tasks.
+      transforms: the data transforms, shared by all tasks.
+      model: the network.
+      optimizer: the optimizer.
+      loss_weights: loss weights by name.
+      ema_decay: decay of the exponential moving average of the parameters; 0 disables it.
+      grad_accumulation_steps: micro-batches per batch, or `nar.data.AUTO_MICROBATCHES`.
+      stream: the training data.
+      devices: the devices to train on.
+      evaluation_batch_size: batch size of evaluation.
+      metrics: metrics beyond the scores, by name.
+      num_seeds: seeds trained in one program; if more than one, states have a leading seed axis.
+      task_weight_function: (validation scores, step) -> task sampling weights; None if they are constant.
+    """
+
+    tasks: tuple[Task, ...]
+    transforms: Transforms
+    model: Model
+    optimizer: optax.GradientTransformation
+    loss_weights: Mapping[str, float]
+    ema_decay: float
+    grad_accumulation_steps: int
+    stream: TraceStream
+    devices: Devices
+    evaluation_batch_size: int
+    metrics: Metrics
+    num_seeds: int
+    task_weight_function: TaskWeightFunction | None
+
+    def make_train_step(self) -> CompiledTrainStep:
+        """Builds the jitted training step."""
+        map_over_seeds = loop_seeds if self.devices.is_single_cpu else vmap_seeds
+        return make_train_step(
+            self.model,
+            self.optimizer,
+            self.loss_weights,
+            self.ema_decay,
+            self.grad_accumulation_steps,
+            self.devices if self.devices.mesh.size > 1 else None,
+            map_over_seeds=map_over_seeds if self.num_seeds > 1 else None,
+        )
+
+    def unstack_seeds(self, tree: Any) -> list[Any]:
+        """Splits parameters, or any tree with a leading seed axis, into one tree per seed."""
+        return unstack_seeds(tree, self.num_seeds) if self.num_seeds > 1 else [tree]
+
+    def make_evaluator(self) -> Inference:
+        """Builds the inference that `score_split` takes."""
+        return Inference(
+            self.model,
+            self.transforms,
+            self.evaluation_batch_size,
+            self.devices,
+            capture=capture_of(self.metrics),
+        )
+
+    def score_split(self, evaluator: Inference, params: Params, split: str) -> Scores:
+        """Scores on a complete split: "val" during training, "test" at the end."""
+        return score_split(evaluator, params, split, self.metrics)
+
+
+def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | None = None) -> GraphComponents:
+    """Builds the components of a run.
+
+    Args:
+      config: the config, or a nested dictionary.
+      devices: the devices to run on; all of them by default.
+
+    Raises:
+      ValueError: if anything in the config is invalid.
+    """
+    config = RunConfig.resolve(config)
+    data, training = config.data, config.training
+    transforms = Transforms(
+        random_positions=data.random_positions,
+        fixed_hints_as_inputs=data.fixed_hints_as_inputs,
+        cyclic_permutations=data.cyclic_permutations,
+    )
+    tasks = make_tasks(config, transforms)
+    devices = devices or Devices.all()
+    task_batch_sizes = {task.batch_size for task in tasks if task.batch_size is not None}
+    for batch_size in {training.batch_size, *task_batch_sizes}:
+        devices.check_batch_size(batch_size)
+        check_grad_accumulation_steps(batch_size, training.grad_accumulation_steps, devices.mesh.size)
+    model = make_model(make_net_config(config.model), {task.name: task.spec for task in tasks})
+    stream = make_stream(config, tasks, devices)
+    weights = loss_weights(config)
+    check_weights(weights, model, stream)
+    optimizer = build_optimizer(training)
+    check_patterns(training, model, stream)
+    return GraphComponents(
+        tasks=tasks,
+        transforms=transforms,
+        model=model,
+        optimizer=optimizer,
+        loss_weights=weights,
+        ema_decay=training.ema_decay,
+        grad_accumulation_steps=stream.num_microbatches,
+        stream=stream,
+        devices=devices,
+        evaluation_batch_size=config.evaluation.batch_size,
+        metrics=make_metrics(config.evaluation, model),
+        num_seeds=training.num_seeds,
+        task_weight_function=find_task_weighting(training.task_sampling),
+    )
+
+
+def make_metrics(evaluation: EvaluationConfig, model: Model) -> Metrics:
+    """Looks up the metrics of a config.
+
+    Raises:
+      ValueError: if a metric is unknown, or its name is taken.
+    """
+    try:
+        return find_metrics(evaluation.metrics, model.specs)
+    except ValueError as error:
+        raise ValueError(f"evaluation.metrics: {error}") from None
+
+
+def make_stream(config: RunConfig, tasks: tuple[Task, ...], devices: Devices) -> TraceStream:
+    """Builds the training data stream.
+
+    Raises:
+      ValueError: if the chunk length, the task sampling or the number of seeds is invalid.
+    """
+    training, task_schedule = config.training, make_task_schedule(config, tasks)
+    if find_task_weighting(training.task_sampling) and training.num_seeds > 1:
+        raise ValueError(
+            f"training.task_sampling {training.task_sampling!r} depends on scores, which differ between "
+            "seeds; train the seeds one at a time (training.num_seeds=1)"
+        )
+    if training.chunk_length and config.model.termination != "trace":
+        raise ValueError(
+            f"training.chunk_length {training.chunk_length} needs model.termination=trace, "
+            f"got {config.model.termination!r}"
+        )
+    # A CPU is fastest when micro-batches fit its caches, an accelerator when batches are large. Chunks all
+    # have the same number of steps, so sorting their traces by length gains nothing.
+    automatic = AUTO_MICROBATCHES if devices.is_single_cpu and not training.chunk_length else 1
+    num_microbatches = training.grad_accumulation_steps or automatic
+    streams = [
+        TrainingStream(
+            tasks,
+            training.batch_size,
+            training.seed + number,
+            devices.process,
+            devices.num_processes,
+            chunk_length=training.chunk_length,
+            num_microbatches=num_microbatches,
+            task_schedule=task_schedule,
+        )
+        for number in range(training.num_seeds)
+    ]
+    return streams[0] if len(streams) == 1 else MultiSeedStream(streams)

@@ -1,0 +1,189 @@
+"""A run: its directory, config, parameters, predictions and scores."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from nar.algorithms import find_algorithm
+from nar.atomic_io import read_json
+from nar.evaluation import Prediction, Predictor, Scores, score_traces
+from nar.evaluation.suite import SAMPLES_PER_SIZE
+from nar.model import Params
+from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
+from nar.runs.build_graph import GraphComponents
+from nar.runs.build_text import TextComponents
+from nar.runs.components import RunComponents
+from nar.runs.results import SPLITS
+from nar.runs.workdir import Workdir
+from nar.traces import clrs30_sample
+from nar.training import Checkpoints, Devices, TrainState
+
+CHECKPOINTS = ("best", "last")
+"""Checkpoints that can be loaded."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """A run that has been trained, wholly or in part.
+
+    Parameters are read when they are first needed.
+
+    Attributes:
+      workdir: its directory.
+      config: its config.
+      checkpoint: "best" or "last": the checkpoint with its parameters.
+      seed_index: index of the seed with these parameters, if it trains several.
+    """
+
+    workdir: Workdir
+    config: AnyConfig
+    checkpoint: str = "best"
+    seed_index: int = 0
+
+    @functools.cached_property
+    def components(self) -> RunComponents:
+        """The objects that the config describes, on one device: the network, the data, ..."""
+        return build_run(self.config, Devices.one())
+
+    @property
+    def graph_components(self) -> GraphComponents:
+        """The components of a graph network; raises ValueError for a language model."""
+        return graph_components(self.components, self.workdir)
+
+    @property
+    def text_components(self) -> TextComponents:
+        """The components of a language model; raises ValueError for a graph network."""
+        return text_components(self.components, self.workdir)
+
+    @functools.cached_property
+    def state(self) -> TrainState:
+        """The train state of the checkpoint, of one seed.
+
+        Raises:
+          ValueError: if the run has no intact checkpoint, or `seed_index` is invalid.
+        """
+        components = self.components
+        if not 0 <= self.seed_index < components.num_seeds:
+            raise ValueError(
+                f"seed_index must lie between 0 and {components.num_seeds - 1} for {self.workdir}, "
+                f"got {self.seed_index}"
+            )
+        state = new_state(components, self.config.training.seed)
+        checkpoints = Checkpoints(self.workdir.checkpoints, read_only=True)
+        if self.checkpoint == "best":
+            restored = checkpoints.best(state, self.seed_index)
+        else:
+            restored = checkpoints.restore(state)
+        if restored is None:
+            raise ValueError(f"{self.workdir} has no checkpoint yet")
+        # All seeds share the step counter.
+        without_step = dataclasses.replace(restored.state, step=None)
+        one_seed = components.unstack_seeds(without_step)[self.seed_index]
+        return dataclasses.replace(one_seed, step=restored.state.step)
+
+    @property
+    def params(self) -> Params:
+        """The parameters: the moving average of them, if `training.ema_decay` is set."""
+        return self.state.eval_params
+
+    @property
+    def step(self) -> int:
+        """The training step of the checkpoint."""
+        return int(self.state.step)
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The content of `result.json`: scores of the finished run; None before it is finished."""
+        return read_json(self.workdir.result) if self.workdir.result.exists() else None
+
+    @functools.cached_property
+    def predictor(self) -> Predictor:
+        """The network as a function of a problem; raises ValueError for a language model."""
+        components = self.graph_components
+        return Predictor(components.model, self.params, components.transforms)
+
+    def predict(
+        self, name: str, *arguments: Any, num_steps: int | None = None, **named_arguments: Any
+    ) -> Prediction:
+        """Predicts outputs and hints of one problem: `run.predict("bfs", A=[(0, 1), (1, 2)], s=0)`.
+
+        Args:
+          name: an algorithm of the run.
+          *arguments: positional arguments of the problem, in any form that `nar.run_algorithm` accepts.
+          **named_arguments: named arguments of the problem.
+          num_steps: the number of processor steps; by default that of the config's termination.
+
+        Raises:
+          ValueError: if the run has no such algorithm or is of a language model, or an argument is invalid.
+        """
+        return self.predictor(name, *arguments, num_steps=num_steps, **named_arguments)
+
+    def evaluate(self, sizes: Sequence[int] | None = None, *, seed: int = 3) -> dict[str, Any]:
+        """Scores the network.
+
+        Args:
+          sizes: problem sizes. By default the complete validation and test splits are scored.
+          seed: seed of the problems of `sizes`, which are drawn as CLRS-30 draws its test split: with seed 3,
+            size 64 is that split.
+
+        Returns:
+          task -> size -> output -> score; without `sizes`, such scores by split, as in `result["scores"]`.
+
+        Raises:
+          ValueError: if a size is invalid, or is given for a language model.
+        """
+        if sizes is None:
+            evaluator = self.components.make_evaluator()
+            return {
+                name: self.components.score_split(evaluator, self.params, split)
+                for name, split in SPLITS.items()
+            }
+        return self._score_sizes(sizes, seed)
+
+    def _score_sizes(self, sizes: Sequence[int], seed: int) -> Scores:
+        components = self.graph_components
+        inference, scores = components.make_evaluator(), Scores()
+        for task in components.model.specs:
+            algorithm = find_algorithm(task)
+            count = SAMPLES_PER_SIZE * algorithm.clrs30_multiplier
+            traces = {str(size): clrs30_sample(algorithm, size, count, seed) for size in sizes}
+            scores[task] = {
+                size: score_traces(inference, self.params, task, one, components.metrics)
+                for size, one in traces.items()
+            }
+        return scores
+
+
+def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index: int = 0) -> Run:
+    """Loads a run from its directory, on one device of this process.
+
+    Args:
+      path: the workdir.
+      checkpoint: "best" or "last".
+      seed_index: index of the seed whose parameters (and best checkpoint) are loaded, if the run has several.
+
+    Raises:
+      ValueError: if the directory is not a workdir or has no intact checkpoint, or an argument is invalid.
+    """
+    if checkpoint not in CHECKPOINTS:
+        raise ValueError(f"unknown checkpoint {checkpoint!r}; known: {', '.join(CHECKPOINTS)}")
+    workdir = Workdir(pathlib.Path(path))
+    run = Run(workdir, read_config(workdir), checkpoint, seed_index)
+    _ = run.state  # Errors are raised now.
+    return run
+
+
+def read_config(workdir: Workdir) -> AnyConfig:
+    """Reads the config of a run.
+
+    Raises:
+      ValueError: if the directory is not the workdir of a run, or its config is incomplete or invalid.
+    """
+    values = workdir.read_config()
+    try:
+        return resolve_config(values, complete=True)
+    except ValueError as error:
+        raise ValueError(f"{workdir.config}: {error}") from None
