@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from quick_runs import config_of, metrics_of, outcome, quick_runs
 
+import nar
 from experiments.examples.weight_norms import WeightNorms
 from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
@@ -226,17 +227,17 @@ def test_run_with_a_custom_callback_resumes_bit_for_bit(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with quick_runs():
-        train.run(config, uninterrupted)
+        nar.train(config, uninterrupted)
         monkeypatch.setattr(train.ShowProgress, "on_step", kill)
         with pytest.raises(KeyboardInterrupt):
-            train.run(config, killed)
+            nar.train(config, killed)
         monkeypatch.undo()
         restored = []
         load = WeightNorms.load_state_dict
         monkeypatch.setattr(
             WeightNorms, "load_state_dict", lambda self, state: (restored.append(state), load(self, state))
         )
-        train.run(config, killed)
+        nar.train(config, killed)
     assert metrics_of(killed) == metrics_of(uninterrupted) and outcome(killed) == outcome(uninterrupted)
     validations = [line for line in metrics_of(killed) if "validation/score" in line]
     assert [line["step"] for line in validations] == [4, 8, 12]
