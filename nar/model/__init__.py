@@ -4,7 +4,7 @@
 `nar.text.transformer` is the language model.
 """
 
-from nar.model.config import HINT_MODES, PRECISIONS, HintMode, NetConfig
+from nar.model.config import HINT_MODES, NetConfig
 from nar.model.encoders import ENCODER_INITS, count_nodes
 from nar.model.hints import (
     HINT_FEEDBACKS,
@@ -27,14 +27,12 @@ __all__ = [
     "HINT_FEEDBACKS",
     "HINT_MODES",
     "OUTPUT_SINKHORN_ITERATIONS",
-    "PRECISIONS",
     "Budget",
     "ChunkCarry",
     "FeedbackContext",
     "FromTrace",
     "Halting",
     "HintFeedback",
-    "HintMode",
     "Learned",
     "Model",
     "NetConfig",

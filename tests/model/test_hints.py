@@ -243,7 +243,14 @@ def test_only_soft_hints_propagate_gradients(feedback):
 # The example: straight-through Gumbel-softmax
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.SCALAR])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[slow] if kind is Kind.PERMUTATION_POINTER else [])
+        for kind in Kind
+        if kind is not Kind.SCALAR
+    ],
+)
 def test_straight_through_values_are_hard_and_gradients_soft(kind):
     probe, logits = NODE_HINTS[kind], random_logits(kind)
 
