@@ -15,6 +15,7 @@ import pathlib
 from absl import flags
 
 from experiments.cli.launch import launch
+from nar.atomic_io import write_text
 from nar.reports import answers_table, draw_accuracy
 from nar.text import TEXT_SETS
 from nar.text.scoring.answer_files import score_file
@@ -35,7 +36,7 @@ def main() -> None:
     scores = score_file(answers, references).as_json()
     folder = pathlib.Path(_OUTPUT.value or answers.with_suffix(".scores"))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+    write_text(folder / "scores.json", json.dumps(scores, indent=1) + "\n")
     lengths = dict.fromkeys(scores["algorithms"], trained) if trained else TEXT_SETS["train"].lengths
     drawn = draw_accuracy(scores, lengths, folder / "accuracy.png")
     print(answers_table(scores))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
     Raises:
       OSError: if the file cannot be written; names `path`, which is left unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
     with path_in_errors(path):
         try:
             with temporary.open("wb") as file:

@@ -20,7 +20,7 @@ from nar.algorithms import BUILT_IN, Algorithm
 from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
-_PACKAGES = ("plugins", "specs", "problems", "algorithms", "traces")
+_PACKAGES = ("atomic_io", "plugins", "specs", "problems", "algorithms", "traces")
 """Modules and packages that determine a trace; registered algorithms may use others, so are not cached."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import find_algorithm
-from nar.traces.io import write_atomically
+from nar.atomic_io import atomic_write
 from nar.traces.trace import TraceBatch
 
 
@@ -31,11 +31,8 @@ def export_json_lines(path: str | os.PathLike[str], batch: TraceBatch, *, name: 
         raise ValueError("only traces without padded nodes can be exported")
     rows = (_row(algorithm.name, batch, index) for index in range(batch.batch_size))
 
-    def write(temporary: pathlib.Path) -> None:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-
-    write_atomically(pathlib.Path(path), write)
+    with atomic_write(pathlib.Path(path)) as file:
+        file.writelines(f"{json.dumps(row)}\n".encode() for row in rows)
 
 
 def _row(name: str, batch: TraceBatch, index: int) -> dict[str, Any]:

@@ -10,15 +10,15 @@ import io
 import json
 import os
 import pathlib
-import secrets
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from nar.algorithms import find_algorithm
+from nar.atomic_io import atomic_write
 from nar.specs import Kind, Location, Probe, Spec, Stage
 from nar.traces.trace import TraceBatch
 
@@ -82,7 +82,8 @@ def save_traces(path: Path, batch: TraceBatch, *, name: str, spec: Spec | None =
     except (TypeError, ValueError) as error:
         raise ValueError(f"the origin of traces must be JSON-serializable: {error}") from None
     arrays = {"about": np.frombuffer(text.encode(), np.uint8), **arrays}
-    write_atomically(pathlib.Path(path), lambda temporary: _write_arrays(temporary, arrays))
+    with atomic_write(pathlib.Path(path)) as file:
+        _write_arrays(file, arrays)
 
 
 def load_traces(path: Path) -> StoredTraces:
@@ -111,16 +112,6 @@ def load_traces(path: Path) -> StoredTraces:
         return StoredTraces(_batch(arrays, spec), about["algorithm"], spec, about["origin"], about["nar"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
-
-
-def write_atomically(path: pathlib.Path, write: Callable[[pathlib.Path], None]) -> None:
-    """Calls `write` with a temporary path in the same directory; if it succeeds, renames that to `path`."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -167,9 +158,9 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
                 raise ValueError(f"{stage}/{probe.name} must have the shape {expected}, got {value.shape}")
 
 
-def _write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
     """Like `numpy.savez_compressed`, but faster and deterministic (no timestamps)."""
-    with zipfile.ZipFile(path, "x") as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)

@@ -9,7 +9,6 @@ import html
 import importlib.resources
 import json
 import math
-import os
 import pathlib
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import Algorithm
+from nar.atomic_io import write_text
 from nar.reports.trace_viewer.compare import compare_traces
 from nar.reports.trace_viewer.drawing_plan import GLYPHS, POSITION, colors, draw_plan
 from nar.reports.trace_viewer.readable_values import rank, read
@@ -140,17 +140,14 @@ def asset(name: str) -> str:
 
 
 def write_page(path: pathlib.Path, page: str) -> None:
-    """Writes a page atomically, via a temporary file.
+    """Writes a page atomically.
 
     Raises:
       OSError: if it cannot be written; the message names the path.
     """
     if not path.name:
         raise OSError(f"cannot write {path}: it is not a file")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, page)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OSError(f"cannot write {path}: {error.strerror}") from None

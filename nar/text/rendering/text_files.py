@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nar.algorithms import find_algorithm
+from nar.atomic_io import atomic_write, write_text
 from nar.text.rendering.compose import Text
 from nar.text.rendering.sample_texts import TraceSeries, sample_texts
-from nar.traces.io import write_atomically
 
 FORMAT, FORMAT_VERSION = "nar-texts", 1
 MANIFEST = "manifest.json"
@@ -104,12 +104,8 @@ class TextFile:
 
     def write(self, folder: pathlib.Path, request: TextRequest) -> None:
         """Writes the file atomically."""
-
-        def write(part: pathlib.Path) -> None:
-            with part.open("x", encoding="utf-8", newline="\n") as file:
-                file.writelines(self.lines(request))
-
-        write_atomically(folder / self.name, write)
+        with atomic_write(folder / self.name) as file:
+            file.writelines(line.encode() for line in self.lines(request))
 
 
 def json_line(text: Text, algorithm: str, length: int, use_hints: bool) -> str:
@@ -153,11 +149,7 @@ def write_manifest(folder: pathlib.Path, request: TextRequest, counts: Mapping[s
         "lines": sum(counts.values()),
         "files": dict(counts),
     }
-
-    def write(part: pathlib.Path) -> None:
-        part.write_text(json.dumps(manifest, indent=1) + "\n")
-
-    write_atomically(folder / MANIFEST, write)
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
 def _is_part(path: pathlib.Path) -> bool:
