@@ -9,11 +9,13 @@ from nar.data.chunked_stream import ChunkedStream, slice_chunk
 from nar.data.microbatching import AUTO_MICROBATCHES, count_microbatches, group_by_length
 from nar.data.multi_seed_stream import MultiSeedStream, TraceStream
 from nar.data.padding import bucket_length, pad_batch, pad_nodes, pad_steps, take
+from nar.data.permutations import permute_nodes, random_permutations
 from nar.data.prefetch import Stream, prefetch, prefetch_first_batch
 from nar.data.task import Task
 from nar.data.task_schedule import ScheduledStep, TaskSchedule, check_weights
 from nar.data.train_stream import TrainingStream
 from nar.data.transforms import FIRST_SUFFIX, Transforms, cyclic_predecessors, random_positions
+from nar.data.views import View, ViewedBatch
 from nar.traces import Trace, TraceBatch
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "TraceStream",
     "TrainingStream",
     "Transforms",
+    "View",
+    "ViewedBatch",
     "bucket_length",
     "check_weights",
     "count_microbatches",
@@ -36,13 +40,16 @@ __all__ = [
     "pad_batch",
     "pad_nodes",
     "pad_steps",
+    "permute_nodes",
     "prefetch",
     "prefetch_first_batch",
+    "random_permutations",
     "random_positions",
     "slice_chunk",
     "take",
 ]
 
+jax.tree_util.register_dataclass(ViewedBatch, ["batch", "views"], [])
 jax.tree_util.register_dataclass(Trace, ["inputs", "hints", "outputs"], [])
 jax.tree_util.register_dataclass(
     TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes", "offsets"], []

@@ -41,10 +41,14 @@ def group_by_length(batch: TraceBatch, num_microbatches: int) -> TraceBatch:
 
     Args:
       batch: whole traces, as numpy arrays.
-      num_microbatches: P, or `AUTO_MICROBATCHES`; if it is 1, the batch is returned unchanged.
+      num_microbatches: P, or `AUTO_MICROBATCHES`; if it is 1, the order is unchanged.
     """
+    return reorder(batch, order_by_length(batch, num_microbatches))
+
+
+def order_by_length(batch: TraceBatch, num_microbatches: int) -> np.ndarray | slice:
+    """The order of rows in `group_by_length`, which also holds for other views of the same traces."""
     num_microbatches = count_microbatches(batch, num_microbatches)
     if num_microbatches == 1:
-        return batch
-    order = np.argsort(batch.lengths, kind="stable").reshape(num_microbatches, -1).T.reshape(-1)
-    return reorder(batch, order)
+        return slice(None)
+    return np.argsort(batch.lengths, kind="stable").reshape(num_microbatches, -1).T.reshape(-1)

@@ -9,6 +9,7 @@ from nar.data.padding import pad_steps
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
 from nar.data.train_stream import TrainingStream
+from nar.data.views import TrainBatch, map_views
 from nar.traces import TraceBatch
 
 
@@ -54,20 +55,27 @@ class MultiSeedStream:
         """Key of the chunked stream that a step belongs to; None for whole traces."""
         return self._streams[0].stream_key(step)
 
-    def batch(self, step: int) -> TraceBatch:
+    def batch(self, step: int) -> TrainBatch:
         """The stacked batches of a step."""
-        batches = [stream.batch(step) for stream in self._streams]
-        longest = max(batch.num_steps for batch in batches)
-        padded = [pad_steps(batch, longest) for batch in batches]
-        return jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
+        return map_views(_stack, *(stream.batch(step) for stream in self._streams))
 
     def examples(self) -> dict[str, TraceBatch]:
         """All-zero example batches of one seed, by task name; see `TrainingStream.examples`."""
         return self._streams[0].examples()
 
-    def chunk_examples(self) -> dict[str, TraceBatch]:
+    def viewed_examples(self) -> dict[str, TrainBatch]:
+        """The batches of `examples` with their views."""
+        return self._streams[0].viewed_examples()
+
+    def chunk_examples(self) -> dict[str, TrainBatch]:
         """All-zero example chunks of one seed, by stream key; empty for whole traces."""
         return self._streams[0].chunk_examples()
+
+
+def _stack(*batches: TraceBatch) -> TraceBatch:
+    longest = max(batch.num_steps for batch in batches)
+    padded = [pad_steps(batch, longest) for batch in batches]
+    return jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
 
 
 TraceStream = TrainingStream | MultiSeedStream

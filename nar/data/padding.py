@@ -103,13 +103,14 @@ def take(batch: TraceBatch, rows: slice) -> TraceBatch:
     )
 
 
-def reorder(batch: TraceBatch, order: np.ndarray) -> TraceBatch:
+def reorder(batch: TraceBatch, order: np.ndarray | slice) -> TraceBatch:
     """Permutes the rows of a batch of whole traces."""
     return TraceBatch(
         inputs={name: value[order] for name, value in batch.inputs.items()},
         hints={name: value[:, order] for name, value in batch.hints.items()},
         outputs={name: value[order] for name, value in batch.outputs.items()},
         lengths=batch.lengths[order],
+        num_nodes=None if batch.num_nodes is None else batch.num_nodes[order],
     )
 
 
@@ -121,8 +122,13 @@ def _pad(value: np.ndarray, missing: tuple[int, ...]) -> np.ndarray:
 _NODE_AXES = {Location.NODE: 1, Location.EDGE: 2, Location.GRAPH: 0}
 
 
+def count_node_axes(probe: Probe) -> int:
+    """Number of axes of a probe's values that have one entry per node."""
+    return _NODE_AXES[probe.location] + (probe.kind is Kind.PERMUTATION_POINTER)
+
+
 def _pad_probe_nodes(probe: Probe, value: np.ndarray, leading: int, num_nodes: int) -> np.ndarray:
-    axes = _NODE_AXES[probe.location] + (probe.kind is Kind.PERMUTATION_POINTER)
+    axes = count_node_axes(probe)
     real = value.shape[leading] if axes else num_nodes
     width = [(0, 0)] * leading + [(0, num_nodes - real)] * axes
     padded = np.pad(value, width + [(0, 0)] * (value.ndim - len(width)))

@@ -4,15 +4,17 @@ There is no state to save: a resumed run requests the batch of its next step. On
 state, if the sampling weights of tasks changed during the run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from nar.data.chunked_stream import ChunkedStream, slice_chunk
-from nar.data.microbatching import group_by_length
-from nar.data.padding import bucket_length, pad_steps, take
+from nar.data.microbatching import order_by_length
+from nar.data.padding import bucket_length, pad_steps, reorder, take
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
+from nar.data.views import BATCH, TrainBatch, View, batch_with_views, check_chunkable, make_view
 from nar.traces import TraceBatch
 
 _POSITIONS = 0x706F73
@@ -27,6 +29,7 @@ class TrainingStream:
       task_schedule: the schedule that assigns steps to tasks.
       num_microbatches: gradient-accumulation steps for a batch of whole traces, or `AUTO_MICROBATCHES`.
       chunk_length: network steps per time chunk; 0 for whole traces.
+      views: views that each batch has, by name.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class TrainingStream:
         chunk_length: int = 0,
         num_microbatches: int = 1,
         task_schedule: TaskSchedule | None = None,
+        views: Mapping[str, View] = MappingProxyType({}),
     ) -> None:
         """Samples nothing yet.
 
@@ -53,6 +57,7 @@ class TrainingStream:
             the same task and size continues the traces of the last.
           num_microbatches: gradient-accumulation steps per batch (`nar.data.microbatching`).
           task_schedule: the schedule that assigns steps to tasks; by default round robin.
+          views: views that each batch has, by name.
 
         Raises:
           ValueError: if there is no task, or a number is invalid.
@@ -68,9 +73,10 @@ class TrainingStream:
         self.tasks = tuple(tasks)
         self.task_schedule = task_schedule or TaskSchedule([1.0] * len(tasks))
         self.chunk_length, self.num_microbatches = chunk_length, num_microbatches
+        self.views = dict(views)
         self._batch_size, self._seed = batch_size, seed
         self._process, self._num_processes = process, num_processes
-        self._chunked_streams: dict[str, ChunkedStream] = {}
+        self._chunked_streams: dict[tuple[str, str], ChunkedStream] = {}
         for size in map(self.batch_size_of, tasks):
             if size < 1 or size % num_processes:
                 raise ValueError(
@@ -102,10 +108,10 @@ class TrainingStream:
         index, task_step = self.task_schedule(step)
         return self.tasks[index].stream_key(task_step) if self.chunk_length else None
 
-    def batch(self, step: int) -> TraceBatch:
+    def batch(self, step: int) -> TrainBatch:
         """This process's share of the batch of a step: a time chunk, or traces padded to their length bucket.
 
-        Not thread-safe.
+        If views were requested, it is a `ViewedBatch`. Not thread-safe.
         """
         index, task_step = self.task_schedule(step)
         task = self.tasks[index]
@@ -113,51 +119,85 @@ class TrainingStream:
 
     def examples(self) -> dict[str, TraceBatch]:
         """All-zero batches of two steps in the shapes of each task's batches, by task name."""
-        return {task.name: self._example(task, task.sizes[0]) for task in self.tasks}
+        return {task.name: self._examples(task, task.sizes[0])[BATCH] for task in self.tasks}
 
-    def chunk_examples(self) -> dict[str, TraceBatch]:
+    def viewed_examples(self) -> dict[str, TrainBatch]:
+        """The batches of `examples` with their views."""
+        return {task.name: batch_with_views(self._examples(task, task.sizes[0])) for task in self.tasks}
+
+    def chunk_examples(self) -> dict[str, TrainBatch]:
         """All-zero chunks in the shapes of each chunked stream, by stream key; empty for whole traces."""
         if not self.chunk_length:
             return {}
         return {
-            task.stream_key(task_step): self._example(task, task.size(task_step))
+            task.stream_key(task_step): batch_with_views(self._examples(task, task.size(task_step)))
             for task in self.tasks
             for task_step in range(len(task.sizes))
         }
 
-    def _example(self, task: Task, size: int) -> TraceBatch:
+    def _examples(self, task: Task, size: int) -> dict[str, TraceBatch]:
+        """All-zero traces and their views, by name."""
         batch_size = self.batch_size_of(task)
         traces = task.transforms.apply(task.algorithm, task.zero_traces(size, batch_size))
+        views = self._with_views(task, traces, size, 0)
         if self.chunk_length:
-            traces = slice_chunk(traces, 0, self.chunk_length)
-        return take(traces, self._rows(batch_size))
+            views = {name: slice_chunk(view, 0, self.chunk_length) for name, view in views.items()}
+        return {name: take(view, self._rows(batch_size)) for name, view in views.items()}
 
-    def _whole(self, task: Task, task_step: int, step: int) -> TraceBatch:
-        batch_size = self.batch_size_of(task)
-        traces = task.draw(task.size(task_step), self._seed, task_step * batch_size, batch_size)
+    def _with_views(self, task: Task, traces: TraceBatch, size: int, first: int) -> dict[str, TraceBatch]:
+        """Traces `first`, `first + 1`, ... of a series, and their views, by name."""
+        views = {
+            name: make_view(name, view, task, traces, size, self._seed, first)
+            for name, view in self.views.items()
+        }
+        return {BATCH: traces, **views}
+
+    def _whole(self, task: Task, task_step: int, step: int) -> TrainBatch:
+        size, batch_size = task.size(task_step), self.batch_size_of(task)
+        first = task_step * batch_size
+        traces = task.draw(size, self._seed, first, batch_size)
         uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
-        # Every process generates the whole batch, since its longest trace determines the shape of all shares.
-        grouped = group_by_length(
-            task.transforms.apply(task.algorithm, traces, uniforms), self.num_microbatches
-        )
-        return pad_steps(take(grouped, self._rows(batch_size)), bucket_length(traces.num_steps))
+        traces = task.transforms.apply(task.algorithm, traces, uniforms)
+        order = order_by_length(traces, self.num_microbatches)
 
-    def _chunk(self, task: Task, task_step: int) -> TraceBatch:
-        name, batch_size = task.stream_key(task_step), self.batch_size_of(task)
-        if name not in self._chunked_streams:
-            size = task.size(task_step)
-            self._chunked_streams[name] = ChunkedStream(
-                lambda first, count: self._series(task, size, first, count), batch_size, self.chunk_length
+        def share(view: TraceBatch) -> TraceBatch:
+            # Every process generates the whole batch, since its longest trace determines the shape of all.
+            return pad_steps(
+                take(reorder(view, order), self._rows(batch_size)), bucket_length(view.num_steps)
             )
-        # Every process tracks all rows, since the traces in its own rows depend on the others.
-        return take(self._chunked_streams[name].chunk(task.stream_step(task_step)), self._rows(batch_size))
 
-    def _series(self, task: Task, size: int, first: int, count: int) -> TraceBatch:
-        """Traces of a chunked stream; the random positions of each depend on its index."""
+        views = self._with_views(task, traces, size, first)
+        return batch_with_views({name: share(view) for name, view in views.items()})
+
+    def _chunk(self, task: Task, task_step: int) -> TrainBatch:
+        number, rows = task.stream_step(task_step), self._rows(self.batch_size_of(task))
+        # Every process tracks all rows, since the traces in its own rows depend on the others.
+        streams = {name: self._chunked_stream(task, task_step, name) for name in (BATCH, *self.views)}
+        return batch_with_views({name: take(stream.chunk(number), rows) for name, stream in streams.items()})
+
+    def _chunked_stream(self, task: Task, task_step: int, view: str) -> ChunkedStream:
+        """Chunks of a view: of the same traces for each view, since these have the same lengths."""
+        key = (task.stream_key(task_step), view)
+        if key not in self._chunked_streams:
+            size = task.size(task_step)
+            self._chunked_streams[key] = ChunkedStream(
+                lambda first, count: self._series(task, size, view, first, count),
+                self.batch_size_of(task),
+                self.chunk_length,
+            )
+        return self._chunked_streams[key]
+
+    def _series(self, task: Task, size: int, view: str, first: int, count: int) -> TraceBatch:
+        """A view of traces of a chunked stream; the random positions of each trace depend on its index."""
         traces = task.draw(size, self._seed, first, count)
         num_nodes = traces.inputs["pos"].shape[1]
         uniforms = np.stack([self._uniforms(index, (num_nodes,)) for index in range(first, first + count)])
-        return task.transforms.apply(task.algorithm, traces, uniforms)
+        traces = task.transforms.apply(task.algorithm, traces, uniforms)
+        if view == BATCH:
+            return traces
+        result = make_view(view, self.views[view], task, traces, size, self._seed, first)
+        check_chunkable(view, result, traces)
+        return result
 
     def _rows(self, batch_size: int) -> slice:
         """Rows of a batch that are this process's share."""

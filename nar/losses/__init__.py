@@ -1,16 +1,36 @@
-"""Losses: a function per kind of probe, loss masks, and loss weights."""
+"""Losses: a function per kind of probe, loss masks and weights, and objectives: what training optimizes."""
 
-from nar.losses.counts import AUXILIARY, LOSS_MASKS, loss_counts
-from nar.losses.terms import LOSSES, losses_by_probe, total_loss
-from nar.losses.weights import check_loss_weights, resolve_loss_weights
+from nar.losses.masks import LOSS_MASKS
+from nar.losses.objectives import (
+    OBJECTIVES,
+    Objective,
+    ObjectiveContext,
+    find_objective,
+    supervised,
+    views_of,
+    with_views,
+)
+from nar.losses.terms import AUXILIARY, LOSSES, loss_terms, losses_by_probe, masked_term, total_loss
+from nar.losses.weights import check_loss_weights, known_loss_weights, resolve_loss_weights
+from nar.model.loss_term import LossTerm
 
 __all__ = [
     "AUXILIARY",
     "LOSSES",
     "LOSS_MASKS",
+    "OBJECTIVES",
+    "LossTerm",
+    "Objective",
+    "ObjectiveContext",
     "check_loss_weights",
-    "loss_counts",
+    "find_objective",
+    "known_loss_weights",
+    "loss_terms",
     "losses_by_probe",
+    "masked_term",
     "resolve_loss_weights",
+    "supervised",
     "total_loss",
+    "views_of",
+    "with_views",
 ]

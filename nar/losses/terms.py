@@ -12,12 +12,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nar.losses.counts import AUXILIARY, hint_loss_mask, hint_step_mask, output_loss_mask
+from nar.losses.masks import hint_loss_mask, hint_step_mask, output_loss_mask
 from nar.model import Predictions
+from nar.model.loss_term import LossTerm
 from nar.specs import Kind, Probe, Spec
 from nar.traces import TraceBatch
 
 Array = jax.Array
+
+AUXILIARY = "auxiliary"
+"""Prefix of the names of losses that a network returns along with its predictions; used as their stage."""
 
 Loss = Callable[[Array, Array], Array]
 """(ground truth, logits) -> losses [...] over locations."""
@@ -59,8 +63,8 @@ LOSSES: Mapping[Kind, Loss] = MappingProxyType(
 """Loss functions by kind; `nar.losses.LOSS_MASKS` selects the entries that contribute."""
 
 
-def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, Array]:
-    """Mean losses of all hints and outputs by name, and auxiliary losses as `auxiliary/name`.
+def loss_terms(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, LossTerm]:
+    """Losses of all hints and outputs by name, and auxiliary losses as `auxiliary/name`.
 
     Args:
       spec: spec of the batch, after transforms.
@@ -68,28 +72,36 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
       predictions: predictions for `batch`.
 
     Returns:
-      Scalars by name. Hints that are not decoded have no entry; hints of batches whose traces have only one
-      step have loss 0, since there is nothing to predict.
+      Losses by name. Hints that are not decoded have none; hints of batches whose traces have only one step
+      have loss 0, since there is nothing to predict.
     """
     result = {}
     for probe in spec.outputs:
         losses = _output_losses(probe, batch.outputs[probe.name], predictions)
-        result[probe.name] = _mean(losses, output_loss_mask(probe, batch))
+        result[probe.name] = masked_term(losses, output_loss_mask(probe, batch))
     step_limits = None if predictions.halting else predictions.steps
     for probe in spec.hints:
         if probe.name not in predictions.hints:
             continue
         if batch.num_steps == 1:
-            result[probe.name] = jnp.zeros(())
+            result[probe.name] = LossTerm(jnp.zeros(()), jnp.zeros((), jnp.int32))
             continue
         truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
         num_steps = min(len(truth), len(predicted))
         losses = LOSSES[probe.kind](truth[:num_steps], predicted[:num_steps])
         step_mask = hint_step_mask(step_limits, batch.batch_size, num_steps)
-        result[probe.name] = _mean(losses, hint_loss_mask(probe, batch, step_mask))
-    for name, value in predictions.losses.items():
-        result[f"{AUXILIARY}/{name}"] = value
-    return result
+        result[probe.name] = masked_term(losses, hint_loss_mask(probe, batch, step_mask))
+    return result | {f"{AUXILIARY}/{name}": term for name, term in predictions.losses.items()}
+
+
+def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, Array]:
+    """Means of the losses that `loss_terms` returns, by name."""
+    return {name: term.mean for name, term in loss_terms(spec, batch, predictions).items()}
+
+
+def masked_term(losses: Array, mask: Array) -> LossTerm:
+    """The sum of the losses where the mask, of the same shape, is True, and their number."""
+    return LossTerm(jnp.where(mask, losses, 0.0).sum(), mask.sum())
 
 
 def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> Array:
@@ -112,7 +124,3 @@ def total_loss(by_probe: Mapping[str, Array], weights: Mapping[str, float] | Non
     """Weighted sum of losses, the training objective; losses without a weight have weight 1."""
     weights = weights or {}
     return jnp.stack([value * weights.get(name, 1.0) for name, value in by_probe.items()]).sum()
-
-
-def _mean(losses: Array, mask: Array) -> Array:
-    return jnp.where(mask, losses, 0.0).sum() / jnp.maximum(mask.sum(), 1)

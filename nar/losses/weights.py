@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from nar.losses.counts import AUXILIARY
+from nar.losses.terms import AUXILIARY
 from nar.specs import Spec, Stage
 
 
@@ -15,35 +15,49 @@ def resolve_loss_weights(
     Args:
       spec: spec of the task, after transforms.
       task: name of the algorithm.
-      names: names of losses, as in `losses_by_probe`.
+      names: names of losses, as in `loss_terms`, or of an objective of one's own.
       weights: weights by stage ("hint", "output" or "auxiliary"), by task ("bfs"), by probe ("bfs/pi_h") or
-        by auxiliary loss ("auxiliary/gate", "bfs/auxiliary/gate").
+        by another loss ("auxiliary/gate", "bfs/auxiliary/gate", "consistency").
     """
 
     def weight_of(name: str) -> float:
-        stage = spec[name].stage.value if name in spec else AUXILIARY
-        keys = dict.fromkeys((stage, task, f"{task}/{name}", name if stage == AUXILIARY else stage))
+        own = () if name in spec else (name,)
+        keys = dict.fromkeys((_stage(spec, name), task, f"{task}/{name}", *own))
         return math.prod(weights.get(key, 1.0) for key in keys)
 
     return {name: weight_of(name) for name in names}
 
 
-def check_loss_weights(weights: Mapping[str, float], names: Mapping[str, Iterable[str]]) -> None:
+def check_loss_weights(
+    weights: Mapping[str, float], specs: Mapping[str, Spec], names: Mapping[str, Iterable[str]]
+) -> None:
     """Checks the keys and values of loss weights.
 
     Args:
       weights: weights as in `resolve_loss_weights`.
-      names: names of the losses of each task, as in `losses_by_probe`.
+      specs: specs by task, after transforms.
+      names: names of the losses of each task.
 
     Raises:
       ValueError: if a weight has an unknown key, or is negative or not a finite number.
     """
-    stages = (Stage.HINT.value, Stage.OUTPUT.value, AUXILIARY)
-    by_task = [f"{task}/{name}" for task, losses in names.items() for name in losses]
-    auxiliary = [name for losses in names.values() for name in losses if name.startswith(f"{AUXILIARY}/")]
-    known = dict.fromkeys((*stages, *names, *by_task, *auxiliary))
+    known = known_loss_weights(specs, names)
     for key, value in weights.items():
         if key not in known:
             raise ValueError(f"unknown loss weight {key!r}; known: {', '.join(known)}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise ValueError(f"loss weight {key} must be a finite number >= 0, got {value!r}")
+
+
+def known_loss_weights(specs: Mapping[str, Spec], names: Mapping[str, Iterable[str]]) -> list[str]:
+    """Keys that loss weights may have: stages, tasks, losses of a task, and losses that are not of probes."""
+    stages = (Stage.HINT.value, Stage.OUTPUT.value, AUXILIARY)
+    by_task = [f"{task}/{name}" for task, losses in names.items() for name in losses]
+    own = [name for task, losses in names.items() for name in losses if name not in specs[task]]
+    return list(dict.fromkeys((*stages, *names, *by_task, *own)))
+
+
+def _stage(spec: Spec, name: str) -> str:
+    if name in spec:
+        return spec[name].stage.value
+    return AUXILIARY if name.startswith(f"{AUXILIARY}/") else name

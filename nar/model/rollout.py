@@ -38,6 +38,7 @@ from nar.model.hints import (
     select_samples,
     true_hints,
 )
+from nar.model.loss_term import LossTerm
 from nar.model.schedules import value_at
 from nar.model.termination import FromTrace, Halting, HaltingHead, Learned, summarize_halting
 from nar.processors import Context, Features, Processor
@@ -310,8 +311,8 @@ class Predictions:
         ends in it.
       hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. Entries after a sample's
         last step are undefined. Empty if hints are not decoded.
-      losses: auxiliary losses by name, scalars: those of the processor, averaged over samples and their
-        steps; and `halting`, in training with learned halting.
+      losses: auxiliary losses by name: those of the processor, over samples and their steps; and `halting`,
+        over samples, in training with learned halting.
       steps: [B] int32, number of steps that each sample took, within the chunk if there are chunks.
       halting: in training with learned halting; otherwise None.
       chunk_carry: for a chunk, the state to pass to the next one; otherwise None.
@@ -321,7 +322,7 @@ class Predictions:
 
     outputs: Values
     hints: Values
-    losses: Values
+    losses: dict[str, LossTerm]
     steps: Array
     halting: Halting | None = None
     chunk_carry: ChunkCarry | None = None
@@ -364,8 +365,7 @@ def rollout(
     step = Step(config, task, spec, batch, is_training, training_step, return_hidden)
     indices = jnp.arange(step.max_steps if num_steps is None else num_steps)
     final, output = unroll(step, step.initial_carry(chunk_carry), indices)
-    num_taken = jnp.maximum(final.steps.sum(), 1)
-    losses = {name: value.sum() / num_taken for name, value in output.losses.items()}
+    losses = {name: LossTerm(value.sum(), final.steps.sum()) for name, value in output.losses.items()}
     if is_training and isinstance(config.termination, Learned):
         return _predict_with_halting(config.termination, step, output, losses)
     return Predictions(
@@ -378,7 +378,9 @@ def rollout(
     )
 
 
-def _predict_with_halting(rule: Learned, step: Step, output: StepOutput, losses: Values) -> Predictions:
+def _predict_with_halting(
+    rule: Learned, step: Step, output: StepOutput, losses: dict[str, LossTerm]
+) -> Predictions:
     """Predictions in training with learned halting, from the outputs of all steps."""
     assert output.halt is not None
     halting, steps, loss = summarize_halting(rule, output.halt, step.step_limits, output.outputs)

@@ -22,6 +22,7 @@ import numpy as np
 
 from nar.model.decoders import DecoderInputs
 from nar.model.hints import Values
+from nar.model.loss_term import LossTerm
 from nar.processors.layers.aggregation import max_with_ties
 from nar.processors.layers.linear import Linear
 from nar.traces import TraceBatch
@@ -189,7 +190,7 @@ def log_halting(logits: Array, step_limits: Array) -> Array:
 
 def summarize_halting(
     rule: Learned, logits: Array, step_limits: Array, outputs: Values
-) -> tuple[Halting, Array, Array]:
+) -> tuple[Halting, Array, LossTerm]:
     """Returns the distribution over halting steps, the steps [B] of evaluation, and the loss of the prior.
 
     Args:
@@ -203,7 +204,8 @@ def summarize_halting(
     numbers = jnp.arange(1, len(logits) + 1)[:, None]
     stopped = rule.has_stopped(log_survivals(logits))
     steps = jnp.where(stopped, numbers, step_limits[None]).min(axis=0)
-    return Halting(log_p, outputs), steps, rule.weight * divergence.mean()
+    loss = LossTerm(rule.weight * divergence.sum(), divergence.size)
+    return Halting(log_p, outputs), steps, loss
 
 
 def divergence_from_prior(log_p: Array, step_limits: Array, prior: float) -> Array:

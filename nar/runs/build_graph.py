@@ -6,11 +6,13 @@ from typing import Any
 
 import optax
 
-from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms
+from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms, View
 from nar.evaluation import Inference, Scores, find_metrics, score_split
 from nar.evaluation.metrics import Metrics, capture_of
+from nar.losses import Objective, views_of
 from nar.model import Model, Params, make_model
-from nar.runs.build_model import check_weights, make_net_config
+from nar.runs.build_model import make_net_config
+from nar.runs.build_objective import build_objective, check_weights
 from nar.runs.build_optimizer import build_optimizer, check_patterns
 from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
 from nar.runs.config import EvaluationConfig, RunConfig
@@ -34,6 +36,7 @@ class GraphComponents:
       transforms: the data transforms, shared by all tasks.
       model: the network.
       optimizer: the optimizer.
+      objective: what is optimized.
       loss_weights: loss weights by name.
       ema_decay: decay of the exponential moving average of the parameters; 0 disables it.
       grad_accumulation_steps: micro-batches per batch, or `nar.data.AUTO_MICROBATCHES`.
@@ -49,6 +52,7 @@ class GraphComponents:
     transforms: Transforms
     model: Model
     optimizer: optax.GradientTransformation
+    objective: Objective
     loss_weights: Mapping[str, float]
     ema_decay: float
     grad_accumulation_steps: int
@@ -65,10 +69,11 @@ class GraphComponents:
         return make_train_step(
             self.model,
             self.optimizer,
-            self.loss_weights,
-            self.ema_decay,
-            self.grad_accumulation_steps,
-            self.devices if self.devices.mesh.size > 1 else None,
+            self.objective,
+            loss_weights=self.loss_weights,
+            ema_decay=self.ema_decay,
+            num_microbatches=self.grad_accumulation_steps,
+            devices=self.devices if self.devices.mesh.size > 1 else None,
             map_over_seeds=map_over_seeds if self.num_seeds > 1 else None,
         )
 
@@ -115,9 +120,10 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
         devices.check_batch_size(batch_size)
         check_grad_accumulation_steps(batch_size, training.grad_accumulation_steps, devices.mesh.size)
     model = make_model(make_net_config(config.model), {task.name: task.spec for task in tasks})
-    stream = make_stream(config, tasks, devices)
+    objective = build_objective(training)
+    stream = make_stream(config, tasks, devices, views_of(objective))
     weights = loss_weights(config)
-    check_weights(weights, model, stream)
+    check_weights(weights, model, objective, stream)
     optimizer = build_optimizer(training)
     check_patterns(training, model, stream)
     return GraphComponents(
@@ -125,6 +131,7 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
         transforms=transforms,
         model=model,
         optimizer=optimizer,
+        objective=objective,
         loss_weights=weights,
         ema_decay=training.ema_decay,
         grad_accumulation_steps=stream.num_microbatches,
@@ -149,8 +156,10 @@ def make_metrics(evaluation: EvaluationConfig, model: Model) -> Metrics:
         raise ValueError(f"evaluation.metrics: {error}") from None
 
 
-def make_stream(config: RunConfig, tasks: tuple[Task, ...], devices: Devices) -> TraceStream:
-    """Builds the training data stream.
+def make_stream(
+    config: RunConfig, tasks: tuple[Task, ...], devices: Devices, views: Mapping[str, View]
+) -> TraceStream:
+    """Builds the training data stream, with the views of the objective.
 
     Raises:
       ValueError: if the chunk length, the task sampling or the number of seeds is invalid.
@@ -180,6 +189,7 @@ def make_stream(config: RunConfig, tasks: tuple[Task, ...], devices: Devices) ->
             chunk_length=training.chunk_length,
             num_microbatches=num_microbatches,
             task_schedule=task_schedule,
+            views=views,
         )
         for number in range(training.num_seeds)
     ]

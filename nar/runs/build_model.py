@@ -1,17 +1,12 @@
-"""Builds the network from the `model` section of a config, and checks the loss weights."""
+"""Builds the network from the `model` section of a config."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import jax
-
-from nar.data import TraceStream
-from nar.losses import AUXILIARY, check_loss_weights, losses_by_probe
-from nar.model import Budget, FromTrace, Learned, Model, NetConfig, Params, Schedule, Termination
+from nar.model import Budget, FromTrace, Learned, NetConfig, Schedule, Termination
 from nar.processors import find_processor
 from nar.processors.registry import check_processor
 from nar.runs.config import ModelConfig, TeacherForcingConfig
-from nar.traces import TraceBatch
 
 
 def make_net_config(model: ModelConfig) -> NetConfig:
@@ -73,37 +68,3 @@ def make_teacher_forcing(start: float, schedule: TeacherForcingConfig) -> float 
         return Schedule(start=start, **schedule.to_dict())
     except ValueError as error:
         raise ValueError(f"model.teacher_forcing_schedule: {error}") from None
-
-
-def check_weights(weights: Mapping[str, float], model: Model, stream: TraceStream) -> None:
-    """Raises ValueError if a key of `training.loss_weights` matches no loss of the network."""
-    try:
-        check_loss_weights(weights, loss_names(model, stream, weights))
-    except ValueError as error:
-        raise ValueError(f"training.loss_weights: {error}") from None
-
-
-def loss_names(model: Model, stream: TraceStream, weights: Mapping[str, float]) -> dict[str, list[str]]:
-    """Names of the losses of each task.
-
-    Auxiliary losses are included only if `weights` names one, since finding them requires tracing the network
-    (by `jax.eval_shape`; nothing is computed).
-    """
-    if not any(AUXILIARY + "/" in key for key in weights):
-        has_hints = model.config.hints.supervised
-        return {
-            task: [probe.name for probe in (*(spec.hints if has_hints else ()), *spec.outputs)]
-            for task, spec in model.specs.items()
-        }
-    batches = stream.examples()
-    key = jax.random.key(0)
-    params = jax.eval_shape(model.init, key, batches)
-
-    def losses(params: Params, batch: TraceBatch, task: str) -> dict[str, jax.Array]:
-        predictions = model.apply(params, key, task, batch, True)
-        return losses_by_probe(model.specs[task], batch, predictions)
-
-    return {
-        task: list(jax.eval_shape(functools.partial(losses, task=task), params, batch))
-        for task, batch in batches.items()
-    }

@@ -226,6 +226,11 @@ class OptimizationConfig(Section):
 class TrainingConfig(OptimizationConfig):
     """Training: steps, optimizer, initialization, logging."""
 
+    objective: str = key(
+        "supervised",
+        "Objective: supervised (the losses of hints and outputs, and auxiliary losses), or module:ATTRIBUTE "
+        "for a custom one (docs/extend.md).",
+    )
     grad_accumulation_steps: int = key(
         0,
         "Gradient-accumulation steps: micro-batches per batch, each of traces of similar length. The "
@@ -252,8 +257,9 @@ class TrainingConfig(OptimizationConfig):
     )
     loss_weights: Mapping[str, float] = key(
         {},
-        "Loss weights by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h) or auxiliary loss "
-        "(auxiliary/gate); weights that match the same loss multiply. On the command line: "
+        "Loss weights by stage (hint, output, auxiliary), task (bfs), probe (bfs/pi_h), auxiliary "
+        "loss (auxiliary/gate) or loss of a custom objective (consistency); weights that match the same loss "
+        "multiply. On the command line: "
         "--config.training.loss_weights=\"{'hint': 0.5, 'bfs/pi_h': 2.0}\"",
     )
 

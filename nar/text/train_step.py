@@ -1,14 +1,11 @@
 """Training step of a language model, compiled once per padded text length."""
 
-import jax
 import optax
 
-from nar.model.init import Params
-from nar.text.loss import answer_loss
-from nar.text.stream import TextBatch
+from nar.text.loss import answer_objective
 from nar.text.transformer import TextModel
-from nar.training.state import TrainState
-from nar.training.train_step.update import CompiledTrainStep, Metrics, StepGradients, Update
+from nar.training.train_step.objective_gradients import make_gradient_function
+from nar.training.train_step.update import CompiledTrainStep, Metrics, Update
 
 
 def make_text_step(
@@ -26,20 +23,10 @@ def make_text_step(
       ema_decay: decay of the moving average of the parameters, if the state keeps one.
     """
 
-    def loss_function(params: Params, batch: TextBatch) -> tuple[jax.Array, jax.Array]:
-        return answer_loss(model.apply(params, batch.tokens, batch.positions), batch)
-
-    def gradients(state: TrainState, batch: TextBatch, task: str, stream_key: str | None) -> StepGradients:
-        del task, stream_key
-        (loss, exact), grads = jax.value_and_grad(loss_function, has_aux=True)(state.params, batch)
-        return StepGradients(grads, {"loss": loss, "foreseen": exact})
-
     def rename_metrics(metrics: Metrics, task: str) -> Metrics:
-        return {
-            "loss": metrics["loss"],
-            f"loss/{task}": metrics["loss"],
-            f"foreseen/{task}": metrics["foreseen"],
-        }
+        loss, foreseen = metrics["loss"], metrics["foreseen/"]
+        return {"loss": loss, f"loss/{task}": loss, f"foreseen/{task}": foreseen}
 
     # The program depends on the padded length only, not on the task.
+    gradients = make_gradient_function(model, answer_objective)
     return CompiledTrainStep(gradients, Update(optimizer, ema_decay), rename_metrics=rename_metrics)

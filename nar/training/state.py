@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nar.data.views import TrainBatch, all_views
 from nar.model import ChunkCarry, Model, Params
 from nar.traces import TraceBatch
 
@@ -26,7 +27,7 @@ class TrainState:
       step: number of steps taken, int32 scalar.
       key: PRNG key of the run; step t uses `fold_in(key, t)`.
       ema_params: exponential moving average of the parameters, or None if the run does not track one.
-      chunk_carries: carry of each chunked stream, by stream key; empty for whole traces.
+      chunk_carries: carries of each chunked stream, by stream key and view; empty for whole traces.
     """
 
     params: Params
@@ -34,7 +35,7 @@ class TrainState:
     step: jax.Array
     key: jax.Array
     ema_params: Params | None = None
-    chunk_carries: dict[str, ChunkCarry] = dataclasses.field(default_factory=dict)
+    chunk_carries: dict[str, dict[str, ChunkCarry]] = dataclasses.field(default_factory=dict)
 
     @property
     def eval_params(self) -> Params:
@@ -53,7 +54,7 @@ def init_state(
     batches: Mapping[str, TraceBatch],
     seed: int | Sequence[int],
     track_ema: bool = False,
-    chunks: Mapping[str, TraceBatch] | None = None,
+    chunks: Mapping[str, TrainBatch] | None = None,
 ) -> TrainState:
     """The train state before the first step.
 
@@ -64,13 +65,16 @@ def init_state(
       seed: seed of initialization and training noise; or a sequence of seeds, which gives all fields but the
         step a leading axis of seeds (see `nar.training.train_step.multi_seed`).
       track_ema: whether to track a moving average of the parameters.
-      chunks: any chunk of each chunked stream, by stream key; None for training on whole traces.
+      chunks: any chunk of each chunked stream, with its views, by stream key; None for whole traces.
     """
 
     def complete(params: Params, key: jax.Array) -> TrainState:
         ema_params = jax.tree.map(jnp.copy, params) if track_ema else None
         chunk_carries = {
-            stream_key: model.initial_chunk_carry(stream_key.split("/")[0], chunk)
+            stream_key: {
+                name: model.initial_chunk_carry(stream_key.split("/")[0], view)
+                for name, view in all_views(chunk).items()
+            }
             for stream_key, chunk in (chunks or {}).items()
         }
         step = jnp.zeros((), jnp.int32)

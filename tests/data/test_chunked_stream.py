@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nar import ALGORITHMS
 from nar.data import ChunkedStream, Task, TrainingStream, Transforms, slice_chunk
-from nar.losses import AUXILIARY, loss_counts, losses_by_probe
+from nar.losses import loss_terms
 from nar.model import Budget, NetConfig, make_model
 from nar.processors import find_processor
 from nar.traces import sample_traces
@@ -103,22 +103,17 @@ def test_predictions_of_chunks_equal_those_of_whole_traces(name, processor, opti
 )
 def test_losses_of_chunks_sum_to_those_of_whole_traces(task, length):
     network, batch = Network(task, "mpnn"), batch_of(task, count=4)
-    counts = functools.partial(loss_counts, network.model.config, network.spec)
-    losses_of = jax.jit(functools.partial(losses_by_probe, network.spec))
-    whole = losses_of(batch, network(batch))
-    totals, sums = counts(batch), dict.fromkeys(whole, 0.0)
-    entries = dict.fromkeys(totals, 0)
+    terms_of = jax.jit(functools.partial(loss_terms, network.spec))
+    whole = terms_of(batch, network(batch))
+    sums, counts = dict.fromkeys(whole, 0.0), dict.fromkeys(whole, 0)
     for number, predictions in enumerate(network.by_chunks(batch, length)):
         chunk = slice_chunk(batch, number * length, length)
-        part = counts(chunk)
-        entries = {name: entries[name] + int(count) for name, count in part.items()}
-        for name, value in losses_of(chunk, predictions).items():
-            sums[name] += float(value * part[name] / totals[name])
-    assert {name: entries[name] for name in (*whole, AUXILIARY)} == {
-        name: int(totals[name]) for name in (*whole, AUXILIARY)
-    }
-    for name, value in whole.items():
-        np.testing.assert_allclose(sums[name], value, rtol=1e-4, err_msg=name)
+        for name, term in terms_of(chunk, predictions).items():
+            sums[name] += float(term.sum)
+            counts[name] += int(term.count)
+    for name, term in whole.items():
+        assert counts[name] == int(term.count), name
+        np.testing.assert_allclose(sums[name], term.sum, rtol=1e-4, err_msg=name)
 
 
 def test_new_traces_do_not_depend_on_the_chunk_carry():

@@ -11,10 +11,9 @@ import pytest
 
 from nar import losses
 from nar.data import pad_nodes, pad_steps, take
-from nar.losses import LOSS_MASKS, LOSSES, total_loss
-from nar.model import Budget, FromTrace, NetConfig, Predictions
+from nar.losses import LOSS_MASKS, LOSSES, LossTerm, total_loss
+from nar.model import Budget, FromTrace, Predictions
 from nar.model.sinkhorn import log_sinkhorn
-from nar.processors import MPNN
 from nar.specs import Kind, Location, Spec, Stage
 
 NODES, STEPS, BATCH = 4, 5, 3
@@ -31,7 +30,7 @@ SPEC = Spec(
 )
 """A hint and an output of each kind at each location, so that all losses are compiled once."""
 losses_by_probe = jax.jit(losses.losses_by_probe, static_argnums=0)
-loss_counts = jax.jit(losses.loss_counts, static_argnums=(0, 1))
+loss_terms = jax.jit(losses.loss_terms, static_argnums=0)
 sinkhorn = jax.jit(lambda logits: log_sinkhorn(logits, 10))
 every_probe_type = pytest.mark.parametrize(("location", "kind"), every_kind.PROBE_TYPES)
 
@@ -210,7 +209,7 @@ def test_gradients_equal_finite_differences(location, kind):
 
 def test_every_hint_output_and_auxiliary_loss_has_an_entry():
     batch = every_kind.random_batch(0)
-    predictions = random_predictions(every_kind.SPEC, batch, {"code": np.float32(2.5)})
+    predictions = random_predictions(every_kind.SPEC, batch, {"code": LossTerm(np.float32(7.5), 3)})
     by_probe = losses_by_probe(every_kind.SPEC, batch, predictions)
     probes = {p.name for p in every_kind.SPEC.hints + every_kind.SPEC.outputs}
     assert set(by_probe) == probes | {"auxiliary/code"}
@@ -302,17 +301,16 @@ def test_loss_functions_do_not_reduce_over_samples_or_locations(kind):
     "termination",
     [FromTrace(), pytest.param(Budget(steps=2, steps_per_node=0), marks=pytest.mark.slow)],
 )
-def test_weighted_losses_of_micro_batches_add_up_to_those_of_the_batch(termination):
-    """Each micro-batch is weighted by its share of entries, with masked entries and padding."""
-    config, spec = NetConfig(MPNN, 4, termination=termination), every_kind.SPEC
+def test_terms_of_micro_batches_add_up_to_those_of_the_batch(termination):
+    """With masked entries and padding, which micro-batches have in different numbers."""
+    spec = every_kind.SPEC
     batch = every_kind.random_batch(0, spec, 4, NODES, STEPS, masked=0.4)
     batch = dataclasses.replace(batch, num_nodes=np.array([4, 2, 3, 3], np.int32))
     predictions = dataclasses.replace(
         random_predictions(spec, batch), steps=termination.step_limits(batch, NODES)
     )
-    counts = loss_counts(config, spec, batch)
-    whole = losses_by_probe(spec, batch, predictions)
-    weighted_sums = dict.fromkeys(whole, 0.0)
+    whole = loss_terms(spec, batch, predictions)
+    sums, counts = dict.fromkeys(whole, 0.0), dict.fromkeys(whole, 0)
     for rows in (slice(0, 1), slice(1, 4)):
         micro_batch = take(batch, rows)
         predicted = Predictions(
@@ -321,7 +319,8 @@ def test_weighted_losses_of_micro_batches_add_up_to_those_of_the_batch(terminati
             losses={},
             steps=predictions.steps[rows],
         )
-        micro_counts = loss_counts(config, spec, micro_batch)
-        for name, loss in losses_by_probe(spec, micro_batch, predicted).items():
-            weighted_sums[name] += float(loss) * float(micro_counts[name] / counts[name])
-    assert weighted_sums == pytest.approx({name: float(loss) for name, loss in whole.items()}, rel=1e-5)
+        for name, term in loss_terms(spec, micro_batch, predicted).items():
+            sums[name] += float(term.sum)
+            counts[name] += int(term.count)
+    assert counts == {name: int(term.count) for name, term in whole.items()}
+    assert sums == pytest.approx({name: float(term.sum) for name, term in whole.items()}, rel=1e-5)

@@ -253,11 +253,13 @@ BFS = Transforms().spec(ALGORITHMS["bfs"])
         ({"auxiliary": 2}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 2}),
         ({"auxiliary/gate": 2}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 2}),
         ({"bfs/auxiliary/gate": 2}, {"pi": 1, "reach_h": 1, "pi_h": 1, "auxiliary/gate": 2}),
+        ({"bfs": 2, "auxiliary": 5, "own": 3}, {"pi": 2, "auxiliary/gate": 10, "own": 6}),
+        ({"bfs/own": 3, "hint": 5, "output": 7}, {"pi": 7, "auxiliary/gate": 1, "own": 3}),
     ],
 )
 def test_loss_weights_multiply(weights, expected):
     names = {"bfs": list(expected), "dfs": ["pi"]}
-    check_loss_weights(weights, names)
+    check_loss_weights(weights, {"bfs": BFS, "dfs": BFS}, names)
     resolved = resolve_loss_weights(BFS, "bfs", expected, weights)
     assert resolved == expected
     losses = {name: jnp.asarray(float(index + 1)) for index, name in enumerate(expected)}
@@ -278,7 +280,7 @@ def test_loss_weights_multiply(weights, expected):
 )
 def test_invalid_loss_weights_raise(weights, message):
     with pytest.raises(ValueError, match=message):
-        check_loss_weights(weights, {"bfs": ["pi", "pi_h"]})
+        check_loss_weights(weights, {"bfs": BFS}, {"bfs": ["pi", "pi_h"]})
 
 
 def test_loss_weights_scale_gradients():
@@ -288,7 +290,7 @@ def test_loss_weights_scale_gradients():
     model, devices, optimizer = model_of("minimum"), Devices.all(), make_optimizer(1e-2)
     state = devices.make_state(lambda: init_state(model, optimizer, {"minimum": stream.batch(0)}, 0))
     before = flatten_tasks(jax.tree.map(np.array, state.params))
-    state, metrics = make_train_step(model, optimizer, {"output": 0.0, "hint": 2.0})(
+    state, metrics = make_train_step(model, optimizer, loss_weights={"output": 0.0, "hint": 2.0})(
         state, devices.put_batch(stream.batch(0)), "minimum"
     )
     hints = [value for name, value in metrics.items() if name.endswith(("_h", "/i"))]

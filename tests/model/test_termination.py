@@ -14,7 +14,7 @@ import nar
 from nar import ALGORITHMS
 from nar.data import Task, TrainingStream, Transforms, pad_batch, pad_nodes, pad_steps, take
 from nar.evaluation import Inference, score_outputs, score_traces
-from nar.losses import losses_by_probe, total_loss
+from nar.losses import LossTerm, losses_by_probe, total_loss
 from nar.model import Budget, FromTrace, Halting, Learned, NetConfig, Predictions, make_model
 from nar.model.params_by_task import flatten_tasks
 from nar.model.termination import divergence_from_prior, log_halting
@@ -92,7 +92,7 @@ def test_objective_and_gradients_equal_those_of_a_plain_loop():
         predictions = Predictions(
             outputs={},
             hints={},
-            losses={"halting": weight * divergence},
+            losses={"halting": LossTerm(weight * divergence, 1)},
             steps=jnp.asarray(LIMITS),
             halting=Halting(log_p, {name: guesses}),
         )

@@ -154,7 +154,7 @@ def test_gate_loss_weight_and_annealing_in_training():
     processor = functools.partial(PROCESSORS["g_forgetnet"], annealing_steps=4)
     model = make_model(NetConfig(processor, 4), {"bfs": task.spec})
     optimizer = optax.sgd(0.0)
-    step = make_train_step(model, optimizer, {"auxiliary/gate": 0.25})
+    step = make_train_step(model, optimizer, loss_weights={"auxiliary/gate": 0.25})
     params = model.init(jax.random.key(0), {"bfs": stream.batch(0)})
     state = TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
     gates = []

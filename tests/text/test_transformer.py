@@ -303,9 +303,9 @@ def test_loss_covers_answer_tokens_only(model, params):
             scores = logits[row, index - 1]
             by_hand.append(np.log(np.exp(scores).sum()) - scores[tokens[index]])
     assert len(by_hand) == 4 + 5
-    assert float(loss) == pytest.approx(np.mean(by_hand), rel=1e-5)
+    assert float(loss.mean) == pytest.approx(np.mean(by_hand), rel=1e-5) and loss.count == len(by_hand)
 
-    gradient = np.asarray(jax.jit(jax.grad(lambda logits: answer_loss(logits, batch)[0]))(logits))
+    gradient = np.asarray(jax.jit(jax.grad(lambda logits: answer_loss(logits, batch)[0].mean))(logits))
     counts = np.abs(gradient).max(axis=-1) > 0
     expected = np.zeros_like(counts)
     expected[:, :-1] = batch.is_answer[:, 1:]
@@ -316,10 +316,10 @@ def test_answer_is_exact_if_all_its_tokens_are():
     texts = [Text("a", "12"), Text("b", "3"), Text("c", "4")]
     batch = TextBatch.from_texts(texts, IN_ORDER.draw(np.random.default_rng(0), 3, 16))
     logits = 9.0 * np.asarray(jax.nn.one_hot(np.roll(batch.tokens, -1, axis=1), NUM_TOKENS))
-    assert answer_loss(jnp.asarray(logits), batch)[1] == 1
+    assert answer_loss(jnp.asarray(logits), batch)[1].mean == 1
     logits[1, 0] = 0
     logits[2, 5] = 0
-    assert answer_loss(jnp.asarray(logits), batch)[1] == pytest.approx(2 / 3)
+    assert answer_loss(jnp.asarray(logits), batch)[1].mean == pytest.approx(2 / 3)
 
 
 class Run:

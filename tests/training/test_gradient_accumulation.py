@@ -12,14 +12,29 @@ import optax
 import pytest
 
 import nar
-from nar.data import AUTO_MICROBATCHES, Task, TrainingStream, count_microbatches, group_by_length, pad_nodes
-from nar.losses import loss_counts
+from nar.data import (
+    AUTO_MICROBATCHES,
+    Task,
+    TrainingStream,
+    count_microbatches,
+    group_by_length,
+    pad_nodes,
+    take,
+)
+from nar.losses import LossTerm, masked_term, supervised, total_loss
 from nar.model import Budget, Learned, NetConfig, make_model
 from nar.model.params_by_task import flatten_tasks
 from nar.processors import PROCESSORS
 from nar.training import init_state, make_train_step
-from nar.training.train_step import MicroBatch, accumulated_value_and_grad, check_grad_accumulation_steps
-from nar.training.train_step.gradient_accumulation import join, split, split_batch
+from nar.training.train_step import check_grad_accumulation_steps
+from nar.training.train_step.gradient_accumulation import (
+    MicroBatch,
+    ObjectiveResult,
+    accumulated_value_and_grad,
+    join,
+    split,
+)
+from nar.training.train_step.objective_gradients import evaluate_objective
 
 BATCH = 6
 SGD = optax.sgd(1.0)
@@ -31,6 +46,7 @@ class Case:
     def __init__(self, task, processor="mpnn", batch_size=BATCH, size=5, **options):
         self.task = Task(nar.ALGORITHMS[task], (size,))
         self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
+        self.objective = supervised
         self.model = make_model(NetConfig(PROCESSORS[processor], 8, **options), {task: self.task.spec})
 
     @functools.cached_property
@@ -39,7 +55,7 @@ class Case:
         return jax.jit(make_state)()
 
     def lowered(self, num_microbatches):
-        step = make_train_step(self.model, SGD, num_microbatches=num_microbatches)
+        step = make_train_step(self.model, SGD, self.objective, num_microbatches=num_microbatches)
         single_program = jax.jit(lambda state, batch: step(state, batch, self.task.name))
         return single_program.lower(self.state, self.batch)
 
@@ -50,7 +66,10 @@ class Case:
         return jax.tree.map(np.subtract, before, after), scalars
 
     def counts(self, batch):
-        return loss_counts(self.model.config, self.task.spec, batch)
+        """Number of entries of each loss."""
+        evaluate = functools.partial(evaluate_objective, supervised, self.model, self.task.name)
+        terms = jax.jit(evaluate)(self.state.params, MicroBatch(batch, jax.random.key(0), carry={})).terms
+        return {name: int(term.count) for name, term in terms.items()}
 
 
 def assert_same(actual, expected):
@@ -96,11 +115,12 @@ def test_gradient_is_exact_for_other_networks(task, options):
 
 def test_microbatches_of_the_tests_differ_in_their_numbers_of_entries():
     """Otherwise a plain mean over micro-batches would pass the tests, too."""
-    case = Case("bfs")
-    counts = jax.vmap(case.counts)(split_batch(case.batch, 3))
-    assert len(set(np.asarray(counts["pi_h"]))) > 1 and len(set(np.asarray(counts["auxiliary"]))) > 1
+    case = Case("bfs", "g_forgetnet")
+    counts = [case.counts(take(case.batch, slice(index, None, 3))) for index in range(3)]
+    assert len({count["pi_h"] for count in counts}) > 1
+    assert len({count["auxiliary/gate"] for count in counts}) > 1
     for name, count in case.counts(case.batch).items():
-        assert counts[name].sum() == count, name
+        assert sum(part[name] for part in counts) == count, name
 
 
 def test_padding_nodes_do_not_count_as_entries():
@@ -109,29 +129,71 @@ def test_padding_nodes_do_not_count_as_entries():
     assert case.counts(padded) == case.counts(case.batch)
 
 
-def test_each_microbatch_has_its_own_traces_carry_key_and_shares():
-    """The new carry is in the order of the batch."""
+def test_each_microbatch_has_its_own_traces_carry_and_key():
+    """The new carry is in the order of the batch; a loss of n entries has the weight n."""
     case = Case("bfs")
     numbers = jnp.arange(BATCH)
 
-    def loss(params, microbatch):
+    def evaluate(params, microbatch):
+        lengths = microbatch.batch.lengths
+        terms = {
+            "pi": LossTerm(params * microbatch.carry.sum(), len(lengths)),
+            "any": LossTerm(params * lengths.sum(), lengths.sum()),
+        }
         noise = jax.random.uniform(microbatch.key)
-        value = microbatch.weight_losses({"pi": params * microbatch.carry.mean(), "auxiliary/any": params})
-        metrics = {"noise": noise, "lengths": microbatch.batch.lengths @ microbatch.carry}
-        return value["pi"] + value["auxiliary/any"], (metrics, microbatch.carry + 100)
-
-    def counts(batch):
-        return {"pi": jnp.asarray(batch.batch_size), "auxiliary": batch.lengths.sum()}
+        metrics = {"noise": LossTerm(noise, 1), "lengths": LossTerm(lengths @ microbatch.carry, 1)}
+        return ObjectiveResult(terms, metrics, microbatch.carry + 100)
 
     key = jax.random.key(0)
-    (value, (metrics, carry)), gradient = accumulated_value_and_grad(
-        loss, jnp.asarray(2.0), MicroBatch(case.batch, key, numbers), 3, counts
-    )
-    np.testing.assert_array_equal(carry, numbers + 100)
-    assert metrics["lengths"] == case.batch.lengths @ np.arange(BATCH)
-    assert float(gradient) == pytest.approx(2.5 + 1) and float(value) == pytest.approx(7)
+    result, gradient = jax.jit(
+        lambda params: accumulated_value_and_grad(
+            evaluate, total_loss, params, MicroBatch(case.batch, key, carry=numbers), 3
+        )
+    )(2.0)
+    np.testing.assert_array_equal(result.carry, numbers + 100)
+    assert 3 * result.metrics["lengths"] == case.batch.lengths @ np.arange(BATCH)
+    assert float(gradient) == pytest.approx(2.5 + 1) and float(result.loss) == pytest.approx(7)
+    assert {name: float(loss) for name, loss in result.losses.items()} == {"pi": 5, "any": 2}
     noise = [float(jax.random.uniform(jax.random.fold_in(key, index))) for index in range(3)]
-    assert float(metrics["noise"]) == pytest.approx(sum(noise)) and len(set(noise)) == 3
+    assert float(result.metrics["noise"]) == pytest.approx(np.mean(noise)) and len(set(noise)) == 3
+
+
+def own_objective(model, params, key, batch, context):
+    """The supervised loss, and a term whose number of entries differs between micro-batches."""
+    hidden = context.predict(model, params, key, return_hidden=True).hidden
+    steps = jnp.arange(1, len(hidden) + 1)[:, None] < batch.lengths[None]
+    squares = jnp.square(hidden).mean(axis=(-2, -1))
+    return {**supervised(model, params, key, batch, context), "hidden": masked_term(squares, steps)}
+
+
+def counts_of_parameters(model, params, key, batch, context):
+    """A loss whose number of entries depends on the parameters; no gradient flows through it."""
+    logits = context.predict(model, params, key).outputs["pi"]
+    return {"positive": masked_term(logits, logits > 0)}
+
+
+@pytest.mark.parametrize("objective", [own_objective, counts_of_parameters])
+def test_own_objectives_accumulate(objective):
+    case = Case("bfs")
+    case.objective = objective
+    gradients, scalars = case.step(3)
+    assert_same((gradients, scalars), case.step(1))
+    assert {f"loss/bfs/{name}" for name in ("hidden", "positive")} & set(scalars)
+
+
+@pytest.mark.parametrize("options", [{}, {"termination": Learned(Budget(4, 0))}])
+def test_counts_cost_no_second_forward_pass(options):
+    """The objective is traced once; micro-batches need no matrix products that the whole batch does not."""
+    case, traces = Case("bfs", **options), []
+
+    def objective(*arguments):
+        traces.append(arguments)
+        return supervised(*arguments)
+
+    case.objective = objective
+    num_products = [case.lowered(number).as_text().count("dot_general") for number in (1, 3)]
+    assert len(traces) == 2
+    assert num_products[0] == num_products[1] > 0
 
 
 def test_join_inverts_split():

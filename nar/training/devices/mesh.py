@@ -100,7 +100,8 @@ class Devices:
         """
 
         def put(path: tuple[Any, ...], value: np.ndarray) -> jax.Array:
-            batch_axis = num_leading_axes + (path[0].name == "hints")
+            is_hint = any(getattr(key, "name", "") == "hints" for key in path)
+            batch_axis = num_leading_axes + is_hint
             spec = PartitionSpec(*(None,) * batch_axis, "data")
             value = value.astype(np.float32) if value.dtype == np.float64 else value
             return jax.make_array_from_process_local_data(NamedSharding(self.mesh, spec), value)

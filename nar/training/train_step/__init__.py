@@ -1,10 +1,6 @@
 """The training step: gradients, gradient accumulation, several seeds, the parameter update."""
 
-from nar.training.train_step.gradient_accumulation import (
-    MicroBatch,
-    accumulated_value_and_grad,
-    check_grad_accumulation_steps,
-)
+from nar.training.train_step.gradient_accumulation import check_grad_accumulation_steps
 from nar.training.train_step.multi_seed import (
     MapOverSeeds,
     loop_seeds,
@@ -18,9 +14,7 @@ from nar.training.train_step.update import CompiledTrainStep, TrainStep
 __all__ = [
     "CompiledTrainStep",
     "MapOverSeeds",
-    "MicroBatch",
     "TrainStep",
-    "accumulated_value_and_grad",
     "check_grad_accumulation_steps",
     "loop_seeds",
     "make_train_step",

@@ -1,25 +1,26 @@
 """Gradient accumulation: the gradient of a batch, one micro-batch at a time.
 
-The losses of a batch are means over entries, of which micro-batches have different numbers, so each mean is
-weighted by the micro-batch's share of the entries. The sum is the loss of the whole batch, and its gradient
-is exact up to rounding. This holds for hint and output losses, auxiliary losses of processors and the
-termination loss. Random draws (Gumbel noise, dropout, teacher forcing) use one key per micro-batch.
+A loss of a batch is a mean over entries, of which micro-batches have different numbers. Their total numbers
+are needed before the first gradient, and depend on the batch only: the same objective is evaluated for its
+counts alone, and the compiler drops everything else. The gradient is thus that of the whole batch, up to
+rounding.
+Random draws (Gumbel noise, dropout, teacher forcing) use one key per micro-batch.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nar.data import AUTO_MICROBATCHES
-from nar.losses import AUXILIARY
+from nar.data.views import map_views
+from nar.losses import LossTerm
 from nar.model import Params
 from nar.traces import TraceBatch
 
 Array = jax.Array
-Scalars = dict[str, Array]
 
 
 @jax.tree_util.register_dataclass
@@ -28,75 +29,108 @@ class MicroBatch:
     """A subset of the traces of a batch, or all of them.
 
     Attributes:
-      batch: the traces.
+      batch: the traces, perhaps with views.
       key: PRNG key of the forward pass.
-      carry: further arrays per trace, such as the chunk carry; any pytree of arrays [B, ...].
-      shares: share of each loss's entries that lie in this micro-batch, by loss name; empty if it is the
-        whole batch.
+      step: number of training steps taken before.
+      carry: further arrays per trace, such as chunk carries; any pytree of arrays [B, ...].
     """
 
-    batch: TraceBatch
+    batch: Any
     key: Array
+    step: Array | int = 0
     carry: Any = ()
-    shares: Mapping[str, Array] = dataclasses.field(default_factory=dict)
-
-    def weight_losses(self, losses: Mapping[str, Array]) -> Scalars:
-        """Contributions of this micro-batch's losses to those of the whole batch, by name."""
-        if not self.shares:
-            return dict(losses)
-        others = self.shares[AUXILIARY]
-        return {name: value * self.shares.get(name, others) for name, value in losses.items()}
 
 
-MicroBatchLoss = Callable[[Params, MicroBatch], tuple[Array, tuple[Scalars, Any]]]
-"""(params, micro-batch) -> (loss, (metrics, carry)).
+class ObjectiveResult(NamedTuple):
+    """Result of an objective for a micro-batch.
 
-Loss and metrics are contributions to those of the whole batch; the new carry has arrays [B, ...]."""
+    Attributes:
+      terms: losses by name.
+      metrics: other metrics by name, which are averaged like losses.
+      carry: the new carry.
+    """
+
+    terms: dict[str, LossTerm]
+    metrics: dict[str, LossTerm]
+    carry: Any
+
+
+class BatchResult(NamedTuple):
+    """Result of an objective for a whole batch.
+
+    Attributes:
+      loss: the weighted sum of the losses.
+      losses: losses by name, not weighted.
+      metrics: other metrics by name.
+      carry: the new carry.
+    """
+
+    loss: Array
+    losses: dict[str, Array]
+    metrics: dict[str, Array]
+    carry: Any
+
+
+Evaluate = Callable[[Params, MicroBatch], ObjectiveResult]
+
+TotalLoss = Callable[[Mapping[str, Array]], Array]
+"""losses by name -> weighted sum."""
 
 
 def accumulated_value_and_grad(
-    loss: MicroBatchLoss,
-    params: Params,
-    whole: MicroBatch,
-    num_microbatches: int,
-    counts: Callable[[TraceBatch], Scalars],
-) -> tuple[tuple[Array, tuple[Scalars, Any]], Params]:
-    """Loss, metrics and carry of a batch, and the gradient with respect to the parameters.
+    evaluate: Evaluate, total_loss: TotalLoss, params: Params, whole: MicroBatch, num_microbatches: int
+) -> tuple[BatchResult, Params]:
+    """Result for a batch, and the gradient of its loss with respect to the parameters.
 
     Micro-batch k has the traces k, k + num_microbatches, ..., so that a batch that is sharded over devices
     gives each device the same number of traces in every micro-batch.
 
     Args:
-      loss: loss of a micro-batch.
+      evaluate: evaluates the objective.
+      total_loss: weighs the losses.
       params: model parameters.
       whole: the batch.
       num_microbatches: number of micro-batches, valid by `check_grad_accumulation_steps`.
-      counts: batch -> number of entries that each loss is averaged over, as `nar.losses.loss_counts`.
-
-    Returns:
-      ((loss, (metrics, carry)), gradient).
     """
+
+    def loss(
+        params: Params, microbatch: MicroBatch, counts: Mapping[str, Array] | None
+    ) -> tuple[Array, tuple[dict[str, Array], ObjectiveResult]]:
+        result = evaluate(params, microbatch)
+        counts = jax.lax.stop_gradient(_counts(result) if counts is None else counts)
+        losses = {name: LossTerm(term.sum, counts[name]).mean for name, term in result.terms.items()}
+        return total_loss(losses), (losses, result)
+
     gradient_of = jax.value_and_grad(loss, has_aux=True)
     if num_microbatches == 1:
-        return gradient_of(params, whole)
-    totals = counts(whole.batch)
+        (total, (losses, result)), gradient = gradient_of(params, whole, None)
+        return BatchResult(total, losses, _means(result.metrics), result.carry), gradient
+    # With `jit` the objective is traced once, for the counts and for the gradients.
+    evaluate = jax.jit(evaluate)
+    microbatches = split_microbatches(whole, num_microbatches)
+    counts = _sum(jax.lax.map(lambda microbatch: _counts(evaluate(params, microbatch)), microbatches))
 
-    def accumulate(total: Params, microbatch: tuple[Array, TraceBatch, Any]) -> tuple[Params, Any]:
-        index, batch, carry = microbatch
-        shares = {name: count / jnp.maximum(totals[name], 1) for name, count in counts(batch).items()}
-        result, gradient = gradient_of(
-            params, MicroBatch(batch, jax.random.fold_in(whole.key, index), carry, shares)
-        )
+    def accumulate(total: Params, microbatch: MicroBatch) -> tuple[Params, Any]:
+        result, gradient = gradient_of(params, microbatch, counts)
         return jax.tree.map(jnp.add, total, gradient), result
 
-    microbatches = (
-        jnp.arange(num_microbatches),
-        split_batch(whole.batch, num_microbatches),
-        split(whole.carry, num_microbatches),
-    )
     zeros = jax.tree.map(jnp.zeros_like, params)
-    gradient, (losses, (metrics, carry)) = jax.lax.scan(accumulate, zeros, microbatches)
-    return (losses.sum(), ({name: value.sum() for name, value in metrics.items()}, join(carry))), gradient
+    gradient, (total, (losses, results)) = jax.lax.scan(accumulate, zeros, microbatches)
+    metrics = _means(_sum(results.metrics))
+    return BatchResult(total.sum(), _sum(losses), metrics, join(results.carry)), gradient
+
+
+def _counts(result: ObjectiveResult) -> dict[str, Array]:
+    return {name: jnp.asarray(term.count) for name, term in result.terms.items()}
+
+
+def _sum(tree: Any) -> Any:
+    """Sums over the leading axis of micro-batches."""
+    return jax.tree.map(lambda leaf: leaf.sum(axis=0), tree)
+
+
+def _means(terms: Mapping[str, LossTerm]) -> dict[str, Array]:
+    return {name: term.mean for name, term in terms.items()}
 
 
 def check_grad_accumulation_steps(batch_size: int, num_microbatches: int, num_devices: int = 1) -> None:
@@ -120,6 +154,17 @@ def check_grad_accumulation_steps(batch_size: int, num_microbatches: int, num_de
             f"batch_size {batch_size} with grad_accumulation_steps={num_microbatches} gives micro-batches of "
             f"{batch_size // num_microbatches}, which must be a multiple of the {num_devices} devices"
         )
+
+
+def split_microbatches(whole: MicroBatch, num_microbatches: int) -> MicroBatch:
+    """The micro-batches of a batch, with a leading axis of M micro-batches and different keys."""
+    indices = jnp.arange(num_microbatches)
+    return MicroBatch(
+        batch=map_views(lambda view: split_batch(view, num_microbatches), whole.batch),
+        key=jax.vmap(lambda index: jax.random.fold_in(whole.key, index))(indices),
+        step=jnp.broadcast_to(whole.step, (num_microbatches,)),
+        carry=split(whole.carry, num_microbatches),
+    )
 
 
 def split_batch(batch: TraceBatch, num_microbatches: int) -> TraceBatch:

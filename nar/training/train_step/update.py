@@ -45,7 +45,7 @@ class StepGradients(NamedTuple):
     Attributes:
       gradients: gradients of the parameters.
       metrics: scalars; `loss` and `loss/...` must be finite for the update to be made.
-      chunk_carry: carry for the next chunk of the same chunked stream.
+      chunk_carry: carries for the next chunk of the same chunked stream, by view.
     """
 
     gradients: Params

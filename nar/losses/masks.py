@@ -1,4 +1,4 @@
-"""Loss masks and counts: the entries over which losses are averaged. They do not depend on parameters."""
+"""Loss masks: the entries over which the losses of probes are averaged. They depend on the batch only."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -6,16 +6,10 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 
-from nar.model import Learned, NetConfig, count_nodes
-from nar.specs import MASKED, Kind, Location, Probe, Spec
+from nar.specs import MASKED, Kind, Location, Probe
 from nar.traces import TraceBatch
 
 Array = jax.Array
-
-AUXILIARY = "auxiliary"
-"""Prefix of the names of losses that do not belong to a probe; used as their stage."""
-
-HALTING = f"{AUXILIARY}/halting"
 
 
 def _all(truth: Array) -> Array:
@@ -73,30 +67,6 @@ def hint_loss_mask(probe: Probe, batch: TraceBatch, step_mask: Array) -> Array:
     active = (steps < lengths[None]) & step_mask[: len(mask)]
     active = active.reshape(active.shape + (1,) * (mask.ndim - active.ndim))
     return mask & active & _padding_mask(probe, batch, mask)
-
-
-def loss_counts(config: NetConfig, spec: Spec, batch: TraceBatch) -> dict[str, Array]:
-    """Number of entries over which each training loss is averaged, by name; needs no predictions.
-
-    The entry `auxiliary` applies to all losses of a processor, which are averaged over samples and steps.
-
-    Args:
-      config: configuration of the network.
-      spec: spec of the batch, after transforms.
-      batch: ground truth.
-    """
-    num_nodes = count_nodes(spec, batch)
-    step_limits = config.termination.step_limits(batch, num_nodes)
-    max_steps = config.termination.max_steps(batch, num_nodes)
-    if batch.offsets is not None:
-        step_limits = jnp.clip(step_limits - batch.offsets, 0, max_steps)
-    learned = isinstance(config.termination, Learned)
-    step_mask = hint_step_mask(None if learned else step_limits, batch.batch_size, max_steps)
-    masks = {probe.name: output_loss_mask(probe, batch) for probe in spec.outputs}
-    if config.hints.decoded:
-        masks |= {probe.name: hint_loss_mask(probe, batch, step_mask) for probe in spec.hints}
-    counts = {name: mask.sum() for name, mask in masks.items()}
-    return {**counts, AUXILIARY: step_limits.sum(), HALTING: jnp.asarray(batch.batch_size)}
 
 
 def _padding_mask(probe: Probe, batch: TraceBatch, mask: Array) -> Array:
