@@ -1,6 +1,7 @@
 """Training data of several seeds that are trained together."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -9,7 +10,7 @@ from nar.data.padding import pad_steps
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
 from nar.data.train_stream import TrainingStream
-from nar.data.views import TrainBatch, map_views
+from nar.data.views import map_views
 from nar.traces import TraceBatch
 
 
@@ -55,7 +56,7 @@ class MultiSeedStream:
         """Key of the chunked stream that a step belongs to; None for whole traces."""
         return self._streams[0].stream_key(step)
 
-    def batch(self, step: int) -> TrainBatch:
+    def batch(self, step: int) -> Any:
         """The stacked batches of a step."""
         return map_views(_stack, *(stream.batch(step) for stream in self._streams))
 
@@ -63,11 +64,11 @@ class MultiSeedStream:
         """All-zero example batches of one seed, by task name; see `TrainingStream.examples`."""
         return self._streams[0].examples()
 
-    def viewed_examples(self) -> dict[str, TrainBatch]:
+    def viewed_examples(self) -> dict[str, Any]:
         """The batches of `examples` with their views."""
         return self._streams[0].viewed_examples()
 
-    def chunk_examples(self) -> dict[str, TrainBatch]:
+    def chunk_examples(self) -> dict[str, Any]:
         """All-zero example chunks of one seed, by stream key; empty for whole traces."""
         return self._streams[0].chunk_examples()
 

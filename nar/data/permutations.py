@@ -36,12 +36,11 @@ def permute_nodes(spec: Spec, traces: TraceBatch, permutations: np.ndarray) -> T
         }
 
     hints = permuted(traces.hints, 1)
-    # Node 0 stands for no value after the end of a trace; it is not renamed.
+    # After the end of a trace there are no values: pointers to node 0 stay.
     ends = traces.lengths - (0 if traces.offsets is None else traces.offsets)
     after_end = np.arange(traces.num_steps)[:, None] >= ends
-    for name in hints:
-        if spec[name].kind in _POINTERS:
-            hints[name][after_end] = 0
+    for name, value in hints.items():
+        value[after_end] = traces.hints[name][after_end]
     return dataclasses.replace(
         traces, inputs=permuted(traces.inputs, 0), hints=hints, outputs=permuted(traces.outputs, 0)
     )
@@ -79,17 +78,11 @@ def _permute(
     probe: Probe, value: np.ndarray, permutations: np.ndarray, inverse: np.ndarray, batch_axis: int
 ) -> np.ndarray:
     """Permutes the node axes of a value [..., B, ...], and renames the nodes that it points to."""
-
-    def along(indices: np.ndarray, axis: int) -> np.ndarray:
-        shape = [1] * value.ndim
-        shape[batch_axis], shape[axis] = indices.shape
-        return indices.reshape(shape)
-
     if probe.kind in _POINTERS:
-        rows = np.arange(len(inverse)).reshape(
-            [-1 if axis == batch_axis else 1 for axis in range(value.ndim)]
-        )
+        other_axes = [axis for axis in range(value.ndim) if axis != batch_axis]
+        rows = np.expand_dims(np.arange(len(inverse)), other_axes)
         value = inverse[rows, value].astype(value.dtype)
     for axis in range(batch_axis + 1, batch_axis + 1 + count_node_axes(probe)):
-        value = np.take_along_axis(value, along(permutations, axis), axis)
-    return value
+        other_axes = [other for other in range(value.ndim) if other not in (batch_axis, axis)]
+        value = np.take_along_axis(value, np.expand_dims(permutations, other_axes), axis)
+    return np.array(value)

@@ -6,6 +6,7 @@ state, if the sampling weights of tasks changed during the run.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from nar.data.microbatching import order_by_length
 from nar.data.padding import bucket_length, pad_steps, reorder, take
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
-from nar.data.views import BATCH, TrainBatch, View, batch_with_views, check_chunkable, make_view
+from nar.data.views import BATCH, View, ViewedBatch, batch_with_views, check_chunkable, make_view
 from nar.traces import TraceBatch
 
 _POSITIONS = 0x706F73
@@ -108,10 +109,10 @@ class TrainingStream:
         index, task_step = self.task_schedule(step)
         return self.tasks[index].stream_key(task_step) if self.chunk_length else None
 
-    def batch(self, step: int) -> TrainBatch:
+    def batch(self, step: int) -> Any:
         """This process's share of the batch of a step: a time chunk, or traces padded to their length bucket.
 
-        If views were requested, it is a `ViewedBatch`. Not thread-safe.
+        It is a `TraceBatch`, or a `ViewedBatch` if views were requested. Not thread-safe.
         """
         index, task_step = self.task_schedule(step)
         task = self.tasks[index]
@@ -121,11 +122,11 @@ class TrainingStream:
         """All-zero batches of two steps in the shapes of each task's batches, by task name."""
         return {task.name: self._examples(task, task.sizes[0])[BATCH] for task in self.tasks}
 
-    def viewed_examples(self) -> dict[str, TrainBatch]:
+    def viewed_examples(self) -> dict[str, Any]:
         """The batches of `examples` with their views."""
         return {task.name: batch_with_views(self._examples(task, task.sizes[0])) for task in self.tasks}
 
-    def chunk_examples(self) -> dict[str, TrainBatch]:
+    def chunk_examples(self) -> dict[str, Any]:
         """All-zero chunks in the shapes of each chunked stream, by stream key; empty for whole traces."""
         if not self.chunk_length:
             return {}
@@ -152,7 +153,7 @@ class TrainingStream:
         }
         return {BATCH: traces, **views}
 
-    def _whole(self, task: Task, task_step: int, step: int) -> TrainBatch:
+    def _whole(self, task: Task, task_step: int, step: int) -> TraceBatch | ViewedBatch:
         size, batch_size = task.size(task_step), self.batch_size_of(task)
         first = task_step * batch_size
         traces = task.draw(size, self._seed, first, batch_size)
@@ -169,7 +170,7 @@ class TrainingStream:
         views = self._with_views(task, traces, size, first)
         return batch_with_views({name: share(view) for name, view in views.items()})
 
-    def _chunk(self, task: Task, task_step: int) -> TrainBatch:
+    def _chunk(self, task: Task, task_step: int) -> TraceBatch | ViewedBatch:
         number, rows = task.stream_step(task_step), self._rows(self.batch_size_of(task))
         # Every process tracks all rows, since the traces in its own rows depend on the others.
         streams = {name: self._chunked_stream(task, task_step, name) for name in (BATCH, *self.views)}

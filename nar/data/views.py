@@ -1,4 +1,4 @@
-"""Views of a batch: further versions of its traces, made on the host beside it, such as with permuted nodes.
+"""Views of a batch: further versions of its traces, made on the host, such as with permuted nodes.
 
 An objective that compares predictions of several versions of a problem asks for views
 (`nar.losses.with_views`). Row i of a view belongs to row i of the batch, also in micro-batches and on several
@@ -39,16 +39,12 @@ class ViewedBatch:
     views: dict[str, TraceBatch]
 
 
-TrainBatch = TraceBatch | ViewedBatch
-"""A batch of a training step."""
-
-
 def all_views(batch: Any) -> dict[str, Any]:
     """The batch itself, as `BATCH`, and its views, by name."""
     return {BATCH: batch.batch, **batch.views} if isinstance(batch, ViewedBatch) else {BATCH: batch}
 
 
-def batch_with_views(views: Mapping[str, TraceBatch]) -> TrainBatch:
+def batch_with_views(views: Mapping[str, TraceBatch]) -> TraceBatch | ViewedBatch:
     """Inverse of `all_views`: the batch alone if there are no others."""
     others = {name: view for name, view in views.items() if name != BATCH}
     return ViewedBatch(views[BATCH], others) if others else views[BATCH]

@@ -1,8 +1,8 @@
 """Objectives: what a training step optimizes.
 
 An objective maps a batch to losses by name, each a sum over entries and their number. Loss weights, gradient
-accumulation, metrics and the check for non-finite values follow from these. `module:ATTRIBUTE` names an
-objective of one's own, such as `experiments/examples/permutation_consistency.py`.
+accumulation, metrics and the check for non-finite values follow from these. `module:ATTRIBUTE` names a custom
+objective, such as `experiments/examples/permutation_consistency.py`.
 """
 
 import dataclasses

@@ -15,7 +15,7 @@ def resolve_loss_weights(
     Args:
       spec: spec of the task, after transforms.
       task: name of the algorithm.
-      names: names of losses, as in `loss_terms`, or of an objective of one's own.
+      names: names of losses, as in `loss_terms`, or of a custom objective.
       weights: weights by stage ("hint", "output" or "auxiliary"), by task ("bfs"), by probe ("bfs/pi_h") or
         by another loss ("auxiliary/gate", "bfs/auxiliary/gate", "consistency").
     """

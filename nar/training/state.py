@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nar.data.views import TrainBatch, all_views
+from nar.data.views import all_views
 from nar.model import ChunkCarry, Model, Params
 from nar.traces import TraceBatch
 
@@ -54,7 +54,7 @@ def init_state(
     batches: Mapping[str, TraceBatch],
     seed: int | Sequence[int],
     track_ema: bool = False,
-    chunks: Mapping[str, TrainBatch] | None = None,
+    chunks: Mapping[str, Any] | None = None,
 ) -> TrainState:
     """The train state before the first step.
 

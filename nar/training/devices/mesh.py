@@ -7,14 +7,14 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from nar.traces import TraceBatch
+BatchT = TypeVar("BatchT")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,11 +91,11 @@ class Devices:
         """Replicates arrays that are the same in each process; the result shares no memory with them."""
         return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=self.replicated)(tree)
 
-    def put_batch(self, batch: TraceBatch, num_leading_axes: int = 0) -> TraceBatch:
+    def put_batch(self, batch: BatchT, num_leading_axes: int = 0) -> BatchT:
         """Makes the global, sharded batch from this process's rows of it.
 
         Args:
-          batch: this process's rows, as NumPy arrays.
+          batch: this process's rows, as NumPy arrays, perhaps with views.
           num_leading_axes: number of axes before those of a `TraceBatch`; they are not sharded.
         """
 
