@@ -73,6 +73,8 @@ def pad_batch(batch: TraceBatch, batch_size: int) -> TraceBatch:
     """
     if batch_size < batch.batch_size:
         raise ValueError(f"cannot pad {batch.batch_size} traces to {batch_size}")
+    if batch_size == batch.batch_size:
+        return batch
 
     def repeat(value: np.ndarray, axis: int) -> np.ndarray:
         width = [(0, 0)] * value.ndim

@@ -88,24 +88,27 @@ def find_metrics(names: Iterable[str], specs: Mapping[str, Spec]) -> dict[str, M
     taken = {"score", "steps", *(probe.name for spec in specs.values() for probe in spec.outputs)}
     found: dict[str, Metric] = {}
     for name in names:
-        if ":" in name:
-            metric = load_attribute(name, "metric", _is_metric)
-            taken |= set(METRICS)
-        elif name in METRICS:
-            metric = METRICS[name]
-        else:
-            known = ", ".join(METRICS)
-            raise ValueError(f"unknown metric {name!r}; known: {known}, and module:ATTRIBUTE for your own")
-        label = metric_label(name)
-        if label in taken or label in found:
+        label = name.rpartition(":")[2]
+        metric = _find_metric(name)
+        if label in taken or label in found or (label in METRICS and metric is not METRICS[label]):
             raise ValueError(f"metric {name!r}: {label!r} is already the name of another metric or output")
-        found[label] = metric if isinstance(metric, Metric) else Metric(metric)
+        found[label] = metric
     return found
 
 
-def metric_label(name: str) -> str:
-    """The name under which a metric is reported: itself, or ATTRIBUTE of `module:ATTRIBUTE`."""
-    return name.rpartition(":")[2]
+def _find_metric(name: str) -> Metric:
+    if name in METRICS:
+        return METRICS[name]
+    if ":" in name:
+        metric = load_attribute(name, "metric", _is_metric)
+        return metric if isinstance(metric, Metric) else Metric(metric)
+    raise ValueError(
+        f"unknown metric {name!r}; known: {', '.join(METRICS)}, and module:ATTRIBUTE for your own"
+    )
+
+
+def _is_metric(value: object) -> bool:
+    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))
 
 
 def capture_of(metrics: Metrics) -> str:
@@ -132,7 +135,3 @@ def compute_metrics(metrics: Metrics, result: InferenceResult) -> dict[str, floa
             )
         values[name] = float(numbers.mean())
     return values
-
-
-def _is_metric(value: object) -> bool:
-    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))

@@ -16,6 +16,7 @@ from nar.data import Transforms
 from nar.evaluation.inference import Inference
 from nar.model import FromTrace, Model, Params
 from nar.traces import Probes, collect, record_first_step
+from nar.training import Devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Predictor:
           params: its parameters.
           transforms: those used in training; by default all.
         """
-        self._params = jax.device_put(params)
+        self._params = jax.device_put(params, Devices.one().replicated)
         self._transforms = transforms or Transforms()
         self._inference = self._fixed_steps = Inference(model, self._transforms, 1, capture="hints")
         if not isinstance(model.config.termination, FromTrace):

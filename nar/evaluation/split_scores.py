@@ -1,4 +1,6 @@
-"""Scores and metrics of a network on traces, and on whole splits of CLRS-30."""
+"""Scores and metrics of a network on traces, on whole splits of CLRS-30, and at other sizes."""
+
+from collections.abc import Sequence
 
 from nar.algorithms import find_algorithm
 from nar.evaluation.averages import Scores
@@ -7,6 +9,9 @@ from nar.evaluation.metrics import Metrics, compute_metrics
 from nar.evaluation.scores import score_predictions
 from nar.model import Learned, Params
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
+
+SAMPLES_PER_SIZE = 32
+"""Samples of a size other than a split's, to be multiplied by `Algorithm.clrs30_multiplier` as in a split."""
 
 
 def score_traces(
@@ -49,4 +54,18 @@ def score_split(inference: Inference, params: Params, split: str, metrics: Metri
             traces = clrs30_sample(algorithm, **origin, wait_for_compilation=False)
         size = str(CLRS30_SPLITS[split].size)
         result[task] = {size: score_traces(inference, params, task, traces, metrics)}
+    return result
+
+
+def score_sizes(
+    inference: Inference, params: Params, sizes: Sequence[int], seed: int, metrics: Metrics | None = None
+) -> Scores:
+    """Scores all tasks on fresh problems of several sizes, drawn as CLRS-30 draws its test split."""
+    result: Scores = {}
+    for task in inference.model.specs:
+        count = SAMPLES_PER_SIZE * find_algorithm(task).clrs30_multiplier
+        result[task] = {
+            str(size): score_traces(inference, params, task, clrs30_sample(task, size, count, seed), metrics)
+            for size in sizes
+        }
     return result

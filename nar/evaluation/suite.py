@@ -8,15 +8,13 @@ from nar.algorithms import Algorithm, find_algorithm
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.metrics import Metrics, compute_metrics
 from nar.evaluation.scores import hint_scores, score_predictions
+from nar.evaluation.split_scores import SAMPLES_PER_SIZE
 from nar.model import Params
 from nar.statistics import SampleStatistics, sample_statistics
 from nar.traces import clrs30_sample
 
 CLRS30 = "clrs30"
 """Name of the problem distribution of CLRS-30, as opposed to a graph family."""
-
-SAMPLES_PER_SIZE = 32
-"""Number of samples of each case, to be multiplied by `Algorithm.clrs30_multiplier` as in the test split."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)

@@ -7,10 +7,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from nar.algorithms import find_algorithm
 from nar.atomic_io import read_json
-from nar.evaluation import Prediction, Predictor, Scores, score_traces
-from nar.evaluation.suite import SAMPLES_PER_SIZE
+from nar.evaluation import Prediction, Predictor
+from nar.evaluation.split_scores import score_sizes
 from nar.model import Params
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.build_graph import GraphComponents
@@ -18,7 +17,6 @@ from nar.runs.build_text import TextComponents
 from nar.runs.components import RunComponents
 from nar.runs.results import SPLITS
 from nar.runs.workdir import Workdir
-from nar.traces import clrs30_sample
 from nar.training import Checkpoints, Devices, TrainState
 
 CHECKPOINTS = ("best", "last")
@@ -141,20 +139,9 @@ class Run:
                 name: self.components.score_split(evaluator, self.params, split)
                 for name, split in SPLITS.items()
             }
-        return self._score_sizes(sizes, seed)
-
-    def _score_sizes(self, sizes: Sequence[int], seed: int) -> Scores:
         components = self.graph_components
-        inference, scores = components.make_evaluator(), Scores()
-        for task in components.model.specs:
-            algorithm = find_algorithm(task)
-            count = SAMPLES_PER_SIZE * algorithm.clrs30_multiplier
-            traces = {str(size): clrs30_sample(algorithm, size, count, seed) for size in sizes}
-            scores[task] = {
-                size: score_traces(inference, self.params, task, one, components.metrics)
-                for size, one in traces.items()
-            }
-        return scores
+        inference = components.make_evaluator()
+        return score_sizes(inference, self.params, sizes, seed, components.metrics)
 
 
 def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index: int = 0) -> Run:

@@ -41,8 +41,8 @@ def result_with(task, outputs, predicted):
 
 def test_metrics_are_computed_beside_the_scores(network):
     model, params, traces = network
-    metrics = find_metrics(["exact", "valid", "hint_score", EXAMPLE], SPECS)
-    assert list(metrics) == ["exact", "valid", "hint_score", "is_forest"]
+    metrics = find_metrics([EXAMPLE, "exact", "valid", "hint_score"], SPECS)
+    assert list(metrics) == ["is_forest", "exact", "valid", "hint_score"]
     inference = Inference(model, Transforms(), capture=capture_of(metrics))
     result = inference.run(params, "bfs", traces)
     values = score_traces(inference, params, "bfs", traces, metrics)
@@ -79,6 +79,7 @@ def test_inference_captures_what_the_metrics_read():
         (["nowhere:exact"], "metric 'nowhere:exact' cannot be imported"),
         (["experiments.examples.forest:forest"], "has no metric 'forest'; it has: is_forest"),
         (["nar.evaluation.metrics:exact"], "'exact' is already the name"),
+        (["exact", "nar.evaluation.metrics:exact"], "'exact' is already the name"),
     ],
 )
 def test_invalid_names_raise_value_error(names, message):

@@ -22,10 +22,11 @@ from nar.evaluation import (
     split_scores,
 )
 from nar.evaluation.decoding import join_permutations
+from nar.evaluation.split_scores import score_sizes
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.specs import Kind, Location, Spec, Stage
-from nar.traces import CLRS30_SPLITS, sample_traces
+from nar.traces import CLRS30_SPLITS, clrs30_sample, sample_traces
 
 NODES, BATCH = 4, 6
 INDICES = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
@@ -254,7 +255,7 @@ def test_inference_compiles_once_per_length_bucket(network):
     assert inference.num_programs == 1
 
 
-def test_splits_are_scored_by_task_and_size(network, monkeypatch):
+def test_splits_and_sizes_are_scored_by_task(network, monkeypatch):
     model, _ = network
     calls = []
 
@@ -271,3 +272,11 @@ def test_splits_are_scored_by_task_and_size(network, monkeypatch):
         expected = nar.clrs30_split(task, "val").inputs
         for name, value in traces.inputs.items():
             np.testing.assert_array_equal(value, expected[name])
+    calls.clear()
+    scores = score_sizes(Inference(model, Transforms()), {}, [4, 6], seed=5)
+    assert scores == {
+        "bfs": {"4": {"score": 1.0}, "6": {"score": 2.0}},
+        "insertion_sort": {"4": {"score": 3.0}, "6": {"score": 4.0}},
+    }
+    task, traces = calls[1]
+    np.testing.assert_array_equal(traces.inputs["A"], clrs30_sample("bfs", 6, 32, 5).inputs["A"])
