@@ -1,13 +1,11 @@
 """Progress of a trial, read from its files."""
 
 import dataclasses
-import errno
-import fcntl
 from typing import Any
 
 from experiments.sweeps.trial import Trial
 from nar.atomic_io import read_json
-from nar.runs.lock import LOCK
+from nar.runs.lock import is_locked
 from nar.training import Checkpoints
 from nar.training.loop import SELECTION_METRIC, read_lines
 
@@ -75,13 +73,5 @@ def saved_step(trial: Trial) -> int:
 
 
 def is_in_use(trial: Trial) -> bool:
-    """Returns whether a process is training it, here or on another machine that shares the directory."""
-    path = trial.workdir.path / LOCK
-    if not path.exists():
-        return False
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno in (errno.EAGAIN, errno.EACCES)
-    return False
+    """Returns True if a process is training it, here or on another machine that shares the directory."""
+    return is_locked(trial.workdir.path)

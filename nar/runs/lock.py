@@ -1,21 +1,24 @@
 """An exclusive file lock on a workdir: only one process at a time writes to it.
 
-The kernel releases the lock when the process ends, so that a killed process leaves no stale lock.
+The system releases the lock when the process ends, so that a killed process leaves no stale lock.
 """
 
+import contextlib
 import datetime
 import errno
-import fcntl
 import logging
 import os
 import pathlib
 import platform
 
+import filelock
+
 from nar.atomic_io import path_in_errors
 
 _logger = logging.getLogger(__name__)
 
-LOCK = ".lock"
+LOCK, HOLDER = ".lock", ".lock_holder"
+"""The locked file, and the file that names the process that holds the lock, which others can always read."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -28,6 +31,7 @@ class Lock:
     def __init__(self, directory: pathlib.Path) -> None:
         """Creates the lock object; `directory` must exist."""
         self._directory = directory
+        self._lock = _file_lock(directory)
 
     def __enter__(self) -> "Lock":
         """Acquires the lock.
@@ -35,37 +39,50 @@ class Lock:
         Raises:
           ValueError: if another process holds it; the message names that process.
         """
-        path = self._directory / LOCK
-        with path_in_errors(path):
-            self._file = path.open("a+")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._write_holder(path)
-        except BlockingIOError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
-            self._file.close()
+            self._lock.acquire()
+        except filelock.Timeout:
             raise ValueError(
-                f"{self._directory} is in use by {holder}; wait for it to end, or choose another workdir"
+                f"{self._directory} is in use by {self._read_holder()}; "
+                "wait for it to end, or choose another workdir"
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
-                self._file.close()
-                raise
-            _logger.warning(
-                "%s cannot be locked (%s): make sure that no other process writes to it",
-                self._directory,
-                error,
-            )
+                raise OSError(error.errno, error.strerror, str(self._directory / LOCK)) from error
+            message = "%s cannot be locked (%s): make sure that no other process writes to it"
+            _logger.warning(message, self._directory, error)
+        self._write_holder()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Releases the lock."""
-        self._file.close()
+        self._lock.release()
 
-    def _write_holder(self, path: pathlib.Path) -> None:
+    def _read_holder(self) -> str:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return (self._directory / HOLDER).read_text().strip() or "another process"
+        return "another process"
+
+    def _write_holder(self) -> None:
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        path = self._directory / HOLDER
         with path_in_errors(path):
-            self._file.truncate(0)
-            self._file.write(f"process {os.getpid()} on {platform.node()} (since {now})\n")
-            self._file.flush()
+            path.write_text(f"process {os.getpid()} on {platform.node()} (since {now})\n")
+
+
+def is_locked(directory: pathlib.Path) -> bool:
+    """Returns True if a process holds the lock, here or on another machine that shares the directory."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with _file_lock(directory):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:  # The file system has no locks.
+        return False
+
+
+def _file_lock(directory: pathlib.Path) -> filelock.BaseFileLock:
+    # A "soft" lock would outlive a process that is killed on another machine.
+    return filelock.FileLock(directory / LOCK, timeout=0, fallback_to_soft=False)

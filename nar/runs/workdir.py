@@ -6,7 +6,8 @@ metrics.jsonl      one line per log interval
 tensorboard/       the same for TensorBoard, unless other trackers are chosen
 trackers/          run ids of other trackers
 checkpoints/       the last checkpoints and the best one
-.lock              names the process that writes to the directory
+.lock              locked by the process that writes to the directory
+.lock_holder       names that process
 result.json        scores of the finished run
 start.json         parameters loaded from another run, if `training.init_from` is set
 curves.png         learning curves, if matplotlib is installed
@@ -26,7 +27,7 @@ from typing import Any
 
 import nar
 from nar.atomic_io import is_temporary_file, path_in_errors, read_json, remove_temporary_files, write_json
-from nar.runs.lock import LOCK, Lock
+from nar.runs.lock import HOLDER, LOCK, Lock
 from nar.training.optim import depends_on_length
 from nar.training.trackers.nested import flatten
 
@@ -133,7 +134,7 @@ class Workdir:
             old, new = (json.loads(json.dumps(one)) for one in (self.read_config(), config))
             self._check_config(old, new)
         elif self.path.exists() and any(
-            not (path.name == LOCK or is_temporary_file(path)) for path in self.path.iterdir()
+            not (path.name in (HOLDER, LOCK) or is_temporary_file(path)) for path in self.path.iterdir()
         ):
             raise ValueError(f"{self.path} is not empty and is not the workdir of a run; choose another")
 
@@ -174,7 +175,7 @@ class Workdir:
 
     def _check_file_types(self) -> None:
         files = (self.config, self.checkpoints / self.config.name, self.start, self.metrics, self.result)
-        for path in (*files, self.path / "versions.json", self.path / LOCK):
+        for path in (*files, self.path / "versions.json", self.path / LOCK, self.path / HOLDER):
             if path.is_dir():
                 raise ValueError(f"{path} is damaged: it is a directory; {_MOVE_AWAY}")
         for path in (self.checkpoints, self.tensorboard):

@@ -83,6 +83,7 @@ def test_workdir_contains_all_files(finished):
     names = {path.name for path in finished[0].iterdir()}
     assert names == {
         ".lock",
+        ".lock_holder",
         "checkpoints",
         "config.json",
         "curves.png",

@@ -179,7 +179,7 @@ def test_run_in_use_is_rejected_and_unchanged(unfinished, tmp_path):
     workdir = Workdir(shutil.copytree(unfinished.path, tmp_path / "copy"))
     before = {path: path.read_bytes() for path in workdir.path.rglob("*") if path.is_file()}
     with workdir.lock():
-        before[workdir.path / ".lock"] = (workdir.path / ".lock").read_bytes()
+        before[workdir.path / ".lock_holder"] = (workdir.path / ".lock_holder").read_bytes()
         with pytest.raises(ValueError, match="is in use by process"):
             nar.train(CONFIG, workdir)
     assert {path: path.read_bytes() for path in workdir.path.rglob("*") if path.is_file()} == before
