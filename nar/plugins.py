@@ -1,11 +1,94 @@
-"""Loading of built-in or custom objects by name, `module:ATTRIBUTE`."""
+"""Objects by name: read-only registries, `module:ATTRIBUTE`, and the errors for names that do not exist."""
 
+import difflib
 import importlib
 import os
+import re
 import sys
 import types
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class UnknownNameError(ValueError, KeyError):
+    """A name is not in a registry; the message lists the known names and the nearest one."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Registry(Mapping[str, Value], Generic[Value]):
+    """Read-only view of named objects, whose errors list the known names."""
+
+    def __init__(self, kind: str, entries: Mapping[str, Value]) -> None:
+        """Wraps a dictionary, to which later entries may be added.
+
+        Args:
+          kind: noun for one entry, used in error messages.
+          entries: name -> object.
+        """
+        self._kind = kind
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> Value:
+        if isinstance(name, str) and name in self._entries:
+            return self._entries[name]
+        raise UnknownNameError(unknown_name(self._kind, name, self._entries))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"Registry({self._kind}: {', '.join(self)})"
+
+
+def unknown_name(kind: str, name: Any, known: Iterable[str], *, or_else: str = "") -> str:
+    """Message of the error for an unknown name: the known ones, and the nearest if one is near.
+
+    Args:
+      kind: noun for what is named.
+      name: the unknown name, or another object in its place.
+      known: the known names.
+      or_else: what else is valid, such as "module:ATTRIBUTE".
+    """
+    known = list(known)
+    choices = ", ".join(known) or "none"
+    return f"unknown {kind} {name!r}; known: {choices}{f', or {or_else}' if or_else else ''}" + did_you_mean(
+        name, known
+    )
+
+
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
+    """`"; did you mean NAME?"` with the nearest of the known names, or an empty string if none is near."""
+    near = _nearest(name, known) if isinstance(name, str) else None
+    return f"; did you mean {near}?" if near else ""
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that equals this one but for case and punctuation, starts like it, or is similar."""
+    by_letters = {_letters(item): item for item in known}
+    letters = _letters(name)
+    if letters in by_letters:
+        return by_letters[letters]
+    if len(letters) >= _MIN_PREFIX:
+        for other, item in by_letters.items():
+            if len(other) >= _MIN_PREFIX and (other.startswith(letters) or letters.startswith(other)):
+                return item
+    near = difflib.get_close_matches(letters, by_letters, n=1)
+    return by_letters[near[0]] if near else None
+
+
+_MIN_PREFIX = 3
+"""Letters that a prefix needs, so that it suggests a name."""
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def load_attribute(name: str, kind: str, is_valid: Callable[[Any], bool]) -> Any:

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from nar.problems.options import MAX_EXACT_INTEGER, MAX_MAGNITUDE
-from nar.problems.problem import Array
+from nar.problems.exact_numbers import MAX_EXACT_INTEGER, to_float_array
+from nar.problems.options import MAX_MAGNITUDE
+
+Array = np.ndarray
 
 # ---------------------------------------------------------------------------------------------------
 # Checks
@@ -15,15 +17,9 @@ from nar.problems.problem import Array
 
 def real_array(name: str, value: Any, rank: int) -> Array:
     """Converts a value to a non-empty float array; raises ValueError if its rank or numbers are invalid."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.asarray(None)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must be an array of real numbers, got {reprlib.repr(value)}")
+    array = to_float_array(name, value)
     if array.ndim != rank or not array.size:
         raise ValueError(f"{name} must be a non-empty array of rank {rank}, got shape {array.shape}")
-    array = array.astype(np.float64)
     valid = np.abs(array) <= MAX_MAGNITUDE
     if not valid.all():
         raise ValueError(
@@ -34,12 +30,11 @@ def real_array(name: str, value: Any, rank: int) -> Array:
 
 def real_number(name: str, value: Any) -> float:
     """Converts a value to a finite float; raises ValueError if it is not a number."""
-    try:
-        return float(real_array(name, value, rank=0))
-    except ValueError:
-        raise ValueError(
-            f"{name} must be a number of magnitude at most {MAX_MAGNITUDE:g}, got {reprlib.repr(value)}"
-        ) from None
+    expected = f"a number of magnitude at most {MAX_MAGNITUDE:g}"
+    array = to_float_array(name, value, expected)
+    if array.ndim or not abs(array) <= MAX_MAGNITUDE:
+        raise ValueError(f"{name} must be {expected}, got {reprlib.repr(value)}")
+    return float(array)
 
 
 def integer_array(name: str, value: Any, low: int, high: int) -> Array:
@@ -63,7 +58,8 @@ def square_matrix(name: str, value: Any) -> Array:
     """Converts a value to a float matrix [N, N], or raises ValueError."""
     matrix = real_array(name, value, rank=2)
     if matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"{name} must be a square matrix, got shape {matrix.shape}")
+        hint = "; pass a list of edges as edges=..." if matrix.shape[1] in (2, 3) else ""
+        raise ValueError(f"{name} must be a square matrix, got shape {matrix.shape}{hint}")
     return matrix
 
 

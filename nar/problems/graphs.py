@@ -95,6 +95,7 @@ DIRECTED_GRAPH = Problem(
     check=check_graph,
     probes=_graph_probes,
     directed=True,
+    uses_weights=False,
     canonical=True,
     integer_inputs=("A",),
 )
@@ -112,6 +113,7 @@ ACYCLIC_GRAPH = Problem(
     check=check_acyclic_graph,
     probes=_graph_probes,
     directed=True,
+    uses_weights=False,
     canonical=True,
     integer_inputs=("A",),
 )
@@ -129,6 +131,7 @@ SPARSE_GRAPH = Problem(
     check=check_undirected_graph,
     probes=_graph_probes,
     directed=False,
+    uses_weights=False,
     canonical=True,
     integer_inputs=("A",),
 )
@@ -146,6 +149,7 @@ GRAPH_AND_SOURCE = Problem(
     check=check_graph_and_source,
     probes=_graph_and_source_probes,
     directed=False,
+    uses_weights=False,
     canonical=True,
     integer_inputs=("A",),
 )
@@ -181,6 +185,7 @@ COMMUNITIES = Problem(
     check_options=_check_number_of_communities,
     directed=True,
     family=None,
+    uses_weights=False,
     canonical=True,
 )
 """A directed graph of k communities (see `communities`); the edge probability is drawn from `p`.

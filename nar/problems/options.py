@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nar.problems.exact_numbers import MAX_EXACT_INTEGER
 from nar.problems.families import GRAPH_FAMILIES
 
 Probabilities = float | Sequence[float]
@@ -13,9 +14,6 @@ _MAX_SIZE = 2**16
 
 MAX_MAGNITUDE, MIN_MAGNITUDE = 1e100, 1e-100
 """Bounds on the magnitude of numbers and ranges, so that no algorithm overflows or underflows."""
-
-MAX_EXACT_INTEGER = 2**53
-"""Bound below which all integers are exact as floats."""
 
 CLRS30 = "clrs30"
 """Value of the option `family` for the graphs of CLRS-30; None means the same."""

@@ -3,17 +3,31 @@
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
 
-from nar.problems.adjacency import adjacency_matrix
+from nar.plugins import did_you_mean, unknown_name
+from nar.problems.graph_input.read import FORMS, GRAPH_OPTIONS, Graph, find_node, read_graph
 from nar.problems.options import MIN_MAGNITUDE, OPTION_CHECKS, custom_option, is_integer
 
 Array = np.ndarray
 Arguments = tuple[Any, ...]
 Random = np.random.RandomState
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    """A user's problem instance, validated.
+
+    Attributes:
+      arguments: arguments of the algorithm, in canonical types.
+      nodes: label of each node of the graph; None if the nodes are 0 ... N - 1, or there is no graph.
+    """
+
+    arguments: Arguments
+    nodes: tuple[Hashable, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +46,9 @@ class Problem:
       min_low: lower bound of the option `low`.
       directed: whether an edge in a user-provided list of edges leads one way only, if the argument `A` is a
         graph; None if it is not.
+      uses_weights: whether the results depend on the weights of the graph `A`, not only on its edges. If not,
+        all weights of user-provided graphs are replaced by 1, as in the sampled ones.
+      node_arguments: names of the arguments that are nodes of the graph `A`, given by their labels.
       aliases: pairs (alternative name of an argument, its name), for user-provided arguments.
       family: name of the family of graphs that is sampled by default, if it has one.
       compiled: whether numba can compile `sample` with options that are numbers, arrays of numbers or None;
@@ -51,6 +68,8 @@ class Problem:
     min_size: int = 1
     min_low: float = -np.inf
     directed: bool | None = None
+    uses_weights: bool = True
+    node_arguments: tuple[str, ...] = ("s", "t")
     aliases: tuple[tuple[str, str], ...] = ()
     max_size: int = 2**16
     family: str | None = "erdos_renyi"
@@ -80,8 +99,7 @@ class Problem:
             raise ValueError(f"size must be an integer from {self.min_size} to {self.max_size}, got {size!r}")
         unknown = sorted(set(options) - set(self.options))
         if unknown:
-            known = ", ".join(self.options) or "none"
-            raise ValueError(f"unknown problem option {unknown[0]!r}; known: {known}")
+            raise ValueError(unknown_name("problem option", unknown[0], self.options))
         resolved = {**self.options, **options}
         checked = {
             name: OPTION_CHECKS.get(name, custom_option)(name, value) for name, value in resolved.items()
@@ -102,27 +120,60 @@ class Problem:
             )
 
     def bind(self, *values: Any, **named: Any) -> Arguments:
+        """Validates user-provided arguments and converts them to canonical types; see `read`."""
+        return self.read(*values, **named).arguments
+
+    def read(self, *values: Any, **named: Any) -> Instance:
         """Validates user-provided arguments and converts them to canonical types.
 
-        Accepts every form of `adjacency_matrix` for a graph `A`, and `num_nodes` with a list of edges.
+        A graph `A` may have any form that `nar.problems.graph_input` reads, and may also be given as `matrix` or
+        as `edges`; `nodes`, `num_nodes`, `weight` and `directed` tell how it is to be read. Arguments that are
+        nodes are given by their labels.
 
         Raises:
           ValueError: if an argument is missing, unknown, given twice or invalid.
         """
         if len(values) > len(self.arguments):
             raise ValueError(f"expected the arguments {', '.join(self.arguments)}, got {len(values)} values")
-        num_nodes = named.pop("num_nodes", None) if self.directed is not None else None
         given = dict(zip(self.arguments, values, strict=False))
+        options = {}
         for name, value in named.items():
-            canonical = dict(self.aliases).get(name, name)
-            if canonical not in self.arguments:
-                raise ValueError(f"unknown argument {name!r}; expected {', '.join(self.arguments)}")
-            if canonical in given:
+            canonical = self._canonical_name(name)
+            if canonical is None:
+                options[name] = value
+            elif canonical in given:
                 raise ValueError(f"argument {canonical!r} is given twice")
-            given[canonical] = value
+            else:
+                given[canonical] = value
+        graph, nodes = self._read_graph(given, named, options), None
         missing = [name for name in self.arguments if name not in given]
         if missing:
             raise ValueError(f"missing argument {missing[0]!r}; expected {', '.join(self.arguments)}")
-        if self.directed is not None:
-            given["A"] = adjacency_matrix("A", given["A"], self.directed, num_nodes)
-        return self.check(**given)
+        if graph is not None:
+            given["A"], nodes = graph.matrix, graph.labels
+            for name in self.node_arguments:
+                if name in given:
+                    given[name] = find_node(graph, name, given[name])
+        return Instance(self.check(**given), nodes)
+
+    def _canonical_name(self, name: str) -> str | None:
+        """The argument that a keyword stands for; None for the options of `read_graph`."""
+        canonical = dict(self.aliases).get(name, name)
+        if canonical in self.arguments:
+            return canonical
+        if self.directed is not None and name in FORMS:
+            return "A"
+        if self.directed is not None and name in GRAPH_OPTIONS:
+            return None
+        expected = ", ".join(self.arguments)
+        raise ValueError(f"unknown argument {name!r}; expected {expected}{did_you_mean(name, self.arguments)}")
+
+    def _read_graph(
+        self, given: Mapping[str, Any], named: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> Graph | None:
+        if self.directed is None or "A" not in given:
+            return None
+        keyword = next((form for form in FORMS if form in named), "A")
+        return read_graph(
+            keyword, given["A"], options, directed=self.directed, uses_weights=self.uses_weights
+        )

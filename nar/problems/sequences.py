@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nar.problems.array_checks import check_same_length, integer_array, positions, real_array, real_number
-from nar.problems.options import MAX_EXACT_INTEGER
+from nar.problems.exact_numbers import MAX_EXACT_INTEGER
 from nar.problems.problem import Arguments, Array, Problem, Random
 
 

@@ -23,18 +23,25 @@ def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any
       name: one of `nar.ALGORITHMS`, `module:ATTRIBUTE`, or an `Algorithm` (the same for all functions below).
       *arguments: positional arguments of the algorithm.
       **named_arguments: keyword arguments; `nar.ALGORITHMS[name].problem.arguments` lists the names. A graph
-        `A` is a matrix, a list of edges (i, j) or (i, j, weight) (with `num_nodes`, which defaults to the
-        largest node plus one), a networkx graph or a sparse matrix.
+        `A` may be given as `matrix=...` or `edges=...`, or as `A=...` in any form that is clear: a matrix,
+        tuples (i, j) or (i, j, weight), a graph of networkx or igraph, a sparse matrix, a data frame, or a
+        dictionary from nodes to neighbors. Nodes are 0 ... N - 1 or have labels, by which arguments name
+        them, too (`s="b"`). `nodes` or `num_nodes` adds nodes without edges; `weight` names the attribute
+        or column with the weights; `directed` tells whether listed edges lead one way only.
+
+    Returns:
+      The trace. Its `nodes` are the labels by position, and `trace.by_node("pi")` is an output by label.
 
     Raises:
       ValueError: if the algorithm is unknown or cannot run on these arguments.
     """
     algorithm = find_algorithm(name)
     try:
-        instance = algorithm.problem.bind(*arguments, **named_arguments)
+        instance = algorithm.problem.read(*arguments, **named_arguments)
     except ValueError as error:
         raise ValueError(f"{algorithm.name}: {error}") from None
-    return collect(algorithm, [instance]).trace(0)
+    trace = collect(algorithm, [instance.arguments]).trace(0)
+    return dataclasses.replace(trace, nodes=instance.nodes)
 
 
 def sample_traces(

@@ -6,7 +6,13 @@ dtype of each kind. `nar.data` registers both classes as pytrees; this module do
 """
 
 import dataclasses
+from collections.abc import Hashable, Sequence
 from typing import Any
+
+import numpy as np
+
+from nar.plugins import unknown_name
+from nar.specs import DTYPES, Kind
 
 Array = Any
 """A numpy array; a jax array once the batch is on devices or inside a compiled function."""
@@ -22,11 +28,17 @@ class Trace:
       inputs: by probe name, in the shape of the probe: [N], [N, N] or [], followed by [C] for categoricals.
       hints: by probe name, [T, ...].
       outputs: by probe name, [...].
+      nodes: label of each node, for a graph whose nodes its owner does not call 0 ... N - 1; else None.
     """
 
     inputs: Probes
     hints: Probes
     outputs: Probes
+    nodes: tuple[Hashable, ...] | None = None
+
+    def by_node(self, name: str) -> dict[Any, Any]:
+        """An output by the labels of the nodes, as in `trace.by_node("pi")["b"]`; see `values_by_node`."""
+        return values_by_node(self.outputs, name, self.nodes)
 
     @property
     def length(self) -> int:
@@ -74,3 +86,29 @@ class TraceBatch:
             hints={name: value[:length, index] for name, value in self.hints.items()},
             outputs={name: value[index] for name, value in self.outputs.items()},
         )
+
+
+def values_by_node(outputs: Probes, name: str, nodes: Sequence[Hashable] | None) -> dict[Any, Any]:
+    """The values of an output by the labels of the nodes.
+
+    Args:
+      outputs: outputs of one problem, by probe name.
+      name: name of an output at the nodes, [N], or at pairs of nodes, [N, N].
+      nodes: label of each node; None if they are 0 ... N - 1.
+
+    Returns:
+      Node, or pair of nodes -> value; the values of pointers are nodes, too.
+
+    Raises:
+      ValueError: if there is no such output, or it has no value for each node.
+    """
+    if name not in outputs:
+        raise ValueError(unknown_name("output", name, outputs))
+    array = np.asarray(outputs[name])
+    if array.ndim not in (1, 2) or len(set(array.shape)) > 1:
+        raise ValueError(f"output {name!r} has no value for each node, its shape is {array.shape}")
+    labels = list(range(len(array))) if nodes is None else list(nodes)
+    is_pointer = array.dtype == DTYPES[Kind.POINTER]
+    values = [labels[value] if is_pointer else value for value in array.ravel().tolist()]
+    keys = labels if array.ndim == 1 else [(u, v) for u in labels for v in labels]
+    return dict(zip(keys, values, strict=True))

@@ -1,0 +1,1 @@
+"""Graphs as users have them: matrices, edge lists, tables, and objects of other libraries."""

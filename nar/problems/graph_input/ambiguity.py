@@ -1,0 +1,71 @@
+"""Square arrays of two or three rows, which may be adjacency matrices or lists of edges.
+
+`[[0, 1], [1, 2]]` may be the edges 0-1 and 1-2, or a matrix with an edge 0-1 and a self-loop of weight 2.
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+def check_unambiguous(graph: Any, directed: bool) -> None:
+    """Raises ValueError if an array that is given as `A` is likely to be a list of edges.
+
+    It may be one if each row is an edge between two different nodes, with a weight if there are three columns,
+    and no edge is repeated. It is a matrix nevertheless if both readings have the same edges, or if it has no
+    self-loops and, as a list of edges, would leave out nodes. So matrices of zeros and ones are never refused.
+    """
+    try:
+        array = np.asarray(graph)
+    except (ValueError, TypeError):
+        return
+    if array.shape not in ((2, 2), (3, 3)) or array.dtype.kind not in "biuf":
+        return
+    ends = array[:, :2].astype(np.float64)
+    if not (np.isfinite(ends) & (ends >= 0) & (ends == np.trunc(ends))).all():
+        return
+    edges = [(int(u), int(v)) for u, v in ends]
+    if any(u == v for u, v in edges) or (array.shape[1] == 3 and (array[:, 2] == 0).any()):
+        return
+    if len({edge if directed else tuple(sorted(edge)) for edge in edges}) < len(edges):
+        return
+    if _same_graph(array, edges, directed) or (not np.diagonal(array).any() and _leaves_out_nodes(edges)):
+        return
+    raise _ambiguous(array)
+
+
+def check_edges_unambiguous(edges: Any) -> None:
+    """Raises ValueError if two tuples given as `A`, which are edges, are likely to be the rows of a matrix.
+
+    They are if the matrix is symmetric and has no self-loops, and if its weights are not 1.
+    """
+    try:
+        array = np.asarray(edges)
+    except (ValueError, TypeError):
+        return
+    if array.shape == (2, 2) and array.dtype.kind in "biuf" and not np.diagonal(array).any():
+        if array[0, 1] == array[1, 0] and array[0, 1] not in (0, 1):
+            raise _ambiguous(array)
+
+
+def _ambiguous(array: np.ndarray) -> ValueError:
+    rows = array.tolist()
+    return ValueError(
+        f"A={rows} may be a matrix or a list of edges: pass it as matrix={rows} or as edges={rows}"
+    )
+
+
+def _same_graph(array: np.ndarray, edges: list[tuple[int, int]], directed: bool) -> bool:
+    if array.shape[1] == 3 or max(max(edge) for edge in edges) >= len(array):
+        return False
+    matrix = np.zeros_like(array)
+    for u, v in edges:
+        matrix[u, v] = 1
+        if not directed:
+            matrix[v, u] = 1
+    return bool((matrix == array).all())
+
+
+def _leaves_out_nodes(edges: list[tuple[int, int]]) -> bool:
+    nodes = {node for edge in edges for node in edge}
+    return nodes != set(range(len(nodes)))

@@ -1,0 +1,103 @@
+"""Edges of graphs of networkx, igraph and scipy, and of adjacency lists in dictionaries.
+
+None of these libraries is imported: their objects are recognized by their attributes.
+"""
+
+import reprlib
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable
+from nar.problems.graph_input.node_labels import MAX_NODES, clean_label
+
+
+def edges_of_object(name: str, graph: Any) -> EdgeTable | None:
+    """Edges of a graph object of another library, or of a dictionary; None if it is neither.
+
+    Raises:
+      ValueError: if a graph of one of these kinds is invalid.
+    """
+    for is_kind, read in _KINDS:
+        if is_kind(graph):
+            return read(name, graph)
+    return None
+
+
+def _has(*attributes: str) -> Callable[[Any], bool]:
+    return lambda graph: all(hasattr(graph, attribute) for attribute in attributes)
+
+
+def _from_networkx(name: str, graph: Any) -> EdgeTable:
+    rows = list(graph.edges(data=True))
+    return EdgeTable(
+        name,
+        [(_label(u), _label(v)) for u, v, _ in rows],
+        [attributes for _, _, attributes in rows],
+        nodes=[_label(node) for node in graph.nodes],
+        directed=graph.is_directed(),
+    )
+
+
+def _label(node: Any) -> Hashable:
+    """A node of networkx, any hashable object, without the type of numpy."""
+    return node.item() if isinstance(node, np.generic) else node
+
+
+def _from_igraph(name: str, graph: Any) -> EdgeTable:
+    nodes = graph.vs["name"] if "name" in graph.vs.attributes() else range(graph.vcount())
+    nodes = [clean_label(name, node, node) for node in nodes]
+    if len(set(nodes)) < len(nodes):
+        raise ValueError(f"{name} must have nodes of different names, got {reprlib.repr(nodes)}")
+    return EdgeTable(
+        name,
+        [(nodes[u], nodes[v]) for u, v in graph.get_edgelist()],
+        [edge.attributes() for edge in graph.es],
+        nodes=nodes,
+        directed=graph.is_directed(),
+    )
+
+
+def _from_sparse(name: str, graph: Any) -> EdgeTable:
+    """Edges of a sparse matrix of scipy: stored zeros and repeated entries are edges, too."""
+    if len(graph.shape) != 2 or graph.shape[0] != graph.shape[1]:
+        raise ValueError(f"{name} must be a square matrix, got shape {graph.shape}")
+    if not 1 <= graph.shape[0] <= MAX_NODES:
+        raise ValueError(f"{name} must have 1 to {MAX_NODES} nodes, got {graph.shape[0]}")
+    entries = graph.tocoo()
+    ends = list(zip(entries.row.tolist(), entries.col.tolist(), strict=True))
+    weights = entries.data + 0 if entries.data.dtype.kind == "b" else entries.data
+    return EdgeTable(
+        name,
+        ends,
+        [{WEIGHT: weight} for weight in weights],
+        nodes=range(graph.shape[0]),
+        directed=True,
+    )
+
+
+def _from_mapping(name: str, graph: Mapping[Any, Any]) -> EdgeTable:
+    """Edges of {node: neighbors} or {node: {neighbor: weight or attributes}}."""
+    ends, attributes = [], []
+    for node, neighbors in graph.items():
+        if isinstance(neighbors, str | bytes) or not isinstance(neighbors, Iterable):
+            raise ValueError(
+                f"{name} must map nodes to their neighbors, got {reprlib.repr(neighbors)} for {node!r}"
+            )
+        for neighbor in neighbors:
+            row = (node, neighbor)
+            ends.append((clean_label(name, node, row), clean_label(name, neighbor, row)))
+            value = neighbors[neighbor] if isinstance(neighbors, Mapping) else {}
+            attributes.append(value if isinstance(value, Mapping) else {WEIGHT: value})
+    nodes = [clean_label(name, node, node) for node in graph]
+    return EdgeTable(name, ends, attributes, nodes=[*nodes, *(v for _, v in ends)], adjacency=True)
+
+
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[str, Any], EdgeTable]], ...] = (
+    (_has("nodes", "edges", "is_directed"), _from_networkx),
+    (_has("vs", "es", "is_directed", "get_edgelist"), _from_igraph),
+    (_has("tocoo", "toarray", "shape"), _from_sparse),
+    (lambda graph: isinstance(graph, Mapping), _from_mapping),
+)
+"""Pairs (test, reader) for each kind of object."""

@@ -1,0 +1,270 @@
+"""Conversion of a user's graph, in any form, to an adjacency matrix and the labels of its nodes.
+
+The keyword tells the form where it matters: `matrix` is an adjacency matrix, `edges` a list of edges, and `A`
+anything whose form is clear.
+"""
+
+import dataclasses
+import reprlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nar.problems.array_checks import square_matrix
+from nar.problems.graph_input.ambiguity import check_edges_unambiguous, check_unambiguous
+from nar.problems.graph_input.data_frames import edges_of_frame, is_frame, labeled_matrix
+from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable, edge_weights, edges_from_rows, table_matrix
+from nar.problems.graph_input.foreign_graphs import edges_of_object
+from nar.problems.graph_input.node_labels import Nodes, listed_nodes, positional_nodes
+
+FORMS = ("A", "matrix", "edges")
+"""Keywords for the graph; exactly one is given."""
+
+GRAPH_OPTIONS = ("nodes", "num_nodes", "weight", "directed")
+"""Keywords that say how the graph is to be read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """A user's graph in canonical form.
+
+    Attributes:
+      matrix: [N, N] float, 0 where there is no edge; or the user's `A` unchanged, if it is an array.
+      nodes: the nodes by label; None if `matrix` is an array whose rows have no labels.
+    """
+
+    matrix: Any
+    nodes: Nodes | None
+
+    @property
+    def labels(self) -> tuple[Hashable, ...] | None:
+        """Label of each position; None if the labels are the positions."""
+        return None if self.nodes is None else self.nodes.labels
+
+
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """How a graph is to be read.
+
+    Attributes:
+      keyword: one of `FORMS`.
+      directed: whether an edge of a list leads one way only, unless the user or the form says otherwise.
+      uses_weights: whether the result of the algorithm depends on the weights.
+      options: those of `GRAPH_OPTIONS` that the user gave.
+    """
+
+    keyword: str
+    directed: bool
+    uses_weights: bool
+    options: Mapping[str, Any]
+
+
+def read_graph(
+    keyword: str, graph: Any, options: Mapping[str, Any], *, directed: bool, uses_weights: bool
+) -> Graph:
+    """Reads a graph.
+
+    Args:
+      keyword: the keyword under which the graph was given, one of `FORMS`.
+      graph: an adjacency matrix; a list or an array of edges; a graph of networkx or igraph; a sparse matrix of
+        scipy; a data frame of edges, or an adjacency matrix with labels; or a dictionary from nodes to neighbors.
+      options: any of `GRAPH_OPTIONS`: `nodes` lists all labels, `num_nodes` is their number if they are
+        0, 1, 2, ...; `weight` names the attribute or column with the weights; `directed` tells whether listed
+        edges lead one way only.
+      directed: the default of that option.
+      uses_weights: whether the result of the algorithm depends on the weights; if not, all are 1.
+
+    Raises:
+      ValueError: if the form of the graph is unclear, or nodes or weights are invalid.
+    """
+    request = _Request(keyword, directed, uses_weights, options)
+    if not isinstance(options.get("directed", True), bool | np.bool_):
+        raise ValueError(f"directed must be True or False, got {options['directed']!r}")
+    table = _edge_table(request, graph)
+    if table is not None:
+        return _from_table(request, table)
+    _check_no_edge_options(request, graph)
+    labels = None
+    if is_frame(graph):
+        graph, labels = _checked_frame(keyword, graph)
+    return _from_matrix(request, graph, labels)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Edges
+
+
+def _edge_table(request: _Request, graph: Any) -> EdgeTable | None:
+    """The edges of the graph; None if it is a matrix."""
+    name = request.keyword
+    if name == "matrix":
+        return None
+    if is_frame(graph):
+        is_matrix = name == "A" and labeled_matrix(name, graph) is not None
+        return None if is_matrix else edges_of_frame(name, graph)
+    table = edges_of_object(name, graph)
+    if table is not None:
+        return table
+    if isinstance(graph, str | bytes):
+        raise ValueError(f"{name} must be a graph, got {reprlib.repr(graph)}")
+    if name == "edges":
+        return edges_from_rows(name, _rows(graph))
+    if isinstance(graph, Iterable) and not hasattr(graph, "__array__") and not isinstance(graph, list | tuple):
+        graph = list(graph)  # a set, a view or an iterator
+        return edges_from_rows(name, graph)
+    if _names_nodes_by_text(graph):
+        return edges_from_rows(name, _rows(graph))
+    if isinstance(graph, list | tuple) and "num_nodes" in request.options:
+        return edges_from_rows(name, graph)
+    if isinstance(graph, list | tuple) and graph and all(isinstance(edge, tuple) for edge in graph):
+        if isinstance(graph, tuple):
+            check_unambiguous(graph, _is_directed(request))
+        check_edges_unambiguous(graph)
+        return edges_from_rows(name, graph)
+    return None
+
+
+def _names_nodes_by_text(graph: Any) -> bool:
+    """True for rows that begin with text, such as [["a", "b"], ["b", "c"]], which no matrix has."""
+    if isinstance(graph, np.ndarray):
+        return graph.ndim == 2 and graph.size > 0 and isinstance(graph.flat[0], str)
+    rows = graph if isinstance(graph, list | tuple) else ()
+    return any(isinstance(row, list | tuple) and len(row) > 1 and isinstance(row[0], str) for row in rows)
+
+
+def _rows(edges: Any) -> Iterable[Any]:
+    """Edges of `edges=...`: integers in a float array, which also has weights, become integers."""
+    if not isinstance(edges, Iterable):
+        raise ValueError(f"edges must be a list of edges, got {reprlib.repr(edges)}")
+    if not hasattr(edges, "__array__"):
+        return edges
+    array = np.asarray(edges)
+    if array.ndim != 2 and array.size:
+        raise ValueError(f"edges must be an array of rows (i, j) or (i, j, weight), got shape {array.shape}")
+    if array.size and array.shape[1] not in (2, 3):
+        hint = "; pass its transpose" if array.shape[0] == 2 else ""
+        raise ValueError(
+            f"edges must be an array of rows (i, j) or (i, j, weight), got shape {array.shape}{hint}"
+        )
+    rows = array.tolist() if array.size else []
+    if array.dtype.kind == "f":
+        whole = (array[:, :2] == np.trunc(array[:, :2])) & np.isfinite(array[:, :2]) if rows else array
+        if np.all(whole):
+            return [(int(row[0]), int(row[1]), *row[2:]) for row in rows]
+    return rows
+
+
+def _is_directed(request: _Request) -> bool:
+    return bool(request.options.get("directed", request.directed))
+
+
+def _from_table(request: _Request, table: EdgeTable) -> Graph:
+    nodes = _table_nodes(request, table)
+    weights = edge_weights(table, request.options.get("weight", WEIGHT), request.uses_weights)
+    directed = _is_directed(request) if table.directed is None else table.directed
+    if table.directed is not None and request.options.get("directed", directed) != directed:
+        raise ValueError(f"directed={not directed} contradicts the graph {table.name}")
+    if table.adjacency and not directed and "directed" not in request.options:
+        _check_adjacency(table)
+    matrix = table_matrix(table, nodes, weights, directed)
+    return Graph(matrix if request.uses_weights else (matrix != 0).astype(np.float64), nodes)
+
+
+def _check_adjacency(table: EdgeTable) -> None:
+    """Raises ValueError if a node lists a neighbor that does not list it."""
+    listed = set(table.ends)
+    for u, v in table.ends:
+        if (v, u) not in listed:
+            raise ValueError(
+                f"{table.name} must list each edge at both nodes, got only ({u!r}, {v!r}): pass directed=True if "
+                "edges lead one way only, or directed=False if each is listed once"
+            )
+
+
+def _table_nodes(request: _Request, table: EdgeTable) -> Nodes:
+    options, name = request.options, table.name
+    mentioned = [label for ends in table.ends for label in ends]
+    if "nodes" in options and "num_nodes" in options:
+        raise ValueError("nodes and num_nodes cannot both be given")
+    if table.nodes is not None and not table.adjacency:
+        if "nodes" in options or "num_nodes" in options:
+            option = "nodes" if "nodes" in options else "num_nodes"
+            raise ValueError(
+                f"{option} is only valid if {name} is a list of edges or a matrix, got a graph that has nodes"
+            )
+        return Nodes(name, table.nodes)
+    if "nodes" in options:
+        nodes = listed_nodes(name, options["nodes"])
+        labels, known = mentioned, "the listed nodes"
+    elif "num_nodes" in options:
+        nodes = positional_nodes(name, options["num_nodes"])
+        labels, known = mentioned, f"{len(nodes)} nodes (0 to {len(nodes) - 1})"
+    else:
+        return Nodes(name, mentioned if table.nodes is None else table.nodes)
+    for label in labels:
+        if not _contains(nodes, label):
+            raise ValueError(f"{name} has {known}, got an edge of node {label!r}")
+    return nodes
+
+
+def _contains(nodes: Nodes, label: Hashable) -> bool:
+    try:
+        nodes.index(label)
+    except KeyError:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------
+# Matrices
+
+
+def _check_no_edge_options(request: _Request, graph: Any) -> None:
+    for option in ("num_nodes", "weight", "directed"):
+        if option in request.options:
+            raise ValueError(
+                f"{option} is only valid if {request.keyword} is a list of edges, "
+                f"got {request.keyword}={reprlib.repr(graph)}"
+            )
+
+
+def _checked_frame(name: str, frame: Any) -> tuple[np.ndarray, Sequence[Hashable]]:
+    result = labeled_matrix(name, frame)
+    if result is None:
+        raise ValueError(
+            f"the rows and columns of {name} must have the same labels, got {reprlib.repr(list(frame.index))} "
+            f"and {reprlib.repr(list(frame.columns))}"
+        )
+    return result
+
+
+def _from_matrix(request: _Request, graph: Any, labels: Sequence[Hashable] | None) -> Graph:
+    name, options = request.keyword, request.options
+    if name == "A" and (labels is None or list(labels) == list(range(len(labels)))):
+        check_unambiguous(graph, request.directed)
+    if labels is not None and "nodes" in options:
+        raise ValueError(f"nodes is only valid if {name} has no labels of its own")
+    if "nodes" in options:
+        labels = list(options["nodes"]) if isinstance(options["nodes"], Iterable) else []
+    nodes = None
+    if labels is not None:
+        nodes = listed_nodes(name, labels) if "nodes" in options else Nodes(name, labels)
+        matrix = square_matrix(name, graph)
+        if len(matrix) != len(nodes):
+            raise ValueError(f"{name} must have {len(nodes)} nodes, as many as labels, got {len(matrix)}")
+        places = [nodes.index(label) for label in labels]
+        graph = np.empty_like(matrix)
+        graph[np.ix_(places, places)] = matrix
+    elif name == "matrix" or not request.uses_weights:
+        graph = square_matrix(name, graph)
+    if not request.uses_weights:
+        graph = (graph != 0).astype(np.float64)
+    return Graph(graph, nodes)
+
+
+def find_node(graph: Graph, argument: str, value: Any) -> Any:
+    """Position of the node that an argument names; unchanged where nodes have no labels."""
+    if graph.nodes is None or (graph.labels is None and not isinstance(value, str)):
+        return value
+    return graph.nodes.find(argument, value)
