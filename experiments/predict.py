@@ -2,8 +2,9 @@
 
     python -m experiments.predict --workdir=runs/bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}'
 
-The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is given as a matrix `A` or a
-list of `edges`. Outputs, hints and the number of steps are printed as JSON.
+The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is given as a `matrix` or a list
+of `edges`, whose nodes are 0, 1, 2, ... or have labels. Outputs, hints, the number of steps and the labels of
+the nodes are printed as JSON. Pointers are positions among the labels, which are null for 0, 1, 2, ...
 """
 
 import json
@@ -38,6 +39,7 @@ def main() -> None:
         "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
         "hints": {name: value.tolist() for name, value in prediction.hints.items()},
         "steps": prediction.steps,
+        "nodes": prediction.nodes,
     }
     print(json.dumps(output))
 

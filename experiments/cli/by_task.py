@@ -41,7 +41,7 @@ def parse_by_task(flag: str, text: str, tasks: Sequence[str]) -> ByTask:
         task, _, words = part.rpartition(":")
         task = task.strip()
         if task and task not in tasks:
-            raise ValueError(f"--{flag}: unknown task {task!r}; known: {', '.join(tasks)}")
+            raise ValueError(f"--{flag}: {unknown_name('task', task, tasks)}")
         if task in lists:
             raise ValueError(f"--{flag}: two lists for {task or 'the other tasks'}: {text!r}")
         lists[task] = tuple(word.strip() for word in words.split(",") if word.strip())

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def parse_input(text: str) -> dict[str, Any]:
-    """Parses the arguments of a problem; `edges` becomes the argument `A`, a list of tuples.
+    """Parses the arguments of a problem by name, as for `nar.run_algorithm`.
 
     Raises:
       ValueError: if `text` is not a JSON object, or `edges` is not a list of lists.
@@ -16,9 +16,7 @@ def parse_input(text: str) -> dict[str, Any]:
         raise ValueError(f"--input is not valid JSON: {error}") from None
     if not isinstance(arguments, dict):
         raise ValueError(f"--input must be a JSON object of arguments by name, got {text}")
-    if "edges" in arguments:
-        edges = arguments.pop("edges")
-        if not isinstance(edges, list) or not all(isinstance(edge, list) for edge in edges):
-            raise ValueError(f"--input: edges must be a list of lists of nodes, got {edges}")
-        arguments["A"] = [tuple(edge) for edge in edges]
+    edges = arguments.get("edges", [])
+    if not isinstance(edges, list) or not all(isinstance(edge, list) for edge in edges):
+        raise ValueError(f"--input: edges must be a list of lists of nodes, got {edges}")
     return arguments

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from nar.plugins import unknown_name
 from nar.problems import Problem
 from nar.specs import Kind, Spec, Stage
 
@@ -64,7 +65,7 @@ class Algorithm:
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
-            raise ValueError(f"unknown family {self.family!r}; known: {', '.join(FAMILIES)}")
+            raise ValueError(unknown_name("family", self.family, FAMILIES))
         for probe in self.spec.values():
             if probe.kind is Kind.PERMUTATION_POINTER:
                 raise ValueError(

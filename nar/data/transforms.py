@@ -12,6 +12,8 @@ from nar.algorithms import Algorithm
 from nar.specs import DTYPES, Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
+
 FIRST_SUFFIX = "_mask"
 """Suffix of first-node masks: a permutation `pred` becomes cyclic pointers `pred` and a mask `pred_mask`."""
 
@@ -49,12 +51,28 @@ class Transforms:
           batch: raw traces, with or without outputs.
           uniforms: [B, N] numbers in [0, 1) for random positions; None keeps the positions, as in validation
             and test.
+
+        Raises:
+          ValueError: if an input is too large for float32, in which networks run.
         """
+        _check_float32(algorithm, batch)
         if self.random_positions and uniforms is not None:
             batch = random_positions(batch, uniforms)
         if self.fixed_hints_as_inputs:
             batch = _fixed_hints_batch(batch, algorithm.fixed_hints)
         return _permutations_batch(algorithm.spec, batch, self.cyclic_permutations)
+
+
+def _check_float32(algorithm: Algorithm, batch: TraceBatch) -> None:
+    for probe in algorithm.spec.inputs:
+        if probe.kind is Kind.SCALAR:
+            values = batch.inputs[probe.name]
+            largest = max(values.max(initial=0), -values.min(initial=0))
+            if not largest <= MAX_FLOAT32:
+                raise ValueError(
+                    f"{algorithm.name}: networks run in float32, so {probe.name} must contain numbers of "
+                    f"magnitude at most {MAX_FLOAT32:g}, got {largest:g}: rescale them"
+                )
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Inference on traces of any size: decoded outputs, and optionally hints and hidden states of each step."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from nar.data import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.compiler_options import options_for
 from nar.evaluation.decoding import decode_hint, decode_outputs, join_permutations
 from nar.model import FromTrace, Model, Params, Predictions, make_model
+from nar.plugins import unknown_name
 from nar.specs import Spec
 from nar.traces import Trace, TraceBatch
 from nar.training import Devices
@@ -33,6 +35,7 @@ class InferenceResult:
       batch: the batch, after transforms: inputs, true outputs and hints, lengths.
       outputs: hard-decoded outputs by name, in the format of a trace: [B, ...].
       steps: [B], the number of processor steps of each sample.
+      has_nan: [B], whether any output of a sample was NaN before it was decoded.
       hints: hard-decoded hints by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the
         largest number of steps; entries after a sample's last step are meaningless. Empty if hints were not
         captured or the network does not decode them.
@@ -45,6 +48,7 @@ class InferenceResult:
     batch: TraceBatch
     outputs: dict[str, np.ndarray]
     steps: np.ndarray
+    has_nan: np.ndarray
     hints: dict[str, np.ndarray]
     states: np.ndarray | None
 
@@ -108,7 +112,7 @@ class Inference:
           ValueError: if `capture` is unknown.
         """
         if capture not in CAPTURES:
-            raise ValueError(f"unknown capture {capture!r}; known: {', '.join(CAPTURES)}")
+            raise ValueError(unknown_name("capture", capture, CAPTURES))
         if true_lengths:
             model = make_model(dataclasses.replace(model.config, termination=FromTrace()), model.specs)
         self.model, self._transforms = model, transforms
@@ -163,6 +167,7 @@ class Inference:
                 name: np.concatenate([one.outputs[name] for one in results]) for name in results[0].outputs
             },
             steps=np.concatenate([one.steps for one in results]),
+            has_nan=np.concatenate([one.has_nan for one in results]),
             hints={
                 name: _pad_and_concatenate([one.hints[name] for one in results], longest)
                 for name in results[0].hints
@@ -209,6 +214,7 @@ class Inference:
                 name: value[:count] for name, value in decode_outputs(spec, predictions.outputs).items()
             },
             steps=steps,
+            has_nan=_has_nan(predictions.outputs)[:count],
             hints=hints,
             states=None if states is None else np.asarray(states, np.float32)[: steps.max(), :count],
         )
@@ -223,6 +229,12 @@ class Inference:
             batch = self._devices.put_batch(take(batch, self._devices.process_slice(batch.batch_size)))
         predicted = self._predict(params, task, batch, num_steps)
         return jax.tree.map(lambda value: value.addressable_data(0), predicted)
+
+
+def _has_nan(outputs: Mapping[str, Any]) -> np.ndarray:
+    """Samples [B] for which any output is NaN."""
+    masks = [np.isnan(value).reshape(len(value), -1).any(axis=1) for value in outputs.values()]
+    return np.any(masks, axis=0)
 
 
 def _first(values: dict[str, np.ndarray]) -> np.ndarray:

@@ -9,7 +9,6 @@ sample, of which the mean is reported:
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from nar.evaluation.correctness.checkers import valid_answers
 from nar.evaluation.correctness.exact_match import exact_matches
 from nar.evaluation.inference import CAPTURES, InferenceResult
 from nar.evaluation.scores import hint_scores
-from nar.plugins import load_attribute
+from nar.plugins import Registry, load_attribute, unknown_name
 from nar.specs import Kind, Spec
 
 MetricFunction = Callable[[InferenceResult], float | np.ndarray | None]
@@ -43,7 +42,7 @@ class Metric:
     def __post_init__(self) -> None:
         """Checks the capture."""
         if self.capture not in CAPTURES:
-            raise ValueError(f"unknown capture {self.capture!r}; known: {', '.join(CAPTURES)}")
+            raise ValueError(unknown_name("capture", self.capture, CAPTURES))
 
 
 def exact(result: InferenceResult) -> np.ndarray:
@@ -66,8 +65,9 @@ def hint_score(result: InferenceResult) -> float | None:
     return float(np.mean(scores)) if scores else None
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {"exact": Metric(exact), "valid": Metric(valid), "hint_score": Metric(hint_score, capture="hints")}
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    {"exact": Metric(exact), "valid": Metric(valid), "hint_score": Metric(hint_score, capture="hints")},
 )
 """Built-in metrics. All are fractions: reports show them in percent, and custom ones as plain numbers."""
 

@@ -6,16 +6,18 @@ prediction.outputs["pi"], prediction.hints["reach_h"], prediction.steps
 """
 
 import dataclasses
+from collections.abc import Hashable
 from typing import Any
 
 import jax
 import numpy as np
 
+from nar.plugins import did_you_mean
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Transforms
 from nar.evaluation.inference import Inference
 from nar.model import FromTrace, Model, Params
-from nar.traces import Probes, collect, record_first_step
+from nar.traces import Probes, collect, record_first_step, values_by_node
 from nar.training import Devices
 
 
@@ -29,11 +31,17 @@ class Prediction:
         never change are inputs, not predictions, and are left out; all are left out if the network does not
         decode hints.
       steps: the number of processor steps.
+      nodes: label of each node, as in `nar.traces.Trace`.
     """
 
     outputs: Probes
     hints: Probes
     steps: int
+    nodes: tuple[Hashable, ...] | None = None
+
+    def by_node(self, name: str) -> dict[Any, Any]:
+        """An output by the labels of the nodes; see `nar.traces.values_by_node`."""
+        return values_by_node(self.outputs, name, self.nodes)
 
 
 class Predictor:
@@ -79,26 +87,33 @@ class Predictor:
           num_steps: the number of processor steps.
 
         Raises:
-          ValueError: if the network does not support the algorithm, or an argument is invalid.
+          ValueError: if the network does not support the algorithm, if an argument is invalid, or if it is so
+            large that the network's predictions are not numbers.
         """
         algorithm = find_algorithm(name)
         if algorithm.name not in self._inference.model.specs:
             raise ValueError(
                 f"this network does not support {algorithm.name!r}; known: {', '.join(self.names)}"
+                + did_you_mean(algorithm.name, self.names)
             )
         if num_steps is not None and (type(num_steps) is not int or num_steps < 1):
             raise ValueError(f"num_steps must be an integer of at least 1, got {num_steps!r}")
         try:
-            instance = algorithm.problem.bind(*arguments, **named_arguments)
+            instance = algorithm.problem.read(*arguments, **named_arguments)
         except ValueError as error:
             raise ValueError(f"{algorithm.name}: {error}") from None
-        batch = self._transforms.apply(algorithm, record_first_step(algorithm, [instance]))
+        batch = self._transforms.apply(algorithm, record_first_step(algorithm, [instance.arguments]))
         if num_steps is None and isinstance(self._inference.model.config.termination, FromTrace):
-            num_steps = max(1, int(collect(algorithm, [instance]).lengths[0]) - 1)
+            num_steps = max(1, int(collect(algorithm, [instance.arguments]).lengths[0]) - 1)
         inference = self._inference
         if num_steps is not None:
             batch = dataclasses.replace(batch, lengths=np.array([num_steps + 1], np.int32))
             inference = self._fixed_steps
         result = inference.run_transformed(self._params, algorithm.name, batch)
+        if result.has_nan.any():
+            raise ValueError(
+                f"{algorithm.name}: the network's predictions are not numbers (NaN), as after an overflow: "
+                "use inputs of the magnitude of those in training"
+            )
         outputs = {p.name: result.outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs}
-        return Prediction(outputs, result.trace(0).hints, int(result.steps[0]))
+        return Prediction(outputs, result.trace(0).hints, int(result.steps[0]), instance.nodes)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from nar.losses.terms import AUXILIARY
+from nar.plugins import unknown_name
 from nar.specs import Spec, Stage
 
 
@@ -44,7 +45,7 @@ def check_loss_weights(
     known = known_loss_weights(specs, names)
     for key, value in weights.items():
         if key not in known:
-            raise ValueError(f"unknown loss weight {key!r}; known: {', '.join(known)}")
+            raise ValueError(unknown_name("loss weight", key, known))
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise ValueError(f"loss weight {key} must be a finite number >= 0, got {value!r}")
 

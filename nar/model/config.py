@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from nar.plugins import unknown_name
 from nar.model.encoders import ENCODER_INITS
 from nar.model.hints import find_hint_feedback
 from nar.model.schedules import Schedule
@@ -146,4 +147,4 @@ class NetConfig:
 
 def _check_choice(key: str, value: str, known: Mapping[str, object]) -> None:
     if value not in known:
-        raise ValueError(f"unknown {key} {value!r}; known: {', '.join(known)}")
+        raise ValueError(unknown_name(key, value, known))

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
-from nar.plugins import load_attribute
+from nar.plugins import Registry, load_attribute, unknown_name
 from nar.specs import Kind, Probe
 from nar.traces import TraceBatch
 
@@ -176,8 +176,8 @@ def feed_hard_on_eval(probe: Probe, logits: Array, context: FeedbackContext) -> 
     return (feed_soft if context.is_training else feed_hard)(probe, logits, context)
 
 
-HINT_FEEDBACKS: Mapping[str, HintFeedback] = MappingProxyType(
-    {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval}
+HINT_FEEDBACKS: Registry[HintFeedback] = Registry(
+    "hint_feedback", {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval}
 )
 """Feedback functions by name; the names are those of dm-clrs's `hint_repred_mode`."""
 
@@ -195,9 +195,7 @@ def find_hint_feedback(name: str) -> HintFeedback:
         return HINT_FEEDBACKS[name]
     if ":" in name:
         return load_attribute(name, "hint_feedback", callable)
-    raise ValueError(
-        f"unknown hint_feedback {name!r}; known: {', '.join(HINT_FEEDBACKS)}, or module:FUNCTION"
-    )
+    raise ValueError(unknown_name("hint_feedback", name, HINT_FEEDBACKS, or_else="module:FUNCTION"))
 
 
 def feed_back(

@@ -1,11 +1,12 @@
 """Schedules over training steps: from a start to an end value in a number of steps, constant afterwards."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+
+from nar.plugins import Registry, unknown_name
 
 Array = jax.Array
 
@@ -29,8 +30,9 @@ def _exponential(start: float, end: float, progress: Array) -> Array:
     return start * (end / start) ** progress
 
 
-SCHEDULE_SHAPES: Mapping[str, Callable[[float, float, Array], Array]] = MappingProxyType(
-    {"constant": _constant, "linear": _linear, "cosine": _cosine, "exponential": _exponential}
+SCHEDULE_SHAPES: Registry[Callable[[float, float, Array], Array]] = Registry(
+    "schedule shape",
+    {"constant": _constant, "linear": _linear, "cosine": _cosine, "exponential": _exponential},
 )
 """Schedule shapes by name: (start, end, progress from 0 to 1) -> value."""
 
@@ -53,7 +55,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.shape not in SCHEDULE_SHAPES:
-            raise ValueError(f"unknown schedule shape {self.shape!r}; known: {', '.join(SCHEDULE_SHAPES)}")
+            raise ValueError(unknown_name("schedule shape", self.shape, SCHEDULE_SHAPES))
         for name, value in (("start", self.start), ("end", self.end)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} of a schedule must lie between 0 and 1, got {value}")

@@ -39,7 +39,7 @@ def to_float_array(name: str, value: Any, expected: str = _NAME) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must be {expected}, got {reprlib.repr(value)}")
     if array.dtype.kind == "f" and isinstance(value, list | tuple):
-        # numpy converts integers to floats if the sequence also has floats, or integers of both int64 and uint64.
+        # numpy converts integers to floats if the sequence also has floats, or both int64 and uint64.
         _check_integers(name, _large_integers(np.asarray(value, dtype=object).flat))
     if array.dtype.kind in "iu":
         large = (array > MAX_EXACT_INTEGER) | (array < -MAX_EXACT_INTEGER)
@@ -57,7 +57,7 @@ def to_float(value: Any) -> float | None:
         return value
     if isinstance(value, np.generic) and not isinstance(value, np.longdouble):
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real | decimal.Decimal):
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, decimal.Decimal)):
         return None
     number = _rounded(value)
     return None if isinstance(value, numbers.Integral) and number != value else number

@@ -5,10 +5,11 @@ may reveal its structure: `draw_graph` shuffles the nodes, and adds directions a
 by `numpy.random.RandomState`, so that they do not depend on the release of any library.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
+from nar.plugins import Registry
 from nar.problems.deterministic_graphs import caveman, complete, cycle, grid, ladder, matrix_from_edges, path
 
 Array = np.ndarray
@@ -134,47 +135,36 @@ def _tree(random: Random, num_nodes: int, p: float) -> Array:
 
 
 def _delaunay(random: Random, num_nodes: int, p: float) -> Array:
-    """Delaunay triangulation of uniform points in the unit square.
+    """Delaunay triangulation of uniform points in the unit square: pairs with an otherwise empty circle."""
+    from scipy.spatial import Delaunay  # imported when it is needed, since it takes a while
 
-    Two points are joined if some circle through both contains no other point. The circles through points i
-    and j have their centers at m + t d, where m is the midpoint and d is perpendicular to j - i; every other
-    point bounds t from one side.
-    """
     del p
     points = random.uniform(size=(num_nodes, 2))
-    matrix = np.zeros((num_nodes, num_nodes), bool)
-    for i in range(num_nodes):
-        side = points - points[i]
-        normal = np.stack([-side[:, 1], side[:, 0]], axis=1)
-        q = points[None] - (points + points[i])[:, None] / 2  # [j, k, 2]
-        slope = 2 * np.einsum("jkx,jx->jk", q, normal)
-        excess = (q**2).sum(-1) - (side**2).sum(-1)[:, None] / 4
-        others = np.ones_like(slope, bool)
-        others[:, i] = others[np.arange(num_nodes), np.arange(num_nodes)] = False
-        bound = excess / np.where(slope == 0, 1, slope)
-        lower = np.where(others & (slope < 0), bound, -np.inf).max(axis=1)
-        upper = np.where(others & (slope > 0), bound, np.inf).min(axis=1)
-        inside = (others & (slope == 0) & (excess < 0)).any(axis=1)
-        matrix[i] = (lower <= upper) & ~inside & (np.arange(num_nodes) != i)
-    return matrix | matrix.T
+    if num_nodes < 3:
+        return complete(num_nodes)
+    triangles = Delaunay(points).simplices
+    return matrix_from_edges(num_nodes, np.concatenate([triangles[:, [i, i - 1]] for i in range(3)]))
 
 
 Family = Callable[[Random, int, float], Array]
 
-GRAPH_FAMILIES: Mapping[str, Family] = {
-    "communities": _communities,
-    "bipartite": _bipartite,
-    "watts_strogatz": _watts_strogatz,
-    "barabasi_albert": _barabasi_albert,
-    "grid": lambda random, num_nodes, p: grid(num_nodes),
-    "tree": _tree,
-    "path": lambda random, num_nodes, p: path(num_nodes),
-    "cycle": lambda random, num_nodes, p: cycle(num_nodes),
-    "complete": lambda random, num_nodes, p: complete(num_nodes),
-    "ladder": lambda random, num_nodes, p: ladder(num_nodes),
-    "caveman": lambda random, num_nodes, p: caveman(num_nodes),
-    "delaunay": _delaunay,
-}
+GRAPH_FAMILIES: Registry[Family] = Registry(
+    "graph family",
+    {
+        "communities": _communities,
+        "bipartite": _bipartite,
+        "watts_strogatz": _watts_strogatz,
+        "barabasi_albert": _barabasi_albert,
+        "grid": lambda random, num_nodes, p: grid(num_nodes),
+        "tree": _tree,
+        "path": lambda random, num_nodes, p: path(num_nodes),
+        "cycle": lambda random, num_nodes, p: cycle(num_nodes),
+        "complete": lambda random, num_nodes, p: complete(num_nodes),
+        "ladder": lambda random, num_nodes, p: ladder(num_nodes),
+        "caveman": lambda random, num_nodes, p: caveman(num_nodes),
+        "delaunay": _delaunay,
+    },
+)
 """Registry of families: name -> `(random, num_nodes, p) -> [N, N] bool`, symmetric, with an empty diagonal.
 
 communities: 4 groups (N if N < 4) of equal size up to one; edge probability p within, 0.01 between groups.

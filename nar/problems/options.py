@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nar.plugins import did_you_mean
 from nar.problems.exact_numbers import MAX_EXACT_INTEGER
 from nar.problems.families import GRAPH_FAMILIES
 
@@ -109,9 +110,10 @@ def is_real(value: Any) -> bool:
 def _family(name: str, value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value == CLRS30):
         return None
-    known = ("erdos_renyi", *GRAPH_FAMILIES)
+    known = (CLRS30, "erdos_renyi", *GRAPH_FAMILIES)
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name} must be one of {CLRS30}, {', '.join(known)}; got {value!r}")
+        hint = did_you_mean(value, known)
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}{hint}")
     return value
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numba.extending import register_jitable
 
+from nar.caching import compile_on_disk
 from nar.problems.array_checks import check_same_length, positions, real_array
 from nar.problems.options import MIN_MAGNITUDE
 from nar.problems.problem import Arguments, Array, Problem, Random
@@ -111,7 +111,7 @@ def _sample_points(
     raise CollinearPointsError(size, radius, origin_x, origin_y)
 
 
-@numba.njit(cache=True, nogil=True)
+@compile_on_disk
 def _has_collinear_triple(xs: Array, ys: Array, tolerance: float) -> bool:
     for i in range(len(xs)):
         for j in range(i + 1, len(xs)):
@@ -143,7 +143,7 @@ def _check_points(xs: Any, ys: Any) -> Arguments:
     return xs, ys
 
 
-@numba.njit(cache=True, nogil=True)
+@compile_on_disk
 def _ill_conditioned_triple(xs: Array, ys: Array) -> tuple[int, int, int]:
     """Returns three points whose cross product is nonzero but below its rounding error, or (0, 0, 0)."""
     for i in range(len(xs)):

@@ -126,9 +126,9 @@ class Problem:
     def read(self, *values: Any, **named: Any) -> Instance:
         """Validates user-provided arguments and converts them to canonical types.
 
-        A graph `A` may have any form that `nar.problems.graph_input` reads, and may also be given as `matrix` or
-        as `edges`; `nodes`, `num_nodes`, `weight` and `directed` tell how it is to be read. Arguments that are
-        nodes are given by their labels.
+        A graph `A` may have any form that `nar.problems.graph_input` reads, and may also be given as `matrix`
+        or as `edges`; `nodes`, `num_nodes`, `weight` and `directed` tell how it is to be read. Arguments that
+        are nodes are given by their labels.
 
         Raises:
           ValueError: if an argument is missing, unknown, given twice or invalid.
@@ -165,8 +165,9 @@ class Problem:
             return "A"
         if self.directed is not None and name in GRAPH_OPTIONS:
             return None
-        expected = ", ".join(self.arguments)
-        raise ValueError(f"unknown argument {name!r}; expected {expected}{did_you_mean(name, self.arguments)}")
+        known = self.arguments if self.directed is None else (*self.arguments, *FORMS, *GRAPH_OPTIONS)
+        hint = did_you_mean(name, known)
+        raise ValueError(f"unknown argument {name!r}; expected {', '.join(self.arguments)}{hint}")
 
     def _read_graph(
         self, given: Mapping[str, Any], named: Mapping[str, Any], options: Mapping[str, Any]

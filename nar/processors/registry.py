@@ -1,12 +1,11 @@
 """Registry of processors, and the lookup of custom ones by `module:ATTRIBUTE`."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import haiku as hk
 
-from nar.plugins import load_attribute
+from nar.plugins import Registry, load_attribute, unknown_name
 from nar.processors.base import Processor
 from nar.processors.deep_sets import DeepSets
 from nar.processors.edge_transformer import EdgeTransformer
@@ -38,7 +37,8 @@ from nar.processors.relational_transformer import RelationalTransformer
 
 ProcessorFactory = Callable[..., Processor]
 
-PROCESSORS: Mapping[str, ProcessorFactory] = MappingProxyType(
+PROCESSORS: Registry[ProcessorFactory] = Registry(
+    "processor",
     {
         "deepsets": DeepSets,
         "edge_transformer": EdgeTransformer,
@@ -65,7 +65,7 @@ PROCESSORS: Mapping[str, ProcessorFactory] = MappingProxyType(
         "triplet_mpnn": TripletMPNN,
         "triplet_pgn": TripletPGN,
         "triplet_pgn_mask": TripletPGNMask,
-    }
+    },
 )
 """Processor factories by name: `(hidden_size, **options) -> Processor`, called inside a Haiku transform."""
 
@@ -84,7 +84,7 @@ def find_processor(name: str) -> ProcessorFactory:
         return PROCESSORS[name]
     if isinstance(name, str) and ":" in name:
         return load_attribute(name, "processor", callable)
-    raise ValueError(f"unknown processor {name!r}; known: {', '.join(PROCESSORS)}, or module:ATTRIBUTE")
+    raise ValueError(unknown_name("processor", name, PROCESSORS, or_else="module:ATTRIBUTE"))
 
 
 def check_processor(factory: ProcessorFactory, hidden_size: int = 1, **options: Any) -> None:

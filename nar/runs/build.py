@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from nar.plugins import unknown_name
 from nar.runs.build_graph import GraphComponents, build_graph_run
 from nar.runs.build_text import TextComponents, build_text_run
 from nar.runs.components import RunComponents
@@ -33,7 +34,7 @@ def resolve_config(config: AnyConfig | Mapping[str, Any], *, complete: bool = Fa
     values = config.to_dict() if isinstance(config, AnyConfig) else config
     kind = values.get("kind", "graph")
     if kind not in KINDS:
-        raise ValueError(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
+        raise ValueError(unknown_name("kind", kind, KINDS))
     return KINDS[kind].from_dict(values, complete=complete)
 
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 from nar.model import Budget, FromTrace, Learned, NetConfig, Schedule, Termination
+from nar.plugins import unknown_name
 from nar.processors import find_processor
 from nar.processors.registry import check_processor
 from nar.runs.config import ModelConfig, TeacherForcingConfig
@@ -52,7 +53,7 @@ def make_termination(model: ModelConfig) -> Termination:
         "learned": lambda: Learned(Budget(**model.budget.to_dict()), **model.halting.to_dict()),
     }
     if model.termination not in makers:
-        raise ValueError(f"unknown termination {model.termination!r}; known: {', '.join(makers)}")
+        raise ValueError(unknown_name("termination", model.termination, makers))
     return makers[model.termination]()
 
 

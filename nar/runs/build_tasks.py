@@ -7,7 +7,7 @@ from typing import Any
 
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
-from nar.plugins import load_attribute
+from nar.plugins import did_you_mean, load_attribute
 from nar.runs.config import DataConfig, RunConfig
 from nar.training.loop import TaskWeightFunction
 
@@ -104,7 +104,8 @@ def check_tasks(tasks: Mapping[str, Any], names: Sequence[str]) -> None:
             raise ValueError(f"tasks.{name} must be a dictionary, got {overrides!r}")
         for option, value in overrides.items():
             if option not in TASK_OPTIONS:
-                raise ValueError(f"unknown tasks.{name}.{option}; known: {', '.join(TASK_OPTIONS)}")
+                hint = did_you_mean(option, TASK_OPTIONS)
+                raise ValueError(f"unknown tasks.{name}.{option}; known: {', '.join(TASK_OPTIONS)}{hint}")
             expected, is_valid = TASK_OPTIONS[option]
             if not is_valid(value):
                 raise ValueError(f"tasks.{name}.{option} must be {expected}, got {value!r}")

@@ -11,6 +11,7 @@ from nar.atomic_io import read_json
 from nar.evaluation import Prediction, Predictor
 from nar.evaluation.split_scores import score_sizes
 from nar.model import Params
+from nar.plugins import unknown_name
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.build_graph import GraphComponents
 from nar.runs.build_text import TextComponents
@@ -156,7 +157,7 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index:
       ValueError: if the directory is not a workdir or has no intact checkpoint, or an argument is invalid.
     """
     if checkpoint not in CHECKPOINTS:
-        raise ValueError(f"unknown checkpoint {checkpoint!r}; known: {', '.join(CHECKPOINTS)}")
+        raise ValueError(unknown_name("checkpoint", checkpoint, CHECKPOINTS))
     workdir = Workdir(pathlib.Path(path))
     run = Run(workdir, read_config(workdir), checkpoint, seed_index)
     _ = run.state  # Errors are raised now.

@@ -12,7 +12,7 @@ from nar.traces.sample import (
     sample_traces,
     zero_traces,
 )
-from nar.traces.trace import Probes, Trace, TraceBatch
+from nar.traces.trace import Probes, Trace, TraceBatch, values_by_node
 from nar.traces.validate import check_algorithm
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "run_algorithm",
     "sample_traces",
     "save_traces",
+    "values_by_node",
     "zero_traces",
 ]

@@ -1,14 +1,12 @@
 """Disk cache of the canonical splits, keyed by a digest of all sources they depend on: it is never stale.
 
-Files are in `$NAR_CACHE/traces`, by default in the user's cache directory; `NAR_CACHE=` (empty) disables the
-cache. The directory can be removed at any time. Processes can share it, since files are written atomically.
+Files are in `$NAR_CACHE/traces` (see `nar.caching`); `NAR_CACHE=` (empty) disables the cache. The directory
+can be removed at any time. Processes can share it, since files are written atomically.
 """
 
 import hashlib
-import os
 import pathlib
 import platform
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,21 +15,12 @@ import numba
 import numpy as np
 
 from nar.algorithms import BUILT_IN, Algorithm
+from nar.caching import cache_folder
 from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
-_PACKAGES = ("atomic_io", "plugins", "specs", "problems", "algorithms", "traces")
+PACKAGES = ("atomic_io", "caching", "plugins", "specs", "problems", "algorithms", "traces")
 """Modules and packages that determine a trace; registered algorithms may use others, so are not cached."""
-
-
-def cache_folder() -> pathlib.Path | None:
-    """`$NAR_CACHE`, by default `nar` in the user's cache directory; None if it is set but empty."""
-    path = os.environ.get("NAR_CACHE")
-    if path is not None:
-        return pathlib.Path(path) if path else None
-    if sys.platform == "win32":
-        return pathlib.Path(os.environ.get("LOCALAPPDATA") or pathlib.Path.home()) / "nar"
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "nar"
 
 
 def load_or_make(algorithm: Algorithm, key: str, make: Callable[[], TraceBatch], **origin: Any) -> TraceBatch:
@@ -44,9 +33,9 @@ def load_or_make(algorithm: Algorithm, key: str, make: Callable[[], TraceBatch],
       **origin: how they are generated (size, seed, ...); stored in the file and checked when loading.
     """
     folder = cache_folder()
-    if folder is None or not _DIGEST or algorithm not in BUILT_IN:
+    if folder is None or not SOURCE_DIGEST or algorithm not in BUILT_IN:
         return make()
-    path = folder / "traces" / _DIGEST / f"{key}.npz"
+    path = folder / "traces" / SOURCE_DIGEST / f"{key}.npz"
     cached = _load(path, algorithm, origin)
     if cached is not None:
         return cached
@@ -76,7 +65,7 @@ def _sources() -> list[pathlib.Path]:
     package = pathlib.Path(__file__).parents[1]
     return sorted(
         path
-        for name in _PACKAGES
+        for name in PACKAGES
         for path in (package / f"{name}.py", *(package / name).rglob("*.py"))
         if path.is_file()
     )
@@ -90,5 +79,5 @@ def _digest() -> str:
     return hashlib.blake2b(text, digest_size=8).hexdigest() if sources else ""
 
 
-_DIGEST = _digest()
+SOURCE_DIGEST = _digest()
 """Computed at import, since the files may later differ from the code that runs."""

@@ -3,12 +3,12 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
+from nar.plugins import Registry
 from nar.problems.problem import Arguments, Random
 from nar.traces.cache import load_or_make
 from nar.traces.recorder.array_shapes import ArraySpecs, sample_array_shapes
@@ -160,12 +160,13 @@ class Split:
         return {"size": self.size, "count": count, "seed": self.seed}
 
 
-CLRS30_SPLITS: Mapping[str, Split] = MappingProxyType(
+CLRS30_SPLITS: Registry[Split] = Registry(
+    "split",
     {
         "train": Split(count=1000, size=16, seed=1, multiplied=False),
         "val": Split(count=32, size=16, seed=2, multiplied=True),
         "test": Split(count=32, size=64, seed=3, multiplied=True),
-    }
+    },
 )
 """The canonical splits (arXiv 2205.15659, section 3)."""
 
@@ -191,8 +192,6 @@ def clrs30_split(
             f"{name} is not one of the thirty algorithms of CLRS-30 and has no canonical splits; "
             "use sample_traces"
         )
-    if not isinstance(split, str) or split not in CLRS30_SPLITS:
-        raise ValueError(f"unknown split {split!r}; known: {', '.join(CLRS30_SPLITS)}")
     origin = CLRS30_SPLITS[split].origin(algorithm)
 
     def make() -> TraceBatch:

@@ -192,12 +192,19 @@ def _check_given_arguments(where: str, algorithm: Algorithm, size: int, seed: in
         arguments: Arguments = algorithm.problem.sample(random, size)
         before = [np.copy(argument) for argument in arguments]
         compiled = collect(algorithm, [arguments]).trace(0)
-        given = run_algorithm(algorithm, *arguments)
+        given = run_algorithm(algorithm, **_by_keyword(algorithm, arguments))
         plain = collect(algorithm, [arguments], compiled=False).trace(0)
         _compare_traces(f"{where}: sampled and given arguments", compiled, given)
         _compare_traces(f"{where}: compiled and plain Python", compiled, plain)
         for name, argument, copy in zip(algorithm.problem.arguments, arguments, before, strict=True):
             _require(np.array_equal(argument, copy), f"{where}: the run modifies the argument {name}")
+
+
+def _by_keyword(algorithm: Algorithm, arguments: Arguments) -> dict[str, Any]:
+    named = dict(zip(algorithm.problem.arguments, arguments, strict=True))
+    if algorithm.problem.directed is not None:
+        named["matrix"] = named.pop("A")
+    return named
 
 
 def _compare_traces(what: str, one: Trace, other: Trace) -> None:

@@ -144,7 +144,7 @@ def weight_of(pairs, A):
 
 def test_mst_kruskal():
     for A, _ in graphs(6, symmetric=True, weights=WEIGHTS):
-        in_mst = nar.run_algorithm("mst_kruskal", A).outputs["in_mst"]
+        in_mst = nar.run_algorithm("mst_kruskal", matrix=A).outputs["in_mst"]
         expected = networkx.minimum_spanning_tree(to_graph(A * (1 - np.eye(len(A)))), algorithm="prim")
         np.testing.assert_array_equal(in_mst, in_mst.T)
         assert not in_mst.diagonal().any()
@@ -156,7 +156,7 @@ def test_mst_kruskal():
 
 def test_mst_prim():
     for A, s in graphs(7, symmetric=True, weights=WEIGHTS):
-        trace = nar.run_algorithm("mst_prim", A, s)
+        trace = nar.run_algorithm("mst_prim", matrix=A, s=s)
         pi = trace.outputs["pi"]
         pairs = [(v, int(p)) for v, p in enumerate(pi) if p != v]
         graph = to_graph(A * (1 - np.eye(len(A))))
@@ -189,7 +189,7 @@ def assert_shortest_paths(A, s, pi, d, reached):
 
 def test_dijkstra():
     for A, s in graphs(8, weights=[1, 1, 2, 3, 0.5]):
-        trace = nar.run_algorithm("dijkstra", A, s)
+        trace = nar.run_algorithm("dijkstra", matrix=A, s=s)
         assert_shortest_paths(A, s, trace.outputs["pi"], trace.hints["d"][-1], trace.hints["mark"][-1])
         taken = trace.hints["u"].argmax(-1)[1:]
         assert (np.diff(trace.hints["d"][-1][taken]) >= 0).all()
@@ -206,7 +206,7 @@ def test_large_weights(name):
 
 def test_dag_shortest_paths():
     for A, s in graphs(9, acyclic=True, weights=WEIGHTS):
-        trace = nar.run_algorithm("dag_shortest_paths", A, s)
+        trace = nar.run_algorithm("dag_shortest_paths", matrix=A, s=s)
         assert_shortest_paths(A, s, trace.outputs["pi"], trace.hints["d"][-1], trace.hints["mark"][-1])
 
 
@@ -215,7 +215,7 @@ def test_floyd_warshall(weights):
     count = 0
     for A, _ in graphs(10, weights=weights):
         try:
-            trace = nar.run_algorithm("floyd_warshall", A)
+            trace = nar.run_algorithm("floyd_warshall", matrix=A)
         except ValueError:
             assert networkx.negative_edge_cycle(to_digraph(A))
             continue

@@ -200,7 +200,9 @@ def test_text_of_a_custom_problem():
         "[1.0 3.0 2.5] | [1.0 2.5 3.0]\n\n",
     )
     weighted = run_algorithm("bfs", A=[(0, 1, 2.5)], s=0)
-    assert to_text("bfs", weighted).question == "bfs:\ns: 0, A: [[0.0 2.5], [2.5 0.0]]\npi:\n"
+    assert to_text("bfs", weighted).question == "bfs:\ns: 0, A: [[0 1], [1 0]]\npi:\n"
+    weighted = run_algorithm("dijkstra", A=[(0, 1, 2.5)], s=0)
+    assert to_text("dijkstra", weighted).question == "dijkstra:\ns: 0, A: [[0.0 2.5], [2.5 0.0]]\npi:\n"
 
 
 def test_batched_texts_equal_texts_of_single_traces():

@@ -83,7 +83,7 @@ def test_cache_folder(monkeypatch, tmp_path):
 
 def test_changed_digest_regenerates_the_split(cache_dir, generated, monkeypatch):
     clrs30_split("bfs", "val")
-    monkeypatch.setattr(cache, "_DIGEST", "0123")
+    monkeypatch.setattr(cache, "SOURCE_DIGEST", "0123")
     clrs30_split("bfs", "val")
     assert generated == ["bfs", "bfs"]
     assert len(files(cache_dir)) == 2
@@ -112,7 +112,7 @@ def test_digest_changes_with_the_sources(monkeypatch, tmp_path):
 
 
 def test_nothing_is_cached_without_sources(cache_dir, generated, monkeypatch):
-    monkeypatch.setattr(cache, "_DIGEST", "")
+    monkeypatch.setattr(cache, "SOURCE_DIGEST", "")
     clrs30_split("bfs", "val")
     assert not files(cache_dir)
 

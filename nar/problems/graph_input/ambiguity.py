@@ -11,9 +11,9 @@ import numpy as np
 def check_unambiguous(graph: Any, directed: bool) -> None:
     """Raises ValueError if an array that is given as `A` is likely to be a list of edges.
 
-    It may be one if each row is an edge between two different nodes, with a weight if there are three columns,
-    and no edge is repeated. It is a matrix nevertheless if both readings have the same edges, or if it has no
-    self-loops and, as a list of edges, would leave out nodes. So matrices of zeros and ones are never refused.
+    It may be one if each row is an edge between two different nodes, with a weight if there are three
+    columns, and no edge is repeated. It is a matrix nevertheless if it has only zeros and ones, or if it has
+    no self-loops and, as a list of edges, would leave out nodes.
     """
     try:
         array = np.asarray(graph)
@@ -29,7 +29,7 @@ def check_unambiguous(graph: Any, directed: bool) -> None:
         return
     if len({edge if directed else tuple(sorted(edge)) for edge in edges}) < len(edges):
         return
-    if _same_graph(array, edges, directed) or (not np.diagonal(array).any() and _leaves_out_nodes(edges)):
+    if np.isin(array, (0, 1)).all() or (not np.diagonal(array).any() and _leaves_out_nodes(edges)):
         return
     raise _ambiguous(array)
 
@@ -43,9 +43,10 @@ def check_edges_unambiguous(edges: Any) -> None:
         array = np.asarray(edges)
     except (ValueError, TypeError):
         return
-    if array.shape == (2, 2) and array.dtype.kind in "biuf" and not np.diagonal(array).any():
-        if array[0, 1] == array[1, 0] and array[0, 1] not in (0, 1):
-            raise _ambiguous(array)
+    if array.shape != (2, 2) or array.dtype.kind not in "biuf" or np.diagonal(array).any():
+        return
+    if array[0, 1] == array[1, 0] and array[0, 1] not in (0, 1):
+        raise _ambiguous(array)
 
 
 def _ambiguous(array: np.ndarray) -> ValueError:
@@ -53,17 +54,6 @@ def _ambiguous(array: np.ndarray) -> ValueError:
     return ValueError(
         f"A={rows} may be a matrix or a list of edges: pass it as matrix={rows} or as edges={rows}"
     )
-
-
-def _same_graph(array: np.ndarray, edges: list[tuple[int, int]], directed: bool) -> bool:
-    if array.shape[1] == 3 or max(max(edge) for edge in edges) >= len(array):
-        return False
-    matrix = np.zeros_like(array)
-    for u, v in edges:
-        matrix[u, v] = 1
-        if not directed:
-            matrix[v, u] = 1
-    return bool((matrix == array).all())
 
 
 def _leaves_out_nodes(edges: list[tuple[int, int]]) -> bool:

@@ -106,9 +106,7 @@ def edge_weights(table: EdgeTable, attribute: Any, uses_weights: bool) -> list[f
 
 
 def _check_no_other_weights(table: EdgeTable) -> None:
-    numeric = [
-        name for name in _names(table) if any(_is_numeric(row.get(name)) for row in table.attributes)
-    ]
+    numeric = [name for name in _names(table) if any(_is_numeric(row.get(name)) for row in table.attributes)]
     if numeric:
         raise ValueError(
             f"edges of {table.name} have no attribute 'weight', but the numbers {', '.join(numeric)}: choose "

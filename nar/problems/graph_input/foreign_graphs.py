@@ -4,7 +4,7 @@ None of these libraries is imported: their objects are recognized by their attri
 """
 
 import reprlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def _from_sparse(name: str, graph: Any) -> EdgeTable:
         raise ValueError(f"{name} must have 1 to {MAX_NODES} nodes, got {graph.shape[0]}")
     entries = graph.tocoo()
     ends = list(zip(entries.row.tolist(), entries.col.tolist(), strict=True))
-    weights = entries.data + 0 if entries.data.dtype.kind == "b" else entries.data
+    weights = (entries.data + 0 if entries.data.dtype.kind == "b" else entries.data).tolist()
     return EdgeTable(
         name,
         ends,
@@ -86,18 +86,29 @@ def _from_mapping(name: str, graph: Mapping[Any, Any]) -> EdgeTable:
                 f"{name} must map nodes to their neighbors, got {reprlib.repr(neighbors)} for {node!r}"
             )
         for neighbor in neighbors:
-            row = (node, neighbor)
-            ends.append((clean_label(name, node, row), clean_label(name, neighbor, row)))
-            value = neighbors[neighbor] if isinstance(neighbors, Mapping) else {}
-            attributes.append(value if isinstance(value, Mapping) else {WEIGHT: value})
+            edge = clean_label(name, node, node), clean_label(name, neighbor, neighbor)
+            for edge_attributes in _parallel_edges(neighbors, neighbor):
+                ends.append(edge)
+                attributes.append(edge_attributes)
     nodes = [clean_label(name, node, node) for node in graph]
     return EdgeTable(name, ends, attributes, nodes=[*nodes, *(v for _, v in ends)], adjacency=True)
+
+
+def _parallel_edges(neighbors: Iterable[Any], neighbor: Any) -> Iterator[Mapping[str, Any]]:
+    """Attributes of the edges to a neighbor; in a multigraph of networkx they are values of a dictionary."""
+    value = neighbors[neighbor] if isinstance(neighbors, Mapping) else {}
+    if not isinstance(value, Mapping):
+        yield {WEIGHT: value}
+    elif value and all(isinstance(attributes, Mapping) for attributes in value.values()):
+        yield from value.values()
+    else:
+        yield value
 
 
 _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[str, Any], EdgeTable]], ...] = (
     (_has("nodes", "edges", "is_directed"), _from_networkx),
     (_has("vs", "es", "is_directed", "get_edgelist"), _from_igraph),
     (_has("tocoo", "toarray", "shape"), _from_sparse),
-    (lambda graph: isinstance(graph, Mapping), _from_mapping),
+    (lambda graph: isinstance(graph, Mapping) and not isinstance(graph, Set), _from_mapping),
 )
-"""Pairs (test, reader) for each kind of object."""
+"""Pairs (test, reader) for each kind of object; a view of edges of networkx is a mapping, but also a set."""

@@ -44,8 +44,8 @@ class Nodes:
         self._spelled = label_of is not None and any(isinstance(label, str) for label in unique)
         if label_of is None:
             label_of = {label: label for label in unique}
-        elif sorted(label_of) == list(range(len(label_of))) or not keep_order:
-            label_of = dict(sorted(label_of.items()))
+        elif set(label_of) == set(range(len(label_of))) or not keep_order:
+            label_of = {key: label_of[key] for key in sorted(label_of, key=int)}
         if not 1 <= len(label_of) <= MAX_NODES:
             raise ValueError(f"{name} must have 1 to {MAX_NODES} nodes, got {len(label_of)}")
         _check_different(name, label_of.values())
@@ -91,15 +91,15 @@ def positional_nodes(name: str, num_nodes: Any) -> Nodes:
     return Nodes(name, range(int(num_nodes)))
 
 
-def listed_nodes(name: str, nodes: Any) -> Nodes:
-    """The nodes that a user lists, in that order unless they are 0 ... N - 1."""
+def listed_labels(name: str, nodes: Any) -> list[Hashable]:
+    """The labels that a user lists as `nodes`, all different."""
     if isinstance(nodes, str | bytes | Mapping) or not isinstance(nodes, Iterable):
         raise ValueError(f"nodes must be a list of the labels of {name}, got {reprlib.repr(nodes)}")
     labels = [clean_label(name, label, label) for label in nodes]
     if len(set(labels)) < len(labels):
         repeated = next(label for label in labels if labels.count(label) > 1)
         raise ValueError(f"nodes must be different labels, got {reprlib.repr(repeated)} twice")
-    return Nodes(name, labels, keep_order=True)
+    return labels
 
 
 def clean_label(name: str, label: Any, where: Any) -> Hashable:
@@ -122,7 +122,7 @@ def clean_label(name: str, label: Any, where: Any) -> Hashable:
 def _is_missing(label: Any) -> bool:
     """True for None, and for NaT and NA of pandas, which do not equal themselves."""
     try:
-        return label is None or bool(label != label)  # noqa: PLR0124
+        return label is None or bool(label != label)
     except TypeError:
         return True
 
@@ -135,7 +135,7 @@ def _is_hashable(label: Any) -> bool:
     return True
 
 
-def _by_integer(labels: Sequence[Hashable]) -> dict[Hashable, Hashable] | None:
+def _by_integer(labels: Sequence[Any]) -> dict[Any, Hashable] | None:
     """Label by the integer that it is or spells; None if some are neither.
 
     The labels are the integers themselves if only some are text, such as the keys of JSON objects.
@@ -143,7 +143,7 @@ def _by_integer(labels: Sequence[Hashable]) -> dict[Hashable, Hashable] | None:
     spelled = [isinstance(label, str) and _INTEGER.fullmatch(label) is not None for label in labels]
     if not all(is_text or is_integer(label) for label, is_text in zip(labels, spelled, strict=True)):
         return None
-    return {int(label): label if all(spelled) else int(label) for label in labels}  # type: ignore[arg-type]
+    return {int(label): label if all(spelled) else int(label) for label in labels}
 
 
 def _check_different(name: str, labels: Iterable[Hashable]) -> None:

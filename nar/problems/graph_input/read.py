@@ -16,7 +16,7 @@ from nar.problems.graph_input.ambiguity import check_edges_unambiguous, check_un
 from nar.problems.graph_input.data_frames import edges_of_frame, is_frame, labeled_matrix
 from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable, edge_weights, edges_from_rows, table_matrix
 from nar.problems.graph_input.foreign_graphs import edges_of_object
-from nar.problems.graph_input.node_labels import Nodes, listed_nodes, positional_nodes
+from nar.problems.graph_input.node_labels import Nodes, listed_labels, positional_nodes
 
 FORMS = ("A", "matrix", "edges")
 """Keywords for the graph; exactly one is given."""
@@ -45,7 +45,7 @@ class Graph:
 
 @dataclasses.dataclass(frozen=True)
 class _Request:
-    """How a graph is to be read.
+    """The part of a call that determines how a graph is read.
 
     Attributes:
       keyword: one of `FORMS`.
@@ -67,8 +67,9 @@ def read_graph(
 
     Args:
       keyword: the keyword under which the graph was given, one of `FORMS`.
-      graph: an adjacency matrix; a list or an array of edges; a graph of networkx or igraph; a sparse matrix of
-        scipy; a data frame of edges, or an adjacency matrix with labels; or a dictionary from nodes to neighbors.
+      graph: an adjacency matrix; a list or an array of edges; a graph of networkx or igraph; a sparse matrix
+        of scipy; a data frame of edges, or an adjacency matrix with labels; or a dictionary from nodes to
+        neighbors.
       options: any of `GRAPH_OPTIONS`: `nodes` lists all labels, `num_nodes` is their number if they are
         0, 1, 2, ...; `weight` names the attribute or column with the weights; `directed` tells whether listed
         edges lead one way only.
@@ -110,9 +111,8 @@ def _edge_table(request: _Request, graph: Any) -> EdgeTable | None:
         raise ValueError(f"{name} must be a graph, got {reprlib.repr(graph)}")
     if name == "edges":
         return edges_from_rows(name, _rows(graph))
-    if isinstance(graph, Iterable) and not hasattr(graph, "__array__") and not isinstance(graph, list | tuple):
-        graph = list(graph)  # a set, a view or an iterator
-        return edges_from_rows(name, graph)
+    if isinstance(graph, Iterable) and not (isinstance(graph, list | tuple) or hasattr(graph, "__array__")):
+        return edges_from_rows(name, graph)  # a set, a view or an iterator
     if _names_nodes_by_text(graph):
         return edges_from_rows(name, _rows(graph))
     if isinstance(graph, list | tuple) and "num_nodes" in request.options:
@@ -166,19 +166,19 @@ def _from_table(request: _Request, table: EdgeTable) -> Graph:
     if table.directed is not None and request.options.get("directed", directed) != directed:
         raise ValueError(f"directed={not directed} contradicts the graph {table.name}")
     if table.adjacency and not directed and "directed" not in request.options:
-        _check_adjacency(table)
+        _check_adjacency(table, nodes)
     matrix = table_matrix(table, nodes, weights, directed)
     return Graph(matrix if request.uses_weights else (matrix != 0).astype(np.float64), nodes)
 
 
-def _check_adjacency(table: EdgeTable) -> None:
+def _check_adjacency(table: EdgeTable, nodes: Nodes) -> None:
     """Raises ValueError if a node lists a neighbor that does not list it."""
-    listed = set(table.ends)
+    listed = {(nodes.index(u), nodes.index(v)) for u, v in table.ends}
     for u, v in table.ends:
-        if (v, u) not in listed:
+        if (nodes.index(v), nodes.index(u)) not in listed:
             raise ValueError(
-                f"{table.name} must list each edge at both nodes, got only ({u!r}, {v!r}): pass directed=True if "
-                "edges lead one way only, or directed=False if each is listed once"
+                f"{table.name} must list each edge at both nodes, got only ({u!r}, {v!r}): "
+                "pass directed=True if edges lead one way only, or directed=False if each is listed once"
             )
 
 
@@ -195,14 +195,14 @@ def _table_nodes(request: _Request, table: EdgeTable) -> Nodes:
             )
         return Nodes(name, table.nodes)
     if "nodes" in options:
-        nodes = listed_nodes(name, options["nodes"])
-        labels, known = mentioned, "the listed nodes"
+        nodes = Nodes(name, listed_labels(name, options["nodes"]), keep_order=True)
+        known = "the listed nodes"
     elif "num_nodes" in options:
         nodes = positional_nodes(name, options["num_nodes"])
-        labels, known = mentioned, f"{len(nodes)} nodes (0 to {len(nodes) - 1})"
+        known = f"{len(nodes)} nodes (0 to {len(nodes) - 1})"
     else:
         return Nodes(name, mentioned if table.nodes is None else table.nodes)
-    for label in labels:
+    for label in mentioned:
         if not _contains(nodes, label):
             raise ValueError(f"{name} has {known}, got an edge of node {label!r}")
     return nodes
@@ -233,8 +233,8 @@ def _checked_frame(name: str, frame: Any) -> tuple[np.ndarray, Sequence[Hashable
     result = labeled_matrix(name, frame)
     if result is None:
         raise ValueError(
-            f"the rows and columns of {name} must have the same labels, got {reprlib.repr(list(frame.index))} "
-            f"and {reprlib.repr(list(frame.columns))}"
+            f"the rows and columns of {name} must have the same labels, "
+            f"got {reprlib.repr(list(frame.index))} and {reprlib.repr(list(frame.columns))}"
         )
     return result
 
@@ -246,10 +246,10 @@ def _from_matrix(request: _Request, graph: Any, labels: Sequence[Hashable] | Non
     if labels is not None and "nodes" in options:
         raise ValueError(f"nodes is only valid if {name} has no labels of its own")
     if "nodes" in options:
-        labels = list(options["nodes"]) if isinstance(options["nodes"], Iterable) else []
+        labels = listed_labels(name, options["nodes"])
     nodes = None
     if labels is not None:
-        nodes = listed_nodes(name, labels) if "nodes" in options else Nodes(name, labels)
+        nodes = Nodes(name, labels, keep_order="nodes" in options)
         matrix = square_matrix(name, graph)
         if len(matrix) != len(nodes):
             raise ValueError(f"{name} must have {len(nodes)} nodes, as many as labels, got {len(matrix)}")

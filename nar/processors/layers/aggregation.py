@@ -5,12 +5,12 @@ inside the module of a processor, so it may have parameters. Options take it as 
 `AGGREGATIONS`.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from nar.plugins import Registry, unknown_name
 from nar.processors.base import Array
 from nar.processors.layers.recurrent_aggregation import recurrent
 
@@ -68,8 +68,8 @@ def softmax(messages: Array, adjacency: Array) -> Array:
     return total(weights * messages, adjacency)
 
 
-AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
-    {"max": maximum, "sum": total, "mean": mean, "softmax": softmax, "recurrent": recurrent}
+AGGREGATIONS: Registry[Aggregation] = Registry(
+    "aggregation", {"max": maximum, "sum": total, "mean": mean, "softmax": softmax, "recurrent": recurrent}
 )
 """Aggregations by name. All but `recurrent` are invariant to the order of the senders."""
 
@@ -83,5 +83,5 @@ def find_aggregation(aggregation: Aggregation | str) -> Aggregation:
     if callable(aggregation):
         return aggregation
     if not isinstance(aggregation, str) or aggregation not in AGGREGATIONS:
-        raise ValueError(f"unknown aggregation {aggregation!r}; known: {', '.join(AGGREGATIONS)}")
+        raise ValueError(unknown_name("aggregation", aggregation, AGGREGATIONS))
     return AGGREGATIONS[aggregation]

@@ -1,7 +1,8 @@
 """Recording loops around an algorithm: compiled by numba together with it, or in plain Python.
 
 numba caches compiled code on disk, but only notices changes of the file that defines the compiled function.
-Therefore the name of each compiled function contains a digest of all sources that it depends on.
+Therefore the name of each compiled function contains a digest of everything that it depends on; see
+`code_digest`.
 
 `probes`, `sample`, `steps`, `run` and `record` are globals that are bound when a loop is created.
 """
@@ -11,9 +12,6 @@ Therefore the name of each compiled function contains a digest of all sources th
 
 import dataclasses
 import functools
-import hashlib
-import inspect
-import pathlib
 import types
 from collections.abc import Callable
 from typing import Any
@@ -23,8 +21,10 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from nar.algorithms import Algorithm
+from nar.caching import compile_on_disk
 from nar.problems.rng.canonical_stream import stream_at
 from nar.problems.truncation import truncate_arguments
+from nar.traces.recorder.code_digest import code_digest
 from nar.traces.recorder.inlining import inline_yields
 from nar.traces.recorder.write_values import clear, write
 from nar.traces.trace import TraceBatch
@@ -112,7 +112,7 @@ def _compiled(algorithm: Algorithm, inline: bool, disabled: bool) -> Loops:
     """Loops that are compiled at their first call and cached on disk; plain Python if numba is `disabled`."""
     del disabled  # only part of the cache key: numba reads the setting itself
     problem = algorithm.problem
-    digest = _digest(algorithm.steps, problem.sample, problem.probes)
+    digest = code_digest(algorithm.steps, problem.sample, problem.probes)
     inner = numba.njit(nogil=True)
     steps = inline_yields(algorithm.steps, f"steps_{algorithm.name}", __file__) if inline else None
     run = _run.__code__ if steps is None else _run_inlined.__code__
@@ -124,13 +124,14 @@ def _compiled(algorithm: Algorithm, inline: bool, disabled: bool) -> Loops:
         "run": inner(run),
     }
     suffix = f"_{algorithm.name}_{digest}{'' if steps else '_generator'}"
-    return _loops(scope, suffix, numba.njit(cache=digest != "", nogil=True))
+    return _loops(scope, suffix, compile_on_disk if digest else inner)
 
 
 def cached_njit(function: Callable[..., Any], *callees: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a function; cached on disk under a digest of its source file and those of its callees."""
-    name = f"{function.__name__}_{_digest(function, *callees)}"
-    compiled = numba.njit(cache=True, nogil=True)(_renamed(function, name, function.__globals__))
+    """Compiles a function; cached on disk under a digest of it and of everything that it calls."""
+    digest = code_digest(function, *callees)
+    renamed = _renamed(function, f"{function.__name__}_{digest}", function.__globals__)
+    compiled = compile_on_disk(renamed) if digest else numba.njit(nogil=True)(renamed)
     return lambda *arguments: (function if _is_disabled() else compiled)(*arguments)
 
 
@@ -149,19 +150,3 @@ def _loops(scope: dict[str, Any], suffix: str, compile: Callable[..., Any]) -> L
 def _renamed(function: types.FunctionType, name: str, scope: dict[str, Any]) -> types.FunctionType:
     """Copy of a function with another name and other globals."""
     return types.FunctionType(function.__code__.replace(co_name=name, co_qualname=name), scope, name)
-
-
-def _digest(*functions: Callable[..., Any]) -> str:
-    """Digest of all sources that compiled code depends on; '' if it depends on more than source files."""
-    if any(function.__closure__ for function in functions):
-        return ""
-    nar = pathlib.Path(__file__).parents[2]
-    try:
-        sources = {pathlib.Path(inspect.getfile(function)) for function in functions}
-        for package in ("problems", "algorithms", "traces"):
-            sources |= set((nar / package).rglob("*.py"))
-        text = [function.__qualname__.encode() for function in functions]
-        text += [source.read_bytes() for source in sorted(sources)]
-    except (OSError, TypeError):
-        return ""
-    return hashlib.blake2b(b"".join(text), digest_size=8).hexdigest()

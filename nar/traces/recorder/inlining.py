@@ -9,16 +9,16 @@ import ast
 import inspect
 import textwrap
 import types
-from collections.abc import Callable
 from typing import Any
 
+from nar.traces.recorder.code_digest import source_in_memory
 from nar.traces.recorder.write_values import write, write_value
 
 _HINTS, _ROW, _FIRST, _LENGTH = "_hints", "_row", "_first", "_length"
 _SCOPE = {"_write": write, "_write_value": write_value}
 
 
-def inline_yields(steps: Callable[..., Any], name: str, file: str) -> types.FunctionType | None:
+def inline_yields(steps: types.FunctionType, name: str, file: str) -> types.FunctionType | None:
     """Returns a function `(*parameters of steps, hints, row, first) -> length` that writes yielded values.
 
     Args:
@@ -41,6 +41,8 @@ def inline_yields(steps: Callable[..., Any], name: str, file: str) -> types.Func
     if inspect.getfullargspec(steps)[1:5] != (None, None, None, []):
         return None  # not only plain parameters
     scope = steps.__globals__
+    if source_in_memory(steps) is None:
+        return None  # the file has changed since it was imported
     yields = _Yields(scope)
     body = [statement for old in definition.body for statement in yields.statements(old)]
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for line in body for node in ast.walk(line)):

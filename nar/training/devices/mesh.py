@@ -5,7 +5,6 @@ Batches are sharded over the axis `data` and states are replicated; under `jit` 
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from nar.caching import user_cache_folder
 
 BatchT = TypeVar("BatchT")
 
@@ -132,6 +133,5 @@ def use_compilation_cache() -> None:
     It is in `$JAX_COMPILATION_CACHE_DIR`, or else in the user's cache folder.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(home / "nar" / "jax"))
+        jax.config.update("jax_compilation_cache_dir", str(user_cache_folder() / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -3,12 +3,12 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from nar.model.params_by_task import select_task
+from nar.plugins import Registry, unknown_name
 from nar.training.checkpointing.store import CheckpointStore
 from nar.training.devices.mesh import Devices
 from nar.training.loop.callback import Callback, StepReport
@@ -135,8 +135,9 @@ class NonFinitePolicy(Callback):
         return restored
 
 
-POLICIES: Mapping[str, Callable[[NonFinitePolicy, StepReport], TrainState]] = MappingProxyType(
-    {"stop": NonFinitePolicy.stop, "skip": NonFinitePolicy.skip, "restore": NonFinitePolicy.restore}
+POLICIES: Registry[Callable[[NonFinitePolicy, StepReport], TrainState]] = Registry(
+    "on_nonfinite",
+    {"stop": NonFinitePolicy.stop, "skip": NonFinitePolicy.skip, "restore": NonFinitePolicy.restore},
 )
 """Registry of policies: (policy object, bad step) -> the state to continue from."""
 
@@ -144,7 +145,7 @@ POLICIES: Mapping[str, Callable[[NonFinitePolicy, StepReport], TrainState]] = Ma
 def check_policy(policy: Any, limit: Any) -> None:
     """Raises ValueError unless the policy is known and the limit a non-negative integer."""
     if policy not in POLICIES:
-        raise ValueError(f"unknown on_nonfinite {policy!r}; known: {', '.join(POLICIES)}")
+        raise ValueError(unknown_name("on_nonfinite", policy, POLICIES))
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         raise ValueError(f"nonfinite_limit must be an integer of at least 0, got {limit!r}")
 

@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -12,7 +11,7 @@ import optax
 
 from nar.model import Params
 from nar.model.params_by_task import merge_task, select_task
-from nar.plugins import load_attribute
+from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
 from nar.training.optim.parameter_patterns import (
     compile_patterns,
     matches_any,
@@ -41,7 +40,7 @@ def _optax_optimizers() -> dict[str, Factory]:
     }
 
 
-OPTIMIZERS: Mapping[str, Factory] = MappingProxyType(_optax_optimizers())
+OPTIMIZERS: Registry[Factory] = Registry("optimizer", _optax_optimizers())
 """Registry of optimizers, by their names in optax: `(learning_rate, **options) -> optimizer`."""
 
 
@@ -150,7 +149,7 @@ def _find_optimizer(name: str) -> Factory:
         return OPTIMIZERS[name]
     if ":" in name:
         return load_attribute(name, "optimizer", callable)
-    raise ValueError(f"unknown optimizer {name!r}; known: {', '.join(OPTIMIZERS)}, or module:ATTRIBUTE")
+    raise ValueError(unknown_name("optimizer", name, OPTIMIZERS, or_else="module:ATTRIBUTE"))
 
 
 def _with_options(
@@ -162,6 +161,7 @@ def _with_options(
         if option not in known:
             raise ValueError(
                 f"optimizer_options: {name} has no option {option!r}; known: {', '.join(known) or 'none'}"
+                + did_you_mean(option, known)
             )
     tree = {"module": {"w": jnp.zeros((2, 2)), "b": jnp.zeros(2)}}
     try:

@@ -4,14 +4,13 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from nar.plugins import load_attribute
+from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +33,8 @@ class _Entry:
 _TO_ZERO = (("end_value", 0.0),)
 _FROM_ZERO = (("init_value", 0.0),)
 
-SCHEDULES: Mapping[str, _Entry] = MappingProxyType(
+SCHEDULES: Registry[_Entry] = Registry(
+    "schedule",
     {
         "constant": _Entry(optax.constant_schedule, "value"),
         "linear": _Entry(optax.linear_schedule, length="transition_steps", defaults=_TO_ZERO),
@@ -52,7 +52,7 @@ SCHEDULES: Mapping[str, _Entry] = MappingProxyType(
         "warmup_exponential": _Entry(
             optax.warmup_exponential_decay_schedule, "peak_value", "transition_steps", defaults=_FROM_ZERO
         ),
-    }
+    },
 )
 """Registry of schedules. Their options are the arguments of optax's function other than the learning rate."""
 
@@ -89,11 +89,12 @@ def make_schedule(
         known = list(inspect.signature(entry.make).parameters)[2:]
         given = dict(zip(inspect.signature(entry.make).parameters, (learning_rate, num_steps), strict=False))
     else:
-        raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}, or module:ATTRIBUTE")
+        raise ValueError(unknown_name("schedule", name, SCHEDULES, or_else="module:ATTRIBUTE"))
     for option in options:
         if option not in known:
             raise ValueError(
                 f"schedule_options: {name} has no option {option!r}; known: {', '.join(known) or 'none'}"
+                + did_you_mean(option, known)
             )
     if name == "constant":
         return learning_rate

@@ -5,10 +5,9 @@ import importlib
 import inspect
 import pathlib
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
-from nar.plugins import load_attribute
+from nar.plugins import Registry, load_attribute, unknown_name
 from nar.training.trackers.base import OpenTracker, Session, Tracker
 from nar.training.trackers.fault_tolerant import FaultTolerantTracker
 from nar.training.trackers.mlflow import MLflow
@@ -31,12 +30,13 @@ class Entry:
     requires: str | None = None
 
 
-TRACKERS: Mapping[str, Entry] = MappingProxyType(
+TRACKERS: Registry[Entry] = Registry(
+    "tracker",
     {
         TENSORBOARD: Entry(TensorBoard),
         "wandb": Entry(WeightsAndBiases, "wandb:init"),
         "mlflow": Entry(MLflow, "mlflow:MlflowClient"),
-    }
+    },
 )
 """Trackers by name; optional packages are extras of the same name."""
 
@@ -119,9 +119,7 @@ def _find(name: Any) -> OpenTracker:
     if isinstance(name, str) and ":" in name:
         return load_attribute(name, "tracker", _may_open)
     if name not in TRACKERS:
-        raise ValueError(
-            f"unknown tracker {name!r}; known: {', '.join(TRACKERS)}, or module:ATTRIBUTE for your own"
-        )
+        raise ValueError(unknown_name("tracker", name, TRACKERS, or_else="module:ATTRIBUTE for your own"))
     entry = TRACKERS[name]
     if entry.requires is not None:
         module, _, attribute = entry.requires.partition(":")

@@ -1,0 +1,189 @@
+"""Digests of functions that numba compiles, so that machine code on disk is never that of other code.
+
+A digest covers the sources of nar as they were at import, the files that define the functions and everything
+they call, and the values of the globals that they read: numba compiles those as constants. Files count only
+if they still define the functions in memory, since machine code is made of the latter.
+"""
+
+import dis
+import enum
+import hashlib
+import inspect
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from nar.traces.cache import PACKAGES, SOURCE_DIGEST
+
+
+class _NoDigestError(Exception):
+    """Compiled code depends on an object whose content is unknown."""
+
+
+def code_digest(*functions: Callable[..., Any]) -> str:
+    """Digest of everything that compiled code of these functions depends on; '' if that cannot be told."""
+    if not SOURCE_DIGEST:
+        return ""
+    contents = _Contents()
+    try:
+        for function in functions:
+            contents.add(function)
+        return contents.digest()
+    except _NoDigestError:
+        return ""
+
+
+class _Contents:
+    """Collects functions, constants and files in the order in which they are found."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(SOURCE_DIGEST.encode(), digest_size=8)
+        self._functions: dict[types.FunctionType, None] = {}
+
+    def digest(self) -> str:
+        """The digest of everything added; reads the files."""
+        texts = {source_in_memory(function) for function in self._functions}
+        if None in texts:
+            raise _NoDigestError("a file has changed since it was imported")
+        for text in sorted(texts):
+            self._write(text)
+        return self._hash.hexdigest()
+
+    def add(self, value: Any) -> None:
+        """Adds a value that compiled code uses.
+
+        Raises:
+          _NoDigestError: if its content is unknown.
+        """
+        if hasattr(value, "py_func"):  # a function that numba compiles
+            self._write(sorted(value.targetoptions.items()))
+            value = value.py_func
+        if isinstance(value, types.FunctionType | types.BuiltinFunctionType) and _is_library(
+            value.__module__
+        ):
+            self._write(value.__module__, value.__qualname__)
+        elif isinstance(value, types.FunctionType):
+            self._add_function(value)
+        elif isinstance(value, np.ndarray) and value.dtype != object:
+            self._write(value.dtype, value.shape, value.tobytes())
+        elif isinstance(value, tuple | list):
+            self._write(type(value), len(value))
+            for item in value:
+                self.add(item)
+        elif isinstance(value, dict):
+            self.add([item for pair in value.items() for item in pair])
+        elif isinstance(value, type):
+            self._write(value, getattr(value, "_fields", ()), _members(value))
+        elif isinstance(value, _CONSTANTS) or _is_library(type(value).__module__):
+            self._write(value)
+        else:
+            raise _NoDigestError(value)
+
+    def _add_function(self, function: types.FunctionType) -> None:
+        self._write(function.__module__, function.__qualname__)
+        if function in self._functions or _is_in_source_digest(function):
+            return
+        if function.__closure__:
+            raise _NoDigestError(function)
+        self._functions[function] = None
+        self.add(function.__defaults__)
+        for name, value in _globals(function):
+            self._write(name)
+            if not isinstance(value, types.ModuleType):
+                self.add(value)
+
+    def _write(self, *parts: object) -> None:
+        text = repr(parts)
+        if " at 0x" in text and not any(isinstance(part, str | bytes) for part in parts):
+            raise _NoDigestError(text)  # an address, which differs between processes
+        self._hash.update(text.encode())
+
+
+_CONSTANTS = bool | int | float | complex | str | bytes | None | enum.Enum | np.generic
+"""Types whose text tells their content."""
+
+_LIBRARIES = {"numpy", "numba", "llvmlite", "builtins", *sys.stdlib_module_names} - {"__main__"}
+"""Modules whose version is part of `SOURCE_DIGEST`, or of numba's own key."""
+
+
+def _is_library(module: str | None) -> bool:
+    return (module or "").split(".")[0] in _LIBRARIES
+
+
+def _is_in_source_digest(function: types.FunctionType) -> bool:
+    package, _, rest = function.__module__.partition(".")
+    return package == "nar" and rest.split(".")[0] in PACKAGES
+
+
+def _members(value: type) -> list[Any]:
+    return list(value) if issubclass(value, enum.Enum) else []
+
+
+def _globals(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yields names and values of the globals that a function reads, and attributes of modules among them."""
+    names = {
+        instruction.argval
+        for code in _nested_codes(function.__code__)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    attributes = sorted({name for code in _nested_codes(function.__code__) for name in code.co_names})
+    for name in sorted(names & function.__globals__.keys()):
+        yield from _with_attributes(name, function.__globals__[name], attributes)
+
+
+def _with_attributes(name: str, value: Any, attributes: list[str]) -> Iterator[tuple[str, Any]]:
+    yield name, value
+    if isinstance(value, types.ModuleType) and not _is_library(value.__name__):
+        for attribute in attributes:
+            inner = vars(value).get(attribute)
+            if inner is not None and inner is not value:
+                yield from _with_attributes(f"{name}.{attribute}", inner, attributes)
+
+
+def _nested_codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yields a code object and those of the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _nested_codes(constant)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Files and the functions in memory
+
+
+def source_in_memory(function: types.FunctionType) -> str | None:
+    """Text of the file that defines a function; None if it cannot be read, or has changed since."""
+    try:
+        text = "".join(inspect.findsource(function)[0])
+        module = compile(text, "<source>", "exec", dont_inherit=True)
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    codes = [code for code in _nested_codes(module) if code.co_qualname == function.__code__.co_qualname]
+    return text if any(_same_code(code, function.__code__) for code in codes) else None
+
+
+def _same_code(one: types.CodeType, other: types.CodeType) -> bool:
+    """True if two code objects do the same, wherever they are defined; documentation may differ."""
+    constants, others = _constants_without_docstring(one), _constants_without_docstring(other)
+    return (
+        (one.co_code, one.co_names, one.co_varnames, one.co_argcount)
+        == (other.co_code, other.co_names, other.co_varnames, other.co_argcount)
+        and len(constants) == len(others)
+        and all(map(_same_constant, constants, others))
+    )
+
+
+def _constants_without_docstring(code: types.CodeType) -> tuple[Any, ...]:
+    starts_with_text = bool(code.co_consts) and isinstance(code.co_consts[0], str)
+    return code.co_consts[1:] if starts_with_text else code.co_consts
+
+
+def _same_constant(one: Any, other: Any) -> bool:
+    if isinstance(one, types.CodeType) and isinstance(other, types.CodeType):
+        return _same_code(one, other)
+    return type(one) is type(other) and repr(one) == repr(other)
