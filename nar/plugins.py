@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -42,6 +42,10 @@ class Registry(Mapping[str, Value], Generic[Value]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def items(self) -> ItemsView[str, Value]:
+        """Names and objects, in order."""
+        return self._entries.items()
 
     def __repr__(self) -> str:
         return f"Registry({self._kind}: {', '.join(self)})"

@@ -55,8 +55,8 @@ def to_float(value: Any) -> float | None:
     """Converts one number to a float; None if it is no real number, or an integer that would be rounded."""
     if type(value) is float:
         return value
-    if isinstance(value, np.generic) and not isinstance(value, np.longdouble):
-        value = value.item()
+    if isinstance(value, np.generic):
+        value = value.item()  # a long double stays one
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, decimal.Decimal)):
         return None
     number = _rounded(value)

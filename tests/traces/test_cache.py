@@ -73,14 +73,6 @@ def test_cache_can_be_disabled(cache_dir, generated, monkeypatch):
     assert not files(cache_dir)
 
 
-def test_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("NAR_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.cache_folder() == tmp_path / "nar"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.cache_folder() == pathlib.Path.home() / ".cache" / "nar"
-
-
 def test_changed_digest_regenerates_the_split(cache_dir, generated, monkeypatch):
     clrs30_split("bfs", "val")
     monkeypatch.setattr(cache, "SOURCE_DIGEST", "0123")

@@ -45,9 +45,12 @@ class _Contents:
 
     def digest(self) -> str:
         """The digest of everything added; reads the files."""
-        texts = {source_in_memory(function) for function in self._functions}
-        if None in texts:
-            raise _NoDigestError("a file has changed since it was imported")
+        texts = set()
+        for function in self._functions:
+            text = source_in_memory(function)
+            if text is None:
+                raise _NoDigestError(f"the file of {function.__qualname__} has changed since it was imported")
+            texts.add(text)
         for text in sorted(texts):
             self._write(text)
         return self._hash.hexdigest()
@@ -114,7 +117,7 @@ def _is_library(module: str | None) -> bool:
 
 
 def _is_in_source_digest(function: types.FunctionType) -> bool:
-    package, _, rest = function.__module__.partition(".")
+    package, _, rest = (function.__module__ or "").partition(".")
     return package == "nar" and rest.split(".")[0] in PACKAGES
 
 

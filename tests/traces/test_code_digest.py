@@ -1,0 +1,186 @@
+"""Machine code on disk is keyed by the code and the constants that were compiled."""
+
+import importlib
+import itertools
+import sys
+
+import numba
+import pytest
+from trace_checks import run_python
+
+from nar.traces.recorder import code_digest as module
+from nar.traces.recorder.code_digest import code_digest
+from nar.traces.recorder.inlining import inline_yields
+
+NUMBERS = itertools.count()
+
+STEPS = """
+import os
+from typing import NamedTuple
+import numpy as np
+import {helper}
+from {helper} import shift
+
+LIMIT = int(os.environ.get("LIMIT", "3"))
+TABLE = np.array([1, LIMIT])
+
+class Hints(NamedTuple):
+    reach_h: np.ndarray
+    pi_h: np.ndarray
+
+def steps(A, s, pi):
+    '''Yields one step.'''
+    pi[:] = shift(s) + {helper}.FACTOR * 0 + TABLE[0] * 0
+    for _ in range(LIMIT):
+        yield Hints(np.zeros(len(A), np.int8), pi)
+"""
+
+HELPER = """
+from numba.extending import register_jitable
+
+FACTOR = 1
+
+@register_jitable
+def shift(s):
+    return s * FACTOR
+"""
+
+
+class Modules:
+    """A module with an algorithm, and one with a helper, in a folder on the Python path."""
+
+    def __init__(self, folder):
+        number = next(NUMBERS)
+        self.folder, self.helper, self.name = folder, f"helper_{number}", f"steps_{number}"
+        self.write(self.helper, HELPER)
+        self.write(self.name, STEPS.format(helper=self.helper))
+
+    def write(self, name, text):
+        (self.folder / f"{name}.py").write_text(text)
+
+    def fresh(self):
+        """The generator, as a new process would import it."""
+        for name in (self.helper, self.name):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return importlib.import_module(self.name).steps
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return Modules(tmp_path)
+
+
+def test_digest_depends_on_code_and_constants(modules, monkeypatch):
+    digests = [code_digest(modules.fresh())]
+    assert digests[0] and code_digest(modules.fresh()) == digests[0]
+    monkeypatch.setenv("LIMIT", "5")
+    digests.append(code_digest(modules.fresh()))
+    modules.write(modules.helper, HELPER.replace("FACTOR = 1", "FACTOR = 2"))
+    digests.append(code_digest(modules.fresh()))
+    modules.write(modules.helper, HELPER.replace("s * FACTOR", "s + FACTOR"))
+    digests.append(code_digest(modules.fresh()))
+    modules.write(modules.name, STEPS.format(helper=modules.helper).replace("np.zeros", "np.ones"))
+    digests.append(code_digest(modules.fresh()))
+    assert "" not in digests and len(set(digests)) == len(digests)
+
+
+@pytest.mark.parametrize("edited", ["helper", "name"])
+def test_files_edited_after_import_are_not_the_key_of_the_code_in_memory(modules, edited):
+    steps = modules.fresh()
+    before = code_digest(steps)
+    name = getattr(modules, edited)
+    path = modules.folder / f"{name}.py"
+    text = path.read_text()
+    path.write_text(text.replace("s * FACTOR", "s + FACTOR").replace("np.zeros", "np.ones"))
+    assert code_digest(steps) == ""
+    assert (inline_yields(steps, "function", __file__) is None) == (edited == "name")
+    after = code_digest(modules.fresh())
+    assert after not in ("", before)
+    path.write_text(text)
+    assert code_digest(steps) == before
+
+
+def test_lines_added_after_import_do_not_shift_the_code(modules):
+    steps = modules.fresh()
+    modules.write(modules.name, "\n\n\n\n" + STEPS.format(helper=modules.helper))
+    inlined = inline_yields(steps, "function", __file__)
+    assert inlined is None or inlined.__name__ == "function"
+
+
+def test_options_of_compiled_helpers_are_part_of_the_digest(modules):
+    compiled = "import numba\n" + HELPER.replace("@register_jitable", "@numba.njit{}")
+    digests = set()
+    for options in ("", "(fastmath=True)"):
+        modules.write(modules.helper, compiled.format(options))
+        digests.add(code_digest(modules.fresh()))
+    assert len(digests) == 2 and "" not in digests
+
+
+def test_unknown_contents_have_no_digest():
+    assert code_digest(closure(1)) == ""
+    assert code_digest(reads_an_object) == ""
+    scope = {}
+    exec("def sourceless(s):\n    return s", scope)
+    assert code_digest(scope["sourceless"]) == ""
+
+
+def test_nothing_is_cached_without_sources(monkeypatch):
+    monkeypatch.setattr(module, "SOURCE_DIGEST", "")
+    assert code_digest(closure) == ""
+
+
+def closure(number):
+    return lambda s: s + number
+
+
+class Content:
+    """An object of a type that compiled code cannot use."""
+
+
+CONTENT = Content()
+
+
+def reads_an_object():
+    return CONTENT
+
+
+@numba.njit
+def compiled_by_numba(s):
+    return s + 1
+
+
+def calls_compiled(s):
+    return compiled_by_numba(s)
+
+
+def test_functions_compiled_by_numba_are_followed():
+    assert code_digest(calls_compiled) != ""
+
+
+ALGORITHM = """
+import dataclasses, pathlib, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import {name}
+from nar.algorithms.graphs.bfs import BFS
+from nar.traces import collect
+if len(sys.argv) > 2:  # an edit between import and first use
+    path = pathlib.Path(sys.argv[1], "{helper}.py")
+    path.write_text(path.read_text().replace("s * FACTOR", "s + FACTOR"))
+custom = dataclasses.replace(BFS, name="custom", steps={name}.steps)
+batch = collect(custom, [(np.ones((3, 3)), 1)])
+print(batch.outputs["pi"][0, 0], batch.lengths[0])
+"""
+
+
+@pytest.mark.jit
+@pytest.mark.slow
+def test_machine_code_is_never_stale(modules, tmp_path):
+    code = ALGORITHM.format(name=modules.name, helper=modules.helper)
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "numba"), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert run_python(code, tmp_path, "edit", **environment) == "1 3\n"
+    assert run_python(code, tmp_path, **environment) == "2 3\n"
+    assert run_python(code, tmp_path, **environment, LIMIT="5") == "2 5\n"
