@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from nar.plugins import unknown_name
+
 
 @dataclasses.dataclass(frozen=True)
 class ByTask:

@@ -56,7 +56,9 @@ def graph_probes(A: np.ndarray) -> Inputs:
     return Inputs(np.arange(num_nodes) / num_nodes, A, A + np.eye(num_nodes) != 0)
 
 
-GRAPH = Problem(sample=sample_graph, check=check_graph, probes=graph_probes, directed=True)
+GRAPH = Problem(
+    sample=sample_graph, check=check_graph, probes=graph_probes, directed=True, uses_weights=False
+)
 
 SPEC = make_spec(
     inputs={

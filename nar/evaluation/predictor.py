@@ -12,11 +12,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from nar.plugins import did_you_mean
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Transforms
 from nar.evaluation.inference import Inference
 from nar.model import FromTrace, Model, Params
+from nar.plugins import did_you_mean
 from nar.traces import Probes, collect, record_first_step, values_by_node
 from nar.training import Devices
 

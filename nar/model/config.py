@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from nar.plugins import unknown_name
 from nar.model.encoders import ENCODER_INITS
 from nar.model.hints import find_hint_feedback
 from nar.model.schedules import Schedule
 from nar.model.termination import FromTrace, Termination
+from nar.plugins import unknown_name
 from nar.processors import LSTM, Dropout, Processor, Repeated
 from nar.processors.registry import ProcessorFactory
 from nar.specs import Probe, Spec

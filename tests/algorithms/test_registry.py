@@ -57,6 +57,85 @@ def test_registering_a_taken_name_raises():
     assert nar.ALGORITHMS["bfs"] is BFS
 
 
+def steps_of(name, text, module="__main__"):
+    """A generator as a cell of a notebook defines it."""
+    scope = {"__name__": module, "np": np, "Search": Search}
+    exec(compile(text, name, "exec"), scope)
+    return scope["steps"]
+
+
+CELL = "def steps(A, s, pi):\n    pi[:] = s\n    yield Search(np.zeros(len(A), np.int8), pi)\n"
+
+
+def test_running_a_cell_again_replaces_the_algorithm(recwarn):
+    for cell in ("one", "two", "three"):
+        algorithm = dataclasses.replace(BFS, name="from_a_cell", steps=steps_of(cell, CELL))
+        register(algorithm)
+        assert nar.ALGORITHMS["from_a_cell"] is algorithm
+    assert not recwarn.list
+    changed = dataclasses.replace(algorithm, steps=steps_of("four", CELL.replace("= s", "= 0")))
+    with pytest.warns(UserWarning, match="another definition of 'from_a_cell' replaces the registered one"):
+        register(changed)
+    assert nar.ALGORITHMS["from_a_cell"] is changed
+    assert nar.run_algorithm("from_a_cell", edges=[(0, 1)], s=1).outputs["pi"].tolist() == [0, 0]
+
+
+def test_another_algorithm_of_a_module_raises():
+    algorithm = dataclasses.replace(BFS, name="of_a_module", steps=steps_of("one", CELL, "some_module"))
+    register(algorithm)
+    register(dataclasses.replace(algorithm))
+    for changes in (
+        {"steps": steps_of("two", CELL.replace("= s", "= 0"), "some_module")},
+        {"problem": dataclasses.replace(BFS.problem, min_size=2)},
+        {"steps": steps_of("three", CELL.replace("= s", "= 0"))},
+    ):
+        with pytest.raises(ValueError, match="the name 'of_a_module' is taken by another algorithm"):
+            register(dataclasses.replace(algorithm, **changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("bsf", "bfs"),
+        ("BFS", "bfs"),
+        ("Dijkstra's", "dijkstra"),
+        ("mst-prim", "mst_prim"),
+        ("quick", "quickselect"),
+        ("xyz", None),
+        (3, None),
+    ],
+)
+def test_unknown_names_suggest_the_nearest(name, near):
+    for look_up in (nar.ALGORITHMS.__getitem__, find_algorithm):
+        with pytest.raises(ValueError, match="unknown algorithm .*; known: activity_selector") as caught:
+            look_up(name)
+        message = str(caught.value)
+        assert message.endswith(f"; did you mean {near}?") if near else "did you mean" not in message
+    with pytest.raises(KeyError):
+        nar.ALGORITHMS[name]
+    assert name not in nar.ALGORITHMS and nar.ALGORITHMS.get(name) is None
+
+
+def test_every_registry_lists_and_suggests_names():
+    from nar.problems.families import GRAPH_FAMILIES
+    from nar.processors import PROCESSORS
+    from nar.traces import CLRS30_SPLITS
+    from nar.training import OPTIMIZERS, SCHEDULES, TRACKERS
+
+    registries = {
+        "triplet_gmpn": (PROCESSORS, "triplet_gmpnn"),
+        "delauney": (GRAPH_FAMILIES, "delaunay"),
+        "validation": (CLRS30_SPLITS, "val"),
+        "adamm": (OPTIMIZERS, "adam"),
+        "cosin": (SCHEDULES, "cosine"),
+        "tensorbord": (TRACKERS, "tensorboard"),
+    }
+    for name, (registry, near) in registries.items():
+        with pytest.raises(KeyError, match=f"unknown .* '{name}'; known: .*{near}.*; did you mean {near}"):
+            registry[name]
+        assert near in registry and list(registry) == list(registry.keys())
+
+
 @pytest.mark.parametrize("value", [None, "bfs", Spec([])])
 def test_registering_other_objects_raises(value):
     with pytest.raises(ValueError, match="only an Algorithm can be registered, got"):

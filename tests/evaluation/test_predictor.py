@@ -106,6 +106,37 @@ def test_equivalent_input_formats_have_equal_predictions():
         np.testing.assert_array_equal(value, predictions[0])
 
 
+def test_weights_do_not_reach_a_network_of_an_algorithm_that_ignores_them():
+    predict = predictor("bfs")
+    edges = [(0, 1), (1, 2), (2, 3), (3, 4), (1, 4)]
+    weighted = [(*edge, weight) for edge, weight in zip(edges, (17, -31, 0.5, 1e50, 4), strict=True)]
+    expected, prediction = predict("bfs", edges=edges, s=0), predict("bfs", edges=weighted, s=0)
+    np.testing.assert_array_equal(prediction.outputs["pi"], expected.outputs["pi"])
+    for name, value in expected.hints.items():
+        np.testing.assert_array_equal(prediction.hints[name], value)
+
+
+def test_predictions_are_read_by_the_labels_of_the_nodes():
+    predict = predictor("bfs")
+    edges = [(0, 1), (1, 2), (2, 3), (3, 4), (1, 4)]
+    plain, letters = predict("bfs", edges=edges, s=1), dict(enumerate("abcde"))
+    assert plain.nodes is None and list(plain.by_node("pi").values()) == plain.outputs["pi"].tolist()
+    graph = networkx.relabel_nodes(networkx.Graph(edges), letters)
+    labeled = predict("bfs", A=graph, s="b")
+    assert labeled.nodes == tuple(graph.nodes)
+    assert labeled.by_node("pi") == {letters[v]: letters[u] for v, u in plain.by_node("pi").items()}
+
+
+def test_numbers_that_overflow_in_float32_raise():
+    predict = predictor("dijkstra")
+    edges = [(0, 1, 1.0), (1, 2, 2.0), (2, 3, 1.0), (3, 4, 1.0)]
+    assert predict("dijkstra", edges=edges, s=0).outputs["pi"].shape == (5,)
+    with pytest.raises(ValueError, match=r"dijkstra: networks run in float32, so A must .*, got 1e\+39"):
+        predict("dijkstra", edges=[*edges, (0, 4, 1e39)], s=0)
+    with pytest.raises(ValueError, match=r"dijkstra: the network's predictions are not numbers \(NaN\)"):
+        predict("dijkstra", edges=[*edges, (0, 4, 1e38), (0, 3, 3e38)], s=0)
+
+
 @pytest.mark.parametrize("rule", ["budget", pytest.param("learned", marks=pytest.mark.slow)])
 def test_prediction_needs_no_labels(rule):
     """The algorithm runs to its end only if termination follows the trace."""

@@ -246,3 +246,33 @@ def test_family_option_of_flow_networks(family):
         assert A.sum() == 7 + between.sum()
         if family == "complete":
             assert between.all()
+
+
+def _empty_circles(points):
+    """Pairs of points with a circle through both that contains no other point, by bounds on its center."""
+    n = len(points)
+    joined = np.zeros((n, n), bool)
+    for i in range(n):
+        for j in range(n):
+            middle, across = (points[i] + points[j]) / 2, points[j] - points[i]
+            normal = np.array([-across[1], across[0]])
+            others = [k for k in range(n) if k not in (i, j)]
+            slopes = np.array([2 * (points[k] - middle) @ normal for k in others])
+            excess = np.array([((points[k] - middle) ** 2).sum() - (across**2).sum() / 4 for k in others])
+            lower = max(excess[slopes < 0] / slopes[slopes < 0], default=-np.inf)
+            upper = min(excess[slopes > 0] / slopes[slopes > 0], default=np.inf)
+            joined[i, j] = i != j and lower <= upper
+    return joined
+
+
+@pytest.mark.parametrize("num_nodes", [1, 2, 3, 4, 5, 9, 16])
+def test_delaunay_graphs_join_points_with_an_empty_circle(num_nodes):
+    for seed in range(5):
+        graph = GRAPH_FAMILIES["delaunay"](np.random.RandomState(seed), num_nodes, 0.5)
+        points = np.random.RandomState(seed).uniform(size=(num_nodes, 2))
+        np.testing.assert_array_equal(graph, _empty_circles(points))
+
+
+def test_large_delaunay_graphs_are_planar_and_quick():
+    graph = GRAPH_FAMILIES["delaunay"](np.random.RandomState(0), 1600, 0.5)
+    assert 2 * 1600 < graph.sum() / 2 <= 3 * 1600 - 6
