@@ -35,12 +35,12 @@ class InferenceResult:
       batch: the batch, after transforms: inputs, true outputs and hints, lengths.
       outputs: hard-decoded outputs by name, in the format of a trace: [B, ...].
       steps: [B], the number of processor steps of each sample.
-      has_nan: [B], whether any output of a sample was NaN before it was decoded.
       hints: hard-decoded hints by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the
         largest number of steps; entries after a sample's last step are meaningless. Empty if hints were not
         captured or the network does not decode them.
       states: hidden states of the nodes, [S, B, N, H], after the processor at each step; None if they were
         not captured.
+      has_nan: [B], whether any output of a sample was NaN before it was decoded; None if that is unknown.
     """
 
     task: str
@@ -48,9 +48,9 @@ class InferenceResult:
     batch: TraceBatch
     outputs: dict[str, np.ndarray]
     steps: np.ndarray
-    has_nan: np.ndarray
     hints: dict[str, np.ndarray]
     states: np.ndarray | None
+    has_nan: np.ndarray | None = None
 
     @property
     def true_outputs(self) -> dict[str, np.ndarray]:
@@ -167,7 +167,6 @@ class Inference:
                 name: np.concatenate([one.outputs[name] for one in results]) for name in results[0].outputs
             },
             steps=np.concatenate([one.steps for one in results]),
-            has_nan=np.concatenate([one.has_nan for one in results]),
             hints={
                 name: _pad_and_concatenate([one.hints[name] for one in results], longest)
                 for name in results[0].hints
@@ -175,6 +174,7 @@ class Inference:
             states=None
             if results[0].states is None
             else _pad_and_concatenate([one.states for one in results if one.states is not None], longest),
+            has_nan=np.concatenate([one.has_nan for one in results if one.has_nan is not None]),
         )
 
     def _on_devices(self, params: Params) -> Params:

@@ -16,7 +16,7 @@ from nar.evaluation.correctness.checkers import valid_answers
 from nar.evaluation.correctness.exact_match import exact_matches
 from nar.evaluation.inference import CAPTURES, InferenceResult
 from nar.evaluation.scores import hint_scores
-from nar.plugins import Registry, load_attribute, unknown_name
+from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
 from nar.specs import Kind, Spec
 
 MetricFunction = Callable[[InferenceResult], float | np.ndarray | None]
@@ -104,6 +104,7 @@ def _find_metric(name: str) -> Metric:
         return metric if isinstance(metric, Metric) else Metric(metric)
     raise ValueError(
         f"unknown metric {name!r}; known: {', '.join(METRICS)}, and module:ATTRIBUTE for your own"
+        + did_you_mean(name, METRICS)
     )
 
 

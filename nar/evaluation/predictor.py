@@ -110,7 +110,7 @@ class Predictor:
             batch = dataclasses.replace(batch, lengths=np.array([num_steps + 1], np.int32))
             inference = self._fixed_steps
         result = inference.run_transformed(self._params, algorithm.name, batch)
-        if result.has_nan.any():
+        if result.has_nan is not None and result.has_nan.any():
             raise ValueError(
                 f"{algorithm.name}: the network's predictions are not numbers (NaN), as after an overflow: "
                 "use inputs of the magnitude of those in training"

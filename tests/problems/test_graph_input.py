@@ -451,7 +451,7 @@ def test_samplers_of_algorithms_that_ignore_weights_draw_zeros_and_ones():
             None,
             r"A must list each edge at both nodes, got only \(0, 1\): pass directed=",
         ),
-        ("0-1", None, r"A must be a graph, got '0-1'"),
+        ("0-1", None, r"A must be an array of real numbers, got '0-1'"),
         (np.ma.array([[0, 1], [1, 0]], mask=[[0, 1], [0, 0]]), None, r"A must not have masked entries"),
     ],
 )
@@ -472,6 +472,7 @@ def test_invalid_graphs_raise(A, num_nodes, message):
         ({"edges": [(1, 2)], "s": [1]}, r"s must be one of the nodes"),
         ({"edges": [(0, 1)], "A": [(0, 1)], "s": 0}, "argument 'A' is given twice"),
         ({"edges": 5, "s": 0}, "edges must be a list of edges, got 5"),
+        ({"edges": "01", "s": 0}, "edges must be a list of edges, got '01'"),
         ({"edges": np.arange(8).reshape(2, 4), "s": 0}, r"got shape \(2, 4\); pass its transpose"),
         ({"edges": np.array([[0, 0.5]]), "s": 0}, "must connect nodes"),
         ({"edges": [(0, 1)], "nodes": [0, 0, 1], "s": 0}, "nodes must be different labels, got 0 twice"),

@@ -107,12 +107,10 @@ def _edge_table(request: _Request, graph: Any) -> EdgeTable | None:
     table = edges_of_object(name, graph)
     if table is not None:
         return table
-    if isinstance(graph, str | bytes):
-        raise ValueError(f"{name} must be a graph, got {reprlib.repr(graph)}")
     if name == "edges":
         return edges_from_rows(name, _rows(graph))
-    if isinstance(graph, Iterable) and not (isinstance(graph, list | tuple) or hasattr(graph, "__array__")):
-        return edges_from_rows(name, graph)  # a set, a view or an iterator
+    if _is_plain_iterable(graph):
+        return edges_from_rows(name, graph)
     if _names_nodes_by_text(graph):
         return edges_from_rows(name, _rows(graph))
     if isinstance(graph, list | tuple) and "num_nodes" in request.options:
@@ -125,6 +123,12 @@ def _edge_table(request: _Request, graph: Any) -> EdgeTable | None:
     return None
 
 
+def _is_plain_iterable(graph: Any) -> bool:
+    """True for sets, views and iterators."""
+    has_a_form = isinstance(graph, list | tuple | str | bytes) or hasattr(graph, "__array__")
+    return isinstance(graph, Iterable) and not has_a_form
+
+
 def _names_nodes_by_text(graph: Any) -> bool:
     """True for rows that begin with text, such as [["a", "b"], ["b", "c"]], which no matrix has."""
     if isinstance(graph, np.ndarray):
@@ -135,7 +139,7 @@ def _names_nodes_by_text(graph: Any) -> bool:
 
 def _rows(edges: Any) -> Iterable[Any]:
     """Edges of `edges=...`: integers in a float array, which also has weights, become integers."""
-    if not isinstance(edges, Iterable):
+    if not isinstance(edges, Iterable) or isinstance(edges, str | bytes):
         raise ValueError(f"edges must be a list of edges, got {reprlib.repr(edges)}")
     if not hasattr(edges, "__array__"):
         return edges
