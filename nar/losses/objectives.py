@@ -17,7 +17,7 @@ from nar.data.views import BATCH, View
 from nar.losses.terms import loss_terms
 from nar.model import ChunkCarry, Model, Params, Predictions
 from nar.model.loss_term import LossTerm
-from nar.plugins import load_attribute
+from nar.plugins import load_attribute, unknown_name
 from nar.traces import TraceBatch
 
 
@@ -58,7 +58,7 @@ class ObjectiveContext:
         """
         batches = {BATCH: self.batch, **self.views}
         if view not in batches:
-            raise ValueError(f"unknown view {view!r}; known: {', '.join(batches)}")
+            raise ValueError(unknown_name("view", view, batches))
         carry = self.chunk_carries.get(view)
         options = {"training_step": self.training_step, "chunk_carry": carry, **options}
         predictions = model.apply(params, key, self.task, batches[view], True, **options)
@@ -113,7 +113,7 @@ def find_objective(name: str) -> Objective:
     if name in OBJECTIVES:
         return OBJECTIVES[name]
     if not isinstance(name, str) or ":" not in name:
-        raise ValueError(f"unknown objective {name!r}; known: {', '.join(OBJECTIVES)}, or module:ATTRIBUTE")
+        raise ValueError(unknown_name("objective", name, OBJECTIVES, or_else="module:ATTRIBUTE"))
     objective = load_attribute(name, "objective", callable)
     try:
         inspect.signature(objective).bind(*["argument"] * 5)
