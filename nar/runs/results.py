@@ -50,13 +50,13 @@ def _as_metrics(scores: Scores) -> dict[str, float]:
 
 
 def finish(
+    workdir: Workdir,
     training: OptimizationConfig,
     components: RunComponents,
     state: TrainState,
     checkpoints: CheckpointStore,
     evaluator: Any,
     clock: Clock,
-    workdir: Workdir,
 ) -> None:
     """Scores the best checkpoint of each seed; the first process writes the result."""
     evaluator.show_progress = is_first_process()

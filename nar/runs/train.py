@@ -1,6 +1,17 @@
-"""Training of a run, from its config to its result: `nar.train`, the core of `experiments.train`."""
+"""Training of a run, from its config to its result: `nar.train`, the core of `experiments.train`.
+
+build the network, the optimizer and the data that the config describes              build.py
+check the workdir; a finished run is returned at once                                workdir.py
+lock the workdir, write the config
+restore the latest checkpoint, or initialize, perhaps from another run's parameters  warm_start.py
+take the training steps; validation, checkpoints and metrics are callbacks           training/loop/loop.py
+score the best checkpoint, write the result                                          results.py
+
+With several processes, each calls all of this; only the first one reads and writes the workdir.
+"""
 
 import contextlib
+import dataclasses
 import functools
 import os
 import pathlib
@@ -18,6 +29,7 @@ from nar.runs.workdir import Workdir, versions
 from nar.training import (
     Callback,
     Checkpoints,
+    CheckpointStore,
     EarlyStopping,
     NonFinitePolicy,
     SaveCheckpoints,
@@ -107,73 +119,105 @@ def _train_to_end(
     draw_curves: DrawCurves | None,
     stack: contextlib.ExitStack,
 ) -> None:
-    """Trains to the end, from the latest checkpoint or from step 0.
+    """Trains from the latest checkpoint, or from step 0, to the result.
 
     New parameters are partly loaded from the run `source`, if it is given. Resources are closed by `stack`.
     """
-    training, workdir = run.config.training, run.workdir
     compilations = stack.enter_context(contextlib.closing(Compilations()))
-    evaluator = components.make_evaluator()
-    checkpoints = SharedCheckpoints(lambda: Checkpoints(workdir.checkpoints))
-    step, background = components.make_train_step(), list[Callback]()
+    checkpoints = SharedCheckpoints(lambda: Checkpoints(run.workdir.checkpoints))
+    evaluator, train_step = components.make_evaluator(), components.make_train_step()
+    background = list[Callback]()
     if components.devices.num_processes == 1:  # Several must compile the same programs in the same order.
-        background = [stack.enter_context(BackgroundCompilation(step, state_shapes(components)))]
+        background = [stack.enter_context(BackgroundCompilation(train_step, state_shapes(components)))]
+    # While the state is initialized, the first batch is made and its programs are compiled.
     prepare = functools.partial(prepare_batch, components.stream, components.devices, background)
     with prefetch_first_batch(components.stream, prepare):
         state, metadata = init_or_restore(run, components, checkpoints, source)
     run_on_first(lambda: print_parameter_summary(run, components, state))
-    start, clock = int(state.step), Clock(compilations)
-    score = functools.partial(validate, components, evaluator)
+    session = _Session(run, components, evaluator, checkpoints, int(state.step), Clock(compilations))
+    trackers = run_on_all(lambda: _open_trackers(session, stack) if is_first_process() else [])
+    callbacks = run_on_all(lambda: _make_callbacks(session, background, trackers))
+    restore_states(callbacks, metadata)
+    num_steps, stream, devices = run.config.training.steps, components.stream, components.devices
+    state, interrupted = fit(state, train_step, stream, callbacks, num_steps=num_steps, devices=devices)
+    if interrupted:
+        raise Interrupted(f"{run.workdir}: interrupted; the same call resumes the run")
+    finish(run.workdir, run.config.training, components, state, checkpoints, evaluator, session.clock)
+    if draw_curves is not None:
+        run_on_first(lambda: _draw(run, draw_curves))
+    run_on_first(lambda: _finish_trackers(trackers, run.workdir))
+    run_on_first(lambda: print(compilations))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Session:
+    """A session of training: a run from its start or resumption to its end or interruption.
+
+    Attributes:
+      run: the run.
+      components: what its config describes.
+      evaluator: scores parameters on a split.
+      checkpoints: its checkpoints.
+      start: number of steps taken before.
+      clock: time spent, in parts.
+    """
+
+    run: Run
+    components: RunComponents
+    evaluator: Any
+    checkpoints: CheckpointStore
+    start: int
+    clock: Clock
+
+
+def _make_callbacks(
+    session: _Session, background: Sequence[Callback], trackers: Sequence[Tracker]
+) -> list[Callback]:
+    """The callbacks of a run, in the order in which each step's report passes through them."""
+    training, components, clock = session.run.config.training, session.components, session.clock
+    score = functools.partial(validate, components, session.evaluator)
     callbacks: list[Callback] = [
-        NonFinitePolicy(training.on_nonfinite, training.nonfinite_limit, checkpoints, components.devices),
+        NonFinitePolicy(
+            training.on_nonfinite, training.nonfinite_limit, session.checkpoints, components.devices
+        ),
         *background,
         Validate(score, training.eval_every, training.steps, clock),
         EarlyStopping(training.early_stopping_patience),
     ]
     if components.task_weight_function:
-        tasks = [task.name for task in components.tasks]
-        callbacks.append(
-            UpdateTaskWeights(components.stream.task_schedule, tasks, components.task_weight_function)
-        )
-    callbacks += run_on_all(lambda: make_callbacks(training.callbacks, training.callback_options))
+        schedule, names = components.stream.task_schedule, [task.name for task in components.tasks]
+        callbacks.append(UpdateTaskWeights(schedule, names, components.task_weight_function))
+    callbacks += make_callbacks(training.callbacks, training.callback_options)
     callbacks.append(clock)
-    trackers = list[Tracker]()
+    if is_first_process():
+        metrics = _make_metrics_writer(session, trackers)
+        save = SaveCheckpoints(session.checkpoints, (*callbacks, metrics), clock)
+        callbacks += [metrics, save, ShowProgress(session.start, training.steps)]
+    return callbacks
 
-    def first_process_callbacks() -> list[Callback]:
-        """Callbacks of the first process, which write files and show progress."""
-        if not is_first_process():
-            return []
-        trackers.extend(_start_trackers(run, start, stack))
-        metrics = WriteMetrics(
-            workdir.metrics,
-            trackers,
-            training.log_every,
-            lambda step: components.num_seeds * components.stream.batch_size_of(components.stream.task(step)),
-            start,
-            clock,
-        )
-        save = SaveCheckpoints(checkpoints, (*callbacks, metrics), clock)
-        return [metrics, save, ShowProgress(start, training.steps)]
 
-    callbacks += run_on_all(first_process_callbacks)
-    restore_states(callbacks, metadata)
-    state, interrupted = fit(
-        state, step, components.stream, callbacks, num_steps=training.steps, devices=components.devices
+def _make_metrics_writer(session: _Session, trackers: Sequence[Tracker]) -> WriteMetrics:
+    stream, num_seeds = session.components.stream, session.components.num_seeds
+    return WriteMetrics(
+        session.run.workdir.metrics,
+        trackers,
+        session.run.config.training.log_every,
+        lambda step: num_seeds * stream.batch_size_of(stream.task(step)),
+        session.start,
+        session.clock,
     )
-    if interrupted:
-        raise Interrupted(f"{workdir}: interrupted; the same call resumes the run")
-    finish(training, components, state, checkpoints, evaluator, clock, workdir)
-    if draw_curves is not None:
-        run_on_first(lambda: _draw(run, draw_curves))
-    run_on_first(lambda: _finish_trackers(trackers, workdir))
-    run_on_first(lambda: print(compilations))
 
 
-def _start_trackers(run: Run, start: int, stack: contextlib.ExitStack) -> list[Tracker]:
-    """Opens the trackers of a run for a session that starts at step `start`; the stack closes them."""
-    training = run.config.training
+def _open_trackers(session: _Session, stack: contextlib.ExitStack) -> list[Tracker]:
+    """Opens the trackers of a run for a session; the stack closes them."""
+    run, training = session.run, session.run.config.training
     trackers = open_trackers(
-        training.trackers, training.tracker_options, run.workdir.path, start, run.config.to_dict(), versions()
+        training.trackers,
+        training.tracker_options,
+        run.workdir.path,
+        session.start,
+        run.config.to_dict(),
+        versions(),
     )
     for tracker in trackers:
         stack.callback(tracker.close)
