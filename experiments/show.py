@@ -137,7 +137,7 @@ def find_instance(algorithm: Algorithm, is_sampled: bool) -> tuple[TraceBatch, s
     from experiments.cli.shown_instance import custom_instance, test_split_instance
 
     if _INPUT.value is not None:
-        return custom_instance(algorithm, parse_input(_INPUT.value)), "custom input"
+        return custom_instance(algorithm, parse_input(_INPUT.value))
     if is_sampled:
         return sample_from_flags(algorithm)
     return test_split_instance(algorithm, _INDEX.value), f"test split, number {_INDEX.value}"

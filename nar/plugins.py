@@ -74,21 +74,26 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that equals this one but for case and punctuation, starts like it, or is similar."""
+    """The known name that is most similar but for case and punctuation, or else one that starts like it."""
     by_letters = {_letters(item): item for item in known}
     letters = _letters(name)
-    if letters in by_letters:
-        return by_letters[letters]
-    if len(letters) >= _MIN_PREFIX:
-        for other, item in by_letters.items():
-            if len(other) >= _MIN_PREFIX and (other.startswith(letters) or letters.startswith(other)):
-                return item
-    near = difflib.get_close_matches(letters, by_letters, n=1)
+    beginnings = [
+        other
+        for other in by_letters
+        if min(len(other), len(letters)) >= _MIN_PREFIX
+        and (other.startswith(letters) or letters.startswith(other))
+    ]
+    similar = difflib.get_close_matches(letters, by_letters, n=1)
+    very_similar = difflib.get_close_matches(letters, similar, n=1, cutoff=_VERY_SIMILAR)
+    near = [*very_similar, *beginnings, *similar]
     return by_letters[near[0]] if near else None
 
 
 _MIN_PREFIX = 3
-"""Letters that a prefix needs, so that it suggests a name."""
+"""Letters that a beginning needs, so that it suggests a name."""
+
+_VERY_SIMILAR = 0.8
+"""Ratio of common letters above which a similar name is suggested before one that starts alike."""
 
 
 def _letters(name: str) -> str:

@@ -113,13 +113,15 @@ def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:
     return take(draw(), slice(index, index + 1))
 
 
-def custom_instance(algorithm: Algorithm, arguments: Mapping[str, Any]) -> TraceBatch:
-    """The trace of a user's problem.
+def custom_instance(algorithm: Algorithm, arguments: Mapping[str, Any]) -> tuple[TraceBatch, str]:
+    """The trace of a user's problem, and a description with the labels of its nodes.
 
     Raises:
       ValueError: if an argument is invalid.
     """
     try:
-        return collect(algorithm, [algorithm.problem.bind(**arguments)])
+        instance = algorithm.problem.read(**arguments)
+        labels = ", ".join(f"{place} = {label}" for place, label in enumerate(instance.nodes or ()))
+        return collect(algorithm, [instance.arguments]), f"custom input{labels and f' · nodes: {labels}'}"
     except ValueError as error:
         raise ValueError(f"--input: {algorithm.name}: {error}") from None

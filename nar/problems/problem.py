@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -154,7 +155,13 @@ class Problem:
             for name in self.node_arguments:
                 if name in given:
                     given[name] = find_node(graph, name, given[name])
-        return Instance(self.check(**given), nodes)
+        try:
+            return Instance(self.check(**given), nodes)
+        except ValueError as error:
+            if nodes is None:
+                raise
+            places = reprlib.repr(dict(enumerate(nodes)))
+            raise ValueError(f"{error}; positions of the nodes: {places}") from None
 
     def _canonical_name(self, name: str) -> str | None:
         """The argument that a keyword stands for; None for the options of `read_graph`."""

@@ -344,6 +344,9 @@ def test_weights_of_another_name():
     assert parents("x", A=STREETS) == {"x": "x", "y": "x", "z": "y"}
     with pytest.raises(ValueError, match="must have the attribute weight='osmid', got .'x', 'y'"):
         nar.run_algorithm("dijkstra", A=STREETS, s="x", weight="osmid")
+    partial = networkx.Graph([("x", "y", {"weight": 2}), ("y", "z", {"length": 3})])
+    with pytest.raises(ValueError, match="must have the attribute weight='weight', got .'y', 'z'"):
+        nar.run_algorithm("dijkstra", A=partial, s="x")
     text = networkx.Graph([("x", "y", {"length": "2.5"})])  # as in files
     with pytest.raises(ValueError, match="the numbers length"):
         nar.run_algorithm("dijkstra", A=text, s="x")
@@ -490,6 +493,12 @@ def test_invalid_graphs_raise(A, num_nodes, message):
 def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=f"^bfs: .*{message}"):
         nar.run_algorithm("bfs", **arguments)
+
+
+def test_errors_of_checks_name_the_labels():
+    cycle = [("a", "b"), ("b", "c"), ("c", "a")]
+    with pytest.raises(ValueError, match=r"got the cycle \[0, 1, 2, 0\]; positions of the nodes: .*2: 'c'"):
+        nar.run_algorithm("topological_sort", edges=cycle)
 
 
 def test_num_nodes_is_only_an_argument_of_graph_problems():

@@ -95,7 +95,7 @@ def edge_weights(table: EdgeTable, attribute: Any, uses_weights: bool) -> list[f
         return [1.0] * len(table.ends)
     weights = []
     for (u, v), row in zip(table.ends, table.attributes, strict=True):
-        if attribute not in row and attribute != WEIGHT:
+        if attribute not in row and (attribute != WEIGHT or (uses_weights and _numbers(row))):
             names = ", ".join(_names(table)) or "none"
             raise ValueError(
                 f"edges of {table.name} must have the attribute weight={attribute!r}, got ({u!r}, {v!r}) "
@@ -106,12 +106,17 @@ def edge_weights(table: EdgeTable, attribute: Any, uses_weights: bool) -> list[f
 
 
 def _check_no_other_weights(table: EdgeTable) -> None:
-    numeric = [name for name in _names(table) if any(_is_numeric(row.get(name)) for row in table.attributes)]
+    numeric = list(dict.fromkeys(name for row in table.attributes for name in _numbers(row)))
     if numeric:
         raise ValueError(
             f"edges of {table.name} have no attribute 'weight', but the numbers {', '.join(numeric)}: choose "
             f"the weights by weight={numeric[0]!r}, or weight=None for a weight of 1"
         )
+
+
+def _numbers(attributes: Mapping[str, Any]) -> list[str]:
+    """Names of the attributes that are numbers."""
+    return [str(name) for name, value in attributes.items() if _is_numeric(value)]
 
 
 def _names(table: EdgeTable) -> list[str]:
