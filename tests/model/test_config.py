@@ -104,10 +104,10 @@ def test_encoder_inits_have_the_statistics_of_dm_clrs(init):
         init_theirs = jax.jit(jax.vmap(hk.transform(encode).init))
         theirs = init_theirs(jax.random.split(jax.random.key(0), num_keys))
     model = model_of(task, encoder_init=init)
-    draws = [model.init(jax.random.key(seed), {task: batch_of(task)}) for seed in range(num_keys)]
+    draws = [model.init(jax.random.key(seed), {task: batch_of(task)})[task] for seed in range(num_keys)]
     for probe in probes:
         expected = theirs[f"{probe}_enc_linear"]["w"]
-        ours = np.stack([draw[f"{task}/encode/{probe}_0"]["w"] for draw in draws])
+        ours = np.stack([draw[f"encode/{probe}_0"]["w"] for draw in draws])
         assert np.std(ours) == pytest.approx(float(np.std(expected)), rel=0.1), probe
 
 

@@ -192,9 +192,8 @@ def test_remat_does_not_change_loss_and_gradients(task, processor, options):
     jax.tree.map(np.testing.assert_array_equal, params, plain.init())
     expected_loss, expected = plain.value_and_gradient(params)
     assert float(loss) == pytest.approx(float(expected_loss), rel=1e-6)
-    for name, leaves in expected.items():
-        for key, leaf in leaves.items():
-            np.testing.assert_allclose(gradients[name][key], leaf, rtol=1e-4, atol=1e-5, err_msg=name)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+    jax.tree.map(close, gradients, expected)
 
 
 @pytest.mark.slow
