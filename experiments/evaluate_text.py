@@ -55,15 +55,17 @@ _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpo
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Questions per batch; if set for a function, it receives lists.", lower_bound=1
 )
-_MOST = flags.DEFINE_integer(
-    "most", None, "Longest answer, in characters (runs) or tokens (folders).", lower_bound=1
+_MAX_LENGTH = flags.DEFINE_integer(
+    "max_length", None, "Longest answer, in characters (runs) or tokens (folders).", lower_bound=1
 )
 
 
 def main() -> None:
     """Checks all models and requests, evaluates the models, and writes and prints scores."""
     models = [
-        open_model(name, batch_size=_BATCH_SIZE.value, max_length=_MOST.value, checkpoint=_CHECKPOINT.value)
+        open_model(
+            name, batch_size=_BATCH_SIZE.value, max_length=_MAX_LENGTH.value, checkpoint=_CHECKPOINT.value
+        )
         for name in _MODELS.value
     ]
     labels = [model.label for model in models]

@@ -83,7 +83,7 @@ def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpo
             "checkpoint": checkpoint,
             "step": run.step,
             "parameters_sha256": digest(params),
-            "most": generator.max_length,
+            "max_length": generator.max_length,
         },
         load=lambda: functools.partial(generator, params),
         batch_size=generator.batch_size,
@@ -119,7 +119,7 @@ def _open_folder(name: str, batch_size: int | None, max_length: int | None, chec
     folder = pathlib.Path(name).resolve()
     return LanguageModel(
         label=folder.name,
-        identity={"folder": str(folder), "most": max_length or 512},
+        identity={"folder": str(folder), "max_length": max_length or 512},
         load=lambda: HuggingFaceModel(folder, max_length or 512),
         batch_size=batch_size or 8,
     )

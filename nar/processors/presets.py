@@ -122,6 +122,6 @@ def GForgetNet(
     return GatedHistory(mpnn, bias=gate_bias, annealing_steps=annealing_steps)
 
 
-def StepwiseMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
+def StepEncodingMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
     """An `MPNN` with an encoding of the step index in its graph features (arXiv 1807.03819)."""
     return StepEncoding(MPNN(hidden_size, **options), num_frequencies=num_frequencies)

@@ -117,7 +117,7 @@ def build_text_run(
         stream=stream,
         devices=devices,
         generator=AnswerGenerator(
-            model, positions, config.evaluation.batch_size, config.evaluation.most_characters
+            model, positions, config.evaluation.batch_size, config.evaluation.max_length
         ),
         splits=make_splits(tasks, config),
     )
@@ -128,10 +128,10 @@ def build_text_run(
 
 def make_network(model: TextModelConfig) -> tuple[TextModel, Positions]:
     """Builds the network, and the positions of its tokens."""
-    sizes = ("hidden_size", "num_layers", "num_heads", "widening", "longest_wave")
+    sizes = ("hidden_size", "num_layers", "num_heads", "widening", "rope_theta")
     try:
         network = TransformerConfig(NUM_TOKENS, **{key: getattr(model, key) for key in sizes})
-        ranges = model.position_range, model.position_room if model.position_range else 0
+        ranges = model.position_range, model.position_min_length if model.position_range else 0
         return make_text_model(network), Positions(*ranges)
     except ValueError as error:
         raise ValueError(f"model: {error}") from None

@@ -16,7 +16,7 @@ class TextModelConfig(Section):
     num_layers: int = key(3, "Number of layers.")
     num_heads: int = key(4, "Number of attention heads.")
     widening: int = key(4, "Ratio of the feed-forward hidden size to the embedding size.")
-    longest_wave: float = key(
+    rope_theta: float = key(
         10_000.0,
         "Base of rotary position embeddings: the slowest rotation has a period of 2π times this many "
         "positions.",
@@ -26,7 +26,7 @@ class TextModelConfig(Section):
         "Randomized positions: a sorted random subset of this range (Ruoss et al. 2023, arXiv 2305.16843), "
         "which limits the length of texts. 0 uses the positions 0, 1, 2, ...",
     )
-    position_room: int = key(
+    position_min_length: int = key(
         144,
         "Number of positions drawn for a shorter text, since the length of an answer is unknown in advance.",
     )
@@ -62,7 +62,7 @@ class TextEvaluationConfig(Section):
     """Evaluation; the score is the fraction of exact matches."""
 
     batch_size: int = key(128, "Batch size of generation.", at_least=1)
-    most_characters: int = key(80, "Maximum answer length in characters.", at_least=1)
+    max_length: int = key(80, "Maximum answer length in characters.", at_least=1)
     samples: int = key(64, "Validation questions per training length.", at_least=1)
     test_lengths: tuple[int, ...] = key((4, 5, 6, 7, 8, 9, 10, 11, 12), "Test lengths.")
     test_samples: int = key(256, "Test questions per length.", at_least=1)

@@ -13,9 +13,11 @@ from nar.text.transformer import TextModel
 def answer_objective(
     model: TextModel, params: Params, key: jax.Array, batch: TextBatch, context: ObjectiveContext
 ) -> dict[str, LossTerm]:
-    """The loss of answers, and the metric `foreseen`, their exact-match accuracy under teacher forcing."""
+    """The loss of answers, and the metric `exact_match`, their exact-match accuracy under teacher forcing."""
     del key
-    loss, context.metrics["foreseen"] = answer_loss(model.apply(params, batch.tokens, batch.positions), batch)
+    loss, context.metrics["exact_match"] = answer_loss(
+        model.apply(params, batch.tokens, batch.positions), batch
+    )
     return {"answers": loss}
 
 

@@ -13,9 +13,9 @@ def make_text_step(
 ) -> CompiledTrainStep:
     """Returns the compiled training step.
 
-    Metrics are scalars: `loss`; by task, `loss/<task>` (the same) and `foreseen/<task>` (share of texts whose
-    answer is predicted exactly under teacher forcing); `gradient_norm`; and those of `reject_non_finite`, as
-    in `nar.training.make_train_step`.
+    Metrics are scalars: `loss`; by task, `loss/<task>` (the same) and `exact_match/<task>` (fraction of texts
+    whose answer is predicted exactly under teacher forcing); `gradient_norm`; and those of
+    `reject_non_finite`, as in `nar.training.make_train_step`.
 
     Args:
       model: the language model.
@@ -24,8 +24,8 @@ def make_text_step(
     """
 
     def rename_metrics(metrics: Metrics, task: str) -> Metrics:
-        loss, foreseen = metrics["loss"], metrics["foreseen/"]
-        return {"loss": loss, f"loss/{task}": loss, f"foreseen/{task}": foreseen}
+        loss, exact_match = metrics["loss"], metrics["exact_match/"]
+        return {"loss": loss, f"loss/{task}": loss, f"exact_match/{task}": exact_match}
 
     # The program depends on the padded length only, not on the task.
     gradients = make_gradient_function(model, answer_objective)

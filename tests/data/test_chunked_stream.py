@@ -70,7 +70,7 @@ NETWORKS = [
     ("bfs", "mpnn", {"lstm": True}),
     ("dijkstra", "edge_transformer", {}),
     ("bellman_ford", "mpnn", {"hint_feedback": "hard", "message_passing_steps": 2}),
-    ("floyd_warshall", "stepwise_mpnn", {}),
+    ("floyd_warshall", "step_encoding_mpnn", {}),
     ("minimum", "relational_transformer", {"hint_mode": "decoded_only"}),
 ]
 

@@ -55,6 +55,7 @@ RETIRED = (
     r"optimiser\w*|average_decay|start_from|start_parts|start_renames|gradient_clip|checkpoint_every",
     r"learning_rate_factors|weight_decay_except|replicas?|lanes?|pointable|in_type|add_offset",
     r"nar\.batches|nar\.names|nar\.files|nar\.spread",
+    r"position_room|most_characters|longest_wave|stepwise\w*|foreseen|--most",
 )
 """Names of earlier versions."""
 

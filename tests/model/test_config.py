@@ -211,7 +211,7 @@ def test_train_step_passes_its_step_to_schedules():
     assert scheduled[1] != pytest.approx(always[1], rel=1e-3)
 
 
-REPRESENTATIVE = ("floydnet", "g_forgetnet", "pgn_mask", "stepwise_mpnn")
+REPRESENTATIVE = ("floydnet", "g_forgetnet", "pgn_mask", "step_encoding_mpnn")
 """Processors with a memory of pairs, an auxiliary loss, masked pointers, and step encodings."""
 
 

@@ -155,7 +155,7 @@ def test_step_encoding_matches_its_formula():
         context = Context(step=step)
         params, output = apply(wrap, features, hidden, np.zeros((BATCH, NODES), np.float32), context, seed=0)
         encoded = [function(float(step) * f) for f in (1, 0.01) for function in (np.sin, np.cos)]
-        expected = features.graph + (np.array(encoded) @ params["stepwise/step"]["w"])[None]
+        expected = features.graph + (np.array(encoded) @ params["step_encoding/step"]["w"])[None]
         np.testing.assert_allclose(output.graph, expected, rtol=1e-4, atol=1e-4)
         np.testing.assert_array_equal(output.nodes, hidden)
 

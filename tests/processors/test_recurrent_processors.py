@@ -19,9 +19,9 @@ from nar.traces import sample_traces
 from nar.training import TrainState, make_train_step
 
 RECURRENT = ("relational_transformer", "edge_transformer", "floydnet")
-NAMES = (*RECURRENT, "forgetnet", "g_forgetnet", "stepwise_mpnn")
+NAMES = (*RECURRENT, "forgetnet", "g_forgetnet", "step_encoding_mpnn")
 # The mechanisms of these are covered by the other processors.
-SLOW = ("edge_transformer", "forgetnet", "relational_transformer", "stepwise_mpnn")
+SLOW = ("edge_transformer", "forgetnet", "relational_transformer", "step_encoding_mpnn")
 every_name = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES]
 )

@@ -21,7 +21,7 @@ TINY = (
     "--config.model.num_layers=1",
     "--config.model.num_heads=1",
     "--config.model.position_range=128",
-    "--config.model.position_room=40",
+    "--config.model.position_min_length=40",
     "--config.data.lengths=(2,)",
     "--config.training.steps=400",
     "--config.training.batch_size=4",
@@ -30,7 +30,7 @@ TINY = (
     "--config.training.ema_decay=0.9",
     "--config.training.schedule_options={'warmup_steps': 5}",
     "--config.evaluation.batch_size=8",
-    "--config.evaluation.most_characters=16",
+    "--config.evaluation.max_length=16",
     "--config.evaluation.samples=4",
     "--config.evaluation.test_lengths=(2,3)",
     "--config.evaluation.test_samples=4",
@@ -62,7 +62,7 @@ def test_finished_run_has_scores_of_each_length(finished):
     assert [line["step"] for line in lines] == list(range(20, 401, 20))
     for task in ("minimum", "insertion_sort"):
         assert lines[-1][f"loss/{task}"] < lines[0][f"loss/{task}"] / 2
-        assert f"foreseen/{task}" in lines[0] and f"validation/{task}/score" in lines[1]
+        assert f"exact_match/{task}" in lines[0] and f"validation/{task}/score" in lines[1]
     assert {"checkpoints", "curves.png", "config.json"} <= {path.name for path in workdir.iterdir()}
 
 
@@ -159,7 +159,7 @@ BAD = {
     "training.batch_size": (0, "training.batch_size must be an integer of at least 1"),
     "training.schedule": ("slow", "training: unknown schedule 'slow'"),
     "training.frozen_params": (("nothing",), "frozen_params pattern 'nothing' matches no parameter"),
-    "evaluation.most_characters": (0, "evaluation.most_characters must be an integer of at least 1"),
+    "evaluation.max_length": (0, "evaluation.max_length must be an integer of at least 1"),
     "evaluation.test_lengths": ((4, 4), "questions of test: lengths of minimum must differ"),
 }
 

@@ -102,8 +102,8 @@ def test_randomized_positions_are_uniform_subsets_and_min_length_reserves_positi
         (lambda: TransformerConfig(9, num_layers=0), "num_layers must be an integer of at least 1, got 0"),
         (lambda: TransformerConfig(9, hidden_size=12), "hidden_size 12 must be a multiple of twice the 4"),
         (
-            lambda: TransformerConfig(9, longest_wave=0.5),
-            "longest_wave must be a number of at least 1, got 0.5",
+            lambda: TransformerConfig(9, rope_theta=0.5),
+            "rope_theta must be a number of at least 1, got 0.5",
         ),
         (lambda: make_text_model(TransformerConfig(9)), f"num_tokens must be {NUM_TOKENS}, got 9"),
         (lambda: TextTask(ALGORITHMS["bfs"], ()), "bfs: at least one length is needed"),
@@ -369,8 +369,8 @@ def test_model_memorizes_texts_and_generates_them(model):
     on_devices = DEVICES.put_batch(batch)
     for _ in range(150):
         state, metrics = step(state, on_devices, "minimum")
-    assert set(metrics) >= {"loss", "loss/minimum", "foreseen/minimum", "gradient_norm"}
-    assert metrics["foreseen/minimum"] == 1
+    assert set(metrics) >= {"loss", "loss/minimum", "exact_match/minimum", "gradient_norm"}
+    assert metrics["exact_match/minimum"] == 1
     assert metrics["loss"] < 0.05
     generator = AnswerGenerator(model, IN_ORDER, batch_size=8, max_length=8)
     answers = generator(state.params, [text.question for text in texts])

@@ -25,7 +25,9 @@ class StepEncoding(hk.Module):
     multiply-adds per step.
     """
 
-    def __init__(self, processor: Processor, *, num_frequencies: int = 8, name: str = "stepwise") -> None:
+    def __init__(
+        self, processor: Processor, *, num_frequencies: int = 8, name: str = "step_encoding"
+    ) -> None:
         """Wraps a processor; `num_frequencies` is K.
 
         Raises:

@@ -13,7 +13,7 @@ class TransformerConfig:
       num_layers: number of layers.
       num_heads: attention heads K of each layer.
       widening: ratio of the feed-forward network's hidden width to H.
-      longest_wave: base of the rotary frequencies (the period of the slowest rotation is 2π times this).
+      rope_theta: base of the rotary frequencies (the period of the slowest rotation is 2π times this).
     """
 
     num_tokens: int
@@ -21,14 +21,14 @@ class TransformerConfig:
     num_layers: int = 3
     num_heads: int = 4
     widening: int = 4
-    longest_wave: float = 10_000.0
+    rope_theta: float = 10_000.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            kinds = (int, float) if field.name == "longest_wave" else int
+            kinds = (int, float) if field.name == "rope_theta" else int
             if not isinstance(value, kinds) or isinstance(value, bool) or value < 1:
-                what = "a number" if field.name == "longest_wave" else "an integer"
+                what = "a number" if field.name == "rope_theta" else "an integer"
                 raise ValueError(f"{field.name} must be {what} of at least 1, got {value!r}")
         if self.hidden_size % (2 * self.num_heads):
             raise ValueError(

@@ -41,7 +41,7 @@ class Attention(hk.Module):
             Linear(config.hidden_size, bias=None, name=name)(x).reshape(heads)
             for name in ("query", "key", "value")
         )
-        query, key = (rotate(part, positions, config.longest_wave) for part in (query, key))
+        query, key = (rotate(part, positions, config.rope_theta) for part in (query, key))
         cache = KVCache(*(_put(old, slots, new) for old, new in zip(cache, (key, value), strict=True)))
         logits = jnp.einsum("blkd,bwkd->bklw", query, cache.keys) / config.head_size**0.5
         is_before = jnp.arange(cache.keys.shape[1])[None, None, :] <= slots[:, :, None]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 
-def rotate(x: jax.Array, positions: jax.Array, longest_wave: float) -> jax.Array:
+def rotate(x: jax.Array, positions: jax.Array, rope_theta: float) -> jax.Array:
     """Rotates pairs of features by angles proportional to the position.
 
     The inner product of a rotated query and a rotated key depends only on the difference of their positions.
@@ -12,13 +12,13 @@ def rotate(x: jax.Array, positions: jax.Array, longest_wave: float) -> jax.Array
     Args:
       x: queries or keys [B, L, K, D], D even; feature d is paired with feature d + D/2.
       positions: int32 [B, L].
-      longest_wave: pair d rotates by longest_wave^(-2d/D) radians per position.
+      rope_theta: pair d rotates by rope_theta^(-2d/D) radians per position.
 
     Returns:
       [B, L, K, D].
     """
     half = x.shape[-1] // 2
-    frequencies = longest_wave ** (-jnp.arange(half, dtype=jnp.float32) / half)
+    frequencies = rope_theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
     angles = positions[:, :, None, None].astype(jnp.float32) * frequencies[None, None, None, :]
     cosines, sines = jnp.cos(angles).astype(x.dtype), jnp.sin(angles).astype(x.dtype)
     first, second = x[..., :half], x[..., half:]
