@@ -1,4 +1,4 @@
-"""Kills a training run at random points until it is finished, and compares it with an uninterrupted run.
+"""Crash test: kills a training run at random points until it is finished, and compares it with another one.
 
     python -m experiments.crash_test --workdir=/tmp/killed --kills=30 --seed=0
     python -m experiments.crash_test --config=configs/bfs.py --config.training.steps=200 --workdir=/tmp/killed

@@ -1,4 +1,6 @@
-"""Functions that build lists of trials, as in big_vision and scenic; a trial maps config keys to values.
+"""Hyperparameter lists: functions that build trials, as in big_vision and scenic.
+
+A trial maps config keys to values.
 
 A file in `configs/sweeps/` defines `get_sweep(hyper)`, which receives this module and returns such a list:
 

@@ -1,4 +1,4 @@
-"""Named compositions of processors and wrappers.
+"""Presets: named compositions of processors and wrappers.
 
 A triplet-GMPNN, for instance, is composed like this:
 

@@ -1,4 +1,4 @@
-"""The scores and metrics of a finished run as text."""
+"""Table of the scores and metrics of a finished run, as text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Config sections as frozen dataclasses: each field is a key with a default, a description and a check.
+"""Schema of configs: sections are frozen dataclasses, fields are keys with a default, description and check.
 
 Nothing here imports jax, so that configs can be made and read by programs that train nothing.
 """

@@ -1,4 +1,4 @@
-"""The initial state of a run: resumed from a checkpoint, loaded from another run, or newly initialized."""
+"""The initial state of a run: resumed from a checkpoint, new, or new with a warm start from another run."""
 
 import logging
 import pathlib

@@ -1,4 +1,4 @@
-"""Contract checks for new algorithms."""
+"""Validation of new algorithms: checks of their contract."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any

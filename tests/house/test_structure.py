@@ -3,6 +3,7 @@
 import ast
 import functools
 import pathlib
+import re
 
 import pytest
 
@@ -27,7 +28,7 @@ ALLOWED = {room: BASE | set(ROOMS[:number]) for number, room in enumerate(ROOMS)
 ALLOWED["runs"] |= {"text"}
 ALLOWED["reports"] |= {"text"}
 ALLOWED["text"] = BASE | (set(ROOMS) - {"runs", "reports"})
-MAX_FILE, MAX_FUNCTION = 400, 80
+MAX_FILE, MAX_FUNCTION, MAX_EXPORTS = 400, 60, 25
 SCRIPTS = {
     "benchmark",
     "convert",
@@ -107,6 +108,56 @@ def test_libraries_are_imported_only_where_they_belong(library, rooms):
 def test_scripts():
     found = {path.stem for path in (ROOT / "experiments").glob("*.py")} - {"__init__"}
     assert found == SCRIPTS
+
+
+def exports(path):
+    """Names in `__all__` of a file."""
+    for node in tree(path).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            return ast.literal_eval(node.value)
+    return []
+
+
+def test_packages_export_few_names():
+    """Names that few modules need are imported from the module that defines them."""
+    for path in SOURCES:
+        names = exports(path)
+        assert len(names) <= MAX_EXPORTS, (name_of(path), len(names))
+        assert len(set(names)) == len(names), name_of(path)
+
+
+def definitions(path):
+    """Names that a module defines at its top level."""
+    for node in tree(path).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def unexplained_words(path):
+    """Words of a file name that are neither in a name that it defines nor in the summary of its docstring.
+
+    Endings do not count: `decoding.py` may define `decode_outputs`.
+    """
+    summary = (ast.get_docstring(tree(path)) or "").split("\n\n")[0]
+    content = re.sub(r"[^a-z]", "", " ".join([summary, *definitions(path)]).lower())
+    words = [word for word in path.stem.split("_") if len(word) > 3]
+    return [word for word in words if word[: max(4, len(word) - 3)] not in content]
+
+
+def test_modules_are_named_after_what_they_define():
+    modules = [path for path in SOURCES if path.stem not in ("__init__", "base")]
+    wrong = {name_of(path): words for path in modules if (words := unexplained_words(path))}
+    assert not wrong
+
+
+def test_names_of_modules_are_specific():
+    """Only `benchmarks/lib`, the code that benchmarks share, has a vague name."""
+    vague = {"utils", "util", "common", "helpers", "misc", "tools", "core", "lib"}
+    names = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
+    assert names & vague == {"lib"}
 
 
 def test_sizes():

@@ -1,4 +1,4 @@
-"""Runs a command that receives SIGTERM when its parent process dies, for whatever reason.
+"""Child process: runs a command that receives SIGTERM when its parent process dies, for whatever reason.
 
     python -m experiments.sweeps.launchers.child PARENT COMMAND ...
 

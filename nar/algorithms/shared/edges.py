@@ -1,4 +1,4 @@
-"""Adjacency mask of a graph, as CLRS-30 encodes it."""
+"""Edges of a graph as CLRS-30 encodes them: the adjacency mask."""
 
 import numpy as np
 from numba.extending import register_jitable

@@ -1,4 +1,4 @@
-"""Correctness checkers for selections: of activities, of tasks, of the edges of a matching.
+"""Correctness checkers for optimal sets: of activities, of tasks, of the edges of a matching.
 
 Inputs and answers are those of one instance, in the format of a trace, without a batch axis.
 """

@@ -1,4 +1,4 @@
-"""The colors of the pages, for matplotlib."""
+"""The palette of the pages, for matplotlib."""
 
 import functools
 import importlib.resources

@@ -1,4 +1,4 @@
-"""Probe values as rendered in texts: integers or floats, as scalars, lists or lists of lists."""
+"""Columns of texts: values of probes as integers or floats, as scalars, lists or lists of lists."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

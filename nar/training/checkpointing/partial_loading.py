@@ -1,4 +1,4 @@
-"""Initialization from another run's parameters, matched by name.
+"""Partial loading: initialization from another run's parameters, matched by name.
 
 Encoders and decoders are named by algorithm and probe, and the processor has a name of its own, so the order
 of the algorithms in either run does not matter.

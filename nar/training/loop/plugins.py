@@ -1,4 +1,4 @@
-"""Custom callbacks, named in a config."""
+"""Plugins of the loop: custom callbacks, named in a config."""
 
 import inspect
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Wall-clock time of a run over all its sessions, and its breakdown."""
+"""Timing of a run: wall-clock time over all its sessions, and its breakdown."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""Several seeds trained as one program: every array has a leading axis of seeds.
+"""Multi-seed training: several seeds in one program; every array has a leading axis of seeds.
 
 Index k of that axis is the run with the k-th seed: its own initialization, PRNG keys and data. Only the step
 number is shared.
