@@ -5,7 +5,7 @@
 """
 
 from nar.model.config import HINT_MODES, NetConfig
-from nar.model.encoders import ENCODER_INITS, count_nodes
+from nar.model.encoders import ENCODER_INITS
 from nar.model.hints import (
     HINT_FEEDBACKS,
     FeedbackContext,
@@ -41,7 +41,6 @@ __all__ = [
     "Schedule",
     "Termination",
     "Values",
-    "count_nodes",
     "decode_hard",
     "decode_soft",
     "find_hint_feedback",

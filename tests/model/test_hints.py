@@ -24,7 +24,6 @@ from networks import (
 )
 
 import nar
-from configs import base
 from experiments.examples.straight_through_gumbel import straight_through_gumbel
 from nar.losses import losses_by_probe, total_loss
 from nar.model import (
@@ -39,6 +38,7 @@ from nar.model import (
 from nar.model.hints import densify
 from nar.processors import PGN
 from nar.runs.build_model import make_net_config
+from nar.runs.config import ModelConfig
 from nar.specs import Kind, Location, Stage
 
 slow = pytest.mark.slow
@@ -290,10 +290,10 @@ def descend(leaf, gradient):
 def test_a_custom_feedback_named_in_a_config_trains_hint_decoders():
     """Gradients of the outputs alone reach the hint decoder, as they do not with hard hints."""
     spec, truth = batch()
-    section = base.get_config().to_dict()["model"] | {"processor": "pgn", "hidden_size": 4}
     gradients, values = {}, []
     for name in (EXAMPLE, "hard"):
-        model = make_model(make_net_config({**section, "hint_feedback": name}), {"task": spec})
+        section = ModelConfig(processor="pgn", hidden_size=4, hint_feedback=name)
+        model = make_model(make_net_config(section), {"task": spec})
 
         @jax.jit
         def step(params, key, model=model):
