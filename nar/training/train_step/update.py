@@ -135,7 +135,8 @@ class CompiledTrainStep:
             result = gradient_function(state, batch, task, stream_key)
             losses = [value for name, value in result.metrics.items() if name.split("/")[0] == "loss"]
             max_abs_loss = jnp.max(jnp.abs(jnp.stack(losses)))
-            return _UpdateInputs(result.gradients, max_abs_loss, result.chunk_carry), result.metrics
+            chunk_carry = None if stream_key is None else result.chunk_carry
+            return _UpdateInputs(result.gradients, max_abs_loss, chunk_carry), result.metrics
 
         def update_state(
             state: TrainState, inputs: _UpdateInputs, task: str, stream_key: str | None
