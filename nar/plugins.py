@@ -1,4 +1,4 @@
-"""Objects by name: read-only registries, `module:ATTRIBUTE`, and the errors for names that do not exist."""
+"""Plugins: objects by name, read-only registries, and the errors for names that do not exist."""
 
 import difflib
 import importlib

@@ -12,9 +12,9 @@ from nar.data.padding import bucket_length, pad_batch, pad_nodes, pad_steps, tak
 from nar.data.permutations import permute_nodes, random_permutations
 from nar.data.prefetch import Stream, prefetch, prefetch_first_batch
 from nar.data.task import Task
-from nar.data.task_schedule import ScheduledStep, TaskSchedule, check_weights
+from nar.data.task_schedule import TaskSchedule
 from nar.data.train_stream import TrainingStream
-from nar.data.transforms import FIRST_SUFFIX, Transforms, cyclic_predecessors, random_positions
+from nar.data.transforms import FIRST_SUFFIX, Transforms, random_positions
 from nar.data.views import View, ViewedBatch
 from nar.traces import Trace, TraceBatch
 
@@ -23,7 +23,6 @@ __all__ = [
     "FIRST_SUFFIX",
     "ChunkedStream",
     "MultiSeedStream",
-    "ScheduledStep",
     "Stream",
     "Task",
     "TaskSchedule",
@@ -33,9 +32,7 @@ __all__ = [
     "View",
     "ViewedBatch",
     "bucket_length",
-    "check_weights",
     "count_microbatches",
-    "cyclic_predecessors",
     "group_by_length",
     "pad_batch",
     "pad_nodes",

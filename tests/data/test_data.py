@@ -22,7 +22,6 @@ from nar.data import (
     Transforms,
     bucket_length,
     count_microbatches,
-    cyclic_predecessors,
     pad_batch,
     pad_nodes,
     pad_steps,
@@ -32,7 +31,7 @@ from nar.data import (
     take,
 )
 from nar.data.padding import SHORTEST_BUCKET
-from nar.data.transforms import FIRST_SUFFIX
+from nar.data.transforms import FIRST_SUFFIX, cyclic_predecessors
 from nar.specs import Kind, Location, Spec
 from nar.traces import TraceBatch, clrs30_sample, sample_traces
 

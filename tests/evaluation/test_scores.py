@@ -9,7 +9,8 @@ import oracle
 import pytest
 
 import nar
-from nar.data import FIRST_SUFFIX, Transforms, cyclic_predecessors, take
+from nar.data import FIRST_SUFFIX, Transforms, take
+from nar.data.transforms import cyclic_predecessors
 from nar.evaluation import (
     SCORES,
     Inference,

@@ -23,7 +23,8 @@ from nar.reports import result_summary
 from nar.runs.build_graph import build_graph_run
 from nar.runs.workdir import Workdir
 from nar.training import Devices, init_state, make_train_step
-from nar.training.loop import BackgroundCompilation, Compilations, prepare_batch, shapes_of
+from nar.training.loop import BackgroundCompilation, Compilations, prepare_batch
+from nar.training.loop.background_compilation import shapes_of
 from nar.training.train_step import loop_seeds, stack_seeds, unstack_seeds, vmap_seeds
 
 DEVICES = Devices.one()

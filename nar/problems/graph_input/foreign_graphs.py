@@ -1,4 +1,4 @@
-"""Edges of graphs of networkx, igraph and scipy, and of adjacency lists in dictionaries.
+"""Foreign graphs: edges of graphs of networkx, igraph and scipy, and of adjacency lists in dictionaries.
 
 None of these libraries is imported: their objects are recognized by their attributes.
 """

@@ -1,6 +1,6 @@
 """The training loop and its callbacks."""
 
-from nar.training.loop.background_compilation import BackgroundCompilation, shapes_of
+from nar.training.loop.background_compilation import BackgroundCompilation
 from nar.training.loop.callback import (
     PER_SEED,
     SELECTION_METRIC,
@@ -51,5 +51,4 @@ __all__ = [
     "prepare_batch",
     "read_lines",
     "restore_states",
-    "shapes_of",
 ]
