@@ -196,7 +196,8 @@ def test_without_layer_norm():
         ),
         (
             {"model__hint_mode": "none", "training__loss_weights": {"bfs/pi_h": 1.0}},
-            r"unknown loss weight 'bfs/pi_h'; known: hint, output, auxiliary, bfs, bfs/pi; did you mean bfs/pi\?$",
+            r"unknown loss weight 'bfs/pi_h'; known: hint, output, auxiliary, bfs, bfs/pi; "
+            r"did you mean bfs/pi\?$",
         ),
         ({"training__loss_weights": {"auxiliary/x": 1.0}}, "unknown loss weight 'auxiliary/x'; known: "),
         (
