@@ -101,6 +101,7 @@ def test_integers_are_in_ascending_order_and_other_labels_in_order_of_appearance
     assert nar.run_algorithm("bfs", edges=[(9, 7), (7, 3)], s=9).nodes == (3, 7, 9)
     assert nar.run_algorithm("bfs", edges=[("9", "7"), ("7", "10")], s=9).nodes == ("7", "9", "10")
     assert nar.run_algorithm("bfs", edges=[("c", "a"), ("a", "b")], s="a").nodes == ("c", "a", "b")
+    assert parents(np.array(9), edges=[(9, 7)]) == {7: 9, 9: 9}
     grid = networkx.grid_2d_graph(2, 2)
     assert nar.run_algorithm("bfs", A=grid, s=(0, 0)).nodes == tuple(grid.nodes)
 
@@ -127,7 +128,11 @@ def test_nodes_of_a_matrix():
     matrix = networkx.to_numpy_array(graph)
     assert parents(0, matrix=matrix, nodes=list(graph.nodes)) == PARENTS
     names = [LETTERS[node] for node in graph.nodes]
-    assert parents("a", A=matrix, nodes=names) == named(LETTERS)
+    for A in (matrix, sparse.csr_array(matrix)):
+        assert parents("a", A=A, nodes=names) == named(LETTERS)
+        assert parents(0, A=A, nodes=list(graph.nodes)) == PARENTS
+        with pytest.raises(ValueError, match="A must have 3 nodes, as many as labels"):
+            parents("a", A=A, nodes=names[:3])
 
 
 def test_directed_graphs():
@@ -175,6 +180,8 @@ def test_data_frame_of_edges():
         nar.run_algorithm("dijkstra", A=weighted.drop(columns="weight"), s=0)
     with pytest.raises(ValueError, match=r"must be in columns named source and target.*\['id', 'x', 'y'\]"):
         parents(0, edges=pandas.DataFrame([[5, 0, 1]], columns=["id", "x", "y"]))
+    with pytest.raises(ValueError, match="columns of different names"):
+        parents(0, edges=frame.set_axis(["source", "source"], axis=1))
     with pytest.raises(ValueError, match="must connect nodes"):
         parents(0, A=pandas.DataFrame({"source": [0, None], "target": [1, 2]}))
 
@@ -423,6 +430,7 @@ def test_samplers_of_algorithms_that_ignore_weights_draw_zeros_and_ones():
         ([(0, float("nan"))], None, r".*must connect nodes .*got \(0, nan\)"),
         ([(0, [1])], None, r".*must connect nodes .*got \(0, \[1\]\)"),
         ([("a", 1), (1, "1")], None, r"nodes of A must not look alike, got 1 and '1'"),
+        (networkx.Graph([("1", 1)]), None, r"nodes of A must not look alike, got '1' and 1"),
         ([(0, 1, 0)], None, r"weights of A must be numbers .*not 0.*got \(0, 1, 0\)"),
         ([(0, 1, float("nan"))], None, r"weights of A must be numbers"),
         ([(0, 1, 1e200)], None, r"weights of A must be numbers of magnitude at most 1e\+100"),

@@ -56,6 +56,8 @@ def edges_of_frame(name: str, frame: Any) -> EdgeTable:
         frame = frame.reset_index()
         ends = _end_columns(frame)
     columns = list(frame.columns)
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"{name} must have columns of different names, got {reprlib.repr(columns)}")
     numbered = columns == list(range(len(columns)))
     if ends is None and (len(columns) == 2 or (numbered and len(columns) == 3)):
         ends = columns[0], columns[1]

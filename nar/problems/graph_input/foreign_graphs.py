@@ -66,7 +66,7 @@ def _from_sparse(name: str, graph: Any) -> EdgeTable:
     if not 1 <= graph.shape[0] <= MAX_NODES:
         raise ValueError(f"{name} must have 1 to {MAX_NODES} nodes, got {graph.shape[0]}")
     entries = graph.tocoo()
-    ends = list(zip(entries.row.tolist(), entries.col.tolist(), strict=True))
+    ends: list[tuple[int, int]] = list(zip(entries.row.tolist(), entries.col.tolist(), strict=True))
     weights = (entries.data + 0 if entries.data.dtype.kind == "b" else entries.data).tolist()
     return EdgeTable(
         name,

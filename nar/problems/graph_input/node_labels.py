@@ -27,19 +27,22 @@ class Nodes:
       labels: label of each position; None if the labels are the positions.
     """
 
-    def __init__(self, name: str, labels: Iterable[Hashable], *, keep_order: bool = False) -> None:
+    def __init__(
+        self, name: str, labels: Iterable[Hashable], *, keep_order: bool = False, merge_text: bool = False
+    ) -> None:
         """Orders the nodes of a graph.
 
         Args:
           name: name of the argument, for error messages.
           labels: labels in order of appearance; repeated ones count once.
           keep_order: whether integers other than 0 ... N - 1 stay in this order.
+          merge_text: whether an integer and its text are the same node, as where the keys of JSON are nodes.
 
         Raises:
           ValueError: if there are no or too many nodes, or if different labels look the same.
         """
         unique = list(dict.fromkeys(labels))
-        label_of = _by_integer(unique)
+        label_of = _by_integer(unique, merge_text)
         self._name = name
         self._spelled = label_of is not None and any(isinstance(label, str) for label in unique)
         if label_of is None:
@@ -68,10 +71,11 @@ class Nodes:
         Raises:
           ValueError: if there is no such node.
         """
-        label = label.item() if isinstance(label, np.generic) else label
+        is_scalar = isinstance(label, np.generic | np.ndarray) and label.ndim == 0
+        key: Any = label.item() if is_scalar else label
         try:
-            if not isinstance(label, bool):
-                return self.index(label)
+            if not isinstance(key, bool):
+                return self.index(key)
         except (KeyError, TypeError):
             pass
         known = list(self._index if self.labels is None else self.labels)
@@ -135,15 +139,16 @@ def _is_hashable(label: Any) -> bool:
     return True
 
 
-def _by_integer(labels: Sequence[Any]) -> dict[Any, Hashable] | None:
-    """Label by the integer that it is or spells; None if some are neither.
+def _by_integer(labels: Sequence[Any], merge_text: bool) -> dict[Any, Hashable] | None:
+    """Label by the integer that it is or spells; None if some are neither, or are the same unintentionally.
 
-    The labels are the integers themselves if only some are text, such as the keys of JSON objects.
+    The labels are the integers themselves if only some are text.
     """
     spelled = [isinstance(label, str) and _INTEGER.fullmatch(label) is not None for label in labels]
     if not all(is_text or is_integer(label) for label, is_text in zip(labels, spelled, strict=True)):
         return None
-    return {int(label): label if all(spelled) else int(label) for label in labels}
+    by_integer: dict[Any, Hashable] = {int(label): label if all(spelled) else int(label) for label in labels}
+    return by_integer if merge_text or len(by_integer) == len(labels) else None
 
 
 def _check_different(name: str, labels: Iterable[Hashable]) -> None:

@@ -164,6 +164,8 @@ def _is_directed(request: _Request) -> bool:
 
 
 def _from_table(request: _Request, table: EdgeTable) -> Graph:
+    if isinstance(table.nodes, range) and "nodes" in request.options:
+        table = _with_labels(table, listed_labels(table.name, request.options["nodes"]))
     nodes = _table_nodes(request, table)
     weights = edge_weights(table, request.options.get("weight", WEIGHT), request.uses_weights)
     directed = _is_directed(request) if table.directed is None else table.directed
@@ -173,6 +175,13 @@ def _from_table(request: _Request, table: EdgeTable) -> Graph:
         _check_adjacency(table, nodes)
     matrix = table_matrix(table, nodes, weights, directed)
     return Graph(matrix if request.uses_weights else (matrix != 0).astype(np.float64), nodes)
+
+
+def _with_labels(table: EdgeTable, labels: Sequence[Hashable]) -> EdgeTable:
+    """The edges of a sparse matrix by the labels of its rows."""
+    if len(labels) != len(table.nodes or ()):
+        raise ValueError(f"{table.name} must have {len(labels)} nodes, as many as labels")
+    return dataclasses.replace(table, ends=[(labels[u], labels[v]) for u, v in table.ends], nodes=None)  # type: ignore[index]
 
 
 def _check_adjacency(table: EdgeTable, nodes: Nodes) -> None:
@@ -205,7 +214,8 @@ def _table_nodes(request: _Request, table: EdgeTable) -> Nodes:
         nodes = positional_nodes(name, options["num_nodes"])
         known = f"{len(nodes)} nodes (0 to {len(nodes) - 1})"
     else:
-        return Nodes(name, mentioned if table.nodes is None else table.nodes)
+        labels = mentioned if table.nodes is None else table.nodes
+        return Nodes(name, labels, merge_text=table.adjacency)
     for label in mentioned:
         if not _contains(nodes, label):
             raise ValueError(f"{name} has {known}, got an edge of node {label!r}")
