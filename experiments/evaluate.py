@@ -37,9 +37,9 @@ from nar.evaluation import (
 )
 from nar.evaluation.inference import CAPTURES
 from nar.evaluation.metrics import Metrics, capture_of
-from nar.evaluation.suite import CLRS30
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
+from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.runs.build import build_run, graph_components
 from nar.runs.build_graph import GraphComponents

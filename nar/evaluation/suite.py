@@ -10,11 +10,9 @@ from nar.evaluation.metrics import Metrics, compute_metrics
 from nar.evaluation.scores import hint_scores, score_predictions
 from nar.evaluation.split_scores import SAMPLES_PER_SIZE
 from nar.model import Params
+from nar.problems.options import CLRS30
 from nar.statistics import SampleStatistics, sample_statistics
 from nar.traces import clrs30_sample
-
-CLRS30 = "clrs30"
-"""Name of the problem distribution of CLRS-30, as opposed to a graph family."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)

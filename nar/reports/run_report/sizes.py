@@ -3,13 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 
+from nar.problems.options import CLRS30
 from nar.reports.evaluation_table import is_metric
 from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
 from nar.statistics import SampleStatistics, sample_statistics
-
-CLRS30 = "clrs30"
-"""Name of the problem distribution of CLRS-30, as opposed to a graph family."""
 
 LENGTHS = {"own": "own number of steps", "true": "the algorithm's number of steps"}
 
