@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.processors import Context, Features, ProcessorOutput
-from nar.processors.base import check_shapes
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.aggregation import find_aggregation
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
@@ -38,6 +38,8 @@ class PNA(hk.Module):
         m_j  = [a(m_ij over the neighbors i of j) for each aggregation a]
         h_j  = LayerNorm(relu(U [z_j, m_j]))
     """
+
+    accepts_factored = True  # `Linear` maps factored edge features at less cost than arrays.
 
     def __init__(
         self,
@@ -62,8 +64,7 @@ class PNA(hk.Module):
         self, features: Features, hidden: jax.Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; maps hidden states [B, N, H] to new ones."""
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         size = self._hidden_size
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         receiver, sender = Linear(size, name="receiver")(z), Linear(size, name="sender")(z)

@@ -20,6 +20,8 @@ from nar.processors import MPNN, Context, Features, Processor, ProcessorOutput
 class StatePenalty(hk.Module):
     """Adds the auxiliary loss `states` to a processor: the mean square of the new states of real nodes."""
 
+    accepts_factored = True  # Features are passed on to processors of nar, which accept factored ones.
+
     def __init__(self, processor: Processor, *, name: str = "state_penalty") -> None:
         """Wraps a processor."""
         super().__init__(name=name)

@@ -42,7 +42,7 @@ from nar.model.loss_term import LossTerm
 from nar.model.schedules import value_at
 from nar.model.termination import FromTrace, Halting, HaltingHead, Learned, summarize_halting
 from nar.processors import Context, Features, Processor
-from nar.processors.base import cast_floating
+from nar.processors.base import accepted_features, cast_floating
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -198,7 +198,8 @@ class Step:
         step = self._trace_step(index)
         features = self._encode(self._with_teacher_forcing(carry.state.hints, index))
         context = Context(step, self._task, self._is_training, self._training_step)
-        processed = self._processor(features, carry.state.hidden, carry.state.memory, context)
+        accepted = accepted_features(self._processor, features)
+        processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
         decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed)
         logits = self._decoders(self._decoded_hints, decoder_inputs)
         state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)

@@ -26,6 +26,7 @@ from nar.processors.pgn import PGN
 from nar.processors.presets import TripletGMPNN
 from nar.processors.registry import PROCESSORS, find_processor
 from nar.processors.relational_transformer import RelationalTransformer
+from nar.processors.validation.check import check_processor
 from nar.processors.wrappers.dropout import Dropout
 from nar.processors.wrappers.gated import Gated
 from nar.processors.wrappers.lstm import LSTM
@@ -33,7 +34,6 @@ from nar.processors.wrappers.masked import Masked
 from nar.processors.wrappers.neighborhoods import FullGraph
 from nar.processors.wrappers.no_history import NoHistory
 from nar.processors.wrappers.repeated import Repeated
-from nar.processors.wrappers.step_encoding import StepEncoding
 from nar.processors.wrappers.triplets import Triplets
 
 __all__ = [
@@ -58,8 +58,8 @@ __all__ = [
     "ProcessorOutput",
     "RelationalTransformer",
     "Repeated",
-    "StepEncoding",
     "TripletGMPNN",
     "Triplets",
+    "check_processor",
     "find_processor",
 ]

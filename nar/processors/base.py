@@ -2,7 +2,8 @@
 
 A processor is a Haiku module: `processor(features, hidden, memory, context) -> ProcessorOutput`. It can be
 used on its own, inside any `hk.transform`. It computes in the dtype of its features and hidden states,
-float32 or bfloat16, and returns arrays of that dtype; its parameters are always float32.
+float32 or bfloat16, and returns arrays of that dtype; its parameters are always float32. In a model, it gets
+edge features as an array, unless its class declares `accepts_factored = True`, as those of nar do.
 
 Shapes: B batch, N nodes, F features, H hidden size, K channels. Edge (i, j) goes from sender i to receiver j;
 a processor aggregates over axis 1, the senders.
@@ -59,7 +60,8 @@ class Features(NamedTuple):
 
     Attributes:
       nodes: node features, [B, N, F].
-      edges: edge features, [B, N, N, F], dense or factored; `dense(edges)` converts them to an array.
+      edges: edge features, [B, N, N, F]: an array, or, for processors with `accepts_factored`, perhaps
+        factored; `dense(edges)` converts both to an array.
       graph: graph features, [B, F].
       adjacency: [B, N, N] bool, with self-loops; a padding node has no other neighbor than itself.
       mask: padding mask, [B, N] bool, True at real nodes; None if no node is padding.
@@ -117,7 +119,11 @@ class ProcessorOutput(NamedTuple):
 
 
 class Processor(Protocol):
-    """Protocol that all processors implement."""
+    """Protocol that all processors implement.
+
+    The attribute `accepts_factored` is optional: with True, edge features may be `FactoredFeatures`, which
+    `nar.processors.Linear` maps at less cost than arrays. Without it they are arrays.
+    """
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
@@ -159,33 +165,14 @@ def dense(features: Array | FactoredFeatures) -> Array:
     return features.dense() if isinstance(features, FactoredFeatures) else features
 
 
-_AXES: Mapping[str, tuple[str, ...]] = {
-    "nodes": ("B", "N", "F"),
-    "edges": ("B", "N", "N", "F"),
-    "graph": ("B", "F"),
-    "adjacency": ("B", "N", "N"),
-    "mask": ("B", "N"),
-}
-"""Axes of the fields of `Features`."""
+def accepted_features(processor: Processor, features: Features) -> Features:
+    """Features in the form that a processor accepts, for the call of a wrapped processor.
 
-
-def check_shapes(features: Features, hidden: Array) -> None:
-    """Checks that the shapes of features and hidden states match.
-
-    Raises:
-      ValueError: if they don't; the message has the expected and the given shape.
+    Edge features stay factored only if the processor has the attribute `accepts_factored = True`.
     """
-    shapes = {name: value.shape for name, value in features._asdict().items() if value is not None}
-    sizes = dict(zip(_AXES["nodes"][:2], shapes["nodes"], strict=False))
-    for name, shape in {**shapes, "hidden": hidden.shape}.items():
-        axes = _AXES.get(name, ("B", "N", "H"))
-        expected = [sizes.get(axis, axis) for axis in axes]
-        matches = len(shape) == len(axes) and all(
-            isinstance(axis, str) or size == axis for size, axis in zip(shape, expected, strict=True)
-        )
-        if not matches:
-            text = ", ".join(map(str, axes if name == "nodes" else expected))
-            raise ValueError(f"{name} must have shape ({text}), got {tuple(shape)}")
+    if getattr(processor, "accepts_factored", False):
+        return features
+    return features._replace(edges=dense(features.edges))
 
 
 def full_adjacency(features: Features) -> Array:

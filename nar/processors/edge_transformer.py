@@ -12,9 +12,9 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
+from nar.processors.base import Array, Context, Features, ProcessorOutput
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.aggregation import Aggregation, find_aggregation
-from nar.processors.layers.attention import check_heads
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
 from nar.processors.layers.pairs import (
@@ -26,7 +26,7 @@ from nar.processors.layers.pairs import (
     pool_pairs,
     split_heads,
 )
-from nar.processors.option_checks import check_counts
+from nar.processors.option_checks import check_counts, check_heads
 
 
 class EdgeTransformer(hk.Module):
@@ -48,6 +48,8 @@ class EdgeTransformer(hk.Module):
     (5 + 2·expansion)·N²·H² for its linear maps; a step costs another 4·N²·H². The largest arrays are
     [B, N, N, H]: attention loops over the nodes i, and is recomputed in the backward pass.
     """
+
+    accepts_factored = True
 
     def __init__(
         self,
@@ -90,8 +92,7 @@ class EdgeTransformer(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         pairs = embed_pairs(features, hidden, pair_memory(memory, hidden, self._hidden_size))
         for layer in range(self._num_layers):
             with hk.name_scope(f"layer_{layer}"):

@@ -13,9 +13,9 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
+from nar.processors.base import Array, Context, Features, ProcessorOutput
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.aggregation import Aggregation, find_aggregation
-from nar.processors.layers.attention import check_heads
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
 from nar.processors.layers.pairs import (
@@ -27,7 +27,7 @@ from nar.processors.layers.pairs import (
     pool_pairs,
     split_heads,
 )
-from nar.processors.option_checks import check_counts
+from nar.processors.option_checks import check_counts, check_heads
 
 
 class FloydNet(hk.Module):
@@ -49,6 +49,8 @@ class FloydNet(hk.Module):
     (7 + 2·expansion)·N²·H² for its linear maps; a step costs another 5·N²·H². The largest arrays are
     [B, N, N, H] and, for the logits, [B, heads, N, N, N].
     """
+
+    accepts_factored = True
 
     def __init__(
         self,
@@ -91,8 +93,7 @@ class FloydNet(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         size = self._hidden_size
         embedded = embed_pairs(features, hidden, pair_memory(memory, hidden, size))
         pairs = Linear(size, name="embedded")(jax.nn.relu(embedded))

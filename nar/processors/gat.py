@@ -6,9 +6,11 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
-from nar.processors.layers.attention import attention_update, check_heads
+from nar.processors.base import Array, Context, Features, ProcessorOutput
+from nar.processors.input_checks import check_inputs
+from nar.processors.layers.attention import attention_update
 from nar.processors.layers.linear import Linear
+from nar.processors.option_checks import check_flags, check_heads
 
 
 class GAT(hk.Module):
@@ -25,6 +27,8 @@ class GAT(hk.Module):
     logits, which is cheaper if edges are factored.
     """
 
+    accepts_factored = True
+
     def __init__(
         self, hidden_size: int, *, num_heads: int = 1, layer_norm: bool = True, name: str = "gat"
     ) -> None:
@@ -40,6 +44,7 @@ class GAT(hk.Module):
           ValueError: if `num_heads` does not divide H.
         """
         check_heads(num_heads, hidden_size=hidden_size)
+        check_flags(layer_norm=layer_norm)
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._num_heads = num_heads
@@ -54,8 +59,7 @@ class GAT(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         logits = self._logits(z, features)
         nodes, messages = attention_update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)

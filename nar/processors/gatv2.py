@@ -6,9 +6,11 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
-from nar.processors.layers.attention import attention_update, check_heads
+from nar.processors.base import Array, Context, Features, ProcessorOutput
+from nar.processors.input_checks import check_inputs
+from nar.processors.layers.attention import attention_update
 from nar.processors.layers.linear import Linear
+from nar.processors.option_checks import check_flags, check_heads
 
 
 class GATv2(hk.Module):
@@ -23,6 +25,8 @@ class GATv2(hk.Module):
     As in dm-clrs, node i reads the edges (i, j), whereas in the other processors node j does. The slope of
     leaky_relu is 0.01. Costs N²·H² + 8·N·H² multiply-adds per step; N²·H² less if edges are factored.
     """
+
+    accepts_factored = True
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class GATv2(hk.Module):
         """
         attention_size = hidden_size if attention_size is None else attention_size
         check_heads(num_heads, hidden_size=hidden_size, attention_size=attention_size)
+        check_flags(layer_norm=layer_norm)
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._num_heads = num_heads
@@ -62,8 +67,7 @@ class GATv2(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         logits = self._logits(z, features)
         nodes, messages = attention_update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)

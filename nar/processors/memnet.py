@@ -21,9 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes, dense
+from nar.processors.base import Array, Context, Features, ProcessorOutput, dense
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
+from nar.processors.option_checks import check_counts, check_flags
 
 
 class MemoryInputs(NamedTuple):
@@ -61,6 +63,8 @@ class MemNet(hk.Module):
     2·N²·F + 2·N·H² multiply-adds.
     """
 
+    accepts_factored = True
+
     def __init__(
         self,
         hidden_size: int,
@@ -86,10 +90,13 @@ class MemNet(hk.Module):
         Raises:
           ValueError: if a size is less than 1.
         """
-        sizes = {"embedding_size": embedding_size, "memory_size": memory_size, "num_hops": num_hops}
-        for key, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{key} must be at least 1, got {value}")
+        check_counts(
+            hidden_size=hidden_size,
+            embedding_size=embedding_size,
+            memory_size=memory_size,
+            num_hops=num_hops,
+        )
+        check_flags(embed=embed, layer_norm=layer_norm)
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._embed = embed
@@ -112,8 +119,7 @@ class MemNet(hk.Module):
           ValueError: if nodes, edges and graph have different numbers of features, or there are too many
             nodes.
         """
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         _check_sizes(features)
         edges = jnp.where(features.adjacency[..., None], dense(features.edges), 0)
         queries = jnp.concatenate([features.nodes, features.graph[:, None]], axis=1)

@@ -6,10 +6,12 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes
+from nar.processors.base import Array, Context, Features, ProcessorOutput
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.aggregation import Aggregation, find_aggregation
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
+from nar.processors.option_checks import check_counts, check_flags
 
 
 class PGN(hk.Module):
@@ -23,6 +25,8 @@ class PGN(hk.Module):
 
     Costs (1 + message_layers)·N²·H² multiply-adds per step; N²·H² less if edges are factored.
     """
+
+    accepts_factored = True
 
     def __init__(
         self,
@@ -44,8 +48,11 @@ class PGN(hk.Module):
           name: name of the Haiku module.
 
         Raises:
-          ValueError: if the aggregation is unknown.
+          ValueError: if the aggregation is unknown, or another option is invalid.
         """
+        check_counts(hidden_size=hidden_size)
+        check_counts(minimum=0, message_layers=message_layers)
+        check_flags(layer_norm=layer_norm)
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._aggregation = find_aggregation(aggregation)
@@ -61,8 +68,7 @@ class PGN(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         messages = self._aggregation(self._messages(z, features), features.adjacency)
         own = Linear(self._hidden_size, name="own")(z)

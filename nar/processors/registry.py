@@ -87,7 +87,7 @@ def find_processor(name: str) -> ProcessorFactory:
     raise ValueError(unknown_name("processor", name, PROCESSORS, or_else="module:ATTRIBUTE"))
 
 
-def check_processor(factory: ProcessorFactory, hidden_size: int = 1, **options: Any) -> None:
+def check_options(factory: ProcessorFactory, hidden_size: int, options: Mapping[str, Any]) -> None:
     """Checks the options of a processor by constructing it, without computing anything.
 
     Raises:

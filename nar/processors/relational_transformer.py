@@ -12,8 +12,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, ProcessorOutput, check_shapes, full_adjacency
-from nar.processors.layers.attention import check_heads
+from nar.processors.base import Array, Context, Features, ProcessorOutput, full_adjacency
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
 from nar.processors.layers.pairs import (
@@ -23,7 +23,7 @@ from nar.processors.layers.pairs import (
     pair_memory,
     split_heads,
 )
-from nar.processors.option_checks import check_counts
+from nar.processors.option_checks import check_counts, check_flags, check_heads
 
 
 class RelationalTransformer(hk.Module):
@@ -42,6 +42,8 @@ class RelationalTransformer(hk.Module):
     N²·H·(3·edge_size + 2·second_edge_size) for edge updates; a step costs another 2·N²·H². The largest arrays
     are [B, N, N, H].
     """
+
+    accepts_factored = True
 
     def __init__(
         self,
@@ -77,6 +79,7 @@ class RelationalTransformer(hk.Module):
             second_edge_size=second_edge_size,
         )
         check_heads(num_heads, hidden_size=hidden_size)
+        check_flags(edge_updates=edge_updates)
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._num_layers = num_layers
@@ -94,8 +97,7 @@ class RelationalTransformer(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        del context
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         size = self._hidden_size
         memory = pair_memory(memory, hidden, size)
         nodes = Linear(size, name="node")(features.nodes, hidden)

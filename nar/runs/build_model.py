@@ -6,7 +6,7 @@ from collections.abc import Callable
 from nar.model import Budget, FromTrace, Learned, NetConfig, Schedule, Termination
 from nar.plugins import unknown_name
 from nar.processors import find_processor
-from nar.processors.registry import check_processor
+from nar.processors.registry import check_options
 from nar.runs.config import ModelConfig, TeacherForcingConfig
 
 
@@ -21,7 +21,7 @@ def make_net_config(model: ModelConfig) -> NetConfig:
     if not model.layer_norm:
         options.setdefault("layer_norm", False)
     try:
-        check_processor(factory, model.hidden_size, **options)
+        check_options(factory, model.hidden_size, options)
     except (TypeError, ValueError) as error:
         where = "model.processor_options" if model.layer_norm else "model.layer_norm or processor_options"
         raise ValueError(f"{where} of {model.processor}: {error}") from None

@@ -4,22 +4,11 @@ import os
 import subprocess
 import sys
 
-import haiku as hk
 import pytest
 from commands import ROOT, TINY, command, run
-from processor_contract import (
-    BATCH,
-    HIDDEN,
-    NODES,
-    Compiled,
-    assert_invariant_to_padding_and_edge_format,
-    assert_permutation_equivariant,
-    dense_features,
-)
 
 from experiments.examples.pna import PNA
 from nar.processors import MPNN, find_processor
-from nar.processors.registry import check_processor
 
 EXAMPLE = "experiments.examples.pna:PNA"
 SOURCE = """
@@ -71,13 +60,6 @@ def test_find_processor_rejects_unknown_modules_and_attributes(name, message):
         find_processor(name)
 
 
-def test_check_processor_requires_the_protocol():
-    with pytest.raises(TypeError, match="a processor must have the method initial_memory, got .*Linear"):
-        check_processor(lambda hidden_size: hk.Linear(hidden_size))
-    with pytest.raises(TypeError, match="a processor must have the method __call__, got 3"):
-        check_processor(lambda hidden_size: 3)
-
-
 def test_find_processor_searches_the_current_directory(tmp_path, monkeypatch):
     """The current directory is searched even if it is not in `sys.path`, as for a script elsewhere."""
     (tmp_path / "processor_in_current_directory.py").write_text(SOURCE)
@@ -86,13 +68,6 @@ def test_find_processor_searches_the_current_directory(tmp_path, monkeypatch):
     assert find_processor("processor_in_current_directory:MyProcessor").__name__ == "MyProcessor"
     with pytest.raises(ValueError, match="has no processor 'NOT_A_PROCESSOR'; it has: .*MyProcessor"):
         find_processor("processor_in_current_directory:NOT_A_PROCESSOR")
-
-
-def test_pna_example_satisfies_the_contract():
-    example = Compiled(lambda: PNA(HIDDEN))
-    assert example(*dense_features()).nodes.shape == (BATCH, NODES, HIDDEN)
-    assert_permutation_equivariant(example)
-    assert_invariant_to_padding_and_edge_format(example, 9.0)
 
 
 def train(folder, *arguments):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from processor_contract import initial_params
 
-from nar.processors import Context, Features, NoHistory, ProcessorOutput, StepEncoding
+from nar.processors import Context, Features, NoHistory, ProcessorOutput
 from nar.processors.base import dense
 from nar.processors.wrappers.no_history import GatedHistory
-from nar.processors.wrappers.step_encoding import encode_step
+from nar.processors.wrappers.step_encoding import StepEncoding, encode_step
 
 BATCH, NODES, SIZE, HIDDEN = 2, 4, 3, 5
 

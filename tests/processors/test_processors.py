@@ -50,7 +50,8 @@ from nar.processors import (
     Triplets,
     find_processor,
 )
-from nar.processors.base import FactoredFeatures, check_shapes, dense, full_adjacency
+from nar.processors.base import FactoredFeatures, dense, full_adjacency
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.aggregation import AGGREGATIONS, NO_MESSAGE, find_aggregation, max_with_ties
 from nar.processors.layers.linear import Linear
 from nar.processors.memnet import embed_words, position_encoding
@@ -225,7 +226,7 @@ def test_dtypes(name):
 
 WRONG_SHAPES = [
     ("nodes", (BATCH, NODES), "nodes must have shape (B, N, F), got (2, 5)"),
-    ("nodes", (BATCH, NODES + 1, SIZE), "edges must have shape (2, 6, 6, F), got (2, 5, 5, 6)"),
+    ("nodes", (BATCH, NODES + 1, SIZE), "edges.values must have shape (2, 6, 6, K), got (2, 5, 5, 3)"),
     ("edges", (BATCH, NODES, NODES), "edges must have shape (2, 5, 5, F), got (2, 5, 5)"),
     ("edges", (BATCH, NODES, NODES + 1, SIZE), "edges must have shape (2, 5, 5, F), got (2, 5, 6, 6)"),
     ("graph", (BATCH + 1, SIZE), "graph must have shape (2, F), got (3, 6)"),
@@ -236,11 +237,11 @@ WRONG_SHAPES = [
 
 
 @pytest.mark.parametrize(("field", "shape", "message"), WRONG_SHAPES)
-def test_check_shapes_rejects_mismatched_shapes(field, shape, message):
+def test_check_inputs_rejects_mismatched_shapes(field, shape, message):
     features, hidden = random_features()
     dtype = bool if field in ("adjacency", "mask") else np.float32
     with pytest.raises(ValueError, match=re.escape(message)):
-        check_shapes(features._replace(**{field: np.ones(shape, dtype)}), hidden)
+        check_inputs(features._replace(**{field: np.ones(shape, dtype)}), hidden)
 
 
 @every_processor
@@ -495,7 +496,7 @@ def test_memory_network_rejects_bad_sizes():
     with pytest.raises(ValueError, match="must have the same number of features, got .*7"):
         transformed(lambda f, h: MemNet(HIDDEN)(f, h), wide, hidden)
     for option in ("embedding_size", "memory_size", "num_hops"):
-        with pytest.raises(ValueError, match=f"{option} must be at least 1, got 0"):
+        with pytest.raises(ValueError, match=f"{option} must be an integer of at least 1, got 0"):
             hk.transform(lambda option=option: MemNet(HIDDEN, **{option: 0})).init(None)
 
 

@@ -43,7 +43,7 @@ def test_repeated_applies_the_processor_several_times():
     assert (output.nodes == 3).all()
     assert (output.memory == 3).all()
     np.testing.assert_allclose(output.losses["calls"], 2.0)
-    with pytest.raises(ValueError, match="at least once, got 0"):
+    with pytest.raises(ValueError, match="times must be an integer of at least 1, got 0"):
         Repeated(AddOne(), 0)
 
 

@@ -51,14 +51,3 @@ def attention_update(
     messages = attend(logits, Linear(size, name="value")(z), adjacency)
     nodes = jax.nn.relu(messages + Linear(size, name="own")(z))
     return (LayerNorm(name="norm")(nodes) if layer_norm else nodes), messages
-
-
-def check_heads(num_heads: int, **sizes: int) -> None:
-    """Checks that the number of heads divides all sizes.
-
-    Raises:
-      ValueError: if it doesn't; the message has the name and value of the size.
-    """
-    for name, size in sizes.items():
-        if num_heads < 1 or size % num_heads:
-            raise ValueError(f"num_heads must divide {name} = {size}, got {num_heads}")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.processors.base import Array, Features, full_adjacency
+from nar.processors.input_checks import checked_memory
 from nar.processors.layers.aggregation import Aggregation
 from nar.processors.layers.linear import Linear
 
@@ -22,12 +23,8 @@ def pair_memory(memory: Array | tuple[()], hidden: Array, size: int) -> Array:
     Raises:
       ValueError: if the memory has another shape.
     """
-    expected = (*hidden.shape[:2], hidden.shape[1], size)
-    if isinstance(memory, tuple):
-        return jnp.zeros(expected, hidden.dtype)
-    if memory.shape != expected:
-        raise ValueError(f"memory must have shape {expected}, got {memory.shape}")
-    return memory.astype(hidden.dtype)
+    initial = jnp.zeros((*hidden.shape[:2], hidden.shape[1], size), hidden.dtype)
+    return checked_memory(memory, initial).astype(hidden.dtype)
 
 
 def embed_pairs(features: Features, hidden: Array, memory: Array) -> Array:

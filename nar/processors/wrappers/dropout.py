@@ -6,7 +6,9 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput
+from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
+from nar.processors.input_checks import check_inputs
+from nar.processors.option_checks import check_numbers
 
 
 class Dropout:
@@ -15,12 +17,15 @@ class Dropout:
     In training only; the remaining entries are scaled by 1 / (1 - rate), so that means don't change.
     """
 
+    accepts_factored = True
+
     def __init__(self, processor: Processor, rate: float) -> None:
         """Wraps a processor; `rate` is the probability that an entry is set to zero.
 
         Raises:
           ValueError: if the rate is not in [0, 1).
         """
+        check_numbers(rate=rate)
         if not 0 <= rate < 1:
             raise ValueError(f"the dropout rate must be at least 0 and less than 1, got {rate}")
         self._processor = processor
@@ -34,7 +39,8 @@ class Dropout:
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        output = self._processor(features, hidden, memory, context)
+        check_inputs(features, hidden, context)
+        output = self._processor(accepted_features(self._processor, features), hidden, memory, context)
         if not context.is_training:
             return output
         keep = jax.random.bernoulli(hk.next_rng_key(), 1 - self._rate, output.nodes.shape)

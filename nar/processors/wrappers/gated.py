@@ -6,8 +6,10 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput
+from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.linear import Linear
+from nar.processors.option_checks import check_counts, check_numbers
 
 
 class Gated(hk.Module):
@@ -21,10 +23,14 @@ class Gated(hk.Module):
     Costs 4·N·H² multiply-adds per step.
     """
 
+    accepts_factored = True
+
     def __init__(
         self, processor: Processor, hidden_size: int, *, bias: float = -3.0, name: str = "gate"
     ) -> None:
         """Wraps a processor; with a negative `bias` the hidden states initially change little."""
+        check_counts(hidden_size=hidden_size)
+        check_numbers(bias=bias)
         super().__init__(name=name)
         self._processor = processor
         self._hidden_size = hidden_size
@@ -42,11 +48,12 @@ class Gated(hk.Module):
         Raises:
           ValueError: if the wrapped processor returns no messages, or hidden states have the wrong size.
         """
+        check_inputs(features, hidden, context)
         if hidden.shape[-1] != self._hidden_size:
             raise ValueError(
                 f"a gate of size {self._hidden_size} needs states of that size, got {hidden.shape}"
             )
-        output = self._processor(features, hidden, memory, context)
+        output = self._processor(accepted_features(self._processor, features), hidden, memory, context)
         if output.messages is None:
             raise ValueError("a gate needs a processor that returns its messages")
         z = jnp.concatenate([features.nodes, hidden], axis=-1)

@@ -6,8 +6,10 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput
+from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
+from nar.processors.input_checks import check_inputs, checked_memory
 from nar.processors.layers.linear import Linear
+from nar.processors.option_checks import check_counts
 
 
 class LSTMState(NamedTuple):
@@ -30,8 +32,11 @@ class LSTM(hk.Module):
     multiply-adds per step.
     """
 
+    accepts_factored = True
+
     def __init__(self, processor: Processor, hidden_size: int, *, name: str = "lstm") -> None:
-        """Wraps a processor."""
+        """Wraps a processor; `hidden_size` is H."""
+        check_counts(hidden_size=hidden_size)
         super().__init__(name=name)
         self._processor = processor
         self._hidden_size = hidden_size
@@ -45,8 +50,9 @@ class LSTM(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        inner, state = memory or self.initial_memory(*hidden.shape[:2])
-        output = self._processor(features, hidden, inner, context)
+        check_inputs(features, hidden, context)
+        inner, state = checked_memory(memory, self.initial_memory(*hidden.shape[:2]))
+        output = self._processor(accepted_features(self._processor, features), hidden, inner, context)
         nodes = output.nodes
         gates = Linear(4 * self._hidden_size, name="gates")(nodes, state.hidden.astype(nodes.dtype))
         new_hidden, cell = lstm_cell(gates.astype(state.cell.dtype), state.cell)

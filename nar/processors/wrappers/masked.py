@@ -4,7 +4,8 @@ from typing import Any
 
 import haiku as hk
 
-from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput
+from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
+from nar.processors.input_checks import check_inputs
 
 
 class Masked(hk.Module):
@@ -13,6 +14,8 @@ class Masked(hk.Module):
     The processor's own computation is unchanged. At pairs of nodes that are not neighbors, the decoders set
     the logit below all others, to at most -1: see `ProcessorOutput.pointer_mask`.
     """
+
+    accepts_factored = True
 
     def __init__(self, processor: Processor, name: str = "masked") -> None:
         """Wraps a processor."""
@@ -27,5 +30,6 @@ class Masked(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        output = self._processor(features, hidden, memory, context)
+        check_inputs(features, hidden, context)
+        output = self._processor(accepted_features(self._processor, features), hidden, memory, context)
         return output._replace(pointer_mask=features.adjacency)

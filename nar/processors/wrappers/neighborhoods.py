@@ -13,13 +13,17 @@ from nar.processors.base import (
     Features,
     Processor,
     ProcessorOutput,
-    check_shapes,
+    accepted_features,
+    cast_floating,
     full_adjacency,
 )
+from nar.processors.input_checks import check_inputs, checked_memory
 
 
 class FullGraph(hk.Module):
     """Runs a processor on the complete graph over the real nodes."""
+
+    accepts_factored = True
 
     def __init__(self, processor: Processor, name: str = "full_graph") -> None:
         """Wraps a processor."""
@@ -34,8 +38,9 @@ class FullGraph(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        check_shapes(features, hidden)
-        return self._processor(features._replace(adjacency=full_adjacency(features)), hidden, memory, context)
+        check_inputs(features, hidden, context)
+        features = features._replace(adjacency=full_adjacency(features))
+        return self._processor(accepted_features(self._processor, features), hidden, memory, context)
 
 
 class IsolatedNodes(hk.Module):
@@ -44,6 +49,8 @@ class IsolatedNodes(hk.Module):
     Costs N times the wrapped processor's cost on one node. Only the edges (i, i) are read, and no edge states
     are returned, so triplet messages have to wrap this wrapper: `Triplets(IsolatedNodes(...))`.
     """
+
+    accepts_factored = True
 
     def __init__(self, processor: Processor, name: str = "isolated_nodes") -> None:
         """Wraps a processor."""
@@ -63,12 +70,15 @@ class IsolatedNodes(hk.Module):
         Raises:
           ValueError: if the wrapped processor returns edge or graph states.
         """
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         batch_size, num_nodes, _ = hidden.shape
+        initial = cast_floating(hidden.dtype, self.initial_memory(batch_size, num_nodes))
+        memory = checked_memory(memory, initial)
         memory = jax.tree.map(lambda x: x.reshape(batch_size * num_nodes, *x.shape[2:]), memory)
         if jnp.ndim(context.step):
             context = context._replace(step=jnp.repeat(context.step, num_nodes))
-        output = self._processor(_split_nodes(features), _single(hidden), memory, context)
+        features_of_nodes = accepted_features(self._processor, _split_nodes(features))
+        output = self._processor(features_of_nodes, _single(hidden), memory, context)
         if output.edges is not None or output.graph is not None:
             raise ValueError("the processor inside IsolatedNodes must not return edge or graph states")
 

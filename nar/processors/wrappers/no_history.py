@@ -18,11 +18,12 @@ from nar.processors.base import (
     Features,
     Processor,
     ProcessorOutput,
+    accepted_features,
     cast_floating,
-    check_shapes,
 )
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.linear import Linear
-from nar.processors.option_checks import check_counts
+from nar.processors.option_checks import check_counts, check_numbers
 
 
 class NoHistory(hk.Module):
@@ -31,6 +32,8 @@ class NoHistory(hk.Module):
     It has no parameters, no memory and no cost. To combine it with several message-passing steps, use
     `NoHistory(Repeated(...))`; in `Repeated(NoHistory(...))` each of them would start from zero.
     """
+
+    accepts_factored = True
 
     def __init__(self, processor: Processor, name: str = "no_history") -> None:
         """Wraps a processor."""
@@ -46,8 +49,10 @@ class NoHistory(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
+        check_inputs(features, hidden, context)
         initial = self._processor.initial_memory(*features.adjacency.shape[:2])
         initial = cast_floating(hidden.dtype, initial)
+        features = accepted_features(self._processor, features)
         output = self._processor(features, jnp.zeros_like(hidden), initial, context)
         return output._replace(memory=memory)
 
@@ -66,6 +71,8 @@ class GatedHistory(hk.Module):
     multiply-adds per step.
     """
 
+    accepts_factored = True
+
     def __init__(
         self, processor: Processor, *, bias: float = 0.0, annealing_steps: int = 0, name: str = "history"
     ) -> None:
@@ -79,9 +86,10 @@ class GatedHistory(hk.Module):
           name: name of the Haiku module.
 
         Raises:
-          ValueError: if `annealing_steps` is negative.
+          ValueError: if `annealing_steps` is negative, or `bias` isn't a number.
         """
         check_counts(minimum=0, annealing_steps=annealing_steps)
+        check_numbers(bias=bias)
         super().__init__(name=name)
         self._processor = processor
         self._bias = bias
@@ -95,9 +103,9 @@ class GatedHistory(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        check_shapes(features, hidden)
+        check_inputs(features, hidden, context)
         gate = self._gate(features, hidden)
-        output = self._processor(features, gate * hidden, memory, context)
+        output = self._processor(accepted_features(self._processor, features), gate * hidden, memory, context)
         loss = self._annealed(gate_norm(gate, features.mask), context.training_step)
         return output._replace(losses={**output.losses, "gate": loss})
 

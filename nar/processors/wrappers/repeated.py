@@ -4,7 +4,9 @@ from typing import Any
 
 import jax
 
-from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput
+from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
+from nar.processors.input_checks import check_inputs
+from nar.processors.option_checks import check_counts
 
 
 class Repeated:
@@ -14,14 +16,15 @@ class Repeated:
     the last application; auxiliary losses are averaged over all.
     """
 
+    accepts_factored = True
+
     def __init__(self, processor: Processor, times: int) -> None:
         """Wraps a processor, to be applied `times` times.
 
         Raises:
           ValueError: if `times` is less than 1.
         """
-        if times < 1:
-            raise ValueError(f"a processor must be applied at least once, got {times}")
+        check_counts(times=times)
         self._processor = processor
         self._times = times
 
@@ -33,6 +36,8 @@ class Repeated:
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
+        check_inputs(features, hidden, context)
+        features = accepted_features(self._processor, features)
         output = self._processor(features, hidden, memory, context)
         losses = [output.losses]
         for _ in range(self._times - 1):

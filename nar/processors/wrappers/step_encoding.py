@@ -5,7 +5,8 @@ from typing import Any
 import haiku as hk
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput
+from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.linear import Linear
 from nar.processors.option_checks import check_counts
 
@@ -24,6 +25,8 @@ class StepEncoding(hk.Module):
     features is ours. Steps beyond the longest training trace are out of distribution. Costs 2·K·F
     multiply-adds per step.
     """
+
+    accepts_factored = True
 
     def __init__(
         self, processor: Processor, *, num_frequencies: int = 8, name: str = "step_encoding"
@@ -46,10 +49,12 @@ class StepEncoding(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
+        check_inputs(features, hidden, context)
         encoded = encode_step(context.step, self._num_frequencies).astype(features.graph.dtype)
         bias = Linear(features.graph.shape[-1], bias=None, name="step")(encoded)
         graph = features.graph + jnp.broadcast_to(bias, features.graph.shape)
-        return self._processor(features._replace(graph=graph), hidden, memory, context)
+        features = accepted_features(self._processor, features._replace(graph=graph))
+        return self._processor(features, hidden, memory, context)
 
 
 def encode_step(step: Array | int, num_frequencies: int) -> Array:

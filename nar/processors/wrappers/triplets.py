@@ -7,9 +7,11 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput
+from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
+from nar.processors.input_checks import check_inputs
 from nar.processors.layers.aggregation import TIE_TOLERANCE
 from nar.processors.layers.linear import Linear
+from nar.processors.option_checks import check_counts
 
 UNROLL = 8
 """Unroll factor of the scan over senders: larger values run faster and compile more slowly."""
@@ -26,6 +28,8 @@ class Triplets(hk.Module):
     Costs N³·T additions and N²·T·(H + 3F) multiply-adds per step; less if edges are factored.
     """
 
+    accepts_factored = True
+
     def __init__(
         self,
         processor: Processor,
@@ -35,6 +39,7 @@ class Triplets(hk.Module):
         name: str = "triplets",
     ) -> None:
         """Wraps a processor; `num_features` is T."""
+        check_counts(hidden_size=hidden_size, num_features=num_features)
         super().__init__(name=name)
         self._processor = processor
         self._hidden_size = hidden_size
@@ -48,7 +53,8 @@ class Triplets(hk.Module):
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
-        output = self._processor(features, hidden, memory, context)
+        check_inputs(features, hidden, context)
+        output = self._processor(accepted_features(self._processor, features), hidden, memory, context)
         edges = Linear(self._hidden_size, name="out")(self._triplet_messages(features, hidden))
         return output._replace(edges=jax.nn.relu(edges))
 

@@ -1,0 +1,119 @@
+"""Checks of shapes and dtypes, in which nothing is computed."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nar.processors.base import Features, ProcessorOutput, cast_floating
+from nar.processors.input_checks import describe, is_array
+from nar.processors.validation.inputs import random_inputs, with_dense_edges
+from nar.processors.validation.subject import Subject, attempt, reason, require
+
+
+def check_interface(subject: Subject, batch_size: int, num_nodes: int, dtype: Any) -> None:
+    """Checks shapes and dtypes of parameters, output and memory, without computing anything."""
+    features, hidden = random_inputs(batch_size, num_nodes, subject.size, dtype)
+    features = with_dense_edges(features)
+    where = f"{subject.name}, given nodes {describe(features.nodes)}"
+    memory = _check_initial_memory(subject, batch_size, num_nodes)
+    memory = jax.eval_shape(functools.partial(cast_floating, dtype), memory)
+    arguments = (features, hidden, memory)
+    key, step = jax.random.key(0), np.zeros((), np.int32)
+    evaluation, training = subject.step(), subject.step(is_training=True)
+    params = attempt(where, jax.eval_shape, evaluation.init, key, *arguments, step)
+    _check_params(where, subject, params)
+    _check_needs_no_key(where, evaluation, params, *arguments, step)
+    runs = {
+        where: (evaluation, None, step),
+        f"{where} in training": (training, key, step),
+        f"{where} and context.step of shape ({batch_size},), as in chunked training": (
+            training,
+            key,
+            np.zeros(batch_size, np.int32),
+        ),
+    }
+    for place, (transformed, its_key, its_step) in runs.items():
+        output = attempt(place, jax.eval_shape, transformed.apply, params, its_key, *arguments, its_step)
+        _check_output(place, output, arguments)
+
+
+def _check_initial_memory(subject: Subject, batch_size: int, num_nodes: int) -> Any:
+    where = f"{subject.name}.initial_memory({batch_size}, {num_nodes})"
+    memory = attempt(where, jax.eval_shape, lambda: subject.initial_memory(batch_size, num_nodes))
+    for leaf in jax.tree.leaves(memory):
+        valid = leaf.shape[:1] == (batch_size,) and leaf.dtype not in (jnp.float16, jnp.bfloat16)
+        require(valid, f"{where} must have float32 arrays ({batch_size}, ...), got {describe(leaf)}")
+    return memory
+
+
+def _check_params(where: str, subject: Subject, params: Any) -> None:
+    for module, leaves in params.items():
+        for name, leaf in leaves.items():
+            require(
+                leaf.dtype == jnp.float32,
+                f"{where}: the parameter {module}/{name} must be float32, got {describe(leaf)}; modules of "
+                "Haiku make parameters in the dtype of their inputs, those of nar.processors.layers in "
+                "float32 (for a processor that is only used in float32, give bfloat16=False)",
+            )
+            shape = (subject.params or params).get(module, {}).get(name)
+            require(
+                shape is not None and shape.shape == leaf.shape,
+                f"{where}: parameters must not depend on the number of graphs and nodes; "
+                f"{module}/{name} is {describe(leaf)}, and {describe(shape)} for other inputs",
+            )
+    subject.params = params
+
+
+def _check_needs_no_key(where: str, evaluation: hk.Transformed, params: Any, *arguments: Any) -> None:
+    try:
+        jax.eval_shape(evaluation.apply, params, None, *arguments)
+    except Exception as error:
+        attempt(where, jax.eval_shape, evaluation.apply, params, jax.random.key(0), *arguments)
+        raise AssertionError(
+            f"{where}: random keys are available in training only, if context.is_training; {reason(error)}"
+        ) from error
+
+
+def _check_output(where: str, output: Any, arguments: tuple[Features, Any, Any]) -> None:
+    _, hidden, memory = arguments
+    require(
+        isinstance(output, ProcessorOutput),
+        f"{where}: the output must be a nar.processors.ProcessorOutput, got {describe(output)}",
+    )
+    batch_size, num_nodes, size = hidden.shape
+    shapes = {
+        "nodes": (batch_size, num_nodes, size),
+        "messages": (batch_size, num_nodes, size),
+        "edges": (batch_size, num_nodes, num_nodes, size),
+        "graph": (batch_size, size),
+        "pointer_mask": (batch_size, num_nodes, num_nodes),
+    }
+    for field, shape in shapes.items():
+        value = getattr(output, field)
+        dtype = "bool" if field == "pointer_mask" else hidden.dtype
+        expected = f"{dtype}{shape}"
+        require(
+            describe(value) == expected or (value is None and field != "nodes"),
+            f"{where}: {field} of the output must be {expected}, got {describe(value)}",
+        )
+    _check_losses(where, output.losses, batch_size)
+    require(
+        jax.tree.structure(output.memory) == jax.tree.structure(memory)
+        and describe(output.memory) == describe(memory),
+        f"{where} and memory {describe(memory)}: memory of the output must be the same, "
+        f"got {describe(output.memory)}",
+    )
+
+
+def _check_losses(where: str, losses: Any, batch_size: int) -> None:
+    require(isinstance(losses, Mapping), f"{where}: losses must be a mapping, got {describe(losses)}")
+    for name, loss in losses.items():
+        require(
+            isinstance(name, str) and is_array(loss) and loss.shape == (batch_size,),
+            f"{where}: the loss {name!r} must have shape ({batch_size},), got {describe(loss)}",
+        )
