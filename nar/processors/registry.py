@@ -1,6 +1,6 @@
 """Registry of processors, and the lookup of custom ones by `module:ATTRIBUTE`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import haiku as hk
