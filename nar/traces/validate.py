@@ -22,8 +22,7 @@ def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), 
 
     Traces must match the spec in names, dtypes, shapes and values of each kind. They must depend only on
     (size, seed, index), and be the same compiled and in plain Python, in a batch and alone, for sampled and
-    for given arguments. Arguments must not be modified, fixed hints must not change, and unknown options and
-    sizes that are too small must be rejected.
+    for given arguments. Arguments must not be modified, and fixed hints must not change.
 
     Args:
       algorithm: the algorithm to check; it does not have to be registered.
