@@ -13,14 +13,19 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments.cli import distributed
+from experiments.cli.config_help import help_text
 from experiments.cli.launch import launch
 from nar.atomic_io import read_json
 from nar.reports import draw_curves, result_summary
+from nar.runs.config import RunConfig
 from nar.runs.train import Interrupted, train
 from nar.training.devices import is_first_process
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key."
+    "config",
+    None,
+    "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key. The keys and their defaults "
+    f"(docs/config.md has those of language models):\n{help_text(RunConfig())}",
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Run directory. Created if missing, resumed if it exists.", required=True

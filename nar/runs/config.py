@@ -193,22 +193,24 @@ class OptimizationConfig(Section):
         "stop",
         "Policy on a non-finite loss, gradient or new parameter: stop; skip (the step changes nothing, and "
         "counts as `skipped` in metrics.jsonl); or restore (return to the parameters of the last scored "
-        "checkpoint, and continue with the next batch). May change when a run is resumed.",
+        "checkpoint, and continue with the next batch).",
+        mutable=True,
     )
     nonfinite_limit: int = key(
         10,
-        "Training stops after this many consecutive skips, or this many restores without a new checkpoint. "
-        "May change when a run is resumed.",
+        "Training stops after this many consecutive skips, or this many restores without a new checkpoint.",
+        mutable=True,
     )
     trackers: tuple[str, ...] = key(
         ("tensorboard",),
         "Trackers that receive the metrics too: tensorboard; wandb, mlflow (extras of these names); or "
-        "module:ATTRIBUTE for a custom one. May change when a run is resumed.",
+        "module:ATTRIBUTE for a custom one.",
+        mutable=True,
     )
     tracker_options: Mapping[str, Any] = key(
         {},
-        'Options of trackers by name, such as {"wandb": {"mode": "offline"}}. May change when a run is '
-        "resumed.",
+        'Options of trackers by name, such as {"wandb": {"mode": "offline"}}.',
+        mutable=True,
     )
     callbacks: tuple[str, ...] = key(
         (),

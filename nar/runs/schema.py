@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 _TYPES: Mapping[type, tuple[str, tuple[type, ...]]] = MappingProxyType(
     {
@@ -22,15 +22,32 @@ _TYPES: Mapping[type, tuple[str, tuple[type, ...]]] = MappingProxyType(
 """Type of a default -> its description in messages, and the accepted types."""
 
 
-def key(default: Any, description: str, *, at_least: int | None = None) -> Any:
+class Key(NamedTuple):
+    """A key of a config.
+
+    Attributes:
+      path: section and name, such as `training.steps`.
+      value: its value, or its default.
+      description: its documentation.
+      mutable: whether it may change when a run is resumed.
+    """
+
+    path: str
+    value: Any
+    description: str
+    mutable: bool
+
+
+def key(default: Any, description: str, *, at_least: int | None = None, mutable: bool = False) -> Any:
     """Declares a config key: a field of a `Section`.
 
     Args:
       default: the default; a dictionary for a section without fixed keys, such as a processor's options.
       description: documentation of the key.
       at_least: the minimum of an integer.
+      mutable: whether it may change when a run is resumed, since past steps do not depend on it.
     """
-    metadata = {"description": description, "at_least": at_least}
+    metadata = {"description": description, "at_least": at_least, "mutable": mutable}
     if isinstance(default, Mapping):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(dict(default)), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -38,13 +55,13 @@ def key(default: Any, description: str, *, at_least: int | None = None) -> Any:
 
 def section(factory: Callable[[], "Section"], description: str) -> Any:
     """Declares a section with fixed keys inside another one."""
-    return dataclasses.field(default_factory=factory, metadata={"description": description, "at_least": None})
+    return dataclasses.field(default_factory=factory, metadata={"description": description})
 
 
 def redeclared(base: type["Section"], name: str, default: Any) -> Any:
     """Declares a key of a base class again, with another default."""
     metadata = next(field.metadata for field in dataclasses.fields(base) if field.name == name)
-    return key(default, metadata["description"], at_least=metadata["at_least"])
+    return key(default, **metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,14 +108,14 @@ class Section:
         }
         return dataclasses.replace(self, **parsed)
 
-    def describe(self, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-        """Yields path, value and description of every key, in the order of the schema."""
+    def describe(self, prefix: str = "") -> Iterator[Key]:
+        """Yields every key, in the order of the schema."""
         for field in dataclasses.fields(self):
             value, path = getattr(self, field.name), f"{prefix}{field.name}"
             if isinstance(value, Section):
                 yield from value.describe(f"{path}.")
             else:
-                yield path, value, field.metadata["description"]
+                yield Key(path, value, field.metadata["description"], field.metadata["mutable"])
 
 
 def _parse(path: str, value: Any, present: Any, field: "dataclasses.Field[Any]", complete: bool) -> Any:

@@ -20,13 +20,13 @@ import logging
 import math
 import pathlib
 import platform
-import re
 import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 import nar
 from nar.atomic_io import is_temporary_file, path_in_errors, read_json, remove_temporary_files, write_json
+from nar.runs.config import OptimizationConfig
 from nar.runs.lock import HOLDER, LOCK, Lock
 from nar.training.optim import depends_on_length
 from nar.training.trackers.nested import flatten
@@ -35,8 +35,8 @@ _logger = logging.getLogger(__name__)
 
 Config = Mapping[str, Any]
 
-MUTABLE_KEYS = re.compile(r"training\.(on_nonfinite|nonfinite_limit|trackers|tracker_options)(\.|$)")
-"""Config keys that may change when a run is resumed, since past steps do not depend on them."""
+MUTABLE_KEYS = tuple(f"training.{key.path}" for key in OptimizationConfig().describe() if key.mutable)
+"""Config keys that may change when a run is resumed."""
 
 _MOVE_AWAY = "move it away, then run the same command to resume"
 
@@ -184,7 +184,7 @@ class Workdir:
 
     def _check_config(self, old: Config, new: Config) -> None:
         before, now = flatten(old), flatten(new)
-        keys = sorted(key for key in {*before, *now} if not MUTABLE_KEYS.match(key))
+        keys = sorted(key for key in {*before, *now} if not _is_mutable(key))
         changed = [key for key in keys if before.get(key) != now.get(key)]
         steps = "training.steps"
         if changed == [steps] and now[steps] > before.get(steps, math.inf):
@@ -201,6 +201,10 @@ class Workdir:
                 "\n".join([f"{self.path} belongs to a run with another config:", *lines])
                 + "\nChoose another workdir, or use that config."
             )
+
+
+def _is_mutable(key: str) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in MUTABLE_KEYS)
 
 
 def versions() -> dict[str, str]:

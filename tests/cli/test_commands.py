@@ -5,9 +5,11 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
-from commands import TINY, run
+from commands import ROOT, TINY, run
 from running_script import RunningScript
 from saved_checkpoints import saved_steps
 
@@ -139,6 +141,24 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_p
     steps = [line["step"] for line in read_lines(metrics)]
     assert steps == sorted(set(steps))
     assert {10, 20, 30, 40} <= set(steps)
+
+
+def test_library_gives_the_same_run_as_the_commands(finished, tmp_path):
+    """`nar.train`, interrupted and resumed, and `nar.load_run`, in a process that can only import `nar`."""
+    done = subprocess.run(
+        [sys.executable, "tests/support/library_run.py", finished[0] / "config.json", tmp_path / "run"],
+        cwd=ROOT, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    expected = json.loads((finished[0] / "result.json").read_text())
+    timing = {"seconds", "sha256"}
+    assert {key: value for key, value in found["result"].items() if key not in timing} == {
+        key: value for key, value in expected.items() if key not in timing
+    }
+    assert found["interrupted"] and found["is_same_config"] and len(found["pi"]) == 3
+    assert found["evaluated"] == expected["scores"]
+    assert found["sizes"]["bfs"] == {"64": pytest.approx(expected["scores"]["test"]["bfs"]["64"])}
 
 
 def test_evaluate_at_other_sizes(finished):

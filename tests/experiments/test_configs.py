@@ -10,7 +10,6 @@ from experiments.sweeps import hyper
 from experiments.sweeps.trial import make_trials, read_sweep
 from nar.runs.build import build_run
 from nar.runs.build_graph import build_graph_run
-from nar.runs.schema import check_type
 from nar.training import Devices
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -50,35 +49,6 @@ def test_every_baseline_of_2022_can_be_built(processor):
 def test_unknown_baseline_is_rejected():
     with pytest.raises(ValueError, match="unknown baseline 'triplet_gmpnn'; known: deepsets, gat"):
         clrs30_2022.get_config("triplet_gmpnn")
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("training.steps", 1.5, "config key training.steps must be an integer, such as 10000; got 1.5"),
-        ("training.steps", True, "must be an integer"),
-        ("training.learning_rate", "fast", "must be a number, such as 0.001; got 'fast'"),
-        ("training.learning_rate", True, "must be a number"),
-        ("model.lstm", 1, "must be True or False"),
-        ("model.processor", 3, "must be a string"),
-        ("data.sizes", 16, "must be a tuple"),
-        ("model.budget.steps", "few", "config key model.budget.steps must be an integer"),
-    ],
-)
-def test_values_of_wrong_type_are_rejected(key, value, message):
-    config = base.get_config().to_dict()
-    node = config
-    *path, last = key.split(".")
-    for name in path:
-        node = node[name]
-    node[last] = value
-    with pytest.raises(ValueError, match=message):
-        build_graph_run(config, Devices.one())
-
-
-def test_values_read_from_json_have_valid_types():
-    for value, default in ((1, 0.5), ([4, 5], (4,)), ("bfs", ("bfs",)), (0.5, 0.5), (None, None), ({}, {})):
-        check_type("key", value, default)
 
 
 def test_sweep_with_a_value_of_wrong_type_is_rejected():

@@ -508,6 +508,6 @@ def test_invalid_configs_are_errors(changes, message):
 
 
 def test_every_option_is_explained():
-    descriptions = {path: description for path, _, description in RunConfig().describe()}
+    descriptions = {key.path: key.description for key in RunConfig().describe()}
     for name in SCHEDULES:
         assert name in descriptions["training.schedule"]
