@@ -18,6 +18,7 @@ from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_sc
 from nar.runs.config import EvaluationConfig, RunConfig
 from nar.training import Devices, make_train_step
 from nar.training.loop import TaskWeightFunction
+from nar.training.optim import check_several_tasks
 from nar.training.train_step import (
     CompiledTrainStep,
     check_grad_accumulation_steps,
@@ -125,6 +126,8 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
     weights = loss_weights(config)
     check_weights(weights, model, objective, stream)
     optimizer = build_optimizer(training)
+    if len(tasks) > 1:
+        check_several_tasks(optimizer)
     check_patterns(training, model, stream)
     return GraphComponents(
         tasks=tasks,

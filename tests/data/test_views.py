@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import nar
-from nar.data import MultiSeedStream, Task, TrainingStream, ViewedBatch, permute_nodes, random_permutations
-from nar.data.views import BATCH, all_views
+from nar.data import MultiSeedStream, Task, TrainingStream, permute_nodes, random_permutations
+from nar.data.views import BATCH, ViewedBatch, all_views
 
 TASKS = tuple(Task(nar.ALGORITHMS[name], (4, 6)) for name in ("quickselect", "bfs"))
 

@@ -13,15 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.examples.permutation_consistency import permutation_consistency
 from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream, Transforms
 from nar.evaluation import Inference
+from nar.losses import supervised, views_of
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
 from nar.traces import sample_traces
 from nar.training import Devices, init_state, make_train_step
 
-TASKS = ("bfs", "insertion_sort")
+OBJECTIVES = {"dijkstra": permutation_consistency}
+"""Objectives of tasks that are not trained on the supervised one alone; it has a view."""
+
 NUM_STEPS = 3
 BATCH_SIZE = 8
 NUM_SCORED = 11
@@ -36,7 +40,8 @@ keep_gradients = optax.GradientTransformation(
 
 def stream_of(name: str) -> TrainingStream:
     """Training stream of one task."""
-    return TrainingStream([Task(ALGORITHMS[name], (5,))], BATCH_SIZE, seed=0)
+    views = views_of(OBJECTIVES.get(name, supervised))
+    return TrainingStream([Task(ALGORITHMS[name], (5,))], BATCH_SIZE, seed=0, views=views)
 
 
 def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
@@ -46,8 +51,8 @@ def steps_of(name: str, devices: Devices) -> dict[str, np.ndarray]:
     # Every kind of noise: dropout, teacher forcing, and Gumbel noise on permutations.
     config = NetConfig(PROCESSORS["mpnn"], hidden_size=8, dropout=0.3, teacher_forcing=0.5)
     model = make_model(config, {name: task.spec})
-    step = make_train_step(model, keep_gradients)
-    state = devices.make_state(lambda: init_state(model, keep_gradients, {name: stream.batch(0)}, seed=1))
+    step = make_train_step(model, keep_gradients, OBJECTIVES.get(name, supervised), devices=devices)
+    state = devices.make_state(lambda: init_state(model, keep_gradients, stream.examples(), seed=1))
     results = {}
     for index in range(NUM_STEPS):
         state, metrics = step(state, devices.put_batch(stream.batch(index)), name)

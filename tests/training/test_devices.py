@@ -54,7 +54,7 @@ def results_on_eight_and_one(file, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["bfs", "insertion_sort"])
+@pytest.mark.parametrize("name", ["bfs", "insertion_sort", "dijkstra"])
 def test_eight_devices_equal_one(tmp_path, name):
     """Compares loss, gradients and parameters of each step with noise, and the predictions after training."""
     eight, one = results_on_eight_and_one(tmp_path / "results.npz", name)

@@ -45,7 +45,7 @@ class StepGradients(NamedTuple):
     Attributes:
       gradients: gradients of the parameters.
       metrics: scalars; `loss` and `loss/...` must be finite for the update to be made.
-      chunk_carry: carries for the next chunk of the same chunked stream, by view.
+      chunk_carry: carries for the next chunk of the same chunked stream, by view; not read for whole traces.
     """
 
     gradients: Params

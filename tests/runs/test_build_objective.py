@@ -1,0 +1,105 @@
+"""Objectives and loss weights of a config, and a run with a custom objective."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from configs import tiny
+from nar import train
+from nar.losses import supervised
+from nar.runs.build_graph import GraphComponents, build_graph_run
+from nar.runs.build_objective import loss_names
+from nar.training import Callback
+
+CONSISTENCY = "experiments.examples.permutation_consistency:permutation_consistency"
+
+
+def flat_adam(learning_rate):
+    """An optimizer whose state is one array for all parameters."""
+    return optax.flatten(optax.adam(learning_rate))
+
+
+def config_with(**training):
+    config = tiny.get_config()
+    config.algorithms = ("bfs", "minimum")
+    config.model.hidden_size = 4
+    config.training.update(training)
+    return config.to_dict()
+
+
+def test_objective_and_its_views():
+    components = build_graph_run(config_with())
+    assert components.objective is supervised and not components.stream.views
+    weights = {"consistency/hidden": 0.1, "bfs/consistency/hints": 2.0, "auxiliary": 0.5, "minimum": 3.0}
+    components = build_graph_run(config_with(objective=CONSISTENCY, loss_weights=weights, num_seeds=2))
+    assert components.loss_weights == weights
+    assert set(components.stream.batch(0).views) == {"permuted"}
+    names = loss_names(components.model, components.objective, components.stream)
+    assert set(names["bfs"]) == {"pi", "pi_h", "reach_h", "consistency/hidden", "consistency/hints"}
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        (
+            {"objective": "contrastive"},
+            "training.objective: unknown objective 'contrastive'; known",
+        ),
+        (
+            {"objective": "nowhere:objective"},
+            "training.objective: objective 'nowhere:objective' cannot",
+        ),
+        (
+            {"objective": CONSISTENCY, "loss_weights": {"consistency": 1.0}},
+            "^training.loss_weights: unknown loss weight 'consistency'; known: hint, .*consistency/hidden",
+        ),
+        (
+            {"loss_weights": {"consistency/hidden": 1.0}},
+            "unknown loss weight 'consistency/hidden'; known:",
+        ),
+        ({"objective": CONSISTENCY, "loss_weights": {"consistency/hidden": -1.0}}, "must be a finite number"),
+        ({"optimizer": "test_build_objective:flat_adam"}, "cannot train several tasks"),
+    ],
+)
+def test_errors_come_before_work(training, message):
+    with pytest.raises(ValueError, match=message):
+        build_graph_run(config_with(**training))
+
+
+class FailOnce(Callback):
+    """Raises after step 5 if there is no checkpoint after that step yet."""
+
+    has_failed = True
+
+    def on_step(self, report):
+        if report.step == 5 and not FailOnce.has_failed:
+            FailOnce.has_failed = True
+            raise RuntimeError("failure of the test")
+
+
+def half(components, evaluator, params, split):
+    """Scores that take no time."""
+    return {"bfs": {"64" if split == "test" else "16": {"pi": 0.5, "score": 0.5}}}
+
+
+@pytest.mark.slow
+def test_a_run_with_views_resumes_bit_for_bit_on_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(GraphComponents, "score_split", half)
+    training = {
+        "objective": CONSISTENCY,
+        "callbacks": ("test_build_objective:FailOnce",),
+        "chunk_length": 2,
+        "steps": 8,
+        "eval_every": 4,
+        "log_every": 1,
+    }
+    config = {**config_with(**training), "algorithms": ("bfs",)}
+    expected = train(config, tmp_path / "whole")
+    FailOnce.has_failed = False
+    with pytest.raises(RuntimeError, match="failure of the test"):
+        train(config, tmp_path / "resumed")
+    resumed = train(config, tmp_path / "resumed")
+    jax.tree.map(np.testing.assert_array_equal, resumed.params, expected.params)
+    rows = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "resumed")]
+    assert all('"loss/bfs/consistency/hidden"' in text for text in rows)
