@@ -8,7 +8,6 @@ objective, such as `experiments/examples/permutation_consistency.py`.
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import jax
@@ -17,7 +16,7 @@ from nar.data.views import BATCH, View
 from nar.losses.terms import loss_terms
 from nar.model import ChunkCarry, Model, Params, Predictions
 from nar.model.loss_term import LossTerm
-from nar.plugins import load_attribute, unknown_name
+from nar.plugins import Registry, load_attribute, unknown_name
 from nar.traces import TraceBatch
 
 
@@ -27,7 +26,7 @@ class ObjectiveContext:
 
     Attributes:
       task: name of the algorithm.
-      batch: the batch, or a micro-batch of it; None for texts.
+      batch: the batch, or a micro-batch of it.
       training_step: number of training steps taken before.
       views: further views of the batch, by name.
       chunk_carries: for chunks, the states after the previous ones, by view, which `predict` replaces.
@@ -35,7 +34,7 @@ class ObjectiveContext:
     """
 
     task: str
-    batch: TraceBatch | None = None
+    batch: Any = None
     training_step: jax.Array | int = 0
     views: Mapping[str, TraceBatch] = dataclasses.field(default_factory=dict)
     chunk_carries: dict[str, ChunkCarry] = dataclasses.field(default_factory=dict)
@@ -100,7 +99,7 @@ def supervised(
     return loss_terms(model.specs[context.task], batch, predictions)
 
 
-OBJECTIVES: Mapping[str, Objective] = MappingProxyType({"supervised": supervised})
+OBJECTIVES: Registry[Objective] = Registry("objective", {"supervised": supervised})
 """Registry of objectives."""
 
 
