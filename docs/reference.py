@@ -11,6 +11,7 @@ import pdoc
 import pdoc.render
 
 import nar
+import nar.runs
 
 
 def rooms() -> list[str]:
@@ -21,8 +22,9 @@ def rooms() -> list[str]:
 
 def main(folder: pathlib.Path) -> None:
     """Writes the pages to `folder`."""
-    # PROCESSORS is imported lazily; pdoc only sees what has been imported.
-    vars(nar)["PROCESSORS"] = nar.PROCESSORS
+    # Some names are imported lazily; pdoc only sees what has been imported.
+    for package in (nar, nar.runs):
+        vars(package).update({name: getattr(package, name) for name in package.__all__})
     pdoc.render.configure(docformat="google")
     pdoc.pdoc(*rooms(), output_directory=folder)
 

@@ -74,7 +74,7 @@ def test_processor_options_are_checked():
         (
             "memnet_full",
             {"memory_size": 0},
-            "processor_options of memnet_full: memory_size must be at least 1",
+            "processor_options of memnet_full: memory_size must be an integer of at least 1, got 0",
         ),
         (
             "math:sqrt",
