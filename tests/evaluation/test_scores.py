@@ -1,33 +1,22 @@
 """Scores: one formula per kind, equal to that of dm-clrs, pooled over all samples for any batch size."""
 
-import dataclasses
-
 import every_kind
-import jax
 import numpy as np
 import oracle
 import pytest
 
 import nar
-from nar.data import FIRST_SUFFIX, Transforms, take
+from nar.data import FIRST_SUFFIX, Transforms
 from nar.data.transforms import cyclic_predecessors
 from nar.evaluation import (
     SCORES,
-    Inference,
     decode_outputs,
-    mean_score,
     score_outputs,
     score_predictions,
-    score_split,
-    score_traces,
-    split_scores,
 )
 from nar.evaluation.decoding import join_permutations
-from nar.evaluation.split_scores import score_sizes
-from nar.model import NetConfig, make_model
-from nar.processors import MPNN
 from nar.specs import Kind, Location, Spec, Stage
-from nar.traces import CLRS30_SPLITS, clrs30_sample, sample_traces
+from nar.traces import sample_traces
 
 NODES, BATCH = 4, 6
 INDICES = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
@@ -164,120 +153,3 @@ def test_confident_correct_logits_have_a_perfect_score():
     errors = {probe.name for probe in spec.outputs if probe.kind is Kind.SCALAR}
     assert all(scores[name] == pytest.approx(0 if name in errors else 1, abs=1e-6) for name in truth)
     assert scores["score"] == pytest.approx(np.mean([scores[name] for name in truth]))
-
-
-# ---------------------------------------------------------------------------------------------------
-# Inference and splits
-
-TASKS = ("bfs", "insertion_sort")
-
-
-@pytest.fixture(scope="module")
-def network():
-    """An untrained network with random parameters, whose predictions differ between samples."""
-    transforms = Transforms()
-    specs = {task: transforms.spec(nar.ALGORITHMS[task]) for task in TASKS}
-    model = make_model(NetConfig(MPNN, 8), specs)
-    batches = {
-        task: transforms.apply(nar.ALGORITHMS[task], sample_traces(task, 4, 2, seed=0)) for task in TASKS
-    }
-    shapes = jax.eval_shape(model.init, jax.random.key(0), batches)
-    random = np.random.default_rng(0)
-    params = jax.tree.map(lambda leaf: random.standard_normal(leaf.shape).astype(np.float32), shapes)
-    return model, params
-
-
-@pytest.mark.parametrize(
-    "task", [pytest.param(task, marks=pytest.mark.slow if task != TASKS[0] else ()) for task in TASKS]
-)
-def test_predictions_do_not_depend_on_the_batch_size(network, task):
-    model, params = network
-    traces = sample_traces(task, 5, 7, seed=0)
-    batch = Transforms().apply(nar.ALGORITHMS[task], traces)
-    results = {}
-    for batch_size in (7, 3):
-        inference = Inference(model, Transforms(), batch_size)
-        results[batch_size] = (
-            inference.run_transformed(params, task, batch).outputs,
-            score_traces(inference, params, task, traces),
-        )
-    for predicted, scores in results.values():
-        assert scores == results[7][1]
-        for name, value in predicted.items():
-            np.testing.assert_array_equal(value, results[7][0][name])
-    assert 0 < results[7][1]["score"] < 1
-
-
-def test_inference_pads_every_batch_to_the_batch_size(network):
-    model, params = network
-    sizes = []
-
-    def apply(params, key, task, batch, *rest, **options):
-        sizes.append(batch.batch_size)
-        return model.apply(params, key, task, batch, *rest, **options)
-
-    inference = Inference(dataclasses.replace(model, apply=apply), Transforms(), batch_size=3)
-    score_traces(inference, params, "bfs", sample_traces("bfs", 5, 7, seed=0))
-    assert set(sizes) == {3}
-
-
-def test_inference_keeps_the_order_of_samples(network):
-    """Each sample has the same prediction as when it is predicted alone."""
-    model, params = network
-    batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 7, seed=0))
-    inference = Inference(model, Transforms(), batch_size=3)
-    together = inference.run_transformed(params, "bfs", batch).outputs["pi"]
-    assert len({tuple(row) for row in together}) > 3
-    for index in range(7):
-        alone = inference.run_transformed(params, "bfs", take(batch, slice(index, index + 1))).outputs["pi"]
-        np.testing.assert_array_equal(alone, together[index : index + 1])
-
-
-def test_inference_does_not_read_labels(network):
-    """Outputs and hints after the first step do not affect the predictions."""
-    model, params = network
-    batch = Transforms().apply(nar.ALGORITHMS["bfs"], sample_traces("bfs", 5, 3, seed=0))
-    inference = Inference(model, Transforms(), batch_size=3)
-    expected = inference.run_transformed(params, "bfs", batch).outputs["pi"]
-    garbage = {name: np.concatenate([value[:1], 7 - value[1:]]) for name, value in batch.hints.items()}
-    other = type(batch)(batch.inputs, garbage, {"pi": 0 * batch.outputs["pi"]}, batch.lengths)
-    np.testing.assert_array_equal(inference.run_transformed(params, "bfs", other).outputs["pi"], expected)
-
-
-def test_inference_compiles_once_per_length_bucket(network):
-    model, params = network
-    inference = Inference(model, Transforms(), batch_size=4)
-    lengths = set()
-    for seed in range(4):
-        traces = sample_traces("bfs", 5, 7, seed=seed)
-        lengths.add(traces.num_steps)
-        score_traces(inference, params, "bfs", traces)
-    assert len(lengths) > 1
-    assert inference.num_programs == 1
-
-
-def test_splits_and_sizes_are_scored_by_task(network, monkeypatch):
-    model, _ = network
-    calls = []
-
-    def score(inference, params, task, traces, metrics):
-        calls.append((task, traces))
-        return {"score": float(len(calls))}
-
-    monkeypatch.setattr(split_scores, "score_traces", score)
-    scores = score_split(Inference(model, Transforms()), {}, "val")
-    size = str(CLRS30_SPLITS["val"].size)
-    assert scores == {"bfs": {size: {"score": 1.0}}, "insertion_sort": {size: {"score": 2.0}}}
-    assert mean_score(scores) == 1.5
-    for task, traces in calls:
-        expected = nar.clrs30_split(task, "val").inputs
-        for name, value in traces.inputs.items():
-            np.testing.assert_array_equal(value, expected[name])
-    calls.clear()
-    scores = score_sizes(Inference(model, Transforms()), {}, [4, 6], seed=5)
-    assert scores == {
-        "bfs": {"4": {"score": 1.0}, "6": {"score": 2.0}},
-        "insertion_sort": {"4": {"score": 3.0}, "6": {"score": 4.0}},
-    }
-    task, traces = calls[1]
-    np.testing.assert_array_equal(traces.inputs["A"], clrs30_sample("bfs", 6, 32, 5).inputs["A"])
