@@ -104,7 +104,8 @@ def print_parameter_summary(run: Run, components: RunComponents, state: TrainSta
     frozen = frozen_names(params, run.config.training.frozen_params)
     loaded = _loaded(run) if run.config.training.init_from else None
     seeds = f" for each of {components.num_seeds} seeds" if components.num_seeds > 1 else ""
-    print(f"{count_parameters(params)} parameters{seeds}, {len(frozen)} arrays frozen")
+    arrays = f", {len(frozen)} arrays frozen" if frozen else ""
+    print(f"{count_parameters(params)} parameters{seeds}{arrays}")
     if frozen or loaded is not None:
         print(*(f"  {line}" for line in describe_params(params, loaded, frozen)), sep="\n")
 
