@@ -19,7 +19,7 @@ from experiments.cli.launch import launch
 from nar.atomic_io import write_json
 from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
 from nar.runs.build import new_state
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.runs.config import RunConfig
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, count_parameters

@@ -42,9 +42,8 @@ from nar.model import FromTrace, Params
 from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.runs.build import build_run, graph_components
-from nar.runs.build_graph import GraphComponents
+from nar.runs.components import GraphComponents
 from nar.runs.run import load_run, read_config
-from nar.runs.workdir import Workdir
 from nar.training import Devices
 from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
 
@@ -97,7 +96,7 @@ _DEFAULT_METRICS = ("exact", "valid")
 
 def main() -> None:
     """Checks all flags, then evaluates on all devices."""
-    config = run_on_first(lambda: read_config(Workdir(pathlib.Path(_WORKDIR.value))))
+    config = run_on_first(lambda: read_config(_WORKDIR.value))
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), _WORKDIR.value))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
     cases = run_on_all(lambda: find_cases(components, own_lengths))

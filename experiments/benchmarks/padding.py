@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from nar.data import TraceStream, count_microbatches
 from nar.reports import Table
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.runs.config import RunConfig
 from nar.traces import TraceBatch
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from experiments.benchmarks.memory import GIB, program_bytes
 from nar.reports import Table, check_plot_path, draw_scaling
 from nar.runs.build import new_state
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.runs.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 
 AXES: Mapping[str, str] = {

@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from nar.plugins import unknown_name
-from nar.runs.build_graph import GraphComponents, build_graph_run
-from nar.runs.build_text import TextComponents, build_text_run
-from nar.runs.components import RunComponents
+from nar.runs.components import (
+    GraphComponents,
+    RunComponents,
+    TextComponents,
+    build_graph_run,
+    build_text_run,
+)
 from nar.runs.config import RunConfig
 from nar.runs.text_config import TextRunConfig
 from nar.training import Devices, TrainState, init_state

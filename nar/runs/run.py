@@ -13,9 +13,7 @@ from nar.evaluation.split_scores import score_sizes
 from nar.model import Params
 from nar.plugins import unknown_name
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
-from nar.runs.build_graph import GraphComponents
-from nar.runs.build_text import TextComponents
-from nar.runs.components import RunComponents
+from nar.runs.components import GraphComponents, RunComponents, TextComponents
 from nar.runs.results import SPLITS
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, Devices, TrainState
@@ -164,12 +162,13 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index:
     return run
 
 
-def read_config(workdir: Workdir) -> AnyConfig:
-    """Reads the config of a run.
+def read_config(path: str | os.PathLike[str]) -> AnyConfig:
+    """Reads the config of the run in a directory.
 
     Raises:
       ValueError: if the directory is not the workdir of a run, or its config is incomplete or invalid.
     """
+    workdir = Workdir(pathlib.Path(path))
     values = workdir.read_config()
     try:
         return resolve_config(values, complete=True)

@@ -11,8 +11,8 @@ import numpy as np
 from nar.atomic_io import read_json, write_json
 from nar.model import Params
 from nar.runs.build import new_state
-from nar.runs.build_optimizer import parameter_shapes
 from nar.runs.components import RunComponents
+from nar.runs.components.optimizer import parameter_shapes
 from nar.runs.config import OptimizationConfig
 from nar.runs.run import Run, load_run
 from nar.training import Checkpoints, CheckpointStore, TrainState, count_parameters, load_matching_params

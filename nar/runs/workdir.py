@@ -196,11 +196,15 @@ class Workdir:
                 "learning-rate schedule depends on the number of steps; choose another workdir"
             )
         if changed:
-            lines = [f"  {key}: {before.get(key)!r} saved, {now.get(key)!r} given" for key in changed]
+            lines = [f"  {key}: {_shown(before, key)} saved, {_shown(now, key)} given" for key in changed]
             raise ValueError(
                 "\n".join([f"{self.path} belongs to a run with another config:", *lines])
                 + "\nChoose another workdir, or use that config."
             )
+
+
+def _shown(values: Config, key: str) -> str:
+    return repr(values[key]) if key in values else "nothing"
 
 
 def _is_mutable(key: str) -> bool:

@@ -22,7 +22,7 @@ from nar.algorithms import BUILT_IN, Algorithm, find_algorithm, register
 from nar.algorithms.graphs.bfs import BFS
 from nar.data import Transforms
 from nar.problems import SEQUENCE
-from nar.runs.build_tasks import make_tasks
+from nar.runs.components.tasks import make_tasks
 from nar.runs.config import RunConfig
 from nar.specs import Kind, Location, Spec, make_spec
 from nar.traces import check_algorithm

@@ -17,7 +17,7 @@ import nar
 from configs import tiny
 from nar import ALGORITHMS
 from nar.data import Transforms
-from nar.runs.build_graph import GraphComponents
+from nar.runs.components import GraphComponents
 from nar.runs.workdir import Workdir
 
 TRAIN = ("--config=configs/tiny.py", *TINY, "--config.model.hidden_size=4")

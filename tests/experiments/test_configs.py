@@ -9,7 +9,7 @@ from configs import base, clrs30_2022
 from experiments.sweeps import hyper
 from experiments.sweeps.trial import make_trials, read_sweep
 from nar.runs.build import build_run
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.training import Devices
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -37,7 +37,7 @@ from nar.model import (
 )
 from nar.model.hints import densify
 from nar.processors import PGN
-from nar.runs.build_model import make_net_config
+from nar.runs.components.model import make_net_config
 from nar.runs.config import ModelConfig
 from nar.specs import Kind, Location, Stage
 

@@ -18,7 +18,7 @@ from nar.model.init import (
     truncated_normal,
 )
 from nar.runs.build import new_state
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.training.loop import Compilations
 
 FEATURES = np.ones((3, 64), np.float32)

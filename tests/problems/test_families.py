@@ -10,7 +10,7 @@ from nar.data import Transforms
 from nar.problems import GRAPH_AND_SOURCE, GRAPH_FAMILIES, WEIGHTED_GRAPH_AND_SOURCE
 from nar.problems.families import draw_graph
 from nar.problems.random_graphs import random_graph
-from nar.runs.build_tasks import make_tasks
+from nar.runs.components.tasks import make_tasks
 from nar.runs.config import DataConfig, RunConfig
 
 every_family = pytest.mark.parametrize("family", GRAPH_FAMILIES)

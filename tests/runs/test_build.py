@@ -8,8 +8,8 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Transforms
 from nar.model import HINT_MODES, Budget, Learned, Schedule
 from nar.model.params_by_task import flatten_tasks
-from nar.runs.build_graph import build_graph_run
-from nar.runs.build_tasks import make_tasks
+from nar.runs.components import build_graph_run
+from nar.runs.components.tasks import make_tasks
 from nar.runs.config import RunConfig
 
 

@@ -153,7 +153,7 @@ def test_config_with_a_missing_key_in_a_workdir_is_an_error(unfinished, tmp_path
         path.write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"config.json: config key evaluation is missing"):
         read_config(workdir)
-    with pytest.raises(ValueError, match=r"evaluation.batch_size: None saved, 32 given"):
+    with pytest.raises(ValueError, match=r"evaluation.batch_size: nothing saved, 32 given"):
         nar.train(CONFIG, workdir)
 
 

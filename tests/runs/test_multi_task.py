@@ -14,8 +14,8 @@ from nar.atomic_io import read_json
 from nar.data import TaskSchedule
 from nar.evaluation import class_mean_scores
 from nar.reports import result_summary
-from nar.runs.build_graph import GraphComponents, build_graph_run
-from nar.runs.build_tasks import loss_weights
+from nar.runs.components import GraphComponents, build_graph_run
+from nar.runs.components.tasks import loss_weights
 from nar.runs.config import RunConfig
 from nar.runs.workdir import Workdir
 from nar.training import StepReport, UpdateTaskWeights

@@ -17,7 +17,7 @@ from nar.model import NetConfig, make_model
 from nar.model.params_by_task import flatten_tasks
 from nar.processors import PROCESSORS
 from nar.runs.build import new_state
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.runs.workdir import Workdir
 from nar.traces import check_algorithm
 from nar.training import Checkpoints, load_matching_params

@@ -21,7 +21,7 @@ from nar.atomic_io import read_json
 from nar.runs import run as run_module
 from nar.runs import train, warm_start
 from nar.runs.build import new_state
-from nar.runs.build_graph import GraphComponents, build_graph_run
+from nar.runs.components import GraphComponents, build_graph_run
 from nar.runs.workdir import Workdir
 
 STEPS, EVERY = 12, 4
@@ -51,7 +51,7 @@ class Step:
 
 @functools.cache
 def _prepared() -> tuple[GraphComponents, Any, Step]:
-    """GraphComponents of a run, its first state on the host, and its step."""
+    """Components of a run, its first state on the host, and its step."""
     components = build_graph_run(config_of())
     state = new_state(components, 0)
     host = jax.tree.map(np.array, dataclasses.replace(state, key=jax.random.key_data(state.key)))

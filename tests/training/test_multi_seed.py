@@ -20,7 +20,7 @@ from nar.evaluation import mean_and_deviation
 from nar.model import NetConfig, make_model
 from nar.processors import MPNN
 from nar.reports import result_summary
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.runs.workdir import Workdir
 from nar.training import Devices, init_state, make_train_step
 from nar.training.loop import BackgroundCompilation, Compilations, prepare_batch

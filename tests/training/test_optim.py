@@ -14,7 +14,7 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS
-from nar.runs.build_graph import build_graph_run
+from nar.runs.components import build_graph_run
 from nar.runs.config import RunConfig
 from nar.runs.workdir import Workdir
 from nar.training import (

@@ -15,7 +15,7 @@ from nar.algorithms import ALGORITHMS
 from nar.data import Task, TrainingStream
 from nar.model import make_model
 from nar.model.params_by_task import flatten_tasks
-from nar.runs.build_model import make_net_config
+from nar.runs.components.model import make_net_config
 from nar.runs.config import ModelConfig
 from nar.training import (
     Callback,

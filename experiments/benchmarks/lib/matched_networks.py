@@ -16,7 +16,7 @@ from nar.data import bucket_length, count_microbatches, group_by_length, pad_ste
 from nar.evaluation import Inference
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
-from nar.runs.build_graph import GraphComponents, build_graph_run
+from nar.runs.components import GraphComponents, build_graph_run
 from nar.runs.config import ModelConfig, RunConfig, TrainingConfig
 from nar.specs import Kind
 from nar.traces import clrs30_sample

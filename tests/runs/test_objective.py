@@ -8,8 +8,8 @@ import pytest
 from configs import tiny
 from nar import train
 from nar.losses import supervised
-from nar.runs.build_graph import GraphComponents, build_graph_run
-from nar.runs.build_objective import loss_names
+from nar.runs.components import GraphComponents, build_graph_run
+from nar.runs.components.objective import loss_names
 from nar.training import Callback
 
 CONSISTENCY = "experiments.examples.permutation_consistency:permutation_consistency"

@@ -11,7 +11,7 @@ from nar.evaluation import Scores
 from nar.evaluation.metrics import Metrics
 from nar.model import Params
 from nar.problems.options import OPTION_CHECKS
-from nar.runs.build_optimizer import build_optimizer, check_patterns
+from nar.runs.components.optimizer import build_optimizer, check_patterns
 from nar.runs.text_config import TextDataConfig, TextModelConfig, TextRunConfig
 from nar.text.positions import Positions
 from nar.text.rendering.text_files import TextRequest

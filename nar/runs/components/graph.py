@@ -11,10 +11,10 @@ from nar.evaluation import Inference, Scores, find_metrics, score_split
 from nar.evaluation.metrics import Metrics, capture_of
 from nar.losses import Objective, views_of
 from nar.model import Model, Params, make_model
-from nar.runs.build_model import make_net_config
-from nar.runs.build_objective import build_objective, check_weights
-from nar.runs.build_optimizer import build_optimizer, check_patterns
-from nar.runs.build_tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
+from nar.runs.components.model import make_net_config
+from nar.runs.components.objective import build_objective, check_weights
+from nar.runs.components.optimizer import build_optimizer, check_patterns
+from nar.runs.components.tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
 from nar.runs.config import EvaluationConfig, RunConfig
 from nar.training import Devices, make_train_step
 from nar.training.loop import TaskWeightFunction

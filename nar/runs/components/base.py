@@ -13,7 +13,7 @@ from nar.training.train_step import CompiledTrainStep
 
 
 class RunComponents(Protocol):
-    """The components of a run, as `nar.runs.build` and `nar.runs.build_text` build them."""
+    """The components of a run, as `nar.runs.build` and `nar.runs.components.text` build them."""
 
     @property
     def model(self) -> Any:
