@@ -130,8 +130,8 @@ def evaluate(model: LanguageModel, request: TextRequest, folder: pathlib.Path) -
                 bar.update(done - bar.n)
         scores = score_file(folder / ANSWERS).as_json()
         write_json(folder / "scores.json", scores)
+        print(f"\n{model.label}\n\n{answers_table(scores)}\n")
         drawn = draw_accuracy(scores, model.trained_lengths, folder / "accuracy.png")
-    print(f"\n{model.label}\n\n{answers_table(scores)}\n")
     print(f"Written: {folder / ANSWERS}, scores.json" + (", accuracy.png" if drawn else ""))
     return scores
 

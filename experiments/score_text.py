@@ -17,6 +17,7 @@ from absl import flags
 from experiments.cli.launch import launch
 from nar.atomic_io import write_text
 from nar.reports import answers_table, draw_accuracy
+from nar.reports.plotting import is_matplotlib_installed
 from nar.text import TEXT_SETS
 from nar.text.scoring.answer_files import score_file
 
@@ -38,12 +39,12 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "scores.json", json.dumps(scores, indent=1) + "\n")
     lengths = dict.fromkeys(scores["algorithms"], trained) if trained else TEXT_SETS["train"].lengths
-    drawn = draw_accuracy(scores, lengths, folder / "accuracy.png")
     print(answers_table(scores))
     for line in scores["unreadable"]["first"]:
         print(f"line {line['line']} is unreadable: {line['problem']}")
+    drawn = draw_accuracy(scores, lengths, folder / "accuracy.png")
     print(f"Written: {folder / 'scores.json'}" + (f", {folder / 'accuracy.png'}" if drawn else ""))
-    if not drawn:
+    if not is_matplotlib_installed():
         print("No plot: matplotlib is not installed (pip install 'nar-jax[plots]').")
 
 

@@ -92,7 +92,7 @@ def scaling(
         if cost.seconds is not None:
             lines.setdefault(AXES[axis], {}).setdefault(processor, {})[value] = 1e3 * cost.seconds
     if plot_path is not None and not draw_scaling(lines, "ms per training step", plot_path):
-        print("no plot: matplotlib is not installed (extra `plots`)")
+        print("no plot: matplotlib is not installed (extra `plots`), or failed; see the warning")
     elif plot_path is not None:
         print(f"plot: {plot_path}")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from absl import app, flags, logging
 
 from experiments.cli.signals import exit_on_signals
+from experiments.cli.streams import make_streams_tolerant
 
 EXPECTED = (ValueError, FloatingPointError, OSError)
 """Errors of users or their machines, which end a script with one line instead of a traceback."""
@@ -17,7 +18,8 @@ def launch(main: Callable[..., None], *, compiles: bool = True, positional_args:
     """Parses the flags and calls `main`.
 
     Invalid flags, signals, and the errors in `EXPECTED` end the program with one line. The compilation cache
-    is on, and only warnings are logged unless --verbosity is given.
+    is on, and only warnings are logged unless --verbosity is given. Output that cannot be encoded, or that
+    nobody reads, doesn't end the program.
 
     Args:
       main: the main function of the script.
@@ -25,6 +27,7 @@ def launch(main: Callable[..., None], *, compiles: bool = True, positional_args:
       positional_args: whether positional arguments are allowed and passed to `main`.
     """
     exit_on_signals()
+    make_streams_tolerant()
     parse = functools.partial(_parse, positional_args=positional_args)
     app.run(lambda words: _run(functools.partial(main, *words[1:]), compiles), flags_parser=parse)
 

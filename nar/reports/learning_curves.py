@@ -2,8 +2,10 @@
 
 import json
 import pathlib
+from typing import Any
 
-from nar.atomic_io import atomic_write
+from nar.reports.escape import escape_matplotlib
+from nar.reports.plotting import save_plot
 
 MAX_CURVES = 12
 """Most curves in a panel; beyond that, losses are summed by task and scores averaged by class."""
@@ -17,29 +19,29 @@ def draw_curves(metrics: pathlib.Path, path: pathlib.Path) -> bool:
       path: file to write, replaced atomically.
 
     Returns:
-      False if matplotlib is not installed and nothing was drawn.
+      False if nothing was drawn; see `save_plot`.
     """
-    try:
-        import matplotlib.figure
-    except ImportError:
-        return False
+    return save_plot(lambda: _figure(metrics), path)
+
+
+def _figure(metrics: pathlib.Path) -> Any:
+    import matplotlib.figure
+
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     for name, points in _loss_curves(lines).items():
-        losses.plot(*zip(*points, strict=True), label=name, linewidth=1.2)
+        losses.plot(*zip(*points, strict=True), label=escape_matplotlib(name), linewidth=1.2)
     losses.set(title="training loss", xlabel="step", yscale="log")
     for name, points in _score_curves(lines).items():
-        scores.plot(*zip(*points, strict=True), label=name, marker=".", linewidth=1.2)
+        scores.plot(*zip(*points, strict=True), label=escape_matplotlib(name), marker=".", linewidth=1.2)
     scores.set(title="validation score (%)", xlabel="step", ylim=(0, 102))
     for axes in (losses, scores):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="small", frameon=False)
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png", dpi=120)
-    return True
+    return figure
 
 
 Curves = dict[str, list[tuple[float, float]]]

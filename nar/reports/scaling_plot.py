@@ -2,8 +2,10 @@
 
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
-from nar.atomic_io import atomic_write
+from nar.reports.escape import escape_matplotlib
+from nar.reports.plotting import save_plot
 
 FORMATS = (".png", ".svg")
 
@@ -19,35 +21,36 @@ def draw_scaling(
       path: PNG or SVG file to write, by its suffix; replaced atomically.
 
     Returns:
-      False if matplotlib is not installed and nothing was drawn.
+      False if nothing was drawn; see `save_plot`.
 
     Raises:
       ValueError: if the suffix is not one of `FORMATS`, or the parent folder does not exist.
     """
     check_plot_path(path)
-    try:
-        import matplotlib.figure
-        import matplotlib.ticker
-    except ImportError:
-        return False
+    return save_plot(lambda: _figure(lines, cost), path)
+
+
+def _figure(lines: Mapping[str, Mapping[str, Mapping[int, float]]], cost: str) -> Any:
+    import matplotlib.figure
+    import matplotlib.ticker
+
     figure = matplotlib.figure.Figure(figsize=(2.8 * len(lines) + 0.6, 3.4), layout="constrained")
     grid = figure.subplots(1, len(lines), squeeze=False, sharey=True)[0]
     for axes, (quantity, by_label) in zip(grid, lines.items(), strict=True):
         for label, points in by_label.items():
-            axes.plot(list(points), list(points.values()), marker="o", linewidth=1.4, label=label)
+            style = {"marker": "o", "linewidth": 1.4, "label": escape_matplotlib(label)}
+            axes.plot(list(points), list(points.values()), **style)
         axes.set(xscale="log", yscale="log")
         values = sorted({value for points in by_label.values() for value in points})
         axes.set_xticks(values, labels=[str(value) for value in values])
         axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        axes.set_xlabel(quantity)
+        axes.set_xlabel(escape_matplotlib(quantity))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    grid[0].set_ylabel(cost)
+    grid[0].set_ylabel(escape_matplotlib(cost))
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
-    with atomic_write(path) as file:
-        figure.savefig(file, format=path.suffix[1:], dpi=120)
-    return True
+    return figure
 
 
 def check_plot_path(path: pathlib.Path) -> None:

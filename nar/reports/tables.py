@@ -1,29 +1,12 @@
-"""Tables of text cells: as plain text, Markdown, LaTeX (booktabs) and HTML."""
+"""Tables of text cells: as plain text, Markdown, LaTeX (booktabs) and HTML; cells are escaped."""
 
 import dataclasses
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from nar.reports.escape import escape_html, escape_latex, escape_markdown, plain
 
 NONE = "–"
 """The cell of a missing value."""
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    '"': r"\textquotedbl{}",
-    "|": r"\textbar{}",
-    "±": r"$\pm$",
-    "†": r"\textsuperscript{\textdagger}",
-    "–": "--",
-    "…": r"\dots{}",
-    "×": r"$\times$",
-    "č": r"\v{c}",
-    "ć": r"\'c",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,16 +29,17 @@ class Table:
 
     def as_text(self) -> str:
         """Formats the table for a terminal; the first column is left-aligned, the others right-aligned."""
-        lines = [list(self.header), *(list(row) for row in self.rows)]
+        lines = [[plain(cell) for cell in line] for line in (self.header, *self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
         first, *others = (_text_row(line, widths) for line in lines)
-        return self._framed("\n".join([first, rule, *others]))
+        return self._framed("\n".join([first, rule, *others]), plain)
 
     def as_markdown(self) -> str:
-        """Formats the table as Markdown; bars within cells are escaped."""
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        return self._framed("\n".join(map(_markdown_row, lines))) + "\n"
+        """Formats the table as Markdown."""
+        header, *rows = ([escape_markdown(cell) for cell in line] for line in (self.header, *self.rows))
+        lines = [header, ["---"] * len(header), *rows]
+        return self._framed("\n".join(map(_markdown_row, lines)), escape_markdown) + "\n"
 
     def as_latex(self) -> str:
         """Formats the table as a LaTeX `table` environment that needs only the package booktabs."""
@@ -63,7 +47,7 @@ class Table:
             r"% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs}.",
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{latex_text(self.caption)}}}",
+            rf"  \caption{{{escape_latex(self.caption)}}}",
             rf"  \label{{tab:{self.name}}}",
             rf"  \begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
             r"    \toprule",
@@ -72,31 +56,26 @@ class Table:
             *map(_latex_row, self.rows),
             r"    \bottomrule",
             r"  \end{tabular}",
-            *(rf"  \par\smallskip{{\footnotesize {latex_text(note)}}}" for note in self.notes),
+            *(rf"  \par\smallskip{{\footnotesize {escape_latex(note)}}}" for note in self.notes),
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"
 
     def as_html(self) -> str:
         """Formats the table as HTML, scrollable if it is too wide."""
-        caption = html.escape(self.caption)
-        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.header)
+        caption = escape_html(self.caption)
+        head = "".join(f'<th scope="col">{escape_html(cell)}</th>' for cell in self.header)
         body = "\n".join(map(_html_row, self.rows))
-        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
+        notes = "".join(f'<p class="note">{escape_html(note)}</p>' for note in self.notes)
         return (
             f'<p class="note">{caption}</p>\n'
             f'<div class="wide" tabindex="0" role="region" aria-label="{caption}">'
             f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>\n{notes}"
         )
 
-    def _framed(self, table: str) -> str:
+    def _framed(self, table: str, escape: Callable[[str], str]) -> str:
         """Adds the caption and the notes as paragraphs."""
-        return "\n\n".join(filter(None, [self.caption, table, *self.notes]))
-
-
-def latex_text(text: str) -> str:
-    """Escapes text for LaTeX."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+        return "\n\n".join(filter(None, [escape(self.caption), table, *map(escape, self.notes)]))
 
 
 def short_key(key: str, keys: Sequence[str]) -> str:
@@ -112,15 +91,15 @@ def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _latex_row(cells: Iterable[str]) -> str:
-    return "    " + " & ".join(map(latex_text, cells)) + r" \\"
+    return "    " + " & ".join(map(escape_latex, cells)) + r" \\"
 
 
 def _html_row(cells: Iterable[str]) -> str:
-    label, *others = (html.escape(cell) for cell in cells)
+    label, *others = (escape_html(cell) for cell in cells)
     texts = "".join(f"<td{_html_class(cell)}>{cell}</td>" for cell in others)
     return f'<tr><th scope="row">{label}</th>{texts}</tr>'
 

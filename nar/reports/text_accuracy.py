@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nar.atomic_io import atomic_write
+from nar.reports.escape import escape_matplotlib
+from nar.reports.plotting import save_plot
 from nar.reports.tables import Table
 
 _COLUMNS = 5
@@ -59,14 +60,14 @@ def draw_accuracy(
       path: file to write, replaced atomically.
 
     Returns:
-      False if matplotlib is not installed and nothing was drawn.
+      False if nothing was drawn; see `save_plot`.
     """
     lines = (("elements", "correct elements", ":"), ("exact", "correct answers", "-"))
     panels = {
         name: [_line(values, key, label, style) for key, label, style in lines]
         for name, values in scores["algorithms"].items()
     }
-    return _draw(panels, trained, path)
+    return save_plot(lambda: _figure(panels, trained), path)
 
 
 def draw_accuracies(
@@ -80,13 +81,13 @@ def draw_accuracies(
       path: as in `draw_accuracy`.
 
     Returns:
-      False if matplotlib is not installed and nothing was drawn.
+      False if nothing was drawn; see `save_plot`.
     """
     panels: dict[str, list[Line]] = {}
     for label, scores in models.items():
         for name, values in scores["algorithms"].items():
             panels.setdefault(name, []).append(_line(values, "exact", label, "-"))
-    return _draw(panels, trained, path)
+    return save_plot(lambda: _figure(panels, trained), path)
 
 
 def _line(scores: Mapping[str, Any], key: str, label: str, style: str) -> Line:
@@ -94,24 +95,21 @@ def _line(scores: Mapping[str, Any], key: str, label: str, style: str) -> Line:
     return Line(label, style, list(by_length), list(by_length.values()))
 
 
-def _draw(
-    panels: Mapping[str, Sequence[Line]], trained: Mapping[str, Sequence[int]], path: pathlib.Path
-) -> bool:
-    try:
-        import matplotlib.figure
-    except ImportError:
-        return False
+def _figure(panels: Mapping[str, Sequence[Line]], trained: Mapping[str, Sequence[int]]) -> Any:
+    import matplotlib.figure
+
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = matplotlib.figure.Figure(figsize=(3.2 * columns, 2.4 * rows + 0.6), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for axes, (name, lines) in zip(grid, panels.items(), strict=False):
         for line in lines:
-            axes.plot(line.lengths, line.shares, line.style, marker=".", linewidth=1.2, label=line.label)
+            style = {"marker": ".", "linewidth": 1.2, "label": escape_matplotlib(line.label)}
+            axes.plot(line.lengths, line.shares, line.style, **style)
         lengths = [length for line in lines for length in line.lengths]
         marks = [length for length in trained.get(name, ()) if min(lengths) <= length <= max(lengths)]
         axes.plot(marks, [0] * len(marks), "|", color="black", markersize=12, label="training length")
-        axes.set_title(name, fontsize="small")
+        axes.set_title(escape_matplotlib(name), fontsize="small")
         axes.set(ylim=(-4, 104))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
@@ -121,6 +119,4 @@ def _draw(
     figure.supylabel("%", fontsize="small")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize="small", frameon=False)
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png", dpi=120)
-    return True
+    return figure

@@ -14,6 +14,7 @@ from commands import ROOT, run
 from configs import base
 from nar import ALGORITHMS, __version__
 from nar.atomic_io import write_json
+from nar.reports.escape import escape_latex
 from nar.reports.run_report import (
     all_published,
     find_published,
@@ -28,7 +29,7 @@ from nar.reports.run_report.palette import light, series
 from nar.reports.run_report.panels import learning_curves, published_bars, size_curves
 from nar.reports.run_report.quantities import clrs30_tasks
 from nar.reports.run_report.tables import config_table, run_table, size_table
-from nar.reports.tables import Table, latex_text
+from nar.reports.tables import Table
 
 CLRS30 = sorted(clrs30_tasks())
 
@@ -531,7 +532,9 @@ def test_latex_rows_have_equal_length_and_text_is_escaped():
     assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [2, 2]
     for command in ("table", "tabular"):
         assert text.count(rf"\begin{{{command}}}") == text.count(rf"\end{{{command}}}") == 1
-    plain = re.sub(r"\\[&%$#_{}]|\$\\pm\$", "", latex_text("".join([table.caption, *notes, "1 ± 2 x_y p&q"])))
+    plain = re.sub(
+        r"\\[&%$#_{}]|\$\\pm\$", "", escape_latex("".join([table.caption, *notes, "1 ± 2 x_y p&q"]))
+    )
     assert not re.search(r"[&%$#_~^]", plain)
 
 
@@ -587,7 +590,7 @@ def test_report_command_with_errors_writes_nothing(tmp_path):
 
 def test_missing_matplotlib_error_names_the_extra(tmp_path, monkeypatch):
     records = read(make_run(tmp_path / "run", {"bfs": 0.5}))
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ValueError, match=re.escape("pip install 'nar-jax[plots]'")):
         make_report(records)
 

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from nar.reports.escape import escape_matplotlib
+from nar.reports.plotting import is_matplotlib_installed, plot_context
 from nar.reports.run_report.palette import NUM_SERIES, color, series
 from nar.reports.run_report.panels import Bars, Curves, Line, Panel, Values
 
@@ -27,30 +29,25 @@ _UNFINISHED = "unfinished run"
 
 def check_matplotlib() -> None:
     """Raises ValueError if matplotlib is not installed."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise ValueError(
-            "plots need matplotlib, which is not installed: pip install 'nar-jax[plots]'"
-        ) from None
+    if not is_matplotlib_installed():
+        raise ValueError("plots need matplotlib, which is not installed: pip install 'nar-jax[plots]'")
 
 
 def draw(panels: Sequence[Panel], columns: int = 1, *, has_legend: bool = True) -> Any:
     """Draws panels in one matplotlib figure, `columns` in a row, with one legend below."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     columns = min(columns, len(panels))
     lines = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     heights = [max(map(_height, line)) for line in lines]
-    with matplotlib.rc_context(_settings()):
+    with plot_context(_settings()):
         figure = Figure(figsize=(columns * _WIDTH, sum(heights)), layout="constrained")
         grid = figure.subplots(len(lines), columns, squeeze=False, height_ratios=heights)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _DRAW[type(panel)](axes, panel)
-            axes.set_title(panel.title.replace("_", " "))
+            axes.set_title(escape_matplotlib(panel.title.replace("_", " ")))
             axes.spines[["top", "right"]].set_visible(False)
         if has_legend:
             _add_legend(figure, sum(heights), 2 if columns == 1 else 3)
@@ -59,23 +56,27 @@ def draw(panels: Sequence[Panel], columns: int = 1, *, has_legend: bool = True) 
 
 def draw_keys(panels: Sequence[Panel]) -> dict[str, Any]:
     """Draws the legend keys: label -> small figure with its line, bar or mark."""
-    import matplotlib
     from matplotlib.figure import Figure
 
+    names = {escape_matplotlib(name): name for panel in panels for name in _labels(panel)}
     keys = {}
-    with matplotlib.rc_context(_settings()):
+    with plot_context(_settings()):
         for label, handle in _handles(draw(panels, has_legend=False)).items():
-            keys[label] = Figure(figsize=_KEY)
-            keys[label].legend([handle], [""], loc="center", borderpad=0, handletextpad=0)
+            key = keys[names[label]] = Figure(figsize=_KEY)
+            key.legend([handle], [""], loc="center", borderpad=0, handletextpad=0)
     return keys
+
+
+def _labels(panel: Panel) -> list[str]:
+    """Labels in the legend of a panel."""
+    values = panel.lines if isinstance(panel, Curves) else [*panel.ours, *panel.published]
+    return [*(one.label for one in values), _UNFINISHED]
 
 
 def as_image(figure: Any, format: str) -> bytes:
     """Encodes a figure as "png" or "svg", deterministically."""
-    import matplotlib
-
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_settings()):
+    with plot_context(_settings()):
         if format == "svg":
             figure.savefig(buffer, format=format, transparent=True, metadata={"Date": None, "Creator": None})
         else:
@@ -134,7 +135,7 @@ def _handles(figure: Any) -> dict[str, Any]:
 def _draw_curves(axes: Any, panel: Curves) -> None:
     for line in panel.lines:
         _draw_line(axes, line)
-    axes.set_xlabel(panel.x_label)
+    axes.set_xlabel(escape_matplotlib(panel.x_label))
     if panel.is_percent:
         axes.set(ylabel="%", ylim=(-3, 103))
     elif all(point[1] > 0 for line in panel.lines for point in line.points):
@@ -149,7 +150,7 @@ def _draw_line(axes: Any, line: Line) -> None:
     style = {"color": series(line.style), "linestyle": _DASHES[pattern % len(_DASHES)]}
     if len(points) <= 30:
         style |= {"marker": _MARKERS[pattern % len(_MARKERS)], "markersize": 4}
-    axes.plot(x, y, label=line.label, linewidth=1.4, **style)
+    axes.plot(x, y, label=escape_matplotlib(line.label), linewidth=1.4, **style)
     spread = [(at, value, own) for at, value, own in points if own is not None]
     if spread:
         at, middle, around = zip(*spread, strict=True)
@@ -173,7 +174,7 @@ def _draw_bars(axes: Any, panel: Bars) -> None:
             width, deviation = values.cells[row] or (0.0, None)
             hatch = _HATCHES[values.style // NUM_SERIES % len(_HATCHES)]
             fill = {"color": series(values.style), "alpha": 0.85, "hatch": hatch, "edgecolor": color("card")}
-            axes.barh(position, width, thickness * 0.92, label=values.label, **fill)
+            axes.barh(position, width, thickness * 0.92, label=escape_matplotlib(values.label), **fill)
             if deviation is not None:
                 whisker = {"fmt": "none", "color": color("ink"), "elinewidth": 1.2, "capsize": 2}
                 axes.errorbar(width, position, xerr=deviation, **whisker)
@@ -196,12 +197,12 @@ def _draw_marks(axes: Any, middles: Sequence[float], values: Values) -> None:
         markeredgewidth=1.1,
         markersize=6,
         linestyle="none",
-        label=values.label,
+        label=escape_matplotlib(values.label),
     )
 
 
 def _wrapped(name: str) -> str:
-    return "\n".join(textwrap.wrap(name.replace("_", " "), 18))
+    return "\n".join(map(escape_matplotlib, textwrap.wrap(name.replace("_", " "), 18)))
 
 
 _DRAW = {Curves: _draw_curves, Bars: _draw_bars}

@@ -5,11 +5,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from nar.reports.escape import escape_html
 from nar.reports.run_report.drawing import as_image, draw, draw_keys
 from nar.reports.run_report.palette import light
 from nar.reports.run_report.panels import Bars, Curves, Panel
 from nar.reports.tables import Table
-from nar.reports.trace_viewer.page import asset
+from nar.reports.trace_viewer.page import asset, fill_template
 
 
 def report_page(title: str, subtitle: str, sections: Sequence[str]) -> str:
@@ -21,21 +22,25 @@ def report_page(title: str, subtitle: str, sections: Sequence[str]) -> str:
       sections: sections, as `section` returns them.
     """
     links = re.findall(r'<section id="([^"]*)"[^>]*>\s*<h2>(.*?)</h2>', "\n".join(sections))
-    page = asset("report.html").replace("{{style}}", asset("palette.css") + asset("report.css"))
-    page = page.replace("{{title}}", html.escape(title)).replace("{{subtitle}}", html.escape(subtitle))
-    page = page.replace("{{links}}", "\n".join(f'<a href="#{name}">{text}</a>' for name, text in links))
-    return page.replace("{{sections}}", "\n".join(sections))
+    return fill_template(
+        "report.html",
+        style=asset("palette.css") + asset("report.css"),
+        title=escape_html(title),
+        subtitle=escape_html(subtitle),
+        links="\n".join(f'<a href="#{name}">{text}</a>' for name, text in links),
+        sections="\n".join(sections),
+    )
 
 
 def section(title: str, *parts: str) -> str:
     """Renders a section of the page, with a heading."""
     name = title.lower().replace(" ", "-")
-    return f'<section id="{name}">\n<h2>{html.escape(title)}</h2>\n' + "\n".join(parts) + "\n</section>"
+    return f'<section id="{name}">\n<h2>{escape_html(title)}</h2>\n' + "\n".join(parts) + "\n</section>"
 
 
 def notes(lines: Sequence[str]) -> str:
     """Renders a bullet list; empty if there are no lines."""
-    return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>" if lines else ""
+    return "<ul>" + "".join(f"<li>{escape_html(line)}</li>" for line in lines) + "</ul>" if lines else ""
 
 
 def sources(table: Table) -> str:
@@ -46,20 +51,20 @@ def sources(table: Table) -> str:
 
 def folded(title: str, content: str) -> str:
     """Renders collapsible content; empty if the content is empty."""
-    return f"<details><summary>{html.escape(title)}</summary>{content}</details>" if content else ""
+    return f"<details><summary>{escape_html(title)}</summary>{content}</details>" if content else ""
 
 
 def figures(name: str, panels: Sequence[Panel], note: str = "") -> str:
     """Renders panels next to each other as far as they fit, with one legend above."""
     keys = [
-        f"<li>{inline_svg(figure, f'{name}-key-{number}', '')}{html.escape(label)}</li>"
+        f"<li>{inline_svg(figure, f'{name}-key-{number}', '')}{escape_html(label)}</li>"
         for number, (label, figure) in enumerate(draw_keys(panels).items())
     ]
     drawn = [
         f"<figure>{inline_svg(draw([panel], has_legend=False), f'{name}-{number}', describe(panel))}</figure>"
         for number, panel in enumerate(panels)
     ]
-    text = f'<p class="note">{html.escape(note)}</p>' if note else ""
+    text = f'<p class="note">{escape_html(note)}</p>' if note else ""
     legend = f'<ul class="keys">{"".join(keys)}</ul>'
     kind = "bars" if isinstance(panels[0], Bars) else "curves"
     return f'{text}{legend}\n<div class="{kind}">' + "\n".join(drawn) + "</div>"
@@ -76,16 +81,22 @@ def inline_svg(figure: Any, prefix: str, label: str) -> str:
     svg = as_image(figure, "svg").decode()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    svg = re.sub(r'\bid="([^"]*)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", svg)
-    svg = re.sub(r'xlink:href="#([^"]*)"', rf'href="#{prefix}-\1"', svg)
-    for name, value in light().items():
-        svg = svg.replace(value, f"var(--{name})")
+    svg = re.sub(r"<[^>]*>", lambda tag: _adapted_tag(tag[0], prefix), svg)
     view = re.findall(r'viewBox="[^"]*"', svg)[0]
-    aria = f'role="img" aria-label="{html.escape(label)}"' if label else 'aria-hidden="true"'
+    aria = f'role="img" aria-label="{escape_html(label)}"' if label else 'aria-hidden="true"'
     opening = f"<svg {view} {aria}>"
     return re.sub(r"<svg[^>]*>", lambda _: opening, svg, count=1)
+
+
+def _adapted_tag(tag: str, prefix: str) -> str:
+    """An SVG tag with unique ids and the color variables of the page."""
+    tag = re.sub(r'<g id="[^"]*"', "<g", tag)
+    tag = re.sub(r'\bid="([^"]*)"', rf'id="{prefix}-\1"', tag)
+    tag = re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", tag)
+    tag = re.sub(r'xlink:href="#([^"]*)"', rf'href="#{prefix}-\1"', tag)
+    for name, value in light().items():
+        tag = tag.replace(value, f"var(--{name})")
+    return tag
 
 
 def describe(panel: Panel) -> str:

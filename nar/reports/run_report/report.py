@@ -1,6 +1,9 @@
 """The files of a report: an HTML page, the table as Markdown and LaTeX, and plots as PNG and SVG."""
 
-from collections.abc import Sequence
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import nar
 from nar.reports.run_report import page
@@ -12,6 +15,11 @@ from nar.reports.run_report.settings import Setting, make_settings
 from nar.reports.run_report.tables import config_table, run_table, score_table, size_table
 from nar.reports.tables import Table
 
+T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
+
+_FAILED = "This plot could not be drawn; the warnings of experiments.report say why."
 _COLUMNS = 3
 """Number of panels in a row of a plot."""
 
@@ -52,9 +60,23 @@ def make_report(records: Records, page_name: str = "report.html") -> dict[str, b
     }
     for name, (panels, _) in plots.items():
         if panels:
-            figure = draw(panels, 2 if isinstance(panels[0], Bars) else _COLUMNS)
-            files |= {f"{name}.{form}": as_image(figure, form) for form in ("png", "svg")}
+            files |= _attempt(name, functools.partial(_images, name, panels), {})
     return files
+
+
+def _images(name: str, panels: Sequence[Panel]) -> dict[str, bytes]:
+    """PNG and SVG file of a plot, by name."""
+    figure = draw(panels, 2 if isinstance(panels[0], Bars) else _COLUMNS)
+    return {f"{name}.{form}": as_image(figure, form) for form in ("png", "svg")}
+
+
+def _attempt(name: str, draw_plot: Callable[[], T], fallback: T) -> T:
+    """Result of a function that draws a plot; if it fails, a warning and the fallback."""
+    try:
+        return draw_plot()
+    except Exception as error:
+        _logger.warning("no plot %s: %s: %s", name, type(error).__name__, error)
+        return fallback
 
 
 def _page(
@@ -63,7 +85,11 @@ def _page(
     scores: Table,
     plots: dict[str, tuple[Sequence[Panel], str]],
 ) -> str:
-    drawn = {name: page.figures(name, panels, note) for name, (panels, note) in plots.items() if panels}
+    drawn = {
+        name: _attempt(name, functools.partial(page.figures, name, panels, note), page.notes([_FAILED]))
+        for name, (panels, note) in plots.items()
+        if panels
+    }
     bars_title = f"Test scores{' and published ones' if _has_published(plots['test_scores'][0]) else ''}"
     differences, sizes = config_table(settings), size_table(settings)
     parts = [

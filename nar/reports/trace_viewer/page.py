@@ -5,11 +5,11 @@ the same instance; entries that differ from the first run (the ground truth) are
 """
 
 import dataclasses
-import html
 import importlib.resources
 import json
 import math
 import pathlib
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm
 from nar.atomic_io import write_text
+from nar.reports.escape import escape_html
 from nar.reports.trace_viewer.compare import compare_traces
 from nar.reports.trace_viewer.drawing_plan import GLYPHS, POSITION, colors, draw_plan
 from nar.reports.trace_viewer.readable_values import rank, read
@@ -57,11 +58,13 @@ def trace_page(
     """
     content = page_content(algorithm, runs, subtitle, spec=spec)
     # Escaped so that no "</script>" in a string ends the JSON early.
-    payload = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-    page = asset("page.html").replace("{{title}}", html.escape(algorithm.name))
-    page = page.replace("{{style}}", asset("palette.css") + asset("page.css"))
-    page = page.replace("{{scripts}}", "\n".join(asset(name) for name in _SCRIPTS))
-    return page.replace("{{payload}}", payload)
+    return fill_template(
+        "page.html",
+        title=escape_html(algorithm.name),
+        style=asset("palette.css") + asset("page.css"),
+        scripts="\n".join(asset(name) for name in _SCRIPTS),
+        payload=json.dumps(content, allow_nan=False).replace("<", "\\u003c"),
+    )
 
 
 def page_content(
@@ -137,6 +140,11 @@ def _plain(probe: Probe, value: Any) -> Any:
 def asset(name: str) -> str:
     """Reads a file of `nar/reports/assets`."""
     return importlib.resources.files("nar.reports").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def fill_template(name: str, **parts: str) -> str:
+    """Replaces each `{{part}}` in a file of `nar/reports/assets`, once: parts may contain such text."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], asset(name))
 
 
 def write_page(path: pathlib.Path, page: str) -> None:

@@ -1,0 +1,45 @@
+"""Standard output and error that never end a program: with any encoding, and after their reader is gone."""
+
+import errno
+import io
+import os
+import sys
+from typing import Any
+
+
+class _Tolerant(io.FileIO):
+    """A file that discards what is written after its reader is gone: a closed pipe or terminal."""
+
+    def write(self, data: Any) -> int:
+        """Writes, or pretends to."""
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno == errno.EPIPE or (error.errno == errno.EIO and self.isatty()):
+                return len(data)
+            raise
+
+
+def make_streams_tolerant() -> None:
+    """Makes standard output and error tolerant.
+
+    Characters that their encoding doesn't have are replaced by question marks; what is written to a closed
+    pipe (`2>&1 | head -1`), a closed terminal or a closed stream (`>&-`) is discarded.
+    """
+    sys.stdout, sys.stderr = _tolerant(sys.stdout), _tolerant(sys.stderr)
+
+
+def _tolerant(stream: Any) -> Any:
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8", errors="replace")
+    try:
+        stream.flush()
+        raw = _Tolerant(stream.fileno(), "wb", closefd=False)
+    except (AttributeError, OSError, ValueError):
+        return stream  # not a file, as in notebooks
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors="replace",
+        line_buffering=stream.line_buffering,
+    )

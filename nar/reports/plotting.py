@@ -1,0 +1,59 @@
+"""Files of plots, drawn by matplotlib (extra `plots`). A plot that fails costs nothing else."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import pathlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from nar.atomic_io import atomic_write
+
+_logger = logging.getLogger(__name__)
+
+_SAFE_SETTINGS = {"text.usetex": False, "axes.formatter.use_mathtext": False}
+"""Settings that must not be those of a user's `matplotlibrc`: labels are escaped for them."""
+
+
+@contextlib.contextmanager
+def plot_context(settings: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+    """Context of drawing: settings of matplotlib, and no warnings of letters that its font lacks."""
+    import matplotlib
+
+    context: Any = {**_SAFE_SETTINGS, **settings}
+    with matplotlib.rc_context(context), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
+
+
+def is_matplotlib_installed() -> bool:
+    """True if plots can be drawn."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def save_plot(make_figure: Callable[[], Any], path: pathlib.Path, *, dpi: int = 120) -> bool:
+    """Draws a figure and writes it, as PNG or SVG by the suffix of the path, atomically.
+
+    Args:
+      make_figure: makes the figure; it may import matplotlib.
+      path: file to write.
+      dpi: resolution of a PNG file.
+
+    Returns:
+      False if matplotlib is not installed, or if the plot failed, in which case a warning says why.
+    """
+    if not is_matplotlib_installed():
+        return False
+    try:
+        buffer = io.BytesIO()
+        with plot_context():
+            make_figure().savefig(buffer, format=path.suffix[1:], dpi=dpi)
+        with atomic_write(path) as file:
+            file.write(buffer.getvalue())
+    except Exception as error:
+        _logger.warning("no plot %s: %s: %s", path, type(error).__name__, error)
+        return False
+    return True
