@@ -169,7 +169,7 @@ def test_bellman_ford(instance):
     A, s = instance
     edges = csgraph.csgraph_from_dense(A, null_value=0)
     distances = csgraph.bellman_ford(edges, indices=s)
-    trace = nar.run_algorithm("bellman_ford", A, s)
+    trace = nar.run_algorithm("bellman_ford", matrix=A, s=s)
     d, msk, pi = trace.hints["d"][-1], trace.hints["msk"][-1], trace.outputs["pi"]
     np.testing.assert_array_equal(msk, np.isfinite(distances))
     np.testing.assert_array_equal(d, np.where(msk, distances, 0))

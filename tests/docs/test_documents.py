@@ -181,7 +181,8 @@ PREAMBLES = {
     "docs/text.md": "import nar\ntrace = nar.run_algorithm('bfs', A=[(0, 1), (1, 2)], s=0)\n",
     "CONTRIBUTING.md": (
         "import haiku as hk\nimport jax\nimport jax.numpy as jnp\n"
-        "from nar.processors import Context, Linear, ProcessorOutput\n"
+        "from nar.processors import Context, ProcessorOutput\n"
+        "from nar.processors.layers.linear import Linear\n"
     ),
 }
 """Page -> code that its Python blocks rely on."""

@@ -42,7 +42,7 @@ class Clock(Callback):
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Adds the duration of the context, without compilation, to the time under `name`."""
+        """Adds the duration of the context, without compilation, to the time of that name."""
         start, compiling = time.perf_counter(), self._compiling()
         yield
         self._spent[name] += time.perf_counter() - start - (self._compiling() - compiling)
