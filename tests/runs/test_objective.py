@@ -59,7 +59,7 @@ def test_objective_and_its_views():
             "unknown loss weight 'consistency/hidden'; known:",
         ),
         ({"objective": CONSISTENCY, "loss_weights": {"consistency/hidden": -1.0}}, "must be a finite number"),
-        ({"optimizer": "test_build_objective:flat_adam"}, "cannot train several tasks"),
+        ({"optimizer": "test_objective:flat_adam"}, "cannot train several tasks"),
     ],
 )
 def test_errors_come_before_work(training, message):
@@ -88,7 +88,7 @@ def test_a_run_with_views_resumes_bit_for_bit_on_chunks(tmp_path, monkeypatch):
     monkeypatch.setattr(GraphComponents, "score_split", half)
     training = {
         "objective": CONSISTENCY,
-        "callbacks": ("test_build_objective:FailOnce",),
+        "callbacks": ("test_objective:FailOnce",),
         "chunk_length": 2,
         "steps": 8,
         "eval_every": 4,
