@@ -41,6 +41,7 @@ from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
 from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
+from nar.reports.result_table import scalar_note
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
 from nar.runs.run import load_run, read_config
@@ -122,7 +123,7 @@ def main() -> None:
     run_on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
     run_on_first(lambda: write_csv(root / f"{_NAME.value}.csv", measurements))
     print_on_first(evaluation_table(summarize_cases(measurements)))
-    print_on_first(f"\n{explanation(seeds, metrics)}\n")
+    print_on_first(f"\n{explanation(seeds, metrics, [case.task for case in cases])}\n")
     print_on_first(
         f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv"
     )
@@ -223,12 +224,13 @@ _LEGEND = {
 }
 
 
-def explanation(seeds: Sequence[int], metrics: Metrics) -> str:
+def explanation(seeds: Sequence[int], metrics: Metrics, tasks: Sequence[str]) -> str:
     """Legend of the table's columns."""
     over_seeds = f", mean ± sample deviation over {len(seeds)} problem seeds" if len(seeds) > 1 else ""
     custom = "; custom metrics as they are" if not set(metrics) <= set(METRICS) else ""
     legend = [text for name, text in _LEGEND.items() if name in metrics]
     lines = ["score: mean over outputs, as CLRS-30 scores them", *legend]
+    lines += [note] if (note := scalar_note(dict.fromkeys(tasks))) else []
     return f"In percent{over_seeds}{custom}.\n" + ";\n".join(lines) + "."
 
 

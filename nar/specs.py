@@ -51,6 +51,9 @@ class Kind(enum.Enum):
 MASKED = -1
 """Value of mask and one-hot entries that are excluded from prediction, loss and score."""
 
+SCALAR_TOLERANCE = 0.05
+"""Error within which a predicted scalar counts as correct; relative to the true value if that exceeds 1."""
+
 DTYPES: Mapping[Kind, type[np.generic]] = {
     Kind.SCALAR: np.float64,
     Kind.CATEGORICAL: np.int8,

@@ -17,7 +17,7 @@ from nar.evaluation.correctness.exact_match import exact_matches
 from nar.evaluation.inference import CAPTURES, InferenceResult
 from nar.evaluation.scores import hint_scores
 from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
-from nar.specs import Kind, Spec
+from nar.specs import Spec
 
 MetricFunction = Callable[[InferenceResult], float | np.ndarray | None]
 """Predictions -> a number or one per sample, [B]; None if the metric is not defined for the algorithm.
@@ -47,21 +47,24 @@ class Metric:
 
 def exact(result: InferenceResult) -> np.ndarray:
     """Marks the samples without a wrong entry."""
-    return exact_matches(result.spec, result.batch.outputs, result.outputs)
+    return _without_nan(result, exact_matches(result.spec, result.batch.outputs, result.outputs))
 
 
 def valid(result: InferenceResult) -> np.ndarray | None:
     """Marks the samples with a correct answer, whether or not it is CLRS-30's."""
-    return valid_answers(result.task, result.spec, result.batch.inputs, result.batch.outputs, result.outputs)
+    batch = result.batch
+    correct = valid_answers(result.task, result.spec, batch.inputs, batch.outputs, result.outputs)
+    return None if correct is None else _without_nan(result, correct)
+
+
+def _without_nan(result: InferenceResult, correct: np.ndarray) -> np.ndarray:
+    """Marks no sample whose predictions are not numbers: what they decode to is accidental."""
+    return correct if result.has_nan is None else correct & ~result.has_nan
 
 
 def hint_score(result: InferenceResult) -> float | None:
-    """Mean score of the hints over steps; hints that are scalars have an error instead and do not count."""
-    scores = [
-        np.mean(by_step)
-        for name, by_step in hint_scores(result).items()
-        if by_step and result.spec[name].kind is not Kind.SCALAR
-    ]
+    """Mean score of the hints over steps."""
+    scores = [np.mean(by_step) for by_step in hint_scores(result).values() if by_step]
     return float(np.mean(scores)) if scores else None
 
 

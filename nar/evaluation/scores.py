@@ -8,11 +8,11 @@ import numpy as np
 from nar.evaluation.decoding import decode_outputs, join_permutations
 from nar.evaluation.inference import InferenceResult
 from nar.model import Values
-from nar.specs import MASKED, Kind, Probe, Spec
+from nar.specs import MASKED, SCALAR_TOLERANCE, Kind, Probe, Spec
 from nar.traces import TraceBatch
 
 Score = Callable[[np.ndarray, np.ndarray], float]
-"""(truth, predicted) -> score; both in the format of a trace."""
+"""(truth, predicted) -> score from 0 to 1, the higher the better; both in the format of a trace."""
 
 
 def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -38,14 +38,14 @@ def pointer_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float((truth == predicted).mean())
 
 
-def mean_squared_error(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean squared error: an error rather than a score, lower is better."""
-    return float(((truth - predicted) ** 2).mean())
+def fraction_within_tolerance(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Fraction of numbers that are correct within `SCALAR_TOLERANCE`."""
+    return float((np.abs(truth - predicted) <= SCALAR_TOLERANCE * np.maximum(1.0, np.abs(truth))).mean())
 
 
 SCORES: Mapping[Kind, Score] = MappingProxyType(
     {
-        Kind.SCALAR: mean_squared_error,
+        Kind.SCALAR: fraction_within_tolerance,
         Kind.CATEGORICAL: class_accuracy,
         Kind.MASK: micro_f1,
         Kind.MASK_ONE: class_accuracy,
@@ -54,20 +54,37 @@ SCORES: Mapping[Kind, Score] = MappingProxyType(
         Kind.PERMUTATION_POINTER: pointer_accuracy,
     }
 )
-"""Score function of each kind; permutations are scored as pointers, after `decode_outputs`."""
+"""Score function of each kind; permutations are scored as pointers, after `decode_outputs`.
+
+All are those of CLRS-30, except that scalars have the fraction of correct numbers in place of a squared
+error: every score can be averaged with others, and the highest is the best.
+"""
 
 
 def score_predictions(
-    spec: Spec, truth: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray]
+    spec: Spec,
+    truth: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
+    has_nan: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Computes the score of each output, and `score`, their mean.
+    """Computes the score of each output, and `score`, their mean. Each is from 0 to 1.
 
     Args:
       spec: the spec after transforms.
       truth: outputs of a batch, after transforms.
       predicted: predictions, as `decode_outputs` returns them.
+      has_nan: [B], samples whose predictions are not numbers, so that what they decode to is accidental:
+        their share of the score is 0.
     """
     truth = join_permutations(spec, truth)
+    if has_nan is not None and has_nan.any():
+        if has_nan.all():
+            return dict.fromkeys(
+                [*(probe.name for probe in spec.outputs if probe.name in truth), "score"], 0.0
+            )
+        kept = ({name: value[~has_nan] for name, value in values.items()} for values in (truth, predicted))
+        scores = score_predictions(spec, *kept, has_nan=None)
+        return {name: float(value * (~has_nan).mean()) for name, value in scores.items()}
     probes: dict[str, Probe] = {probe.name: probe for probe in spec.outputs if probe.name in truth}
     scores = {name: SCORES[probe.kind](truth[name], predicted[name]) for name, probe in probes.items()}
     return {**scores, "score": float(np.mean(list(scores.values())))}

@@ -33,7 +33,7 @@ def score_traces(
       metrics: metrics by name, as `find_metrics` returns them; `inference` captures what they read.
     """
     result = inference.run(params, task, traces)
-    values = score_predictions(result.spec, result.batch.outputs, result.outputs)
+    values = score_predictions(result.spec, result.batch.outputs, result.outputs, result.has_nan)
     if isinstance(inference.model.config.termination, Learned):
         values["steps"] = float(result.steps.mean())
     return {**values, **compute_metrics(metrics or {}, result)}

@@ -148,7 +148,7 @@ def measure(case: Case, seed: int, result: InferenceResult, metrics: Metrics) ->
         case=case,
         seed=seed,
         instances=len(result.steps),
-        scores=score_predictions(result.spec, result.batch.outputs, result.outputs),
+        scores=score_predictions(result.spec, result.batch.outputs, result.outputs, result.has_nan),
         metrics=compute_metrics(metrics, result),
         steps=float(result.steps.mean()),
         hints=hint_scores(result),

@@ -1,9 +1,11 @@
 """Table of the scores and metrics of a finished run, as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nar.algorithms import ALGORITHMS
 from nar.reports.tables import NONE, Table
+from nar.specs import SCALAR_TOLERANCE, Kind
 
 TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
 """task -> size -> output, "score" or another metric -> value, as stored in `result.json`."""
@@ -25,7 +27,24 @@ def result_summary(result: Mapping[str, Any]) -> str:
             rows.append(
                 [name, split, "", _percent(averages[key], spread.get(key)), *("" for _ in metrics), ""]
             )
-    return f"{Table(header, rows).as_text()}\n\n{_cost(result)}"
+    tasks = dict.fromkeys(task for split in result["scores"].values() for task in split)
+    notes = [line for line in (scalar_note(tasks), _cost(result)) if line]
+    return "\n\n".join([Table(header, rows).as_text(), *notes])
+
+
+def scalar_note(tasks: Iterable[str]) -> str:
+    """The line on the tolerance of scalar outputs; empty if no (registered) algorithm of `tasks` has any."""
+    specs = {task: ALGORITHMS[task].spec for task in tasks if task in ALGORITHMS}
+    scalars = [
+        f"{task}/{probe.name}"
+        for task, spec in specs.items()
+        for probe in spec.outputs
+        if probe.kind is Kind.SCALAR
+    ]
+    if not scalars:
+        return ""
+    share = f"share of the numbers that are within {SCALAR_TOLERANCE:g} of the true one"
+    return f"{', '.join(scalars)}: {share} (relative to it if it exceeds 1)"
 
 
 def _rows(

@@ -1,5 +1,6 @@
 """Metrics by name: built-in ones, custom ones, their checks, and a run that reports them."""
 
+import dataclasses
 import json
 import types
 
@@ -16,8 +17,9 @@ from nar.evaluation.inference import InferenceResult
 from nar.evaluation.metrics import capture_of, compute_metrics
 from nar.model import NetConfig, make_model
 from nar.processors import PGN
-from nar.reports import result_summary
+from nar.reports import result_summary, result_table
 from nar.reports.result_table import BUILT_IN_METRICS
+from nar.specs import Kind, Location, make_spec
 
 EXAMPLE = "experiments.examples.forest:is_forest"
 SPECS = {"bfs": Transforms().spec(nar.ALGORITHMS["bfs"])}
@@ -127,6 +129,29 @@ def test_result_has_a_column_for_each_metric():
         "steps",
     ]
     assert dfs.split() == ["dfs", "test", "64", "50.00%", "50.00%", "–", "pi", "50.00%"]
+
+
+def test_tolerance_of_scalar_outputs_is_below_the_table(monkeypatch):
+    cost = {"steps": 1, "examples": 1, "seconds": 1.0, "parameters": 1, "best_step": 1}
+    scores = {
+        "test": {"bfs": {"64": {"pi": 0.5, "score": 0.5}}, "elsewhere": {"64": {"a": 1.0, "score": 1.0}}}
+    }
+    assert "within" not in result_summary({"scores": scores, **cost})
+    total = make_spec(inputs={}, hints={}, outputs={"total": (Location.GRAPH, Kind.SCALAR)})
+    monkeypatch.setattr(result_table, "ALGORITHMS", {"bfs": types.SimpleNamespace(spec=total)})
+    line = "\n\nbfs/total: share of the numbers that are within 0.05 of the true one (relative to it if"
+    assert line in result_summary({"scores": scores, **cost})
+
+
+def test_nan_is_neither_exact_nor_valid():
+    pi = np.array([[0, 0, 1]] * 2)
+    adj = np.tile(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]]), (2, 1, 1))
+    result = result_with("bfs", {"pi": pi}, {"pi": pi})
+    result.batch.inputs = {"adj": adj, "A": adj, "s": np.tile([1, 0, 0], (2, 1)), "pos": np.zeros((2, 3))}
+    for metric in ("exact", "valid"):
+        np.testing.assert_array_equal(METRICS[metric].function(result), [True, True])
+        one_nan = dataclasses.replace(result, has_nan=np.array([True, False]))
+        np.testing.assert_array_equal(METRICS[metric].function(one_nan), [False, True])
 
 
 @pytest.mark.slow

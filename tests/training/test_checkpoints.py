@@ -1,6 +1,7 @@
 """Checkpoints: retention, and detection of damage."""
 
 import functools
+import math
 import shutil
 
 import jax
@@ -52,6 +53,13 @@ def test_latest_of_tied_checkpoints_is_best(tmp_path):
     for step in range(1, 6):
         checkpoints.save(small_state(step), 1.0 if step <= 3 else 0.5, {})
     assert int(Checkpoints(tmp_path).best(small_state(0)).state.step) == 3
+
+
+def test_score_that_is_nan_is_never_the_best(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step, score in enumerate((math.nan, 0.2, math.nan, 0.1, math.nan, math.nan)):
+        checkpoints.save(small_state(step), score, {})
+    assert int(Checkpoints(tmp_path).best(small_state(0)).state.step) == 1
 
 
 def test_last_scored_checkpoint_is_kept_across_interruptions(tmp_path):

@@ -155,7 +155,9 @@ class Checkpoints:
         return step == 0 or len(self._scores(step)) > 0
 
     def _score(self, step: int, seed_index: int) -> float:
-        return dict(enumerate(self._scores(step))).get(seed_index, -math.inf)
+        """Score of a seed; below all others if there is none, or it is NaN."""
+        score = dict(enumerate(self._scores(step))).get(seed_index, -math.inf)
+        return -math.inf if math.isnan(score) else score
 
     def _scores(self, step: int) -> tuple[float, ...]:
         """Score of each seed; empty if the checkpoint was not scored or is damaged."""
