@@ -13,12 +13,12 @@ This package exports all problems; samplers of graphs are in `random_graphs.py` 
 """
 
 from nar.problems.families import GRAPH_FAMILIES
+from nar.problems.flow_networks import FLOW_NETWORK
 from nar.problems.graphs import (
     ACYCLIC_GRAPH,
     ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
     COMMUNITIES,
     DIRECTED_GRAPH,
-    FLOW_NETWORK,
     GRAPH_AND_SOURCE,
     NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE,
     SPARSE_GRAPH,

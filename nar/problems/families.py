@@ -5,6 +5,7 @@ may reveal its structure: `draw_graph` shuffles the nodes, and adds directions a
 by `numpy.random.RandomState`, so that they do not depend on the release of any library.
 """
 
+import inspect
 from collections.abc import Callable
 
 import numpy as np
@@ -26,6 +27,8 @@ def draw_graph(
     weighted: bool = False,
     low: float = 0.0,
     high: float = 1.0,
+    k: int | None = None,
+    rewiring: float | None = None,
 ) -> Array:
     """Samples a graph of one of the families.
 
@@ -40,11 +43,15 @@ def draw_graph(
         clipped to 1e-3, since weight 0 means no edge.
       low: lower bound of weights.
       high: upper bound of weights.
+      k: number whose meaning depends on the family, for those that have it (`parameters_of`).
+      rewiring: rewiring probability, for families that have it.
 
     Returns:
       Matrix [N, N], 0 where there is no edge, symmetric unless directed; the diagonal is 0.
     """
-    upper = np.triu(_shuffled(random, GRAPH_FAMILIES[family](random, num_nodes, p)), k=1)
+    given = {name: value for name, value in {"k": k, "rewiring": rewiring}.items() if value is not None}
+    edges = GRAPH_FAMILIES[family](random, num_nodes, p, **given)
+    upper = np.triu(_shuffled(random, edges), k=1)
     matrix = upper.astype(np.float64)
     if weighted:
         matrix *= np.maximum(random.uniform(low=low, high=high, size=matrix.shape), _MIN_WEIGHT)
@@ -74,12 +81,11 @@ def _draw_edges(random: Random, num_nodes: int, probability: Array | float) -> A
 # Families
 
 
-def _communities(random: Random, num_nodes: int, p: float) -> Array:
-    group = np.arange(num_nodes) * min(_NUM_COMMUNITIES, num_nodes) // num_nodes
+def _communities(random: Random, num_nodes: int, p: float, k: int = 4) -> Array:
+    group = np.arange(num_nodes) * min(k, num_nodes) // num_nodes
     return _draw_edges(random, num_nodes, np.where(group[:, None] == group, p, _P_BETWEEN_COMMUNITIES))
 
 
-_NUM_COMMUNITIES = 4
 _P_BETWEEN_COMMUNITIES = 0.01
 
 
@@ -88,34 +94,35 @@ def _bipartite(random: Random, num_nodes: int, p: float) -> Array:
     return _draw_edges(random, num_nodes, np.where(left[:, None] != left, p, 0.0))
 
 
-def _watts_strogatz(random: Random, num_nodes: int, p: float) -> Array:
-    nodes = np.arange(num_nodes)
-    matrix = cycle(num_nodes) | matrix_from_edges(num_nodes, np.stack([nodes, (nodes + 2) % num_nodes], 1))
+def _watts_strogatz(
+    random: Random, num_nodes: int, p: float, k: int = 4, rewiring: float | None = None
+) -> Array:
+    probability = p if rewiring is None else rewiring
+    nodes, offsets = np.arange(num_nodes), range(1, k // 2 + 1)
+    pairs = [np.stack([nodes, (nodes + offset) % num_nodes], 1) for offset in offsets]
+    matrix = matrix_from_edges(num_nodes, np.concatenate(pairs))
     matrix[nodes, nodes] = False
-    for offset in (1, 2):
+    for offset in offsets:
         for i in nodes:
             j = (i + offset) % num_nodes
             free = np.flatnonzero(~matrix[i] & (nodes != i))
-            if matrix[i, j] and random.uniform() < p and len(free):
+            if matrix[i, j] and random.uniform() < probability and len(free):
                 new = free[random.randint(len(free))]
                 matrix[i, j] = matrix[j, i] = False
                 matrix[i, new] = matrix[new, i] = True
     return matrix
 
 
-def _barabasi_albert(random: Random, num_nodes: int, p: float) -> Array:
+def _barabasi_albert(random: Random, num_nodes: int, p: float, k: int = 2) -> Array:
     del p
     pairs, ends = [], []
     for node in range(1, num_nodes):
         targets: set[int] = set()
-        while len(targets) < min(_ATTACHMENTS, node):
-            targets.add(ends[random.randint(len(ends))] if node > _ATTACHMENTS else len(targets))
+        while len(targets) < min(k, node):
+            targets.add(ends[random.randint(len(ends))] if node > k else len(targets))
         pairs += [(node, target) for target in sorted(targets)]
         ends += [end for target in sorted(targets) for end in (node, target)]
     return matrix_from_edges(num_nodes, np.reshape(pairs, (-1, 2)).astype(int))
-
-
-_ATTACHMENTS = 2
 
 
 def _tree(random: Random, num_nodes: int, p: float) -> Array:
@@ -146,7 +153,8 @@ def _delaunay(random: Random, num_nodes: int, p: float) -> Array:
     return matrix_from_edges(num_nodes, np.concatenate([triangles[:, [i, i - 1]] for i in range(3)]))
 
 
-Family = Callable[[Random, int, float], Array]
+Family = Callable[..., Array]
+"""`(random, num_nodes, p) -> edges`, with the further parameters `k` and `rewiring` if it has them."""
 
 GRAPH_FAMILIES: Registry[Family] = Registry(
     "graph family",
@@ -167,12 +175,40 @@ GRAPH_FAMILIES: Registry[Family] = Registry(
 )
 """Registry of families: name -> `(random, num_nodes, p) -> [N, N] bool`, symmetric, with an empty diagonal.
 
-communities: 4 groups (N if N < 4) of equal size up to one; edge probability p within, 0.01 between groups.
+communities: k = 4 groups (N if N < k) of equal size up to one; edge probability p within, 0.01 between.
 bipartite: two halves, the left one larger if N is odd; edge probability p between them.
-watts_strogatz: a ring in which each node is joined to the next two; each edge is rewired with probability p
-  (Watts and Strogatz 1998).
-barabasi_albert: each node is joined to two earlier ones by preferential attachment (Barabási, Albert 1999).
+watts_strogatz: a ring in which each node is joined to its k = 4 nearest ones, an even number; each edge is
+  rewired with probability `rewiring`, by default p (Watts and Strogatz 1998).
+barabasi_albert: each node is joined to k = 2 earlier ones by preferential attachment (Barabási, Albert 1999).
 tree: uniform over labeled trees.
 delaunay: Delaunay triangulation of uniform points in the unit square.
 The others, which ignore p, are deterministic; see `nar.problems.deterministic_graphs`.
 """
+
+
+FAMILY_PARAMETERS = ("k", "rewiring")
+"""Parameters, beyond p, that some families have."""
+
+
+def parameters_of(family: str | None) -> tuple[str, ...]:
+    """Names of the parameters, beyond p, of a family; none for CLRS-30's and for erdos_renyi."""
+    if family not in GRAPH_FAMILIES:
+        return ()
+    return tuple(
+        name for name in FAMILY_PARAMETERS if name in inspect.signature(GRAPH_FAMILIES[family]).parameters
+    )
+
+
+def check_parameters(size: int, family: str, k: int | None, rewiring: float | None) -> None:
+    """Raises ValueError if a parameter is given that the family does not have, or that the size forbids."""
+    for name, value in {"k": k, "rewiring": rewiring}.items():
+        if value is not None and name not in parameters_of(family):
+            known = [one for one in GRAPH_FAMILIES if name in parameters_of(one)]
+            raise ValueError(
+                f"{name}={value:g} has no effect on graphs of the family {family}; "
+                f"families with {name}: {', '.join(known)}"
+            )
+    if k is not None and k > size:
+        raise ValueError(f"k must be at most the size {size}, got {k}")
+    if family == "watts_strogatz" and k is not None and k % 2:
+        raise ValueError(f"k of watts_strogatz must be even: half of the neighbors are on each side; got {k}")

@@ -42,6 +42,10 @@ def _probability(name: str, value: Any) -> float:
     return float(value)
 
 
+def _optional_probability(name: str, value: Any) -> float | None:
+    return None if value is None else _probability(name, value)
+
+
 def _real(name: str, value: Any) -> float:
     number = value.item() if isinstance(value, np.generic) else value
     if not is_real(number) or not abs(number) <= MAX_MAGNITUDE:
@@ -144,6 +148,7 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "max_deadline": _positive_integer,
     "k": _size,
     "eps": _probability,
+    "rewiring": _optional_probability,
     "length_2": _size,
     "chars": _num_characters,
     "length_needle": _length_needle,

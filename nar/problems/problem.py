@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from nar.plugins import did_you_mean, unknown_name
+from nar.problems.families import FAMILY_PARAMETERS, check_parameters
 from nar.problems.graph_input.read import FORMS, GRAPH_OPTIONS, Graph, find_node, read_graph
-from nar.problems.options import MIN_MAGNITUDE, OPTION_CHECKS, custom_option, is_integer
+from nar.problems.options import CLRS30, MIN_MAGNITUDE, OPTION_CHECKS, custom_option, is_integer
 
 Array = np.ndarray
 Arguments = tuple[Any, ...]
@@ -52,6 +53,7 @@ class Problem:
       node_arguments: names of the arguments that are nodes of the graph `A`, given by their labels.
       aliases: pairs (alternative name of an argument, its name), for user-provided arguments.
       family: name of the family of graphs that is sampled by default, if it has one.
+      options_without_family: the `FAMILY_PARAMETERS` that apply to the default graphs, too.
       compiled: whether numba can compile `sample` with options that are numbers, arrays of numbers or None;
         if not, sampling is much slower. With string-valued options it is never compiled.
       canonical: whether the compiled `sample` draws from a `CanonicalStream` bit for bit what it draws from a
@@ -74,6 +76,7 @@ class Problem:
     aliases: tuple[tuple[str, str], ...] = ()
     max_size: int = 2**16
     family: str | None = "erdos_renyi"
+    options_without_family: tuple[str, ...] = ()
     compiled: bool = True
     canonical: bool = False
     integer_inputs: tuple[str, ...] = ()
@@ -109,8 +112,19 @@ class Problem:
             checked["family"] = None
         if "low" in checked:
             self._check_range(checked["low"], checked["high"])
+        if "rewiring" in checked:
+            self._check_family(size, checked)
         self.check_options(size, **checked)
         return checked
+
+    def _check_family(self, size: int, options: Mapping[str, Any]) -> None:
+        given = {name: options[name] for name in FAMILY_PARAMETERS}
+        family = options["family"]
+        if family is None and given["k"] is not None and "k" in self.options_without_family:
+            if given["k"] > size:
+                raise ValueError(f"k must be at most the size {size}, got {given['k']}")
+            given["k"] = None
+        check_parameters(size, family or CLRS30, **given)
 
     def _check_range(self, low: float, high: float) -> None:
         if low < self.min_low:

@@ -81,6 +81,8 @@ def random_graph(
     weighted: bool = False,
     low: float = 0.0,
     high: float = 1.0,
+    k: int | None = None,
+    rewiring: float | None = None,
 ) -> Array:
     """Samples a graph of any family, after choosing one of the probabilities `p`.
 
@@ -94,13 +96,17 @@ def random_graph(
       weighted: see there.
       low: see there.
       high: see there.
+      k: see `draw_graph`.
+      rewiring: see there.
 
     Returns:
       Matrix [N, N], 0 where there is no edge.
     """
     probability = choose_probability(random, p)
     if family is not None and family != "erdos_renyi":
-        return draw_graph(random, num_nodes, family, probability, directed, acyclic, weighted, low, high)
+        return draw_graph(
+            random, num_nodes, family, probability, directed, acyclic, weighted, low, high, k, rewiring
+        )
     return erdos_renyi(random, num_nodes, probability, directed, acyclic, weighted, low, high)
 
 

@@ -108,6 +108,51 @@ def test_rewiring_probability_of_watts_strogatz(p):
     assert ring == (p == 0)
 
 
+@pytest.mark.parametrize(
+    ("family", "k", "num_edges"),
+    [("watts_strogatz", 6, 3 * 20), ("watts_strogatz", 20, 190), ("barabasi_albert", 3, 3 + 17 * 3)],
+)
+def test_number_of_neighbors_is_a_parameter(family, k, num_edges):
+    assert sample_graph(family, 20, k=k).sum() == 2 * num_edges
+
+
+def test_number_of_communities_is_a_parameter():
+    A = sample_graph("communities", 60, p=1.0, k=2)
+    assert A.sum() / 2 == pytest.approx(2 * 30 * 29 / 2 + 900 * 0.01, abs=20)
+
+
+def test_rewiring_replaces_p():
+    ring, rewired = (sample_graph("watts_strogatz", 40, p=0.5, rewiring=one) for one in (0.0, 1.0))
+    assert networkx.is_isomorphic(networkx.from_numpy_array(ring), networkx.circulant_graph(40, [1, 2]))
+    np.testing.assert_array_equal(rewired, sample_graph("watts_strogatz", 40, p=1.0))
+
+
+@pytest.mark.parametrize(
+    "name", [one for one in nar.ALGORITHMS if "family" in nar.ALGORITHMS[one].problem.options]
+)
+def test_parameters_of_a_family_are_options_of_every_graph_problem(name):
+    plain = nar.sample_traces(name, 8, 4, 0, family="watts_strogatz", p=0.5)
+    same = nar.sample_traces(name, 8, 4, 0, family="watts_strogatz", p=0.5, k=4, rewiring=0.5)
+    ring = nar.sample_traces(name, 8, 4, 0, family="watts_strogatz", p=0.5, k=2, rewiring=0.0)
+    assert same.inputs["A"].tobytes() == plain.inputs["A"].tobytes() != ring.inputs["A"].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 4}, "k=4 has no effect on graphs of the family clrs30; families with k: communities, watts"),
+        ({"k": 4, "family": "grid"}, "k=4 has no effect on graphs of the family grid"),
+        ({"rewiring": 0.0, "family": "tree"}, "rewiring=0 has .* families with rewiring: watts_strogatz"),
+        ({"rewiring": 2, "family": "watts_strogatz"}, "rewiring must be a number between 0 and 1, got 2"),
+        ({"k": 3, "family": "watts_strogatz"}, "k of watts_strogatz must be even"),
+        ({"k": 10, "family": "barabasi_albert"}, "k must be at most the size 8, got 10"),
+    ],
+)
+def test_invalid_parameters_of_families_raise(options, message):
+    with pytest.raises(ValueError, match=message):
+        nar.sample_traces("bfs", 8, 1, 0, **options)
+
+
 def test_all_labeled_trees_occur():
     shapes = {sample_graph("tree", 4, seed).tobytes() for seed in range(300)}
     assert len(shapes) == 4**2

@@ -106,7 +106,7 @@ def test_negative_low_raises(problem):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"q": 1}, r"unknown problem option 'q'; known: p, family, directed$"),
+        ({"q": 1}, r"unknown problem option 'q'; known: p, family, directed, k, rewiring$"),
         ({"p": 1.5}, r"p must lie between 0 and 1, got 1\.5"),
         ({"p": -0.1}, r"p must lie between 0 and 1, got -0\.1"),
         ({"p": [0.5, 2]}, r"p must lie between 0 and 1, got 2"),
