@@ -9,11 +9,11 @@ Problems are drawn as CLRS-30 draws its test split: with the default seed, size 
 to the score of each output it reports metrics: by default the fractions of exact matches and of valid
 answers, which may differ from CLRS-30's. A network with its own number of steps is evaluated with that number
 and with the algorithm's. The table is printed; `evaluation.json` and `evaluation.csv` are written to the
-workdir.
+workdir, under another name with --name.
 """
 
-import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -44,6 +44,7 @@ from nar.reports import evaluation_table
 from nar.reports.result_table import scalar_note
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
+from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.run import load_run, read_config
 from nar.training import Devices
 from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
@@ -82,6 +83,7 @@ _DUMP = flags.DEFINE_enum(
 _NAME = flags.DEFINE_string(
     "name", "evaluation", "Name of the outputs in the workdir: NAME.json, NAME.csv and NAME/."
 )
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Whether to replace an earlier evaluation of this name.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to evaluate.")
 _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 _BATCH_SIZE = flags.DEFINE_integer(
@@ -98,6 +100,7 @@ _DEFAULT_METRICS = ("exact", "valid")
 def main() -> None:
     """Checks all flags, then evaluates on all devices."""
     config = run_on_first(lambda: read_config(_WORKDIR.value))
+    files = run_on_first(lambda: evaluation_files(_WORKDIR.value, _NAME.value, overwrite=_OVERWRITE.value))
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), _WORKDIR.value))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
     cases = run_on_all(lambda: find_cases(components, own_lengths))
@@ -106,11 +109,11 @@ def main() -> None:
     params, step = run_on_first(_restore)
     batch_size = _BATCH_SIZE.value or config.evaluation.batch_size
     inferences = make_inferences(components, own_lengths, batch_size, metrics)
-    root = pathlib.Path(_WORKDIR.value)
+    dumped = list[str]()
 
     def dump_result(case: Case, seed: int, result: InferenceResult) -> None:
         if _DUMP.value != "none":
-            run_on_first(lambda: str(dump(root / _NAME.value, case, seed, result)))
+            dumped.append(run_on_first(lambda: dump(files.arrays, case, seed, result).name))
 
     measurements = list(measure_cases(inferences, params, cases, seeds, metrics, dump_result))
     content = {
@@ -118,15 +121,28 @@ def main() -> None:
         "step": step,
         "checkpoint": _CHECKPOINT.value,
         "seeds": seeds,
+        "arrays": [f"{files.name}/{name}" for name in dumped],
         **as_json(measurements),
     }
-    run_on_first(lambda: write_json(root / f"{_NAME.value}.json", content))
-    run_on_first(lambda: write_csv(root / f"{_NAME.value}.csv", measurements))
+    written = run_on_first(lambda: _write(files, content, measurements))
     print_on_first(evaluation_table(summarize_cases(measurements)))
     print_on_first(f"\n{explanation(seeds, metrics, [case.task for case in cases])}\n")
     print_on_first(
-        f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {root / _NAME.value}.json and .csv"
+        f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {written.scores}, {written.table}"
     )
+    if dumped:
+        print_on_first(f"Arrays: {len(dumped)} files in {files.arrays}")
+
+
+def _write(
+    files: EvaluationFiles, content: dict[str, Any], measurements: Sequence[Measurement]
+) -> EvaluationFiles:
+    """Writes the scores and the table, under another name if an evaluation has taken this one meanwhile."""
+    if not _OVERWRITE.value and (files.scores.exists() or files.table.exists()):
+        files = files.unused()
+    write_json(files.scores, content)
+    write_csv(files.table, measurements)
+    return files
 
 
 def find_cases(components: GraphComponents, own_lengths: bool) -> list[Case]:

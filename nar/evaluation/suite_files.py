@@ -62,15 +62,16 @@ def _numbers(one: Measurement) -> Iterator[tuple[str, int | str, float]]:
 def dump(folder: pathlib.Path, case: Case, seed: int, result: InferenceResult) -> pathlib.Path:
     """Writes the predictions of one case and seed as an `.npz` file, and returns its path.
 
-    The arrays are `input/NAME`, `output/NAME` and `hint/NAME` (the ground truth), `predicted_output/NAME`
-    and `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were captured; their shapes are
-    those of `InferenceResult`.
+    The arrays are `input/NAME`, `true_output/NAME` and `true_hint/NAME`, `predicted_output/NAME` and
+    `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were captured; their shapes are those
+    of `InferenceResult`. A predicted output has the format of the true one: a permutation is an array of
+    predecessors [B, N] in both. `predicted_hint[t]` predicts `true_hint[t + 1]`.
     """
     batch = result.batch
     groups = {
         "input": batch.inputs,
-        "output": batch.outputs,
-        "hint": batch.hints,
+        "true_output": result.true_outputs,
+        "true_hint": batch.hints,
         "predicted_output": result.outputs,
         "predicted_hint": result.hints,
     }

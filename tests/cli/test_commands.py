@@ -170,6 +170,13 @@ def test_evaluate_at_other_sizes(finished):
     result = json.loads((workdir / "result.json").read_text())
     assert scores["64"] == pytest.approx(result["scores"]["test"]["bfs"]["64"])
     assert f"{scores['5']['score']:.2%}"[:-1] in output
+    first = (workdir / "evaluation.json").read_bytes()
+    code, _, errors = run("evaluate", f"--workdir={workdir}", "--sizes=5")
+    assert code != 0 and "evaluation.json exists: choose another --name, or pass --overwrite" in errors
+    assert (workdir / "evaluation.json").read_bytes() == first
+    code, _, errors = run("evaluate", f"--workdir={workdir}", "--sizes=5", "--overwrite")
+    assert code == 0, errors
+    assert list(json.loads((workdir / "evaluation.json").read_text())["scores"]["bfs"]) == ["5"]
     for name in ("evaluation.json", "evaluation.csv"):
         (workdir / name).unlink()
 
@@ -187,7 +194,8 @@ def test_evaluate_with_families_seeds_and_hints(finished):
     ]
     assert set(content["measurements"][0]["hints"]) == {"reach_h", "pi_h"}
     assert (workdir / "mine.csv").read_text().startswith("task,size,family,lengths,seed,instances,")
-    assert len(list((workdir / "mine").glob("bfs_n5_*.npz"))) == 4
+    assert sorted(content["arrays"]) == sorted(f"mine/{path.name}" for path in (workdir / "mine").iterdir())
+    assert len(content["arrays"]) == 4 and f"Arrays: 4 files in {workdir / 'mine'}" in output
     assert "95 %" in output and "±" in output
     for path in (workdir / "mine.json", workdir / "mine.csv", *(workdir / "mine").iterdir()):
         path.unlink()
@@ -251,6 +259,7 @@ def test_missing_flags_are_reported():
         (["--tasks=dfs"], "--tasks: unknown task 'dfs'; this run has: bfs"),
         (["--families=gird"], "--sizes, --families: bfs: "),
         (["--seeds=x"], "--seeds must be whole numbers"),
+        (["--name=config", "--overwrite"], "--name must not be that of a file of the run"),
     ],
 )
 def test_evaluate_rejects_invalid_flags(finished, arguments, message):

@@ -9,7 +9,7 @@ import pytest
 
 import nar
 from nar import ALGORITHMS
-from nar.data import Transforms
+from nar.data import FIRST_SUFFIX, Transforms
 from nar.evaluation import (
     Case,
     Inference,
@@ -19,6 +19,7 @@ from nar.evaluation import (
     score_traces,
     summarize_cases,
 )
+from nar.evaluation.inference import InferenceResult
 from nar.evaluation.scores import hint_scores
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import Budget, Learned, NetConfig, make_model
@@ -158,9 +159,22 @@ def test_dump_has_the_arrays_of_every_step(measured):
     steps = int(arrays["steps"].max())
     assert arrays["states"].shape == (steps, 32, 5, 8)
     assert arrays["predicted_hint/pi_h"].shape == (steps, 32, 5)
-    assert arrays["hint/pi_h"].shape == (steps + 1, 32, 5)
-    accuracy = (arrays["predicted_output/pi"] == arrays["output/pi"]).mean()
+    assert arrays["true_hint/pi_h"].shape == (steps + 1, 32, 5)
+    accuracy = (arrays["predicted_output/pi"] == arrays["true_output/pi"]).mean()
     assert accuracy == pytest.approx(measurements[2].scores["pi"])
+
+
+def test_dumped_permutations_are_predecessors_in_truth_and_prediction(tmp_path):
+    algorithm, transforms = ALGORITHMS["insertion_sort"], Transforms()
+    traces = nar.sample_traces(algorithm, 5, 3, 0)
+    batch = transforms.apply(algorithm, traces)
+    result = InferenceResult(
+        algorithm.name, transforms.spec(algorithm), batch, traces.outputs, np.ones(3, int), {}, None
+    )
+    with np.load(dump(tmp_path, Case(algorithm.name, 5, "clrs30", "true"), 3, result)) as file:
+        np.testing.assert_array_equal(file["true_output/pred"], traces.outputs["pred"])
+        np.testing.assert_array_equal(file["predicted_output/pred"], traces.outputs["pred"])
+        assert not [name for name in file if name.endswith(FIRST_SUFFIX)]
 
 
 def test_network_without_hints_has_no_hint_scores():

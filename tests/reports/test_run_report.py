@@ -47,7 +47,15 @@ def scores_of(test, split="test"):
 
 def result_of(test, **fields):
     scores = {"validation": scores_of(test, "validation"), "test": scores_of(test)}
-    return {"scores": scores, "steps": 20, "best_step": 20, "seconds": 3.0, "parameters": 1234, **fields}
+    return {
+        "scores": scores,
+        "steps": 20,
+        "best_step": 20,
+        "seconds": 3.0,
+        "parameters": 1234,
+        "stopped_early": False,
+        **fields,
+    }
 
 
 def make_run(folder, test=None, *, seed=0, overrides=(), versions=None, lines=2, **result):
@@ -593,6 +601,32 @@ def test_missing_matplotlib_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ValueError, match=re.escape("pip install 'nar-jax[plots]'")):
         make_report(records)
+
+
+@pytest.mark.parametrize(
+    ("file", "section", "missing"),
+    [
+        ("config.json", "model", "termination"),
+        ("config.json", "training", "num_seeds"),
+        ("result.json", None, "stopped_early"),
+    ],
+)
+def test_keys_of_another_version_are_not_given_defaults(tmp_path, file, section, missing):
+    run = make_run(tmp_path / "run", {"bfs": 0.5})
+    for path in (run / file, run / "checkpoints" / file):
+        if path.exists():
+            content = json.loads(path.read_text())
+            del content["sha256"]
+            del (content[section] if section else content)[missing]
+            write_json(path, content)
+    with pytest.raises(ValueError, match=missing):
+        read(run)
+
+
+def test_evaluation_that_no_run_has_is_an_error(tmp_path):
+    run = make_run(tmp_path / "run", {"bfs": 0.5})
+    with pytest.raises(ValueError, match="none of the runs has an evaluation 'mine'"):
+        read_records([run], "mine")
 
 
 def test_reports_do_not_import_jax():

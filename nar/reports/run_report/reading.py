@@ -7,13 +7,16 @@ from typing import Any
 
 from nar.atomic_io import read_json
 from nar.reports.run_report.records import Record, Records
+from nar.runs.config import RunConfig
+from nar.runs.text_config import TextRunConfig
 from nar.statistics import SampleStatistics
 
 CONFIG, RESULT, METRICS, VERSIONS = "config.json", "result.json", "metrics.jsonl", "versions.json"
 SWEEP = "sweep.json"
+DEFAULT_EVALUATION = "evaluation"
 
 
-def read_records(folders: Sequence[pathlib.Path], evaluation: str = "evaluation") -> Records:
+def read_records(folders: Sequence[pathlib.Path], evaluation: str = DEFAULT_EVALUATION) -> Records:
     """Reads runs, and all runs of sweeps; duplicates are read once.
 
     Args:
@@ -21,8 +24,8 @@ def read_records(folders: Sequence[pathlib.Path], evaluation: str = "evaluation"
       evaluation: `--name` of the evaluation to read.
 
     Raises:
-      ValueError: if a folder does not exist or is neither a run nor a sweep, or if a file is damaged; the
-        message has a line per problem.
+      ValueError: if a folder does not exist or is neither a run nor a sweep, if a file is damaged or lacks
+        keys of this version, or if no run has the evaluation; the message has a line per problem.
     """
     problems: list[str] = []
     paths: dict[pathlib.Path, pathlib.Path] = {}
@@ -38,6 +41,9 @@ def read_records(folders: Sequence[pathlib.Path], evaluation: str = "evaluation"
         _try(lambda: _read(path, name, evaluation), problems)  # noqa: B023
         for path, name in zip(paths.values(), names, strict=True)
     ]
+    found = any(record is not None and record.evaluation is not None for record in runs)
+    if evaluation != DEFAULT_EVALUATION and not found:
+        problems.append(f"none of the runs has an evaluation {evaluation!r}")
     if problems:
         raise ValueError("\n".join(problems))
     return Records([record for record in runs if record is not None], not_started)
@@ -109,11 +115,21 @@ def _config(path: pathlib.Path) -> tuple[Mapping[str, Any], pathlib.Path]:
             _check(isinstance(config.get("training"), Mapping), "it has no section training")
             _check({"steps", "seed"} <= set(config["training"]), "training has no steps or no seed")
             _check("algorithms" in config, "it has no algorithms")
+            _check_keys(config)
             return config, place
         except (OSError, ValueError) as error:
             if place == places[-1]:
                 raise ValueError(f"{places[0]} cannot be used: {error}") from None
     raise AssertionError(f"{path} has no config")
+
+
+def _check_keys(config: Mapping[str, Any]) -> None:
+    """Raises ValueError unless the config has the keys of this version: a missing one has no known value."""
+    schema = TextRunConfig if config.get("kind") == "text" else RunConfig
+    try:
+        schema.from_dict(config, complete=True)
+    except ValueError as error:
+        raise ValueError(f"{error} (is it of another version of nar?)") from None
 
 
 def _optional(path: pathlib.Path, check: Callable[[Mapping[str, Any]], None]) -> Mapping[str, Any] | None:
@@ -138,6 +154,7 @@ def _check_result(result: Mapping[str, Any]) -> None:
         for split in ("validation", "test"):
             check_scores(one["scores"][split])
     _check(isinstance(result["steps"], int), "steps is not a number")
+    _check(isinstance(result["stopped_early"], bool), "stopped_early is not true or false")
     _check(all("seed" in one for one in result.get("seeds", [])), "an entry of seeds has no seed")
 
 

@@ -39,7 +39,7 @@ class Record:
     def seeds(self) -> list[int]:
         """Training seeds; several if the run trained several seeds as one program."""
         training = self.config["training"]
-        return [training["seed"] + number for number in range(training.get("num_seeds", 1))]
+        return [training["seed"] + number for number in range(training["num_seeds"])]
 
     @property
     def algorithms(self) -> list[str]:
@@ -53,13 +53,13 @@ class Record:
         if self.result is None:
             return False
         has_all_steps = self.result["steps"] >= self.config["training"]["steps"]
-        return has_all_steps or self.result.get("stopped_early", False)
+        return has_all_steps or self.result["stopped_early"]
 
     @property
     def status(self) -> str:
         """The progress of the run, in words."""
         if self.result is not None and self.is_finished:
-            return "stopped early" if self.result.get("stopped_early") else "finished"
+            return "stopped early" if self.result["stopped_early"] else "finished"
         step = int(self.metrics[-1]["step"]) if self.metrics else 0
         steps = self.config["training"]["steps"]
         return f"unfinished, {step} of {steps} steps" + (", not scored yet" if step == steps else "")

@@ -157,5 +157,5 @@ def _name(group: Sequence[Record]) -> str:
     if len(without) == 1 and "" not in without:
         return without.pop()
     if len({tuple(record.algorithms) for record in group}) > 1:
-        return group[0].config.get("model", {}).get("processor", f"{names[0]} and others")
+        return f"{names[0]} and others" if group[0].is_text else group[0].config["model"]["processor"]
     return f"{names[0]} and {len(names) - 1} more"

@@ -88,7 +88,7 @@ def _aggregate(runs: list[Mapping[str, SampleStatistics]]) -> SizeScores:
 
 def _panel(record: Record, task: str, family: str, lengths: str | None = None) -> str:
     """Title of the panel, with the number of steps if the network has its own termination rule."""
-    has_own_lengths = record.config.get("model", {}).get("termination", "trace") != "trace"
+    has_own_lengths = not record.is_text and record.config["model"]["termination"] != "trace"
     default = "own" if has_own_lengths else "true"
     parts = [f"{task} (text)" if record.is_text else task]
     parts += [family] if family != CLRS30 else []
