@@ -1,6 +1,7 @@
 """Definition of an algorithm: a spec, a problem, and a generator of hints."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ FAMILIES = (
     "geometry",
 )
 """The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2)."""
+
+_NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,8 +52,8 @@ class Algorithm:
       in_clrs30: True if the algorithm is one of the thirty, and so has canonical splits.
 
     Raises:
-      ValueError: if the family is unknown, an output is already a permutation pointer, or a fixed hint is not
-        a pointer hint of the spec.
+      ValueError: if the name is not well-formed, the family is unknown, an output is already a permutation
+        pointer, or a fixed hint is not a pointer hint of the spec.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Algorithm:
     in_clrs30: bool = False
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if self.family not in FAMILIES:
             raise ValueError(unknown_name("family", self.family, FAMILIES))
         for probe in self.spec.values():
@@ -79,3 +83,12 @@ class Algorithm:
 
     def __repr__(self) -> str:
         return f"Algorithm({self.name!r})"
+
+
+def check_name(name: object) -> None:
+    """Raises ValueError unless a name is well-formed, so that it can be part of paths and parameter names."""
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise ValueError(
+            "the name of an algorithm must consist of letters, digits, '_', '-' and '.', "
+            f"and not start with '-' or '.', got {name!r}"
+        )

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from nar.algorithms import find_algorithm
+from nar.algorithms.algorithm import check_name
 from nar.atomic_io import atomic_write
 from nar.specs import Kind, Location, Probe, Spec, Stage
 from nar.traces.trace import TraceBatch
@@ -63,9 +64,12 @@ def save_traces(path: Path, batch: TraceBatch, *, name: str, spec: Spec | None =
       **origin: how the traces were generated, as JSON values: `size=16, seed=0, options={"p": 0.5}`.
 
     Raises:
-      ValueError: if the batch does not match the spec, or the origin is not JSON-serializable.
+      ValueError: if the batch does not match the spec or is a time chunk, or the origin is not
+        JSON-serializable.
     """
     algorithm = find_algorithm(name)
+    if batch.offsets is not None:
+        raise ValueError("only whole traces can be saved, not time chunks")
     spec = algorithm.spec if spec is None else spec
     arrays = _arrays(batch)
     _check_arrays(arrays, spec)
@@ -91,7 +95,9 @@ def load_traces(path: Path) -> StoredTraces:
 
     Raises:
       FileNotFoundError: if the file does not exist.
-      ValueError: if it is damaged, is no trace file, or has another format version.
+      ValueError: if it is damaged, is no trace file, or has another format version; if the name of its
+        algorithm is not well-formed; or if names, shapes, dtypes or lengths of its arrays do not match its
+        spec.
     """
     path = pathlib.Path(path)
     arrays = _read_arrays(path)
@@ -107,9 +113,13 @@ def load_traces(path: Path) -> StoredTraces:
             f"{path} has format version {about.get('version')}; nar {_nar_version()} reads {FORMAT_VERSION}"
         )
     try:
+        name, origin, nar_version = about["algorithm"], about["origin"], about["nar"]
+        check_name(name)
+        if not isinstance(origin, dict) or not isinstance(nar_version, str):
+            raise ValueError(f"wrong origin {origin!r} or version of nar {nar_version!r}")
         spec = Spec(_probe_from_json(row) for row in about["spec"])
         _check_arrays(arrays, spec)
-        return StoredTraces(_batch(arrays, spec), about["algorithm"], spec, about["origin"], about["nar"])
+        return StoredTraces(_batch(arrays, spec), name, spec, origin, nar_version)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
 
@@ -139,23 +149,48 @@ def _batch(arrays: Mapping[str, np.ndarray], spec: Spec) -> TraceBatch:
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
-    """Raises ValueError unless names and shapes of the arrays match the spec."""
+    """Raises ValueError unless names, shapes and dtypes of the arrays match the spec."""
     names = {f"{stage}/{probe.name}" for stage in _STAGES for probe in spec.at(_STAGES[stage])}
     if set(arrays) - {"num_nodes"} != names | {"lengths"}:
         raise ValueError(f"the spec has {sorted(names)}, but the traces have {sorted(arrays)}")
-    lengths = arrays["lengths"]
+    num_nodes = _count_nodes(arrays, spec)
+    batch_size = len(_checked_counts("lengths", arrays["lengths"], np.iinfo(np.int32).max))
+    for stage, at in _STAGES.items():
+        for probe in spec.at(at):
+            name = f"{stage}/{probe.name}"
+            value = arrays[name]
+            leading = (*value.shape[:1], batch_size) if at is Stage.HINT else (batch_size,)
+            expected = leading + probe.shape(num_nodes)
+            if value.shape != expected:
+                raise ValueError(f"{name} must have the shape {expected}, got {value.shape}")
+            if not np.can_cast(value.dtype, probe.dtype, "same_kind"):
+                raise ValueError(f"{name} must have the dtype {probe.dtype}, got {value.dtype}")
+            if at is Stage.HINT:
+                _checked_counts("lengths", arrays["lengths"], len(value))
+    if "num_nodes" in arrays:
+        counts = _checked_counts("num_nodes", arrays["num_nodes"], num_nodes)
+        if len(counts) != batch_size:
+            raise ValueError(f"num_nodes must have the shape {(batch_size,)}, got {counts.shape}")
+
+
+def _count_nodes(arrays: Mapping[str, np.ndarray], spec: Spec) -> int:
     with_nodes = [probe for probe in spec.inputs if probe.location is not Location.GRAPH]
     sizes = {arrays[f"inputs/{probe.name}"].shape[1:2] for probe in with_nodes}
     if len(sizes) != 1 or () in sizes:
         raise ValueError(f"all inputs must have the same number of nodes, got {sorted(sizes)}")
-    num_nodes = sizes.pop()[0]
-    for stage, at in _STAGES.items():
-        for probe in spec.at(at):
-            value = arrays[f"{stage}/{probe.name}"]
-            leading = value.shape[:1] + lengths.shape if at is Stage.HINT else lengths.shape
-            if value.shape != leading + probe.shape(num_nodes):
-                expected = leading + probe.shape(num_nodes)
-                raise ValueError(f"{stage}/{probe.name} must have the shape {expected}, got {value.shape}")
+    return sizes.pop()[0]
+
+
+def _checked_counts(name: str, value: np.ndarray, largest: int) -> np.ndarray:
+    """Returns an array, checked to have one axis of integers between 0 and `largest`."""
+    if value.ndim != 1 or value.dtype.kind not in "iu":  # numpy counts timedelta64 as an integer type
+        raise ValueError(
+            f"{name} must be an array of integers with one axis, got {value.dtype} of shape {value.shape}"
+        )
+    wrong = value[(value < 0) | (value > largest)]
+    if wrong.size:
+        raise ValueError(f"{name} must lie between 0 and {largest}, got {wrong[0]}")
+    return value
 
 
 def _write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:

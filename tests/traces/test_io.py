@@ -102,6 +102,12 @@ def test_save_rejects_a_batch_that_does_not_match_the_spec(path):
     assert not list(path.parent.iterdir())
 
 
+def test_save_rejects_time_chunks(path):
+    chunk = dataclasses.replace(sample_traces("bfs", 5, 3, 0), offsets=np.zeros(3, np.int32))
+    with pytest.raises(ValueError, match="only whole traces can be saved, not time chunks"):
+        save_traces(path, chunk, name="bfs")
+
+
 def test_failed_write_leaves_the_old_file(path, monkeypatch):
     saved(path)
     before = path.read_bytes()
@@ -178,6 +184,91 @@ def test_missing_and_unknown_arrays(path, tmp_path):
                 target.writestr(name, content or source.read("lengths.npy"))
         with pytest.raises(ValueError, match=r"other.npz is damaged: the spec has"):
             load_traces(other)
+
+
+def rewrite(path, arrays=None, **about):
+    """Replaces arrays of a trace file, and values of its description."""
+    with np.load(path) as source:
+        content = dict(source)
+    described = {**json.loads(content["about"].tobytes()), **about}
+    content["about"] = np.frombuffer(json.dumps(described).encode(), np.uint8)
+    np.savez(path, **{**content, **(arrays or {})})
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([1, -1, 2], "lengths must lie between 0 and [0-9]+, got -1"),
+        ([1, 2, 1000], "lengths must lie between 0 and [0-9]+, got 1000"),
+        ([1.0, 2.0, 2.0], r"lengths must be an array of integers with one axis, got float64 of shape \(3,\)"),
+        ([1.0, np.nan, np.inf], "lengths must be an array of integers"),
+        ([True, True, False], "lengths must be an array of integers with one axis, got bool"),
+        (["1", "2", "2"], "lengths must be an array of integers"),
+        (np.array([1, 2, 2], "datetime64[s]"), "lengths must be an array of integers"),
+        (np.array([1, 2, 2], "timedelta64[s]"), "lengths must be an array of integers"),
+        ([[1, 2, 2]], r"lengths must be an array of integers with one axis, got int64 of shape \(1, 3\)"),
+        (2, "lengths must be an array of integers with one axis"),
+        ([1, 2], r"inputs/pos must have the shape \(2, 5\), got \(3, 5\)"),
+    ],
+)
+def test_wrong_lengths(path, lengths, message):
+    saved(path)
+    rewrite(path, {"lengths": np.array(lengths)})
+    with pytest.raises(ValueError, match=f"traces.npz is damaged: {message}"):
+        load_traces(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "expected"),
+    [
+        ("inputs/A", "datetime64[s]", "float64"),
+        ("inputs/A", "complex128", "float64"),
+        ("inputs/adj", "U1", "int8"),
+        ("hints/pi_h", "float32", "int32"),
+        ("outputs/pi", "timedelta64[s]", "int32"),
+    ],
+)
+def test_wrong_dtypes(path, name, dtype, expected):
+    batch = saved(path)
+    stage, probe = name.split("/")
+    rewrite(path, {name: getattr(batch, stage)[probe].astype(np.int64).astype(dtype)})
+    with pytest.raises(ValueError, match=f"{name} must have the dtype {expected}, got"):
+        load_traces(path)
+
+
+def test_wrong_numbers_of_nodes(path):
+    batch = pad_nodes(sample_traces("bfs", 5, 3, 2), nar.ALGORITHMS["bfs"].spec, 8)
+    save_traces(path, batch, name="bfs")
+    for wrong, message in (([5, 5, 9], "between 0 and 8, got 9"), ([5, 5], r"shape \(3,\), got \(2,\)")):
+        rewrite(path, {"num_nodes": np.array(wrong)})
+        with pytest.raises(ValueError, match=f"num_nodes must .*{message}"):
+            load_traces(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "../bfs", "/bfs", "a\\b", "bfs\n", ".bfs", "b:fs", None, 3, ["bfs"]]
+)
+def test_wrong_names_of_algorithms(path, name):
+    saved(path)
+    rewrite(path, algorithm=name)
+    with pytest.raises(ValueError, match="is damaged: the name of an algorithm must consist of letters"):
+        load_traces(path)
+
+
+def test_names_of_unregistered_algorithms_are_loaded(path):
+    saved(path)
+    rewrite(path, algorithm="my-algorithm.v2")
+    assert load_traces(path).name == "my-algorithm.v2"
+
+
+@pytest.mark.parametrize(
+    "about", [{"origin": None}, {"origin": [1]}, {"nar": 3}, {"spec": 3}, {"spec": [[1]]}]
+)
+def test_wrong_descriptions(path, about):
+    saved(path)
+    rewrite(path, **about)
+    with pytest.raises(ValueError, match="traces.npz is damaged"):
+        load_traces(path)
 
 
 @pytest.mark.parametrize("version", [2, 0, "1", None])
