@@ -142,6 +142,8 @@ class TrainingStream:
         traces = task.transforms.apply(task.algorithm, task.zero_traces(size, batch_size))
         views = self._with_views(task, traces, size, 0)
         if self.chunk_length:
+            for name, view in views.items():
+                check_chunkable(name, view, traces)
             views = {name: slice_chunk(view, 0, self.chunk_length) for name, view in views.items()}
         return {name: take(view, self._rows(batch_size)) for name, view in views.items()}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nar
-from nar.data import MultiSeedStream, Task, TrainingStream, permute_nodes, random_permutations
+from nar.data import MultiSeedStream, Task, TrainingStream, pad_nodes, permute_nodes, random_permutations
 from nar.data.views import BATCH, ViewedBatch, all_views
 
 TASKS = tuple(Task(nar.ALGORITHMS[name], (4, 6)) for name in ("quickselect", "bfs"))
@@ -126,3 +126,13 @@ def test_invalid_views_are_errors():
     with pytest.raises(ValueError, match="view 'shortened' changes the lengths of traces"):
         stream(views={"shortened": shortened}, chunk_length=3).batch(0)
     assert BATCH not in stream().views
+
+
+def test_padded_nodes_are_possible_except_on_time_chunks():
+    views = {"padded": lambda task, traces, generators: pad_nodes(traces, task.spec, 20)}
+    batch = stream(views=views).batch(0)
+    assert set(batch.views["padded"].num_nodes) == {batch.batch.inputs["pos"].shape[1]}
+    chunked = stream(views=views, chunk_length=3)
+    for call in (lambda: chunked.batch(0), chunked.chunk_examples):
+        with pytest.raises(ValueError, match=r"view 'padded' has padded nodes \(num_nodes\)"):
+            call()

@@ -7,7 +7,8 @@ import pytest
 
 from configs import tiny
 from nar import train
-from nar.losses import supervised
+from nar.data import pad_nodes
+from nar.losses import supervised, with_views
 from nar.runs.components import GraphComponents, build_graph_run
 from nar.runs.components.objective import loss_names
 from nar.training import Callback
@@ -18,6 +19,12 @@ CONSISTENCY = "experiments.examples.permutation_consistency:permutation_consiste
 def flat_adam(learning_rate):
     """An optimizer whose state is one array for all parameters."""
     return optax.flatten(optax.adam(learning_rate))
+
+
+@with_views(padded=lambda task, traces, generators: pad_nodes(traces, task.spec, 20))
+def padded_objective(model, params, key, batch, context):
+    """An objective whose view has padded nodes."""
+    return supervised(model, params, key, batch.batch, context)
 
 
 def config_with(**training):
@@ -59,6 +66,10 @@ def test_objective_and_its_views():
             "unknown loss weight 'consistency/hidden'; known:",
         ),
         ({"objective": CONSISTENCY, "loss_weights": {"consistency/hidden": -1.0}}, "must be a finite number"),
+        (
+            {"objective": "test_objective:padded_objective", "chunk_length": 2},
+            r"training.objective: view 'padded' has padded nodes \(num_nodes\), which is not possible",
+        ),
         ({"optimizer": "test_objective:flat_adam"}, "cannot train several tasks"),
     ],
 )

@@ -165,7 +165,7 @@ def make_stream(
     """Builds the training data stream, with the views of the objective.
 
     Raises:
-      ValueError: if the chunk length, the task sampling or the number of seeds is invalid.
+      ValueError: if the chunk length, the task sampling, the number of seeds or a view is invalid.
     """
     training, task_schedule = config.training, make_task_schedule(config, tasks)
     if find_task_weighting(training.task_sampling) and training.num_seeds > 1:
@@ -196,4 +196,8 @@ def make_stream(
         )
         for number in range(training.num_seeds)
     ]
+    try:
+        streams[0].viewed_examples()
+    except ValueError as error:
+        raise ValueError(f"training.objective: {error}") from None
     return streams[0] if len(streams) == 1 else MultiSeedStream(streams)
