@@ -4,15 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from nar.atomic_io import write_json
 from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
 from nar.model import Params
 from nar.runs.components import RunComponents
 from nar.runs.config import OptimizationConfig
-from nar.runs.workdir import Workdir
 from nar.training import CheckpointStore, TrainState, count_parameters
-from nar.training.devices import is_first_process, run_on_first
-from nar.training.loop import PER_SEED, SELECTION_METRIC, Clock
+from nar.training.devices import is_first_process
+from nar.training.loop import PER_SEED, SELECTION_METRIC
 from nar.training.state import digest
 
 SPLITS = {"validation": "val", "test": "test"}
@@ -49,16 +47,14 @@ def _as_metrics(scores: Scores) -> dict[str, float]:
     return {**metrics, SELECTION_METRIC: mean_score(scores)}
 
 
-def finish(
-    workdir: Workdir,
+def compute_result(
     training: OptimizationConfig,
     components: RunComponents,
     state: TrainState,
     checkpoints: CheckpointStore,
     evaluator: Any,
-    clock: Clock,
-) -> None:
-    """Scores the best checkpoint of each seed; the first process writes the result."""
+) -> dict[str, Any]:
+    """Scores the best checkpoint of each seed: the result of a run without its duration."""
     evaluator.show_progress = is_first_process()
     per_seed = []
     for number in range(components.num_seeds):
@@ -66,7 +62,7 @@ def finish(
         best = components.unstack_seeds(restored.state.eval_params)[number]
         scores = {name: components.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})
-    summary_entries = {
+    summary = {
         "steps": int(state.step),
         "stopped_early": int(state.step) < training.steps,
         "examples": components.stream.num_examples(int(state.step)) * components.num_seeds,
@@ -74,9 +70,8 @@ def finish(
         "parameters_sha256": digest(state.params),
     }
     if components.metrics:
-        summary_entries["metrics"] = list(components.metrics)
-    result = {**_over_seeds(per_seed, training.seed), **summary_entries}
-    run_on_first(lambda: _write(result, clock, workdir))
+        summary["metrics"] = list(components.metrics)
+    return {**_over_seeds(per_seed, training.seed), **summary}
 
 
 def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:
@@ -99,7 +94,3 @@ def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
         means = {"algorithms": mean_score(task_scores), "classes": float(np.mean(list(classes.values())))}
         result[split] = {**means, **classes}
     return result
-
-
-def _write(result: dict[str, Any], clock: Clock, workdir: Workdir) -> None:
-    write_json(workdir.result, {**result, "seconds": clock.seconds()})

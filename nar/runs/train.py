@@ -5,7 +5,8 @@ check the workdir; a finished run is returned at once                           
 lock the workdir, write the config
 restore the latest checkpoint, or initialize, perhaps from another run's parameters  warm_start.py
 take the training steps; validation, checkpoints and metrics are callbacks           training/loop/loop.py
-score the best checkpoint, write the result                                          results.py
+score the best checkpoint                                                            results.py
+write the result, pass it to the trackers
 
 With several processes, each calls all of this; only the first one reads and writes the workdir.
 """
@@ -18,11 +19,11 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nar.atomic_io import read_json
+from nar.atomic_io import read_json, write_json
 from nar.data import prefetch_first_batch
 from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
 from nar.runs.components import RunComponents
-from nar.runs.results import finish, validate
+from nar.runs.results import compute_result, validate
 from nar.runs.run import Run
 from nar.runs.warm_start import init_or_restore, open_init_run, print_parameter_summary
 from nar.runs.workdir import Workdir, versions
@@ -142,7 +143,8 @@ def _train_to_end(
     state, interrupted = fit(state, train_step, stream, callbacks, num_steps=num_steps, devices=devices)
     if interrupted:
         raise Interrupted(f"{run.workdir}: interrupted; the same call resumes the run")
-    finish(run.workdir, run.config.training, components, state, checkpoints, evaluator, session.clock)
+    result = compute_result(run.config.training, components, state, checkpoints, evaluator)
+    run_on_first(lambda: write_json(run.workdir.result, {**result, "seconds": session.clock.seconds()}))
     if draw_curves is not None:
         run_on_first(lambda: _draw(run, draw_curves))
     run_on_first(lambda: _finish_trackers(trackers, run.workdir))
