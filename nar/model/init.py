@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from nar.processors.layers.float32_parameters import float32_parameters
+
 Params = Any
 """Nested dictionaries of arrays: task or `processor` -> module -> parameter name -> array.
 
@@ -149,10 +151,10 @@ def _draw_by_haiku(names: list[str], forward: Callable[[], Any], key: jax.Array)
 
 
 def _transformed(forward: Callable[[], Any], creator: Callable[..., jax.Array]) -> hk.Transformed:
-    """Transforms a function whose parameters are made by a Haiku creator."""
+    """Transforms a function whose parameters are made by a Haiku creator, in at least float32."""
 
     def run() -> None:
-        with hk.custom_creator(creator):
+        with float32_parameters(), hk.custom_creator(creator):
             forward()
 
     return hk.transform(run)

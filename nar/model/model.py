@@ -12,6 +12,7 @@ from nar.model.config import NetConfig
 from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_specs, nest_params
 from nar.model.params_by_task import flatten_tasks, nest_by_task
 from nar.model.rollout import ChunkCarry, Predictions, initial_chunk_carry, rollout
+from nar.processors.layers.float32_parameters import float32_parameters
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -67,7 +68,7 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
             return_hidden,
         )
 
-    transformed = hk.transform(forward)
+    transformed = hk.transform(float32_parameters()(forward))
     parameter_specs: dict[str, dict[str, ParameterSpec]] = {}
 
     def init(key: jax.Array, batches: Mapping[str, TraceBatch]) -> Params:

@@ -2,8 +2,9 @@
 
 A processor is a Haiku module: `processor(features, hidden, memory, context) -> ProcessorOutput`. It can be
 used on its own, inside any `hk.transform`. It computes in the dtype of its features and hidden states,
-float32 or bfloat16, and returns arrays of that dtype; its parameters are always float32. In a model, it gets
-edge features as an array, unless its class declares `accepts_factored = True`, as those of nar do.
+float32 or bfloat16, and returns arrays of that dtype. In a model, its parameters are always float32, also
+those of Haiku's modules, and it gets edge features as an array, unless its class declares
+`accepts_factored = True`, as those of nar do.
 
 Shapes: B batch, N nodes, F features, H hidden size, K channels. Edge (i, j) goes from sender i to receiver j;
 a processor aggregates over axis 1, the senders.

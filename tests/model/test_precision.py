@@ -14,11 +14,37 @@ import nar
 from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import FromTrace, Learned, NetConfig, make_model
-from nar.processors import PROCESSORS
+from nar.processors import PROCESSORS, Context, ProcessorOutput
 from nar.processors.layers.linear import Linear
 from nar.training import init_state, make_optimizer, make_train_step
 
 BATCH, NODES, HIDDEN = 2, 6, 16
+
+
+class OfHaiku(hk.Module):
+    """A processor made of Haiku's modules, which request parameters in the dtype of their inputs."""
+
+    def __init__(self, hidden_size, name="of_haiku"):
+        super().__init__(name=name)
+        self.hidden_size = hidden_size
+
+    def initial_memory(self, batch_size, num_nodes):
+        return ()
+
+    def __call__(self, features, hidden, memory=(), context=Context()):
+        senders, edges = features.nodes[:, :, None], features.edges
+        messages = hk.nets.MLP([self.hidden_size, self.hidden_size])(edges + senders)
+        received = hk.LayerNorm(-1, True, True)(messages.max(axis=1))
+        attention = hk.MultiHeadAttention(
+            2, self.hidden_size // 2, w_init=hk.initializers.VarianceScaling(), model_size=self.hidden_size
+        )
+        new = attention(received, hidden, hidden)
+        cell = hk.GRU(self.hidden_size)
+        nodes, _ = cell(new.reshape(-1, self.hidden_size), hidden.reshape(-1, self.hidden_size))
+        return ProcessorOutput(nodes=nodes.reshape(hidden.shape), memory=memory)
+
+
+ALL_PROCESSORS = {**PROCESSORS, "of_haiku": OfHaiku}
 
 
 class Network:
@@ -27,7 +53,8 @@ class Network:
     def __init__(self, task, processor="mpnn", *, nodes=NODES, batch_size=BATCH, hidden=HIDDEN, **options):
         self.task = Task(nar.ALGORITHMS[task], (nodes,))
         self.batch = TrainingStream((self.task,), batch_size, seed=0).batch(0)
-        self.model = make_model(NetConfig(PROCESSORS[processor], hidden, **options), {task: self.task.spec})
+        config = NetConfig(ALL_PROCESSORS[processor], hidden, **options)
+        self.model = make_model(config, {task: self.task.spec})
 
     def init(self):
         return self.model.init(jax.random.key(0), {self.task.name: self.batch})
@@ -64,6 +91,7 @@ def operations(jaxpr):
     ("task", "processor"),
     [
         ("bfs", "triplet_gmpnn"),
+        ("bfs", "of_haiku"),
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
@@ -108,6 +136,8 @@ def test_every_processor_predicts_in_bfloat16(processor):
     ("task", "processor", "termination"),
     [
         ("bfs", "mpnn", Learned()),
+        ("bfs", "of_haiku", FromTrace()),
+        *(pytest.param("bfs", name, FromTrace(), marks=pytest.mark.slow) for name in PROCESSORS),
         pytest.param("insertion_sort", "g_forgetnet", FromTrace(), marks=pytest.mark.slow),
         pytest.param("insertion_sort", "g_forgetnet", Learned(), marks=pytest.mark.slow),
     ],
@@ -128,11 +158,20 @@ def test_logits_losses_and_train_state_are_float32(task, processor, termination)
         assert leaf.dtype == jnp.float32 or not jnp.issubdtype(leaf.dtype, jnp.floating), leaf
 
 
+@pytest.mark.parametrize(
+    "processor", ["of_haiku", *(pytest.param(name, marks=pytest.mark.slow) for name in PROCESSORS)]
+)
+def test_names_and_initial_values_of_parameters_do_not_depend_on_the_precision(processor):
+    full, half = (Network("bfs", processor, precision=precision) for precision in ("float32", "bfloat16"))
+    jax.tree.map(np.testing.assert_array_equal, full.init(), half.init())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "processor"),
     [
         ("bfs", "mpnn"),
+        ("bfs", "of_haiku"),
         ("bfs", "triplet_gmpnn"),
         ("matrix_chain_order", "triplet_gmpnn"),
     ],

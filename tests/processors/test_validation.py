@@ -151,7 +151,6 @@ class FactoredOnly(Valid):
 
 
 VIOLATIONS = {
-    OnlyHaiku: r"given nodes bfloat16.*linear/b must be float32, got bfloat16\(8,\); modules of Haiku",
     Tuple: r"given nodes float32\(2, 5, 8\): the output must be a nar.processors.ProcessorOutput, got \(",
     Wide: r"nodes of the output must be float32\(2, 5, 8\), got float32\(2, 5, 16\)",
     Float32: r"given nodes bfloat16.*: nodes of the output must be bfloat16\(2, 5, 8\), got float32",
@@ -181,8 +180,24 @@ def test_valid_processor():
 
 
 def test_edge_features_are_arrays():
-    """Unless a processor declares `accepts_factored`."""
-    check_processor(OnlyHaiku, bfloat16=False)
+    """Unless a processor declares `accepts_factored`. Parameters of Haiku's modules are float32."""
+    check_processor(OnlyHaiku)
+
+
+class IntegerParameter(Valid):
+    def messages(self, features, hidden):
+        return super().messages(features, hidden) * hk.get_parameter("factor", [], jnp.int32, init=jnp.ones)
+
+
+def test_parameters_must_be_float32():
+    with pytest.raises(AssertionError, match="the parameter integer_parameter/factor must be float32, got"):
+        check_processor(IntegerParameter)
+
+
+def test_float32_only():
+    with pytest.raises(AssertionError, match="given nodes bfloat16"):
+        check_processor(Float32)
+    check_processor(Float32, bfloat16=False)
 
 
 def test_the_order_of_nodes_may_matter():

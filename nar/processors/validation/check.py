@@ -44,7 +44,7 @@ def check_processor(
     Raises:
       ValueError: if there is no such processor, or an option is invalid.
       TypeError: if an option is unknown, or the result has not the methods of a processor.
-      AssertionError: if a check fails; the message has the given shapes, what was expected and what came.
+      AssertionError: if a check fails; the message has the given shapes, the expected and the actual result.
     """
     factory = find_processor(processor) if isinstance(processor, str) else processor
     check_options(factory, hidden_size, options)

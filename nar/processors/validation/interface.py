@@ -56,9 +56,7 @@ def _check_params(where: str, subject: Subject, params: Any) -> None:
         for name, leaf in leaves.items():
             require(
                 leaf.dtype == jnp.float32,
-                f"{where}: the parameter {module}/{name} must be float32, got {describe(leaf)}; modules of "
-                "Haiku make parameters in the dtype of their inputs, those of nar.processors.layers in "
-                "float32 (for a processor that is only used in float32, give bfloat16=False)",
+                f"{where}: the parameter {module}/{name} must be float32, got {describe(leaf)}",
             )
             shape = (subject.params or params).get(module, {}).get(name)
             require(

@@ -9,6 +9,7 @@ import haiku as hk
 import jax
 
 from nar.processors.base import Context, Features, Processor
+from nar.processors.layers.float32_parameters import float32_parameters
 
 
 class Subject:
@@ -32,13 +33,13 @@ class Subject:
         return transformed.apply({}, None)
 
     def step(self, is_training: bool = False) -> hk.Transformed:
-        """The processor as a pair of functions of features, hidden states, memory and step."""
+        """The processor as in a model: a pair of functions of features, hidden states, memory and step."""
 
         def call(features: Features, hidden: Any, memory: Any, step: Any) -> Any:
             context = Context(step=step, task="check", is_training=is_training)
             return self._make()(features, hidden, memory, context)
 
-        return hk.transform(call)
+        return hk.transform(float32_parameters()(call))
 
     def accepts_factored(self) -> bool:
         """The declaration `accepts_factored` of the processor."""
