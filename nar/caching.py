@@ -1,4 +1,4 @@
-"""Folders for files that can be made again, and machine code that numba keeps there.
+"""Cache folders, and machine code that numba caches there.
 
 Files are in `$NAR_CACHE`, by default `nar` in the user's cache directory. numba chooses the folder of machine
 code: `$NUMBA_CACHE_DIR`, or else `__pycache__` of the package, or the user's cache directory. Where none can
@@ -102,7 +102,7 @@ def _is_writable(folder: pathlib.Path) -> bool:
 
 
 def compile_on_disk(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a function by numba at its first call, and keeps the machine code on disk if it can."""
+    """Compiles a function by numba at its first call, and caches the machine code on disk if possible."""
     compile = numba.njit(cache=True, nogil=True)
     if numba.config.CACHE_DIR or _home() is not None:  # type: ignore[attr-defined]
         try:

@@ -74,7 +74,7 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most similar but for case and punctuation, or else one that starts like it."""
+    """The known name that is most similar up to case and punctuation, or one with the same beginning."""
     by_letters = {_letters(item): item for item in known}
     letters = _letters(name)
     beginnings = [
@@ -93,7 +93,7 @@ _MIN_PREFIX = 3
 """Letters that a beginning needs, so that it suggests a name."""
 
 _VERY_SIMILAR = 0.8
-"""Ratio of common letters above which a similar name is suggested before one that starts alike."""
+"""Ratio of common letters above which a similar name is suggested before one with the same beginning."""
 
 
 def _letters(name: str) -> str:

@@ -19,7 +19,7 @@ def launch(main: Callable[..., None], *, compiles: bool = True, positional_args:
 
     Invalid flags, signals, and the errors in `EXPECTED` end the program with one line. The compilation cache
     is on, and only warnings are logged unless --verbosity is given. Output that cannot be encoded, or that
-    nobody reads, doesn't end the program.
+    no process reads, doesn't end the program.
 
     Args:
       main: the main function of the script.

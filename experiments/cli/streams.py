@@ -1,4 +1,4 @@
-"""Standard output and error that never end a program: with any encoding, and after their reader is gone."""
+"""Standard output and error that never end a program: with any encoding, and after their reader has exited."""
 
 import errno
 import io
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class _Tolerant(io.FileIO):
-    """A file that discards what is written after its reader is gone: a closed pipe or terminal."""
+    """A file that discards what is written after its reader has exited: a closed pipe or terminal."""
 
     def write(self, data: Any) -> int:
         """Writes, or pretends to."""

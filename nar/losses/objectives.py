@@ -125,7 +125,7 @@ def find_objective(name: str) -> Objective:
 
 
 def with_views(**views: View) -> Callable[[Objective], Objective]:
-    """Decorator that sets the views that an objective asks for.
+    """Decorator that sets the views that an objective requests.
 
     Args:
       **views: by name, functions that make the view on the host; see `nar.data.View`.
@@ -140,7 +140,7 @@ def with_views(**views: View) -> Callable[[Objective], Objective]:
 
 
 def views_of(objective: Objective) -> Mapping[str, View]:
-    """The views that an objective asks for, by name.
+    """The views that an objective requests, by name.
 
     Raises:
       ValueError: if a view is not a function or has no valid name.

@@ -46,7 +46,7 @@ class Problem:
       min_size: smallest size that can be sampled.
       max_size: largest size that can be sampled.
       min_low: lower bound of the option `low`.
-      directed: whether an edge in a user-provided list of edges leads one way only, if the argument `A` is a
+      directed: whether the edges in a user-provided list are directed, if the argument `A` is a
         graph; None if it is not.
       uses_weights: whether the results depend on the weights of the graph `A`, not only on its edges. If not,
         all weights of user-provided graphs are replaced by 1, as in the sampled ones.
@@ -142,7 +142,7 @@ class Problem:
         """Validates user-provided arguments and converts them to canonical types.
 
         A graph `A` may have any form that `nar.problems.graph_input` reads, and may also be given as `matrix`
-        or as `edges`; `nodes`, `num_nodes`, `weight` and `directed` tell how it is to be read. Arguments that
+        or as `edges`; `nodes`, `num_nodes`, `weight` and `directed` determine how it is read. Arguments that
         are nodes are given by their labels.
 
         Raises:

@@ -27,7 +27,7 @@ def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any
         tuples (i, j) or (i, j, weight), a graph of networkx or igraph, a sparse matrix, a data frame, or a
         dictionary from nodes to neighbors. Nodes are 0 ... N - 1 or have labels, by which arguments name
         them, too (`s="b"`). `nodes` or `num_nodes` adds nodes without edges; `weight` names the attribute
-        or column with the weights; `directed` tells whether listed edges lead one way only.
+        or column with the weights; `directed` determines whether listed edges are directed.
 
     Returns:
       The trace. Its `nodes` are the labels by position, and `trace.by_node("pi")` is an output by label.

@@ -28,7 +28,7 @@ class Trace:
       inputs: by probe name, in the shape of the probe: [N], [N, N] or [], followed by [C] for categoricals.
       hints: by probe name, [T, ...].
       outputs: by probe name, [...].
-      nodes: label of each node, for a graph whose nodes its owner does not call 0 ... N - 1; else None.
+      nodes: label of each node of a graph; None if the labels are 0 ... N - 1.
     """
 
     inputs: Probes

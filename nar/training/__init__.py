@@ -1,6 +1,6 @@
 """Training: train state, training step, loop and callbacks, checkpoints, trackers, devices.
 
-This package exports what a training script is made of; each subpackage exports the rest of its own names.
+This package exports the names that training scripts need; further names are exported by the subpackages.
 """
 
 from nar.training.checkpointing import Checkpoints, CheckpointStore, load_matching_params

@@ -206,7 +206,7 @@ def assert_every_parameter_has_gradient(processor: Compiled) -> None:
 
 
 def to_bfloat16(features: Features, hidden: np.ndarray) -> Any:
-    """Casts features and states to bfloat16, but for the vectors of factored edges, which are parameters."""
+    """Casts features and states to bfloat16, except the vectors of factored edges, which are parameters."""
     half, half_hidden = cast_floating(jnp.bfloat16, (features, hidden))
     if isinstance(features.edges, FactoredFeatures):
         edges: Any = FactoredFeatures(half.edges.values, features.edges.vectors, features.edges.bias)

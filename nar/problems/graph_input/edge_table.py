@@ -24,7 +24,7 @@ class EdgeTable:
       ends: two node labels per edge.
       attributes: a mapping from attribute name to value, per edge.
       nodes: labels of all nodes, in order; None if only the edges name them.
-      directed: whether an edge leads one way only; None if the form does not tell.
+      directed: whether edges are directed; None if the form does not determine it.
       adjacency: whether an edge of an undirected graph is listed at both of its nodes.
     """
 

@@ -1,6 +1,6 @@
 """Conversion of a user's graph, in any form, to an adjacency matrix and the labels of its nodes.
 
-The keyword tells the form where it matters: `matrix` is an adjacency matrix, `edges` a list of edges, and `A`
+The keyword resolves ambiguity: `matrix` is an adjacency matrix, `edges` a list of edges, and `A`
 anything whose form is clear.
 """
 
@@ -22,7 +22,7 @@ FORMS = ("A", "matrix", "edges")
 """Keywords for the graph; exactly one is given."""
 
 GRAPH_OPTIONS = ("nodes", "num_nodes", "weight", "directed")
-"""Keywords that say how the graph is to be read."""
+"""Keywords that determine how the graph is read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Request:
 
     Attributes:
       keyword: one of `FORMS`.
-      directed: whether an edge of a list leads one way only, unless the user or the form says otherwise.
+      directed: whether listed edges are directed, unless the user or the form specifies it.
       uses_weights: whether the result of the algorithm depends on the weights.
       options: those of `GRAPH_OPTIONS` that the user gave.
     """
@@ -71,8 +71,8 @@ def read_graph(
         of scipy; a data frame of edges, or an adjacency matrix with labels; or a dictionary from nodes to
         neighbors.
       options: any of `GRAPH_OPTIONS`: `nodes` lists all labels, `num_nodes` is their number if they are
-        0, 1, 2, ...; `weight` names the attribute or column with the weights; `directed` tells whether listed
-        edges lead one way only.
+        0, 1, 2, ...; `weight` names the attribute or column with the weights; `directed` determines whether
+        listed edges are directed.
       directed: the default of that option.
       uses_weights: whether the result of the algorithm depends on the weights; if not, all are 1.
 
@@ -191,7 +191,7 @@ def _check_adjacency(table: EdgeTable, nodes: Nodes) -> None:
         if (nodes.index(v), nodes.index(u)) not in listed:
             raise ValueError(
                 f"{table.name} must list each edge at both nodes, got only ({u!r}, {v!r}): "
-                "pass directed=True if edges lead one way only, or directed=False if each is listed once"
+                "pass directed=True if edges are directed, or directed=False if each is listed once"
             )
 
 

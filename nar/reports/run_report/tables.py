@@ -68,7 +68,7 @@ def size_table(settings: Sequence[Setting]) -> Table:
         for setting, point, scores in points
     ]
     header = ["run", "problems", "n", "score", *metrics, "deviation over"]
-    caption = "Scores and metrics by size, in percent but for custom ones: mean ± sample standard deviation."
+    caption = "Scores and metrics by size, in percent unless custom: mean ± sample standard deviation."
     return Table(header, rows, caption, name="sizes")
 
 

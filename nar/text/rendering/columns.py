@@ -72,7 +72,7 @@ def _orders_of_chains(pointers):
 
 @register_jitable
 def _next_end(left, is_end):
-    """The first remaining node that is nobody's predecessor, or else the first remaining node."""
+    """The first remaining node that is no node's predecessor, or else the first remaining node."""
     for node in range(len(left)):
         if left[node] and is_end[node]:
             return node

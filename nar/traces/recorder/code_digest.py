@@ -1,4 +1,4 @@
-"""Digests of functions that numba compiles, so that machine code on disk is never that of other code.
+"""Digests of functions that numba compiles, so that cached machine code is never stale.
 
 A digest covers the sources of nar as they were at import, the files that define the functions and everything
 they call, and the values of the globals that they read: numba compiles those as constants. Files count only
@@ -24,7 +24,7 @@ class _NoDigestError(Exception):
 
 
 def code_digest(*functions: Callable[..., Any]) -> str:
-    """Digest of everything that compiled code of these functions depends on; '' if that cannot be told."""
+    """Digest of everything that compiled code of these functions depends on; '' if it is unknown."""
     if not SOURCE_DIGEST:
         return ""
     contents = _Contents()
@@ -106,7 +106,7 @@ class _Contents:
 
 
 _CONSTANTS = bool | int | float | complex | str | bytes | None | enum.Enum | np.generic
-"""Types whose text tells their content."""
+"""Types whose text determines their content."""
 
 _LIBRARIES = {"numpy", "numba", "llvmlite", "builtins", *sys.stdlib_module_names} - {"__main__"}
 """Modules whose version is part of `SOURCE_DIGEST`, or of numba's own key."""

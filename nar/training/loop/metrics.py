@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 VALIDATION_SECONDS = "validation/seconds"
 
 STEP_TIME = "seconds_in_steps"
-"""Time of the steps themselves: what is left of a line's interval."""
+"""Time of the steps themselves: the remainder of a line's interval."""
 
 
 class WriteMetrics(Callback):

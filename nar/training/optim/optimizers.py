@@ -100,7 +100,7 @@ def check_several_tasks(optimizer: optax.GradientTransformation) -> None:
     parameters, and not, for example, concatenate them.
 
     Raises:
-      ValueError: if that is not so.
+      ValueError: if they cannot.
     """
     tree = {name: {"module": {"w": jnp.zeros(size)}} for size, name in enumerate(("processor", "a", "b"), 1)}
 
