@@ -1,4 +1,4 @@
-"""Output of scripts in other encodings, and output that nobody reads."""
+"""Output of scripts in other encodings, and output without a reader."""
 
 import json
 import os

@@ -26,6 +26,9 @@ IDIOMS = (
     r"anew",  # again, from scratch
     r"(?:go|goes|going|gone|went) on",  # continue, resume
     r"whose turn|owe[ds]?",  # scheduled, credit
+    r"but for",  # except
+    r"one way only",  # directed
+    r"(?:cannot|can't) be told",  # is unknown
     r"so many",  # this many, as many
     r"luck of",  # varies with
     r"one'?s own",  # custom
@@ -55,6 +58,7 @@ RETIRED = (
     r"optimiser\w*|average_decay|start_from|start_parts|start_renames|gradient_clip|checkpoint_every",
     r"learning_rate_factors|weight_decay_except|replicas?|lanes?|pointable|in_type|add_offset",
     r"nar\.batches|nar\.names|nar\.files|nar\.spread",
+    r"RunParts|make_recorder|kill_test|latex_text",
     r"position_room|most_characters|longest_wave|stepwise\w*|foreseen|--most",
 )
 """Names of earlier versions."""
