@@ -41,7 +41,7 @@ def result_with(task, outputs, predicted):
     return InferenceResult(task, spec, batch, predicted, np.ones(count, int), {}, None)
 
 
-def test_metrics_are_computed_beside_the_scores(network):
+def test_metrics_are_computed_in_addition_to_scores(network):
     model, params, traces = network
     metrics = find_metrics([EXAMPLE, "exact", "valid", "hint_score"], SPECS)
     assert list(metrics) == ["is_forest", "exact", "valid", "hint_score"]
@@ -103,7 +103,7 @@ def test_numbers_per_sample_are_averaged_and_none_is_left_out():
     assert compute_metrics(metrics, result) == {"some": 0.75, "one": 3.0}
 
 
-def test_reports_know_the_built_in_metrics():
+def test_reports_list_the_built_in_metrics():
     """They are shown in percent; reports do not import the registry, and with it jax."""
     assert set(BUILT_IN_METRICS) == set(METRICS)
 

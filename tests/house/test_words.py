@@ -90,7 +90,7 @@ def weak_openings(path: pathlib.Path) -> Iterator[tuple[int, str]]:
 
 def matches(path: pathlib.Path, patterns: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """Lines in which one of the patterns stands as a whole word."""
-    expression = re.compile(rf"(?<![\w-])(?:{'|'.join(patterns)})(?![\w-])", re.IGNORECASE)
+    expression = re.compile(rf"(?<![^\W_]|-)(?:{'|'.join(patterns)})(?![^\W_]|-)", re.IGNORECASE)
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if expression.search(line):
             yield number, line.strip()

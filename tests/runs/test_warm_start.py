@@ -211,7 +211,7 @@ def test_invalid_warm_start_is_rejected_before_the_workdir_is_created(other, tmp
     assert not (tmp_path / "new").exists()
 
 
-def test_run_cannot_start_from_itself(other):
+def test_run_cannot_be_initialized_from_itself(other):
     shutil.rmtree(other / "checkpoints")
     config = config_with(init_from=str(other))
     with pytest.raises(ValueError, match="is the workdir of this run"):

@@ -173,7 +173,7 @@ def counts_of_parameters(model, params, key, batch, context):
 
 
 @pytest.mark.parametrize("objective", [own_objective, counts_of_parameters])
-def test_own_objectives_accumulate(objective):
+def test_custom_objectives_accumulate(objective):
     case = Case("bfs")
     case.objective = objective
     gradients, scalars = case.step(3)
