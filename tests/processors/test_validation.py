@@ -190,7 +190,7 @@ class IntegerParameter(Valid):
 
 
 def test_parameters_must_be_float32():
-    with pytest.raises(AssertionError, match="the parameter integer_parameter/factor must be float32, got"):
+    with pytest.raises(AssertionError, match="the parameter valid/factor must be float32, got"):
         check_processor(IntegerParameter)
 
 
