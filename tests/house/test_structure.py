@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import graphlib
 import pathlib
 import re
 
@@ -103,6 +104,22 @@ def test_libraries_are_imported_only_where_they_belong(library, rooms):
         if room_of(path) not in rooms and any(module.split(".")[0] == library for module in imports(path))
     }
     assert not wrong
+
+
+def test_imports_have_no_cycles():
+    """Imports at the top of modules; those in functions run later."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in SOURCES}
+    modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+    graph = {}
+    for name, path in modules.items():
+        nodes = tree(path).body
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                members = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= members & set(modules) or {node.module}
+        graph[name] = names & set(modules)
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_scripts():
