@@ -268,7 +268,10 @@ def main(words: list[str]) -> None:
     """Runs the benchmark named on the command line."""
     if len(words) != 2 or words[1] not in BENCHMARKS:
         sys.exit(f"error: name one benchmark: {', '.join(BENCHMARKS)}")
+    from nar.training.devices import check_platform
+
     try:
+        check_platform()
         BENCHMARKS[words[1]]()
     except ValueError as error:
         sys.exit(f"error: {error}")

@@ -12,7 +12,7 @@ import jax
 from absl import flags
 
 from experiments.cli.launch import EXPECTED, explain
-from nar.training.devices import ProcessFailedError, run_on_all
+from nar.training.devices import ProcessFailedError, check_platform, run_on_all
 
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
@@ -49,6 +49,7 @@ def multi_process(main: Callable[[], None]) -> Callable[[], None]:
 
     def run() -> None:
         connect()
+        check_platform()
         if jax.process_count() == 1:
             main()
             return
@@ -112,6 +113,7 @@ def _initialize(missing: str, **arguments: object) -> None:
                 "--distributed found neither a TPU pod slice nor Slurm nor Open MPI "
                 f"({error}); give --coordinator, --num_processes and --process_id"
             ) from None
+    check_platform()
     # The channel between the processes opens at its first use, which must happen in all of them at once.
     run_on_all(lambda: None)
 

@@ -84,7 +84,7 @@ def loss_terms(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[
         if probe.name not in predictions.hints:
             continue
         if batch.num_steps == 1:
-            result[probe.name] = LossTerm(jnp.zeros(()), jnp.zeros((), jnp.int32))
+            result[probe.name] = LossTerm(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
             continue
         truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
         num_steps = min(len(truth), len(predicted))
@@ -101,7 +101,7 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
 
 def masked_term(losses: Array, mask: Array) -> LossTerm:
     """The sum of the losses where the mask, of the same shape, is True, and their number."""
-    return LossTerm(jnp.where(mask, losses, 0.0).sum(), mask.sum())
+    return LossTerm(jnp.where(mask, losses, 0.0).sum(), mask.sum(dtype=jnp.int32))
 
 
 def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> Array:

@@ -209,7 +209,8 @@ def combine(parts: Sequence[FactoredFeatures]) -> FactoredFeatures:
 
 def _zero_features(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures:
     """Zero features, for a location without probes."""
-    return FactoredFeatures(jnp.zeros((*shape, 1)), jnp.zeros((1, hidden_size)), jnp.zeros((hidden_size,)))
+    zeros = functools.partial(jnp.zeros, dtype=jnp.float32)
+    return FactoredFeatures(zeros((*shape, 1)), zeros((1, hidden_size)), zeros((hidden_size,)))
 
 
 def count_nodes(spec: Spec, batch: TraceBatch) -> int:

@@ -35,7 +35,7 @@ def _as_float(value: Array, num_nodes: int) -> Array:
 
 
 def _as_one_hot(value: Array, num_nodes: int) -> Array:
-    return jax.nn.one_hot(value, num_nodes)
+    return jax.nn.one_hot(value, num_nodes, dtype=jnp.float32)
 
 
 _DENSE: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
@@ -72,7 +72,7 @@ def _softmax(logits: Array, iterations: int) -> Array:
 
 def _argmax(logits: Array, iterations: int) -> Array:
     del iterations
-    return jax.nn.one_hot(logits.argmax(-1), logits.shape[-1])
+    return jax.nn.one_hot(logits.argmax(-1), logits.shape[-1], dtype=logits.dtype)
 
 
 def _soft_permutation(logits: Array, iterations: int) -> Array:

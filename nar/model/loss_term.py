@@ -26,4 +26,4 @@ class LossTerm:
     @property
     def mean(self) -> Array:
         """The mean over the entries; 0 if there are none."""
-        return self.sum / jnp.maximum(self.count, 1)
+        return self.sum / jnp.maximum(self.count, 1).astype(self.sum.dtype)

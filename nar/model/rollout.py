@@ -176,7 +176,7 @@ class Step:
             last_decoder_inputs=None,
             active=jnp.broadcast_to(self._trace_step(0) < self.step_limits, batch_size),
             steps=jnp.zeros(batch_size, jnp.int32),
-            log_survival=jnp.zeros(batch_size),
+            log_survival=jnp.zeros(batch_size, jnp.float32),
         )
 
     def initial_carry(self, chunk_carry: ChunkCarry | None = None) -> Carry:

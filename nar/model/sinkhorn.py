@@ -32,10 +32,10 @@ def log_sinkhorn(
       [..., N, N].
     """
     if noise_key is not None:
-        uniform = jax.random.uniform(noise_key, logits.shape)
+        uniform = jax.random.uniform(noise_key, logits.shape, jnp.float32)
         logits = logits - jnp.log(-jnp.log(uniform + 1e-12) + 1e-12)
     x = logits / temperature
-    diagonal = jnp.broadcast_to(jnp.eye(x.shape[-1]), x.shape)
+    diagonal = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=jnp.float32), x.shape)
     x = x - 1e6 * diagonal
     if mask is not None:
         real = mask[..., :, None] & mask[..., None, :]

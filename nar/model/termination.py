@@ -89,8 +89,8 @@ class Budget:
         """The budget of each sample's real nodes."""
         budgets = np.array([self.num_steps(n) for n in range(num_nodes + 1)], np.int32)
         if batch.num_nodes is None:
-            return jnp.full(batch.batch_size, budgets[num_nodes])
-        return jnp.asarray(budgets)[batch.num_nodes]
+            return jnp.full(batch.batch_size, budgets[num_nodes], jnp.int32)
+        return jnp.asarray(budgets, jnp.int32)[batch.num_nodes]
 
 
 @dataclasses.dataclass(frozen=True)

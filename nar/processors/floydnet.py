@@ -87,7 +87,7 @@ class FloydNet(hk.Module):
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Array:
         """Pair states of zeros, [B, N, N, H]."""
-        return jnp.zeros((batch_size, num_nodes, num_nodes, self._hidden_size))
+        return jnp.zeros((batch_size, num_nodes, num_nodes, self._hidden_size), jnp.float32)
 
     def __call__(
         self, features: Features, hidden: Array, memory: Any = (), context: Context = Context()

@@ -42,7 +42,14 @@ from nar.training import (
     fit,
 )
 from nar.training.checkpointing import SharedCheckpoints
-from nar.training.devices import check_same_on_all, is_first_process, print_on_first, run_on_all, run_on_first
+from nar.training.devices import (
+    check_platform,
+    check_same_on_all,
+    is_first_process,
+    print_on_first,
+    run_on_all,
+    run_on_first,
+)
 from nar.training.loop import (
     BackgroundCompilation,
     Clock,
@@ -83,11 +90,13 @@ def train(
       The run; its parameters are those of the best checkpoint.
 
     Raises:
-      ValueError: if the config is invalid, or the workdir is that of another run, in use or damaged.
+      ValueError: if the config is invalid, the workdir is that of another run, in use or damaged, or jax has
+        no device of the platform that it is told to use.
       OSError: if a file cannot be written.
       FloatingPointError: if training stops at non-finite values.
       Interrupted: if SIGTERM or SIGINT ended training.
     """
+    check_platform()
     run = Run(Workdir(pathlib.Path(workdir)), resolve_config(config))
     check_same_on_all("the config", run.config.to_dict())
     components = run_on_all(lambda: build_run(run.config))

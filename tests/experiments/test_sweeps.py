@@ -210,6 +210,8 @@ def test_accelerators_are_found_without_initializing_jax(tmp_path):
     environment = {"CUDA_VISIBLE_DEVICES": "1,10"}
     assert find_accelerators(environment, tmp_path) == Accelerators("gpu", ("1", "10"))
     assert find_accelerators({"JAX_PLATFORMS": "cpu"}, tmp_path) is None
+    with pytest.raises(ValueError, match="no device of JAX_PLATFORMS=cuda"):
+        find_accelerators({"JAX_PLATFORMS": "cuda"}, tmp_path / "none")
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -66,6 +66,8 @@ def find_accelerators(
         return Accelerators("gpu", tuple(gpus))
     chips = _numbers(devices, "accel[0-9]*") or _numbers(devices, "vfio/[0-9]*")
     # vfio groups have other numbers than chips: TPU_VISIBLE_CHIPS counts from 0.
+    if not chips and platforms[0] and "cpu" not in platforms:
+        raise ValueError(f"this machine has no device of JAX_PLATFORMS={','.join(platforms)}; unset it")
     return Accelerators("tpu", tuple(str(i) for i in range(len(chips)))) if chips else None
 
 

@@ -49,7 +49,7 @@ class Linear(hk.Module):
         initial = self._w_init or hk.initializers.TruncatedNormal(1.0 / num_features**0.5)
         w = hk.get_parameter("w", [num_features, self._size], init=initial)
         if self._bias is None:
-            return w, jnp.zeros([self._size])
+            return w, jnp.zeros([self._size], w.dtype)
         return w, hk.get_parameter("b", [self._size], init=hk.initializers.Constant(self._bias))
 
 

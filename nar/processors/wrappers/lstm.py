@@ -43,7 +43,7 @@ class LSTM(hk.Module):
 
     def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
         """Initial memory of the wrapped processor, and a zero LSTM state."""
-        zeros = jnp.zeros((batch_size, num_nodes, self._hidden_size))
+        zeros = jnp.zeros((batch_size, num_nodes, self._hidden_size), jnp.float32)
         return self._processor.initial_memory(batch_size, num_nodes), LSTMState(zeros, zeros)
 
     def __call__(

@@ -1,6 +1,6 @@
 """The device mesh, and coordination of the processes of a run."""
 
-from nar.training.devices.mesh import Devices, use_compilation_cache
+from nar.training.devices.mesh import Devices, check_platform, use_compilation_cache
 from nar.training.devices.processes import (
     ProcessFailedError,
     check_same_on_all,
@@ -13,6 +13,7 @@ from nar.training.devices.processes import (
 __all__ = [
     "Devices",
     "ProcessFailedError",
+    "check_platform",
     "check_same_on_all",
     "is_first_process",
     "print_on_first",

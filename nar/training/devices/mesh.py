@@ -18,6 +18,23 @@ from nar.caching import user_cache_folder
 BatchT = TypeVar("BatchT")
 
 
+def check_platform() -> None:
+    """Checks that jax has the devices that it is told to use; this initializes jax.
+
+    Raises:
+      ValueError: if it has not, such as for JAX_PLATFORMS=cuda on a machine without a GPU.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        platforms = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]
+        reason = str(error).partition("(set JAX_PLATFORMS")[0].strip() or "it finds none"
+        raise ValueError(
+            f"jax has no device of JAX_PLATFORMS={platforms or ''}: {reason}. "
+            "Unset JAX_PLATFORMS, or set it to a platform of this machine, such as cpu"
+        ) from None
+
+
 @dataclasses.dataclass(frozen=True)
 class Devices:
     """A one-dimensional mesh of devices, of one process or of all."""
@@ -27,11 +44,13 @@ class Devices:
     @classmethod
     def all(cls) -> "Devices":
         """All devices of all processes, ordered by process."""
+        check_platform()
         return cls.of(sorted(jax.devices(), key=lambda device: (device.process_index, device.id)))
 
     @classmethod
     def one(cls) -> "Devices":
         """The first device of this process, for computations without the other processes."""
+        check_platform()
         return cls.of(jax.local_devices()[:1])
 
     @classmethod
