@@ -91,7 +91,7 @@ def train(
 
     Raises:
       ValueError: if the config is invalid, the workdir is that of another run, in use or damaged, or jax has
-        no device of the platform that it is told to use.
+        no device of the platform that `JAX_PLATFORMS` names.
       OSError: if a file cannot be written.
       FloatingPointError: if training stops at non-finite values.
       Interrupted: if SIGTERM or SIGINT ended training.

@@ -19,7 +19,7 @@ BatchT = TypeVar("BatchT")
 
 
 def check_platform() -> None:
-    """Checks that jax has the devices that it is told to use; this initializes jax.
+    """Checks that jax has the devices that `JAX_PLATFORMS` names; this initializes jax.
 
     Raises:
       ValueError: if it has not, such as for JAX_PLATFORMS=cuda on a machine without a GPU.
