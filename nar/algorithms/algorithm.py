@@ -1,7 +1,6 @@
 """Definition of an algorithm: a spec, a problem, and a generator of hints."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,8 +19,6 @@ FAMILIES = (
     "geometry",
 )
 """The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2)."""
-
-_NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,9 +83,9 @@ class Algorithm:
 
 
 def check_name(name: object) -> None:
-    """Raises ValueError unless a name is well-formed, so that it can be part of paths and parameter names."""
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+    """Raises ValueError unless a name can be part of paths and parameter names."""
+    if not (isinstance(name, str) and name.isascii() and name.isidentifier()):
         raise ValueError(
-            "the name of an algorithm must consist of letters, digits, '_', '-' and '.', "
-            f"and not start with '-' or '.', got {name!r}"
+            "the name of an algorithm must consist of ASCII letters, digits and underscores, "
+            f"and not start with a digit, got {name!r}"
         )

@@ -10,7 +10,7 @@ import jax
 
 from nar.model.config import NetConfig
 from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_specs, nest_params
-from nar.model.params_by_task import flatten_tasks, nest_by_task
+from nar.model.params_by_task import PROCESSOR, flatten_tasks, nest_by_task
 from nar.model.rollout import ChunkCarry, Predictions, initial_chunk_carry, rollout
 from nar.processors.layers.float32_parameters import float32_parameters
 from nar.specs import Spec
@@ -45,7 +45,12 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
     Args:
       config: configuration of the network.
       specs: specs by task, after transforms.
+
+    Raises:
+      ValueError: if a task has the name of the shared parameters.
     """
+    if PROCESSOR in specs:
+        raise ValueError(f"no task can have the name {PROCESSOR!r}, that of the shared parameters")
 
     def forward(
         task: str,

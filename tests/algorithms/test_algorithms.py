@@ -89,6 +89,12 @@ def test_registry_is_read_only():
         nar.ALGORITHMS["bfs"] = None
 
 
+@pytest.mark.parametrize("name", ["", "../bfs", "a/b", "a b", "a-b", "a.b", "2sat", "é", "bfs\n", None])
+def test_invalid_names_raise(name):
+    with pytest.raises(ValueError, match="the name of an algorithm must consist of ASCII letters"):
+        dataclasses.replace(nar.ALGORITHMS["bfs"], name=name)
+
+
 def test_unknown_families_raise():
     assert len(FAMILIES) == len(set(FAMILIES)) == 8
     with pytest.raises(ValueError, match=r"unknown family 'graph'; known: sorting, .*, graphs"):

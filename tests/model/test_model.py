@@ -143,6 +143,12 @@ def test_tasks_with_similar_names_have_different_initial_parameters():
     assert differ(first, second, 1e-2)
 
 
+def test_no_task_has_the_name_of_the_shared_parameters():
+    spec = nar.ALGORITHMS["bfs"].spec
+    with pytest.raises(ValueError, match="no task can have the name 'processor'"):
+        make_model(NetConfig(MPNN), {"bfs": spec, "processor": spec})
+
+
 def test_predictions_of_a_task_do_not_depend_on_other_tasks():
     (multi, init), (single, init_single) = make_shared("bfs", "minimum"), make_shared("bfs")
     task_params = {name: init(0)[name] for name in init_single(0)}
