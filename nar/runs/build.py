@@ -29,13 +29,16 @@ def resolve_config(config: AnyConfig | Mapping[str, Any], *, complete: bool = Fa
     """A checked config with every key.
 
     Args:
-      config: a config, or a nested dictionary as `config.to_dict()` returns it.
+      config: a config, a nested dictionary as `config.to_dict()` returns it, or a `ConfigDict` of
+        ml_collections, like those of `configs/`.
       complete: whether a missing key is an error; if not, it gets its default.
 
     Raises:
       ValueError: if the kind of run or a key is unknown, or a value has the wrong type.
     """
-    values = config.to_dict() if isinstance(config, AnyConfig) else config
+    values: Any = config if isinstance(config, Mapping) else getattr(config, "to_dict", lambda: config)()
+    if not isinstance(values, Mapping):
+        raise ValueError(f"a config must be a dictionary, got {values!r:.200}")
     kind = values.get("kind", "graph")
     if kind not in KINDS:
         raise ValueError(unknown_name("kind", kind, KINDS))

@@ -82,7 +82,7 @@ def train(
 
     Args:
       config: a `RunConfig` or a `TextRunConfig`; or a nested dictionary, as `config.to_dict()` returns it,
-        whose missing keys have their defaults.
+        whose missing keys have their defaults, or a `ConfigDict` like those of `configs/`.
       workdir: run directory. Created if missing, resumed if it exists.
       draw_curves: draws the learning curves once the result is written; by default they are not drawn.
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from configs import bfs
 from experiments.cli.config_help import config_page, help_text
 from nar.runs.build import resolve_config
 from nar.runs.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig, TrainingConfig
@@ -95,6 +96,18 @@ def test_defaults_are_not_shared():
 def test_invalid_values_are_errors(values, message):
     with pytest.raises(ValueError, match=message):
         resolve_config(values)
+
+
+def test_configs_of_scripts_are_configs():
+    """They are a `ConfigDict`, which is no mapping."""
+    config = bfs.get_config()
+    assert resolve_config(config) == resolve_config(config.to_dict())  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("value", [None, 3, "configs/bfs.py", [("algorithms", ("bfs",))]])
+def test_other_types_are_errors(value):
+    with pytest.raises(ValueError, match="a config must be a dictionary, got"):
+        resolve_config(value)
 
 
 def test_values_given_to_a_constructor_are_checked_when_the_config_is_resolved():
