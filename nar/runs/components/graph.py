@@ -197,7 +197,8 @@ def make_stream(
         for number in range(training.num_seeds)
     ]
     try:
-        streams[0].viewed_examples()
+        if views:
+            streams[0].viewed_examples()
     except ValueError as error:
         raise ValueError(f"training.objective: {error}") from None
     return streams[0] if len(streams) == 1 else MultiSeedStream(streams)
