@@ -35,8 +35,8 @@ def get_config(processor: str = "mpnn") -> ConfigDict:
     config.model.teacher_forcing = 1.0
     config.data.sizes = (16,)
     # The problem distribution of the test split.
-    config.data.problem = ConfigDict({"family": "clrs30"})
-    config.data.exceptions = ConfigDict()
+    config.data.problem = ConfigDict({"p": None})
+    config.data.exceptions = ConfigDict(dict.fromkeys(config.data.exceptions))
     config.data.random_positions = False
     config.data.fixed_hints_as_inputs = False
     config.data.cyclic_permutations = False

@@ -4,15 +4,16 @@
     python -m experiments.evaluate --workdir=runs/bfs --families=clrs30,grid --seeds=3,4,5 --hints
     python -m experiments.evaluate --workdir=runs/both --sizes="bfs:16,64;dfs:8" --families="bfs:clrs30,tree"
     python -m experiments.evaluate --workdir=runs/bfs --metrics=valid,experiments.examples.forest:is_forest
+    python -m experiments.evaluate --workdir=runs/bfs --families=watts_strogatz --k=6 --count=100
 
-Problems are drawn as CLRS-30 draws its test split: with the default seed, size 64 is that split. In addition
-to the score of each output it reports metrics: by default the fractions of exact matches and of valid
-answers, which may differ from CLRS-30's. A network with its own number of steps is evaluated with that number
-and with the algorithm's. The table is printed; `evaluation.json` and `evaluation.csv` are written to the
-workdir, under another name with --name.
+Problems are drawn by the protocol of the run, evaluation.test of its config. By default it is CLRS-30's: with
+its seed, size 64 is the test split. In addition to the score of each output it reports metrics: by default
+the fractions of exact matches and of valid answers, which may differ from CLRS-30's. A network with its own
+number of steps is evaluated with that number and with the algorithm's. The table is printed;
+`evaluation.json` and `evaluation.csv` are written to the workdir, under another name with --name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ import numpy as np
 from absl import flags
 
 from experiments.cli import distributed
-from experiments.cli.by_task import parse_by_task, parse_numbers
+from experiments.cli.by_task import parse_by_task, parse_dict, parse_number, parse_numbers
 from experiments.cli.launch import launch
 from nar.atomic_io import write_json
 from nar.evaluation import (
@@ -37,6 +38,7 @@ from nar.evaluation import (
 )
 from nar.evaluation.inference import CAPTURES
 from nar.evaluation.metrics import Metrics, capture_of
+from nar.evaluation.problem_sets import ProblemSet
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
 from nar.problems.options import CLRS30
@@ -44,8 +46,10 @@ from nar.reports import evaluation_table
 from nar.reports.result_table import scalar_note
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
+from nar.runs.components.protocol import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
 from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.run import load_run, read_config
+from nar.traces.sample import check_canonical_seed
 from nar.training import Devices
 from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
 
@@ -53,18 +57,33 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _TASKS = flags.DEFINE_list("tasks", None, "Algorithms of the run to evaluate; all by default.")
 _SIZES = flags.DEFINE_string(
     "sizes",
-    "16,32,64",
+    None,
     "Problem sizes, for all tasks or per task: bfs:16,64;dfs:8 evaluates only bfs and dfs; 16,32;dfs:8 uses "
-    "16 and 32 for all other tasks.",
+    "16 and 32 for all other tasks. By default 16,32,64, or those of a run with a protocol of its own.",
 )
 _FAMILIES = flags.DEFINE_string(
     "families",
-    CLRS30,
+    None,
     "Graph families (nar.problems.GRAPH_FAMILIES), for all tasks or per task, like --sizes; clrs30 is the "
-    "distribution of CLRS-30, the default and the only one for tasks without graphs.",
+    "distribution of CLRS-30, and the only one for tasks without graphs. By default those of the protocol.",
+)
+_P = flags.DEFINE_list("p", None, "Edge probability of graphs, or several to choose from for each graph.")
+_K = flags.DEFINE_integer("k", None, "Parameter k of graph families that have it.", lower_bound=1)
+_REWIRING = flags.DEFINE_float("rewiring", None, "Rewiring probability of watts_strogatz.")
+_PROBLEM = flags.DEFINE_string(
+    "problem",
+    None,
+    "Further problem options, such as {'length_needle': 4}. Given options replace all those of the protocol.",
+)
+_COUNT = flags.DEFINE_integer(
+    "count",
+    None,
+    "Instances of each task, size, family and seed, by default as in the protocol; 0 is as many as in "
+    "CLRS-30: 32, times 64 or 32 for tasks with few outputs.",
+    lower_bound=0,
 )
 _SEEDS = flags.DEFINE_list(
-    "seeds", ["3"], "Problem seeds, one evaluation each; 3 is the seed of CLRS-30's test split."
+    "seeds", None, "Problem seeds, one evaluation each; by default the protocol's (3 in CLRS-30)."
 )
 _METRICS = flags.DEFINE_list(
     "metrics",
@@ -103,8 +122,10 @@ def main() -> None:
     files = run_on_first(lambda: evaluation_files(_WORKDIR.value, _NAME.value, overwrite=_OVERWRITE.value))
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), _WORKDIR.value))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
-    cases = run_on_all(lambda: find_cases(components, own_lengths))
-    seeds = run_on_all(lambda: parse_numbers("seeds", _SEEDS.value))
+    options = run_on_all(lambda: problem_options(components))
+    cases = run_on_all(lambda: find_cases(components, own_lengths, options))
+    seeds = run_on_all(lambda: choose_seeds(components))
+    count = run_on_all(lambda: _by_protocol(components, "count") if _COUNT.value is None else _COUNT.value)
     metrics = run_on_all(lambda: choose_metrics(components))
     params, step = run_on_first(_restore)
     batch_size = _BATCH_SIZE.value or config.evaluation.batch_size
@@ -115,18 +136,20 @@ def main() -> None:
         if _DUMP.value != "none":
             dumped.append(run_on_first(lambda: dump(files.arrays, case, seed, result).name))
 
-    measurements = list(measure_cases(inferences, params, cases, seeds, metrics, dump_result))
+    measurements = list(measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, count))
     content = {
         "scores": scores_by_size(measurements),
         "step": step,
         "checkpoint": _CHECKPOINT.value,
         "seeds": seeds,
         "arrays": [f"{files.name}/{name}" for name in dumped],
+        "protocol": protocol_of_cases(options, count),
         **as_json(measurements),
     }
     written = run_on_first(lambda: _write(files, content, measurements))
     print_on_first(evaluation_table(summarize_cases(measurements)))
-    print_on_first(f"\n{explanation(seeds, metrics, [case.task for case in cases])}\n")
+    legend = explanation(seeds, metrics, [case.task for case in cases])
+    print_on_first(f"\n{legend}\n{describe_problems(options, count)}\n")
     print_on_first(
         f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {written.scores}, {written.table}"
     )
@@ -145,7 +168,77 @@ def _write(
     return files
 
 
-def find_cases(components: GraphComponents, own_lengths: bool) -> list[Case]:
+def _by_protocol(components: GraphComponents, key: str) -> Any:
+    """The value of a key of the protocol of all tasks; raises ValueError if it depends on the task."""
+    values = {task: getattr(one, key) for task, one in components.protocol.sections["test"].items()}
+    tasks = _TASKS.value or list(values)
+    if any(values.get(task) != values.get(tasks[0]) for task in tasks):
+        flag = {"problem": "problem, --p, --k or --rewiring"}.get(key, key)
+        raise ValueError(
+            f"tasks of this run have different evaluation.test.{key}; give --{flag}, or one task"
+        )
+    return values.get(tasks[0])
+
+
+def choose_seeds(components: GraphComponents) -> list[int]:
+    """The seeds of --seeds, or else of the protocol; raises ValueError if one is invalid."""
+    if _SEEDS.value is None:
+        return list(_by_protocol(components, "seeds"))
+    seeds = parse_numbers("seeds", _SEEDS.value)
+    for seed in seeds:
+        check_canonical_seed(seed)
+    return seeds
+
+
+def problem_options(components: GraphComponents) -> dict[str, Any]:
+    """Problem options of the flags, or else of the run's protocol.
+
+    Raises:
+      ValueError: if a flag is invalid, or two give the same option.
+    """
+    options = {} if _PROBLEM.value is None else parse_dict("problem", _PROBLEM.value)
+    probabilities = None if _P.value is None else tuple(parse_number("p", word) for word in _P.value)
+    own = {"p": probabilities, "k": _K.value, "rewiring": _REWIRING.value}
+    given = {name: value for name, value in own.items() if value is not None}
+    twice = sorted(set(given) & set(options))
+    if twice:
+        raise ValueError(f"--problem and --{twice[0]} both give {twice[0]}")
+    return {**options, **given} or dict(_by_protocol(components, "problem"))
+
+
+def default_sizes(components: GraphComponents, tasks: Sequence[str]) -> str:
+    """Sizes of CLRS-30's splits and 32, or those of each task by the run's own protocol, as a flag."""
+    if components.protocol_record["name"] == CLRS30_PROTOCOL:
+        return "16,32,64"
+    return _by_task(components, tasks, lambda problems: str(problems.size))
+
+
+def default_families(components: GraphComponents, tasks: Sequence[str]) -> str:
+    """Families of each task by the run's protocol, as a flag."""
+    if components.protocol_record["name"] == CLRS30_PROTOCOL:
+        return CLRS30
+    return _by_task(components, tasks, lambda problems: problems.family)
+
+
+def _by_task(components: GraphComponents, tasks: Sequence[str], read: Callable[[ProblemSet], str]) -> str:
+    sets = components.protocol.problem_sets["test"]
+    return ";".join(f"{task}:{','.join(dict.fromkeys(map(read, sets[task])))}" for task in tasks)
+
+
+def protocol_of_cases(options: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The problems in `evaluation.json`: `name` is CLRS-30 if they are drawn as CLRS-30 draws them."""
+    name = CUSTOM_PROTOCOL if options or count else CLRS30_PROTOCOL
+    return {"name": name, "problem": dict(options), "count": count}
+
+
+def describe_problems(options: Mapping[str, Any], count: int) -> str:
+    """A sentence on the options and the number of problems."""
+    parts = [f"{name} = {value}" for name, value in options.items()]
+    parts += [f"{count} instances of each size and seed"] if count else []
+    return f"Problems: {', '.join(parts)}." if parts else "Problems: as CLRS-30 draws them."
+
+
+def find_cases(components: GraphComponents, own_lengths: bool, options: Mapping[str, Any]) -> list[Case]:
     """The cases that the flags request.
 
     Raises:
@@ -155,8 +248,11 @@ def find_cases(components: GraphComponents, own_lengths: bool) -> list[Case]:
     for name in _TASKS.value or ():
         if name not in known:
             raise ValueError(f"--tasks: unknown task {name!r}; this run has: {', '.join(known)}")
-    sizes = parse_by_task("sizes", _SIZES.value, _TASKS.value or known)
-    families = parse_by_task("families", _FAMILIES.value, _TASKS.value or known)
+    requested = _TASKS.value or known
+    sizes = parse_by_task("sizes", _SIZES.value or default_sizes(components, requested), requested)
+    families = parse_by_task(
+        "families", _FAMILIES.value or default_families(components, requested), requested
+    )
     tasks = sizes.tasks_with_values(known) if _TASKS.value is None else _TASKS.value
     for task in tasks:
         if not sizes.get(task):
@@ -174,9 +270,10 @@ def find_cases(components: GraphComponents, own_lengths: bool) -> list[Case]:
             {task: families.get(task) or (CLRS30,) for task in tasks},
             own_lengths,
             graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
+            options=options,
         )
     except ValueError as error:
-        raise ValueError(f"--sizes, --families: {error}") from None
+        raise ValueError(f"--sizes, --families and problem options: {error}") from None
 
 
 def choose_metrics(components: GraphComponents) -> Metrics:

@@ -1,7 +1,9 @@
-"""Comma-separated flag values for all tasks or per task: "16,64" or "bfs:16,64;dfs:8"."""
+"""Flags with lists for all tasks or per task ("16,64" or "bfs:16,64;dfs:8"), numbers or dictionaries."""
 
+import ast
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nar.plugins import unknown_name
 
@@ -69,6 +71,29 @@ def parse_numbers(flag: str, words: Sequence[str]) -> list[int]:
         if numbers.count(number) > 1:
             raise ValueError(f"--{flag} has {number} twice")
     return numbers
+
+
+def parse_number(flag: str, word: str) -> float:
+    """Parses a number from the command line; raises ValueError if it is none."""
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"--{flag} must be numbers separated by commas, got {word!r}") from None
+
+
+def parse_dict(flag: str, text: str) -> dict[str, Any]:
+    """Parses a dictionary, as a Python literal, from the command line.
+
+    Raises:
+      ValueError: if it is not a dictionary with strings as keys.
+    """
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"--{flag} must be a dictionary such as {{'p': 0.3}}, got {text}")
+    return value
 
 
 def singular(flag: str) -> str:

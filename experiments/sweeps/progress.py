@@ -7,7 +7,7 @@ from experiments.sweeps.trial import Trial
 from nar.atomic_io import read_json
 from nar.runs.lock import is_locked
 from nar.training import Checkpoints
-from nar.training.loop import SELECTION_METRIC, read_lines
+from nar.training.loop import VALIDATION_SCORE, read_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ProgressReader:
 
     def _best(self) -> float | None:
         return max(
-            (line[SELECTION_METRIC] for line in self._lines() if SELECTION_METRIC in line), default=None
+            (line[VALIDATION_SCORE] for line in self._lines() if VALIDATION_SCORE in line), default=None
         )
 
     def _lines(self) -> list[dict[str, float]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from nar.data.chunked_stream import ChunkedStream, slice_chunk
 from nar.data.microbatching import order_by_length
+from nar.data.mixture import Component
 from nar.data.padding import bucket_length, pad_steps, reorder, take
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
@@ -20,6 +21,9 @@ from nar.traces import TraceBatch
 
 _POSITIONS = 0x706F73
 """Tag in the second word of the random key for random positions ("pos")."""
+
+_COMPONENT_BITS = 32
+"""Bits of the index of a trace within the chunked stream of one component; the component's index follows."""
 
 
 class TrainingStream:
@@ -120,26 +124,30 @@ class TrainingStream:
 
     def examples(self) -> dict[str, TraceBatch]:
         """All-zero batches of two steps in the shapes of each task's batches, by task name."""
-        return {task.name: self._examples(task, task.sizes[0])[BATCH] for task in self.tasks}
+        return {task.name: self._first_examples(task)[BATCH] for task in self.tasks}
 
     def viewed_examples(self) -> dict[str, Any]:
         """The batches of `examples` with their views."""
-        return {task.name: batch_with_views(self._examples(task, task.sizes[0])) for task in self.tasks}
+        return {task.name: batch_with_views(self._first_examples(task)) for task in self.tasks}
 
     def chunk_examples(self) -> dict[str, Any]:
         """All-zero chunks in the shapes of each chunked stream, by stream key; empty for whole traces."""
         if not self.chunk_length:
             return {}
         return {
-            task.stream_key(task_step): batch_with_views(self._examples(task, task.size(task_step)))
+            task.key_of(component, size): batch_with_views(self._examples(task, component, size))
             for task in self.tasks
-            for task_step in range(len(task.sizes))
+            for component in task.components
+            for size in component.sizes
         }
 
-    def _examples(self, task: Task, size: int) -> dict[str, TraceBatch]:
+    def _first_examples(self, task: Task) -> dict[str, TraceBatch]:
+        return self._examples(task, task.components[0], task.components[0].sizes[0])
+
+    def _examples(self, task: Task, component: Component, size: int) -> dict[str, TraceBatch]:
         """All-zero traces and their views, by name."""
         batch_size = self.batch_size_of(task)
-        traces = task.transforms.apply(task.algorithm, task.zero_traces(size, batch_size))
+        traces = task.transforms.apply(task.algorithm, task.zero_traces(size, batch_size, component))
         views = self._with_views(task, traces, size, 0)
         if self.chunk_length:
             for name, view in views.items():
@@ -156,9 +164,10 @@ class TrainingStream:
         return {BATCH: traces, **views}
 
     def _whole(self, task: Task, task_step: int, step: int) -> TraceBatch | ViewedBatch:
-        size, batch_size = task.size(task_step), self.batch_size_of(task)
-        first = task_step * batch_size
-        traces = task.draw(size, self._seed, first, batch_size)
+        index, component_step = task.scheduled(task_step)
+        component, batch_size = task.components[index], self.batch_size_of(task)
+        size, first = component.size(component_step), task_step * batch_size
+        traces = task.draw(size, self._seed, first, batch_size, component)
         uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
         traces = task.transforms.apply(task.algorithm, traces, uniforms)
         order = order_by_length(traces, self.num_microbatches)
@@ -182,19 +191,24 @@ class TrainingStream:
         """Chunks of a view: of the same traces for each view, since these have the same lengths."""
         key = (task.stream_key(task_step), view)
         if key not in self._chunked_streams:
-            size = task.size(task_step)
+            size, index = task.size(task_step), task.scheduled(task_step)[0]
             self._chunked_streams[key] = ChunkedStream(
-                lambda first, count: self._series(task, size, view, first, count),
+                lambda first, count: self._series(task, index, size, view, first, count),
                 self.batch_size_of(task),
                 self.chunk_length,
             )
         return self._chunked_streams[key]
 
-    def _series(self, task: Task, size: int, view: str, first: int, count: int) -> TraceBatch:
-        """A view of traces of a chunked stream; the random positions of each trace depend on its index."""
-        traces = task.draw(size, self._seed, first, count)
+    def _series(self, task: Task, index: int, size: int, view: str, first: int, count: int) -> TraceBatch:
+        """A view of traces of a chunked stream; the random positions of each trace depend on its index.
+
+        Components of a mixture with equal sizes take their traces from distant parts of one series.
+        """
+        first += index << _COMPONENT_BITS
+        traces = task.draw(size, self._seed, first, count, task.components[index])
         num_nodes = traces.inputs["pos"].shape[1]
-        uniforms = np.stack([self._uniforms(index, (num_nodes,)) for index in range(first, first + count)])
+        rows = range(first, first + count)
+        uniforms = np.stack([self._uniforms(row, (num_nodes,)) for row in rows])
         traces = task.transforms.apply(task.algorithm, traces, uniforms)
         if view == BATCH:
             return traces

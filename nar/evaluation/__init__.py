@@ -8,7 +8,7 @@ from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.metrics import METRICS, Metric, find_metrics
 from nar.evaluation.predictor import Prediction, Predictor
 from nar.evaluation.scores import SCORES, score_outputs, score_predictions
-from nar.evaluation.split_scores import score_split, score_traces
+from nar.evaluation.split_scores import score_problem_sets, score_traces
 from nar.evaluation.suite import Case, Measurement, make_cases, measure_cases, summarize_cases
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "measure_cases",
     "score_outputs",
     "score_predictions",
-    "score_split",
+    "score_problem_sets",
     "score_traces",
     "summarize_cases",
     "valid_answers",

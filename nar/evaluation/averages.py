@@ -13,8 +13,10 @@ Scores = dict[str, dict[str, dict[str, float]]]
 
 
 def mean_score(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
-    """Mean `score` over tasks and sizes."""
-    return float(np.mean([values["score"] for sizes in scores.values() for values in sizes.values()]))
+    """Mean over tasks of the mean `score` over sizes."""
+    return float(
+        np.mean([np.mean([values["score"] for values in sizes.values()]) for sizes in scores.values()])
+    )
 
 
 def class_mean_scores(scores: Scores) -> dict[str, float]:

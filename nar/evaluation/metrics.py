@@ -14,10 +14,12 @@ import numpy as np
 
 from nar.evaluation.correctness.checkers import valid_answers
 from nar.evaluation.correctness.exact_match import exact_matches
+from nar.evaluation.decoding import join_permutations
 from nar.evaluation.inference import CAPTURES, InferenceResult
 from nar.evaluation.scores import hint_scores
 from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
 from nar.specs import Spec
+from nar.traces import TraceBatch
 
 MetricFunction = Callable[[InferenceResult], float | np.ndarray | None]
 """Predictions -> a number or one per sample, [B]; None if the metric is not defined for the algorithm.
@@ -34,10 +36,12 @@ class Metric:
     Attributes:
       function: the function.
       capture: what inference must return, one of `nar.evaluation.inference.CAPTURES`.
+      lower_is_better: whether the smallest value is the best, if the metric selects the best checkpoint.
     """
 
     function: MetricFunction
     capture: str = "outputs"
+    lower_is_better: bool = False
 
     def __post_init__(self) -> None:
         """Checks the capture."""
@@ -138,4 +142,33 @@ def compute_metrics(metrics: Metrics, result: InferenceResult) -> dict[str, floa
                 f"for {result.task} it returned {value!r:.200}"
             )
         values[name] = float(numbers.mean())
+    return values
+
+
+def check_metrics(metrics: Metrics, task: str, spec: Spec, traces: TraceBatch) -> dict[str, float]:
+    """Computes metrics of perfect predictions, to find errors before a network is trained.
+
+    Args:
+      metrics: metrics by name.
+      task: name of the algorithm.
+      spec: its spec after transforms.
+      traces: a few traces, after transforms.
+
+    Returns:
+      The value of each metric that is defined for the algorithm.
+
+    Raises:
+      ValueError: if a metric fails or returns something other than numbers.
+    """
+    steps = np.maximum(traces.lengths - 1, 1)
+    states = np.zeros((int(steps.max()), *traces.inputs["pos"].shape, 1), np.float32)
+    outputs = join_permutations(spec, traces.outputs)
+    hints = {name: value[1:] for name, value in traces.hints.items()}
+    result = InferenceResult(task, spec, traces, outputs, steps, hints, states)
+    values = {}
+    for name, metric in metrics.items():
+        try:
+            values |= compute_metrics({name: metric}, result)
+        except Exception as error:  # Any error of the user's code is reported with the name of the metric.
+            raise ValueError(f"metric {name!r} fails for {task}: {type(error).__name__}: {error}") from error
     return values

@@ -1,17 +1,14 @@
-"""Scores and metrics of a network on traces, on whole splits of CLRS-30, and at other sizes."""
+"""Scores and metrics of a network on traces and on sets of problems, such as the splits of CLRS-30."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from nar.algorithms import find_algorithm
 from nar.evaluation.averages import Scores
 from nar.evaluation.inference import Inference
 from nar.evaluation.metrics import Metrics, compute_metrics
+from nar.evaluation.problem_sets import ProblemSet
 from nar.evaluation.scores import score_predictions
 from nar.model import Learned, Params
-from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
-
-SAMPLES_PER_SIZE = 32
-"""Samples of a size other than a split's, to be multiplied by `Algorithm.clrs30_multiplier` as in a split."""
+from nar.traces import TraceBatch
 
 
 def score_traces(
@@ -39,33 +36,36 @@ def score_traces(
     return {**values, **compute_metrics(metrics or {}, result)}
 
 
-def score_split(inference: Inference, params: Params, split: str, metrics: Metrics | None = None) -> Scores:
-    """Scores all tasks on a canonical split of CLRS-30, complete and in order.
+def score_problem_sets(
+    inference: Inference,
+    params: Params,
+    problem_sets: Mapping[str, Sequence[ProblemSet]],
+    metrics: Metrics | None = None,
+) -> Scores:
+    """Scores tasks on sets of problems, complete and in order.
 
-    An algorithm outside CLRS-30 is scored on a split drawn in the same way.
+    Args:
+      inference: inference with the network.
+      params: parameters of the network.
+      problem_sets: sets of problems by task. Scores of sets that differ only in their seed are averaged.
+      metrics: metrics by name, as `find_metrics` returns them; `inference` captures what they read.
+
+    Returns:
+      task -> label of the set, such as "64" -> output, `score` or metric -> value.
     """
     result: Scores = {}
-    for task in inference.model.specs:
-        algorithm = find_algorithm(task)
-        if algorithm.in_clrs30:
-            traces = clrs30_split(algorithm, split, wait_for_compilation=False)
-        else:
-            origin = CLRS30_SPLITS[split].origin(algorithm)
-            traces = clrs30_sample(algorithm, **origin, wait_for_compilation=False)
-        size = str(CLRS30_SPLITS[split].size)
-        result[task] = {size: score_traces(inference, params, task, traces, metrics)}
+    for task, sets in problem_sets.items():
+        by_label: dict[str, list[dict[str, float]]] = {}
+        for one in sets:
+            traces = one.draw(wait_for_compilation=False)
+            values = score_traces(inference, params, task, traces, metrics)
+            by_label.setdefault(one.label, []).append(values)
+        result[task] = {label: _mean(values) for label, values in by_label.items()}
     return result
 
 
-def score_sizes(
-    inference: Inference, params: Params, sizes: Sequence[int], seed: int, metrics: Metrics | None = None
-) -> Scores:
-    """Scores all tasks on fresh problems of several sizes, drawn as CLRS-30 draws its test split."""
-    result: Scores = {}
-    for task in inference.model.specs:
-        count = SAMPLES_PER_SIZE * find_algorithm(task).clrs30_multiplier
-        result[task] = {
-            str(size): score_traces(inference, params, task, clrs30_sample(task, size, count, seed), metrics)
-            for size in sizes
-        }
-    return result
+def _mean(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each number over the seeds that have it."""
+    names = dict.fromkeys(name for one in values for name in one)
+    by_name = {name: [one[name] for one in values if name in one] for name in names}
+    return {name: sum(numbers) / len(numbers) for name, numbers in by_name.items()}

@@ -2,17 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from nar.algorithms import Algorithm, find_algorithm
+from nar.algorithms import find_algorithm
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.metrics import Metrics, compute_metrics
+from nar.evaluation.problem_sets import ProblemSet, check_options_used, make_problem_sets
 from nar.evaluation.scores import hint_scores, score_predictions
-from nar.evaluation.split_scores import SAMPLES_PER_SIZE
 from nar.model import Params
 from nar.problems.options import CLRS30
 from nar.statistics import SampleStatistics, sample_statistics
-from nar.traces import clrs30_sample
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -67,6 +67,7 @@ def make_cases(
     families: Sequence[str] | Mapping[str, Sequence[str]],
     has_own_lengths: bool,
     graph_tasks: Collection[str] = (),
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Case]:
     """Builds all cases, in order. Graph families are skipped for tasks without graphs.
 
@@ -76,15 +77,16 @@ def make_cases(
       families: graph families, the same for all tasks or by task.
       has_own_lengths: whether the network has its own termination rule, so that both lengths are evaluated.
       graph_tasks: tasks that must be graph problems, since they were given graph families by name.
+      options: problem options other than the family, for the cases that have them.
 
     Raises:
-      ValueError: if a size or a family cannot be drawn, or applies to no task.
+      ValueError: if a size or a family cannot be drawn, or a family or an option applies to no task.
     """
     lengths = ("own", "true") if has_own_lengths else ("true",)
-    cases, requested = [], list[str]()
+    cases, requested, sets = [], list[str](), list[ProblemSet]()
     for task in tasks:
-        problem = find_algorithm(task).problem
-        has_families = "family" in problem.options
+        algorithm = find_algorithm(task)
+        has_families = "family" in algorithm.problem.options
         if task in graph_tasks and not has_families:
             raise ValueError(f"{task} is not a graph problem, so it has no graph families")
         for family in families[task] if isinstance(families, Mapping) else families:
@@ -92,14 +94,12 @@ def make_cases(
             if family != CLRS30 and not has_families:
                 continue
             for size in sizes[task] if isinstance(sizes, Mapping) else sizes:
-                try:
-                    problem.resolve_options(size, _options(family))
-                except ValueError as error:
-                    raise ValueError(f"{task}: {error}") from None
+                sets += make_problem_sets(algorithm, (size,), (0,), (family,), options)
                 cases += [Case(task, size, family, length) for length in lengths]
     unused = [family for family in requested if family not in {case.family for case in cases}]
     if unused:
         raise ValueError(f"family {unused[0]!r}: none of {', '.join(tasks)} is a graph problem")
+    check_options_used(options, sets)
     return cases
 
 
@@ -110,6 +110,8 @@ def measure_cases(
     seeds: Sequence[int],
     metrics: Metrics,
     on_result: Callable[[Case, int, InferenceResult], None] = lambda case, seed, result: None,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    count: int = 0,
 ) -> Iterator[Measurement]:
     """Evaluates a network on every case and seed.
 
@@ -120,6 +122,8 @@ def measure_cases(
       seeds: seeds of the problems, which are drawn as CLRS-30 draws its test split.
       metrics: metrics beyond the scores, as `find_metrics` returns them.
       on_result: called with the case, the seed and the predictions of each evaluation.
+      options: problem options other than the family, for the cases that have them.
+      count: number of instances of each case and seed; 0 for as many as in CLRS-30.
 
     Yields:
       One measurement per case and seed.
@@ -127,19 +131,11 @@ def measure_cases(
     for case in cases:
         algorithm = find_algorithm(case.task)
         for seed in seeds:
-            traces = _draw(algorithm, case, seed)
+            (problems,) = make_problem_sets(algorithm, (case.size,), (seed,), (case.family,), options, count)
+            traces = problems.draw()
             result = inferences[case.lengths].run(params, case.task, traces)
             on_result(case, seed, result)
             yield measure(case, seed, result, metrics)
-
-
-def _draw(algorithm: Algorithm, case: Case, seed: int) -> Any:
-    count = SAMPLES_PER_SIZE * algorithm.clrs30_multiplier
-    return clrs30_sample(algorithm, case.size, count, seed, **_options(case.family))
-
-
-def _options(family: str) -> dict[str, Any]:
-    return {} if family == CLRS30 else {"family": family}
 
 
 def measure(case: Case, seed: int, result: InferenceResult, metrics: Metrics) -> Measurement:

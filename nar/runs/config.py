@@ -4,6 +4,7 @@ The defaults are the single-task recipe of Ibarz et al. 2022 (arXiv 2209.11142).
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,7 +104,9 @@ class DataConfig(Section):
         {"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"},
         "Problem options of training; each applies to the algorithms that have it. p is the edge "
         "probability, sampled for each graph; family is clrs30, erdos_renyi or one of "
-        "nar.problems.GRAPH_FAMILIES.",
+        "nar.problems.GRAPH_FAMILIES. Options that you do not give keep these values; None is the problem's "
+        "own default: --config.data.problem=\"{'directed': True, 'p': None}\"",
+        merged=True,
     )
     exceptions: Mapping[str, Any] = key(
         {
@@ -115,7 +118,22 @@ class DataConfig(Section):
             "kmp_matcher": _ANY_NEEDLE,
         },
         "Per-algorithm exceptions of the recipe: sizes or problem options. If you change data.sizes, or an "
-        "option in data.problem, your value replaces the exception.",
+        "option in data.problem, your value replaces the exception. Exceptions that you do not give remain; "
+        "None removes that of an algorithm, or one of its options.",
+        merged=True,
+    )
+    mixture: Mapping[str, Any] = key(
+        {},
+        "Mixture of training problems: components by name, each with a weight (1), sizes and problem options "
+        "(by default those above, in which its own are merged). Each batch is of one component. On the "
+        "command line: --config.data.mixture=\"{'small': {'sizes': (4, 8), 'weight': 2}, "
+        "'grids': {'problem': {'family': 'grid'}}}\"",
+    )
+    curriculum: tuple[Any, ...] = key(
+        (),
+        "Curriculum: pairs (step, weights). From each step of training on, the components of data.mixture "
+        "have these weights, those that are not named 0. On the command line: "
+        "--config.data.curriculum=\"((5000, {'small': 1, 'grids': 3}),)\"",
     )
     random_positions: bool = key(True, "Transform of nar.data.Transforms: random node positions.")
     fixed_hints_as_inputs: bool = key(
@@ -267,15 +285,48 @@ class TrainingConfig(OptimizationConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class ProblemSetConfig(Section):
+    """The problems on which a network is validated or tested."""
+
+    sizes: tuple[int, ...] = key((16,), "Problem sizes.")
+    families: tuple[str, ...] = key(
+        ("clrs30",),
+        "Graph families of graph problems: clrs30 (the distribution of CLRS-30), erdos_renyi or names of "
+        "nar.problems.GRAPH_FAMILIES. Other problems always have the distribution of CLRS-30.",
+    )
+    problem: Mapping[str, Any] = key(
+        {},
+        "Problem options, such as p, k and rewiring; each applies to the algorithms and families that have "
+        "it. Others have the values of CLRS-30.",
+    )
+    count: int = key(
+        0,
+        "Instances of each algorithm, size, family and seed. 0 is as many as in CLRS-30: 32, times 64 or 32 "
+        "for algorithms with few outputs.",
+        at_least=0,
+    )
+    seeds: tuple[int, ...] = key((2,), "Seeds of the problems; scores are means over them.")
+
+
+@dataclasses.dataclass(frozen=True)
 class EvaluationConfig(Section):
-    """Evaluation."""
+    """Evaluation. The defaults are the protocol of CLRS-30."""
 
     batch_size: int = key(32, "Batch size of evaluation.", at_least=1)
     metrics: tuple[str, ...] = key(
         (),
         "Metrics beyond the scores: names of nar.evaluation.METRICS (exact, valid, hint_score), or "
-        "module:FUNCTION for custom ones, which take an InferenceResult. The best checkpoint is selected by "
-        "the score.",
+        "module:FUNCTION for custom ones, which take an InferenceResult.",
+    )
+    selection: str = key(
+        "score",
+        "Selection of the best checkpoint: score, or a metric, by its name in evaluation.metrics or as it "
+        "would be given there. The largest mean over algorithms on validation wins, or the smallest if the "
+        "metric is declared lower_is_better.",
+    )
+    validation: ProblemSetConfig = section(ProblemSetConfig, "Validation problems.")
+    test: ProblemSetConfig = section(
+        functools.partial(ProblemSetConfig, sizes=(64,), seeds=(3,)), "Test problems."
     )
 
 
@@ -291,7 +342,8 @@ class RunConfig(Section):
     tasks: Mapping[str, Any] = key(
         {},
         "Overrides per task, by name: sizes, batch_size, problem (problem options), loss_weight (factor of "
-        "all of its losses) and sampling_weight (relative frequency in training). On the command line: "
+        "all of its losses), sampling_weight (relative frequency in training), validation and test (keys of "
+        "evaluation.validation and evaluation.test). On the command line: "
         "--config.tasks=\"{'bfs': {'sizes': (8, 16), 'sampling_weight': 2.0}}\"",
     )
     model: ModelConfig = section(ModelConfig, "The network.")

@@ -1,5 +1,6 @@
 """Validation scores during training, and the final result of a run."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from nar.runs.components import RunComponents
 from nar.runs.config import OptimizationConfig
 from nar.training import CheckpointStore, TrainState, count_parameters
 from nar.training.devices import is_first_process
-from nar.training.loop import PER_SEED, SELECTION_METRIC
+from nar.training.loop import PER_SEED, VALIDATION_SCORE
+from nar.training.loop.callback import SELECTION, selecting
 from nar.training.state import digest
 
 SPLITS = {"validation": "val", "test": "test"}
@@ -18,33 +20,53 @@ SPLITS = {"validation": "val", "test": "test"}
 
 
 def validate(components: RunComponents, evaluator: Any, params: Params) -> dict[str, float]:
-    """Scores on the whole validation split by metric name: outputs, tasks, classes, and the mean over tasks.
+    """Scores on all validation problems by metric name: outputs, tasks, classes, and the mean over tasks.
 
-    The mean over tasks selects the best checkpoint. With several seeds, every metric is the mean over seeds;
-    the selecting score of each seed and its standard deviation are added.
+    The mean score over tasks selects the best checkpoint, unless a metric does (`SELECTION`). With several
+    seeds, every metric is the mean over seeds; the selecting score of each seed and its standard deviation
+    are added.
     """
     per_seed = [
-        _as_metrics(components.score_split(evaluator, one, "val")) for one in components.unstack_seeds(params)
+        _as_metrics(components, components.score_split(evaluator, one, "val"))
+        for one in components.unstack_seeds(params)
     ]
     if len(per_seed) == 1:
         return per_seed[0]
     means, deviations = mean_and_deviation(per_seed)
-    selecting = {f"{PER_SEED}{number}": scores[SELECTION_METRIC] for number, scores in enumerate(per_seed)}
-    return {**means, f"{SELECTION_METRIC}/deviation": deviations[SELECTION_METRIC], **selecting}
+    name = selecting(means)
+    of_seeds = {f"{name}{PER_SEED}{number}": scores[name] for number, scores in enumerate(per_seed)}
+    return {**means, f"{name}/deviation": deviations[name], **of_seeds}
 
 
-def _as_metrics(scores: Scores) -> dict[str, float]:
+def _as_metrics(components: RunComponents, scores: Scores) -> dict[str, float]:
     metrics = {
         f"validation/{task}/{output}": value
         for task, sizes in scores.items()
-        for values in sizes.values()
+        for output, value in _mean_over_sets(sizes).items()
+    }
+    metrics |= {
+        f"validation/{task}/{output}/{label}": value
+        for task, sizes in scores.items()
+        for label, values in (sizes.items() if len(sizes) > 1 else ())
         for output, value in values.items()
     }
     if len(scores) > 1:
         classes = class_mean_scores(scores)
         metrics |= {f"validation/class/{name}": value for name, value in classes.items()}
         metrics["validation/score_of_classes"] = float(np.mean(list(classes.values())))
-    return {**metrics, SELECTION_METRIC: mean_score(scores)}
+    if components.selection != "score":
+        sign = -1.0 if components.metrics[components.selection].lower_is_better else 1.0
+        by_task = [metrics.get(f"validation/{task}/{components.selection}", np.nan) for task in scores]
+        metrics[SELECTION] = sign * float(np.mean(by_task))
+    return {**metrics, VALIDATION_SCORE: mean_score(scores)}
+
+
+def _mean_over_sets(sizes: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each number of a task over its sets of problems, among those that have it."""
+    names = dict.fromkeys(name for values in sizes.values() for name in values)
+    return {
+        name: float(np.mean([values[name] for values in sizes.values() if name in values])) for name in names
+    }
 
 
 def compute_result(
@@ -71,6 +93,8 @@ def compute_result(
     }
     if components.metrics:
         summary["metrics"] = list(components.metrics)
+    if components.protocol_record:
+        summary["protocol"] = components.protocol_record
     return {**_over_seeds(per_seed, training.seed), **summary}
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from nar.atomic_io import read_json
-from nar.evaluation import Prediction, Predictor
-from nar.evaluation.split_scores import score_sizes
+from nar.evaluation import Prediction, Predictor, score_problem_sets
+from nar.evaluation.problem_sets import check_options_used, make_problem_sets
 from nar.model import Params
 from nar.plugins import unknown_name
+from nar.problems.options import CLRS30
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.components import GraphComponents, RunComponents, TextComponents
 from nar.runs.results import SPLITS
@@ -118,19 +119,32 @@ class Run:
         """
         return self.predictor(name, *arguments, num_steps=num_steps, **named_arguments)
 
-    def evaluate(self, sizes: Sequence[int] | None = None, *, seed: int = 3) -> dict[str, Any]:
-        """Scores the network.
+    def evaluate(
+        self,
+        sizes: Sequence[int] | None = None,
+        *,
+        seed: int = 3,
+        families: Sequence[str] = (CLRS30,),
+        count: int = 0,
+        **problem_options: Any,
+    ) -> dict[str, Any]:
+        """Scores the network: `run.evaluate(sizes=(16, 64), families=("grid",), count=100)`.
 
         Args:
-          sizes: problem sizes. By default the complete validation and test splits are scored.
+          sizes: problem sizes. By default the problems of the config's protocol are scored, `validation` and
+            `test`, and the other arguments have no effect.
           seed: seed of the problems of `sizes`, which are drawn as CLRS-30 draws its test split: with seed 3,
             size 64 is that split.
+          families: graph families of graph problems.
+          count: number of instances of each algorithm, size and family; 0 for as many as in CLRS-30.
+          **problem_options: problem options such as p, for the algorithms and families that have them.
 
         Returns:
-          task -> size -> output -> score; without `sizes`, such scores by split, as in `result["scores"]`.
+          task -> size -> output -> score, where a size with a family is named "16, grid"; without `sizes`,
+          such scores by split, as in `result["scores"]`.
 
         Raises:
-          ValueError: if a size is invalid, or is given for a language model.
+          ValueError: if problems like these cannot be drawn, or the run is of a language model.
         """
         if sizes is None:
             evaluator = self.components.make_evaluator()
@@ -139,8 +153,12 @@ class Run:
                 for name, split in SPLITS.items()
             }
         components = self.graph_components
-        inference = components.make_evaluator()
-        return score_sizes(inference, self.params, sizes, seed, components.metrics)
+        problem_sets = {
+            task.name: make_problem_sets(task.algorithm, sizes, (seed,), families, problem_options, count)
+            for task in components.tasks
+        }
+        check_options_used(problem_options, [one for sets in problem_sets.values() for one in sets])
+        return score_problem_sets(components.make_evaluator(), self.params, problem_sets, components.metrics)
 
 
 def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index: int = 0) -> Run:

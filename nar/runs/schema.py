@@ -38,7 +38,14 @@ class Key(NamedTuple):
     mutable: bool
 
 
-def key(default: Any, description: str, *, at_least: int | None = None, mutable: bool = False) -> Any:
+def key(
+    default: Any,
+    description: str,
+    *,
+    at_least: int | None = None,
+    mutable: bool = False,
+    merged: bool = False,
+) -> Any:
     """Declares a config key: a field of a `Section`.
 
     Args:
@@ -46,8 +53,10 @@ def key(default: Any, description: str, *, at_least: int | None = None, mutable:
       description: documentation of the key.
       at_least: the minimum of an integer.
       mutable: whether it may change when a run is resumed, since past steps do not depend on it.
+      merged: whether entries of the default that a given dictionary lacks remain, at every level; an entry
+        of value None stands for one that is removed.
     """
-    metadata = {"description": description, "at_least": at_least, "mutable": mutable}
+    metadata = {"description": description, "at_least": at_least, "mutable": mutable, "merged": merged}
     if isinstance(default, Mapping):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(dict(default)), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -129,7 +138,15 @@ def _parse(path: str, value: Any, present: Any, field: "dataclasses.Field[Any]",
         raise ValueError(f"{path} must be an integer of at least {minimum}, got {value!r}")
     if isinstance(present, tuple) and isinstance(value, str):
         return (value,)
-    return _without_lists(value)
+    plain = _without_lists(value)
+    return _merge(present, plain) if field.metadata["merged"] else plain
+
+
+def _merge(present: Any, value: Any) -> Any:
+    """Dictionaries merged at every level; anything else is replaced."""
+    if not isinstance(present, Mapping) or not isinstance(value, Mapping):
+        return value
+    return {**present, **{name: _merge(present.get(name), one) for name, one in value.items()}}
 
 
 def check_type(path: str, value: Any, default: Any) -> None:

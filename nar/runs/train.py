@@ -110,6 +110,7 @@ def train(
     training = run.config.training
     run_on_first(lambda: check_trackers(training.trackers, training.tracker_options))
     run_on_all(lambda: check_callbacks(training.callbacks, training.callback_options))
+    run_on_all(components.check_metrics)
     with contextlib.ExitStack() as stack:
         run_on_first(lambda: _lock_and_claim(run, stack))
         _train_to_end(run, components, source, draw_curves, stack)

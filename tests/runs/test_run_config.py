@@ -10,7 +10,9 @@ import pytest
 
 from configs import bfs
 from experiments.cli.config_help import config_page, help_text
+from nar.data import Transforms
 from nar.runs.build import resolve_config
+from nar.runs.components.tasks import make_tasks
 from nar.runs.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig, TrainingConfig
 from nar.runs.schema import check_type
 from nar.runs.text_config import TextRunConfig, TextTrainingConfig
@@ -53,7 +55,29 @@ def test_missing_keys_have_the_defaults_of_their_kind():
 
 
 def test_sections_without_fixed_keys_are_replaced():
-    assert RunConfig.from_dict({"data": {"problem": {"p": [0.5]}}}).data.problem == {"p": (0.5,)}
+    config = RunConfig().merged({"training": {"loss_weights": {"hint": 0.5}}})
+    changed = config.merged({"training": {"loss_weights": {"bfs": 2.0}}})
+    assert changed.training.loss_weights == {"bfs": 2.0}
+
+
+def test_problem_options_and_exceptions_of_the_recipe_remain():
+    recipe = DataConfig()
+    data = {"problem": {"directed": True}, "exceptions": {"bridges": {"sizes": [4]}, "kmp_matcher": None}}
+    config = RunConfig.from_dict({"data": data}).data
+    assert config.problem == {**recipe.problem, "directed": True}
+    assert config.exceptions == {
+        **recipe.exceptions,
+        "bridges": {**recipe.exceptions["bridges"], "sizes": (4,)},
+        "kmp_matcher": None,
+    }
+    assert RunConfig.from_dict({"data": config.to_dict()}).data == config
+
+
+def test_none_stands_for_the_default_of_the_problem():
+    data = {"problem": {"p": None}, "exceptions": {"bridges": None}}
+    config = RunConfig.from_dict({"algorithms": ("bfs", "bridges", "mst_kruskal"), "data": data})
+    bfs, bridges, kruskal = make_tasks(config, Transforms())
+    assert bfs.problem_options == bridges.problem_options == kruskal.problem_options == {"family": "clrs30"}
 
 
 def test_sequences_become_tuples_and_a_string_a_tuple_of_one():

@@ -1,5 +1,6 @@
 """The interface of a run's components, common to graph networks and language models."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import optax
@@ -58,6 +59,20 @@ class RunComponents(Protocol):
     @property
     def metrics(self) -> Metrics:
         """Metrics of evaluation beyond the scores, by name."""
+        ...
+
+    @property
+    def selection(self) -> str:
+        """Name of the score or metric that selects the best checkpoint."""
+        ...
+
+    @property
+    def protocol_record(self) -> Mapping[str, Any]:
+        """The evaluation protocol, for the result; empty if there is only one."""
+        ...
+
+    def check_metrics(self) -> None:
+        """Raises ValueError if a metric fails on perfect predictions, or is not defined for a task."""
         ...
 
     def unstack_seeds(self, tree: Any) -> list[Any]:

@@ -7,15 +7,16 @@ from typing import Any
 import optax
 
 from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms, View
-from nar.evaluation import Inference, Scores, find_metrics, score_split
+from nar.evaluation import Inference, Scores, score_problem_sets
 from nar.evaluation.metrics import Metrics, capture_of
 from nar.losses import Objective, views_of
 from nar.model import Model, Params, make_model
 from nar.runs.components.model import make_net_config
 from nar.runs.components.objective import build_objective, check_weights
 from nar.runs.components.optimizer import build_optimizer, check_patterns
+from nar.runs.components.protocol import Protocol, check_protocol_metrics, make_protocol
 from nar.runs.components.tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
-from nar.runs.config import EvaluationConfig, RunConfig
+from nar.runs.config import RunConfig
 from nar.training import Devices, make_train_step
 from nar.training.loop import TaskWeightFunction
 from nar.training.optim import check_several_tasks
@@ -44,7 +45,7 @@ class GraphComponents:
       stream: the training data.
       devices: the devices to train on.
       evaluation_batch_size: batch size of evaluation.
-      metrics: metrics beyond the scores, by name.
+      protocol: the problems of validation and test, the metrics, and the selection of the best checkpoint.
       num_seeds: seeds trained in one program; if more than one, states have a leading seed axis.
       task_weight_function: (validation scores, step) -> task sampling weights; None if they are constant.
     """
@@ -60,9 +61,28 @@ class GraphComponents:
     stream: TraceStream
     devices: Devices
     evaluation_batch_size: int
-    metrics: Metrics
+    protocol: Protocol
     num_seeds: int
     task_weight_function: TaskWeightFunction | None
+
+    @property
+    def metrics(self) -> Metrics:
+        """Metrics beyond the scores, by name."""
+        return self.protocol.metrics
+
+    @property
+    def selection(self) -> str:
+        """Name of the score or metric that selects the best checkpoint."""
+        return self.protocol.selection
+
+    @property
+    def protocol_record(self) -> Mapping[str, Any]:
+        """The evaluation protocol, for the result."""
+        return self.protocol.record
+
+    def check_metrics(self) -> None:
+        """Raises ValueError if a metric fails on perfect predictions, or is not defined for a task."""
+        check_protocol_metrics(self.protocol, self.tasks)
 
     def make_train_step(self) -> CompiledTrainStep:
         """Builds the jitted training step."""
@@ -93,8 +113,8 @@ class GraphComponents:
         )
 
     def score_split(self, evaluator: Inference, params: Params, split: str) -> Scores:
-        """Scores on a complete split: "val" during training, "test" at the end."""
-        return score_split(evaluator, params, split, self.metrics)
+        """Scores on all problems of a split: "val" during training, "test" at the end."""
+        return score_problem_sets(evaluator, params, self.protocol.problem_sets[split], self.metrics)
 
 
 def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | None = None) -> GraphComponents:
@@ -122,6 +142,7 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
         check_grad_accumulation_steps(batch_size, training.grad_accumulation_steps, devices.mesh.size)
     model = make_model(make_net_config(config.model), {task.name: task.spec for task in tasks})
     objective = build_objective(training)
+    protocol = make_protocol(config, tasks, model)
     stream = make_stream(config, tasks, devices, views_of(objective))
     weights = loss_weights(config)
     check_weights(weights, model, objective, stream)
@@ -141,22 +162,10 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
         stream=stream,
         devices=devices,
         evaluation_batch_size=config.evaluation.batch_size,
-        metrics=make_metrics(config.evaluation, model),
+        protocol=protocol,
         num_seeds=training.num_seeds,
         task_weight_function=find_task_weighting(training.task_sampling),
     )
-
-
-def make_metrics(evaluation: EvaluationConfig, model: Model) -> Metrics:
-    """Looks up the metrics of a config.
-
-    Raises:
-      ValueError: if a metric is unknown, or its name is taken.
-    """
-    try:
-        return find_metrics(evaluation.metrics, model.specs)
-    except ValueError as error:
-        raise ValueError(f"evaluation.metrics: {error}") from None
 
 
 def make_stream(

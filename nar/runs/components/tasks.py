@@ -8,6 +8,8 @@ from typing import Any
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
 from nar.plugins import did_you_mean, load_attribute
+from nar.runs.components.mixture import mix_tasks
+from nar.runs.components.problem_options import check_options, without_none
 from nar.runs.config import DataConfig, RunConfig
 from nar.training.loop import TaskWeightFunction
 
@@ -23,6 +25,8 @@ TASK_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType
         "problem": ("a dictionary", lambda value: isinstance(value, Mapping)),
         "loss_weight": ("a number of at least 0", _is_weight),
         "sampling_weight": ("a number of at least 0", _is_weight),
+        "validation": ("a dictionary", lambda value: isinstance(value, Mapping)),
+        "test": ("a dictionary", lambda value: isinstance(value, Mapping)),
     }
 )
 """Options of one task in `config.tasks` -> (description of valid values, check)."""
@@ -40,17 +44,20 @@ def make_tasks(config: RunConfig, transforms: Transforms) -> tuple[Task, ...]:
         raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
     check_tasks(config.tasks, [algorithm.name for algorithm in algorithms])
     defaults = DataConfig()
-    for option, value in data.problem.items():
-        known = {name for algorithm in algorithms for name in algorithm.problem.options}
-        if option not in known and value != defaults.problem.get(option):
-            raise ValueError(
-                f"data.problem.{option}: none of {', '.join(names)} has this option; "
-                f"known: {', '.join(sorted(known)) or 'none'}"
-            )
-    return tuple(
+    given = {key: value for key, value in data.problem.items() if value != defaults.problem.get(key)}
+    check_options("data.problem", given, algorithms)
+    tasks = tuple(
         make_task(algorithm, data, config.tasks.get(algorithm.name, {}), defaults, transforms)
         for algorithm in algorithms
     )
+    if not data.mixture and not data.curriculum:
+        return tasks
+    if data.curriculum and find_task_weighting(config.training.task_sampling):
+        raise ValueError(
+            f"data.curriculum changes weights at steps that training.task_sampling "
+            f"{config.training.task_sampling!r} would move; use one of them"
+        )
+    return mix_tasks(config, tasks, make_task_schedule(config, tasks))
 
 
 def make_task(
@@ -75,21 +82,21 @@ def make_task(
     Raises:
       ValueError: if an exception, a size or an option is invalid.
     """
-    exception = data.exceptions.get(algorithm.name, {})
+    exception = data.exceptions.get(algorithm.name) or {}
     unknown = sorted(set(exception) - {"sizes", "problem"})
     if unknown:
         raise ValueError(f"data.exceptions.{algorithm.name}.{unknown[0]} is unknown; known: sizes, problem")
     sizes = data.sizes
     if sizes == defaults.sizes:
-        sizes = tuple(exception.get("sizes", sizes))
+        sizes = tuple(exception.get("sizes") or sizes)
     options = {key: value for key, value in data.problem.items() if key in algorithm.problem.options}
-    for key, value in exception.get("problem", {}).items():
+    for key, value in (exception.get("problem") or {}).items():
         if key not in options or options[key] == defaults.problem.get(key):
             options[key] = value
     return Task(
         algorithm,
         tuple(overrides.get("sizes", sizes)),
-        {**options, **overrides.get("problem", {})},
+        without_none({**options, **overrides.get("problem", {})}),
         transforms,
         overrides.get("batch_size"),
     )
@@ -126,8 +133,11 @@ def make_task_schedule(config: RunConfig, tasks: Sequence[Task]) -> TaskSchedule
     Raises:
       ValueError: if a weight is invalid, or weights are given that round-robin would ignore.
     """
-    key = "sampling_weight"
-    given = {name: overrides[key] for name, overrides in config.tasks.items() if key in overrides}
+    given = {
+        name: overrides["sampling_weight"]
+        for name, overrides in config.tasks.items()
+        if "sampling_weight" in overrides
+    }
     if config.training.task_sampling == "round_robin" and given:
         raise ValueError(
             f"tasks.{min(given)}.sampling_weight has no effect with training.task_sampling=round_robin; "

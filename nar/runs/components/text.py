@@ -66,6 +66,19 @@ class TextComponents:
         """No metrics: exact matches are the score."""
         return {}
 
+    @property
+    def selection(self) -> str:
+        """The score."""
+        return "score"
+
+    @property
+    def protocol_record(self) -> Mapping[str, Any]:
+        """Empty: there is only one protocol."""
+        return {}
+
+    def check_metrics(self) -> None:
+        """Checks nothing, since there are no metrics."""
+
     def unstack_seeds(self, tree: Any) -> list[Any]:
         """A list of the tree alone."""
         return [tree]

@@ -3,7 +3,7 @@
 from nar.training.loop.background_compilation import BackgroundCompilation
 from nar.training.loop.callback import (
     PER_SEED,
-    SELECTION_METRIC,
+    VALIDATION_SCORE,
     Callback,
     Evaluation,
     StepReport,
@@ -27,7 +27,7 @@ from nar.training.loop.timing import Clock
 
 __all__ = [
     "PER_SEED",
-    "SELECTION_METRIC",
+    "VALIDATION_SCORE",
     "BackgroundCompilation",
     "Callback",
     "Clock",

@@ -11,11 +11,19 @@ from nar.training.state import TrainState
 
 _logger = logging.getLogger(__name__)
 
-SELECTION_METRIC = "validation/score"
-"""The validation score that selects the best checkpoint."""
+VALIDATION_SCORE = "validation/score"
+"""The mean validation score, which selects the best checkpoint unless there is a `SELECTION`."""
 
-PER_SEED = f"{SELECTION_METRIC}/seed_index_"
-"""Prefix of the validation score of each seed; the index of the seed follows."""
+SELECTION = "validation/selection"
+"""The value of the metric that selects the best checkpoint in place of the score: the largest is the best."""
+
+PER_SEED = "/seed_index_"
+"""Between the name of a validation score and the index of the seed that it is of."""
+
+
+def selecting(scores: Mapping[str, float]) -> str:
+    """Name of the score that selects the best checkpoint, among those of a validation."""
+    return SELECTION if SELECTION in scores else VALIDATION_SCORE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +31,7 @@ class Evaluation:
     """Validation scores after a step.
 
     Attributes:
-      scores: scores by metric name, among them `SELECTION_METRIC`.
+      scores: scores by metric name, among them `VALIDATION_SCORE`.
       seconds: time that the evaluation took.
     """
 
@@ -33,12 +41,13 @@ class Evaluation:
     @property
     def score(self) -> float:
         """The score that selects the best checkpoint; with several seeds, the mean over them."""
-        return float(self.scores[SELECTION_METRIC])
+        return float(self.scores[selecting(self.scores)])
 
     @property
     def seed_scores(self) -> list[float]:
         """The selecting score of each seed; empty if there is only one seed."""
-        return [float(score) for name, score in self.scores.items() if name.startswith(PER_SEED)]
+        prefix = f"{selecting(self.scores)}{PER_SEED}"
+        return [float(score) for name, score in self.scores.items() if name.startswith(prefix)]
 
 
 @dataclasses.dataclass(frozen=True)

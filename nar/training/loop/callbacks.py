@@ -12,12 +12,12 @@ from tqdm import tqdm
 from nar.data import TaskSchedule
 from nar.model import Params
 from nar.training.checkpointing.store import CheckpointStore
-from nar.training.loop.callback import Callback, Evaluation, StepReport, collect_states
+from nar.training.loop.callback import VALIDATION_SCORE, Callback, Evaluation, StepReport, collect_states
 from nar.training.loop.timing import SAVING, VALIDATING, Clock
 from nar.training.state import TrainState
 
 ScoreFunction = Callable[[Params], Mapping[str, float]]
-"""params -> scores by metric name; `validation/score` selects the best checkpoint."""
+"""params -> scores by metric name; see `selecting`."""
 
 
 TaskWeightFunction = Callable[[Mapping[str, float], int], Mapping[str, float]]
@@ -151,7 +151,7 @@ class ShowProgress(Callback):
         if report.step % self._every == 0 or report.evaluation is not None:
             self._postfix["loss"] = f"{float(np.mean(report.metrics['loss'])):.3f}"
         if report.evaluation is not None:
-            self._postfix["validation"] = f"{report.evaluation.score:.2%}"
+            self._postfix["validation"] = f"{report.evaluation.scores[VALIDATION_SCORE]:.2%}"
         self._bar.set_postfix(self._postfix, refresh=False)
         self._bar.update()
 

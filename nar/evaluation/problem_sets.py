@@ -1,0 +1,133 @@
+"""Sets of problems on which networks are scored: as CLRS-30 draws its splits, with any size and options."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from nar.algorithms import Algorithm
+from nar.problems.families import FAMILY_PARAMETERS, parameters_of
+from nar.problems.options import CLRS30
+from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
+from nar.traces.sample import check_canonical_seed, check_count
+
+CLRS30_COUNT = 32
+"""Instances of an algorithm in a split of CLRS-30, to be multiplied by `Algorithm.clrs30_multiplier`."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ProblemSet:
+    """Problems of one algorithm and size, drawn one after another from the random stream of a seed.
+
+    Attributes:
+      algorithm: the algorithm.
+      size: problem size.
+      seed: seed of the problems.
+      family: graph family; `CLRS30` for the distribution of CLRS-30.
+      options: options of the sampler other than `family`; the others have the values of CLRS-30.
+      count: number of instances; 0 for as many as in CLRS-30.
+    """
+
+    algorithm: Algorithm
+    size: int
+    seed: int
+    family: str = CLRS30
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            check_canonical_seed(self.seed)
+            check_count("count", self.count, minimum=0)
+            self.algorithm.problem.resolve_options(self.size, self._options)
+        except ValueError as error:
+            raise ValueError(f"{self.algorithm.name}: {error}") from None
+
+    @property
+    def label(self) -> str:
+        """Size and family: `64`, or `64, grid`."""
+        return f"{self.size}" if self.family == CLRS30 else f"{self.size}, {self.family}"
+
+    @property
+    def num_instances(self) -> int:
+        """The number of instances."""
+        return self.count or CLRS30_COUNT * self.algorithm.clrs30_multiplier
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {**({} if self.family == CLRS30 else {"family": self.family}), **self.options}
+
+    def draw(self, *, wait_for_compilation: bool = True) -> TraceBatch:
+        """Draws the traces; those of a canonical split come from the cache on disk.
+
+        Args:
+          wait_for_compilation: as in `nar.sample_traces`.
+        """
+        origin = {"size": self.size, "count": self.num_instances, "seed": self.seed}
+        if self.algorithm.in_clrs30 and not self._options:
+            for name, split in CLRS30_SPLITS.items():
+                if split.origin(self.algorithm) == origin:
+                    return clrs30_split(self.algorithm, name, wait_for_compilation=wait_for_compilation)
+        return clrs30_sample(
+            self.algorithm, **origin, wait_for_compilation=wait_for_compilation, **self._options
+        )
+
+
+def make_problem_sets(
+    algorithm: Algorithm,
+    sizes: Sequence[int],
+    seeds: Sequence[int],
+    families: Sequence[str] = (CLRS30,),
+    options: Mapping[str, Any] = MappingProxyType({}),
+    count: int = 0,
+) -> list[ProblemSet]:
+    """Makes a set for each size, family and seed.
+
+    A problem without graphs has the family `CLRS30` only, and an option goes to the sets that have it.
+
+    Args:
+      algorithm: the algorithm.
+      sizes: problem sizes.
+      seeds: seeds of the problems.
+      families: graph families.
+      options: options of the sampler other than `family`.
+      count: number of instances of each set; 0 for as many as in CLRS-30.
+
+    Raises:
+      ValueError: if problems of a size, with a family or an option cannot be drawn, or a list is empty or has
+        an entry twice.
+    """
+    for noun, values in (("size", sizes), ("seed", seeds), ("family", families)):
+        if not values:
+            raise ValueError(f"{algorithm.name}: at least one {noun} is needed")
+        for value in values:
+            if list(values).count(value) > 1:
+                raise ValueError(f"{algorithm.name}: {noun} {value!r} is given twice")
+    if "family" in options:
+        raise ValueError(f"{algorithm.name}: families are given by name, not as the option family")
+    own = families if "family" in algorithm.problem.options else (CLRS30,)
+    return [
+        ProblemSet(algorithm, size, seed, family, options_of(algorithm, family, options), count)
+        for size in sizes
+        for family in own
+        for seed in seeds
+    ]
+
+
+def options_of(algorithm: Algorithm, family: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a problem of this family has."""
+    problem = algorithm.problem
+    own = problem.options_without_family if family == CLRS30 else parameters_of(family)
+    return {
+        name: value
+        for name, value in options.items()
+        if name in problem.options and (name in own or name not in FAMILY_PARAMETERS)
+    }
+
+
+def check_options_used(options: Mapping[str, Any], sets: Sequence[ProblemSet]) -> None:
+    """Raises ValueError if one of the options is an option of none of the problem sets."""
+    for name in options:
+        if not any(name in one.options for one in sets):
+            described = sorted({f"{one.algorithm.name} ({one.family})" for one in sets})
+            raise ValueError(f"option {name!r} has no effect on any of: {', '.join(described)}")

@@ -1,0 +1,155 @@
+"""The evaluation protocol of a run: the problems of validation and test, and the score that selects."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nar.data import Task
+from nar.evaluation.metrics import Metrics, check_metrics, find_metrics
+from nar.evaluation.problem_sets import ProblemSet, check_options_used, make_problem_sets
+from nar.model import Model
+from nar.problems.options import CLRS30
+from nar.runs.components.problem_options import check_options
+from nar.runs.config import EvaluationConfig, ProblemSetConfig, RunConfig
+
+SCORE = "score"
+"""Value of `evaluation.selection` for the score."""
+
+CLRS30_PROTOCOL, CUSTOM_PROTOCOL = "CLRS-30", "custom"
+"""Names of protocols in results."""
+
+_KEYS = {"val": "validation", "test": "test"}
+"""Split -> key of the config."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """Problems of validation and test, metrics and selection.
+
+    Attributes:
+      sections: split ("val" or "test") -> task -> config of its problems.
+      problem_sets: split -> task -> sets of problems.
+      metrics: metrics beyond the scores, by name.
+      selection: the metric that selects the best checkpoint, or `SCORE`.
+      record: name of the protocol and all that it consists of, for the result of the run.
+    """
+
+    sections: Mapping[str, Mapping[str, ProblemSetConfig]]
+    problem_sets: Mapping[str, Mapping[str, Sequence[ProblemSet]]]
+    metrics: Metrics
+    selection: str
+    record: Mapping[str, Any]
+
+
+def make_protocol(config: RunConfig, tasks: Sequence[Task], model: Model) -> Protocol:
+    """Makes the protocol, and checks that all of its problems can be drawn.
+
+    Raises:
+      ValueError: if a size, a family, an option, a seed or a metric is invalid; the message names the key.
+    """
+    sections = {split: _sections(config, tasks, key) for split, key in _KEYS.items()}
+    selection, metrics = make_metrics(config.evaluation, model)
+    return Protocol(
+        sections=sections,
+        problem_sets={split: _make_sets(_KEYS[split], tasks, by_task) for split, by_task in sections.items()},
+        metrics=metrics,
+        selection=selection,
+        record=protocol_record(config),
+    )
+
+
+def protocol_record(config: RunConfig) -> dict[str, Any]:
+    """The protocol of a config for its result: `name` is CLRS-30 if all of it is that of CLRS-30."""
+    evaluation, default = config.evaluation, EvaluationConfig()
+    keys = (*_KEYS.values(), "selection")
+    exceptions = {
+        name: {key: overrides[key] for key in keys if key in overrides}
+        for name, overrides in config.tasks.items()
+        if set(keys) & set(overrides)
+    }
+    is_default = not exceptions and all(getattr(evaluation, key) == getattr(default, key) for key in keys)
+    values = evaluation.to_dict()
+    return {
+        "name": CLRS30_PROTOCOL if is_default else CUSTOM_PROTOCOL,
+        **{key: values[key] for key in keys},
+        **({"tasks": exceptions} if exceptions else {}),
+    }
+
+
+def _sections(config: RunConfig, tasks: Sequence[Task], key: str) -> dict[str, ProblemSetConfig]:
+    """The section of each task: `evaluation.KEY` with the changes of `tasks.NAME.KEY`."""
+    base: ProblemSetConfig = getattr(config.evaluation, key)
+    if base.families != (CLRS30,) and not any("family" in task.algorithm.problem.options for task in tasks):
+        raise ValueError(
+            f"evaluation.{key}.families: none of {', '.join(task.name for task in tasks)} is a graph problem"
+        )
+    options = {name: value for name, value in base.problem.items() if name != "family"}
+    check_options(f"evaluation.{key}.problem", options, [task.algorithm for task in tasks])
+    return {
+        task.name: base.merged(
+            config.tasks.get(task.name, {}).get(key, {}), prefix=f"tasks.{task.name}.{key}."
+        )
+        for task in tasks
+    }
+
+
+def _make_sets(
+    key: str, tasks: Sequence[Task], sections: Mapping[str, ProblemSetConfig]
+) -> dict[str, list[ProblemSet]]:
+    sets = {}
+    for task in tasks:
+        one = sections[task.name]
+        try:
+            sets[task.name] = make_problem_sets(
+                task.algorithm, one.sizes, one.seeds, one.families, one.problem, one.count
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"evaluation.{key}: {error}; set evaluation.{key}, or tasks.{task.name}.{key} for this "
+                "algorithm"
+            ) from None
+    drawn = [one for of_task in sets.values() for one in of_task]
+    for section in sections.values():
+        try:
+            check_options_used(section.problem, drawn)
+        except ValueError as error:
+            raise ValueError(f"evaluation.{key}.problem: {error}") from None
+    return sets
+
+
+def make_metrics(evaluation: EvaluationConfig, model: Model) -> tuple[str, Metrics]:
+    """Looks up the metrics of a config, and the name of the one that selects the best checkpoint.
+
+    Raises:
+      ValueError: if a metric is unknown, or its name is taken.
+    """
+    names, selection = evaluation.metrics, evaluation.selection
+    label = selection.rpartition(":")[2]
+    try:
+        metrics = find_metrics(names, model.specs)
+    except ValueError as error:
+        raise ValueError(f"evaluation.metrics: {error}") from None
+    if selection != SCORE and (label not in metrics or (":" in selection and selection not in names)):
+        try:
+            metrics = find_metrics((*names, selection), model.specs)
+        except ValueError as error:
+            raise ValueError(f"evaluation.selection must be score or a metric: {error}") from None
+    return label, metrics
+
+
+def check_protocol_metrics(protocol: Protocol, tasks: Sequence[Task]) -> None:
+    """Computes all metrics of a few perfect predictions for each task, so that none fails after training.
+
+    Raises:
+      ValueError: if a metric fails, or the selecting one is not defined for a task.
+    """
+    if not protocol.metrics:
+        return
+    for task in tasks:
+        few = dataclasses.replace(protocol.problem_sets["val"][task.name][0], count=2)
+        traces = task.transforms.apply(task.algorithm, few.draw(wait_for_compilation=False))
+        values = check_metrics(protocol.metrics, task.name, task.spec, traces)
+        if protocol.selection not in (SCORE, *values):
+            raise ValueError(
+                f"evaluation.selection: metric {protocol.selection!r} is not defined for {task.name}"
+            )
