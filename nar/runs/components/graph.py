@@ -207,7 +207,7 @@ def make_stream(
     ]
     try:
         if views:
-            streams[0].viewed_examples()
+            _ = streams[0].chunk_examples() or streams[0].viewed_examples()
     except ValueError as error:
         raise ValueError(f"training.objective: {error}") from None
     return streams[0] if len(streams) == 1 else MultiSeedStream(streams)
