@@ -1,4 +1,4 @@
-"""Training data: tasks, transforms, padding, micro-batches, time chunks, task schedule, streams, prefetching.
+"""Training data: tasks, transforms, padding, micro-batches, time chunks, windows, task schedule, streams, prefetching.
 
 Importing this package registers `Trace` and `TraceBatch` as pytrees.
 """
@@ -16,6 +16,7 @@ from nar.data.task_schedule import TaskSchedule
 from nar.data.train_stream import TrainingStream
 from nar.data.transforms import FIRST_SUFFIX, Transforms, random_positions
 from nar.data.views import View, ViewedBatch
+from nar.data.windows import Windows
 from nar.traces import Trace, TraceBatch
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Transforms",
     "View",
     "ViewedBatch",
+    "Windows",
     "bucket_length",
     "count_microbatches",
     "group_by_length",

@@ -17,10 +17,14 @@ from nar.data.padding import bucket_length, pad_steps, reorder, take
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
 from nar.data.views import BATCH, View, ViewedBatch, batch_with_views, check_chunkable, make_view
+from nar.data.windows import Windows
 from nar.traces import TraceBatch
 
 _POSITIONS = 0x706F73
 """Tag in the second word of the random key for random positions ("pos")."""
+
+_WINDOWS = 0x77696E
+"""The same for windows ("win")."""
 
 _COMPONENT_BITS = 32
 """Bits of the index of a trace within the chunked stream of one component; the component's index follows."""
@@ -34,6 +38,7 @@ class TrainingStream:
       task_schedule: the schedule that assigns steps to tasks.
       num_microbatches: gradient-accumulation steps for a batch of whole traces, or `AUTO_MICROBATCHES`.
       chunk_length: network steps per time chunk; 0 for whole traces.
+      windows: distribution of windows of traces; None for whole traces.
       views: views that each batch has, by name.
     """
 
@@ -48,6 +53,7 @@ class TrainingStream:
         chunk_length: int = 0,
         num_microbatches: int = 1,
         task_schedule: TaskSchedule | None = None,
+        windows: Windows | None = None,
         views: Mapping[str, View] = MappingProxyType({}),
     ) -> None:
         """Samples nothing yet.
@@ -62,6 +68,7 @@ class TrainingStream:
             the same task and size continues the traces of the last.
           num_microbatches: gradient-accumulation steps per batch (`nar.data.microbatching`).
           task_schedule: the schedule that assigns steps to tasks; by default round robin.
+          windows: if given, batches are windows of traces.
           views: views that each batch has, by name.
 
         Raises:
@@ -75,10 +82,14 @@ class TrainingStream:
             raise ValueError(f"process must be from 0 to {num_processes - 1}, got {process}")
         if not isinstance(chunk_length, int) or isinstance(chunk_length, bool) or chunk_length < 0:
             raise ValueError(f"chunk_length must be at least 1, or 0 for none, got {chunk_length!r}")
+        if chunk_length and windows:
+            raise ValueError(
+                f"chunk_length {chunk_length} and window_length {windows.length} cannot be combined; set one to 0"
+            )
         self.tasks = tuple(tasks)
         self.task_schedule = task_schedule or TaskSchedule([1.0] * len(tasks))
         self.chunk_length, self.num_microbatches = chunk_length, num_microbatches
-        self.views = dict(views)
+        self.windows, self.views = windows, dict(views)
         self._batch_size, self._seed = batch_size, seed
         self._process, self._num_processes = process, num_processes
         self._chunked_streams: dict[tuple[str, str], ChunkedStream] = {}
@@ -114,7 +125,7 @@ class TrainingStream:
         return self.tasks[index].stream_key(task_step) if self.chunk_length else None
 
     def batch(self, step: int) -> Any:
-        """This process's share of the batch of a step: a time chunk, or traces padded to their length bucket.
+        """This process's share of the batch of a step: a time chunk, windows, or traces padded to their bucket.
 
         It is a `TraceBatch`, or a `ViewedBatch` if views were requested. Not thread-safe.
         """
@@ -149,9 +160,10 @@ class TrainingStream:
         batch_size = self.batch_size_of(task)
         traces = task.transforms.apply(task.algorithm, task.zero_traces(size, batch_size, component))
         views = self._with_views(task, traces, size, 0)
-        if self.chunk_length:
+        if self.chunk_length or self.windows:
             for name, view in views.items():
                 check_chunkable(name, view, traces)
+        if self.chunk_length:
             views = {name: slice_chunk(view, 0, self.chunk_length) for name, view in views.items()}
         return {name: take(view, self._rows(batch_size)) for name, view in views.items()}
 
@@ -168,18 +180,21 @@ class TrainingStream:
         component, batch_size = task.components[index], self.batch_size_of(task)
         size, first = component.size(component_step), task_step * batch_size
         traces = task.draw(size, self._seed, first, batch_size, component)
-        uniforms = self._uniforms(step, (batch_size, traces.inputs["pos"].shape[1]))
+        uniforms = self._uniforms(_POSITIONS, step, (batch_size, traces.inputs["pos"].shape[1]))
         traces = task.transforms.apply(task.algorithm, traces, uniforms)
-        order = order_by_length(traces, self.num_microbatches)
-
-        def share(view: TraceBatch) -> TraceBatch:
-            # Every process generates the whole batch, since its longest trace determines the shape of all.
-            return pad_steps(
-                take(reorder(view, order), self._rows(batch_size)), bucket_length(view.num_steps)
-            )
-
         views = self._with_views(task, traces, size, first)
-        return batch_with_views({name: share(view) for name, view in views.items()})
+        # Every process generates the whole batch, since its longest trace determines the shape of all.
+        if self.windows:
+            starts = self.windows.starts(traces.lengths, self._uniforms(_WINDOWS, step, (batch_size, 2)))
+            for name, view in views.items():
+                check_chunkable(name, view, traces)
+                views[name] = take(self.windows.cut(view, starts), self._rows(batch_size))
+            return batch_with_views(views)
+        order = order_by_length(traces, self.num_microbatches)
+        for name, view in views.items():
+            share = take(reorder(view, order), self._rows(batch_size))
+            views[name] = pad_steps(share, bucket_length(view.num_steps))
+        return batch_with_views(views)
 
     def _chunk(self, task: Task, task_step: int) -> TraceBatch | ViewedBatch:
         number, rows = task.stream_step(task_step), self._rows(self.batch_size_of(task))
@@ -208,7 +223,7 @@ class TrainingStream:
         traces = task.draw(size, self._seed, first, count, task.components[index])
         num_nodes = traces.inputs["pos"].shape[1]
         rows = range(first, first + count)
-        uniforms = np.stack([self._uniforms(row, (num_nodes,)) for row in rows])
+        uniforms = np.stack([self._uniforms(_POSITIONS, row, (num_nodes,)) for row in rows])
         traces = task.transforms.apply(task.algorithm, traces, uniforms)
         if view == BATCH:
             return traces
@@ -221,6 +236,6 @@ class TrainingStream:
         share = batch_size // self._num_processes
         return slice(self._process * share, (self._process + 1) * share)
 
-    def _uniforms(self, index: int, shape: tuple[int, ...]) -> np.ndarray:
-        key = np.array([self._seed % 2**64, (_POSITIONS << 40) + index], np.uint64)
+    def _uniforms(self, tag: int, index: int, shape: tuple[int, ...]) -> np.ndarray:
+        key = np.array([self._seed % 2**64, (tag << 40) + index], np.uint64)
         return np.random.Generator(np.random.Philox(key=key)).random(shape)

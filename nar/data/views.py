@@ -23,7 +23,7 @@ View = Callable[[Task, TraceBatch, Sequence[np.random.Generator]], TraceBatch]
 
 Generator i depends only on the seed, the index of trace i in its series, and the name of the view. Row i of
 the result may depend only on trace i and generator i. A view also gets all-zero traces, to find its shapes.
-In training on time chunks, it must keep the lengths of the traces, and cannot have padded nodes."""
+In training on time chunks or windows, it must keep the lengths of the traces, and cannot have padded nodes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,16 +76,18 @@ def make_view(
 
 
 def check_chunkable(name: str, view: TraceBatch, traces: TraceBatch) -> None:
-    """Checks that a view can be cut into the same time chunks as the batch.
+    """Checks that a view can be cut into the same time chunks or windows as the batch.
 
     Raises:
       ValueError: if its traces have other lengths than those of the batch, or padded nodes.
     """
     if view.num_nodes is not None:
         raise ValueError(
-            f"view {name!r} has padded nodes (num_nodes), which is not possible in training on time chunks"
+            f"view {name!r} has padded nodes (num_nodes), which is not possible in training on time chunks or "
+            "windows"
         )
     if not np.array_equal(view.lengths, traces.lengths):
         raise ValueError(
-            f"view {name!r} changes the lengths of traces, which is not possible in training on time chunks"
+            f"view {name!r} changes the lengths of traces, which is not possible in training on time chunks "
+            "or windows"
         )

@@ -283,6 +283,9 @@ def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, StepOutput]
             return step.advance(carry, index)
         return hk.cond(_any_active(carry.active), advance, skip, carry, index)
 
+    if len(indices) == 1:
+        carry, output = advance(carry, indices[0])
+        return carry, jax.tree.map(lambda leaf: leaf[None], output)
     return hk.scan(hk.remat(body, prevent_cse=False) if step.remat else body, carry, indices)
 
 

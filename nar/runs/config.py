@@ -263,6 +263,15 @@ class TrainingConfig(OptimizationConfig):
         "traces from their last states, so that memory and time per training step do not grow with the "
         "traces. 0 trains on whole traces.",
     )
+    window_length: int = key(
+        0,
+        "Training on windows: an example is this many consecutive steps from a random step of a trace, started "
+        "from the true hints and from zero hidden states, so that a training step costs the same for short and "
+        "long traces. 0 trains on whole traces.",
+    )
+    window_end_fraction: float = key(
+        0.5, "Fraction of windows drawn at the end of their trace; only these train the outputs."
+    )
     task_sampling: str = key(
         "weighted",
         "Task schedule of several algorithms: round_robin; weighted by tasks.NAME.sampling_weight (default "

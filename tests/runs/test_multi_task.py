@@ -96,6 +96,8 @@ def test_task_options_apply_to_their_task_only():
         ),
         ({}, {"task_sampling": "math:pi"}, "math has no training.task_sampling 'pi'"),
         ({}, {"chunk_length": -1}, "chunk_length must be at least 1, or 0 for none, got -1"),
+        ({}, {"window_length": -1}, "window_length must be an integer of at least 1, got -1"),
+        ({}, {"window_length": 2}, "chunk_length 3 and window_length 2 cannot be combined; set one to 0"),
     ],
 )
 def test_invalid_task_options_are_rejected(tasks, training, message):
@@ -103,10 +105,11 @@ def test_invalid_task_options_are_rejected(tasks, training, message):
         build_graph_run(make_config(tasks=tasks, **training))
 
 
-def test_chunked_training_requires_trace_termination():
-    config = make_config()
+@pytest.mark.parametrize("training", [{"chunk_length": 3}, {"chunk_length": 0, "window_length": 3}])
+def test_parts_of_traces_require_trace_termination(training):
+    config = make_config(**training)
     config["model"]["termination"] = "budget"
-    with pytest.raises(ValueError, match=r"chunk_length 3 needs model.termination=trace, got 'budget'"):
+    with pytest.raises(ValueError, match=r"_length 3 needs model.termination=trace, got 'budget'"):
         build_graph_run(config)
 
 

@@ -6,7 +6,16 @@ from typing import Any
 
 import optax
 
-from nar.data import AUTO_MICROBATCHES, MultiSeedStream, Task, TraceStream, TrainingStream, Transforms, View
+from nar.data import (
+    AUTO_MICROBATCHES,
+    MultiSeedStream,
+    Task,
+    TraceStream,
+    TrainingStream,
+    Transforms,
+    View,
+    Windows,
+)
 from nar.evaluation import Inference, Scores, score_problem_sets
 from nar.evaluation.metrics import Metrics, capture_of
 from nar.losses import Objective, views_of
@@ -174,7 +183,8 @@ def make_stream(
     """Builds the training data stream, with the views of the objective.
 
     Raises:
-      ValueError: if the chunk length, the task sampling, the number of seeds or a view is invalid.
+      ValueError: if the chunk length, the windows, the task sampling, the number of seeds or a view is
+        invalid.
     """
     training, task_schedule = config.training, make_task_schedule(config, tasks)
     if find_task_weighting(training.task_sampling) and training.num_seeds > 1:
@@ -182,11 +192,13 @@ def make_stream(
             f"training.task_sampling {training.task_sampling!r} depends on scores, which differ between "
             "seeds; train the seeds one at a time (training.num_seeds=1)"
         )
-    if training.chunk_length and config.model.termination != "trace":
-        raise ValueError(
-            f"training.chunk_length {training.chunk_length} needs model.termination=trace, "
-            f"got {config.model.termination!r}"
-        )
+    for name in ("chunk_length", "window_length"):
+        if getattr(training, name) and config.model.termination != "trace":
+            raise ValueError(
+                f"training.{name} {getattr(training, name)} needs model.termination=trace, "
+                f"got {config.model.termination!r}"
+            )
+    windows = Windows(training.window_length, training.window_end_fraction) if training.window_length else None
     # A CPU is fastest when micro-batches fit its caches, an accelerator when batches are large. Chunks all
     # have the same number of steps, so sorting their traces by length gains nothing.
     automatic = AUTO_MICROBATCHES if devices.is_single_cpu and not training.chunk_length else 1
@@ -201,6 +213,7 @@ def make_stream(
             chunk_length=training.chunk_length,
             num_microbatches=num_microbatches,
             task_schedule=task_schedule,
+            windows=windows,
             views=views,
         )
         for number in range(training.num_seeds)
