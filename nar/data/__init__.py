@@ -1,4 +1,4 @@
-"""Training data: tasks, transforms, padding, micro-batches, time chunks, windows, task schedule, streams, prefetching.
+"""Training data: tasks, transforms, padding, micro-batches, chunks, windows, task schedule, streams.
 
 Importing this package registers `Trace` and `TraceBatch` as pytrees.
 """
@@ -31,7 +31,6 @@ __all__ = [
     "TrainingStream",
     "Transforms",
     "View",
-    "ViewedBatch",
     "Windows",
     "bucket_length",
     "count_microbatches",

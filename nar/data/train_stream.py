@@ -84,7 +84,7 @@ class TrainingStream:
             raise ValueError(f"chunk_length must be at least 1, or 0 for none, got {chunk_length!r}")
         if chunk_length and windows:
             raise ValueError(
-                f"chunk_length {chunk_length} and window_length {windows.length} cannot be combined; set one to 0"
+                f"chunk_length {chunk_length} and window_length {windows.length} cannot be combined"
             )
         self.tasks = tuple(tasks)
         self.task_schedule = task_schedule or TaskSchedule([1.0] * len(tasks))
@@ -125,7 +125,7 @@ class TrainingStream:
         return self.tasks[index].stream_key(task_step) if self.chunk_length else None
 
     def batch(self, step: int) -> Any:
-        """This process's share of the batch of a step: a time chunk, windows, or traces padded to their bucket.
+        """This process's share of the batch of a step: a time chunk, windows, or padded whole traces.
 
         It is a `TraceBatch`, or a `ViewedBatch` if views were requested. Not thread-safe.
         """

@@ -23,7 +23,7 @@ View = Callable[[Task, TraceBatch, Sequence[np.random.Generator]], TraceBatch]
 
 Generator i depends only on the seed, the index of trace i in its series, and the name of the view. Row i of
 the result may depend only on trace i and generator i. A view also gets all-zero traces, to find its shapes.
-In training on time chunks or windows, it must keep the lengths of the traces, and cannot have padded nodes."""
+In training on chunks or windows, it must keep the lengths of the traces, and cannot have padded nodes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +83,8 @@ def check_chunkable(name: str, view: TraceBatch, traces: TraceBatch) -> None:
     """
     if view.num_nodes is not None:
         raise ValueError(
-            f"view {name!r} has padded nodes (num_nodes), which is not possible in training on time chunks or "
-            "windows"
+            f"view {name!r} has padded nodes (num_nodes), which is not possible in training on time chunks "
+            "or windows"
         )
     if not np.array_equal(view.lengths, traces.lengths):
         raise ValueError(

@@ -1,12 +1,12 @@
 """Windows: short rollouts that start from the true hints of a random step of a trace.
 
-A training example is a window of c consecutive network steps instead of a whole trace of T - 1. An update then
-costs min(T - 1, c) steps, whatever the length of the trace. The hints of the first step are true ones; within
-the window the network is fed its own predictions, or true hints by teacher forcing.
+A training example is a window of c consecutive network steps instead of a whole trace of T - 1. A training
+step then costs min(T - 1, c) network steps, however long the trace. The hints of the first step are true;
+within the window the network is fed its own predictions, or true hints by teacher forcing.
 
 Hidden states and recurrent memories are zero at the start of a window. This is exact for networks without
-history (`model.processor_options` of `nar.processors.wrappers.no_history`); other networks start each window
-as they start a trace, without the states that earlier steps would have left.
+history (`nar.processors.wrappers.no_history`); other networks start each window as they start a trace,
+without the states that the earlier steps would have left.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from nar.traces import TraceBatch
 class Windows:
     """Distribution of windows over the steps of a trace.
 
-    A window is at the end of its trace with probability `end_fraction`, and otherwise anywhere in it, uniformly.
+    A window is at the end of its trace with probability `end_fraction`, and otherwise uniform over the trace.
     Only windows at the end train the outputs. Traces of at most `length` network steps are not cut.
 
     Attributes:
@@ -62,8 +62,8 @@ class Windows:
           starts: [B], first step of each window.
 
         Returns:
-          Windows with `length` + 1 steps of hints, or fewer if all traces are shorter, zero after the end of each
-          trace. `offsets` has the first steps, `lengths` the lengths of the whole traces.
+          Windows with `length` + 1 steps of hints, or fewer if all traces are shorter, zero after the end of
+          each trace. `offsets` has the first steps, `lengths` the lengths of the whole traces.
         """
         num_steps = min(self.length + 1, bucket_length(batch.num_steps))
         steps = starts + np.arange(num_steps)[:, None]

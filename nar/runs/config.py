@@ -265,9 +265,9 @@ class TrainingConfig(OptimizationConfig):
     )
     window_length: int = key(
         0,
-        "Training on windows: an example is this many consecutive steps from a random step of a trace, started "
-        "from the true hints and from zero hidden states, so that a training step costs the same for short and "
-        "long traces. 0 trains on whole traces.",
+        "Training on windows: an example is this many consecutive steps from a random step of a trace, "
+        "started from the true hints and from zero hidden states, so that a training step costs the same for "
+        "short and long traces. 0 trains on whole traces.",
     )
     window_end_fraction: float = key(
         0.5, "Fraction of windows drawn at the end of their trace; only these train the outputs."

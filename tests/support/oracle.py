@@ -52,14 +52,14 @@ def sample(name: str, size: int, count: int, seed: int, **problem_options: objec
 def sample_in_batches(
     name: str, size: int, count: int, seed: int, batch_size: int
 ) -> Iterator[tuple[slice, TraceBatch]]:
-    """The traces of `sample`, at most `batch_size` at a time, and their places: dm-clrs's hints need gigabytes."""
+    """The traces of `sample`, at most `batch_size` at a time, and their indices."""
     with relaxed():
         sampler, _ = samplers.build_sampler(name, -1, length=size, seed=seed, track_max_steps=False)
     for first in range(0, count, batch_size):
-        places = slice(first, min(first + batch_size, count))
+        indices = slice(first, min(first + batch_size, count))
         with relaxed():
-            feedback = sampler.next(places.stop - places.start)
-        yield places, as_batch(name, feedback)
+            feedback = sampler.next(indices.stop - indices.start)
+        yield indices, as_batch(name, feedback)
 
 
 def as_batch(name: str, feedback: samplers.Feedback) -> TraceBatch:

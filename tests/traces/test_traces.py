@@ -64,8 +64,8 @@ def test_canonical_splits_equal_dm_clrs(name, split):
     else:
         found = clrs30_split(name, split)
     assert found.batch_size == count
-    for places, expected in oracle.sample_in_batches(name, official["length"], count, official["seed"], 8):
-        assert_same(take(found, places), expected, tolerance=1e-9)
+    for indices, expected in oracle.sample_in_batches(name, official["length"], count, official["seed"], 8):
+        assert_same(take(found, indices), expected, tolerance=1e-9)
 
 
 def compare_samples(name, sizes, seeds, count):

@@ -198,7 +198,9 @@ def make_stream(
                 f"training.{name} {getattr(training, name)} needs model.termination=trace, "
                 f"got {config.model.termination!r}"
             )
-    windows = Windows(training.window_length, training.window_end_fraction) if training.window_length else None
+    windows = (
+        Windows(training.window_length, training.window_end_fraction) if training.window_length else None
+    )
     # A CPU is fastest when micro-batches fit its caches, an accelerator when batches are large. Chunks all
     # have the same number of steps, so sorting their traces by length gains nothing.
     automatic = AUTO_MICROBATCHES if devices.is_single_cpu and not training.chunk_length else 1
