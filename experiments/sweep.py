@@ -96,7 +96,7 @@ def main() -> None:
         trials = make_trials(config, share_seeds(sweep, config.to_dict()), root)
     if _INDEX.value is not None:
         run_one(trials, _INDEX.value)
-    check_trials(trials, Devices.one())
+    check_trials(trials, Devices.one(), check_sources=_LAUNCHER.value != "status")
     if _LAUNCHER.value not in ("print", "status"):
         check_plugins_of(trials)
     record_trials(trials, config.to_dict(), root)

@@ -1,7 +1,7 @@
 """Trials of a sweep: made from a base config and overrides, and checked before any of them starts.
 
 ROOT/sweep.json          names and overrides of the trials
-ROOT/configs/NAME.py     config of a trial
+ROOT/configs/NAME.json   config of a trial
 ROOT/trials/NAME/        its workdir, like that of any run
 ROOT/logs/NAME.log       output of its processes
 
@@ -19,9 +19,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from experiments.sweeps import hyper
+from experiments.sweeps import hyper, trial_config
 from nar.atomic_io import write_json, write_text
-from nar.runs.build import build_run
+from nar.runs.build import build_run, resolve_config
+from nar.runs.run import Run
+from nar.runs.warm_start import open_init_run
 from nar.runs.workdir import Workdir
 from nar.training import Devices
 
@@ -30,14 +32,6 @@ SEED = "training.seed"
 
 _MAX_NAME_LENGTH = 100
 _INVALID = re.compile(r"[^\w.,=+-]+", re.ASCII)
-_CONFIG_FILE = '''"""A trial of a sweep: {name}."""
-
-from ml_collections import ConfigDict
-
-
-def get_config():
-    return ConfigDict({config!r})
-'''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +41,7 @@ class Trial:
     Attributes:
       name: name of its files.
       overrides: config key -> value.
-      config: the base config with the overrides.
+      config: the base config with the overrides, as the process that trains it reads it from its file.
       root: directory of the sweep.
     """
 
@@ -73,7 +67,8 @@ class Trial:
 
     def command(self) -> list[str]:
         """Command that trains or resumes it, after `prepare`."""
-        config = self.root / "configs" / f"{self.name}.py"
+        # What follows the first colon is the argument of `get_config`, so that the path may have colons.
+        config = f"{trial_config.__file__}:{self.root / 'configs' / f'{self.name}.json'}"
         return [
             sys.executable,
             "-m",
@@ -86,8 +81,7 @@ class Trial:
         """Writes its config, and creates directories."""
         for folder in ("configs", "trials", "logs"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        text = _CONFIG_FILE.format(name=self.name, config=self.config)
-        write_text(self.root / "configs" / f"{self.name}.py", text)
+        write_text(self.root / "configs" / f"{self.name}.json", trial_config.as_text(self.config))
 
 
 def read_sweep(path: str) -> list[hyper.Overrides]:
@@ -125,7 +119,8 @@ def make_trials(config: ConfigDict, sweep: Sequence[hyper.Overrides], root: path
     trials: dict[str, Trial] = {}
     for index, overrides in enumerate(sweep):
         try:
-            resolved = override(config, overrides)
+            overrides = trial_config.plain(overrides)
+            resolved = trial_config.parse(trial_config.as_text(override(config, overrides)))
         except ValueError as error:
             raise ValueError(f"trial {index}: {error}") from None
         name = _name(overrides)
@@ -135,12 +130,13 @@ def make_trials(config: ConfigDict, sweep: Sequence[hyper.Overrides], root: path
     return list(trials.values())
 
 
-def check_trials(trials: Sequence[Trial], devices: Devices) -> None:
+def check_trials(trials: Sequence[Trial], devices: Devices, *, check_sources: bool = True) -> None:
     """Checks configs and directories of all trials, without writing anything.
 
     Args:
       trials: trials of a sweep.
       devices: devices for which runs are built.
+      check_sources: whether the runs of `training.init_from` are loaded, for trials that have not started.
 
     Raises:
       ValueError: if a trial cannot run; the message names the first such trial.
@@ -150,7 +146,10 @@ def check_trials(trials: Sequence[Trial], devices: Devices) -> None:
         try:
             seedless = repr(_without_seed(trial.config))
             if seedless not in assembled:
-                build_run(trial.config, devices)
+                components = build_run(trial.config, devices)
+                run = Run(trial.workdir, resolve_config(trial.config))
+                if check_sources:
+                    open_init_run(run, components)
                 assembled.add(seedless)
             trial.workdir.check(trial.config)
         except ValueError as error:

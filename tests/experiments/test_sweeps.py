@@ -2,6 +2,7 @@
 
 import collections
 import json
+import math
 import os
 import pathlib
 import re
@@ -14,18 +15,21 @@ import numpy as np
 import pytest
 import running_script
 import scipy.stats
+from absl import flags
 from commands import ROOT, run
+from ml_collections import config_flags
 from saved_checkpoints import saved_file, saved_steps
 
 from configs import base, text_small, tiny
 from configs.sweeps import bfs_processors
-from experiments.sweeps import hyper
+from experiments.sweeps import hyper, trial_config
 from experiments.sweeps.launchers.local import Accelerators, divide, find_accelerators
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
 from experiments.sweeps.supervisor import State, Supervisor
-from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep
+from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep, record_trials
 from nar.atomic_io import read_json, write_json
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
+from nar.runs.config import RunConfig
 from nar.statistics import sample_statistics
 from nar.training import Devices
 
@@ -142,9 +146,65 @@ def test_config_file_of_a_trial_reproduces_its_config(tmp_path):
     (trial,) = trials_of([overrides], tmp_path, config)
     trial.prepare()
     (file,) = (tmp_path / "configs").iterdir()
-    scope = {}
-    exec(file.read_text(), scope)
-    assert scope["get_config"]().to_dict() == trial.config
+    assert trial_config.get_config(str(file)).to_dict() == trial.config
+    assert trial.config == {**config.to_dict(), "algorithms": ("bfs", "dfs"), "model": trial.config["model"]}
+    assert trial.config["model"]["processor_options"] == {"x": (1,)}
+
+
+def test_numbers_of_numpy_and_infinity_are_read_as_they_were_meant(tmp_path):
+    overrides = {
+        "training.learning_rate": np.float64(0.25),
+        "training.steps": np.int64(7),
+        "training.grad_clip_norm": math.inf,
+        "model.lstm": np.bool_(True),
+        "data.sizes": np.array([4, 5]),
+        "training.loss_weights": {"hint": np.float32(0.5)},
+    }
+    (trial,) = trials_of([overrides], tmp_path)
+    trial.prepare()
+    check_trials([trial], Devices.one())
+    record_trials([trial], tiny.get_config().to_dict(), tmp_path)
+    (file,) = (tmp_path / "configs").iterdir()
+    read = trial_config.get_config(str(file)).to_dict()
+    expected = {"learning_rate": 0.25, "steps": 7, "grad_clip_norm": math.inf, "loss_weights": {"hint": 0.5}}
+    assert {key: read["training"][key] for key in expected} == expected
+    assert read["data"]["sizes"] == (4, 5) and read["model"]["lstm"] is True
+    assert RunConfig.from_dict(read).training.steps == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (math.nan, "trial 0: config key training.learning_rate must not be NaN"),
+        (np.float32("nan"), "trial 0: config key training.learning_rate must not be NaN"),
+        (
+            np.datetime64("2020-01-01"),
+            "trial 0: config key training.learning_rate must be a number, a string",
+        ),
+        (object(), "trial 0: config key training.learning_rate must be a number, a string, or"),
+        ({1: 2}, "trial 0: config key training.learning_rate has the key 1, which is not a string"),
+    ],
+)
+def test_values_that_no_file_can_hold_are_rejected(value, message):
+    with pytest.raises(ValueError, match=message):
+        trials_of([{"training.learning_rate": value}])
+
+
+def test_a_missing_run_to_start_from_is_an_error_before_any_trial_starts(tmp_path):
+    trials = trials_of([{"training.init_from": str(tmp_path / "none")}], tmp_path)
+    with pytest.raises(ValueError, match=r"trial .*: training.init_from: .*none is not the workdir of a run"):
+        check_trials(trials, Devices.one())
+    check_trials(trials, Devices.one(), check_sources=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_of_a_trial_may_have_colons(tmp_path):
+    (trial,) = trials_of([{"training.steps": 7}], tmp_path / "a:b")
+    trial.prepare()
+    values, (word,) = flags.FlagValues(), [word for word in trial.command() if word.startswith("--config=")]
+    config_flags.DEFINE_config_file("config", None, "", flag_values=values)
+    values(["train", word])
+    assert values.config.to_dict() == trial.config and values.config.training.steps == 7
 
 
 @pytest.mark.parametrize(
@@ -505,8 +565,9 @@ def test_resumed_sweep_has_the_results_of_single_runs(swept):
     (done,) = re.findall(r"(seed=\d|processor=mpnn,seed=\d): done", interrupted)
     assert f"{done}: starts" not in last and f"{done}: resumes" not in last
     single = root.parent / "single"
-    config = root / "configs" / "processor=mpnn,seed=1.py"
-    code, _, errors = run("train", f"--config={config}", f"--workdir={single}")
+    config = root / "configs" / "processor=mpnn,seed=1.json"
+    word = f"--config=experiments/sweeps/trial_config.py:{config}"
+    code, _, errors = run("train", word, f"--workdir={single}")
     assert code == 0, errors
     keys = ("parameters_sha256", "scores", "best_step")
     in_sweep, in_single = results(root)["processor=mpnn,seed=1"], read_json(single / "result.json")
