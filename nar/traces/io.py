@@ -116,7 +116,7 @@ def load_traces(path: Path) -> StoredTraces:
         name, origin, nar_version = about["algorithm"], about["origin"], about["nar"]
         check_name(name)
         if not isinstance(origin, dict) or not isinstance(nar_version, str):
-            raise ValueError(f"wrong origin {origin!r} or version of nar {nar_version!r}")
+            raise ValueError(f"origin and version of nar cannot be {origin!r} and {nar_version!r}")
         spec = Spec(_probe_from_json(row) for row in about["spec"])
         _check_arrays(arrays, spec)
         return StoredTraces(_batch(arrays, spec), name, spec, origin, nar_version)
