@@ -1,6 +1,7 @@
 """Evaluates a trained run at any problem sizes and on any graph families.
 
     python -m experiments.evaluate --workdir=runs/bfs --sizes=16,32,64
+    python -m experiments.evaluate --pretrained=bfs --sizes=16,64 --output=evaluations/bfs
     python -m experiments.evaluate --workdir=runs/bfs --families=clrs30,grid --seeds=3,4,5 --hints
     python -m experiments.evaluate --workdir=runs/both --sizes="bfs:16,64;dfs:8" --families="bfs:clrs30,tree"
     python -m experiments.evaluate --workdir=runs/bfs --metrics=valid,experiments.examples.forest:is_forest
@@ -10,9 +11,11 @@ Problems are drawn by the protocol of the run, evaluation.test of its config. By
 its seed, size 64 is the test split. In addition to the score of each output it reports metrics: by default
 the fractions of exact matches and of valid answers, which may differ from CLRS-30's. A network with its own
 number of steps is evaluated with that number and with the algorithm's. The table is printed;
-`evaluation.json` and `evaluation.csv` are written to the workdir, under another name with --name.
+`evaluation.json` and `evaluation.csv` are written to the workdir, or to --output, under another
+name with --name.
 """
 
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +23,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments.cli import distributed
+from experiments.cli import distributed, run_flags
 from experiments.cli.by_task import parse_by_task, parse_dict, parse_number, parse_numbers
 from experiments.cli.launch import launch
 from nar.atomic_io import write_json
@@ -38,6 +41,7 @@ from nar.evaluation import (
 )
 from nar.evaluation.inference import CAPTURES
 from nar.evaluation.metrics import Metrics, capture_of
+from nar.evaluation.precision import describe_precision, scoring_only
 from nar.evaluation.problem_sets import ProblemSet
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
@@ -48,12 +52,13 @@ from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
 from nar.runs.components.protocol import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
 from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
+from nar.runs.results import compute_dtype
 from nar.runs.run import load_run, read_config
+from nar.runs.workdir import Workdir
 from nar.traces.sample import check_canonical_seed
 from nar.training import Devices
 from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _TASKS = flags.DEFINE_list("tasks", None, "Algorithms of the run to evaluate; all by default.")
 _SIZES = flags.DEFINE_string(
     "sizes",
@@ -99,8 +104,11 @@ _DUMP = flags.DEFINE_enum(
     "Write arrays of inputs, ground truth and predictions of every step (predictions), and hidden states "
     "(states).",
 )
-_NAME = flags.DEFINE_string(
-    "name", "evaluation", "Name of the outputs in the workdir: NAME.json, NAME.csv and NAME/."
+_NAME = flags.DEFINE_string("name", "evaluation", "Name of the outputs: NAME.json, NAME.csv and NAME/.")
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "Directory of the outputs; by default the workdir; for a pretrained network, evaluations/NAME_seedSEED.",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Whether to replace an earlier evaluation of this name.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to evaluate.")
@@ -109,6 +117,7 @@ _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Batch size; by default that of the run's config.", lower_bound=1
 )
 flags.adopt_module_key_flags(distributed)
+flags.adopt_module_key_flags(run_flags)
 
 _CAPTURES = {"none": "outputs", "predictions": "hints", "states": "states"}
 """Value of --dump -> what inference captures."""
@@ -118,16 +127,18 @@ _DEFAULT_METRICS = ("exact", "valid")
 
 def main() -> None:
     """Checks all flags, then evaluates on all devices."""
-    config = run_on_first(lambda: read_config(_WORKDIR.value))
-    files = run_on_first(lambda: evaluation_files(_WORKDIR.value, _NAME.value, overwrite=_OVERWRITE.value))
-    components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), _WORKDIR.value))
+    path = run_on_all(run_flags.run_directory)
+    config = run_on_first(lambda: read_config(path))
+    root = run_on_first(lambda: output_directory(path))
+    files = run_on_first(lambda: evaluation_files(root, _NAME.value, overwrite=_OVERWRITE.value))
+    components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), path))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
     options = run_on_all(lambda: problem_options(components))
     cases = run_on_all(lambda: find_cases(components, own_lengths, options))
     seeds = run_on_all(lambda: choose_seeds(components))
     count = run_on_all(lambda: _by_protocol(components, "count") if _COUNT.value is None else _COUNT.value)
     metrics = run_on_all(lambda: choose_metrics(components))
-    params, step = run_on_first(_restore)
+    params, step = run_on_first(lambda: _restore(path))
     batch_size = _BATCH_SIZE.value or config.evaluation.batch_size
     inferences = make_inferences(components, own_lengths, batch_size, metrics)
     dumped = list[str]()
@@ -137,6 +148,7 @@ def main() -> None:
             dumped.append(run_on_first(lambda: dump(files.arrays, case, seed, result).name))
 
     measurements = list(measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, count))
+    precision = scoring_only(describe_precision(compute_dtype(config), Devices.all().platform))
     content = {
         "scores": scores_by_size(measurements),
         "step": step,
@@ -144,12 +156,14 @@ def main() -> None:
         "seeds": seeds,
         "arrays": [f"{files.name}/{name}" for name in dumped],
         "protocol": protocol_of_cases(options, count),
+        "precision": precision,
         **as_json(measurements),
     }
     written = run_on_first(lambda: _write(files, content, measurements))
     print_on_first(evaluation_table(summarize_cases(measurements)))
     legend = explanation(seeds, metrics, [case.task for case in cases])
-    print_on_first(f"\n{legend}\n{describe_problems(options, count)}\n")
+    print_on_first(f"\n{legend}\n{describe_problems(options, count)}")
+    print_on_first(f"Matrix products in {precision['scoring']}, on {precision['platform']}.\n")
     print_on_first(
         f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {written.scores}, {written.table}"
     )
@@ -309,9 +323,19 @@ def make_inferences(
     }
 
 
-def _restore() -> tuple[Params, int]:
+def output_directory(path: str) -> pathlib.Path:
+    """Creates the directory of the outputs, and returns it; an export keeps its own evaluation."""
+    default = (
+        f"evaluations/{pathlib.Path(path).name}" if Workdir(pathlib.Path(path)).weights.exists() else path
+    )
+    root = pathlib.Path(_OUTPUT.value or default)
+    root.mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def _restore(path: str) -> tuple[Params, int]:
     """Parameters and step of the checkpoint."""
-    run = load_run(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value)
+    run = load_run(path, _CHECKPOINT.value, _SEED_INDEX.value)
     return jax.tree.map(np.asarray, run.params), run.step
 
 

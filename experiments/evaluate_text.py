@@ -128,7 +128,7 @@ def evaluate(model: LanguageModel, request: TextRequest, folder: pathlib.Path) -
         with tqdm(total=total, desc=model.label, unit=" questions") as bar:
             for done in answer_questions(folder, request, model):
                 bar.update(done - bar.n)
-        scores = score_file(folder / ANSWERS).as_json()
+        scores = {**score_file(folder / ANSWERS).as_json(), "precision": dict(model.precision)}
         write_json(folder / "scores.json", scores)
         print(f"\n{model.label}\n\n{answers_table(scores)}\n")
         drawn = draw_accuracy(scores, model.trained_lengths, folder / "accuracy.png")

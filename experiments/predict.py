@@ -1,6 +1,7 @@
 """Predicts a user's problem with a trained run.
 
     python -m experiments.predict --workdir=runs/bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}'
+    python -m experiments.predict --pretrained=bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}'
 
 The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is given as a `matrix` or a list
 of `edges`, whose nodes are 0, 1, 2, ... or have labels. Outputs, hints, the number of steps and the labels of
@@ -11,11 +12,11 @@ import json
 
 from absl import flags
 
+from experiments.cli import run_flags
 from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
 from nar.runs.run import load_run
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)
 _ALGORITHM = flags.DEFINE_string(
     "algorithm", None, "Algorithm to run; may be omitted if the run has only one."
@@ -25,12 +26,13 @@ _STEPS = flags.DEFINE_integer(
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to use.")
 _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
+flags.adopt_module_key_flags(run_flags)
 
 
 def main() -> None:
     """Checks the input, then prints the prediction."""
     arguments = parse_input(_INPUT.value)
-    run = load_run(_WORKDIR.value, _CHECKPOINT.value, _SEED_INDEX.value)
+    run = load_run(run_flags.run_directory(), _CHECKPOINT.value, _SEED_INDEX.value)
     names = run.predictor.names
     if _ALGORITHM.value is None and len(names) > 1:
         raise ValueError(f"--algorithm must be one of {', '.join(names)}")

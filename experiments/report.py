@@ -3,42 +3,79 @@
     python -m experiments.report runs/bfs
     python -m experiments.report runs/* --output=reports/all
 
-Arguments are directories of runs and of sweeps; all trials of a sweep are included. Only their files are
-read: config, versions, metrics, result and evaluation. Unfinished runs are reported as such. --output is a
-directory, or the path of the page if it ends in .html. Existing files are replaced once the whole report has
-been made. Plots need matplotlib (extra `plots`).
+    python -m experiments.report --leaderboard
+
+writes the leaderboard, docs/results.md and docs/results.html, from the exported runs in nar/runs/weights and
+docs/submissions (or in the folders that are named as arguments); see docs/submit.md.
+
+Otherwise, arguments are directories of runs and of sweeps; all trials of a sweep are included. Only their
+files are read: config, versions, metrics, result and evaluation. Unfinished runs are reported as such.
+--output is a directory, or the path of the page if it ends in .html. Existing files are replaced once the
+whole report has been made. Plots need matplotlib (extra `plots`).
 """
 
 import pathlib
+from collections.abc import Mapping
 
 from absl import flags
 
 from experiments.cli.launch import launch
 from nar.atomic_io import atomic_write, path_in_errors
+from nar.reports.leaderboard import make_leaderboard, read_rows
+from nar.reports.leaderboard.leaderboard import MARKDOWN, PAGE
 from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 
 _OUTPUT = flags.DEFINE_string("output", "report", "Directory of the report, or its page if it ends in .html.")
+_LEADERBOARD = flags.DEFINE_bool("leaderboard", False, "Write the leaderboard instead, to docs or --output.")
 _EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "The --name of the evaluation to report.")
+
+LEADERBOARD_FOLDERS = ("nar/runs/weights", "docs/submissions")
+"""Folders of exported runs that are rows of the leaderboard."""
 
 
 def main(*directories: str) -> None:
     """Reads all runs, makes the report, and only then writes it."""
+    if _LEADERBOARD.value:
+        write_leaderboard([pathlib.Path(path) for path in directories or LEADERBOARD_FOLDERS])
+        return
     if not directories:
         raise ValueError("name at least one directory of a run or of a sweep; see --help")
     output = pathlib.Path(_OUTPUT.value)
     directory, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
     records = read_records([pathlib.Path(path) for path in directories], _EVALUATION.value)
     files = make_report(records, page)
-    with path_in_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        with atomic_write(directory / name) as file:
-            file.write(content)
+    write_files(directory, files)
     settings = make_settings(records.runs)
     table = score_table(settings)
     print(table.as_text())
     print("".join(f"\nNote: {line}" for line in report_notes(records, settings)))
     print(f"Written: {directory / page}\nOther files: {', '.join(name for name in files if name != page)}")
+
+
+def write_leaderboard(folders: list[pathlib.Path]) -> None:
+    """Writes the leaderboard of the exported runs in folders.
+
+    Raises:
+      ValueError: if a folder does not exist.
+    """
+    missing = [path for path in folders if not path.is_dir()]
+    if len(missing) == len(folders):
+        raise ValueError(
+            f"{missing[0]} is not a folder; call this in the repository, or name folders of exports"
+        )
+    rows = read_rows(folders)
+    directory = pathlib.Path(_OUTPUT.value if flags.FLAGS["output"].present else "docs")
+    write_files(directory, make_leaderboard(rows))
+    print(f"{len(rows)} rows. Written: {directory / MARKDOWN} and {directory / PAGE}")
+
+
+def write_files(directory: pathlib.Path, files: Mapping[str, bytes]) -> None:
+    """Writes files by name to a directory, each atomically."""
+    with path_in_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with atomic_write(directory / name) as file:
+            file.write(content)
 
 
 if __name__ == "__main__":

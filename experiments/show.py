@@ -7,12 +7,13 @@ The trace is number `index` of those of this algorithm, size and seed (`nar.samp
 are flags. Entries that changed in a step are colored on a terminal, and marked by a star elsewhere.
 
     python -m experiments.show --workdir=runs/bfs --index=3
+    python -m experiments.show --pretrained=bfs --index=3
     python -m experiments.show --workdir=runs/bfs --size=8 --p=0.3 --output=diff.html
     python -m experiments.show --workdir=runs/bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}'
 
-With --workdir, the predictions of a trained network are compared with the algorithm: its hints and outputs,
-the number of correct entries at each step, and which entries are wrong. The instance is number `index` of the
-test split; a sampled one, if a size, seed or option is given; or a problem of your own.
+With --workdir or --pretrained, the predictions of a trained network are compared with the algorithm: its
+hints and outputs, the number of correct entries at each step, and which entries are wrong. The instance is
+number `index` of the test split; a sampled one, if a size, seed or option is given; or a problem of your own.
 """
 
 import ast
@@ -26,6 +27,7 @@ from typing import Any
 
 from absl import flags
 
+from experiments.cli import run_flags
 from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
 from nar import ALGORITHMS, sample_traces
@@ -38,7 +40,6 @@ _ALGORITHM = flags.DEFINE_string(
     None,
     f"One of {', '.join(ALGORITHMS)}; with --workdir, one of the run's, optional if it has only one.",
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory; compares its network with the algorithm.")
 _INPUT = flags.DEFINE_string("input", None, "With --workdir: arguments of a problem by name, as JSON.")
 _LENGTHS = flags.DEFINE_enum(
     "lengths",
@@ -69,21 +70,23 @@ def _define_options() -> dict[str, flags.FlagHolder[str | None]]:
 
 
 _OPTIONS = _define_options()
+flags.adopt_module_key_flags(run_flags)
 
 _NETWORK_FLAGS = ("input", "lengths", "checkpoint", "seed_index")
 """Flags that require --workdir."""
 
 
 def main() -> None:
-    """Shows a trace, or compares a network with it if --workdir is given."""
-    if _WORKDIR.value is not None:
-        show_network(_WORKDIR.value)
+    """Shows a trace, or compares a network with it if --workdir or --pretrained is given."""
+    directory = run_flags.find_run_directory()
+    if directory is not None:
+        show_network(directory)
         return
     if _ALGORITHM.value is None:
-        raise ValueError("give --algorithm to show a trace, or --workdir to show predictions")
+        raise ValueError("give --algorithm to show a trace, or --workdir or --pretrained to show predictions")
     misplaced = [name for name in _NETWORK_FLAGS if flags.FLAGS[name].present]
     if misplaced:
-        raise ValueError(f"--{misplaced[0]} needs --workdir, the directory of a run")
+        raise ValueError(f"--{misplaced[0]} needs --workdir, the directory of a run, or --pretrained")
     algorithm = find_algorithm(_ALGORITHM.value)
     batch, origin = sample_from_flags(algorithm)
     if _OUTPUT.value is None:

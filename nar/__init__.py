@@ -19,6 +19,7 @@ from nar.traces import clrs30_split, run_algorithm, sample_traces
 if TYPE_CHECKING:
     from nar.processors import PROCESSORS
     from nar.runs.config import RunConfig
+    from nar.runs.pretrained import pretrained
     from nar.runs.run import Run, load_run
     from nar.runs.text_config import TextRunConfig
     from nar.runs.train import train
@@ -31,6 +32,7 @@ __all__ = [
     "TextRunConfig",
     "clrs30_split",
     "load_run",
+    "pretrained",
     "register",
     "run_algorithm",
     "sample_traces",
@@ -46,6 +48,7 @@ _LAZY: Mapping[str, str] = MappingProxyType(
         "RunConfig": "nar.runs.config",
         "TextRunConfig": "nar.runs.text_config",
         "load_run": "nar.runs.run",
+        "pretrained": "nar.runs.pretrained",
         "train": "nar.runs.train",
     }
 )

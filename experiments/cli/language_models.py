@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from nar.evaluation.precision import describe_precision, scoring_only
 from nar.plugins import load_attribute
+from nar.runs.results import compute_dtype
 from nar.runs.run import load_run
 from nar.text import TEXT_SETS
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerFunction, HuggingFaceModel, is_checkpoint
+from nar.training import Devices
 from nar.training.state import digest
 
 FORMS = "the workdir of a run, module:FUNCTION, or a checkpoint directory of Hugging Face transformers"
@@ -29,6 +32,7 @@ class LanguageModel:
       default_request: the questions to ask by default, if the model defines them.
       trained_lengths: algorithm -> lengths that it was trained on; by default the published ones.
       check: raises ValueError if the model cannot answer given questions.
+      precision: precision of its matrix products, which is unknown for models of others.
     """
 
     label: str
@@ -40,6 +44,7 @@ class LanguageModel:
         default_factory=lambda: TEXT_SETS["train"].lengths
     )
     check: Callable[[Sequence[str]], Any] = lambda questions: None
+    precision: Mapping[str, str] = MappingProxyType({"scoring": "unknown"})
 
 
 def open_model(
@@ -90,6 +95,7 @@ def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpo
         default_request=components.splits["test"],
         trained_lengths={task.name: task.lengths for task in components.tasks},
         check=generator.check,
+        precision=scoring_only(describe_precision(compute_dtype(run.config), Devices.one().platform)),
     )
 
 

@@ -55,6 +55,7 @@ class TrainingStream:
         task_schedule: TaskSchedule | None = None,
         windows: Windows | None = None,
         views: Mapping[str, View] = MappingProxyType({}),
+        num_traces: int = 0,
     ) -> None:
         """Samples nothing yet.
 
@@ -70,6 +71,8 @@ class TrainingStream:
           task_schedule: the schedule that assigns steps to tasks; by default round robin.
           windows: if given, batches are windows of traces.
           views: views that each batch has, by name.
+          num_traces: if not 0, the number of different traces of each task and size, which are repeated in
+            the same batches; random positions differ from time to time.
 
         Raises:
           ValueError: if there is no task, or a number is invalid.
@@ -86,18 +89,23 @@ class TrainingStream:
             raise ValueError(
                 f"chunk_length {chunk_length} and window_length {windows.length} cannot be combined"
             )
+        if num_traces and chunk_length:
+            raise ValueError("a limited number of traces cannot be trained in time chunks")
         self.tasks = tuple(tasks)
         self.task_schedule = task_schedule or TaskSchedule([1.0] * len(tasks))
         self.chunk_length, self.num_microbatches = chunk_length, num_microbatches
         self.windows, self.views = windows, dict(views)
         self._batch_size, self._seed = batch_size, seed
         self._process, self._num_processes = process, num_processes
+        self._num_traces = num_traces
         self._chunked_streams: dict[tuple[str, str], ChunkedStream] = {}
         for size in map(self.batch_size_of, tasks):
             if size < 1 or size % num_processes:
                 raise ValueError(
                     f"batch_size must be a positive multiple of the {num_processes} processes, got {size}"
                 )
+            if num_traces % size:
+                raise ValueError(f"num_traces must be a multiple of the batch size {size}, got {num_traces}")
 
     @property
     def num_leading_axes(self) -> int:
@@ -179,6 +187,8 @@ class TrainingStream:
         index, component_step = task.scheduled(task_step)
         component, batch_size = task.components[index], self.batch_size_of(task)
         size, first = component.size(component_step), task_step * batch_size
+        if self._num_traces:
+            first = task.stream_step(task_step) * batch_size % self._num_traces
         traces = task.draw(size, self._seed, first, batch_size, component)
         uniforms = self._uniforms(_POSITIONS, step, (batch_size, traces.inputs["pos"].shape[1]))
         traces = task.transforms.apply(task.algorithm, traces, uniforms)

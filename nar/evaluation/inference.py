@@ -12,6 +12,7 @@ from nar.algorithms import find_algorithm
 from nar.data import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.compiler_options import options_for
 from nar.evaluation.decoding import decode_hint, decode_outputs, join_permutations
+from nar.evaluation.precision import scoring_precision
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.plugins import unknown_name
 from nar.specs import Spec
@@ -76,6 +77,7 @@ class InferenceResult:
 class Inference:
     """Batched inference with a network, compiled once per algorithm, size and length bucket.
 
+    Matrices are multiplied in full float32 on every platform, unless the network computes in bfloat16.
     Predictions never depend on labels: the network gets the inputs and the initial hints.
 
     Attributes:
@@ -121,9 +123,10 @@ class Inference:
         self.show_progress = show_progress
 
         def predict(params: Params, task: str, batch: TraceBatch, num_steps: int | None) -> tuple[Any, ...]:
-            predictions = model.apply(
-                params, None, task, batch, False, num_steps, return_hidden=capture == "states"
-            )
+            with scoring_precision():
+                predictions = model.apply(
+                    params, None, task, batch, False, num_steps, return_hidden=capture == "states"
+                )
             hints = {} if capture == "outputs" else predictions.hints
             return Predictions(predictions.outputs, hints, {}, predictions.steps), predictions.hidden
 

@@ -1,8 +1,8 @@
-"""Predictions for a single problem: inputs in, decoded outputs and hints out. No labels are needed.
+"""Predictions for a single problem: inputs in; decoded outputs, hints and states out. No labels needed.
 
 predict = Predictor(model, params)
 prediction = predict("bfs", A=[(0, 1), (1, 2)], s=0)
-prediction.outputs["pi"], prediction.hints["reach_h"], prediction.steps
+prediction.outputs["pi"], prediction.hints["reach_h"], prediction.steps, prediction.states
 """
 
 import dataclasses
@@ -31,12 +31,14 @@ class Prediction:
         never change are inputs, not predictions, and are left out; all are left out if the network does not
         decode hints.
       steps: the number of processor steps.
+      states: hidden states of the nodes after the processor at each step, [steps, N, H].
       nodes: label of each node, as in `nar.traces.Trace`.
     """
 
     outputs: Probes
     hints: Probes
     steps: int
+    states: np.ndarray
     nodes: tuple[Hashable, ...] | None = None
 
     def by_node(self, name: str) -> dict[Any, Any]:
@@ -57,10 +59,10 @@ class Predictor:
         """
         self._params = jax.device_put(params, Devices.one().replicated)
         self._transforms = transforms or Transforms()
-        self._inference = self._fixed_steps = Inference(model, self._transforms, 1, capture="hints")
+        self._inference = self._fixed_steps = Inference(model, self._transforms, 1, capture="states")
         if not isinstance(model.config.termination, FromTrace):
             # The same network, for calls that fix the number of steps.
-            self._fixed_steps = Inference(model, self._transforms, 1, capture="hints", true_lengths=True)
+            self._fixed_steps = Inference(model, self._transforms, 1, capture="states", true_lengths=True)
 
     @property
     def names(self) -> list[str]:
@@ -116,4 +118,7 @@ class Predictor:
                 "use inputs of the magnitude of those in training"
             )
         outputs = {p.name: result.outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs}
-        return Prediction(outputs, result.trace(0).hints, int(result.steps[0]), instance.nodes)
+        assert result.states is not None
+        return Prediction(
+            outputs, result.trace(0).hints, int(result.steps[0]), result.states[:, 0], instance.nodes
+        )

@@ -100,6 +100,12 @@ class DataConfig(Section):
     """The training data."""
 
     sizes: tuple[int, ...] = key((4, 7, 11, 13, 16), "Training sizes, used alternately.")
+    num_traces: int = key(
+        0,
+        "Size of the training set: the number of different traces of each task and size, which are repeated "
+        "in the same batches, a multiple of the batch size. 0 samples new ones at every step.",
+        at_least=0,
+    )
     problem: Mapping[str, Any] = key(
         {"p": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "family": "clrs30"},
         "Problem options of training; each applies to the algorithms that have it. p is the edge "
@@ -186,8 +192,9 @@ class OptimizationConfig(Section):
     )
     init_from: str = key(
         "",
-        "Warm start: the workdir of a run whose best checkpoint is loaded. Everything that is not loaded is "
-        "newly initialized, including the step and the optimizer state.",
+        "Warm start: the workdir of a run whose best checkpoint is loaded, or pretrained:NAME, such as "
+        "pretrained:bfs, for a pretrained network. Everything that is not loaded is newly initialized, "
+        "including the step and the optimizer state.",
     )
     init_params: tuple[str, ...] = key(
         ("^processor/",),

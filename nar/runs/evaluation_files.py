@@ -19,6 +19,7 @@ RUN_FILES = (
     "tensorboard",
     "trackers",
     "versions",
+    "weights",
 )
 """Names in a workdir that belong to the run itself, without suffixes."""
 

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
+from nar.evaluation.precision import describe_precision
 from nar.model import Params
 from nar.runs.components import RunComponents
-from nar.runs.config import OptimizationConfig
+from nar.runs.config import RunConfig
+from nar.runs.text_config import TextRunConfig
 from nar.training import CheckpointStore, TrainState, count_parameters
 from nar.training.devices import is_first_process
 from nar.training.loop import PER_SEED, VALIDATION_SCORE
@@ -70,7 +72,7 @@ def _mean_over_sets(sizes: Mapping[str, Mapping[str, float]]) -> dict[str, float
 
 
 def compute_result(
-    training: OptimizationConfig,
+    config: RunConfig | TextRunConfig,
     components: RunComponents,
     state: TrainState,
     checkpoints: CheckpointStore,
@@ -84,12 +86,15 @@ def compute_result(
         best = components.unstack_seeds(restored.state.eval_params)[number]
         scores = {name: components.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})
+    training, devices = config.training, components.devices
     summary = {
         "steps": int(state.step),
         "stopped_early": int(state.step) < training.steps,
         "examples": components.stream.num_examples(int(state.step)) * components.num_seeds,
         "parameters": count_parameters(state.params) // components.num_seeds,
         "parameters_sha256": digest(state.params),
+        "precision": describe_precision(compute_dtype(config), devices.platform),
+        "hardware": devices.describe(),
     }
     if components.metrics:
         summary["metrics"] = list(components.metrics)
@@ -100,7 +105,7 @@ def compute_result(
 
 def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """The scores of a run; for several seeds, means, standard deviations and the scores of each seed."""
-    with_averages = [{**one, "averages": _averages(one["scores"])} for one in per_seed]
+    with_averages = [{**one, "averages": averages(one["scores"])} for one in per_seed]
     if len(per_seed) == 1:
         return with_averages[0]
     numbers = [{key: one[key] for key in ("scores", "averages")} for one in with_averages]
@@ -110,7 +115,7 @@ def _over_seeds(per_seed: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     return {**means, "best_step": best_steps, "deviations": deviations, "seeds": seeds}
 
 
-def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
+def averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
     """Per split: the mean score over algorithms, over classes, and of each class."""
     result = {}
     for split, task_scores in scores.items():
@@ -118,3 +123,8 @@ def _averages(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
         means = {"algorithms": mean_score(task_scores), "classes": float(np.mean(list(classes.values())))}
         result[split] = {**means, **classes}
     return result
+
+
+def compute_dtype(config: RunConfig | TextRunConfig) -> str:
+    """Compute dtype of the network of a config; language models have no choice."""
+    return config.model.precision if isinstance(config, RunConfig) else "float32"

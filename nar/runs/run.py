@@ -11,11 +11,14 @@ from nar.atomic_io import read_json
 from nar.evaluation import Prediction, Predictor, score_problem_sets
 from nar.evaluation.problem_sets import check_options_used, make_problem_sets
 from nar.model import Params
+from nar.model.params_by_task import PROCESSOR
+from nar.model.processor_function import ProcessorFunction
 from nar.plugins import unknown_name
 from nar.problems.options import CLRS30
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.components import GraphComponents, RunComponents, TextComponents
 from nar.runs.results import SPLITS
+from nar.runs.weights_file import read_weights
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, Devices, TrainState
 
@@ -25,7 +28,7 @@ CHECKPOINTS = ("best", "last")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """A run that has been trained, wholly or in part.
+    """A run that has been trained, wholly or in part, or the export of one, without its training state.
 
     Parameters are read when they are first needed.
 
@@ -61,8 +64,10 @@ class Run:
         """The train state of the checkpoint, of one seed.
 
         Raises:
-          ValueError: if the run has no intact checkpoint, or `seed_index` is invalid.
+          ValueError: if the run has no intact checkpoint or is an exported one, or `seed_index` is invalid.
         """
+        if self.is_exported:
+            raise ValueError(f"{self.workdir} is an exported run, which has parameters but no train state")
         components = self.components
         if not 0 <= self.seed_index < components.num_seeds:
             raise ValueError(
@@ -83,14 +88,27 @@ class Run:
         return dataclasses.replace(one_seed, step=restored.state.step)
 
     @property
+    def is_exported(self) -> bool:
+        """True for an exported run, which has weights instead of checkpoints."""
+        return self.workdir.weights.exists()
+
+    @functools.cached_property
+    def _params_and_step(self) -> tuple[Params, int]:
+        if not self.is_exported:
+            return self.state.eval_params, int(self.state.step)
+        if self.checkpoint != "best" or self.seed_index:
+            raise ValueError(f"{self.workdir} is an exported run: it has one seed and its best checkpoint")
+        return read_weights(self.workdir.weights, read_json(self.workdir.result)["parameters_sha256"])
+
+    @property
     def params(self) -> Params:
         """The parameters: the moving average of them, if `training.ema_decay` is set."""
-        return self.state.eval_params
+        return self._params_and_step[0]
 
     @property
     def step(self) -> int:
         """The training step of the checkpoint."""
-        return int(self.state.step)
+        return self._params_and_step[1]
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -103,10 +121,18 @@ class Run:
         components = self.graph_components
         return Predictor(components.model, self.params, components.transforms)
 
+    @functools.cached_property
+    def processor(self) -> ProcessorFunction:
+        """The processor alone, a differentiable function of features and hidden states.
+
+        Raises ValueError for a language model.
+        """
+        return ProcessorFunction(self.params[PROCESSOR], self.graph_components.model.config)
+
     def predict(
         self, name: str, *arguments: Any, num_steps: int | None = None, **named_arguments: Any
     ) -> Prediction:
-        """Predicts outputs and hints of one problem: `run.predict("bfs", A=[(0, 1), (1, 2)], s=0)`.
+        """Predicts one problem, with hidden states: `run.predict("bfs", edges=[(0, 1), (1, 2)], s=0)`.
 
         Args:
           name: an algorithm of the run.
@@ -176,7 +202,7 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index:
         raise ValueError(unknown_name("checkpoint", checkpoint, CHECKPOINTS))
     workdir = Workdir(pathlib.Path(path))
     run = Run(workdir, read_config(workdir), checkpoint, seed_index)
-    _ = run.state  # Errors are raised now.
+    _ = run.params  # Errors are raised now.
     return run
 
 
@@ -189,6 +215,7 @@ def read_config(path: str | os.PathLike[str]) -> AnyConfig:
     workdir = Workdir(pathlib.Path(path))
     values = workdir.read_config()
     try:
-        return resolve_config(values, complete=True)
+        # An exported run may be older than a key: its scores show whether the default is right.
+        return resolve_config(values, complete=not workdir.weights.exists())
     except ValueError as error:
         raise ValueError(f"{workdir.config}: {error}") from None

@@ -153,8 +153,9 @@ def _train_to_end(
     state, interrupted = fit(state, train_step, stream, callbacks, num_steps=num_steps, devices=devices)
     if interrupted:
         raise Interrupted(f"{run.workdir}: interrupted; the same call resumes the run")
-    result = compute_result(run.config.training, components, state, checkpoints, evaluator)
-    run_on_first(lambda: write_json(run.workdir.result, {**result, "seconds": session.clock.seconds()}))
+    result = compute_result(run.config, components, state, checkpoints, evaluator)
+    cost = {"seconds": session.clock.seconds(), "cpu_seconds": session.clock.cpu_seconds()}
+    run_on_first(lambda: write_json(run.workdir.result, {**result, **cost}))
     if draw_curves is not None:
         run_on_first(lambda: _draw(run, draw_curves))
     run_on_first(lambda: _finish_trackers(trackers, run.workdir))

@@ -14,7 +14,8 @@ from nar.runs.build import new_state
 from nar.runs.components import RunComponents
 from nar.runs.components.optimizer import parameter_shapes
 from nar.runs.config import OptimizationConfig
-from nar.runs.run import Run, load_run
+from nar.runs.pretrained import PREFIX, open_run
+from nar.runs.run import Run
 from nar.training import Checkpoints, CheckpointStore, TrainState, count_parameters, load_matching_params
 from nar.training.checkpointing import LoadedParams, describe_params
 from nar.training.devices import print_on_first, run_on_first
@@ -26,7 +27,7 @@ _logger = logging.getLogger(__name__)
 
 
 def open_init_run(run: Run, components: RunComponents) -> Run | None:
-    """Loads the run `training.init_from`; None if it is not set or `run` has already started.
+    """Loads `training.init_from`; None if it is not set or `run` has already started.
 
     Raises:
       ValueError: if it is not a run, is this run itself, or has parameters that do not fit.
@@ -39,7 +40,7 @@ def open_init_run(run: Run, components: RunComponents) -> Run | None:
     if pathlib.Path(training.init_from).resolve() == run.workdir.path.resolve():
         raise ValueError(f"training.init_from: {run.workdir} is the workdir of this run")
     try:
-        source = load_run(training.init_from)
+        source = open_run(training.init_from)
         _load(parameter_shapes(components.model, components.stream), source, training)
     except ValueError as error:
         raise ValueError(f"training.init_from: {error}") from None
@@ -70,7 +71,7 @@ def _source_params(run: Run, components: RunComponents, params: Params, source: 
     """New parameters on the host, partly loaded from `source`; None if there is no other run."""
     if source is not None:
         transfers = [_load(one, source, run.config.training) for one in components.unstack_seeds(params)]
-        write_json(run.workdir.start, _record(source, transfers[0]))
+        write_json(run.workdir.start, _record(run.config.training.init_from, source, transfers[0]))
         loaded = [transfer.params for transfer in transfers]
         return jax.tree.map(np.asarray, stack_seeds(loaded) if len(loaded) > 1 else loaded[0])
     if run.workdir.start.exists():
@@ -89,9 +90,9 @@ def _has_started(run: Run) -> bool:
     return bool(Checkpoints(run.workdir.checkpoints, read_only=True).all_steps())
 
 
-def _record(source: Run, transfer: LoadedParams) -> dict[str, Any]:
+def _record(init_from: str, source: Run, transfer: LoadedParams) -> dict[str, Any]:
     return {
-        "run": str(source.workdir.path),
+        "run": init_from if init_from.startswith(PREFIX) else str(source.workdir.path),
         "step": source.step,
         "parameters_sha256": digest(source.params),
         "loaded": list(transfer.loaded),

@@ -11,6 +11,11 @@ checkpoints/       the last checkpoints and the best one
 result.json        scores of the finished run
 start.json         parameters loaded from another run, if `training.init_from` is set
 curves.png         learning curves, if matplotlib is installed
+
+An exported run (`nar.runs.export`) has the weights of its best checkpoint instead of checkpoints and metrics:
+
+weights.npz        float16 parameters
+evaluation.json    scores at other sizes
 """
 
 import dataclasses
@@ -79,6 +84,21 @@ class Workdir:
         return self.path / "checkpoints"
 
     @property
+    def weights(self) -> pathlib.Path:
+        """The parameters of an exported run."""
+        return self.path / "weights.npz"
+
+    @property
+    def evaluation(self) -> pathlib.Path:
+        """Scores at several sizes, by `experiments.evaluate` or in an exported run."""
+        return self.path / "evaluation.json"
+
+    @property
+    def versions(self) -> pathlib.Path:
+        """Versions at the start of the run."""
+        return self.path / "versions.json"
+
+    @property
     def result(self) -> pathlib.Path:
         """Scores of the finished run."""
         return self.path / "result.json"
@@ -130,6 +150,11 @@ class Workdir:
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} is not a directory; choose another workdir")
         self._check_file_types()
+        if self.weights.exists():
+            raise ValueError(
+                f"{self.path} is an exported run, which cannot be trained further; "
+                "start another one with training.init_from"
+            )
         if self._is_claimed():
             old, new = (json.loads(json.dumps(one)) for one in (self.read_config(), config))
             self._check_config(old, new)
@@ -167,8 +192,8 @@ class Workdir:
         with path_in_errors(self.checkpoints):
             self.checkpoints.mkdir(exist_ok=True)
         write_json(self.checkpoints / self.config.name, config)
-        if not (self.path / "versions.json").exists():
-            write_json(self.path / "versions.json", versions())
+        if not self.versions.exists():
+            write_json(self.versions, versions())
 
     def _is_claimed(self) -> bool:
         return self.config.exists() or (self.checkpoints / self.config.name).exists()

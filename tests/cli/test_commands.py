@@ -152,7 +152,7 @@ def test_library_gives_the_same_run_as_the_commands(finished, tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     expected = json.loads((finished[0] / "result.json").read_text())
-    timing = {"seconds", "sha256"}
+    timing = {"seconds", "cpu_seconds", "sha256"}
     assert {key: value for key, value in found["result"].items() if key not in timing} == {
         key: value for key, value in expected.items() if key not in timing
     }

@@ -336,6 +336,32 @@ def test_batches_differ_between_steps_and_seeds():
         assert len(np.unique(rows, axis=0)) == 12
 
 
+def test_limited_traces_are_repeated():
+    """Four traces of each of two sizes, in batches of two: a batch comes again after four steps."""
+    task = task_of("insertion_sort", sizes=[4, 5])
+    stream = TrainingStream([task], 2, seed=0, num_traces=4)
+    keys = [stream.batch(step).inputs["key"] for step in range(12)]
+    assert [one.shape[1] for one in keys] == [4, 5] * 6
+    for size in range(2):
+        of_size = keys[size::2]
+        assert len(np.unique(np.concatenate(of_size), axis=0)) == 4
+        for number in (0, 1):
+            assert np.array_equal(of_size[number], of_size[number + 2])
+            assert np.array_equal(of_size[number], of_size[number + 4])
+    first, again = stream.batch(0).inputs["pos"], stream.batch(4).inputs["pos"]
+    assert not np.array_equal(first, again)
+    unlimited = TrainingStream([task], 2, seed=0)
+    assert np.array_equal(unlimited.batch(0).inputs["key"], keys[0])
+
+
+def test_invalid_numbers_of_traces_are_errors():
+    task = task_of("insertion_sort")
+    with pytest.raises(ValueError, match="num_traces must be a multiple of the batch size 4, got 6"):
+        TrainingStream([task], 4, seed=0, num_traces=6)
+    with pytest.raises(ValueError, match="cannot be trained in time chunks"):
+        TrainingStream([task], 4, seed=0, num_traces=8, chunk_length=2)
+
+
 @pytest.mark.parametrize("num_processes", [2, 4])
 @every_algorithm_mostly_slow
 def test_shares_of_processes_make_up_the_batch(name, num_processes):

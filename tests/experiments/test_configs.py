@@ -3,18 +3,30 @@
 import importlib
 import pathlib
 
+import jax
 import pytest
 
-from configs import base, clrs30_2022
+from configs import base, clrs30_2022, transfer
 from experiments.sweeps import hyper
 from experiments.sweeps.trial import make_trials, read_sweep
+from nar.algorithms import registry
 from nar.runs.build import build_run
 from nar.runs.components import build_graph_run
 from nar.training import Devices
+from nar.training.optim import frozen_names, parameter_names
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "__init__")
 SWEEPS = sorted(path for path in (ROOT / "configs" / "sweeps").glob("*.py") if path.stem != "__init__")
+
+
+@pytest.fixture(autouse=True)
+def _registry_is_restored():
+    """Configs may name algorithms of their own, which other tests must not find in the registry."""
+    known = set(registry._REGISTRY)
+    yield
+    for name in set(registry._REGISTRY) - known:
+        del registry._REGISTRY[name]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -49,6 +61,28 @@ def test_every_baseline_of_2022_can_be_built(processor):
 def test_unknown_baseline_is_rejected():
     with pytest.raises(ValueError, match="unknown baseline 'triplet_gmpnn'; known: deepsets, gat"):
         clrs30_2022.get_config("triplet_gmpnn")
+
+
+@pytest.mark.parametrize("setting", transfer.SETTINGS)
+def test_settings_of_transfer_train_what_they_say(setting):
+    config = transfer.get_config(setting)
+    components = build_graph_run(config.to_dict())
+    params = jax.eval_shape(components.model.init, jax.random.key(0), components.stream.examples())
+    frozen = frozen_names(params, config.training.frozen_params)
+    trained = {name for name in parameter_names(params) if name not in frozen}
+    if setting == "executor":
+        assert trained and all("/encode/x_" in name for name in trained)
+    else:
+        assert any(name.startswith("processor/") for name in trained) == (setting == "scratch")
+        assert any("/decode/" in name for name in trained)
+    assert config.training.init_from == ("pretrained:bellman_ford" if setting[0] in "ep" else "")
+
+
+def test_unknown_setting_of_transfer_is_rejected():
+    with pytest.raises(
+        ValueError, match="unknown setting 'best'; known: executor, processor, random, scratch"
+    ):
+        transfer.get_config("best")
 
 
 def test_sweep_with_a_value_of_wrong_type_is_rejected():

@@ -94,4 +94,4 @@ def metrics_of(workdir: Workdir) -> list[dict[str, float]]:
 
 def outcome(workdir: Workdir) -> dict[str, Any]:
     """The result of a run without its timing."""
-    return {name: value for name, value in read_json(workdir.result).items() if name != "seconds"}
+    return {name: value for name, value in read_json(workdir.result).items() if "seconds" not in name}

@@ -112,6 +112,7 @@ def test_evaluate_text_compares_a_run_with_a_function(finished, tmp_path, monkey
         folder = tmp_path / "answers" / label
         assert {"answers.jsonl", "scores.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
         scores = json.loads((folder / "scores.json").read_text())
+        assert scores["precision"]["scoring"] in ("float32", "unknown")
         assert list(scores["algorithms"]["minimum"]["lengths"]) == ["2", "4"]
     assert scores["all"]["parsed"] == 1
     assert (tmp_path / "answers" / "accuracy.png").exists()

@@ -214,7 +214,7 @@ def test_digest_depends_on_names_types_shapes_and_bytes():
 
 def metrics_callback(folder, start=0, every=2, state=None, trackers=()):
     clock = Clock()
-    clock.load_state_dict({"seconds": 100.0})
+    clock.load_state_dict({"seconds": 100.0, "cpu_seconds": 50.0})
     callback = WriteMetrics(folder / "metrics.jsonl", trackers, every, lambda step: 8, start, clock)
     if state is not None:
         callback.load_state_dict(state)

@@ -152,12 +152,13 @@ def published_bars(settings: Sequence[Setting]) -> list[Bars]:
     for one in quantities:
         title = family_of(one.name).replace("_", " ") if one.level == "algorithm" else "averages"
         groups.setdefault(title if len(quantities) > _MAX_ROWS else "test score", []).append(one)
-    return [_bars(title, members, ours) for title, members in groups.items()]
+    return [bars_panel(title, members, ours) for title, members in groups.items()]
 
 
-def _bars(
+def bars_panel(
     title: str, rows: Sequence[Quantity], ours: Mapping[str, Mapping[Quantity, SampleStatistics]]
 ) -> Bars:
+    """A panel of quantities: our scores, by label and quantity, as bars, and published ones as marks."""
     bars = [
         Values(label, style, [_percent(scores[row]) if row in scores else None for row in rows])
         for style, (label, scores) in enumerate(ours.items())

@@ -12,6 +12,7 @@ from nar.runs.text_config import TextRunConfig
 from nar.statistics import SampleStatistics
 
 CONFIG, RESULT, METRICS, VERSIONS = "config.json", "result.json", "metrics.jsonl", "versions.json"
+WEIGHTS = "weights.npz"
 SWEEP = "sweep.json"
 DEFAULT_EVALUATION = "evaluation"
 
@@ -115,7 +116,7 @@ def _config(path: pathlib.Path) -> tuple[Mapping[str, Any], pathlib.Path]:
             _check(isinstance(config.get("training"), Mapping), "it has no section training")
             _check({"steps", "seed"} <= set(config["training"]), "training has no steps or no seed")
             _check("algorithms" in config, "it has no algorithms")
-            _check_keys(config)
+            _check_keys(config, is_exported=(path / WEIGHTS).exists())
             return config, place
         except (OSError, ValueError) as error:
             if place == places[-1]:
@@ -123,11 +124,14 @@ def _config(path: pathlib.Path) -> tuple[Mapping[str, Any], pathlib.Path]:
     raise AssertionError(f"{path} has no config")
 
 
-def _check_keys(config: Mapping[str, Any]) -> None:
-    """Raises ValueError unless the config has the keys of this version: a missing one has no known value."""
+def _check_keys(config: Mapping[str, Any], is_exported: bool) -> None:
+    """Raises ValueError unless the config has the keys of this version: a missing one has no known value.
+
+    In an export, which was scored again, a missing key has its default.
+    """
     schema = TextRunConfig if config.get("kind") == "text" else RunConfig
     try:
-        schema.from_dict(config, complete=True)
+        schema.from_dict(config, complete=not is_exported)
     except ValueError as error:
         raise ValueError(f"{error} (is it of another version of nar?)") from None
 

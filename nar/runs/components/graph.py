@@ -217,6 +217,7 @@ def make_stream(
             task_schedule=task_schedule,
             windows=windows,
             views=views,
+            num_traces=config.data.num_traces,
         )
         for number in range(training.num_seeds)
     ]

@@ -20,7 +20,11 @@ Arrays = dict[str, np.ndarray]
 
 
 def write_checkpoint(
-    path: pathlib.Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
+    path: pathlib.Path,
+    arrays: Mapping[str, np.ndarray],
+    metadata: Mapping[str, Any],
+    *,
+    compressed: bool = False,
 ) -> None:
     """Writes a checkpoint file atomically.
 
@@ -28,14 +32,16 @@ def write_checkpoint(
       path: the file, replaced if it exists.
       arrays: arrays by name.
       metadata: JSON-serializable metadata.
+      compressed: whether to compress the file, which is slow for large ones.
 
     Raises:
       OSError: if the file cannot be written; the message names it.
     """
     content = {name: _as_read(array) for name, array in arrays.items()}
     content[_METADATA] = _to_bytes(json.dumps(metadata))
+    save = np.savez_compressed if compressed else np.savez
     with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **content, **{_CHECKSUM: _to_bytes(digest(content))})
+        save(file, allow_pickle=False, **content, **{_CHECKSUM: _to_bytes(digest(content))})
 
 
 def read_checkpoint(path: pathlib.Path) -> tuple[Arrays, dict[str, Any]]:

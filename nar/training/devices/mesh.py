@@ -78,6 +78,16 @@ class Devices:
         """Sharding with a full copy on each device."""
         return NamedSharding(self.mesh, PartitionSpec())
 
+    def describe(self) -> dict[str, Any]:
+        """Platform, kind and number of the devices, and the CPU cores that this process may use."""
+        return {
+            "platform": self.platform,
+            "device_kind": self.mesh.devices.flat[0].device_kind,
+            "devices": self.mesh.size,
+            "processes": self.num_processes,
+            "cpu_cores": _available_cores(),
+        }
+
     def check_batch_size(self, batch_size: int) -> None:
         """Raises ValueError unless the batch size is a multiple of the number of devices."""
         if batch_size % self.mesh.size:
@@ -154,3 +164,9 @@ def use_compilation_cache() -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(user_cache_folder() / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _available_cores() -> int:
+    """The number of CPU cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -31,7 +31,7 @@ class Clock(Callback):
         Args:
           compilations: counter of compilation time, made by the training thread; None to not separate it.
         """
-        self._start = time.perf_counter()
+        self._start, self._cpu_start = time.perf_counter(), time.process_time()
         self._compilations = compilations
         self._popped_compiling = 0.0
         self._spent: defaultdict[str, float] = defaultdict(float)
@@ -39,6 +39,10 @@ class Clock(Callback):
     def seconds(self) -> float:
         """Seconds since the run began, over all sessions."""
         return time.perf_counter() - self._start
+
+    def cpu_seconds(self) -> float:
+        """CPU time of this process, over all of its threads and all sessions of the run."""
+        return time.process_time() - self._cpu_start
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -65,9 +69,10 @@ class Clock(Callback):
         return self._compilations.main_thread_seconds if self._compilations else 0.0
 
     def state_dict(self) -> Mapping[str, Any]:
-        """Seconds since the run began."""
-        return {"seconds": self.seconds()}
+        """Wall-clock and CPU seconds since the run began."""
+        return {"seconds": self.seconds(), "cpu_seconds": self.cpu_seconds()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Adds the seconds of earlier sessions to those of this one."""
         self._start -= state["seconds"]
+        self._cpu_start -= state["cpu_seconds"]
