@@ -190,7 +190,7 @@ def test_values_that_no_file_can_hold_are_rejected(value, message):
         trials_of([{"training.learning_rate": value}])
 
 
-def test_a_missing_run_to_start_from_is_an_error_before_any_trial_starts(tmp_path):
+def test_a_missing_initial_run_is_an_error_before_any_trial_starts(tmp_path):
     trials = trials_of([{"training.init_from": str(tmp_path / "none")}], tmp_path)
     with pytest.raises(ValueError, match=r"trial .*: training.init_from: .*none is not the workdir of a run"):
         check_trials(trials, Devices.one())

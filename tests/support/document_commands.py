@@ -36,6 +36,7 @@ def check(words):
             check_trials(
                 make_trials(config, read_sweep(flags.FLAGS["sweep"].value), pathlib.Path(folder) / "sweep"),
                 Devices.one(),
+                check_sources=False,
             )
     else:
         build_run(config.to_dict(), Devices.one())
