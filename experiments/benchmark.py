@@ -73,6 +73,7 @@ from absl import app, flags
 
 from experiments.benchmarks import text as text_benchmark
 from experiments.benchmarks import traces as trace_benchmark
+from experiments.cli.paths import define_path
 from nar.algorithms import ALGORITHMS, find_algorithm
 
 _ALGORITHMS = flags.DEFINE_list(
@@ -114,11 +115,9 @@ _HIDDEN_SIZES = flags.DEFINE_list("hidden_sizes", ["32", "64", "128", "256"], "s
 _NUM_SEEDS = flags.DEFINE_list(
     "num_seeds", None, "Numbers of seeds trained together; by default 1 for train, 1,2,5,10 for scaling."
 )
-_PROFILE = flags.DEFINE_string(
-    "profile", None, "train: directory for jax profiles of three steps of each case."
-)
+_PROFILE = define_path("profile", None, "train: directory for jax profiles of three steps of each case.")
 _MEMORY = flags.DEFINE_float("memory", 16.0, "scaling: memory limit of a program in GiB.", lower_bound=0.0)
-_PICTURE = flags.DEFINE_string("picture", None, "scaling: PNG or SVG file of a plot.")
+_PICTURE = define_path("picture", None, "scaling: PNG or SVG file of a plot.")
 _STEPS = flags.DEFINE_integer("steps", 2000, "time_to_score: maximum number of steps.", lower_bound=50)
 _SEED = flags.DEFINE_integer("seed", 0, "time_to_score: first seed.")
 _BATCHES = flags.DEFINE_integer("batches", 200, "padding: number of batches.", lower_bound=1)

@@ -26,6 +26,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from nar.atomic_io import write_json
 from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
 from nar.reports import Table
@@ -40,12 +41,12 @@ from nar.training.optim import parameter_names
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key."
 )
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Checkpoint file written by dm-clrs.")
-_WORKDIR = flags.DEFINE_string(
+_CHECKPOINT = define_path("checkpoint", None, "Checkpoint file written by dm-clrs.")
+_WORKDIR = define_path(
     "workdir", None, "Run directory: created for --checkpoint; a finished run for --export."
 )
-_EXPORT = flags.DEFINE_string("export", None, "Folder of exports in which to write that of the run.")
-_RECOMPUTE = flags.DEFINE_string("recompute", None, "Export whose scores to recompute.")
+_EXPORT = define_path("export", None, "Folder of exports in which to write that of the run.")
+_RECOMPUTE = define_path("recompute", None, "Export whose scores to recompute.")
 _NAME = flags.DEFINE_string(
     "name", None, "--export: name; by default the algorithm, or generalist for all thirty of CLRS-30."
 )

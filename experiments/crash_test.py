@@ -24,6 +24,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from experiments.fault_injection.compare_runs import find_differences
 from experiments.fault_injection.kill_points import TrainingProcess, draw_kill_point, saved_steps
 from nar.runs.build import build_run
@@ -31,7 +32,7 @@ from nar.runs.workdir import Workdir
 from nar.training.loop import read_lines
 
 _CONFIG = config_flags.DEFINE_config_file("config", "configs/tiny.py", "Config of the runs.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Directory for all runs; new or empty.", required=True)
+_WORKDIR = define_path("workdir", None, "Directory for all runs; new or empty.", required=True)
 _KILLS = flags.DEFINE_integer("kills", 30, "Number of kills.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of kill points and signals.")
 

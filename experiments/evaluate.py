@@ -26,6 +26,7 @@ from absl import flags
 from experiments.cli import distributed, run_flags
 from experiments.cli.by_task import parse_by_task, parse_dict, parse_number, parse_numbers
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from nar.atomic_io import write_json
 from nar.evaluation import (
     METRICS,
@@ -105,7 +106,7 @@ _DUMP = flags.DEFINE_enum(
     "(states).",
 )
 _NAME = flags.DEFINE_string("name", "evaluation", "Name of the outputs: NAME.json, NAME.csv and NAME/.")
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = define_path(
     "output",
     None,
     "Directory of the outputs; by default the workdir; for a pretrained network, evaluations/NAME_seedSEED.",

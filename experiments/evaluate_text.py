@@ -15,6 +15,7 @@ and, if matplotlib is installed, accuracy.png; for several models, --output has 
 same command resumes an interrupted evaluation.
 """
 
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,7 @@ from tqdm import tqdm
 
 from experiments.cli.language_models import FORMS, LanguageModel, open_model
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from nar.algorithms import find_algorithm
 from nar.atomic_io import write_json
 from nar.problems.options import OPTION_CHECKS
@@ -34,7 +36,7 @@ from nar.text.scoring import ANSWERS, answer_questions
 from nar.text.scoring.answer_files import score_file
 
 _MODELS = flags.DEFINE_list("model", None, f"One or several models: each {FORMS}.", required=True)
-_OUTPUT = flags.DEFINE_string("output", None, "Output directory, created if missing.", required=True)
+_OUTPUT = define_path("output", None, "Output directory, created if missing.", required=True)
 _ALGORITHMS = flags.DEFINE_list(
     "algorithms", None, "Names, or module:ATTRIBUTE; for a run, by default its own."
 )
@@ -66,7 +68,7 @@ def main() -> None:
         open_model(
             name, batch_size=_BATCH_SIZE.value, max_length=_MAX_LENGTH.value, checkpoint=_CHECKPOINT.value
         )
-        for name in _MODELS.value
+        for name in map(os.path.expanduser, _MODELS.value)
     ]
     labels = [model.label for model in models]
     if len(set(labels)) < len(labels):

@@ -24,6 +24,7 @@ from absl import flags
 from tqdm import tqdm
 
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from nar.algorithms import find_algorithm
 from nar.problems.options import OPTION_CHECKS
 from nar.text import TEXT_SETS, TextSet
@@ -32,7 +33,7 @@ from nar.text.rendering.text_files import TextFile, TextRequest, claim_folder, w
 _SPLIT = flags.DEFINE_enum(
     "split", None, list(TEXT_SETS), "Published set that gives the defaults of options."
 )
-_OUTPUT = flags.DEFINE_string("output", None, "Folder of the set, created if missing.", required=True)
+_OUTPUT = define_path("output", None, "Folder of the set, created if missing.", required=True)
 _ALGORITHMS = flags.DEFINE_list(
     "algorithms", None, "Names, or module:ATTRIBUTE; by default those of the split."
 )

@@ -13,7 +13,7 @@ import json
 from absl import flags
 
 from experiments.cli import run_flags
-from experiments.cli.json_input import parse_input
+from experiments.cli.json_input import check_names, parse_input
 from experiments.cli.launch import launch
 from nar.runs.run import load_run
 
@@ -36,7 +36,9 @@ def main() -> None:
     names = run.predictor.names
     if _ALGORITHM.value is None and len(names) > 1:
         raise ValueError(f"--algorithm must be one of {', '.join(names)}")
-    prediction = run.predict(_ALGORITHM.value or names[0], num_steps=_STEPS.value, **arguments)
+    algorithm = _ALGORITHM.value or names[0]
+    check_names(algorithm, arguments, run.predict)
+    prediction = run.predict(algorithm, num_steps=_STEPS.value, **arguments)
     output = {
         "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
         "hints": {name: value.tolist() for name, value in prediction.hints.items()},

@@ -20,12 +20,13 @@ from collections.abc import Mapping
 from absl import flags
 
 from experiments.cli.launch import launch
-from nar.atomic_io import atomic_write, path_in_errors
+from experiments.cli.paths import define_path
+from nar.atomic_io import atomic_write, local_path, path_in_errors
 from nar.reports.leaderboard import make_leaderboard, read_rows
 from nar.reports.leaderboard.leaderboard import MARKDOWN, PAGE
 from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 
-_OUTPUT = flags.DEFINE_string("output", "report", "Directory of the report, or its page if it ends in .html.")
+_OUTPUT = define_path("output", "report", "Directory of the report, or its page if it ends in .html.")
 _LEADERBOARD = flags.DEFINE_bool("leaderboard", False, "Write the leaderboard instead, to docs or --output.")
 _EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "The --name of the evaluation to report.")
 
@@ -42,7 +43,7 @@ def main(*directories: str) -> None:
         raise ValueError("name at least one directory of a run or of a sweep; see --help")
     output = pathlib.Path(_OUTPUT.value)
     directory, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
-    records = read_records([pathlib.Path(path) for path in directories], _EVALUATION.value)
+    records = read_records([local_path(path) for path in directories], _EVALUATION.value)
     files = make_report(records, page)
     write_files(directory, files)
     settings = make_settings(records.runs)

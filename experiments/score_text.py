@@ -15,15 +15,16 @@ import pathlib
 from absl import flags
 
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from nar.atomic_io import write_text
 from nar.reports import answers_table, draw_accuracy
 from nar.reports.plotting import is_matplotlib_installed
 from nar.text import TEXT_SETS
 from nar.text.scoring.answer_files import score_file
 
-_ANSWERS = flags.DEFINE_string("answers", None, "File of answers, as JSON lines.", required=True)
-_REFERENCES = flags.DEFINE_string("references", None, "File of a set of texts, if answers have an index.")
-_OUTPUT = flags.DEFINE_string("output", None, "Output directory; by default next to the answers.")
+_ANSWERS = define_path("answers", None, "File of answers, as JSON lines.", required=True)
+_REFERENCES = define_path("references", None, "File of a set of texts, if answers have an index.")
+_OUTPUT = define_path("output", None, "Output directory; by default next to the answers.")
 _TRAINED = flags.DEFINE_list(
     "trained_lengths", None, "Lengths to mark as trained in the plot; by default those of the published set."
 )

@@ -30,6 +30,7 @@ from absl import flags
 from experiments.cli import run_flags
 from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from nar import ALGORITHMS, sample_traces
 from nar.algorithms import Algorithm, find_algorithm
 from nar.reports import Layout, Run, diff_text, trace_page, trace_text, write_page
@@ -54,7 +55,7 @@ _SEED_INDEX = flags.DEFINE_integer(
 _SIZE = flags.DEFINE_integer("size", 8, "Number of nodes.")
 _SEED = flags.DEFINE_integer("seed", 1, "Seed of the traces.")
 _INDEX = flags.DEFINE_integer("index", 0, "Index of the trace.", lower_bound=0)
-_OUTPUT = flags.DEFINE_string("output", None, "Write an HTML page to this file instead of printing text.")
+_OUTPUT = define_path("output", None, "Write an HTML page to this file instead of printing text.")
 
 
 def _define_options() -> dict[str, flags.FlagHolder[str | None]]:

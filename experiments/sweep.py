@@ -24,6 +24,7 @@ from ml_collections import config_flags
 
 from experiments.cli import distributed
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from experiments.sweeps.launchers.local import LocalLauncher, cores_of_machine, divide, find_accelerators
 from experiments.sweeps.live_status import Status, describe
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
@@ -36,8 +37,8 @@ from nar.training.loop import check_callbacks
 from nar.training.trackers import check_trackers
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Base config of the trials.")
-_SWEEP = flags.DEFINE_string("sweep", None, "Python file that defines get_sweep(hyper).", required=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the sweep.", required=True)
+_SWEEP = define_path("sweep", None, "Python file that defines get_sweep(hyper).", required=True)
+_WORKDIR = define_path("workdir", None, "Directory of the sweep.", required=True)
 _LAUNCHER = flags.DEFINE_enum(
     "launcher",
     "local",

@@ -15,6 +15,7 @@ from ml_collections import config_flags
 from experiments.cli import distributed
 from experiments.cli.config_help import help_text
 from experiments.cli.launch import launch
+from experiments.cli.paths import define_path
 from nar.atomic_io import read_json
 from nar.reports import draw_curves, result_summary
 from nar.runs.config import RunConfig
@@ -27,7 +28,7 @@ _CONFIG = config_flags.DEFINE_config_file(
     "Config file, such as configs/base.py; --config.KEY=VALUE overrides a key. The keys and their defaults "
     f"(docs/config.md has those of language models):\n{help_text(RunConfig())}",
 )
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = define_path(
     "workdir", None, "Run directory. Created if missing, resumed if it exists.", required=True
 )
 flags.adopt_module_key_flags(distributed)

@@ -5,12 +5,37 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 _CHECKSUM = "sha256"
 _SUFFIX = ".part"
+
+
+def local_path(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A path of the local file system as a user means it: `~` is the home directory.
+
+    Raises:
+      ValueError: if it is empty, has a null character, or is an address such as gs://bucket/run.
+    """
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise ValueError(f"{text!r} is not a path")
+    if _ADDRESS.match(text):
+        raise ValueError(
+            f"{text} is an address, not a path of this machine's file system; mount the storage, "
+            "and give the directory"
+        )
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text}: there is no such home directory; give the whole path") from None
+
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(gs|s3|hdfs|https?|file):/")
+"""Start of an address, also after `pathlib` has joined its slashes."""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,11 @@
 """Parses a user's problem, given on the command line as JSON."""
 
+import inspect
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from nar.algorithms import find_algorithm
 
 
 def parse_input(text: str) -> dict[str, Any]:
@@ -20,3 +24,12 @@ def parse_input(text: str) -> dict[str, Any]:
     if not isinstance(edges, list) or not all(isinstance(edge, list) for edge in edges):
         raise ValueError(f"--input: edges must be a list of lists of nodes, got {edges}")
     return arguments
+
+
+def check_names(algorithm: str, arguments: Mapping[str, Any], predict: Callable[..., Any]) -> None:
+    """Raises ValueError if an argument of the problem has the name of an option of `predict`."""
+    options = inspect.signature(predict).parameters.values()
+    for option in options:
+        if option.kind is option.KEYWORD_ONLY and option.name in arguments:
+            known = ", ".join(find_algorithm(algorithm).problem.arguments)
+            raise ValueError(f"--input: {algorithm}: unknown argument {option.name!r}; expected {known}")

@@ -2,6 +2,8 @@
 
 import errno
 import functools
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -64,8 +66,11 @@ def explain(error: BaseException) -> str:
 
 
 def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
+    words = [
+        _CONFIG_IN_HOME.sub(lambda match: match[1] + os.path.expanduser(match[2]), word) for word in words
+    ]
     try:
-        rest = flags.FLAGS(list(words))
+        rest = flags.FLAGS(words)
     except flags.Error as error:
         sys.exit(f"error: {error}\nSee --help.")
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
@@ -74,6 +79,10 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
     if len(rest) > 1 and not positional_args:
         sys.exit(f"error: unexpected arguments: {' '.join(rest[1:])}\nSee --help.")
     return rest
+
+
+_CONFIG_IN_HOME = re.compile(r"^(--?config=)(~[^/]*)(?=/)")
+"""A config file in a home directory; other paths are expanded by `experiments.cli.paths`."""
 
 
 def _message(error: BaseException) -> str:

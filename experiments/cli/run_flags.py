@@ -2,7 +2,9 @@
 
 from absl import flags
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.")
+from experiments.cli.paths import define_path
+
+_WORKDIR = define_path("workdir", None, "Run directory.")
 _PRETRAINED = flags.DEFINE_string(
     "pretrained", None, "Pretrained network instead of --workdir: NAME or NAME:SEED, such as bfs."
 )

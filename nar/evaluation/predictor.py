@@ -72,6 +72,7 @@ class Predictor:
     def __call__(
         self,
         name: str | Algorithm,
+        /,
         *arguments: Any,
         num_steps: int | None = None,
         **named_arguments: Any,

@@ -134,11 +134,11 @@ class Problem:
                 f"high must exceed low by at least {MIN_MAGNITUDE:g}, got low={low!r}, high={high!r}"
             )
 
-    def bind(self, *values: Any, **named: Any) -> Arguments:
+    def bind(self, /, *values: Any, **named: Any) -> Arguments:
         """Validates user-provided arguments and converts them to canonical types; see `read`."""
         return self.read(*values, **named).arguments
 
-    def read(self, *values: Any, **named: Any) -> Instance:
+    def read(self, /, *values: Any, **named: Any) -> Instance:
         """Validates user-provided arguments and converts them to canonical types.
 
         A graph `A` may have any form that `nar.problems.graph_input` reads, and may also be given as `matrix`

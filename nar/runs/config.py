@@ -10,6 +10,9 @@ from typing import Any
 
 from nar.runs.schema import Section, key, section
 
+MAX_SEED = 2**32 - 1
+"""Largest seed: jax takes larger ones, and negative ones, for others."""
+
 _FEWER_EDGES: Mapping[str, Any] = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}
 _ANY_NEEDLE: Mapping[str, Any] = {"sizes": (20,), "problem": {"length_needle": -8}}
 
@@ -157,7 +160,7 @@ class OptimizationConfig(Section):
 
     steps: int = key(10_000, "Number of training steps.", at_least=1)
     batch_size: int = key(32, "Batch size.", at_least=1)
-    seed: int = key(0, "Seed of the initialization and the data.")
+    seed: int = key(0, "Seed of the initialization and the data.", at_least=0, at_most=MAX_SEED)
     optimizer: str = key(
         "adam", "Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE for a custom one."
     )

@@ -7,7 +7,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from nar.atomic_io import read_json
+from nar.atomic_io import local_path, read_json
 
 RUN_FILES = (
     "checkpoints",
@@ -86,7 +86,7 @@ def evaluation_files(
         raise ValueError(
             f"--name must not be that of a file of the run ({', '.join(RUN_FILES)}), got {name!r}"
         )
-    files = EvaluationFiles(pathlib.Path(workdir), name)
+    files = EvaluationFiles(local_path(workdir), name)
     for path in files.existing():
         if not overwrite:
             raise ValueError(f"{path} exists: choose another --name, or pass --overwrite to replace it")

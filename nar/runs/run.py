@@ -3,11 +3,10 @@
 import dataclasses
 import functools
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from nar.atomic_io import read_json
+from nar.atomic_io import local_path, read_json
 from nar.evaluation import Prediction, Predictor, score_problem_sets
 from nar.evaluation.problem_sets import check_options_used, make_problem_sets
 from nar.model import Params
@@ -130,7 +129,7 @@ class Run:
         return ProcessorFunction(self.params[PROCESSOR], self.graph_components.model.config)
 
     def predict(
-        self, name: str, *arguments: Any, num_steps: int | None = None, **named_arguments: Any
+        self, name: str, /, *arguments: Any, num_steps: int | None = None, **named_arguments: Any
     ) -> Prediction:
         """Predicts one problem, with hidden states: `run.predict("bfs", edges=[(0, 1), (1, 2)], s=0)`.
 
@@ -200,7 +199,7 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index:
     """
     if checkpoint not in CHECKPOINTS:
         raise ValueError(unknown_name("checkpoint", checkpoint, CHECKPOINTS))
-    workdir = Workdir(pathlib.Path(path))
+    workdir = Workdir(local_path(path))
     run = Run(workdir, read_config(workdir), checkpoint, seed_index)
     _ = run.params  # Errors are raised now.
     return run
@@ -212,7 +211,7 @@ def read_config(path: str | os.PathLike[str]) -> AnyConfig:
     Raises:
       ValueError: if the directory is not the workdir of a run, or its config is incomplete or invalid.
     """
-    workdir = Workdir(pathlib.Path(path))
+    workdir = Workdir(local_path(path))
     values = workdir.read_config()
     try:
         # An exported run may be older than a key: its scores show whether the default is right.

@@ -43,6 +43,7 @@ def key(
     description: str,
     *,
     at_least: int | None = None,
+    at_most: int | None = None,
     mutable: bool = False,
     merged: bool = False,
 ) -> Any:
@@ -52,11 +53,18 @@ def key(
       default: the default; a dictionary for a section without fixed keys, such as a processor's options.
       description: documentation of the key.
       at_least: the minimum of an integer.
+      at_most: the maximum of an integer.
       mutable: whether it may change when a run is resumed, since past steps do not depend on it.
       merged: whether entries of the default that a given dictionary lacks remain, at every level; an entry
         of value None stands for one that is removed.
     """
-    metadata = {"description": description, "at_least": at_least, "mutable": mutable, "merged": merged}
+    metadata = {
+        "description": description,
+        "at_least": at_least,
+        "at_most": at_most,
+        "mutable": mutable,
+        "merged": merged,
+    }
     if isinstance(default, Mapping):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(dict(default)), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -136,6 +144,9 @@ def _parse(path: str, value: Any, present: Any, field: "dataclasses.Field[Any]",
     minimum = field.metadata["at_least"]
     if minimum is not None and value < minimum:
         raise ValueError(f"{path} must be an integer of at least {minimum}, got {value!r}")
+    maximum = field.metadata["at_most"]
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{path} must be an integer of at most {maximum}, got {value!r}")
     if isinstance(present, tuple) and isinstance(value, str):
         return (value,)
     plain = _without_lists(value)

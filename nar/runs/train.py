@@ -19,7 +19,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nar.atomic_io import read_json, write_json
+from nar.atomic_io import local_path, read_json, write_json
 from nar.data import prefetch_first_batch
 from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
 from nar.runs.components import RunComponents
@@ -97,7 +97,7 @@ def train(
       Interrupted: if SIGTERM or SIGINT ended training.
     """
     check_platform()
-    run = Run(Workdir(pathlib.Path(workdir)), resolve_config(config))
+    run = Run(Workdir(local_path(workdir)), resolve_config(config))
     check_same_on_all("the config", run.config.to_dict())
     components = run_on_all(lambda: build_run(run.config))
     source = run_on_all(lambda: open_init_run(run, components) if is_first_process() else None)

@@ -1,14 +1,13 @@
 """The initial state of a run: resumed from a checkpoint, new, or new with a warm start from another run."""
 
 import logging
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from nar.atomic_io import read_json, write_json
+from nar.atomic_io import local_path, read_json, write_json
 from nar.model import Params
 from nar.runs.build import new_state
 from nar.runs.components import RunComponents
@@ -37,7 +36,7 @@ def open_init_run(run: Run, components: RunComponents) -> Run | None:
         return None
     if not training.init_params:
         raise ValueError("training.init_params must have a pattern if training.init_from is set")
-    if pathlib.Path(training.init_from).resolve() == run.workdir.path.resolve():
+    if local_path(training.init_from).resolve() == run.workdir.path.resolve():
         raise ValueError(f"training.init_from: {run.workdir} is the workdir of this run")
     try:
         source = open_run(training.init_from)

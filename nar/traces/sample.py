@@ -16,7 +16,7 @@ from nar.traces.recorder.record import can_compile_samples, collect, collect_sam
 from nar.traces.trace import Probes, Trace, TraceBatch
 
 
-def run_algorithm(name: str | Algorithm, *arguments: Any, **named_arguments: Any) -> Trace:
+def run_algorithm(name: str | Algorithm, /, *arguments: Any, **named_arguments: Any) -> Trace:
     """Runs an algorithm on a given problem and returns its trace.
 
     Args:

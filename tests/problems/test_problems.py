@@ -570,3 +570,15 @@ def test_bellman_ford_terminates_on_zero_weight_cycles(weights):
             assert "negative weight" in str(error)  # noqa: PT017
         else:
             assert length <= 3 + 1
+
+
+@pytest.mark.parametrize("name", ["self", "name", "values", "named"])
+def test_arguments_of_other_names_are_unknown(name):
+    arguments = {"A": [[0, 1], [1, 0]], "s": 0, name: 1}
+    for read in (
+        lambda: nar.run_algorithm("bfs", **arguments),
+        lambda: problems.GRAPH_AND_SOURCE.read(**arguments),
+        lambda: problems.GRAPH_AND_SOURCE.bind(**arguments),
+    ):
+        with pytest.raises(ValueError, match=f"unknown argument '{name}'; expected A, s"):
+            read()

@@ -12,6 +12,7 @@ from configs import bfs
 from experiments.cli.config_help import config_page, help_text
 from nar.data import Transforms
 from nar.runs.build import resolve_config
+from nar.runs.components import build_graph_run
 from nar.runs.components.tasks import make_tasks
 from nar.runs.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig, TrainingConfig
 from nar.runs.schema import check_type
@@ -113,6 +114,11 @@ def test_defaults_are_not_shared():
         ({"data": {"sizes": 16}}, "config key data.sizes must be a tuple"),
         ({"model": {"budget": {"steps": "few"}}}, "config key model.budget.steps must be an integer"),
         ({"training": {"num_seeds": 0}}, "training.num_seeds must be an integer of at least 1, got 0"),
+        (
+            {"training": {"seed": 99999999999999999999}},
+            "training.seed must be an integer of at most 4294967295",
+        ),
+        ({"training": {"seed": -1}}, "training.seed must be an integer of at least 0, got -1"),
         ({"kind": "image"}, "unknown kind 'image'; known: graph, text"),
         ({"kind": "text", "tasks": {}}, "unknown config key tasks"),
     ],
@@ -165,3 +171,8 @@ def test_configs_need_neither_jax_nor_flags():
         "assert not {'jax', 'absl', 'ml_collections', 'experiments', 'configs'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_seeds_after_the_first_are_bounded_too():
+    with pytest.raises(ValueError, match="training.seed 4294967295 and the seeds after it, 2 in all"):
+        build_graph_run({"training": {"seed": 2**32 - 1, "num_seeds": 2}})

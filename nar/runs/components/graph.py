@@ -25,7 +25,7 @@ from nar.runs.components.objective import build_objective, check_weights
 from nar.runs.components.optimizer import build_optimizer, check_patterns
 from nar.runs.components.protocol import Protocol, check_protocol_metrics, make_protocol
 from nar.runs.components.tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
-from nar.runs.config import RunConfig
+from nar.runs.config import MAX_SEED, RunConfig
 from nar.training import Devices, make_train_step
 from nar.training.loop import TaskWeightFunction
 from nar.training.optim import check_several_tasks
@@ -138,6 +138,11 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
     """
     config = RunConfig.resolve(config)
     data, training = config.data, config.training
+    if training.seed + training.num_seeds - 1 > MAX_SEED:
+        raise ValueError(
+            f"training.seed {training.seed} and the seeds after it, {training.num_seeds} in all, must be at "
+            f"most {MAX_SEED}"
+        )
     transforms = Transforms(
         random_positions=data.random_positions,
         fixed_hints_as_inputs=data.fixed_hints_as_inputs,
