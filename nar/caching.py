@@ -2,8 +2,8 @@
 
 Files are in `$NAR_CACHE`, by default `nar` in the user's cache directory. numba chooses the folder of machine
 code: `$NUMBA_CACHE_DIR`, or else `__pycache__` of the package, or the user's cache directory. Where none can
-be written to, as for a user without a home in a container, both are in a private folder among the system's
-temporary ones.
+be written to, as for a user without a home in a container, both are in `$NAR_CACHE` if that is set, or else
+in a private folder among the system's temporary ones. Where nothing can be written, nothing is cached.
 """
 
 import functools
@@ -25,23 +25,26 @@ _LOCK = threading.Lock()
 
 
 def cache_folder() -> pathlib.Path | None:
-    """`$NAR_CACHE`, by default a folder for this user; None if it is set but empty.
+    """`$NAR_CACHE`, by default a folder for this user; None if it is set but empty, or there is none.
 
     Raises:
       ValueError: if `$NAR_CACHE` begins with ~ and the user has no home.
     """
+    return None if os.environ.get("NAR_CACHE") == "" else user_cache_folder()
+
+
+def user_cache_folder() -> pathlib.Path | None:
+    """Like `cache_folder`, but there is one also if `$NAR_CACHE` is empty."""
     path = os.environ.get("NAR_CACHE")
-    if path is None:
-        return user_cache_folder()
     if not path:
-        return None
+        return _default_folder()
     try:
         return pathlib.Path(path).expanduser()
     except RuntimeError:
         raise ValueError(f"NAR_CACHE={path} needs a home directory, but this user has none") from None
 
 
-def user_cache_folder() -> pathlib.Path:
+def _default_folder() -> pathlib.Path | None:
     """`nar` in the user's cache directory, or a private temporary folder if that cannot be written to."""
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
     path = os.environ.get(variable)
@@ -56,25 +59,36 @@ def user_cache_folder() -> pathlib.Path:
 
 
 @functools.cache
-def temporary_folder() -> pathlib.Path:
+def temporary_folder() -> pathlib.Path | None:
     """A folder that only this user can write to, among the system's temporary ones; warns when it is chosen.
 
     Other users could otherwise place files there, and machine code is executed.
+
+    Returns:
+      The folder; None if there is nowhere to write.
     """
-    user = getattr(os, "getuid", lambda: "user")()
-    folder = pathlib.Path(tempfile.gettempdir(), f"nar-{user}")
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if not _is_private(folder):
-            raise FileExistsError
-    except OSError:
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="nar-"))
+    folder = _make_temporary_folder()
+    caches = "nothing is cached" if folder is None else f"caches are in {folder}"
     warnings.warn(
-        f"this user has no cache directory that can be written to: caches are in {folder}; set NAR_CACHE and "
-        "NUMBA_CACHE_DIR to choose other folders",
+        f"this user has no cache directory that can be written to: {caches}; set NAR_CACHE to choose one",
         stacklevel=2,
     )
     return folder
+
+
+def _make_temporary_folder() -> pathlib.Path | None:
+    user = getattr(os, "getuid", lambda: "user")()
+    try:
+        folder = pathlib.Path(tempfile.gettempdir(), f"nar-{user}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if _is_private(folder) and _is_writable(folder):
+            return folder
+    except OSError:
+        pass
+    try:
+        return pathlib.Path(tempfile.mkdtemp(prefix="nar-"))
+    except OSError:
+        return None
 
 
 def _is_private(folder: pathlib.Path) -> bool:
@@ -97,6 +111,17 @@ def _is_writable(folder: pathlib.Path) -> bool:
     return existing is not None and existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
+def set_matplotlib_folder() -> None:
+    """Lets matplotlib keep its list of fonts among the other caches if it has no folder of its own."""
+    home = _home()
+    variables = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    if any(os.environ.get(name) for name in variables) or (home is not None and _is_writable(home)):
+        return
+    folder = user_cache_folder()
+    if folder is not None:
+        os.environ["MPLCONFIGDIR"] = str(folder / "matplotlib")
+
+
 # ---------------------------------------------------------------------------------------------------
 # Machine code
 
@@ -111,11 +136,16 @@ def compile_on_disk(function: Callable[..., Any]) -> Callable[..., Any]:
             pass
     elif _is_writable(pathlib.Path(inspect.getfile(function)).parent / "__pycache__"):
         return compile(function)
+    folder = user_cache_folder()
     try:
         with _LOCK:
-            return _compile_in(temporary_folder() / "numba", compile, function)
+            return _compile_in(folder / "numba", compile, function) if folder else _compile(function)
     except (OSError, RuntimeError):
-        return numba.njit(nogil=True)(function)
+        return _compile(function)
+
+
+def _compile(function: Callable[..., Any]) -> Any:
+    return numba.njit(nogil=True)(function)
 
 
 def _compile_in(folder: pathlib.Path, compile: Callable[..., Any], function: Callable[..., Any]) -> Any:

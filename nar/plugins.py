@@ -1,11 +1,14 @@
-"""Plugins: objects by name, read-only registries, and the errors for names that do not exist."""
+"""Plugins: registries of named objects, objects by module, and the errors for names that do not exist."""
 
+import dataclasses
 import difflib
+import functools
 import importlib
 import os
 import re
 import sys
 import types
+import warnings
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -20,17 +23,41 @@ class UnknownNameError(ValueError, KeyError):
 
 
 class Registry(Mapping[str, Value], Generic[Value]):
-    """Read-only view of named objects, whose errors list the known names."""
+    """Named objects of one kind: the built-in ones, and those that users register or name by module.
 
-    def __init__(self, kind: str, entries: Mapping[str, Value]) -> None:
-        """Wraps a dictionary, to which later entries may be added.
+    Whatever a config or a flag can name has one of these, and all work alike: `registry[name]` and
+    `registry.find(name)` list the known names and the nearest one if there is no such name, `register` adds
+    an object, and `find` imports `module:ATTRIBUTE` too.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        entries: Mapping[str, Value],
+        *,
+        is_valid: Callable[[Any], bool] = callable,
+        convert: Callable[[Any], Value] | None = None,
+        path: str = "module:ATTRIBUTE",
+        registers_imports: bool = False,
+    ) -> None:
+        """Makes a registry of built-in objects.
 
         Args:
           kind: noun for one entry, used in error messages.
-          entries: name -> object.
+          entries: name -> object, the built-in ones.
+          is_valid: predicate of objects that may be registered or named by module.
+          convert: from a valid object to an entry; by default the object is the entry.
+          path: what names an object of a module, in error messages; empty if nothing can be added.
+          registers_imports: whether what `find` imports can be found by its plain name afterwards.
         """
         self._kind = kind
-        self._entries = entries
+        self._entries = dict(entries)
+        self._built_in = frozenset(entries)
+        self._is_valid = is_valid
+        self._convert = convert
+        self._path = path
+        self._registers_imports = registers_imports
+        REGISTRIES.append(self)
 
     def __getitem__(self, name: str) -> Value:
         if isinstance(name, str) and name in self._entries:
@@ -49,6 +76,128 @@ class Registry(Mapping[str, Value], Generic[Value]):
 
     def __repr__(self) -> str:
         return f"Registry({self._kind}: {', '.join(self)})"
+
+    def find(self, name: Any) -> Value:
+        """Looks up an object.
+
+        Args:
+          name: a name in the registry; or `module:ATTRIBUTE`, which is imported; or an object of this kind,
+            which is returned.
+
+        Raises:
+          ValueError: if there is none; the message lists the known names.
+        """
+        if isinstance(name, str):
+            if name in self._entries:
+                return self._entries[name]
+            if ":" in name and self._path:
+                value = load_attribute(name, self._kind, self._is_valid)
+                return self.register(value) if self._registers_imports else self._entry(value)
+        elif self._path and self._is_valid(name):
+            return self._entry(name)
+        raise ValueError(unknown_name(self._kind, name, self._entries, or_else=self._path))
+
+    def register(self, value: Any, name: str | None = None) -> Any:
+        """Adds an object, so that it can be referred to by its name; also a decorator.
+
+        A cell of a notebook may be run again: an object of the same definition replaces the registered one,
+        and so does, with a warning, another one if both are defined in `__main__`.
+
+        Args:
+          value: the object; registering the same one again has no effect.
+          name: its name, of letters, digits, `_`, `-` and `.`; by default its own (`name` or `__name__`).
+
+        Returns:
+          The object.
+
+        Raises:
+          ValueError: if it is not of this kind, the name is invalid, or another object has this name.
+        """
+        if not self._path or not self._is_valid(value):
+            raise ValueError(f"{value!r} cannot be registered as {self._kind}")
+        name = _own_name(value) if name is None else name
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(f"the name of a {self._kind} has letters, digits, _, - and . only, got {name!r}")
+        entry = self._entry(value)
+        registered = self._entries.setdefault(name, entry)
+        if registered is entry:
+            return value
+        is_same = have_same_definition(registered, entry)
+        if name in self._built_in or not (is_same or (_is_in_main(registered) and _is_in_main(entry))):
+            raise ValueError(f"the name {name!r} is taken by another {self._kind}")
+        if not is_same:
+            warnings.warn(f"another definition of {name!r} replaces the registered one", stacklevel=2)
+        self._entries[name] = entry
+        return value
+
+    def _entry(self, value: Any) -> Value:
+        return self._convert(value) if self._convert else value
+
+
+REGISTRIES: list[Registry[Any]] = []
+"""All registries, in the order in which their modules are imported."""
+
+
+def _own_name(value: Any) -> Any:
+    own = getattr(value, "name", None)
+    return own if isinstance(own, str) else getattr(value, "__name__", None)
+
+
+def _is_in_main(value: Any) -> bool:
+    """True for functions and classes of a notebook or script, and for objects that are made of such."""
+    if isinstance(value, type | types.FunctionType):
+        return value.__module__ == "__main__"
+    if isinstance(value, Mapping):
+        return any(map(_is_in_main, value.values()))
+    if isinstance(value, functools.partial):
+        return _is_in_main(value.func)
+    return dataclasses.is_dataclass(value) and any(map(_is_in_main, vars(value).values()))
+
+
+def have_same_definition(one: Any, other: Any, _compared: frozenset[tuple[int, int]] = frozenset()) -> bool:
+    """True if two objects are equal, where functions and classes are compared by their code."""
+    pair = (id(one), id(other))
+    if one is other or pair in _compared:  # a method may refer to its class
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Mapping) and list(one) != list(other):
+        return False
+    parts = _parts(one)
+    if parts is None:
+        try:
+            return bool(one == other)
+        except ValueError:  # arrays
+            return False
+    others, compared = _parts(other) or [], _compared | {pair}
+    return len(parts) == len(others) and all(
+        have_same_definition(*items, compared) for items in zip(parts, others, strict=True)
+    )
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """The parts in which objects of the same definition agree; None if such objects are equal."""
+    if isinstance(value, types.FunctionType):
+        return [getattr(value, name) for name in _FUNCTION_PARTS]
+    if isinstance(value, types.CellType):
+        return [value.cell_contents]
+    if isinstance(value, functools.partial):
+        return [value.func, value.args, value.keywords]
+    if isinstance(value, type):
+        attributes = {key: item for key, item in vars(value).items() if key not in _ADDED_TO_CLASSES}
+        return [value.__module__, value.__qualname__, value.__bases__, attributes]
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, tuple):
+        return list(value)
+    return [vars(value)] if dataclasses.is_dataclass(value) else None
+
+
+_FUNCTION_PARTS = ("__module__", "__code__", "__defaults__", "__kwdefaults__", "__closure__")
+
+
+_ADDED_TO_CLASSES = {"__dict__", "__weakref__", "__abstractmethods__", "_abc_impl", "__firstlineno__"}
+"""Attributes that Python adds to a class, and that differ between equal definitions."""
 
 
 def unknown_name(kind: str, name: Any, known: Iterable[str], *, or_else: str = "") -> str:

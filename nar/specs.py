@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
+from nar.kinds import KINDS, Kind, Location
+
 
 class Stage(enum.Enum):
     """Stage at which a probe is known: before, during or after the run."""
@@ -23,54 +25,11 @@ class Stage(enum.Enum):
     OUTPUT = "output"
 
 
-class Location(enum.Enum):
-    """Carrier of a probe's values: each node, each ordered pair of nodes, or the whole graph."""
-
-    NODE = "node"
-    EDGE = "edge"
-    GRAPH = "graph"
-
-
-class Kind(enum.Enum):
-    """Data type of a probe, which determines its encoder, decoder, loss and score.
-
-    `SHOULD_BE_PERMUTATION` is the output of sorting algorithms: predecessor pointers that form one chain.
-    Before training it is converted to a `PERMUTATION_POINTER` (a cyclic permutation, as a one-hot matrix)
-    and a `MASK_ONE` that marks the first node; see `nar.data.transforms`.
-    """
-
-    SCALAR = "scalar"
-    CATEGORICAL = "categorical"
-    MASK = "mask"
-    MASK_ONE = "mask_one"
-    POINTER = "pointer"
-    SHOULD_BE_PERMUTATION = "should_be_permutation"
-    PERMUTATION_POINTER = "permutation_pointer"
-
-
 MASKED = -1
 """Value of mask and one-hot entries that are excluded from prediction, loss and score."""
 
 SCALAR_TOLERANCE = 0.05
 """Error within which a predicted scalar counts as correct; relative to the true value if that exceeds 1."""
-
-DTYPES: Mapping[Kind, type[np.generic]] = {
-    Kind.SCALAR: np.float64,
-    Kind.CATEGORICAL: np.int8,
-    Kind.MASK: np.int8,
-    Kind.MASK_ONE: np.int8,
-    Kind.POINTER: np.int32,
-    Kind.SHOULD_BE_PERMUTATION: np.int32,
-    Kind.PERMUTATION_POINTER: np.int8,
-}
-"""Dtype in which a trace stores each kind."""
-
-_KIND_LOCATIONS: Mapping[Kind, tuple[Location, ...]] = {
-    Kind.MASK_ONE: (Location.NODE, Location.EDGE),
-    Kind.SHOULD_BE_PERMUTATION: (Location.NODE,),
-    Kind.PERMUTATION_POINTER: (Location.NODE,),
-}
-"""Valid locations of the kinds that are not valid at every location."""
 
 _LOCATION_SHAPES: Mapping[Location, Callable[[int], tuple[int, ...]]] = {
     Location.NODE: lambda num_nodes: (num_nodes,),
@@ -88,7 +47,7 @@ class Probe:
       stage: input, hint or output.
       location: node, edge or graph.
       kind: data type of its values.
-      num_classes: C for categoricals, 0 for every other kind.
+      num_classes: C for categoricals and other kinds with classes, 0 for every other kind.
 
     Raises:
       ValueError: if kind, location and num_classes do not fit together.
@@ -101,29 +60,37 @@ class Probe:
     num_classes: int = 0
 
     def __post_init__(self) -> None:
-        if (self.kind is Kind.CATEGORICAL) != (self.num_classes > 0):
+        if not isinstance(self.kind, Kind):
+            raise ValueError(f"probe {self.name!r}: kind must be a Kind, got {self.kind!r}")
+        if self.kind.has_classes != (self.num_classes > 0):
+            needing = ", ".join(kind.name for kind in KINDS.values() if kind.has_classes)
             raise ValueError(
-                f"probe {self.name!r}: categorical probes need num_classes >= 1, and no other kind may have "
-                f"num_classes; got kind {self.kind.value} with num_classes={self.num_classes}"
+                f"probe {self.name!r}: {needing} probes need num_classes >= 1, and no other kind may have "
+                f"num_classes; got kind {self.kind.name} with num_classes={self.num_classes}"
             )
-        if self.location not in _KIND_LOCATIONS.get(self.kind, Location):
+        if self.location not in self.kind.locations:
             raise ValueError(
-                f"probe {self.name!r}: kind {self.kind.value} cannot be at location {self.location.value}"
+                f"probe {self.name!r}: kind {self.kind.name} cannot be at location {self.location.value}"
             )
 
     def shape(self, num_nodes: int) -> tuple[int, ...]:
         """Shape of one value, without batch and time axes: location axes, then classes or pointer targets."""
         shape = _LOCATION_SHAPES[self.location](num_nodes)
-        if self.kind is Kind.CATEGORICAL:
+        if self.kind.has_classes:
             shape += (self.num_classes,)
-        elif self.kind is Kind.PERMUTATION_POINTER:
+        elif self.kind.has_targets:
             shape += (num_nodes,)
         return shape
+
+    def compact_shape(self, num_nodes: int) -> tuple[int, ...]:
+        """Shape in which a generator yields one value: an index replaces the last axis if it is one-hot."""
+        shape = self.shape(num_nodes)
+        return shape[:-1] if self.kind.is_one_hot else shape
 
     @property
     def dtype(self) -> np.dtype:
         """Dtype in which a trace stores this probe."""
-        return np.dtype(DTYPES[self.kind])
+        return np.dtype(self.kind.dtype)
 
 
 class Spec(Mapping[str, Probe]):

@@ -62,14 +62,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _restore_algorithms() -> Iterator[None]:
-    """Unregisters the algorithms that a test has registered."""
-    from nar.algorithms import registry
+def _restore_registries() -> Iterator[None]:
+    """Unregisters what a test has registered."""
+    import nar.plugins
 
-    before = dict(registry.ALGORITHMS)
+    before = [(registry, dict(registry)) for registry in nar.plugins.REGISTRIES]
     yield
-    registry._REGISTRY.clear()
-    registry._REGISTRY.update(before)
+    for registry, entries in before:
+        registry._entries = entries
 
 
 def pytest_collection_finish() -> None:

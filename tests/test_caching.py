@@ -61,7 +61,7 @@ def without_home(monkeypatch):
 def test_users_without_a_home_get_a_private_temporary_folder(monkeypatch, temporary):
     without_home(monkeypatch)
     monkeypatch.delenv("NAR_CACHE")
-    with pytest.warns(UserWarning, match="set NAR_CACHE and NUMBA_CACHE_DIR") as caught:
+    with pytest.warns(UserWarning, match="set NAR_CACHE to choose one") as caught:
         folders = {caching.cache_folder() for _ in range(3)}
     assert len(caught) == 1
     assert folders == {temporary / f"nar-{os.getuid()}"}
@@ -100,6 +100,40 @@ def test_tilde_without_a_home_raises(monkeypatch):
     monkeypatch.setenv("NAR_CACHE", "~")
     with pytest.raises(ValueError, match="NAR_CACHE=~ needs a home directory"):
         caching.cache_folder()
+
+
+def test_nothing_is_cached_where_nothing_can_be_written(monkeypatch, temporary):
+    without_home(monkeypatch)
+    monkeypatch.delenv("NAR_CACHE")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary / "missing"))
+    monkeypatch.setattr(caching, "_is_writable", lambda folder: False)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    with pytest.warns(UserWarning, match="nothing is cached; set NAR_CACHE"):
+        assert caching.cache_folder() is None
+    # Warnings are errors: there is no second one.
+    assert caching.user_cache_folder() is None
+    assert caching.compile_on_disk(without_home) is not None
+
+
+def test_nar_cache_is_for_all_caches_of_users_without_a_home(monkeypatch, temporary, recwarn):
+    without_home(monkeypatch)
+    monkeypatch.setattr(caching, "_is_writable", lambda folder: False)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setenv("NAR_CACHE", str(temporary / "mine"))
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    caching.set_matplotlib_folder()
+    assert caching.cache_folder() == caching.user_cache_folder() == temporary / "mine"
+    assert os.environ.pop("MPLCONFIGDIR") == str(temporary / "mine" / "matplotlib")
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("variable", ["MPLCONFIGDIR", "XDG_CONFIG_HOME"])
+def test_matplotlib_keeps_its_own_folder(monkeypatch, tmp_path, variable):
+    monkeypatch.setenv(variable, str(tmp_path))
+    before = os.environ.get("MPLCONFIGDIR")
+    caching.set_matplotlib_folder()
+    assert os.environ.get("MPLCONFIGDIR") == before
 
 
 @pytest.mark.jit

@@ -1,8 +1,10 @@
 """Definition of an algorithm: a spec, a problem, and a generator of hints."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from nar.plugins import unknown_name
 from nar.problems import Problem
@@ -19,6 +21,10 @@ FAMILIES = (
     "geometry",
 )
 """The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2)."""
+
+
+Values = Mapping[str, np.ndarray]
+"""Inputs or outputs of one instance by probe name, in the format of a trace."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,6 +53,11 @@ class Algorithm:
         The recipe of Ibarz et al. (arXiv 2209.11142) turns them into inputs.
       clrs30_multiplier: size of CLRS-30's validation and test splits, in multiples of 32 samples.
       in_clrs30: True if the algorithm is one of the thirty, and so has canonical splits.
+      valid: (inputs, true outputs, predicted outputs) of one instance -> whether the predicted outputs solve
+        the problem, for the metric `valid`; None if only the true outputs do.
+      score: (inputs, true outputs, predicted outputs) of one instance -> number from 0 to 1. Its mean over
+        instances is the score of the algorithm, which selects the best checkpoint; by default the mean of
+        the scores of the outputs.
 
     Raises:
       ValueError: if the name is not well-formed, the family is unknown, an output is already a permutation
@@ -62,20 +73,25 @@ class Algorithm:
     fixed_hints: tuple[str, ...] = ()
     clrs30_multiplier: int = 1
     in_clrs30: bool = False
+    valid: Callable[[Values, Values, Values], bool] | None = None
+    score: Callable[[Values, Values, Values], float] | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
         if self.family not in FAMILIES:
             raise ValueError(unknown_name("family", self.family, FAMILIES))
+        for name in ("valid", "score"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise ValueError(f"{self.name}: {name} must be a function, got {getattr(self, name)!r}")
         for probe in self.spec.values():
-            if probe.kind is Kind.PERMUTATION_POINTER:
+            if probe.kind.root is Kind.PERMUTATION_POINTER:
                 raise ValueError(
-                    f"{self.name}: probe {probe.name!r} must be of kind {Kind.SHOULD_BE_PERMUTATION.value}; "
-                    f"it is converted to a {probe.kind.value} before training"
+                    f"{self.name}: probe {probe.name!r} must be of kind {Kind.SHOULD_BE_PERMUTATION.name}; "
+                    f"it is converted to a {probe.kind.name} before training"
                 )
         for name in self.fixed_hints:
             probe = self.spec.get(name)
-            if probe is None or probe.stage is not Stage.HINT or probe.kind is not Kind.POINTER:
+            if probe is None or probe.stage is not Stage.HINT or probe.kind.root is not Kind.POINTER:
                 raise ValueError(f"{self.name}: fixed hint {name!r} must be a pointer hint of the spec")
 
     def __repr__(self) -> str:

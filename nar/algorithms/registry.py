@@ -1,20 +1,93 @@
 """Registry of algorithms by name: those of nar and those that users register."""
 
-import dataclasses
-import types
-import warnings
 from typing import Any
 
 from nar.algorithms.algorithm import Algorithm
-from nar.plugins import Registry, load_attribute, unknown_name
+from nar.algorithms.divide_and_conquer.find_maximum_subarray import FIND_MAXIMUM_SUBARRAY
+from nar.algorithms.divide_and_conquer.find_maximum_subarray_kadane import FIND_MAXIMUM_SUBARRAY_KADANE
+from nar.algorithms.dynamic_programming.lcs_length import LCS_LENGTH
+from nar.algorithms.dynamic_programming.matrix_chain_order import MATRIX_CHAIN_ORDER
+from nar.algorithms.dynamic_programming.optimal_bst import OPTIMAL_BST
+from nar.algorithms.geometry.graham_scan import GRAHAM_SCAN
+from nar.algorithms.geometry.jarvis_march import JARVIS_MARCH
+from nar.algorithms.geometry.segments_intersect import SEGMENTS_INTERSECT
+from nar.algorithms.graphs.articulation_points import ARTICULATION_POINTS
+from nar.algorithms.graphs.bellman_ford import BELLMAN_FORD
+from nar.algorithms.graphs.bfs import BFS
+from nar.algorithms.graphs.bipartite_matching import BIPARTITE_MATCHING
+from nar.algorithms.graphs.bridges import BRIDGES
+from nar.algorithms.graphs.dag_shortest_paths import DAG_SHORTEST_PATHS
+from nar.algorithms.graphs.dfs import DFS
+from nar.algorithms.graphs.dijkstra import DIJKSTRA
+from nar.algorithms.graphs.floyd_warshall import FLOYD_WARSHALL
+from nar.algorithms.graphs.mst_kruskal import MST_KRUSKAL
+from nar.algorithms.graphs.mst_prim import MST_PRIM
+from nar.algorithms.graphs.strongly_connected_components import STRONGLY_CONNECTED_COMPONENTS
+from nar.algorithms.graphs.topological_sort import TOPOLOGICAL_SORT
+from nar.algorithms.greedy.activity_selector import ACTIVITY_SELECTOR
+from nar.algorithms.greedy.task_scheduling import TASK_SCHEDULING
+from nar.algorithms.searching.binary_search import BINARY_SEARCH
+from nar.algorithms.searching.minimum import MINIMUM
+from nar.algorithms.searching.quickselect import QUICKSELECT
+from nar.algorithms.sorting.bubble_sort import BUBBLE_SORT
+from nar.algorithms.sorting.heapsort import HEAPSORT
+from nar.algorithms.sorting.insertion_sort import INSERTION_SORT
+from nar.algorithms.sorting.quicksort import QUICKSORT
+from nar.algorithms.strings.kmp_matcher import KMP_MATCHER
+from nar.algorithms.strings.naive_string_matcher import NAIVE_STRING_MATCHER
+from nar.plugins import Registry
 
-_REGISTRY: dict[str, Algorithm] = {}
+BUILT_IN = (
+    ACTIVITY_SELECTOR,
+    ARTICULATION_POINTS,
+    BELLMAN_FORD,
+    BFS,
+    BINARY_SEARCH,
+    BIPARTITE_MATCHING,
+    BRIDGES,
+    BUBBLE_SORT,
+    DAG_SHORTEST_PATHS,
+    DFS,
+    DIJKSTRA,
+    FIND_MAXIMUM_SUBARRAY,
+    FIND_MAXIMUM_SUBARRAY_KADANE,
+    FLOYD_WARSHALL,
+    GRAHAM_SCAN,
+    HEAPSORT,
+    INSERTION_SORT,
+    JARVIS_MARCH,
+    KMP_MATCHER,
+    LCS_LENGTH,
+    MATRIX_CHAIN_ORDER,
+    MINIMUM,
+    MST_KRUSKAL,
+    MST_PRIM,
+    NAIVE_STRING_MATCHER,
+    OPTIMAL_BST,
+    QUICKSELECT,
+    QUICKSORT,
+    SEGMENTS_INTERSECT,
+    STRONGLY_CONNECTED_COMPONENTS,
+    TASK_SCHEDULING,
+    TOPOLOGICAL_SORT,
+)
+"""Algorithms that ship with nar; `register` adds custom ones."""
 
-ALGORITHMS: Registry[Algorithm] = Registry("algorithm", _REGISTRY)
-"""Read-only view of the registry, name -> algorithm; `register` adds to it."""
+
+def _is_algorithm(value: Any) -> bool:
+    return isinstance(value, Algorithm)
 
 
-def register(algorithm: Algorithm) -> None:
+ALGORITHMS: Registry[Algorithm] = Registry(
+    "algorithm",
+    {algorithm.name: algorithm for algorithm in BUILT_IN},
+    is_valid=_is_algorithm,
+    registers_imports=True,
+)
+"""Registry of algorithms, name -> algorithm."""
+
+
+def register(algorithm: Algorithm) -> Algorithm:
     """Registers a custom algorithm, so that it can be referred to by its name.
 
     A cell of a notebook may be run again: an algorithm of the same definition replaces the registered one,
@@ -23,39 +96,13 @@ def register(algorithm: Algorithm) -> None:
     Args:
       algorithm: the algorithm; registering the same object again has no effect.
 
+    Returns:
+      The algorithm.
+
     Raises:
       ValueError: if it is not an `Algorithm`, or if another algorithm is registered under its name.
     """
-    if not isinstance(algorithm, Algorithm):
-        raise ValueError(f"only an Algorithm can be registered, got {algorithm!r}")
-    registered = _REGISTRY.setdefault(algorithm.name, algorithm)
-    if registered is algorithm:
-        return
-    from nar.algorithms import BUILT_IN  # at the top of this module it would be a circular import
-
-    if registered in BUILT_IN or not (_same(registered, algorithm) or _in_main(registered, algorithm)):
-        raise ValueError(f"the name {algorithm.name!r} is taken by another algorithm")
-    if not _same(registered, algorithm):
-        warnings.warn(f"another definition of {algorithm.name!r} replaces the registered one", stacklevel=2)
-    _REGISTRY[algorithm.name] = algorithm
-
-
-def _in_main(*algorithms: Algorithm) -> bool:
-    return all(algorithm.steps.__module__ == "__main__" for algorithm in algorithms)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """True if two objects are equal, where functions are compared by their code."""
-    if isinstance(one, types.FunctionType) and isinstance(other, types.FunctionType):
-        return (one.__module__, one.__code__, one.__defaults__) == (
-            other.__module__,
-            other.__code__,
-            other.__defaults__,
-        ) and one.__closure__ == other.__closure__
-    if dataclasses.is_dataclass(one) and type(one) is type(other):
-        fields = [field.name for field in dataclasses.fields(one)]
-        return all(_same(getattr(one, field), getattr(other, field)) for field in fields)
-    return bool(one == other)
+    return ALGORITHMS.register(algorithm)
 
 
 def find_algorithm(name: str | Algorithm) -> Algorithm:
@@ -68,12 +115,4 @@ def find_algorithm(name: str | Algorithm) -> Algorithm:
     Raises:
       ValueError: if there is no such algorithm; the message lists the known ones.
     """
-    if isinstance(name, Algorithm):
-        return name
-    if isinstance(name, str) and name in ALGORITHMS:
-        return ALGORITHMS[name]
-    if isinstance(name, str) and ":" in name:
-        algorithm = load_attribute(name, "algorithm", lambda value: isinstance(value, Algorithm))
-        register(algorithm)
-        return algorithm
-    raise ValueError(unknown_name("algorithm", name, ALGORITHMS, or_else="module:ATTRIBUTE"))
+    return ALGORITHMS.find(name)

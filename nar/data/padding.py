@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from nar.specs import Kind, Location, Probe, Spec
+from nar.specs import Location, Probe, Spec
 from nar.traces import Probes, TraceBatch
 
 SHORTEST_BUCKET = 16
@@ -126,7 +126,7 @@ _NODE_AXES = {Location.NODE: 1, Location.EDGE: 2, Location.GRAPH: 0}
 
 def count_node_axes(probe: Probe) -> int:
     """Number of axes of a probe's values that have one entry per node."""
-    return _NODE_AXES[probe.location] + (probe.kind is Kind.PERMUTATION_POINTER)
+    return _NODE_AXES[probe.location] + probe.kind.has_targets
 
 
 def _pad_probe_nodes(probe: Probe, value: np.ndarray, leading: int, num_nodes: int) -> np.ndarray:
@@ -135,8 +135,8 @@ def _pad_probe_nodes(probe: Probe, value: np.ndarray, leading: int, num_nodes: i
     width = [(0, 0)] * leading + [(0, num_nodes - real)] * axes
     padded = np.pad(value, width + [(0, 0)] * (value.ndim - len(width)))
     added = np.arange(real, num_nodes)
-    if probe.kind in (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION) and probe.location is Location.NODE:
+    if probe.kind.is_pointer and probe.location is Location.NODE:
         padded[..., added] = added.astype(padded.dtype)
-    elif probe.kind is Kind.PERMUTATION_POINTER:
+    elif probe.kind.has_targets and probe.kind.is_one_hot and probe.location is Location.NODE:
         padded[..., added, added] = 1
     return padded

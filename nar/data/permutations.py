@@ -6,10 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nar.data.padding import count_node_axes
-from nar.specs import Kind, Probe, Spec
+from nar.specs import Probe, Spec
 from nar.traces import Probes, TraceBatch
-
-_POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
 
 
 def permute_nodes(spec: Spec, traces: TraceBatch, permutations: np.ndarray) -> TraceBatch:
@@ -78,7 +76,7 @@ def _permute(
     probe: Probe, value: np.ndarray, permutations: np.ndarray, inverse: np.ndarray, batch_axis: int
 ) -> np.ndarray:
     """Permutes the node axes of a value [..., B, ...], and renames the nodes that it points to."""
-    if probe.kind in _POINTERS:
+    if probe.kind.is_pointer:
         other_axes = [axis for axis in range(value.ndim) if axis != batch_axis]
         rows = np.expand_dims(np.arange(len(inverse)), other_axes)
         value = inverse[rows, value].astype(value.dtype)

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from nar.algorithms import Algorithm
-from nar.specs import DTYPES, Kind, Location, Probe, Spec, Stage
+from nar.specs import Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
@@ -28,18 +28,35 @@ class Transforms:
       fixed_hints_as_inputs: turns hints that never change into inputs: `pred_h` becomes `pred`.
       cyclic_permutations: turns `SHOULD_BE_PERMUTATION` outputs into a `PERMUTATION_POINTER`, decoded by
         Sinkhorn iterations, and a `MASK_ONE`; if False, they become plain pointers.
+      kinds: pairs (kind, other kind of the same format): probes of the first become probes of the second, and
+        so have its encoder, decoder, loss and score. Applied last.
+
+    Raises:
+      ValueError: if two kinds do not have the same format.
     """
 
     random_positions: bool = True
     fixed_hints_as_inputs: bool = True
     cyclic_permutations: bool = True
+    kinds: tuple[tuple[Kind, Kind], ...] = ()
+
+    def __post_init__(self) -> None:
+        for kind, other in self.kinds:
+            if other.format != kind.format or not set(kind.locations) <= set(other.locations):
+                raise ValueError(
+                    f"kind {other.name!r} cannot replace {kind.name!r}: it has other values or locations"
+                )
 
     def spec(self, algorithm: Algorithm) -> Spec:
         """Spec of the transformed traces, for which the network is built."""
         spec = algorithm.spec
         if self.fixed_hints_as_inputs:
             spec = _fixed_hints_spec(spec, algorithm.fixed_hints)
-        return _permutations_spec(spec, self.cyclic_permutations)
+        replaced = dict(self.kinds)
+        return Spec(
+            dataclasses.replace(probe, kind=replaced.get(probe.kind, probe.kind))
+            for probe in _permutations_spec(spec, self.cyclic_permutations).values()
+        )
 
     def apply(
         self, algorithm: Algorithm, batch: TraceBatch, uniforms: np.ndarray | None = None
@@ -65,7 +82,7 @@ class Transforms:
 
 def _check_float32(algorithm: Algorithm, batch: TraceBatch) -> None:
     for probe in algorithm.spec.inputs:
-        if probe.kind is Kind.SCALAR:
+        if probe.kind.is_number:
             values = batch.inputs[probe.name]
             largest = max(values.max(initial=0), -values.min(initial=0))
             if not largest <= MAX_FLOAT32:
@@ -162,4 +179,4 @@ def cyclic_predecessors(pointers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     one_hot[rows, first, first] = False
     one_hot[rows, first, last] = True
     is_first = first[:, None] == np.arange(num_nodes)
-    return one_hot.astype(DTYPES[Kind.PERMUTATION_POINTER]), is_first.astype(DTYPES[Kind.MASK_ONE])
+    return one_hot.astype(Kind.PERMUTATION_POINTER.dtype), is_first.astype(Kind.MASK_ONE.dtype)

@@ -17,7 +17,7 @@ from nar.evaluation.correctness.exact_match import exact_matches
 from nar.evaluation.decoding import join_permutations
 from nar.evaluation.inference import CAPTURES, InferenceResult
 from nar.evaluation.scores import hint_scores
-from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
+from nar.plugins import Registry, unknown_name
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -72,11 +72,21 @@ def hint_score(result: InferenceResult) -> float | None:
     return float(np.mean(scores)) if scores else None
 
 
+def _is_metric(value: object) -> bool:
+    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))
+
+
+def _as_metric(value: Metric | MetricFunction) -> Metric:
+    return value if isinstance(value, Metric) else Metric(value)
+
+
 METRICS: Registry[Metric] = Registry(
     "metric",
     {"exact": Metric(exact), "valid": Metric(valid), "hint_score": Metric(hint_score, capture="hints")},
+    is_valid=_is_metric,
+    convert=_as_metric,
 )
-"""Built-in metrics. All are fractions: reports show them in percent, and custom ones as plain numbers."""
+"""Metrics by name. The built-in ones are fractions: reports show them in percent, custom ones as numbers."""
 
 Metrics = Mapping[str, Metric]
 """Metrics by the name under which they are reported."""
@@ -96,27 +106,11 @@ def find_metrics(names: Iterable[str], specs: Mapping[str, Spec]) -> dict[str, M
     found: dict[str, Metric] = {}
     for name in names:
         label = name.rpartition(":")[2]
-        metric = _find_metric(name)
+        metric = METRICS.find(name)
         if label in taken or label in found or (label in METRICS and metric is not METRICS[label]):
             raise ValueError(f"metric {name!r}: {label!r} is already the name of another metric or output")
         found[label] = metric
     return found
-
-
-def _find_metric(name: str) -> Metric:
-    if name in METRICS:
-        return METRICS[name]
-    if ":" in name:
-        metric = load_attribute(name, "metric", _is_metric)
-        return metric if isinstance(metric, Metric) else Metric(metric)
-    raise ValueError(
-        f"unknown metric {name!r}; known: {', '.join(METRICS)}, and module:ATTRIBUTE for your own"
-        + did_you_mean(name, METRICS)
-    )
-
-
-def _is_metric(value: object) -> bool:
-    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))
 
 
 def capture_of(metrics: Metrics) -> str:

@@ -1,12 +1,14 @@
 """Scores of predictions, one formula per kind, pooled over all samples (arXiv 2205.15659, section 3)."""
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 
+from nar.algorithms import find_algorithm
+from nar.evaluation.correctness.checkers import instances_of
 from nar.evaluation.decoding import decode_outputs, join_permutations
 from nar.evaluation.inference import InferenceResult
+from nar.kinds import KindTable
 from nar.model import Values
 from nar.specs import MASKED, SCALAR_TOLERANCE, Kind, Probe, Spec
 from nar.traces import TraceBatch
@@ -43,7 +45,8 @@ def fraction_within_tolerance(truth: np.ndarray, predicted: np.ndarray) -> float
     return float((np.abs(truth - predicted) <= SCALAR_TOLERANCE * np.maximum(1.0, np.abs(truth))).mean())
 
 
-SCORES: Mapping[Kind, Score] = MappingProxyType(
+SCORES = KindTable[Score](
+    "score",
     {
         Kind.SCALAR: fraction_within_tolerance,
         Kind.CATEGORICAL: class_accuracy,
@@ -52,7 +55,7 @@ SCORES: Mapping[Kind, Score] = MappingProxyType(
         Kind.POINTER: pointer_accuracy,
         Kind.SHOULD_BE_PERMUTATION: pointer_accuracy,
         Kind.PERMUTATION_POINTER: pointer_accuracy,
-    }
+    },
 )
 """Score function of each kind; permutations are scored as pointers, after `decode_outputs`.
 
@@ -88,6 +91,29 @@ def score_predictions(
     probes: dict[str, Probe] = {probe.name: probe for probe in spec.outputs if probe.name in truth}
     scores = {name: SCORES[probe.kind](truth[name], predicted[name]) for name, probe in probes.items()}
     return {**scores, "score": float(np.mean(list(scores.values())))}
+
+
+def score_result(result: InferenceResult) -> dict[str, float]:
+    """Computes the scores of the predictions for an algorithm; see `score_predictions`.
+
+    If the algorithm has a score of its own, `score` is its mean over the instances.
+
+    Raises:
+      ValueError: if the algorithm's own score is not a number from 0 to 1.
+    """
+    batch, own = result.batch, find_algorithm(result.task).score
+    scores = score_predictions(result.spec, batch.outputs, result.outputs, result.has_nan)
+    if own is None:
+        return scores
+    truth = join_permutations(result.spec, batch.outputs)
+    instances = instances_of(len(result.steps), batch.inputs, truth, result.outputs)
+    by_instance = np.array([float(own(*instance)) for instance in instances])
+    if result.has_nan is not None:
+        by_instance = np.where(result.has_nan, 0.0, by_instance)
+    invalid = by_instance[~((by_instance >= 0) & (by_instance <= 1))]
+    if len(invalid):
+        raise ValueError(f"{result.task}: a score must be a number from 0 to 1, got {invalid[0]}")
+    return {**scores, "score": float(by_instance.mean())}
 
 
 def score_outputs(spec: Spec, batch: TraceBatch, logits: Values) -> dict[str, float]:

@@ -6,7 +6,7 @@ from nar.evaluation.averages import Scores
 from nar.evaluation.inference import Inference
 from nar.evaluation.metrics import Metrics, compute_metrics
 from nar.evaluation.problem_sets import ProblemSet
-from nar.evaluation.scores import score_predictions
+from nar.evaluation.scores import score_result
 from nar.model import Learned, Params
 from nar.traces import TraceBatch
 
@@ -30,7 +30,7 @@ def score_traces(
       metrics: metrics by name, as `find_metrics` returns them; `inference` captures what they read.
     """
     result = inference.run(params, task, traces)
-    values = score_predictions(result.spec, result.batch.outputs, result.outputs, result.has_nan)
+    values = score_result(result)
     if isinstance(inference.model.config.termination, Learned):
         values["steps"] = float(result.steps.mean())
     return {**values, **compute_metrics(metrics or {}, result)}

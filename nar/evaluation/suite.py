@@ -9,7 +9,7 @@ from nar.algorithms import find_algorithm
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.metrics import Metrics, compute_metrics
 from nar.evaluation.problem_sets import ProblemSet, check_options_used, make_problem_sets
-from nar.evaluation.scores import hint_scores, score_predictions
+from nar.evaluation.scores import hint_scores, score_result
 from nar.model import Params
 from nar.problems.options import CLRS30
 from nar.statistics import SampleStatistics, sample_statistics
@@ -41,7 +41,7 @@ class Measurement:
       case: the evaluation condition.
       seed: seed of the problems.
       instances: number of problem instances.
-      scores: CLRS-30 score of each output, and `score`, their mean.
+      scores: CLRS-30 score of each output, and `score`: their mean, or the algorithm's own score.
       metrics: further metrics by name; those that are not defined for the algorithm are missing.
       steps: mean number of processor steps.
       hints: score of each hint at steps 1, 2, ..., each over the traces that are that long.
@@ -144,7 +144,7 @@ def measure(case: Case, seed: int, result: InferenceResult, metrics: Metrics) ->
         case=case,
         seed=seed,
         instances=len(result.steps),
-        scores=score_predictions(result.spec, result.batch.outputs, result.outputs, result.has_nan),
+        scores=score_result(result),
         metrics=compute_metrics(metrics, result),
         steps=float(result.steps.mean()),
         hints=hint_scores(result),

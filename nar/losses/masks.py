@@ -1,11 +1,11 @@
 """Loss masks: the entries over which the losses of probes are averaged. They depend on the batch only."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from nar.kinds import KindTable
 from nar.specs import MASKED, Kind, Location, Probe
 from nar.traces import TraceBatch
 
@@ -16,7 +16,8 @@ def _all(truth: Array) -> Array:
     return jnp.ones(truth.shape, bool)
 
 
-LOSS_MASKS: Mapping[Kind, Callable[[Array], Array]] = MappingProxyType(
+LOSS_MASKS = KindTable[Callable[[Array], Array]](
+    "loss_mask",
     {
         Kind.SCALAR: _all,
         Kind.CATEGORICAL: lambda truth: (truth == 1).any(axis=-1),
@@ -25,7 +26,7 @@ LOSS_MASKS: Mapping[Kind, Callable[[Array], Array]] = MappingProxyType(
         Kind.POINTER: _all,
         Kind.SHOULD_BE_PERMUTATION: _all,
         Kind.PERMUTATION_POINTER: lambda truth: jnp.ones(truth.shape[:-1], bool),
-    }
+    },
 )
 """By kind: ground truth -> mask [...] over locations, True where there is something to predict."""
 
@@ -71,7 +72,7 @@ def hint_loss_mask(probe: Probe, batch: TraceBatch, step_mask: Array) -> Array:
 
 def _padding_mask(probe: Probe, batch: TraceBatch, mask: Array) -> Array:
     """True at entries of real nodes; broadcasts against a loss mask [..., B, locations]."""
-    if batch.num_nodes is None or probe.location is Location.GRAPH or probe.kind is Kind.MASK_ONE:
+    if batch.num_nodes is None or probe.location is Location.GRAPH or probe.kind.root is Kind.MASK_ONE:
         return jnp.ones((1,) * mask.ndim, bool)
     num_nodes = mask.shape[-1]
     real = jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]

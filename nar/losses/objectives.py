@@ -16,7 +16,7 @@ from nar.data.views import BATCH, View
 from nar.losses.terms import loss_terms
 from nar.model import ChunkCarry, Model, Params, Predictions
 from nar.model.loss_term import LossTerm
-from nar.plugins import Registry, load_attribute, unknown_name
+from nar.plugins import Registry, unknown_name
 from nar.traces import TraceBatch
 
 
@@ -109,11 +109,7 @@ def find_objective(name: str) -> Objective:
     Raises:
       ValueError: if there is none, or it does not take five arguments, or its views are not functions.
     """
-    if name in OBJECTIVES:
-        return OBJECTIVES[name]
-    if not isinstance(name, str) or ":" not in name:
-        raise ValueError(unknown_name("objective", name, OBJECTIVES, or_else="module:ATTRIBUTE"))
-    objective = load_attribute(name, "objective", callable)
+    objective = OBJECTIVES.find(name)
     try:
         inspect.signature(objective).bind(*["argument"] * 5)
     except TypeError:

@@ -6,12 +6,12 @@ nodes; the total is the sum over probes.
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from nar.kinds import KindTable
 from nar.losses.masks import hint_loss_mask, hint_step_mask, output_loss_mask
 from nar.model import Predictions
 from nar.model.loss_term import LossTerm
@@ -49,7 +49,8 @@ def _permutation(truth: Array, log_matrix: Array) -> Array:
     return -(truth.astype(log_matrix.dtype) * log_matrix).sum(axis=-1)
 
 
-LOSSES: Mapping[Kind, Loss] = MappingProxyType(
+LOSSES = KindTable[Loss](
+    "loss",
     {
         Kind.SCALAR: _squared,
         Kind.CATEGORICAL: _one_of,
@@ -58,7 +59,7 @@ LOSSES: Mapping[Kind, Loss] = MappingProxyType(
         Kind.POINTER: _pointer,
         Kind.SHOULD_BE_PERMUTATION: _pointer,
         Kind.PERMUTATION_POINTER: _permutation,
-    }
+    },
 )
 """Loss functions by kind; `nar.losses.LOSS_MASKS` selects the entries that contribute."""
 

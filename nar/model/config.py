@@ -91,7 +91,7 @@ class NetConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         _check_choice("hint_mode", self.hint_mode, HINT_MODES)
         find_hint_feedback(self.hint_feedback)
-        _check_choice("encoder_init", self.encoder_init, ENCODER_INITS)
+        ENCODER_INITS.find(self.encoder_init)
         _check_choice("precision", self.precision, PRECISIONS)
         if not isinstance(self.teacher_forcing, Schedule) and not 0 <= self.teacher_forcing <= 1:
             raise ValueError(f"teacher_forcing must lie between 0 and 1, got {self.teacher_forcing}")

@@ -4,14 +4,14 @@ Logits are always float32.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from nar.kinds import KindTable
 from nar.model.sinkhorn import DECODER_SINKHORN_ITERATIONS, log_sinkhorn
 from nar.processors import Features, ProcessorOutput
 from nar.processors.base import FactoredFeatures
@@ -284,7 +284,8 @@ def _mask_padding(logits: Array, mask: Array | None) -> Array:
     return logits if mask is None else jnp.where(mask, logits, NO_LOGIT)
 
 
-DECODERS: Mapping[tuple[Location, Kind], Decoder] = MappingProxyType(
+DECODERS = KindTable[Decoder](
+    "decode",
     {
         (Location.NODE, Kind.SCALAR): _node_number,
         (Location.NODE, Kind.MASK): _node_number,
@@ -303,6 +304,6 @@ DECODERS: Mapping[tuple[Location, Kind], Decoder] = MappingProxyType(
         (Location.GRAPH, Kind.MASK_ONE): _graph_number,
         (Location.GRAPH, Kind.CATEGORICAL): _graph_classes,
         (Location.GRAPH, Kind.POINTER): _graph_pointer,
-    }
+    },
 )
 """Decoders by location and kind of a probe."""

@@ -9,15 +9,16 @@ masks also connect nodes.
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from nar.kinds import KindTable
 from nar.model.hints import Values
+from nar.plugins import Registry
 from nar.processors import Features
 from nar.processors.base import FactoredFeatures, full_adjacency
 from nar.specs import Kind, Location, Probe, Spec, Stage
@@ -73,14 +74,15 @@ def _node_weights(value: Array, mask: Array | None) -> Array:
 _LOCATED = (Kind.SCALAR, Kind.MASK, Kind.MASK_ONE)
 _POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)
 
-ENCODER_CHANNELS: Mapping[tuple[Location, Kind], ChannelFn] = MappingProxyType(
+ENCODER_CHANNELS = KindTable[ChannelFn](
+    "encode",
     {
         **{(location, kind): _numbers(location) for location in Location for kind in _LOCATED},
         **{(location, Kind.CATEGORICAL): _classes(location) for location in Location},
         **{(Location.NODE, kind): _numbers(Location.EDGE) for kind in _POINTERS},
         (Location.EDGE, Kind.POINTER): _edge_pointer,
         (Location.GRAPH, Kind.POINTER): _numbers(Location.NODE),
-    }
+    },
 )
 """By location and kind: a node pointer has a channel per pair of nodes, a graph pointer one per node."""
 
@@ -93,12 +95,12 @@ def _default(probe: Probe, num_channels: int, hidden_size: int) -> float:
 
 def _xavier_on_scalars(probe: Probe, num_channels: int, hidden_size: int) -> float:
     """1 / sqrt(H) for scalar hints, which are fed back and would otherwise blow up over many steps."""
-    fed_back = probe.stage is Stage.HINT and probe.kind is Kind.SCALAR
+    fed_back = probe.stage is Stage.HINT and probe.kind.is_number
     return hidden_size**-0.5 if fed_back else _default(probe, num_channels, hidden_size)
 
 
-ENCODER_INITS: Mapping[str, Callable[[Probe, int, int], float]] = MappingProxyType(
-    {"default": _default, "xavier_on_scalars": _xavier_on_scalars}
+ENCODER_INITS: Registry[Callable[[Probe, int, int], float]] = Registry(
+    "encoder_init", {"default": _default, "xavier_on_scalars": _xavier_on_scalars}, path="module:FUNCTION"
 )
 """Initializations of encoder weights by their dm-clrs names: (probe, number of channels, H) -> standard
 deviation of a truncated normal distribution (Ibarz et al. 2022, arXiv 2209.11142, section 3.2)."""
@@ -123,7 +125,7 @@ class Encoders(hk.Module):
         """Makes encoders to `hidden_size` features, initialized by one of `ENCODER_INITS`."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
-        self._deviation = ENCODER_INITS[init]
+        self._deviation = ENCODER_INITS.find(init)
 
     def __call__(self, probes: Sequence[Probe], values: Values, mask: Array | None) -> Encoded:
         """Encodes probes.
@@ -243,12 +245,13 @@ def connected(probes: Sequence[Probe], values: Values) -> Array | None:
     return jnp.stack(linked).any(axis=0)
 
 
-_LINK_THRESHOLDS: Mapping[tuple[Location, Kind], float] = MappingProxyType(
+_LINK_THRESHOLDS = KindTable[float](
+    "links",
     {
         (Location.EDGE, Kind.MASK): 0.0,
         (Location.NODE, Kind.POINTER): 0.5,
         (Location.NODE, Kind.SHOULD_BE_PERMUTATION): 0.5,
         (Location.NODE, Kind.PERMUTATION_POINTER): 0.5,
-    }
+    },
 )
 """Thresholds for probes that connect nodes: neighbors have a larger sum over both directions."""

@@ -9,15 +9,15 @@ next step encodes: one of `HINT_FEEDBACKS`, or a custom one named `module:FUNCTI
 forcing replaces these values by true ones for a random subset of the samples.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
+from nar.kinds import KindTable
 from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
-from nar.plugins import Registry, load_attribute, unknown_name
+from nar.plugins import Registry
 from nar.specs import Kind, Probe
 from nar.traces import TraceBatch
 
@@ -38,7 +38,8 @@ def _as_one_hot(value: Array, num_nodes: int) -> Array:
     return jax.nn.one_hot(value, num_nodes, dtype=jnp.float32)
 
 
-_DENSE: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
+_DENSE = KindTable[Callable[[Array, int], Array]](
+    "dense",
     {
         Kind.SCALAR: _as_float,
         Kind.CATEGORICAL: _as_float,
@@ -47,7 +48,7 @@ _DENSE: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
         Kind.POINTER: _as_one_hot,
         Kind.SHOULD_BE_PERMUTATION: _as_one_hot,
         Kind.PERMUTATION_POINTER: _as_float,
-    }
+    },
 )
 
 
@@ -83,7 +84,8 @@ def _hard_permutation(logits: Array, iterations: int) -> Array:
     return _argmax(log_sinkhorn(logits, iterations), iterations)
 
 
-_SOFT: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
+_SOFT = KindTable[Callable[[Array, int], Array]](
+    "soft",
     {
         Kind.SCALAR: lambda logits, iterations: logits,
         Kind.CATEGORICAL: _softmax,
@@ -92,10 +94,11 @@ _SOFT: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
         Kind.POINTER: _softmax,
         Kind.SHOULD_BE_PERMUTATION: _softmax,
         Kind.PERMUTATION_POINTER: _soft_permutation,
-    }
+    },
 )
 
-_HARD: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
+_HARD = KindTable[Callable[[Array, int], Array]](
+    "hard",
     {
         Kind.SCALAR: lambda logits, iterations: jax.lax.stop_gradient(logits),
         Kind.CATEGORICAL: _argmax,
@@ -104,7 +107,7 @@ _HARD: Mapping[Kind, Callable[[Array, int], Array]] = MappingProxyType(
         Kind.POINTER: _argmax,
         Kind.SHOULD_BE_PERMUTATION: _argmax,
         Kind.PERMUTATION_POINTER: _hard_permutation,
-    }
+    },
 )
 
 
@@ -177,7 +180,9 @@ def feed_hard_on_eval(probe: Probe, logits: Array, context: FeedbackContext) -> 
 
 
 HINT_FEEDBACKS: Registry[HintFeedback] = Registry(
-    "hint_feedback", {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval}
+    "hint_feedback",
+    {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval},
+    path="module:FUNCTION",
 )
 """Feedback functions by name; the names are those of dm-clrs's `hint_repred_mode`."""
 
@@ -191,11 +196,7 @@ def find_hint_feedback(name: str) -> HintFeedback:
     Raises:
       ValueError: if there is no such function; the message lists the known ones.
     """
-    if name in HINT_FEEDBACKS:
-        return HINT_FEEDBACKS[name]
-    if ":" in name:
-        return load_attribute(name, "hint_feedback", callable)
-    raise ValueError(unknown_name("hint_feedback", name, HINT_FEEDBACKS, or_else="module:FUNCTION"))
+    return HINT_FEEDBACKS.find(name)
 
 
 def feed_back(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from nar.plugins import Registry, unknown_name
+from nar.plugins import Registry
 
 Array = jax.Array
 
@@ -54,8 +54,7 @@ class Schedule:
     steps: int
 
     def __post_init__(self) -> None:
-        if self.shape not in SCHEDULE_SHAPES:
-            raise ValueError(unknown_name("schedule shape", self.shape, SCHEDULE_SHAPES))
+        SCHEDULE_SHAPES.find(self.shape)
         for name, value in (("start", self.start), ("end", self.end)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} of a schedule must lie between 0 and 1, got {value}")
@@ -69,7 +68,7 @@ class Schedule:
     def __call__(self, training_step: Array | int) -> Array:
         """Returns the value at a training step, a scalar."""
         progress = jnp.clip(jnp.asarray(training_step, jnp.float32) / self.steps, 0.0, 1.0)
-        return SCHEDULE_SHAPES[self.shape](self.start, self.end, progress)
+        return SCHEDULE_SHAPES.find(self.shape)(self.start, self.end, progress)
 
 
 def value_at(value: float | Schedule, training_step: Array | int) -> float | Array:

@@ -35,7 +35,7 @@ def draw_graph(
     Args:
       random: random stream.
       num_nodes: N.
-      family: one of `GRAPH_FAMILIES`.
+      family: one of `GRAPH_FAMILIES`, or `module:FUNCTION`.
       p: probability whose meaning depends on the family; some ignore it.
       directed: whether each edge gets one of its two directions, with equal probability.
       acyclic: whether all edges of a directed graph go upwards in a random order of the nodes.
@@ -48,9 +48,13 @@ def draw_graph(
 
     Returns:
       Matrix [N, N], 0 where there is no edge, symmetric unless directed; the diagonal is 0.
+
+    Raises:
+      ValueError: if there is no such family, or a custom one does not draw an undirected graph.
     """
     given = {name: value for name, value in {"k": k, "rewiring": rewiring}.items() if value is not None}
-    edges = GRAPH_FAMILIES[family](random, num_nodes, p, **given)
+    edges = np.asarray(GRAPH_FAMILIES.find(family)(random, num_nodes, p, **given))
+    _check_edges(family, edges, num_nodes)
     upper = np.triu(_shuffled(random, edges), k=1)
     matrix = upper.astype(np.float64)
     if weighted:
@@ -64,6 +68,16 @@ def draw_graph(
 
 
 _MIN_WEIGHT = 1e-3
+
+
+def _check_edges(family: str, edges: Array, num_nodes: int) -> None:
+    if edges.shape != (num_nodes, num_nodes) or edges.dtype != bool:
+        raise ValueError(
+            f"graph family {family!r} must return an array bool[{num_nodes}, {num_nodes}], "
+            f"got {edges.dtype}{list(edges.shape)}"
+        )
+    if (edges != edges.T).any() or edges.diagonal().any():
+        raise ValueError(f"graph family {family!r} must return a symmetric matrix with an empty diagonal")
 
 
 def _shuffled(random: Random, matrix: Array) -> Array:
@@ -172,6 +186,7 @@ GRAPH_FAMILIES: Registry[Family] = Registry(
         "caveman": lambda random, num_nodes, p: caveman(num_nodes),
         "delaunay": _delaunay,
     },
+    path="module:FUNCTION",
 )
 """Registry of families: name -> `(random, num_nodes, p) -> [N, N] bool`, symmetric, with an empty diagonal.
 
@@ -192,11 +207,10 @@ FAMILY_PARAMETERS = ("k", "rewiring")
 
 def parameters_of(family: str | None) -> tuple[str, ...]:
     """Names of the parameters, beyond p, of a family; none for CLRS-30's and for erdos_renyi."""
-    if family not in GRAPH_FAMILIES:
+    if family is None or (family not in GRAPH_FAMILIES and ":" not in family):
         return ()
-    return tuple(
-        name for name in FAMILY_PARAMETERS if name in inspect.signature(GRAPH_FAMILIES[family]).parameters
-    )
+    parameters = inspect.signature(GRAPH_FAMILIES.find(family)).parameters
+    return tuple(name for name in FAMILY_PARAMETERS if name in parameters)
 
 
 def check_parameters(size: int, family: str, k: int | None, rewiring: float | None) -> None:

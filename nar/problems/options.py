@@ -114,10 +114,13 @@ def is_real(value: Any) -> bool:
 def _family(name: str, value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value == CLRS30):
         return None
+    if isinstance(value, str) and ":" in value:
+        GRAPH_FAMILIES.find(value)
+        return value
     known = (CLRS30, "erdos_renyi", *GRAPH_FAMILIES)
     if not isinstance(value, str) or value not in known:
         hint = did_you_mean(value, known)
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}{hint}")
+        raise ValueError(f"{name} must be one of {', '.join(known)}, or module:FUNCTION; got {value!r}{hint}")
     return value
 
 

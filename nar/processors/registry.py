@@ -5,7 +5,7 @@ from typing import Any
 
 import haiku as hk
 
-from nar.plugins import Registry, load_attribute, unknown_name
+from nar.plugins import Registry
 from nar.processors.base import Processor
 from nar.processors.deep_sets import DeepSets
 from nar.processors.edge_transformer import EdgeTransformer
@@ -80,11 +80,7 @@ def find_processor(name: str) -> ProcessorFactory:
     Raises:
       ValueError: if there is no such processor; the message lists the known ones.
     """
-    if isinstance(name, str) and name in PROCESSORS:
-        return PROCESSORS[name]
-    if isinstance(name, str) and ":" in name:
-        return load_attribute(name, "processor", callable)
-    raise ValueError(unknown_name("processor", name, PROCESSORS, or_else="module:ATTRIBUTE"))
+    return PROCESSORS.find(name)
 
 
 def check_options(factory: ProcessorFactory, hidden_size: int, options: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nar.atomic_io import atomic_write
+from nar.caching import set_matplotlib_folder
 
 _logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ _SAFE_SETTINGS = {"text.usetex": False, "axes.formatter.use_mathtext": False}
 @contextlib.contextmanager
 def plot_context(settings: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
     """Context of drawing: settings of matplotlib, and no warnings of letters that its font lacks."""
+    set_matplotlib_folder()
     import matplotlib
 
     context: Any = {**_SAFE_SETTINGS, **settings}

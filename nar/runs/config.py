@@ -63,7 +63,8 @@ class ModelConfig(Section):
     lstm: bool = key(False, "Whether the processor is followed by an LSTM cell at each node.")
     encoder_init: str = key(
         "xavier_on_scalars",
-        "Initializer of encoder weights: xavier_on_scalars (smaller weights for scalar hints) or default.",
+        "Initializer of encoder weights: xavier_on_scalars (smaller weights for scalar hints), default, or "
+        "module:FUNCTION.",
     )
     hint_mode: str = key(
         "encoded_decoded",
@@ -151,6 +152,12 @@ class DataConfig(Section):
     cyclic_permutations: bool = key(
         True,
         "Transform of nar.data.Transforms: permutations become pointers and a mask of the first element.",
+    )
+    kinds: Mapping[str, str] = key(
+        {},
+        "Custom kinds, as module:ATTRIBUTE, in place of others of the same format, by name: probes get the "
+        "encoder, decoder, loss and score of the custom kind. On the command line: "
+        "--config.data.kinds=\"{'mask': 'my_module:MY_KIND'}\"",
     )
 
 

@@ -20,7 +20,9 @@ import numpy as np
 from nar.algorithms import find_algorithm
 from nar.algorithms.algorithm import check_name
 from nar.atomic_io import atomic_write
-from nar.specs import Kind, Location, Probe, Spec, Stage
+from nar.kinds import KINDS
+from nar.plugins import UnknownNameError
+from nar.specs import Location, Probe, Spec, Stage
 from nar.traces.trace import TraceBatch
 
 FORMAT = "nar-traces"
@@ -97,7 +99,7 @@ def load_traces(path: Path) -> StoredTraces:
       FileNotFoundError: if the file does not exist.
       ValueError: if it is damaged, is no trace file, or has another format version; if the name of its
         algorithm is not well-formed; or if names, shapes, dtypes or lengths of its arrays do not match its
-        spec.
+        spec; or if the module of a custom kind has not been imported.
     """
     path = pathlib.Path(path)
     arrays = _read_arrays(path)
@@ -120,6 +122,8 @@ def load_traces(path: Path) -> StoredTraces:
         spec = Spec(_probe_from_json(row) for row in about["spec"])
         _check_arrays(arrays, spec)
         return StoredTraces(_batch(arrays, spec), name, spec, origin, nar_version)
+    except UnknownNameError as error:
+        raise ValueError(f"{path}: {error}; import the module that registers the kind first") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
 
@@ -225,12 +229,12 @@ def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _probe_to_json(probe: Probe) -> list[Any]:
-    return [probe.name, probe.stage.value, probe.location.value, probe.kind.value, probe.num_classes]
+    return [probe.name, probe.stage.value, probe.location.value, probe.kind.name, probe.num_classes]
 
 
 def _probe_from_json(row: list[Any]) -> Probe:
     name, stage, location, kind, num_classes = row
-    return Probe(name, Stage(stage), Location(location), Kind(kind), num_classes)
+    return Probe(name, Stage(stage), Location(location), KINDS[kind], num_classes)
 
 
 def _nar_version() -> str:

@@ -167,6 +167,7 @@ CLRS30_SPLITS: Registry[Split] = Registry(
         "val": Split(count=32, size=16, seed=2, multiplied=True),
         "test": Split(count=32, size=64, seed=3, multiplied=True),
     },
+    path="",
 )
 """The canonical splits (arXiv 2205.15659, section 3)."""
 

@@ -1,7 +1,7 @@
 """Trace containers: one recorded run, and a batch of them.
 
 Shapes: B batch, T steps, N nodes, C classes. Values are those of CLRS-30: pointers are indices, `MASK_ONE`
-and categoricals are one-hot vectors, and -1 marks values that are not predicted. `nar.specs.DTYPES` lists the
+and categoricals are one-hot vectors, and -1 marks values that are not predicted. `nar.specs.Kind` has the
 dtype of each kind. `nar.data` registers both classes as pytrees; this module does not import jax.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nar.plugins import unknown_name
-from nar.specs import DTYPES, Kind
+from nar.specs import Kind
 
 Array = Any
 """A numpy array; a jax array once the batch is on devices or inside a compiled function."""
@@ -108,7 +108,7 @@ def values_by_node(outputs: Probes, name: str, nodes: Sequence[Hashable] | None)
     if array.ndim not in (1, 2) or len(set(array.shape)) > 1:
         raise ValueError(f"output {name!r} has no value for each node, its shape is {array.shape}")
     labels = list(range(len(array))) if nodes is None else list(nodes)
-    is_pointer = array.dtype == DTYPES[Kind.POINTER]
+    is_pointer = array.dtype == Kind.POINTER.dtype
     values = [labels[value] if is_pointer else value for value in array.ravel().tolist()]
     keys = labels if array.ndim == 1 else [(u, v) for u in labels for v in labels]
     return dict(zip(keys, values, strict=True))

@@ -1,11 +1,12 @@
 """Validation of new algorithms: checks of their contract."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nar.algorithms import Algorithm
+from nar.kinds import KindTable
 from nar.problems.problem import Arguments
 from nar.specs import MASKED, Kind, Probe, Stage
 from nar.traces.recorder.record import collect
@@ -41,6 +42,7 @@ def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), 
         _check_values(where, algorithm, batch)
         _check_padding(where, batch)
         _check_fixed_hints(where, algorithm, batch)
+        _check_own_functions(where, algorithm, batch)
         _check_reproducibility(where, algorithm, size, seed, batch)
         _check_given_arguments(where, algorithm, size, seed)
 
@@ -91,8 +93,8 @@ def _check_shapes(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
 def _check_values(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
     num_nodes = batch.inputs["pos"].shape[1]
     for probe, value in _values(algorithm, batch):
-        message, is_valid = _KIND_RULES[probe.kind]
-        _require(is_valid(value, num_nodes), f"{where}: {probe.name} is a {probe.kind.value}: {message}")
+        message, is_valid = RULES[probe.kind]
+        _require(is_valid(value, num_nodes), f"{where}: {probe.name} is a {probe.kind.name}: {message}")
 
 
 def _is_finite(value: np.ndarray, num_nodes: int) -> bool:
@@ -128,15 +130,19 @@ def _depths(pointers: np.ndarray) -> list[int]:
 
 _Rule = tuple[str, Callable[[np.ndarray, int], bool]]
 
-_KIND_RULES: Mapping[Kind, _Rule] = {
-    Kind.SCALAR: ("numbers must be finite", _is_finite),
-    Kind.CATEGORICAL: ("one class each, or -1 for none", _is_one_hot),
-    Kind.MASK: ("each entry must be 0, 1 or -1", _is_mask),
-    Kind.MASK_ONE: ("one node must be marked", _is_one_hot),
-    Kind.POINTER: ("each must be a node, 0 to N - 1", _is_pointer),
-    Kind.SHOULD_BE_PERMUTATION: ("predecessors must form one chain of all nodes", _is_chain),
-    Kind.PERMUTATION_POINTER: ("rows must be one-hot", _is_one_hot),
-}
+RULES = KindTable[_Rule](
+    "rule",
+    {
+        Kind.SCALAR: ("numbers must be finite", _is_finite),
+        Kind.CATEGORICAL: ("one class each, or -1 for none", _is_one_hot),
+        Kind.MASK: ("each entry must be 0, 1 or -1", _is_mask),
+        Kind.MASK_ONE: ("one node must be marked", _is_one_hot),
+        Kind.POINTER: ("each must be a node, 0 to N - 1", _is_pointer),
+        Kind.SHOULD_BE_PERMUTATION: ("predecessors must form one chain of all nodes", _is_chain),
+        Kind.PERMUTATION_POINTER: ("rows must be one-hot", _is_one_hot),
+    },
+)
+"""Valid values by kind: their description, and a predicate of values [M, ...] and N."""
 
 
 def _check_padding(where: str, batch: TraceBatch) -> None:
@@ -151,6 +157,24 @@ def _check_fixed_hints(where: str, algorithm: Algorithm, batch: TraceBatch) -> N
         for name in algorithm.fixed_hints:
             fixed = (hints[name] == hints[name][:1]).all()
             _require(fixed, f"{where}: {name} is a fixed hint, but changes in trace {index}")
+
+
+def _check_own_functions(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:
+    """Checks that the algorithm's own `valid` and `score` accept its answers."""
+    for index in range(batch.batch_size):
+        trace = batch.trace(index)
+        for name, best in (("valid", True), ("score", 1)):
+            function = getattr(algorithm, name)
+            if function is not None:
+                _check_result(f"{where}: {name} of the true outputs", function, trace, best)
+
+
+def _check_result(what: str, function: Callable[..., Any], trace: Trace, best: Any) -> None:
+    try:
+        result = function(trace.inputs, trace.outputs, trace.outputs)
+    except Exception as error:
+        raise AssertionError(f"{what} must be {best}, got {type(error).__name__}: {error}") from error
+    _require(result == best, f"{what} must be {best}, got {result!r}")
 
 
 # ---------------------------------------------------------------------------------------------------

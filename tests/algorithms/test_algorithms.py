@@ -45,7 +45,7 @@ def test_registered_algorithm_is_complete(algorithm):
 @every_clrs30_algorithm
 def test_spec_matches_clrs30(algorithm):
     official = oracle.specs.SPECS[algorithm.name]
-    ours = {p.name: (p.stage.value, p.location.value, p.kind.value) for p in algorithm.spec.values()}
+    ours = {p.name: (p.stage.value, p.location.value, p.kind.name) for p in algorithm.spec.values()}
     assert ours == {name: tuple(row) for name, row in official.items()}
 
 

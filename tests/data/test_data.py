@@ -111,7 +111,7 @@ def test_transforms_equal_dm_clrs(name, randomly, cyclic):
     spec, feedback = dm_clrs_transforms(name, uniforms, cyclic)
 
     rows = {
-        p.name: (p.stage.value, p.location.value, p.kind.value) for p in transforms.spec(algorithm).values()
+        p.name: (p.stage.value, p.location.value, p.kind.name) for p in transforms.spec(algorithm).values()
     }
     assert rows == spec
     ours = transforms.apply(algorithm, traces, uniforms)

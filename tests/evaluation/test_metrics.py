@@ -76,7 +76,7 @@ def test_inference_captures_what_the_metrics_read():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["exactt"], "unknown metric 'exactt'; known: exact, valid, hint_score, and module:ATTRIBUTE"),
+        (["exactt"], "unknown metric 'exactt'; known: exact, valid, hint_score, or module:ATTRIBUTE"),
         (["exact", "exact"], "'exact' is already the name"),
         (["nowhere:exact"], "metric 'nowhere:exact' cannot be imported"),
         (["experiments.examples.forest:forest"], "has no metric 'forest'; it has: is_forest"),

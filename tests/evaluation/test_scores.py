@@ -1,22 +1,29 @@
 """Scores: one formula per kind, that of dm-clrs except for scalars, pooled over all samples."""
 
+import dataclasses
+
 import every_kind
 import numpy as np
 import oracle
 import pytest
 
 import nar
+from experiments.examples.tarjan import TARJAN_SCC
+from nar.algorithms import register
 from nar.data import FIRST_SUFFIX, Transforms
 from nar.data.transforms import cyclic_predecessors
 from nar.evaluation import (
     SCORES,
+    InferenceResult,
     decode_outputs,
     score_outputs,
     score_predictions,
 )
 from nar.evaluation.decoding import join_permutations
+from nar.evaluation.metrics import valid
+from nar.evaluation.scores import score_result
 from nar.specs import Kind, Location, Spec, Stage
-from nar.traces import sample_traces
+from nar.traces import check_algorithm, sample_traces
 
 NODES, BATCH = 4, 6
 INDICES = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION)
@@ -30,7 +37,7 @@ def dm_clrs_score(probe, truth, predicted):
     kind = Kind.POINTER if probe.kind in (*INDICES, Kind.PERMUTATION_POINTER) else probe.kind
 
     def point(value):
-        return oracle.probing.DataPoint(probe.name, probe.location.value, kind.value, value)
+        return oracle.probing.DataPoint(probe.name, probe.location.value, kind.name, value)
 
     return oracle.evaluation.evaluate((point(truth),), {probe.name: point(predicted)})["score"]
 
@@ -175,3 +182,63 @@ def test_confident_correct_logits_have_a_perfect_score():
         np.testing.assert_allclose(predicted[name], value, rtol=1e-6, err_msg=name)
     scores = score_outputs(spec, batch, logits)
     assert scores == dict.fromkeys([*truth, "score"], 1.0)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Scores and checkers of an algorithm's own
+
+
+def result_of(algorithm, outputs, **options):
+    """Predictions for three instances of an algorithm that has pointers `pi` or `scc`."""
+    register(algorithm)
+    batch = Transforms().apply(algorithm, sample_traces(algorithm, 5, 3, seed=0, **options))
+    outputs = batch.outputs if outputs is None else outputs
+    return InferenceResult(algorithm.name, algorithm.spec, batch, outputs, batch.lengths, {}, None)
+
+
+def share_of_node_0(inputs, truth, predicted):
+    assert set(inputs) >= {"pos", "adj"} and inputs["pos"].shape == (5,) and set(truth) == {"pi"}
+    return (predicted["pi"] == 0).mean()
+
+
+def test_an_algorithm_may_have_a_score_of_its_own():
+    algorithm = dataclasses.replace(nar.ALGORITHMS["bfs"], name="scored", score=share_of_node_0)
+    outputs = {"pi": np.array([[0, 0, 0, 0, 0], [0, 0, 0, 0, 1], [1, 1, 1, 1, 1]])}
+    result = result_of(algorithm, outputs)
+    scores = score_result(result)
+    assert scores["score"] == pytest.approx((1 + 0.8 + 0) / 3)
+    plain = score_predictions(result.spec, result.batch.outputs, outputs)
+    assert scores["pi"] == plain["pi"] == plain["score"] != scores["score"]
+    with_nan = dataclasses.replace(result, has_nan=np.array([True, False, False]))
+    assert score_result(with_nan)["score"] == pytest.approx(0.8 / 3)
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, np.nan, np.inf])
+def test_own_scores_are_from_0_to_1(value):
+    algorithm = dataclasses.replace(nar.ALGORITHMS["bfs"], name="scored", score=lambda *instance: value)
+    with pytest.raises(ValueError, match=f"scored: a score must be a number from 0 to 1, got {value}"):
+        score_result(result_of(algorithm, None))
+
+
+def test_an_algorithm_may_have_a_checker_of_its_own():
+    result = result_of(TARJAN_SCC, None, p=0.4)
+    assert valid(result).all() and score_result(result)["score"] == 1
+    # Another node of each component as its root, where there is one.
+    truth = result.batch.outputs["scc"]
+    last = np.array([[max(np.flatnonzero(row == root)) for root in row] for row in truth])
+    assert (last != truth).any()
+    other = dataclasses.replace(result, outputs={"scc": last})
+    assert valid(other).all() and score_result(other)["score"] < 1
+    wrong = dataclasses.replace(result, outputs={"scc": np.zeros_like(truth)})
+    assert not valid(wrong).all()
+    outside = dataclasses.replace(result, outputs={"scc": (truth + 1) % 5})
+    assert not valid(outside).all()
+
+
+@pytest.mark.parametrize("name", ["valid", "score"])
+def test_wrong_functions_of_an_algorithm_are_found(name):
+    with pytest.raises(ValueError, match=f"bfs: {name} must be a function, got 3"):
+        dataclasses.replace(nar.ALGORITHMS["bfs"], **{name: 3})
+    strict = dataclasses.replace(nar.ALGORITHMS["bfs"], **{name: lambda *instance: 0})
+    with pytest.raises(AssertionError, match=f"{name} of the true outputs must be .*, got 0"):
+        check_algorithm(strict, sizes=(2,))

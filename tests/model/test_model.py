@@ -18,9 +18,9 @@ from networks import (
 )
 
 import nar
-from nar import specs
 from nar.data import Task, TrainingStream, Transforms
 from nar.evaluation import SCORES
+from nar.kinds import BUILT_IN_KINDS
 from nar.losses import LOSS_MASKS, LOSSES
 from nar.model import NetConfig, make_model
 from nar.model import hints as values
@@ -36,7 +36,7 @@ from nar.training.loop import Compilations
 
 slow = pytest.mark.slow
 every_algorithm = pytest.mark.parametrize("algorithm", nar.ALGORITHMS)
-each_kind = pytest.mark.parametrize("kind", Kind)
+each_kind = pytest.mark.parametrize("kind", BUILT_IN_KINDS)
 # ---------------------------------------------------------------------------------------------------
 # Registries
 
@@ -44,8 +44,8 @@ each_kind = pytest.mark.parametrize("kind", Kind)
 @each_kind
 @pytest.mark.parametrize(
     "table",
-    [specs.DTYPES, values._DENSE, values._SOFT, values._HARD, LOSS_MASKS, LOSSES, SCORES],
-    ids=range(7),
+    [values._DENSE, values._SOFT, values._HARD, LOSS_MASKS, LOSSES, SCORES],
+    ids=range(6),
 )
 def test_every_registry_covers_every_kind(table, kind):
     assert kind in table

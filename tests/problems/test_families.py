@@ -239,7 +239,7 @@ def test_draws_are_stable_across_releases():
     [
         (
             {"family": "star"},
-            r"family must be one of clrs30, erdos_renyi, communities, .*, delaunay; got 'star'",
+            r"family must be one of clrs30, erdos_renyi, communities, .*, or module:FUNCTION; got 'star'",
         ),
         ({"family": 3}, "family must be one of .*; got 3"),
         ({"family": ["grid"]}, r"family must be one of .*; got \['grid'\]"),

@@ -6,6 +6,7 @@ No algorithm of the library uses some of these combinations, which would otherwi
 import numpy as np
 
 from nar.data import FIRST_SUFFIX
+from nar.kinds import BUILT_IN_KINDS
 from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 
@@ -14,12 +15,12 @@ NUM_CLASSES = 3
 
 def make_probe(stage, location, kind):
     """Makes a probe named by its stage, location and kind; ValueError if there is no such probe."""
-    name = f"{stage.value}_{location.value}_{kind.value}"
+    name = f"{stage.value}_{location.value}_{kind.name}"
     if (stage, location, kind) == (Stage.INPUT, Location.NODE, Kind.SCALAR):
         name = "pos"
     elif (stage, location, kind) == (Stage.OUTPUT, Location.NODE, Kind.MASK_ONE):
         # The mask of the first node that accompanies a permutation.
-        name = f"{stage.value}_{location.value}_{Kind.PERMUTATION_POINTER.value}{FIRST_SUFFIX}"
+        name = f"{stage.value}_{location.value}_{Kind.PERMUTATION_POINTER.name}{FIRST_SUFFIX}"
     return Probe(name, stage, location, kind, NUM_CLASSES if kind is Kind.CATEGORICAL else 0)
 
 
@@ -31,7 +32,9 @@ def _is_valid(location, kind):
     return True
 
 
-PROBE_TYPES = [(location, kind) for location in Location for kind in Kind if _is_valid(location, kind)]
+PROBE_TYPES = [
+    (location, kind) for location in Location for kind in BUILT_IN_KINDS if _is_valid(location, kind)
+]
 """All valid pairs (location, kind) of probes."""
 
 NAME = "every_kind"

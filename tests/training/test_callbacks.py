@@ -185,7 +185,7 @@ NORMS = "experiments.examples.weight_norms:WeightNorms"
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        ("WeightNorms", {}, "training.callbacks must be names module:ATTRIBUTE, got 'WeightNorms'"),
+        ("WeightNorms", {}, "unknown callback 'WeightNorms'; known: none, or module:ATTRIBUTE"),
         ("no_such_module:Callback", {}, "callback 'no_such_module:Callback' cannot be imported"),
         ("experiments.examples.weight_norms:Norms", {}, "has no callback 'Norms'; it has: WeightNorms"),
         ((NORMS, NORMS), {}, "must name each callback once"),

@@ -5,11 +5,11 @@ accepts only one of them. The checkers cover the algorithms whose problem has a 
 answers are those of one instance, in the format of a trace, without a batch axis.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from nar.algorithms import find_algorithm
 from nar.evaluation.correctness.optimal_sets import (
     is_best_schedule,
     is_largest_activity_set,
@@ -21,6 +21,7 @@ from nar.evaluation.correctness.optimal_tables import (
     is_search_tree_table,
 )
 from nar.evaluation.decoding import join_permutations
+from nar.plugins import Registry
 from nar.specs import Spec
 
 Array = np.ndarray
@@ -266,7 +267,8 @@ def _has_maximum_sum(inputs: Values, truth: Values, predicted: Values) -> bool:
     return total(predicted) >= total(truth) - _TOLERANCE
 
 
-CHECKERS: Mapping[str, Checker] = MappingProxyType(
+CHECKERS: Registry[Checker] = Registry(
+    "checker",
     {
         "bfs": _is_bfs_tree,
         "dfs": _is_dfs_forest,
@@ -292,9 +294,9 @@ CHECKERS: Mapping[str, Checker] = MappingProxyType(
         "optimal_bst": is_search_tree_table,
         "find_maximum_subarray": _has_maximum_sum,
         "find_maximum_subarray_kadane": _has_maximum_sum,
-    }
+    },
 )
-"""Checkers by algorithm. All other algorithms have a single correct answer."""
+"""Checkers by algorithm, for those that have no `Algorithm.valid`. All others have one correct answer."""
 
 
 def valid_answers(task: str, spec: Spec, inputs: Values, truth: Values, predicted: Values) -> Array | None:
@@ -310,13 +312,15 @@ def valid_answers(task: str, spec: Spec, inputs: Values, truth: Values, predicte
     Returns:
       [B] bool, True where the answer is correct; None if the algorithm has no checker.
     """
-    checker = CHECKERS.get(task)
+    checker = find_algorithm(task).valid or CHECKERS.get(task)
     if checker is None:
         return None
     truth = join_permutations(spec, truth)
     count = len(next(iter(predicted.values())))
-    instances = (
-        tuple({name: value[row] for name, value in values.items()} for values in (inputs, truth, predicted))
-        for row in range(count)
-    )
-    return np.array([checker(*instance) for instance in instances])
+    return np.array([checker(*instance) for instance in instances_of(count, inputs, truth, predicted)])
+
+
+def instances_of(count: int, *batches: Values) -> Iterator[tuple[Values, ...]]:
+    """The values of each of the instances of a batch, without a batch axis."""
+    for row in range(count):
+        yield tuple({name: value[row] for name, value in values.items()} for values in batches)

@@ -1,11 +1,11 @@
 """Exact match: an instance is correct if every unmasked entry of every output is."""
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 
 from nar.evaluation.decoding import join_permutations
+from nar.kinds import KindTable
 from nar.specs import MASKED, Kind, Spec
 
 Array = np.ndarray
@@ -23,7 +23,8 @@ def _same_class(truth: Array, predicted: Array) -> Array:
     return (truth == MASKED).any(axis=-1) | (truth.argmax(axis=-1) == predicted.argmax(axis=-1))
 
 
-ENTRY_MATCHERS: Mapping[Kind, Callable[[Array, Array], Array]] = MappingProxyType(
+ENTRY_MATCHERS = KindTable[Callable[[Array, Array], Array]](
+    "match",
     {
         Kind.SCALAR: _close,
         Kind.CATEGORICAL: _same_class,
@@ -32,7 +33,7 @@ ENTRY_MATCHERS: Mapping[Kind, Callable[[Array, Array], Array]] = MappingProxyTyp
         Kind.POINTER: np.equal,
         Kind.SHOULD_BE_PERMUTATION: np.equal,
         Kind.PERMUTATION_POINTER: np.equal,
-    }
+    },
 )
 """Entrywise comparison of each kind: (truth, predicted) -> bool array; both in the format of a trace."""
 

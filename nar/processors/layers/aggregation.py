@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from nar.plugins import Registry, unknown_name
+from nar.plugins import Registry
 from nar.processors.base import Array
 from nar.processors.layers.recurrent_aggregation import recurrent
 
@@ -75,13 +75,9 @@ AGGREGATIONS: Registry[Aggregation] = Registry(
 
 
 def find_aggregation(aggregation: Aggregation | str) -> Aggregation:
-    """Looks up an aggregation by name; a callable is returned unchanged.
+    """Looks up an aggregation by name or `module:FUNCTION`; a callable is returned unchanged.
 
     Raises:
       ValueError: if the name is unknown; the message lists the known ones.
     """
-    if callable(aggregation):
-        return aggregation
-    if not isinstance(aggregation, str) or aggregation not in AGGREGATIONS:
-        raise ValueError(unknown_name("aggregation", aggregation, AGGREGATIONS))
-    return AGGREGATIONS[aggregation]
+    return AGGREGATIONS.find(aggregation)

@@ -93,7 +93,7 @@ function axis(node, x, y, k, size) {
 }
 
 function drawEntry(run, step, probe, value, place, at) {
-  const shown = MATRIX_ENTRIES[probe.kind](run, probe, value);
+  const shown = MATRIX_ENTRIES[probe.look](run, probe, value);
   const [gap, rx] = at.size > 15 ? [1, 3] : [0.5, 1];
   const inner = at.size - 2 * gap;
   const box = { x: at.x + gap, y: at.y + gap, width: inner, height: inner, rx };
@@ -101,7 +101,7 @@ function drawEntry(run, step, probe, value, place, at) {
   const shade = { class: `fill ${shown.fill}`, "fill-opacity": shown.strength.toFixed(2) };
   const fill = shown.fill ? tag("rect", { ...box, ...shade }) : "";
   const middle = { x: at.x + at.size / 2, y: at.y + at.size / 2 + 4 };
-  const zero = probe.kind === "scalar" && value === 0;
+  const zero = probe.look === "scalar" && value === 0;
   const style = `entry${zero ? " zero" : ""}${at.size < 38 ? " dense" : ""}`;
   const words = String(shown.text).replace(/^(-?)0\./, at.size < 38 ? "$1." : "$10.");
   const fits = words !== "" && at.size >= 28 && words.length * 5.6 <= at.size;

@@ -23,7 +23,7 @@ function drawNodes(run, step, width) {
 
 // Lines of the graph, thick and colored where an edge mask is set.
 function drawLines(run, step, placed) {
-  const masks = ownProbes(visibleAt(run, step, "matrix")).filter((probe) => probe.kind === "mask");
+  const masks = ownProbes(visibleAt(run, step, "matrix")).filter((probe) => probe.look === "mask");
   const few = payload.plan.lines.length <= 40;
   return payload.plan.lines.map(([i, j, weight]) => {
     const [a, b] = [placed.nodes[i], placed.nodes[j]];
@@ -60,7 +60,7 @@ function drawNode(run, step, node, i, cells) {
   const fills = visibleAt(run, step, "fill");
   const slices = fills.map((probe, k) => {
     const value = reading(run, probe, step)[i];
-    const name = FILLS[probe.kind](probe, value);
+    const name = FILLS[probe.look](probe, value);
     const title = tag("title", {}, plain(`${probe.name}[${i}] = ${value}`));
     const shade = `fill ${name ?? "none"}${marks(run, probe, step, [i])}`;
     const d = slice(node, cells, k, fills.length);

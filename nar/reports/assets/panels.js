@@ -44,7 +44,7 @@ function drawSingles(run, step) {
   const probes = visibleAt(run, step).filter((probe) => probe.rank === 0);
   const items = probes.map((probe) => {
     const value = reading(run, probe, step);
-    const filling = probe.glyph === "value" && FILLS[probe.kind] ? FILLS[probe.kind](probe, value) : null;
+    const filling = probe.glyph === "value" && FILLS[probe.look] ? FILLS[probe.look](probe, value) : null;
     const swatch = filling ? tag("span", { class: `swatch ${filling}` }) : "";
     const name = `single${marks(run, probe, step, [])}`;
     return tag("span", { class: name, "data-probe": probe.name },

@@ -45,8 +45,8 @@ const TEXTS = {
 
 // One entry as text; `node` is the node that it belongs to, if any.
 function entryText(probe, value, node = null) {
-  if (probe.location === "graph" && probe.kind === "mask") return ["no", "yes"][value] ?? "–";
-  const text = TEXTS[probe.kind](value);
+  if (probe.location === "graph" && probe.look === "mask") return ["no", "yes"][value] ?? "–";
+  const text = TEXTS[probe.look](value);
   const points = probe.glyph === "arrow" && value !== MASKED;
   return points ? (value === node ? "↺" : `→${text}`) : text;
 }

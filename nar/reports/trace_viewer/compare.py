@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nar.reports.trace_viewer.readable_values import differs, read
-from nar.specs import MASKED, Kind, Probe, Spec, Stage
+from nar.specs import MASKED, Probe, Spec, Stage
 from nar.traces import Trace
 
 TOLERANCE = 0.1
@@ -58,12 +58,12 @@ def _compare_probe(probe: Probe, truth: np.ndarray, other: np.ndarray) -> ProbeC
 
 def _is_predicted(probe: Probe, truth: np.ndarray) -> np.ndarray:
     """Mask of the entries to predict."""
-    return np.ones(truth.shape, bool) if probe.kind is Kind.SCALAR else np.array(truth != MASKED)
+    return np.ones(truth.shape, bool) if probe.kind.is_number else np.array(truth != MASKED)
 
 
 def _is_correct(probe: Probe, truth: np.ndarray, other: np.ndarray) -> np.ndarray:
     same = ~differs(truth, other)
-    if probe.kind is not Kind.SCALAR:
+    if not probe.kind.is_number:
         return same
     with np.errstate(invalid="ignore"):
         return same | (np.abs(truth - other) <= TOLERANCE * np.maximum(1, np.abs(truth)))

@@ -9,24 +9,34 @@ from typing import Any
 
 import numpy as np
 
+from nar.kinds import BUILT_IN_KINDS, KindTable
 from nar.reports.trace_viewer.readable_values import read
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces import Trace
 
-GLYPHS: Mapping[tuple[Location, Kind], str] = {
-    (Location.NODE, Kind.SCALAR): "number",
-    (Location.NODE, Kind.CATEGORICAL): "fill",
-    (Location.NODE, Kind.MASK): "fill",
-    (Location.NODE, Kind.MASK_ONE): "ring",
-    (Location.NODE, Kind.POINTER): "arrow",
-    (Location.NODE, Kind.SHOULD_BE_PERMUTATION): "arrow",
-    (Location.NODE, Kind.PERMUTATION_POINTER): "arrow",
-    **{(Location.EDGE, kind): "matrix" for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK)},
-    **{(Location.EDGE, kind): "matrix" for kind in (Kind.MASK_ONE, Kind.POINTER)},
-    **{(Location.GRAPH, kind): "value" for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK, Kind.POINTER)},
-}
+GLYPHS = KindTable[str](
+    "glyph",
+    {
+        (Location.NODE, Kind.SCALAR): "number",
+        (Location.NODE, Kind.CATEGORICAL): "fill",
+        (Location.NODE, Kind.MASK): "fill",
+        (Location.NODE, Kind.MASK_ONE): "ring",
+        (Location.NODE, Kind.POINTER): "arrow",
+        (Location.NODE, Kind.SHOULD_BE_PERMUTATION): "arrow",
+        (Location.NODE, Kind.PERMUTATION_POINTER): "arrow",
+        **{(Location.EDGE, kind): "matrix" for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK)},
+        **{(Location.EDGE, kind): "matrix" for kind in (Kind.MASK_ONE, Kind.POINTER)},
+        **{
+            (Location.GRAPH, kind): "value"
+            for kind in (Kind.SCALAR, Kind.CATEGORICAL, Kind.MASK, Kind.POINTER)
+        },
+    },
+)
 """Visual element of each probe: a number next to its node, the node's fill, a labeled ring, an arrow, a
 separate matrix, or a value of the whole run."""
+
+PAGES = KindTable[str]("page", {kind: kind.name for kind in BUILT_IN_KINDS})
+"""Name under which the scripts of a page know a kind: that of the built-in kind whose numbers look alike."""
 
 _LINES: Mapping[str, tuple[tuple[int, int], ...]] = {"segments_intersect": ((0, 1), (2, 3))}
 """Lines that do not follow from a probe, by algorithm."""
@@ -61,16 +71,18 @@ def draw_plan(algorithm: str, spec: Spec, trace: Trace) -> dict[str, Any]:
 
 
 def _is(probe: Probe | None, location: Location, *kinds: Kind) -> bool:
-    return probe is not None and probe.location is location and probe.kind in kinds
+    return probe is not None and probe.location is location and probe.kind.root in kinds
 
 
 def _lines(edges: list[Probe], trace: Trace) -> dict[str, Any]:
     """Lines where an edge mask is set, or else where the first edge input is nonzero, labeled by weight."""
-    mask = next((probe for probe in edges if probe.kind is Kind.MASK), edges[0])
+    mask = next((probe for probe in edges if probe.kind.root is Kind.MASK), edges[0])
     present = read(mask, trace.inputs[mask.name]) > 0
     if present.ndim == 1:
         present = present[:, None] == np.arange(len(present))
-    weights = next((trace.inputs[p.name] for p in edges if p.kind is Kind.SCALAR), np.ones(present.shape))
+    weights = next(
+        (trace.inputs[p.name] for p in edges if p.kind.root is Kind.SCALAR), np.ones(present.shape)
+    )
     weighted = len(np.unique(weights[present & ~np.eye(len(present), dtype=bool)])) > 1
     directed = not (np.array_equal(present, present.T) and np.array_equal(weights, weights.T))
     pairs = np.argwhere(present if directed else np.triu(present)).tolist()

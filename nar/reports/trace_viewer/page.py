@@ -19,7 +19,7 @@ from nar.algorithms import Algorithm
 from nar.atomic_io import write_text
 from nar.reports.escape import escape_html
 from nar.reports.trace_viewer.compare import compare_traces
-from nar.reports.trace_viewer.drawing_plan import GLYPHS, POSITION, colors, draw_plan
+from nar.reports.trace_viewer.drawing_plan import GLYPHS, PAGES, POSITION, colors, draw_plan
 from nar.reports.trace_viewer.readable_values import rank, read
 from nar.specs import Probe, Spec, Stage
 from nar.traces import Trace
@@ -93,7 +93,8 @@ def _probes(spec: Spec, hidden: Collection[str]) -> list[dict[str, Any]]:
             "name": probe.name,
             "stage": probe.stage.value,
             "location": probe.location.value,
-            "kind": probe.kind.value,
+            "kind": probe.kind.name,
+            "look": PAGES[probe.kind],
             "classes": probe.num_classes,
             "glyph": GLYPHS[probe.location, probe.kind],
             "rank": rank(probe),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from nar.kinds import KindTable
 from nar.specs import MASKED, Kind, Location, Probe
 
 Array = np.ndarray
@@ -23,15 +24,18 @@ def _index(value: Array) -> Array:
     return np.where(value.max(axis=-1) > 0, value.argmax(axis=-1), MASKED)
 
 
-READERS: Mapping[Kind, Callable[[Array], Array]] = {
-    Kind.SCALAR: _identity,
-    Kind.CATEGORICAL: _index,
-    Kind.MASK: _identity,
-    Kind.MASK_ONE: _index,
-    Kind.POINTER: _identity,
-    Kind.SHOULD_BE_PERMUTATION: _identity,
-    Kind.PERMUTATION_POINTER: _index,
-}
+READERS = KindTable[Callable[[Array], Array]](
+    "read",
+    {
+        Kind.SCALAR: _identity,
+        Kind.CATEGORICAL: _index,
+        Kind.MASK: _identity,
+        Kind.MASK_ONE: _index,
+        Kind.POINTER: _identity,
+        Kind.SHOULD_BE_PERMUTATION: _identity,
+        Kind.PERMUTATION_POINTER: _index,
+    },
+)
 """Functions from the values of a trace to readable values, by kind; leading axes are kept."""
 
 _AXES: Mapping[Location, int] = {Location.NODE: 1, Location.EDGE: 2, Location.GRAPH: 0}
@@ -44,7 +48,7 @@ def read(probe: Probe, value: Array) -> Array:
 
 def rank(probe: Probe) -> int:
     """Number of axes of this probe's readable values: 0, 1 or 2."""
-    return _AXES[probe.location] - (probe.kind is Kind.MASK_ONE)
+    return _AXES[probe.location] - (probe.kind.root is Kind.MASK_ONE)
 
 
 def differs(one: Array, other: Array) -> Array:

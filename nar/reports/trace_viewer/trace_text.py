@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from nar.kinds import KindTable
 from nar.reports.trace_viewer.readable_values import differs, format_number, rank, read
 from nar.reports.trace_viewer.text_layout import Layout, cut, flow
 from nar.specs import MASKED, Kind, Location, Probe, Spec
@@ -48,18 +49,21 @@ def _scalar(value: float, node: int) -> str:
 
 _POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)
 
-FORMS: Mapping[tuple[Location, Kind], Callable[[float, int], str]] = {
-    **{(location, Kind.SCALAR): _scalar for location in Location},
-    **{(location, Kind.CATEGORICAL): _categorical for location in Location},
-    (Location.NODE, Kind.MASK): _mask,
-    (Location.EDGE, Kind.MASK): _mask,
-    (Location.GRAPH, Kind.MASK): _truth,
-    **{(Location.NODE, kind): _arrow for kind in _POINTERS},
-    (Location.NODE, Kind.MASK_ONE): _categorical,
-    (Location.EDGE, Kind.MASK_ONE): _arrow,
-    (Location.EDGE, Kind.POINTER): _categorical,
-    (Location.GRAPH, Kind.POINTER): _categorical,
-}
+FORMS = KindTable[Callable[[float, int], str]](
+    "print",
+    {
+        **{(location, Kind.SCALAR): _scalar for location in Location},
+        **{(location, Kind.CATEGORICAL): _categorical for location in Location},
+        (Location.NODE, Kind.MASK): _mask,
+        (Location.EDGE, Kind.MASK): _mask,
+        (Location.GRAPH, Kind.MASK): _truth,
+        **{(Location.NODE, kind): _arrow for kind in _POINTERS},
+        (Location.NODE, Kind.MASK_ONE): _categorical,
+        (Location.EDGE, Kind.MASK_ONE): _arrow,
+        (Location.EDGE, Kind.POINTER): _categorical,
+        (Location.GRAPH, Kind.POINTER): _categorical,
+    },
+)
 """Format of one entry: (value, its node or -1) -> text; a pointer of a node to itself is ↺."""
 
 LEGEND = "■ in the mask, · not in it, – none, →j points at j, ↺ at itself"
@@ -147,7 +151,7 @@ def _node_table(probes: list[Probe], now: Readings, before: Readings, layout: La
 
 def least_width(num_nodes: int, probes: list[Probe]) -> int:
     """Column width that fits nearly all entries, so that columns stay in place from step to step."""
-    return 5 if any(p.kind is Kind.SCALAR for p in probes) else 1 + len(str(num_nodes - 1))
+    return 5 if any(p.kind.is_number for p in probes) else 1 + len(str(num_nodes - 1))
 
 
 def _cell(text: str, changed: bool, wide: int, layout: Layout) -> str:

@@ -24,7 +24,14 @@ from nar.runs.components.model import make_net_config
 from nar.runs.components.objective import build_objective, check_weights
 from nar.runs.components.optimizer import build_optimizer, check_patterns
 from nar.runs.components.protocol import Protocol, check_protocol_metrics, make_protocol
-from nar.runs.components.tasks import find_task_weighting, loss_weights, make_task_schedule, make_tasks
+from nar.runs.components.tasks import (
+    check_kinds,
+    find_task_weighting,
+    loss_weights,
+    make_task_schedule,
+    make_tasks,
+    make_transforms,
+)
 from nar.runs.config import MAX_SEED, RunConfig
 from nar.training import Devices, make_train_step
 from nar.training.loop import TaskWeightFunction
@@ -143,12 +150,9 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
             f"training.seed {training.seed} and the seeds after it, {training.num_seeds} in all, must be at "
             f"most {MAX_SEED}"
         )
-    transforms = Transforms(
-        random_positions=data.random_positions,
-        fixed_hints_as_inputs=data.fixed_hints_as_inputs,
-        cyclic_permutations=data.cyclic_permutations,
-    )
+    transforms = make_transforms(data)
     tasks = make_tasks(config, transforms)
+    check_kinds(transforms, tasks)
     devices = devices or Devices.all()
     task_batch_sizes = {task.batch_size for task in tasks if task.batch_size is not None}
     for batch_size in {training.batch_size, *task_batch_sizes}:

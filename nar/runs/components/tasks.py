@@ -1,5 +1,6 @@
 """Builds the tasks of a run from its config: their data, loss weights and task schedule."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -7,7 +8,8 @@ from typing import Any
 
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
-from nar.plugins import did_you_mean, load_attribute
+from nar.kinds import find_kind
+from nar.plugins import Registry, did_you_mean
 from nar.runs.components.mixture import mix_tasks
 from nar.runs.components.problem_options import check_options, without_none
 from nar.runs.config import DataConfig, RunConfig
@@ -30,6 +32,33 @@ TASK_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType
     }
 )
 """Options of one task in `config.tasks` -> (description of valid values, check)."""
+
+
+def make_transforms(data: DataConfig) -> Transforms:
+    """Builds the transforms of a run.
+
+    Raises:
+      ValueError: if a kind is unknown, or has another format than the one it replaces.
+    """
+    try:
+        return Transforms(
+            random_positions=data.random_positions,
+            fixed_hints_as_inputs=data.fixed_hints_as_inputs,
+            cyclic_permutations=data.cyclic_permutations,
+            kinds=tuple((find_kind(name), find_kind(other)) for name, other in data.kinds.items()),
+        )
+    except ValueError as error:
+        raise ValueError(f"data.kinds: {error}") from None
+
+
+def check_kinds(transforms: Transforms, tasks: Sequence[Task]) -> None:
+    """Raises ValueError if a kind in `transforms.kinds` replaces no probe of any task."""
+    without = dataclasses.replace(transforms, kinds=())
+    used = {probe.kind for task in tasks for probe in without.spec(task.algorithm).values()}
+    for kind, _ in transforms.kinds:
+        if kind not in used:
+            names = ", ".join(sorted(one.name for one in used))
+            raise ValueError(f"data.kinds: no probe of this run is a {kind.name}; its kinds: {names}")
 
 
 def make_tasks(config: RunConfig, transforms: Transforms) -> tuple[Task, ...]:
@@ -149,16 +178,16 @@ def make_task_schedule(config: RunConfig, tasks: Sequence[Task]) -> TaskSchedule
         raise ValueError(f"tasks: {error}") from None
 
 
+TASK_SAMPLINGS: Registry[TaskWeightFunction | None] = Registry(
+    "training.task_sampling", {"round_robin": None, "weighted": None}, path="module:FUNCTION"
+)
+"""Functions from scores to sampling weights, by name; None if the weights are constant."""
+
+
 def find_task_weighting(sampling: Any) -> TaskWeightFunction | None:
     """The function of `training.task_sampling` from scores to weights; None if the weights are constant.
 
     Raises:
       ValueError: if the name is unknown.
     """
-    if sampling in ("round_robin", "weighted"):
-        return None
-    if not isinstance(sampling, str) or ":" not in sampling:
-        raise ValueError(
-            f"unknown training.task_sampling {sampling!r}; known: round_robin, weighted, or module:FUNCTION"
-        )
-    return load_attribute(sampling, "training.task_sampling", callable)
+    return TASK_SAMPLINGS.find(sampling)

@@ -1,12 +1,12 @@
 """Columns of texts: values of probes as integers or floats, as scalars, lists or lists of lists."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 from numba.extending import register_jitable
 
 from nar.algorithms import Algorithm
+from nar.kinds import KindTable
 from nar.specs import MASKED, Kind, Location, Probe, Stage
 from nar.traces.recorder.compiled_loops import cached_njit
 from nar.traces.trace import TraceBatch
@@ -34,7 +34,8 @@ def _orders(values: np.ndarray) -> np.ndarray:
     return chain_orders(pointers.reshape(-1, pointers.shape[-1])).reshape(pointers.shape)
 
 
-CONVERTERS: Mapping[Kind, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+CONVERTERS = KindTable[Callable[[np.ndarray], np.ndarray]](
+    "text",
     {
         Kind.SCALAR: _floats,
         Kind.CATEGORICAL: _classes,
@@ -43,7 +44,7 @@ CONVERTERS: Mapping[Kind, Callable[[np.ndarray], np.ndarray]] = MappingProxyType
         Kind.POINTER: _integers,
         Kind.SHOULD_BE_PERMUTATION: _orders,
         Kind.PERMUTATION_POINTER: _classes,
-    }
+    },
 )
 """By kind: values of a trace -> float64 or int64, with one-hot vectors converted to indices."""
 
@@ -111,7 +112,7 @@ def text_values(algorithm: Algorithm, batch: TraceBatch, name: str, output: str 
 
 def _kind(probe: Probe, output: Probe) -> Kind:
     """Kind as which a probe is rendered: predecessor hints of a permutation count as a permutation."""
-    if output.kind is Kind.SHOULD_BE_PERMUTATION and probe.kind is Kind.POINTER:
+    if output.kind is Kind.SHOULD_BE_PERMUTATION and probe.kind.root is Kind.POINTER:
         return output.kind
     return probe.kind
 

@@ -42,7 +42,7 @@ def _arguments(algorithm: Algorithm, batch: TraceBatch, index: int) -> Arguments
     arguments = []
     for name in algorithm.problem.arguments:
         value = np.asarray(batch.inputs[name][index])
-        arguments.append(int(value.argmax()) if algorithm.spec[name].kind is Kind.MASK_ONE else value)
+        arguments.append(int(value.argmax()) if algorithm.spec[name].kind.root is Kind.MASK_ONE else value)
     return tuple(arguments)
 
 

@@ -13,22 +13,18 @@ import numpy as np
 
 from nar.algorithms import Algorithm
 from nar.problems.problem import Arguments, Random
-from nar.specs import Kind, Location, Probe
+from nar.specs import Location, Probe
 
 Shape = tuple[int, ...]
 
-_NODE_AXES: Mapping[Location, int] = {Location.NODE: 1, Location.EDGE: 2, Location.GRAPH: 0}
 
-
-def _compact_shape(probe: Probe, num_nodes: int) -> Shape:
-    """Shape in which a generator yields this probe: for a `MASK_ONE`, an index replaces the last axis."""
-    axes = _NODE_AXES[probe.location] - (probe.kind is Kind.MASK_ONE)
-    return (num_nodes,) * axes
+def _has_node_axis(probe: Probe) -> bool:
+    return probe.location is not Location.GRAPH and bool(probe.compact_shape(1))
 
 
 def _compact_dtype(probe: Probe) -> np.dtype:
     """Dtype of the array to which a generator writes this output."""
-    return np.dtype(np.int64) if probe.kind in (Kind.MASK_ONE, Kind.CATEGORICAL) else probe.dtype
+    return np.dtype(np.int64) if probe.kind.is_one_hot else probe.dtype
 
 
 ArraySpecs = tuple[tuple[Shape, np.dtype], ...]
@@ -69,19 +65,17 @@ def infer_array_shapes(algorithm: Algorithm, arguments: Arguments) -> ArrayShape
     names = [probe.name for probe in spec.inputs]
     if sorted(actual) != sorted(names):
         raise ValueError(f"{name}: the problem has the inputs {sorted(actual)}, but the spec names {names}")
-    num_nodes = next((actual[p.name][0] for p in spec.inputs if _compact_shape(p, 1)), None)
+    num_nodes = next((actual[p.name][0] for p in spec.inputs if _has_node_axis(p) and actual[p.name]), None)
     if num_nodes is None:
         raise ValueError(f"{name}: the spec needs an input at the nodes or edges")
-    expected = {probe.name: _compact_shape(probe, num_nodes) for probe in spec.inputs}
+    expected = {probe.name: probe.compact_shape(num_nodes) for probe in spec.inputs}
     if actual != expected:
         raise ValueError(f"{name}: the inputs must have the shapes {expected}, got {actual}")
 
-    output_buffers = tuple(
-        (_compact_shape(probe, num_nodes), _compact_dtype(probe)) for probe in spec.outputs
-    )
+    output_buffers = tuple((probe.compact_shape(num_nodes), _compact_dtype(probe)) for probe in spec.outputs)
     zeros = (np.zeros(shape, dtype) for shape, dtype in output_buffers)
     step = next(algorithm.steps(*copies(arguments), *zeros), None)
-    expected = {probe.name: _compact_shape(probe, num_nodes) for probe in spec.hints}
+    expected = {probe.name: probe.compact_shape(num_nodes) for probe in spec.hints}
     yielded = {field: np.shape(getattr(step, field)) for field in getattr(step, "_fields", ())}
     if list(yielded.items()) != list(expected.items()):
         raise ValueError(f"{name}: steps must yield NamedTuples of the shapes {expected}, got {yielded}")

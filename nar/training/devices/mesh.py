@@ -159,10 +159,11 @@ class Devices:
 def use_compilation_cache() -> None:
     """Turns on JAX's persistent compilation cache.
 
-    It is in `$JAX_COMPILATION_CACHE_DIR`, or else in the user's cache folder.
+    It is in `$JAX_COMPILATION_CACHE_DIR`, or else in the user's cache folder, if there is one.
     """
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(user_cache_folder() / "jax"))
+    folder = user_cache_folder() if "JAX_COMPILATION_CACHE_DIR" not in os.environ else None
+    if folder is not None:
+        jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nar.model.params_by_task import select_task
-from nar.plugins import Registry, unknown_name
+from nar.plugins import Registry
 from nar.training.checkpointing.store import CheckpointStore
 from nar.training.devices.mesh import Devices
 from nar.training.loop.callback import Callback, StepReport
@@ -47,7 +47,7 @@ class NonFinitePolicy(Callback):
           ValueError: if the policy or the limit is not valid.
         """
         check_policy(policy, limit)
-        self._policy = POLICIES[policy]
+        self._policy = POLICIES.find(policy)
         self._is_immediate = policy == "restore"
         self._limit = limit
         self._checkpoints, self._devices = checkpoints, devices
@@ -144,8 +144,7 @@ POLICIES: Registry[Callable[[NonFinitePolicy, StepReport], TrainState]] = Regist
 
 def check_policy(policy: Any, limit: Any) -> None:
     """Raises ValueError unless the policy is known and the limit a non-negative integer."""
-    if policy not in POLICIES:
-        raise ValueError(unknown_name("on_nonfinite", policy, POLICIES))
+    POLICIES.find(policy)
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         raise ValueError(f"nonfinite_limit must be an integer of at least 0, got {limit!r}")
 

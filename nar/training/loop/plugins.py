@@ -1,18 +1,27 @@
-"""Plugins of the loop: custom callbacks, named in a config."""
+"""Plugins of the loop: registry of custom callbacks, and those that a config names."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nar.plugins import load_attribute
+from nar.plugins import Registry
 from nar.training.loop.callback import Callback
+
+
+def _may_make(value: Any) -> bool:
+    """Returns whether a value is a subclass of `Callback`, or a function that may return a callback."""
+    return inspect.isfunction(value) or (isinstance(value, type) and issubclass(value, Callback))
+
+
+CALLBACKS: Registry[Callable[..., Callback]] = Registry("callback", {}, is_valid=_may_make)
+"""Custom callbacks by name: subclasses of `Callback`, or functions that return one."""
 
 
 def check_callbacks(names: str | Sequence[str], options: Mapping[str, Any]) -> None:
     """Checks the callbacks of a config, without making them.
 
     Args:
-      names: `module:ATTRIBUTE` of each callback: a subclass of `Callback`, or a function that returns one.
+      names: a name in `CALLBACKS` or `module:ATTRIBUTE` for each callback.
       options: keyword arguments, by attribute.
 
     Raises:
@@ -20,7 +29,7 @@ def check_callbacks(names: str | Sequence[str], options: Mapping[str, Any]) -> N
     """
     names = _as_tuple(names)
     for name in names:
-        _load(name)
+        CALLBACKS.find(name)
     attributes = [_attribute(name) for name in names]
     if len(set(attributes)) < len(attributes):
         raise ValueError(f"training.callbacks must name each callback once, got {', '.join(names)}")
@@ -49,7 +58,7 @@ def make_callbacks(names: str | Sequence[str], options: Mapping[str, Any]) -> li
 
 def _make(name: str, options: Mapping[str, Any]) -> Callback:
     try:
-        callback = _load(name)(**options)
+        callback = CALLBACKS.find(name)(**options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"callback {name!r} cannot be made: {error}") from error
     if not isinstance(callback, Callback):
@@ -63,14 +72,3 @@ def _as_tuple(names: str | Sequence[str]) -> tuple[str, ...]:
 
 def _attribute(name: str) -> str:
     return name.rpartition(":")[2]
-
-
-def _load(name: Any) -> Any:
-    if not isinstance(name, str) or ":" not in name:
-        raise ValueError(f"training.callbacks must be names module:ATTRIBUTE, got {name!r}")
-    return load_attribute(name, "callback", _may_make)
-
-
-def _may_make(value: Any) -> bool:
-    """Returns whether a value is a subclass of `Callback`, or a function that may return a callback."""
-    return inspect.isfunction(value) or (isinstance(value, type) and issubclass(value, Callback))

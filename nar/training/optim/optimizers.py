@@ -11,7 +11,7 @@ import optax
 
 from nar.model import Params
 from nar.model.params_by_task import merge_task, select_task
-from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
+from nar.plugins import Registry, did_you_mean
 from nar.training.optim.parameter_patterns import (
     compile_patterns,
     matches_any,
@@ -80,7 +80,7 @@ def make_optimizer(
     for key, value in (("grad_clip_norm", grad_clip_norm), ("weight_decay", weight_decay)):
         if not value >= 0:
             raise ValueError(f"{key} must not be negative, got {value}")
-    factory = _find_optimizer(name)
+    factory = OPTIMIZERS.find(name)
     if weight_decay and "weight_decay" in inspect.signature(factory).parameters:
         raise ValueError(f"{name} has its own option weight_decay: set optimizer_options.weight_decay")
     transforms = [optax.clip_by_global_norm(grad_clip_norm)] if grad_clip_norm else []
@@ -142,14 +142,6 @@ def _with_frozen(optimizer: optax.GradientTransformation, frozen_params: Sequenc
         )
 
     return optax.multi_transform({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
-
-
-def _find_optimizer(name: str) -> Factory:
-    if name in OPTIMIZERS:
-        return OPTIMIZERS[name]
-    if ":" in name:
-        return load_attribute(name, "optimizer", callable)
-    raise ValueError(unknown_name("optimizer", name, OPTIMIZERS, or_else="module:ATTRIBUTE"))
 
 
 def _with_options(

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: optax's by name, or `module:ATTRIBUTE`."""
+"""Learning-rate schedules: optax's by name, registered ones, or `module:ATTRIBUTE`."""
 
 import dataclasses
 import inspect
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nar.plugins import Registry, did_you_mean, load_attribute, unknown_name
+from nar.plugins import Registry, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,13 +19,13 @@ class _Entry:
 
     Attributes:
       make: function whose arguments are the options, and which returns the schedule.
-      rate: name of the argument that is the learning rate.
+      rate: name of the argument that is the learning rate; None if the first two are rate and length.
       length: name of the argument that defaults to the number of steps of the run; None if there is none.
       defaults: pairs (argument, default) for arguments that have no default in optax.
     """
 
     make: Callable[..., optax.Schedule]
-    rate: str = "init_value"
+    rate: str | None = "init_value"
     length: str | None = None
     defaults: tuple[tuple[str, Any], ...] = ()
 
@@ -53,6 +53,7 @@ SCHEDULES: Registry[_Entry] = Registry(
             optax.warmup_exponential_decay_schedule, "peak_value", "transition_steps", defaults=_FROM_ZERO
         ),
     },
+    convert=lambda make: _Entry(make, rate=None),
 )
 """Registry of schedules. Their options are the arguments of optax's function other than the learning rate."""
 
@@ -78,18 +79,15 @@ def make_schedule(
     options = dict(options or {})
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be positive, got {learning_rate}")
-    if name in SCHEDULES:
-        entry = SCHEDULES[name]
+    entry = SCHEDULES.find(name)
+    if entry.rate is not None:
         known = [key for key in inspect.signature(entry.make).parameters if key != entry.rate]
         given = {**dict(entry.defaults), entry.rate: learning_rate}
         if entry.length:
             given[entry.length] = num_steps
-    elif ":" in name:
-        entry = _Entry(load_attribute(name, "schedule", callable))
+    else:
         known = list(inspect.signature(entry.make).parameters)[2:]
         given = dict(zip(inspect.signature(entry.make).parameters, (learning_rate, num_steps), strict=False))
-    else:
-        raise ValueError(unknown_name("schedule", name, SCHEDULES, or_else="module:ATTRIBUTE"))
     for option in options:
         if option not in known:
             raise ValueError(
@@ -103,10 +101,8 @@ def make_schedule(
 
 def depends_on_length(name: str, options: Mapping[str, Any]) -> bool:
     """Returns whether a schedule depends on the number of steps of the run."""
-    if name not in SCHEDULES:
-        return True
-    length = SCHEDULES[name].length
-    return length is not None and length not in options
+    entry = SCHEDULES.find(name)
+    return entry.rate is None or (entry.length is not None and entry.length not in options)
 
 
 def _build(name: str, entry: _Entry, arguments: dict[str, Any], num_steps: int) -> optax.Schedule:

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nar.plugins import Registry, load_attribute, unknown_name
+from nar.plugins import Registry
 from nar.training.trackers.base import OpenTracker, Session, Tracker
 from nar.training.trackers.fault_tolerant import FaultTolerantTracker
 from nar.training.trackers.mlflow import MLflow
@@ -30,6 +30,11 @@ class Entry:
     requires: str | None = None
 
 
+def _may_open(value: Any) -> bool:
+    """Returns whether a value may be a class or function that opens a tracker."""
+    return callable(value) and not inspect.ismodule(value)
+
+
 TRACKERS: Registry[Entry] = Registry(
     "tracker",
     {
@@ -37,6 +42,8 @@ TRACKERS: Registry[Entry] = Registry(
         "wandb": Entry(WeightsAndBiases, "wandb:init"),
         "mlflow": Entry(MLflow, "mlflow:MlflowClient"),
     },
+    is_valid=_may_open,
+    convert=Entry,
 )
 """Trackers by name; optional packages are extras of the same name."""
 
@@ -116,20 +123,11 @@ def _short_name(name: str) -> str:
 
 
 def _find(name: Any) -> OpenTracker:
-    if isinstance(name, str) and ":" in name:
-        return load_attribute(name, "tracker", _may_open)
-    if name not in TRACKERS:
-        raise ValueError(unknown_name("tracker", name, TRACKERS, or_else="module:ATTRIBUTE for your own"))
-    entry = TRACKERS[name]
+    entry = TRACKERS.find(name)
     if entry.requires is not None:
         module, _, attribute = entry.requires.partition(":")
         _check_package(name, module, attribute)
     return entry.open
-
-
-def _may_open(value: Any) -> bool:
-    """Returns whether a value may be a class or function that opens a tracker."""
-    return callable(value) and not inspect.ismodule(value)
 
 
 def _check_package(name: str, module: str, attribute: str) -> None:
