@@ -114,7 +114,7 @@ BUILT_IN_KINDS = (
 
 @dataclasses.dataclass(frozen=True)
 class KindPart:
-    """What a kind brings for one table.
+    """Part of a kind: an entry of one table.
 
     Attributes:
       content: signature, or other description of an entry.
