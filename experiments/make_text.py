@@ -26,6 +26,7 @@ from tqdm import tqdm
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
 from nar.algorithms import find_algorithm
+from nar.cores import count_cores
 from nar.problems.options import OPTION_CHECKS
 from nar.text import TEXT_SETS, TextSet
 from nar.text.rendering.text_files import TextFile, TextRequest, claim_folder, write_manifest
@@ -44,7 +45,9 @@ _HINTS = flags.DEFINE_bool("hints", False, "Whether questions and answers includ
 _DECIMALS = flags.DEFINE_integer(
     "decimals", None, "Decimals to which inputs are truncated; by default all digits are kept."
 )
-_WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Number of processes.", lower_bound=1)
+_WORKERS = flags.DEFINE_integer(
+    "workers", None, "Number of processes; by default that of the cores it may use.", lower_bound=1
+)
 
 
 def main() -> None:
@@ -58,7 +61,7 @@ def main() -> None:
     start, total = time.perf_counter(), sum(file.count for file in files)
     new = sum(file.count for file in missing)
     with tqdm(total=total, initial=total - new, unit=" texts", disable=not missing) as bar:
-        for file in make_files(folder, request, missing, _WORKERS.value):
+        for file in make_files(folder, request, missing, _WORKERS.value or count_cores()):
             bar.update(file.count)
             bar.set_postfix_str(f"{find_algorithm(file.algorithm).name}, {file.length}")
     seconds = time.perf_counter() - start

@@ -184,3 +184,81 @@ def test_machine_code_is_never_stale(modules, tmp_path):
     assert run_python(code, tmp_path, "edit", **environment) == "1 3\n"
     assert run_python(code, tmp_path, **environment) == "2 3\n"
     assert run_python(code, tmp_path, **environment, LIMIT="5") == "2 5\n"
+
+
+COMPILED = {
+    "overload": """
+from numba.extending import overload
+def g(x): pass
+@overload(g)
+def implementation(x): return lambda x: x * 2
+""",
+    "intrinsic": """
+from numba.extending import intrinsic
+@intrinsic
+def g(context, x): return x(x), lambda context, builder, signature, arguments: arguments[0 * 2]
+""",
+    "vectorize": "import numba\n@numba.vectorize\ndef g(x): return x * 2\n",
+    "guvectorize": """
+import numba
+@numba.guvectorize(["void(int64[:],int64[:])"], "(n)->(n)")
+def g(x, y):
+    y[0] = x[0] * 2
+""",
+    "inlined": "import numba\n@numba.njit(inline='always')\ndef g(x): return x * 2\n",
+    "nested": "import numba\n@numba.njit\ndef k(x): return x * 2\n@numba.njit\ndef g(x): return k(x)\n",
+    "keyword": "import numba\n@numba.njit\ndef g(x, n=1 * 2): return x * n\n",
+    "table of functions": "import numba\n@numba.njit\ndef a(x): return x * 2\ng = (a,)\n",
+    "named tuple": "from typing import NamedTuple\nclass g(NamedTuple):\n    a: int = 1 * 2\n",
+    "enum": "import enum\nclass g(enum.IntEnum):\n    A = 1 * 2\n",
+    "class": "class g:\n    A = 1 * 2\n",
+    "jitclass": """
+import numba
+from numba.experimental import jitclass
+@jitclass([("a", numba.int64)])
+class g:
+    def __init__(self): self.a = 1 * 2
+""",
+    "closure": """
+import numba
+def make(n):
+    @numba.njit
+    def g(x): return x * n
+    return g
+g = make(1 * 2)
+""",
+    "cfunc": "import numba\n@numba.cfunc('int64(int64)')\ndef g(x): return x * 2\n",
+}
+NOT_CACHED = {"class", "jitclass", "closure", "cfunc"}
+"""What has no digest, so that it is compiled in every process."""
+
+
+@pytest.mark.parametrize("kind", COMPILED)
+@pytest.mark.parametrize(
+    "use", ["from {0} import g\n\ndef steps(x): return g", "import {0}\n\ndef steps(x): return {0}.g"]
+)
+def test_everything_that_numba_compiles_is_part_of_the_digest(modules, kind, use):
+    name = "g" if "from" in use else f"{modules.helper}.g"
+    modules.write(modules.name, use.format(modules.helper) + f"def steps(x): return {name}")
+    digests = []
+    for text in (COMPILED[kind], COMPILED[kind], COMPILED[kind].replace("* 2", "* 3")):
+        modules.write(modules.helper, text)
+        digests.append(code_digest(modules.fresh()))
+    assert digests[0] == digests[1]
+    assert (digests == [""] * 3) if kind in NOT_CACHED else (digests[0] not in ("", digests[2]))
+
+
+def test_overloads_of_functions_of_libraries_are_followed(modules):
+    overload = """
+import numpy as np
+from numba.extending import overload
+@overload(np.busday_offset)
+def implementation(x): return lambda x: x * 2
+"""
+    modules.write(modules.helper, overload)
+    use = f"import numpy as np, {modules.helper}\n"
+    modules.write(modules.name, use + "def steps(x): return np.busday_offset(x)")
+    steps = modules.fresh()
+    assert code_digest(steps) != ""
+    modules.write(modules.helper, overload.replace("* 2", "* 3"))
+    assert code_digest(steps) == ""

@@ -14,7 +14,10 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numba
 import numpy as np
+from numba.core.extending import _Intrinsic
+from numba.core.typing.templates import builtin_registry
 
 from nar.traces.cache import PACKAGES, SOURCE_DIGEST
 
@@ -61,13 +64,16 @@ class _Contents:
         Raises:
           _NoDigestError: if its content is unknown.
         """
+        value = getattr(value, "_dispatcher", value)  # of a function made by numba.vectorize
         if hasattr(value, "py_func"):  # a function that numba compiles
             self._write(sorted(value.targetoptions.items()))
             value = value.py_func
-        if isinstance(value, types.FunctionType | types.BuiltinFunctionType) and _is_library(
-            value.__module__
-        ):
+        for overload in _overloads(value):
+            self.add(overload)
+        if _is_function_of_library(value):
             self._write(value.__module__, value.__qualname__)
+        elif isinstance(value, _Intrinsic):
+            self.add(value._defn)
         elif isinstance(value, types.FunctionType):
             self._add_function(value)
         elif isinstance(value, np.ndarray) and value.dtype != object:
@@ -79,11 +85,21 @@ class _Contents:
         elif isinstance(value, dict):
             self.add([item for pair in value.items() for item in pair])
         elif isinstance(value, type):
-            self._write(value, getattr(value, "_fields", ()), _members(value))
-        elif isinstance(value, _CONSTANTS) or _is_library(type(value).__module__):
+            self._add_class(value)
+        elif isinstance(value, _CONSTANTS) or _is_of_library(value):
             self._write(value)
         else:
             raise _NoDigestError(value)
+
+    def _add_class(self, value: type) -> None:
+        self._write(value)
+        if issubclass(value, enum.Enum):
+            self._write(list(value))
+        elif hasattr(value, "_fields"):
+            self._write(value._fields)  # pyright: ignore[reportAttributeAccessIssue]
+            self.add(getattr(value, "_field_defaults", {}))
+        elif not _is_library(value.__module__) and not issubclass(value, BaseException):
+            raise _NoDigestError(value)  # such as a class whose methods numba compiles
 
     def _add_function(self, function: types.FunctionType) -> None:
         self._write(function.__module__, function.__qualname__)
@@ -92,7 +108,7 @@ class _Contents:
         if function.__closure__:
             raise _NoDigestError(function)
         self._functions[function] = None
-        self.add(function.__defaults__)
+        self.add([function.__defaults__, function.__kwdefaults__])
         for name, value in _globals(function):
             self._write(name)
             if not isinstance(value, types.ModuleType):
@@ -116,13 +132,36 @@ def _is_library(module: str | None) -> bool:
     return (module or "").split(".")[0] in _LIBRARIES
 
 
+def _is_function_of_library(value: Any) -> bool:
+    """True for functions of libraries, whatever their type: numpy has several."""
+    return (
+        callable(value)
+        and not isinstance(value, type)
+        and not type(value).__module__.startswith("numba")
+        and isinstance(getattr(value, "__qualname__", None), str)
+        and _is_library(value.__module__)
+    )
+
+
+def _is_of_library(value: Any) -> bool:
+    """True for objects of numpy and Python, and for types of numba, whose text determines their content."""
+    module = type(value).__module__
+    return isinstance(value, numba.types.Type) or (_is_library(module) and not module.startswith("numba"))
+
+
+def _overloads(function: Any) -> Iterator[types.FunctionType]:
+    """Yields the implementations of a function that others than numba have given by `numba.extending`."""
+    for key, kind in builtin_registry.globals:
+        if key is function:
+            for template in getattr(kind, "templates", ()):
+                implementation = getattr(template, "_overload_func", None)
+                if implementation is not None and not _is_library(implementation.__module__):
+                    yield implementation
+
+
 def _is_in_source_digest(function: types.FunctionType) -> bool:
     package, _, rest = (function.__module__ or "").partition(".")
     return package == "nar" and rest.split(".")[0] in PACKAGES
-
-
-def _members(value: type) -> list[Any]:
-    return list(value) if issubclass(value, enum.Enum) else []
 
 
 def _globals(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -138,13 +177,19 @@ def _globals(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
         yield from _with_attributes(name, function.__globals__[name], attributes)
 
 
-def _with_attributes(name: str, value: Any, attributes: list[str]) -> Iterator[tuple[str, Any]]:
+def _with_attributes(
+    name: str, value: Any, attributes: list[str], inside: tuple[Any, ...] = ()
+) -> Iterator[tuple[str, Any]]:
+    """Yields a value and attributes of modules; of a library, those that others have overloaded."""
     yield name, value
-    if isinstance(value, types.ModuleType) and not _is_library(value.__name__):
-        for attribute in attributes:
-            inner = vars(value).get(attribute)
-            if inner is not None and inner is not value:
-                yield from _with_attributes(f"{name}.{attribute}", inner, attributes)
+    if not isinstance(value, types.ModuleType):
+        return
+    for attribute in attributes:
+        inner = vars(value).get(attribute)
+        if inner is None or any(inner is one for one in (value, *inside)):
+            continue
+        if isinstance(inner, types.ModuleType) or not _is_library(value.__name__) or any(_overloads(inner)):
+            yield from _with_attributes(f"{name}.{attribute}", inner, attributes, (*inside, value))
 
 
 def _nested_codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -5,12 +5,12 @@ holds Python's interpreter lock; compilation, which takes longer, does not.
 """
 
 import concurrent.futures
-import os
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
 import jax
 
+from nar.cores import count_cores
 from nar.training.loop.callback import Callback
 
 MAX_THREADS = 4
@@ -42,7 +42,7 @@ class BackgroundCompilation(Callback):
         """
         self._step = step
         self._state = state
-        num_threads = min(os.cpu_count() or 1, MAX_THREADS)
+        num_threads = min(count_cores(), MAX_THREADS)
         self._pool = concurrent.futures.ThreadPoolExecutor(num_threads, "nar-compile")
         self._programs: dict[Hashable, concurrent.futures.Future[Any]] = {}
 
