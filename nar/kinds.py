@@ -266,10 +266,11 @@ class KindTable(Mapping[Any, Value], Generic[Value]):
 
     def _own_entry(self, location: Location | None, kind: Kind) -> Value | None:
         entry: Any = kind.functions.get(self._part)
-        if isinstance(entry, Mapping) and self._by_location:
-            entry = entry.get(location)
+        if self._by_location and isinstance(entry, Mapping):
+            by_location: Any = entry
+            entry = by_location.get(location)
         if entry is None:
-            entry = self._entries.get((location, kind) if self._by_location else kind)
+            return self._entries.get((location, kind) if self._by_location else kind)
         return entry
 
     def __iter__(self) -> Iterator[Any]:
