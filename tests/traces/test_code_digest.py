@@ -230,7 +230,7 @@ g = make(1 * 2)
     "cfunc": "import numba\n@numba.cfunc('int64(int64)')\ndef g(x): return x * 2\n",
 }
 NOT_CACHED = {"class", "jitclass", "closure", "cfunc"}
-"""What has no digest, so that it is compiled in every process."""
+"""Kinds of objects without a digest: code that uses them is compiled in every process."""
 
 
 @pytest.mark.parametrize("kind", COMPILED)
