@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from experiments.sweeps import hyper, trial_config
 from nar.atomic_io import write_json, write_text
 from nar.runs.build import build_run, resolve_config
+from nar.runs.plugin_record import check_plugins, plugin_record
 from nar.runs.run import Run
 from nar.runs.warm_start import open_init_run
 from nar.runs.workdir import Workdir
@@ -152,6 +153,7 @@ def check_trials(trials: Sequence[Trial], devices: Devices, *, check_sources: bo
                     open_init_run(run, components)
                 assembled.add(seedless)
             trial.workdir.check(trial.config)
+            check_plugins(trial.workdir, plugin_record(trial.config))
         except ValueError as error:
             raise ValueError(f"trial {trial.name}: {error}") from None
 

@@ -16,6 +16,7 @@ from nar.plugins import unknown_name
 from nar.problems.options import CLRS30
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.components import GraphComponents, RunComponents, TextComponents
+from nar.runs.plugin_record import plugin_record, warn_of_plugins
 from nar.runs.results import SPLITS
 from nar.runs.weights_file import read_weights
 from nar.runs.workdir import Workdir
@@ -202,6 +203,7 @@ def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index:
     workdir = Workdir(local_path(path))
     run = Run(workdir, read_config(workdir), checkpoint, seed_index)
     _ = run.params  # Errors are raised now.
+    warn_of_plugins(workdir, plugin_record(run.config.to_dict()))
     return run
 
 

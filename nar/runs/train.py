@@ -23,6 +23,7 @@ from nar.atomic_io import local_path, read_json, write_json
 from nar.data import prefetch_first_batch
 from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
 from nar.runs.components import RunComponents
+from nar.runs.plugin_record import check_plugins, plugin_record, write_record
 from nar.runs.results import compute_result, validate
 from nar.runs.run import Run
 from nar.runs.warm_start import init_or_restore, open_init_run, print_parameter_summary
@@ -99,17 +100,19 @@ def train(
     check_platform()
     run = Run(Workdir(local_path(workdir)), resolve_config(config))
     check_same_on_all("the config", run.config.to_dict())
+    training = run.config.training
     components = run_on_all(lambda: build_run(run.config))
+    run_on_all(lambda: check_callbacks(training.callbacks, training.callback_options))
     source = run_on_all(lambda: open_init_run(run, components) if is_first_process() else None)
     run_on_first(lambda: run.workdir.check(run.config.to_dict()))
+    plugins = run_on_first(lambda: plugin_record(run.config.to_dict()))
+    run_on_first(lambda: check_plugins(run.workdir, plugins))
     if run_on_first(lambda: run.workdir.is_finished(run.config.training.steps)):
         print_on_first(f"This run is finished: {run.workdir}")
         if draw_curves is not None:
             run_on_first(lambda: run.workdir.curves.exists() or _draw(run, draw_curves))
         return run
-    training = run.config.training
     run_on_first(lambda: check_trackers(training.trackers, training.tracker_options))
-    run_on_all(lambda: check_callbacks(training.callbacks, training.callback_options))
     run_on_all(components.check_metrics)
     with contextlib.ExitStack() as stack:
         run_on_first(lambda: _lock_and_claim(run, stack))
@@ -121,6 +124,7 @@ def _lock_and_claim(run: Run, stack: contextlib.ExitStack) -> None:
     """Locks the workdir until the stack is closed, and writes the config."""
     stack.enter_context(run.workdir.lock())
     run.workdir.claim(run.config.to_dict())
+    write_record(run.workdir, plugin_record(run.config.to_dict()))
 
 
 def _train_to_end(

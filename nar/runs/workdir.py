@@ -1,6 +1,7 @@
 """The run directory: its files, the check of its config, and its lock.
 
 config.json        the resolved config; checkpoints/ has a backup copy
+plugins.json       modules of its plug-ins, and digests of their source
 versions.json      versions of nar, jax, numpy and Python, and the git commit, at the start of the run
 metrics.jsonl      one line per log interval
 tensorboard/       the same for TensorBoard, unless other trackers are chosen
