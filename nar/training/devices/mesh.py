@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from nar.caching import user_cache_folder
+from nar.cores import count_cores
 
 BatchT = TypeVar("BatchT")
 
@@ -85,7 +86,7 @@ class Devices:
             "device_kind": self.mesh.devices.flat[0].device_kind,
             "devices": self.mesh.size,
             "processes": self.num_processes,
-            "cpu_cores": _available_cores(),
+            "cpu_cores": count_cores(),
         }
 
     def check_batch_size(self, batch_size: int) -> None:
@@ -165,9 +166,3 @@ def use_compilation_cache() -> None:
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-
-def _available_cores() -> int:
-    """The number of CPU cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
