@@ -138,7 +138,7 @@ def export(workdir: pathlib.Path, folder: pathlib.Path) -> None:
             ["split", "algorithm", "float32", "float16"], rows, "Scores before and after rounding."
         ).as_text()
     )
-    print(f"\nWritten: {run.workdir}. Recompute: python -m experiments.convert --recompute={run.workdir}")
+    print(f"\nWritten: {run.workdir}. Scores are recomputed by --recompute={run.workdir}")
 
 
 def recompute(path: pathlib.Path) -> None:
