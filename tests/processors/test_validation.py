@@ -143,6 +143,26 @@ class InfiniteGradient(Valid):
         return ProcessorOutput(nodes + jnp.sqrt(jnp.abs(nodes - nodes)), memory=memory)
 
 
+class Counter(Valid):
+    calls = 0
+
+    def output(self, nodes, memory, context):
+        Counter.calls += 1
+        return ProcessorOutput(nodes * Counter.calls, memory=memory)
+
+
+class HaikuState(Valid):
+    def output(self, nodes, memory, context):
+        steps = hk.get_state("steps", (), init=jnp.zeros)
+        hk.set_state("steps", steps + 1)
+        return ProcessorOutput(nodes + steps.astype(nodes.dtype), memory=memory)
+
+
+class NoOutput(Valid):
+    def output(self, nodes, memory, context):
+        return None
+
+
 class FactoredOnly(Valid):
     accepts_factored = True
 
@@ -151,6 +171,9 @@ class FactoredOnly(Valid):
 
 
 VIOLATIONS = {
+    Counter: "Counter: the same inputs must have the same results whenever the processor is traced",
+    HaikuState: "a model carries no state of Haiku; what a processor keeps between steps belongs in memory",
+    NoOutput: "the output must be a nar.processors.ProcessorOutput, got None",
     Tuple: r"given nodes float32\(2, 5, 8\): the output must be a nar.processors.ProcessorOutput, got \(",
     Wide: r"nodes of the output must be float32\(2, 5, 8\), got float32\(2, 5, 16\)",
     Float32: r"given nodes bfloat16.*: nodes of the output must be bfloat16\(2, 5, 8\), got float32",

@@ -68,6 +68,8 @@ def reason(error: Exception) -> str:
             "values are known only when the compiled program runs, so neither Python's if, for and float() "
             "nor numpy can read them; use jnp.where, jax.lax.cond and jax.numpy"
         )
+    if type(error).__name__ == "NonEmptyStateError":
+        line = "a model carries no state of Haiku; what a processor keeps between steps belongs in memory"
     return f"failed{_place(error)} with {type(error).__name__}: {line}"
 
 

@@ -43,6 +43,12 @@ def check_values(subject: Subject, permutation_equivariant: bool, bfloat16: bool
     params = _random_params(subject, features, hidden)
     call = _caller(subject, params)
     computed = _Computed(subject, call, features, hidden, call(features, hidden))
+    _compare(
+        f"{subject.name}: the same inputs must have the same results whenever the processor is traced; "
+        "what it keeps between calls belongs in memory",
+        _caller(subject, params)(features, hidden),
+        computed.output,
+    )
     _check_independent_graphs(computed)
     if permutation_equivariant:
         _check_permutation(computed)
