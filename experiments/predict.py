@@ -6,15 +6,20 @@
 The input is a JSON object with the arguments of `nar.run_algorithm`; a graph is given as a `matrix` or a list
 of `edges`, whose nodes are 0, 1, 2, ... or have labels. Outputs, hints, the number of steps and the labels of
 the nodes are printed as JSON. Pointers are positions among the labels, which are null for 0, 1, 2, ...
+Numbers outside of the range of training are scaled where that does not change the answer (`changed` says how,
+--noscale_inputs leaves them), and otherwise get a warning.
 """
 
 import json
+import sys
+import warnings
 
 from absl import flags
 
 from experiments.cli import run_flags
 from experiments.cli.json_input import check_names, parse_input
 from experiments.cli.launch import launch
+from nar.evaluation.predictor import OutOfRangeWarning
 from nar.runs.run import load_run
 
 _INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)
@@ -23,6 +28,11 @@ _ALGORITHM = flags.DEFINE_string(
 )
 _STEPS = flags.DEFINE_integer(
     "steps", None, "Number of steps; by default set by the termination of the run's config.", lower_bound=1
+)
+_SCALE_INPUTS = flags.DEFINE_bool(
+    "scale_inputs",
+    True,
+    "Whether to change numbers outside of the range of training where that does not change the answer.",
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to use.")
 _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
@@ -38,12 +48,21 @@ def main() -> None:
         raise ValueError(f"--algorithm must be one of {', '.join(names)}")
     algorithm = _ALGORITHM.value or names[0]
     check_names(algorithm, arguments, run.predict)
-    prediction = run.predict(algorithm, num_steps=_STEPS.value, **arguments)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OutOfRangeWarning)
+        prediction = run.predict(
+            algorithm, num_steps=_STEPS.value, scale_inputs=_SCALE_INPUTS.value, **arguments
+        )
+    messages = [str(one.message) for one in caught]
+    for message in messages:
+        print(f"warning: {message}", file=sys.stderr)
     output = {
         "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
         "hints": {name: value.tolist() for name, value in prediction.hints.items()},
         "steps": prediction.steps,
         "nodes": prediction.nodes,
+        "changed": None if prediction.change is None else str(prediction.change),
+        "warnings": messages,
     }
     print(json.dumps(output))
 

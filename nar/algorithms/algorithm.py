@@ -8,6 +8,7 @@ import numpy as np
 
 from nar.plugins import unknown_name
 from nar.problems import Problem
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Spec, Stage
 
 FAMILIES = (
@@ -49,6 +50,8 @@ class Algorithm:
       problem: sampler and checks of the instances that it runs on.
       steps: the generator described above.
       source: bibliographic reference.
+      scaling: the changes of the problem's numbers that leave the outputs as they are; None if there are
+        none. Its `degrees` name every scalar hint and output.
       fixed_hints: hints that never change during a run (`pred_h` where the order of the nodes never changes).
         The recipe of Ibarz et al. (arXiv 2209.11142) turns them into inputs.
       clrs30_multiplier: size of CLRS-30's validation and test splits, in multiples of 32 samples.
@@ -70,6 +73,7 @@ class Algorithm:
     problem: Problem
     steps: Callable[..., Iterator[Any]]
     source: str
+    scaling: Scaling | None = None
     fixed_hints: tuple[str, ...] = ()
     clrs30_multiplier: int = 1
     in_clrs30: bool = False
@@ -89,10 +93,31 @@ class Algorithm:
                     f"{self.name}: probe {probe.name!r} must be of kind {Kind.SHOULD_BE_PERMUTATION.name}; "
                     f"it is converted to a {probe.kind.name} before training"
                 )
+        self._check_scaling()
         for name in self.fixed_hints:
             probe = self.spec.get(name)
             if probe is None or probe.stage is not Stage.HINT or probe.kind.root is not Kind.POINTER:
                 raise ValueError(f"{self.name}: fixed hint {name!r} must be a pointer hint of the spec")
+
+    def _check_scaling(self) -> None:
+        if self.scaling is None:
+            return
+        unknown = set(self.scaling.arguments) - set(self.problem.arguments)
+        if unknown:
+            raise ValueError(
+                f"{self.name}: scaling: {unknown_name('argument', min(unknown), self.problem.arguments)}"
+            )
+        scalars = {
+            probe.name for probe in (*self.spec.hints, *self.spec.outputs) if probe.kind is Kind.SCALAR
+        }
+        if scalars != set(self.scaling.degrees):
+            raise ValueError(
+                f"{self.name}: scaling.degrees must name the scalar hints and outputs, "
+                f"{sorted(scalars)}, got {sorted(self.scaling.degrees)}"
+            )
+        for probe in self.spec.outputs:
+            if self.scaling.degrees.get(probe.name, 0) is None:
+                raise ValueError(f"{self.name}: scaling: the output {probe.name!r} needs a degree")
 
     def __repr__(self) -> str:
         return f"Algorithm({self.name!r})"

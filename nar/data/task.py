@@ -8,6 +8,7 @@ from typing import Any
 from nar.algorithms import Algorithm
 from nar.data.mixture import Component, Mixture
 from nar.data.transforms import Transforms
+from nar.problems.scaling import Ranges
 from nar.specs import Spec
 from nar.traces import TraceBatch, sample_traces, zero_traces
 
@@ -51,6 +52,11 @@ class Task:
     def name(self) -> str:
         """Name of the algorithm."""
         return self.algorithm.name
+
+    def input_ranges(self, size: int) -> Ranges:
+        """The numbers that training can draw, for a problem of any size: argument -> smallest and largest."""
+        problem = self.algorithm.problem
+        return problem.ranges(size, **problem.resolve_options(self.sizes[0], self.problem_options))
 
     @property
     def spec(self) -> Spec:

@@ -6,7 +6,8 @@ prediction.outputs["pi"], prediction.hints["reach_h"], prediction.steps, predict
 """
 
 import dataclasses
-from collections.abc import Hashable
+import warnings
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import jax
@@ -17,6 +18,8 @@ from nar.data import Transforms
 from nar.evaluation.inference import Inference
 from nar.model import FromTrace, Model, Params
 from nar.plugins import did_you_mean
+from nar.problems.problem import Arguments
+from nar.problems.scaling import Change, Ranges, find_change, out_of_range, unscale
 from nar.traces import Probes, collect, record_first_step, values_by_node
 from nar.training import Devices
 
@@ -33,6 +36,8 @@ class Prediction:
       steps: the number of processor steps.
       states: hidden states of the nodes after the processor at each step, [steps, N, H].
       nodes: label of each node, as in `nar.traces.Trace`.
+      change: how the numbers of the problem were changed for the network, which does not change the answer;
+        None if they were not. Scalar outputs and hints are in the units of the problem.
     """
 
     outputs: Probes
@@ -40,23 +45,37 @@ class Prediction:
     steps: int
     states: np.ndarray
     nodes: tuple[Hashable, ...] | None = None
+    change: Change | None = None
 
     def by_node(self, name: str) -> dict[Any, Any]:
         """An output by the labels of the nodes; see `nar.traces.values_by_node`."""
         return values_by_node(self.outputs, name, self.nodes)
 
 
+class OutOfRangeWarning(UserWarning):
+    """Numbers of a problem are outside of the range of training, so that its prediction is doubtful."""
+
+
 class Predictor:
     """Inference on one problem at a time; compiles once per algorithm and size."""
 
-    def __init__(self, model: Model, params: Params, transforms: Transforms | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        params: Params,
+        transforms: Transforms | None = None,
+        ranges: Mapping[str, Callable[[int], Ranges]] | None = None,
+    ) -> None:
         """Sets up the predictor; compilation happens on the first call for each algorithm and size.
 
         Args:
           model: the network.
           params: its parameters.
           transforms: those used in training; by default all.
+          ranges: algorithm -> `(size) -> ranges` of the numbers in training (`nar.data.Task.input_ranges`).
+            Without them, numbers are neither changed nor checked.
         """
+        self._ranges = ranges or {}
         self._params = jax.device_put(params, Devices.one().replicated)
         self._transforms = transforms or Transforms()
         self._inference = self._fixed_steps = Inference(model, self._transforms, 1, capture="states")
@@ -75,9 +94,14 @@ class Predictor:
         /,
         *arguments: Any,
         num_steps: int | None = None,
+        scale_inputs: bool = True,
         **named_arguments: Any,
     ) -> Prediction:
         """Predicts the outputs and hints of an algorithm.
+
+        Numbers outside of the range of training are changed to be inside if that provably leaves the answer
+        of the algorithm as it is (`nar.problems.scaling`), and otherwise get an `OutOfRangeWarning`. Sizes
+        may be any.
 
         The network gets the inputs and the initial hints, which are a function of the inputs. The number of
         steps is `num_steps` or else follows from `model.config.termination`. Only termination by the trace
@@ -88,6 +112,7 @@ class Predictor:
           *arguments: positional arguments of the problem, in any form that `nar.run_algorithm` accepts.
           **named_arguments: named arguments of the problem.
           num_steps: the number of processor steps.
+          scale_inputs: whether numbers may be changed.
 
         Raises:
           ValueError: if the network does not support the algorithm, if an argument is invalid, or if it is so
@@ -105,9 +130,10 @@ class Predictor:
             instance = algorithm.problem.read(*arguments, **named_arguments)
         except ValueError as error:
             raise ValueError(f"{algorithm.name}: {error}") from None
-        batch = self._transforms.apply(algorithm, record_first_step(algorithm, [instance.arguments]))
+        arguments, change = self._change(algorithm, instance.arguments, scale_inputs)
+        batch = self._transforms.apply(algorithm, record_first_step(algorithm, [arguments]))
         if num_steps is None and isinstance(self._inference.model.config.termination, FromTrace):
-            num_steps = max(1, int(collect(algorithm, [instance.arguments]).lengths[0]) - 1)
+            num_steps = max(1, int(collect(algorithm, [arguments]).lengths[0]) - 1)
         inference = self._inference
         if num_steps is not None:
             batch = dataclasses.replace(batch, lengths=np.array([num_steps + 1], np.int32))
@@ -119,7 +145,27 @@ class Predictor:
                 "use inputs of the magnitude of those in training"
             )
         outputs = {p.name: result.outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs}
+        hints = result.trace(0).hints
+        if change is not None and algorithm.scaling is not None:
+            outputs, hints = (unscale(algorithm.scaling, change, values) for values in (outputs, hints))
         assert result.states is not None
-        return Prediction(
-            outputs, result.trace(0).hints, int(result.steps[0]), result.states[:, 0], instance.nodes
-        )
+        steps, states = int(result.steps[0]), result.states[:, 0]
+        return Prediction(outputs, hints, steps, states, instance.nodes, change)
+
+    def _change(
+        self, algorithm: Algorithm, arguments: Arguments, scale_inputs: bool
+    ) -> tuple[Arguments, Change | None]:
+        """The arguments, changed if that is possible and useful; warns of those that stay out of range."""
+        if algorithm.name not in self._ranges:
+            return arguments, None
+        named = dict(zip(algorithm.problem.arguments, arguments, strict=True))
+        size = max((len(value) for value in arguments if np.ndim(value)), default=1)
+        ranges = self._ranges[algorithm.name](size)
+        change = None
+        if scale_inputs and algorithm.scaling is not None:
+            change = find_change(algorithm.scaling, named, ranges)
+        if change is not None:
+            named |= {name: change.apply(name, named[name]) for name in change.shifts}
+        for message in out_of_range(named, ranges):
+            warnings.warn(f"{algorithm.name}: {message}", OutOfRangeWarning, stacklevel=3)
+        return tuple(named.values()), change

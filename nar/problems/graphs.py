@@ -1,7 +1,8 @@
 """Graph problems. A graph is a matrix A: A[u, v] is the weight of the edge from u to v, 0 means no edge."""
 
 import dataclasses
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 from numba.extending import register_jitable
 
@@ -24,6 +25,7 @@ from nar.problems.random_graphs import (
     communities,
     random_graph,
 )
+from nar.problems.scaling import Ranges
 
 # ---------------------------------------------------------------------------------------------------
 # Input probes
@@ -198,6 +200,14 @@ directed graph of that family, and eps is ignored.
 # Weighted graphs
 
 
+def _weight_ranges(
+    size: int, *, low: float, high: float, weighted: bool = True, directed: bool = False, **options: Any
+) -> Ranges:
+    """Weights are uniform in [low, high), or all 1; those of undirected graphs get a little more."""
+    del size, options
+    return {"A": (low, high if directed else math.sqrt(high**2 + 1e-3)) if weighted else (1.0, 1.0)}
+
+
 def _sample_weighted_graph(
     random: Random,
     size: int,
@@ -220,6 +230,7 @@ WEIGHTED_GRAPH = Problem(
     directed=False,
     min_low=0.0,
     canonical=True,
+    ranges=_weight_ranges,
 )
 """An undirected weighted graph (see `erdos_renyi`); the edge probability is drawn from `p`.
 
@@ -247,6 +258,7 @@ SPARSE_WEIGHTED_GRAPH = Problem(
     directed=False,
     min_low=0.0,
     canonical=True,
+    ranges=_weight_ranges,
 )
 """A sparse undirected weighted graph (see `erdos_renyi`); the edge probability is drawn from `p`."""
 
@@ -274,6 +286,7 @@ WEIGHTED_GRAPH_AND_SOURCE = Problem(
     directed=False,
     min_low=0.0,
     canonical=True,
+    ranges=_weight_ranges,
 )
 """An undirected weighted graph (see `erdos_renyi`; edge probability drawn from `p`) and a source node.
 
@@ -328,5 +341,6 @@ ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
     probes=_graph_and_source_probes,
     directed=True,
     canonical=True,
+    ranges=_weight_ranges,
 )
 """A weighted directed acyclic graph (see `erdos_renyi`; edge probability from `p`) and a source node."""

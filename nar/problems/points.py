@@ -9,6 +9,7 @@ from nar.caching import compile_on_disk
 from nar.problems.array_checks import check_same_length, positions, real_array
 from nar.problems.options import MIN_MAGNITUDE
 from nar.problems.problem import Arguments, Array, Problem, Random
+from nar.problems.scaling import Ranges, between_bounds
 from nar.problems.truncation import truncate
 
 
@@ -62,6 +63,7 @@ SEGMENTS = Problem(
     probes=_points_probes,
     aliases=(("x", "xs"), ("y", "ys")),
     canonical=True,
+    ranges=between_bounds("xs", "ys"),
 )
 """Two segments in a square; half of the instances intersect. There are four points regardless of the size."""
 
@@ -155,12 +157,18 @@ def _ill_conditioned_triple(xs: Array, ys: Array) -> tuple[int, int, int]:
     return 0, 0, 0
 
 
+def _point_ranges(size: int, origin_x: float, origin_y: float, radius: float, decimals: int) -> Ranges:
+    del size, decimals
+    return {"xs": (origin_x - radius, origin_x + radius), "ys": (origin_y - radius, origin_y + radius)}
+
+
 POINTS = Problem(
     sample=_sample_points,
     check=_check_points,
     probes=_points_probes,
     aliases=(("x", "xs"), ("y", "ys")),
     max_size=_MAX_POINTS,
+    ranges=_point_ranges,
 )
 """Points, uniform in a disk; redrawn until no three are collinear.
 

@@ -13,6 +13,7 @@ from nar.plugins import did_you_mean, unknown_name
 from nar.problems.families import FAMILY_PARAMETERS, check_parameters
 from nar.problems.graph_input.read import FORMS, GRAPH_OPTIONS, Graph, find_node, read_graph
 from nar.problems.options import CLRS30, MIN_MAGNITUDE, OPTION_CHECKS, custom_option, is_integer
+from nar.problems.scaling import Ranges
 
 Array = np.ndarray
 Arguments = tuple[Any, ...]
@@ -61,6 +62,8 @@ class Problem:
         library.
       integer_inputs: names of SCALAR input probes with integer values; their text has no decimal point if all
         values are integers.
+      ranges: `(size, **options) -> {argument: (smallest, largest)}`, the numbers that `sample` can draw, in
+        all arguments for which there are bounds; nonzero entries only, for a graph.
       check_options: `(size, **options) -> None`; raises ValueError if a size and options that are valid on
         their own are incompatible.
     """
@@ -80,6 +83,7 @@ class Problem:
     compiled: bool = True
     canonical: bool = False
     integer_inputs: tuple[str, ...] = ()
+    ranges: Callable[..., Ranges] = lambda size, **options: {}
     check_options: Callable[..., None] = lambda size, **options: None
 
     @functools.cached_property

@@ -7,6 +7,7 @@ import numpy as np
 from nar.problems.array_checks import check_same_length, integer_array, positions, real_array, real_number
 from nar.problems.exact_numbers import MAX_EXACT_INTEGER
 from nar.problems.problem import Arguments, Array, Problem, Random
+from nar.problems.scaling import Ranges, between_bounds
 
 
 class KeysInput(NamedTuple):
@@ -34,6 +35,7 @@ SEQUENCE = Problem(
     probes=_sequence_probes,
     aliases=(("key", "A"),),
     canonical=True,
+    ranges=between_bounds("A"),
 )
 """Keys, uniform in [low, high)."""
 
@@ -48,6 +50,7 @@ SIGNED_SEQUENCE = Problem(
     probes=_sequence_probes,
     aliases=(("key", "A"),),
     canonical=True,
+    ranges=between_bounds("A"),
 )
 """Keys, uniform in [low, high), by default of both signs."""
 
@@ -84,6 +87,7 @@ SEARCH = Problem(
     probes=_search_probes,
     aliases=(("target", "x"), ("key", "A")),
     canonical=True,
+    ranges=between_bounds("x", "A"),
 )
 """A target and sorted keys, all uniform in [low, high)."""
 
@@ -112,6 +116,7 @@ MATRIX_DIMENSIONS = Problem(
     probes=_dimensions_probes,
     min_low=0.0,
     canonical=True,
+    ranges=between_bounds("p"),
 )
 """Dimensions of a matrix chain, uniform in [low, high); matrix i has shape p[i-1] × p[i]."""
 
@@ -148,7 +153,10 @@ def _key_probabilities_probes(p: Array, q: Array) -> KeyProbabilitiesInput:
 
 
 KEY_PROBABILITIES = Problem(
-    sample=_sample_key_probabilities, check=_check_key_probabilities, probes=_key_probabilities_probes
+    sample=_sample_key_probabilities,
+    check=_check_key_probabilities,
+    probes=_key_probabilities_probes,
+    ranges=lambda size: {"p": (0.0, 1.0), "q": (0.0, 1.0)},
 )
 """Search probabilities of `size` sorted keys (p) and of the size + 1 gaps around them (q).
 
@@ -194,12 +202,17 @@ def _check_tasks(d: Any, w: Any) -> Arguments:
     return d, w
 
 
+def _task_ranges(size: int, max_deadline: int | None, low: float, high: float) -> Ranges:
+    return {"d": (1, size if max_deadline is None else max_deadline), "w": (low, high)}
+
+
 TASKS = Problem(
     sample=_sample_tasks,
     check=_check_tasks,
     probes=_tasks_probes,
     canonical=True,
     integer_inputs=("d",),
+    ranges=_task_ranges,
 )
 """Unit-time tasks: deadlines uniform in 1 ... max_deadline (default: size), weights in [low, high)."""
 
@@ -237,5 +250,6 @@ ACTIVITIES = Problem(
     check=_check_activities,
     probes=_activities_probes,
     canonical=True,
+    ranges=between_bounds("s", "f"),
 )
 """Activities [s, f): s and f are the smaller and the larger of two numbers uniform in [low, high)."""

@@ -55,6 +55,7 @@ TWO_STRINGS = Problem(
     sample=_sample_two_strings,
     check=_check_two_strings,
     probes=_strings_probes,
+    ranges=lambda size, chars, **options: {"x": (0, chars - 1), "y": (0, chars - 1)},
     min_size=2,
     canonical=True,
 )
@@ -99,6 +100,7 @@ TEXT_AND_PATTERN = Problem(
     sample=_sample_text_and_pattern,
     check=_check_text_and_pattern,
     probes=_strings_probes,
+    ranges=lambda size, chars, **options: {"T": (0, chars - 1), "P": (0, chars - 1)},
     min_size=3,
     aliases=(("haystack", "T"), ("needle", "P")),
     check_options=_check_length_of_pattern,

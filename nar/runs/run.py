@@ -119,7 +119,8 @@ class Run:
     def predictor(self) -> Predictor:
         """The network as a function of a problem; raises ValueError for a language model."""
         components = self.graph_components
-        return Predictor(components.model, self.params, components.transforms)
+        ranges = {task.name: task.input_ranges for task in components.tasks}
+        return Predictor(components.model, self.params, components.transforms, ranges)
 
     @functools.cached_property
     def processor(self) -> ProcessorFunction:
@@ -130,7 +131,13 @@ class Run:
         return ProcessorFunction(self.params[PROCESSOR], self.graph_components.model.config)
 
     def predict(
-        self, name: str, /, *arguments: Any, num_steps: int | None = None, **named_arguments: Any
+        self,
+        name: str,
+        /,
+        *arguments: Any,
+        num_steps: int | None = None,
+        scale_inputs: bool = True,
+        **named_arguments: Any,
     ) -> Prediction:
         """Predicts one problem, with hidden states: `run.predict("bfs", edges=[(0, 1), (1, 2)], s=0)`.
 
@@ -139,11 +146,15 @@ class Run:
           *arguments: positional arguments of the problem, in any form that `nar.run_algorithm` accepts.
           **named_arguments: named arguments of the problem.
           num_steps: the number of processor steps; by default that of the config's termination.
+          scale_inputs: whether to change numbers outside of the range of training where that does not change
+            the answer of the algorithm; see `nar.evaluation.Predictor`.
 
         Raises:
           ValueError: if the run has no such algorithm or is of a language model, or an argument is invalid.
         """
-        return self.predictor(name, *arguments, num_steps=num_steps, **named_arguments)
+        return self.predictor(
+            name, *arguments, num_steps=num_steps, scale_inputs=scale_inputs, **named_arguments
+        )
 
     def evaluate(
         self,

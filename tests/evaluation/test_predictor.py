@@ -14,6 +14,7 @@ import nar
 from nar import ALGORITHMS
 from nar.data import Transforms
 from nar.evaluation import Inference, Predictor, compiler_options
+from nar.evaluation.predictor import OutOfRangeWarning
 from nar.model import Budget, FromTrace, Learned, NetConfig, make_model
 from nar.processors import PGN
 from nar.specs import Kind
@@ -219,3 +220,51 @@ def test_unsupported_compiler_options_are_dropped(monkeypatch):
         assert compiler_options.options_for("cpu") is None
     finally:
         compiler_options._is_supported.cache_clear()
+
+
+RANGES = {"dijkstra": lambda size: {"A": (0.0, 1.0)}, "insertion_sort": lambda size: {"A": (0.0, 1.0)}}
+EDGES = [(0, 1, 0.25), (1, 2, 0.5), (0, 2, 1.0), (2, 3, 0.125)]
+
+
+@functools.cache
+def ranged_predictor(task):
+    return Predictor(*network(task), ranges=RANGES)
+
+
+def test_weights_in_other_units_give_the_same_prediction():
+    predict = ranged_predictor("dijkstra")
+    expected = predict("dijkstra", edges=EDGES, s=0)
+    assert expected.change is None
+    for power in (10, -20, 100):
+        factor = 2.0**power
+        prediction = predict("dijkstra", edges=[(u, v, w * factor) for u, v, w in EDGES], s=0)
+        assert prediction.change.factor == 1 / factor
+        np.testing.assert_array_equal(prediction.outputs["pi"], expected.outputs["pi"])
+        np.testing.assert_allclose(prediction.hints["d"], expected.hints["d"] * factor, rtol=1e-6)
+    thousand = predict("dijkstra", edges=[(u, v, w * 1000) for u, v, w in EDGES], s=0)
+    assert str(thousand.change) == "A * 0.000976562"
+
+
+def test_numbers_that_stay_out_of_range_get_a_warning():
+    predict, larger = ranged_predictor("dijkstra"), [(u, v, 1000 * w) for u, v, w in EDGES]
+    with pytest.warns(
+        OutOfRangeWarning, match="dijkstra: A has numbers from 125 to 1000, in training .* 0 to 1"
+    ):
+        prediction = predict("dijkstra", edges=larger, s=0, scale_inputs=False)
+    assert prediction.change is None
+    with pytest.warns(OutOfRangeWarning, match="A has numbers from -1 to 3"):
+        Predictor(*network("minimum"), ranges={"minimum": lambda size: {"A": (5.0, 5.0)}})(
+            "minimum", [-1.0, 3.0]
+        )
+
+
+def test_keys_are_moved_into_the_range():
+    predict = ranged_predictor("insertion_sort")
+    expected = predict("insertion_sort", [0.0, 1.0, 0.5, 0.25])
+    prediction = predict("insertion_sort", [1700000000, 1700000400, 1700000200, 1700000100])
+    assert str(prediction.change) == "(A - 1.7e+09) * 0.0025"
+    np.testing.assert_array_equal(prediction.outputs["pred"], expected.outputs["pred"])
+
+
+def test_without_ranges_nothing_is_changed():
+    assert predictor("dijkstra")("dijkstra", edges=[(0, 1, 5.0)], s=0).change is None

@@ -8,6 +8,7 @@ from numba.extending import register_jitable
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import SIGNED_SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -44,6 +45,9 @@ RECURSE, LEFT, RIGHT = 0, 1, 2
 
 CALLED, LEFT_KNOWN, RIGHT_KNOWN = 0, 1, 2
 """Progress of a recursive call."""
+
+SUMS_WITH_MARGIN = ("left_sum", "right_sum", "cross_sum", "ret_sum", "left_x_sum", "right_x_sum")
+"""Hints that have no unit, since the margin is the same for all keys."""
 
 MARGIN = 0.1
 """Offset by which a best sum is initialized below the first key, so that the first key improves on it."""
@@ -238,6 +242,10 @@ FIND_MAXIMUM_SUBARRAY = Algorithm(
     family="divide_and_conquer",
     spec=SPEC,
     problem=SIGNED_SEQUENCE,
+    scaling=Scaling(
+        ("A",),
+        degrees={**dict.fromkeys(SUMS_WITH_MARGIN), "sum": 1},
+    ),
     steps=find_maximum_subarray,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 4.1, p. 72",
     fixed_hints=("pred_h",),

@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import SIGNED_SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -58,6 +59,7 @@ FIND_MAXIMUM_SUBARRAY_KADANE = Algorithm(
     family="divide_and_conquer",
     spec=SPEC,
     problem=SIGNED_SEQUENCE,
+    scaling=Scaling(("A",), degrees={"best_sum": 1, "sum": 1}),
     steps=find_maximum_subarray_kadane,
     source="Bentley 1984; Cormen et al., Introduction to Algorithms, 3rd ed., exercise 4.1-5, p. 75",
     fixed_hints=("pred_h",),

@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import MATRIX_DIMENSIONS
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -65,6 +66,7 @@ MATRIX_CHAIN_ORDER = Algorithm(
     family="dynamic_programming",
     spec=SPEC,
     problem=MATRIX_DIMENSIONS,
+    scaling=Scaling(("p",), degrees={"m": 3}),
     steps=matrix_chain_order,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 15.2, p. 375",
     fixed_hints=("pred_h",),

@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import KEY_PROBABILITIES
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -71,6 +72,7 @@ OPTIMAL_BST = Algorithm(
     family="dynamic_programming",
     spec=SPEC,
     problem=KEY_PROBABILITIES,
+    scaling=Scaling(("p", "q"), degrees={"e": 1, "w": 1}, total=True),
     steps=optimal_bst,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 15.5, p. 402",
     fixed_hints=("pred_h",),

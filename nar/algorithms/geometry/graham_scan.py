@@ -9,6 +9,7 @@ from numba.extending import register_jitable
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.points import direction, distance, lowest_point
 from nar.problems import POINTS
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -91,6 +92,7 @@ GRAHAM_SCAN = Algorithm(
     family="geometry",
     spec=SPEC,
     problem=POINTS,
+    scaling=Scaling(("xs", "ys"), "motion", degrees={"atans": 0}),
     steps=graham_scan,
     source="Graham 1972; Cormen et al., Introduction to Algorithms, 3rd ed., section 33.3, p. 1031",
     in_clrs30=True,

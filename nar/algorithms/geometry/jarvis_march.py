@@ -9,6 +9,7 @@ from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.algorithms.shared.points import direction, distance, lowest_point
 from nar.problems import POINTS
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -76,6 +77,7 @@ JARVIS_MARCH = Algorithm(
     family="geometry",
     spec=SPEC,
     problem=POINTS,
+    scaling=Scaling(("xs", "ys"), "motion"),
     steps=jarvis_march,
     source="Jarvis 1973; Cormen et al., Introduction to Algorithms, 3rd ed., section 33.3, p. 1037",
     fixed_hints=("pred_h",),

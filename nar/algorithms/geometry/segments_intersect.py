@@ -8,6 +8,7 @@ from numba.extending import register_jitable
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.points import direction
 from nar.problems import SEGMENTS
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -69,6 +70,7 @@ SEGMENTS_INTERSECT = Algorithm(
     family="geometry",
     spec=SPEC,
     problem=SEGMENTS,
+    scaling=Scaling(("xs", "ys"), "motion", degrees={"dir": 2}),
     steps=segments_intersect,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 33.1, p. 1018",
     clrs30_multiplier=64,

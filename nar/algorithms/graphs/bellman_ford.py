@@ -6,6 +6,7 @@ import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
 from nar.problems import WEIGHTED_GRAPH_AND_SOURCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -58,6 +59,7 @@ BELLMAN_FORD = Algorithm(
     family="graphs",
     spec=SPEC,
     problem=WEIGHTED_GRAPH_AND_SOURCE,
+    scaling=Scaling(("A",), degrees={"d": 1}),
     steps=bellman_ford,
     source="Bellman 1958; Cormen et al., Introduction to Algorithms, 3rd ed., section 24.1, p. 651",
     in_clrs30=True,

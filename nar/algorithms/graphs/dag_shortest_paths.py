@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.depth_first_search import BLACK, DISCOVER, FINISH, STACK, search
 from nar.problems import ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SORT, RELAX = 0, 1
@@ -85,6 +86,7 @@ DAG_SHORTEST_PATHS = Algorithm(
     family="graphs",
     spec=SPEC,
     problem=ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE,
+    scaling=Scaling(("A",), degrees={"d": 1}),
     steps=dag_shortest_paths,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 24.2, p. 655",
     in_clrs30=True,

@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.queues import extract_min
 from nar.problems import NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -61,6 +62,7 @@ DIJKSTRA = Algorithm(
     family="graphs",
     spec=SPEC,
     problem=NONNEGATIVE_WEIGHTED_GRAPH_AND_SOURCE,
+    scaling=Scaling(("A",), degrees={"d": 1}),
     steps=dijkstra,
     source="Dijkstra 1959; Cormen et al., Introduction to Algorithms, 3rd ed., section 24.3, p. 658",
     in_clrs30=True,

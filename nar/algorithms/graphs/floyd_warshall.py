@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.edges import adjacency
 from nar.problems import WEIGHTED_GRAPH
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -61,6 +62,7 @@ FLOYD_WARSHALL = Algorithm(
     family="graphs",
     spec=SPEC,
     problem=WEIGHTED_GRAPH,
+    scaling=Scaling(("A",), degrees={"D": 1}),
     steps=floyd_warshall,
     source="Floyd 1962; Cormen et al., Introduction to Algorithms, 3rd ed., section 25.2, p. 695",
     in_clrs30=True,

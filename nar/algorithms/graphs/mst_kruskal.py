@@ -7,6 +7,7 @@ from numba.extending import register_jitable
 
 from nar.algorithms.algorithm import Algorithm
 from nar.problems import SPARSE_WEIGHTED_GRAPH
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -98,6 +99,7 @@ MST_KRUSKAL = Algorithm(
     family="graphs",
     spec=SPEC,
     problem=SPARSE_WEIGHTED_GRAPH,
+    scaling=Scaling(("A",)),
     steps=mst_kruskal,
     source="Kruskal 1956; Cormen et al., Introduction to Algorithms, 3rd ed., section 23.2, p. 631",
     in_clrs30=True,

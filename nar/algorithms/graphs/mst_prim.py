@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.queues import extract_min
 from nar.problems import UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -61,6 +62,7 @@ MST_PRIM = Algorithm(
     family="graphs",
     spec=SPEC,
     problem=UNDIRECTED_WEIGHTED_GRAPH_AND_SOURCE,
+    scaling=Scaling(("A",), degrees={"key": 1}),
     steps=mst_prim,
     source="Prim 1957; Cormen et al., Introduction to Algorithms, 3rd ed., section 23.2, p. 634",
     in_clrs30=True,

@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import ACTIVITIES
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -55,6 +56,7 @@ ACTIVITY_SELECTOR = Algorithm(
     family="greedy",
     spec=SPEC,
     problem=ACTIVITIES,
+    scaling=Scaling(("s", "f"), "order"),
     steps=activity_selector,
     source="Gavril 1972; Cormen et al., Introduction to Algorithms, 3rd ed., section 16.1, p. 421",
     fixed_hints=("pred_h",),

@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import TASKS
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -56,6 +57,7 @@ TASK_SCHEDULING = Algorithm(
     family="greedy",
     spec=SPEC,
     problem=TASKS,
+    scaling=Scaling(("w",), "order", degrees={"t": 0}),
     steps=task_scheduling,
     source="Lawler 1976; Cormen et al., Introduction to Algorithms, 3rd ed., section 16.5, p. 443",
     fixed_hints=("pred_h",),

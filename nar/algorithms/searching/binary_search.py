@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import SEARCH
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -54,6 +55,7 @@ BINARY_SEARCH = Algorithm(
     family="searching",
     spec=SPEC,
     problem=SEARCH,
+    scaling=Scaling(("x", "A"), "order"),
     steps=binary_search,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., exercise 2.3-5, p. 39",
     fixed_hints=("pred_h",),

@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import FIXED_ORDER, predecessors
 from nar.problems import SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -43,6 +44,7 @@ MINIMUM = Algorithm(
     family="searching",
     spec=SPEC,
     problem=SEQUENCE,
+    scaling=Scaling(("A",), "order"),
     steps=minimum,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 9.1, p. 214",
     fixed_hints=("pred_h",),

@@ -8,6 +8,7 @@ from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import predecessors
 from nar.algorithms.shared.partition import partition
 from nar.problems import SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -77,6 +78,7 @@ QUICKSELECT = Algorithm(
     family="searching",
     spec=SPEC,
     problem=SEQUENCE,
+    scaling=Scaling(("A",), "order", degrees={"i_rank": 0, "target": 0}),
     steps=quickselect,
     source="Hoare 1961; Cormen et al., Introduction to Algorithms, 3rd ed., section 9.2, p. 216",
     clrs30_multiplier=64,

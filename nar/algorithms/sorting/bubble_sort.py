@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import predecessors, swap, write_predecessors
 from nar.problems import SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -47,6 +48,7 @@ BUBBLE_SORT = Algorithm(
     family="sorting",
     spec=SPEC,
     problem=SEQUENCE,
+    scaling=Scaling(("A",), "order"),
     steps=bubble_sort,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., problem 2-2, p. 40",
     in_clrs30=True,

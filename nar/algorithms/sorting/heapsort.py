@@ -8,6 +8,7 @@ from numba.extending import register_jitable
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import heap_parents, predecessors, swap, write_predecessors
 from nar.problems import SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -89,6 +90,7 @@ HEAPSORT = Algorithm(
     family="sorting",
     spec=SPEC,
     problem=SEQUENCE,
+    scaling=Scaling(("A",), "order"),
     steps=heapsort,
     source="Williams 1964; Cormen et al., Introduction to Algorithms, 3rd ed., section 6.4, p. 160",
     in_clrs30=True,

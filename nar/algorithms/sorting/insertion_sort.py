@@ -7,6 +7,7 @@ import numpy as np
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import predecessors, write_predecessors
 from nar.problems import SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -50,6 +51,7 @@ INSERTION_SORT = Algorithm(
     family="sorting",
     spec=SPEC,
     problem=SEQUENCE,
+    scaling=Scaling(("A",), "order"),
     steps=insertion_sort,
     source="Cormen et al., Introduction to Algorithms, 3rd ed., section 2.1, p. 18",
     in_clrs30=True,

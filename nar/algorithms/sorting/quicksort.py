@@ -8,6 +8,7 @@ from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.shared.orders import predecessors, write_predecessors
 from nar.algorithms.shared.partition import partition
 from nar.problems import SEQUENCE
+from nar.problems.scaling import Scaling
 from nar.specs import Kind, Location, make_spec
 
 SPEC = make_spec(
@@ -57,6 +58,7 @@ QUICKSORT = Algorithm(
     family="sorting",
     spec=SPEC,
     problem=SEQUENCE,
+    scaling=Scaling(("A",), "order"),
     steps=quicksort,
     source="Hoare 1962; Cormen et al., Introduction to Algorithms, 3rd ed., section 7.1, p. 171",
     in_clrs30=True,
