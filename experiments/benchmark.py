@@ -53,6 +53,9 @@ of steps varies with the seed, so both run with several seeds (--repeats), alter
 summary so far. Before that it prints the start-up time of nar: the time of an import, and from the start of a
 process to the end of its first training step, with empty caches and with compiled code on disk.
 
+`evaluation_sets` draws the problems of an evaluation in fresh processes, with the hints of all steps and with
+the first ones only, as `experiments.evaluate` does without --hints: peak resident set size and time.
+
 `padding` counts, for batches of the default recipe, the compiled programs (one per shape), the computed steps
 of traces that have ended before the longest of their batch, and the padding nodes. Bucket steps after the
 longest trace are skipped.
@@ -69,7 +72,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from experiments.benchmarks import text as text_benchmark
 from experiments.benchmarks import traces as trace_benchmark
@@ -185,6 +188,13 @@ def time_to_score() -> None:
     time_to_score_benchmark.time_to_score(names, _STEPS.value, seeds, _HIDDEN_SIZE.value)
 
 
+def evaluation_sets() -> None:
+    """Measures memory and time of drawing the problems of an evaluation."""
+    from experiments.benchmarks import evaluation_sets as evaluation_set_benchmark
+
+    print(evaluation_set_benchmark.evaluation_sets(_names(["floyd_warshall"]), _sizes([64, 128, 256])))
+
+
 def padding() -> None:
     """Measures padding in training batches, and counts compiled programs."""
     from experiments.benchmarks import padding as padding_benchmark
@@ -258,6 +268,7 @@ BENCHMARKS = {
     "train": train,
     "evaluate": evaluate,
     "time_to_score": time_to_score,
+    "evaluation_sets": evaluation_sets,
     "padding": padding,
     "scaling": scaling,
 }
@@ -269,6 +280,7 @@ def main(words: list[str]) -> None:
         sys.exit(f"error: name one benchmark: {', '.join(BENCHMARKS)}")
     from nar.training.devices import check_platform
 
+    logging.set_verbosity(logging.WARNING)
     try:
         check_platform()
         BENCHMARKS[words[1]]()

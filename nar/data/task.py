@@ -56,7 +56,12 @@ class Task:
     def input_ranges(self, size: int) -> Ranges:
         """The numbers that training can draw, for a problem of any size: argument -> smallest and largest."""
         problem = self.algorithm.problem
-        return problem.ranges(size, **problem.resolve_options(self.sizes[0], self.problem_options))
+        drawn = [
+            problem.ranges(size, **problem.resolve_options(one.sizes[0], one.problem_options))
+            for one in self.components
+        ]
+        names = [name for name in drawn[0] if all(name in ranges for ranges in drawn)]
+        return {name: (min(r[name][0] for r in drawn), max(r[name][1] for r in drawn)) for name in names}
 
     @property
     def spec(self) -> Spec:

@@ -33,7 +33,8 @@ class InferenceResult:
     Attributes:
       task: name of the algorithm.
       spec: its spec after transforms.
-      batch: the batch, after transforms: inputs, true outputs and hints, lengths.
+      batch: the batch, after transforms: inputs, true outputs and hints, lengths. Of the hints only the first
+        step is there, unless hints were captured.
       outputs: hard-decoded outputs by name, in the format of a trace: [B, ...].
       steps: [B], the number of processor steps of each sample.
       hints: hard-decoded hints by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the
@@ -82,6 +83,7 @@ class Inference:
 
     Attributes:
       model: the network.
+      keeps_hints: whether true hints of all steps are kept, rather than the first ones only.
       show_progress: whether to show a progress bar.
     """
 
@@ -120,6 +122,7 @@ class Inference:
         self.model, self._transforms = model, transforms
         self._devices = devices or Devices.one()
         self._batch_size = batch_size
+        self.keeps_hints = capture != "outputs"
         self.show_progress = show_progress
 
         def predict(params: Params, task: str, batch: TraceBatch, num_steps: int | None) -> tuple[Any, ...]:
@@ -150,6 +153,10 @@ class Inference:
           task: name of the algorithm.
           traces: raw traces, as `nar.traces` produces them.
         """
+        if not self.keeps_hints:  # The network reads the first hints only, and nobody the others.
+            traces = dataclasses.replace(
+                traces, hints={name: value[:1] for name, value in traces.hints.items()}
+            )
         return self.run_transformed(params, task, self._transforms.apply(find_algorithm(task), traces))
 
     def run_transformed(self, params: Params, task: str, batch: TraceBatch) -> InferenceResult:

@@ -24,8 +24,9 @@ from nar.traces import TraceBatch
 MetricFunction = Callable[[InferenceResult], float | np.ndarray | None]
 """Predictions -> a number or one per sample, [B]; None if the metric is not defined for the algorithm.
 
-`result.batch` has the inputs, true outputs and hints, after transforms; `result.true_outputs` are in the
-format of the predicted ones, `result.outputs`.
+`result.batch` has the inputs and true outputs, after transforms, and the true hints, of which only the first
+step is there unless the metric captures hints; `result.true_outputs` are in the format of the predicted ones,
+`result.outputs`.
 """
 
 

@@ -57,10 +57,11 @@ class ProblemSet:
     def _options(self) -> dict[str, Any]:
         return {**({} if self.family == CLRS30 else {"family": self.family}), **self.options}
 
-    def draw(self, *, wait_for_compilation: bool = True) -> TraceBatch:
-        """Draws the traces; those of a canonical split come from the cache on disk.
+    def draw(self, *, all_hints: bool = True, wait_for_compilation: bool = True) -> TraceBatch:
+        """Draws the traces; those of a canonical split come from the cache on disk, with all hints.
 
         Args:
+          all_hints: whether to keep the hints of all steps, rather than the first ones only.
           wait_for_compilation: as in `nar.sample_traces`.
         """
         origin = {"size": self.size, "count": self.num_instances, "seed": self.seed}
@@ -69,7 +70,13 @@ class ProblemSet:
                 if split.origin(self.algorithm) == origin:
                     return clrs30_split(self.algorithm, name, wait_for_compilation=wait_for_compilation)
         return clrs30_sample(
-            self.algorithm, **origin, wait_for_compilation=wait_for_compilation, **self._options
+            self.algorithm,
+            self.size,
+            self.num_instances,
+            self.seed,
+            all_hints=all_hints,
+            wait_for_compilation=wait_for_compilation,
+            **self._options,
         )
 
 

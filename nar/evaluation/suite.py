@@ -132,8 +132,9 @@ def measure_cases(
         algorithm = find_algorithm(case.task)
         for seed in seeds:
             (problems,) = make_problem_sets(algorithm, (case.size,), (seed,), (case.family,), options, count)
-            traces = problems.draw()
-            result = inferences[case.lengths].run(params, case.task, traces)
+            inference = inferences[case.lengths]
+            traces = problems.draw(all_hints=inference.keeps_hints)
+            result = inference.run(params, case.task, traces)
             on_result(case, seed, result)
             yield measure(case, seed, result, metrics)
 

@@ -1,8 +1,9 @@
 """Sampling traces by index, and the canonical splits of CLRS-30."""
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from nar.traces.cache import load_or_make
 from nar.traces.recorder.array_shapes import ArraySpecs, sample_array_shapes
 from nar.traces.recorder.record import can_compile_samples, collect, collect_samples
 from nar.traces.trace import Probes, Trace, TraceBatch
+
+_GROUP_BYTES = 2**26
+"""Hints that are held at once while traces are recorded of which only the first hints are kept."""
 
 
 def run_algorithm(name: str | Algorithm, /, *arguments: Any, **named_arguments: Any) -> Trace:
@@ -154,7 +158,7 @@ class Split:
     seed: int
     multiplied: bool
 
-    def origin(self, algorithm: Algorithm) -> dict[str, int]:
+    def origin(self, algorithm: Algorithm) -> dict[str, Any]:
         """Arguments of `clrs30_sample` for one algorithm: size, count and seed."""
         count = self.count * (algorithm.clrs30_multiplier if self.multiplied else 1)
         return {"size": self.size, "count": count, "seed": self.seed}
@@ -209,6 +213,7 @@ def clrs30_sample(
     count: int,
     seed: int,
     *,
+    all_hints: bool = True,
     wait_for_compilation: bool = True,
     **problem_options: Any,
 ) -> TraceBatch:
@@ -216,13 +221,41 @@ def clrs30_sample(
 
     Equal to `clrs.build_sampler(name, count, length=size, seed=seed, **problem_options)` of dm-clrs 2.0.3.
     Arguments and errors are those of `sample_traces`; the seed must be valid for `numpy.random.RandomState`.
+    With `all_hints=False` only the first hints are kept, [1, B, ...], and memory is that of a few traces.
     """
     algorithm, options = _check_request(name, size, count, problem_options)
     check_canonical_seed(seed)
     random = Random(seed)
     sample = algorithm.problem.sample
     instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
-    return collect(algorithm, instances, wait_for_compilation=wait_for_compilation)
+    record = functools.partial(collect, algorithm, wait_for_compilation=wait_for_compilation)
+    return record(instances) if all_hints else _with_first_hints(record, instances)
+
+
+def _with_first_hints(
+    record: Callable[[Sequence[Arguments]], TraceBatch], instances: Sequence[Arguments]
+) -> TraceBatch:
+    """Records traces in groups of limited memory, and keeps the first hints only."""
+    batches, start, count = [], 0, 1
+    while start < len(instances):
+        batch = record(instances[start : start + count])
+        start += count
+        trace_bytes = sum(value.nbytes for value in batch.hints.values()) / batch.batch_size
+        count = max(1, int(_GROUP_BYTES // trace_bytes))
+        first_hints = {name: value[:1].copy() for name, value in batch.hints.items()}
+        batches.append(dataclasses.replace(batch, hints=first_hints))
+    return _concatenate(batches)
+
+
+def _concatenate(batches: Sequence[TraceBatch]) -> TraceBatch:
+    """One batch of all traces of batches with equally many steps."""
+
+    def join(field: str, axis: int) -> Probes:
+        parts = [getattr(batch, field) for batch in batches]
+        return {name: np.concatenate([part[name] for part in parts], axis=axis) for name in parts[0]}
+
+    lengths = np.concatenate([batch.lengths for batch in batches])
+    return TraceBatch(join("inputs", 0), join("hints", 1), join("outputs", 0), lengths)
 
 
 def _check_request(

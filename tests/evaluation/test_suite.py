@@ -16,6 +16,7 @@ from nar.evaluation import (
     find_metrics,
     make_cases,
     measure_cases,
+    problem_sets,
     score_traces,
     summarize_cases,
 )
@@ -185,3 +186,21 @@ def test_network_without_hints_has_no_hint_scores():
     params = model.init(jax.random.key(0), {"minimum": batch})
     result = Inference(model, Transforms(), 2, capture="hints").run(params, "minimum", traces)
     assert result.hints == {} and hint_scores(result) == {}
+
+
+def test_hints_are_drawn_only_if_they_are_captured(monkeypatch):
+    model, params = network("bfs")
+    kept = []
+
+    def draw(*arguments, all_hints, **options):
+        kept.append(all_hints)
+        return nar.traces.clrs30_sample(*arguments, all_hints=all_hints, **options)
+
+    monkeypatch.setattr(problem_sets, "clrs30_sample", draw)
+    cases = make_cases(["bfs"], [5], ["clrs30"], has_own_lengths=False)
+    scores = []
+    for capture in ("outputs", "hints"):
+        inferences = {"true": Inference(model, Transforms(), 32, capture=capture)}
+        (measurement,) = measure_cases(inferences, params, cases, [3], {})
+        scores.append(measurement.scores)
+    assert kept == [False, True] and scores[0] == scores[1]

@@ -17,7 +17,15 @@ from nar.algorithms import Algorithm
 from nar.data import take
 from nar.problems import SEQUENCE
 from nar.specs import MASKED, Kind, Location, Spec, Stage, make_spec
-from nar.traces import CLRS30_SPLITS, clrs30_sample, clrs30_split, collect, run_algorithm, sample_traces
+from nar.traces import (
+    CLRS30_SPLITS,
+    clrs30_sample,
+    clrs30_split,
+    collect,
+    run_algorithm,
+    sample,
+    sample_traces,
+)
 
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
 IN_DM_CLRS = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
@@ -633,3 +641,19 @@ def test_fuzzed_names(first, second):
     hypothesis.assume(not isinstance(first, str) or first not in (*nar.ALGORITHMS, *CLRS30_SPLITS))
     assert not succeeds(lambda: run_algorithm(first, second))
     assert not succeeds(lambda: clrs30_split("bfs", first))
+
+
+@pytest.mark.parametrize("group_bytes", [1, 2**12, 2**26])
+def test_first_hints_are_those_of_whole_traces(monkeypatch, group_bytes):
+    """Whatever the size of the groups in which traces are recorded, and whatever their lengths."""
+    monkeypatch.setattr(sample, "_GROUP_BYTES", group_bytes)
+    whole = clrs30_sample("bfs", 6, 9, seed=3)
+    part = clrs30_sample("bfs", 6, 9, seed=3, all_hints=False)
+    assert len(set(whole.lengths.tolist())) > 1
+    np.testing.assert_array_equal(part.lengths, whole.lengths)
+    for name, value in whole.hints.items():
+        np.testing.assert_array_equal(part.hints[name], value[:1])
+        assert part.hints[name].base is None  # no view that keeps the others
+    for group in ("inputs", "outputs"):
+        for name, value in getattr(whole, group).items():
+            np.testing.assert_array_equal(getattr(part, group)[name], value)

@@ -1,0 +1,49 @@
+"""Peak memory and time of drawing the problems of an evaluation, with all hints or the first ones only."""
+
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from experiments.benchmarks.lib.peak_memory import print_resident_bytes
+from nar.algorithms import find_algorithm
+from nar.evaluation.split_scores import SAMPLES_PER_SIZE
+from nar.reports import Table
+from nar.traces import clrs30_sample
+
+SEED = 3
+GIB = 2**30
+
+
+def draw(algorithm: str, size: int, all_hints: bool) -> None:
+    """Draws the traces once their algorithm is compiled; prints the seconds, and the peak memory in bytes."""
+    clrs30_sample(algorithm, min(size, 8), 1, SEED)
+    count = SAMPLES_PER_SIZE * find_algorithm(algorithm).clrs30_multiplier
+    start = time.perf_counter()
+    clrs30_sample(algorithm, size, count, SEED, all_hints=all_hints)
+    print(time.perf_counter() - start)
+    print_resident_bytes()
+
+
+def measure(algorithm: str, size: int, all_hints: bool) -> tuple[float, int]:
+    """Seconds and peak resident set size in bytes of a fresh process."""
+    code = (
+        f"from experiments.benchmarks.evaluation_sets import draw; draw({algorithm!r}, {size}, {all_hints})"
+    )
+    root = pathlib.Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
+    seconds, peak = done.stdout.split()[-2:]
+    return float(seconds), int(peak)
+
+
+def evaluation_sets(algorithms: Sequence[str], sizes: Sequence[int]) -> str:
+    """Returns a table with a row per algorithm and size."""
+    rows = []
+    for algorithm in algorithms:
+        for size in sizes:
+            cells = [measure(algorithm, size, all_hints) for all_hints in (True, False)]
+            texts = [f"{peak / GIB:.2f} GiB, {seconds:.1f} s" for seconds, peak in cells]
+            rows.append([algorithm, str(size), *texts])
+            print(*rows[-1], sep="  ", flush=True)
+    return Table(["algorithm", "n", "all hints", "first hints only"], rows).as_text()
