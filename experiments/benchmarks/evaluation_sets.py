@@ -8,20 +8,22 @@ from collections.abc import Sequence
 
 from experiments.benchmarks.lib.peak_memory import print_resident_bytes
 from nar.algorithms import find_algorithm
-from nar.evaluation.split_scores import SAMPLES_PER_SIZE
+from nar.evaluation.problem_sets import make_problem_sets
 from nar.reports import Table
 from nar.traces import clrs30_sample
 
-SEED = 3
+SEED = 4
+"""Not the seed of the canonical test split, which is cached on disk with all hints."""
+
 GIB = 2**30
 
 
 def draw(algorithm: str, size: int, all_hints: bool) -> None:
     """Draws the traces once their algorithm is compiled; prints the seconds, and the peak memory in bytes."""
     clrs30_sample(algorithm, min(size, 8), 1, SEED)
-    count = SAMPLES_PER_SIZE * find_algorithm(algorithm).clrs30_multiplier
+    (problems,) = make_problem_sets(find_algorithm(algorithm), (size,), (SEED,))
     start = time.perf_counter()
-    clrs30_sample(algorithm, size, count, SEED, all_hints=all_hints)
+    problems.draw(all_hints=all_hints)
     print(time.perf_counter() - start)
     print_resident_bytes()
 

@@ -29,7 +29,7 @@ def to_float_array(name: str, value: Any, expected: str = _NAME) -> np.ndarray:
     Raises:
       ValueError: if values are missing (masked), are not real numbers, or cannot be represented.
     """
-    _check_unmasked(name, value)
+    check_unmasked(name, value)
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):  # nested sequences of different lengths
@@ -63,7 +63,8 @@ def to_float(value: Any) -> float | None:
     return None if isinstance(value, numbers.Integral) and number != value else number
 
 
-def _check_unmasked(name: str, value: Any) -> None:
+def check_unmasked(name: str, value: Any) -> None:
+    """Raises ValueError if an array, or one of a sequence of arrays, has masked entries."""
     parts = value if isinstance(value, list | tuple) else [value]
     for part in parts:
         if part is np.ma.masked or (isinstance(part, np.ma.MaskedArray) and np.ma.getmaskarray(part).any()):

@@ -518,3 +518,23 @@ def test_exactly_the_graph_problems_define_directed():
     for algorithm in nar.ALGORITHMS.values():
         is_graph = algorithm.family == "graphs" and "A" in algorithm.problem.arguments
         assert (algorithm.problem.directed is not None) == is_graph, algorithm.name
+
+
+@pytest.mark.parametrize("name", ["bfs", "dijkstra"])
+def test_masked_entries_of_edges_are_errors(name):
+    edges = np.ma.array([[0, 1, 5.0], [1, 2, 3.0]], mask=[[0, 0, 1], [0, 0, 0]])
+    for given in (edges, list(edges)):
+        with pytest.raises(ValueError, match="edges must not have masked entries"):
+            nar.run_algorithm(name, edges=given, s=0)
+    unmasked = nar.run_algorithm(name, edges=np.ma.array(edges.data), s=0)
+    assert unmasked.outputs["pi"].tolist() == [0, 0, 1]
+
+
+def test_parallel_edges_may_differ_where_weights_do_not_matter():
+    edges = [("b", "a", 2.0), ("a", "b", 3.0), ("b", "c", -1.0)]
+    graph = networkx.MultiGraph()
+    graph.add_weighted_edges_from(edges)
+    for given in ({"A": graph}, {"edges": edges}):
+        assert nar.run_algorithm("bfs", **given, s="a").by_node("pi") == {"a": "a", "b": "a", "c": "b"}
+        with pytest.raises(ValueError, match="one weight per edge, got 2 and 3"):
+            nar.run_algorithm("dijkstra", **given, s="a")

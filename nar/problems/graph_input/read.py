@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nar.problems.array_checks import square_matrix
+from nar.problems.exact_numbers import check_unmasked
 from nar.problems.graph_input.ambiguity import check_edges_unambiguous, check_unambiguous
 from nar.problems.graph_input.data_frames import edges_of_frame, is_frame, labeled_matrix
 from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable, edge_weights, edges_from_rows, table_matrix
@@ -141,6 +142,7 @@ def _rows(edges: Any) -> Iterable[Any]:
     """Edges of `edges=...`: integers in a float array, which also has weights, become integers."""
     if not isinstance(edges, Iterable) or isinstance(edges, str | bytes):
         raise ValueError(f"edges must be a list of edges, got {reprlib.repr(edges)}")
+    check_unmasked("edges", edges)
     if not hasattr(edges, "__array__"):
         return edges
     array = np.asarray(edges)
@@ -168,13 +170,15 @@ def _from_table(request: _Request, table: EdgeTable) -> Graph:
         table = _with_labels(table, listed_labels(table.name, request.options["nodes"]))
     nodes = _table_nodes(request, table)
     weights = edge_weights(table, request.options.get("weight", WEIGHT), request.uses_weights)
+    if not request.uses_weights:
+        weights = [1.0] * len(weights)
     directed = _is_directed(request) if table.directed is None else table.directed
     if table.directed is not None and request.options.get("directed", directed) != directed:
         raise ValueError(f"directed={not directed} contradicts the graph {table.name}")
     if table.adjacency and not directed and "directed" not in request.options:
         _check_adjacency(table, nodes)
     matrix = table_matrix(table, nodes, weights, directed)
-    return Graph(matrix if request.uses_weights else (matrix != 0).astype(np.float64), nodes)
+    return Graph(matrix, nodes)
 
 
 def _with_labels(table: EdgeTable, labels: Sequence[Hashable]) -> EdgeTable:
