@@ -96,8 +96,8 @@ def check_plugins(workdir: Workdir, record: Record) -> None:
     lines = differences(workdir, record)
     if lines:
         raise ValueError(
-            "\n".join([f"{workdir} was begun with plug-ins of another source:", *lines])
-            + "\nRestore that source, or choose another workdir. To go on with the new source, if the change "
+            "\n".join([f"{workdir} was started with plug-ins whose source has changed:", *lines])
+            + "\nRestore that source, or choose another workdir. To resume with the new one, if the change "
             f"does not matter, remove {record_path(workdir)}."
         )
 
@@ -106,13 +106,15 @@ def warn_of_plugins(workdir: Workdir, record: Record) -> None:
     """Warns if a plug-in of the run is not that with which it was trained."""
     lines = differences(workdir, record)
     if lines:
-        _logger.warning("%s was trained with plug-ins of another source:\n%s", workdir, "\n".join(lines))
+        _logger.warning(
+            "%s was trained with plug-ins whose source has changed:\n%s", workdir, "\n".join(lines)
+        )
 
 
 def _digest(name: str) -> str:
     module = sys.modules[name]
     known = _digests.get(name)
-    # A module that is imported anew is another object, one that is reloaded has new functions.
+    # A module that is imported again is another object, one that is reloaded has new functions.
     identity = tuple(
         id(value) for value in vars(module).values() if isinstance(value, types.FunctionType | type)
     )

@@ -79,7 +79,9 @@ def test_a_difference_of_the_source_is_named(folder, changes, is_same, caplog):
     if is_same:
         check_plugins(workdir, present)
         return
-    with pytest.raises(ValueError, match=r"begun with plug-ins of another source:\n  my_plugin:mine: source"):
+    with pytest.raises(
+        ValueError, match=r"started with plug-ins whose source has changed:\n  my_plugin:mine: source"
+    ):
         check_plugins(workdir, present)
     write_record(workdir, present)
     with pytest.raises(ValueError, match="my_plugin:mine"):
@@ -89,7 +91,7 @@ def test_a_difference_of_the_source_is_named(folder, changes, is_same, caplog):
 
 
 def test_code_in_memory_counts_not_the_file(folder):
-    """As in a notebook, whose plug-in is edited after its import."""
+    """A plug-in may be edited after its import, as in a notebook."""
     first = record(folder)
     (folder / "my_plugin.py").write_text(SOURCE.replace("+ 1", "+ 2"))
     values = RunConfig.from_dict({"training": {"objective": "my_plugin:mine"}}).to_dict()
