@@ -75,7 +75,7 @@ def test_a_difference_of_the_source_is_named(folder, changes, is_same, caplog):
     write_record(workdir, record(folder))
     present = record(folder, **changes)
     warn_of_plugins(workdir, present)
-    assert ("another source" in caplog.text) == (not is_same)
+    assert ("source has changed" in caplog.text) == (not is_same)
     if is_same:
         check_plugins(workdir, present)
         return
