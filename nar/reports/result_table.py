@@ -28,8 +28,18 @@ def result_summary(result: Mapping[str, Any]) -> str:
                 [name, split, "", _percent(averages[key], spread.get(key)), *("" for _ in metrics), ""]
             )
     tasks = dict.fromkeys(task for split in result["scores"].values() for task in split)
-    notes = [line for line in (scalar_note(tasks), _cost(result)) if line]
+    notes = [line for line in (scalar_note(tasks), protocol_note(result), _cost(result)) if line]
     return "\n\n".join([Table(header, rows).as_text(), *notes])
+
+
+def protocol_note(result: Mapping[str, Any]) -> str:
+    """The line on the evaluation protocol; empty for a language model, which has only one."""
+    protocol = result.get("protocol")
+    if not protocol:
+        return ""
+    if protocol["name"] != "custom":
+        return f"Protocol: {protocol['name']}."
+    return f"Protocol: custom (see `protocol` in result.json); selected by {protocol['selection']}."
 
 
 def scalar_note(tasks: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """The evaluation protocol of a config: checked before any work, named in results, and its selection."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import nar
 from nar.evaluation import Metric
 from nar.evaluation.metrics import METRICS
+from nar.reports.result_table import protocol_note
 from nar.runs.build import resolve_config
 from nar.runs.components import build_graph_run
 from nar.runs.components.protocol import check_protocol_metrics, protocol_record
@@ -176,3 +178,13 @@ def test_a_config_of_json_is_the_same():
     )
     assert resolve_config(config.to_dict()) == config and config.data.curriculum == ((5, {"a": 1}),)
     assert config.evaluation.validation.sizes == (16,) and config.evaluation.test.seeds == (3,)
+
+
+def test_summaries_name_the_protocol():
+    for changes, line in (
+        ({}, "Protocol: CLRS-30."),
+        ({"selection": "valid"}, "custom .* selected by valid"),
+    ):
+        record = protocol_record(RunConfig.from_dict({"evaluation": changes}))
+        assert re.search(line, protocol_note({"protocol": record}))
+    assert protocol_note({}) == ""

@@ -49,7 +49,7 @@ def test_scores(setting: Setting) -> dict[Quantity, SampleStatistics]:
     """
     tests = [scores["test"] for scores in setting.scores_by_seed.values()]
     names = {name for test in tests for name in test}
-    rows = [_quantities(test, setting.is_text, is_complete=set(test) == names) for test in tests]
+    rows = [_quantities(test, setting, is_complete=set(test) == names) for test in tests]
     quantities = dict.fromkeys(quantity for row in rows for quantity in row)
     return {one: sample_statistics([row[one] for row in rows if one in row]) for one in quantities}
 
@@ -79,9 +79,9 @@ def _over_sizes(sizes: Mapping[str, Mapping[str, float]]) -> float:
     return float(np.mean([values["score"] for values in sizes.values()]))
 
 
-def _quantities(test: Mapping[str, Any], is_text: bool, is_complete: bool) -> dict[Quantity, float]:
+def _quantities(test: Mapping[str, Any], setting: Setting, is_complete: bool) -> dict[Quantity, float]:
     """Quantities of one seed; averages are included only if it has all algorithms."""
-    scores = {_task(task, list(sizes), is_text): _over_sizes(sizes) for task, sizes in test.items()}
+    scores = {_task(task, list(sizes), setting): _over_sizes(sizes) for task, sizes in test.items()}
     if len(scores) == 1 or not is_complete:
         return scores
     if any(one.level != "algorithm" for one in scores):
@@ -89,11 +89,13 @@ def _quantities(test: Mapping[str, Any], is_text: bool, is_complete: bool) -> di
     return scores | _averages({one.name: value for one, value in scores.items()})
 
 
-def _task(task: str, sizes: list[str], is_text: bool) -> Quantity:
-    if not is_text and sizes == [TEST_SIZE]:
+def _task(task: str, sizes: list[str], setting: Setting) -> Quantity:
+    if setting.is_clrs30 and sizes == [TEST_SIZE]:
         return Quantity("algorithm", task)
     span = sizes[0] if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
-    return Quantity("text" if is_text else "other", f"{task}, {'length' if is_text else 'n ='} {span}")
+    if setting.is_text:
+        return Quantity("text", f"{task}, length {span}")
+    return Quantity("other", f"{task}, n = {span}")
 
 
 def _averages(scores: Mapping[str, float]) -> dict[Quantity, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nar.reports.run_report.records import Record
 from nar.reports.tables import NONE, short_key
+from nar.runs.config import RunConfig, uses_clrs30_protocol
 
 SEED_KEYS = ("training.seed", "training.num_seeds")
 """Config keys in which the runs of a setting may differ."""
@@ -37,6 +38,11 @@ class Setting:
     def is_text(self) -> bool:
         """True if the runs are language models."""
         return self.records[0].is_text
+
+    @property
+    def is_clrs30(self) -> bool:
+        """True if scores are comparable with publications: graph networks with the protocol of CLRS-30."""
+        return not self.is_text and uses_clrs30_protocol(RunConfig.from_dict(self.records[0].config))
 
     @property
     def has_several_networks(self) -> bool:

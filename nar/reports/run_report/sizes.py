@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from nar.problems.options import CLRS30
 from nar.reports.evaluation_table import is_metric
 from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
+from nar.runs.config import RunConfig
 from nar.statistics import SampleStatistics, sample_statistics
 
 LENGTHS = {"own": "own number of steps", "true": "the algorithm's number of steps"}
@@ -53,9 +56,12 @@ def _from_results(setting: Setting) -> dict[CurvePoint, SizeScores]:
     for scores in setting.scores_by_seed.values():
         for split in ("validation", "test"):
             for task, sizes in scores[split].items():
-                for size, outputs in sizes.items():
+                for label, outputs in sizes.items():
+                    size, _, family = label.partition(", ")
                     if size.isdigit() and not (setting.is_text and split == "validation"):
-                        panel = _panel(setting.records[0], task, CLRS30)
+                        record = setting.records[0]
+                        problem = _problem_of_split(record, task, split)
+                        panel = _panel(record, task, family or CLRS30, problem=problem)
                         values.setdefault(CurvePoint(panel, int(size)), []).append(outputs["score"])
     return {
         point: SizeScores(sample_statistics(by_seed), {}, f"{len(by_seed)} seeds" if len(by_seed) > 1 else "")
@@ -68,7 +74,8 @@ def _from_evaluations(setting: Setting) -> dict[CurvePoint, SizeScores]:
     cases: dict[CurvePoint, list[Mapping[str, SampleStatistics]]] = {}
     for record in setting.records:
         for case in (record.evaluation or {"summary": ()})["summary"]:
-            panel = _panel(record, case["task"], case["family"], case["lengths"])
+            problem = (record.evaluation or {}).get("protocol", {}).get("problem", {})
+            panel = _panel(record, case["task"], case["family"], case["lengths"], problem)
             metrics = {name: SampleStatistics(**one) for name, one in case["metrics"].items()}
             cases.setdefault(CurvePoint(panel, case["size"]), []).append(metrics)
     return {point: _aggregate(runs) for point, runs in cases.items()}
@@ -86,11 +93,27 @@ def _aggregate(runs: list[Mapping[str, SampleStatistics]]) -> SizeScores:
     return SizeScores(statistics["score"], metrics, over)
 
 
-def _panel(record: Record, task: str, family: str, lengths: str | None = None) -> str:
+def _problem_of_split(record: Record, task: str, split: str) -> Mapping[str, Any]:
+    """Problem options of the run's own protocol."""
+    if record.is_text:
+        return {}
+    config = RunConfig.from_dict(record.config)
+    common: Mapping[str, Any] = getattr(config.evaluation, split).problem
+    return config.tasks.get(task, {}).get(split, {}).get("problem", common)
+
+
+def _panel(
+    record: Record,
+    task: str,
+    family: str,
+    lengths: str | None = None,
+    problem: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """Title of the panel, with the number of steps if the network has its own termination rule."""
     has_own_lengths = not record.is_text and record.config["model"]["termination"] != "trace"
     default = "own" if has_own_lengths else "true"
     parts = [f"{task} (text)" if record.is_text else task]
     parts += [family] if family != CLRS30 else []
+    parts += [f"{name} = {value}" for name, value in problem.items()]
     parts += [LENGTHS[lengths or default]] if has_own_lengths else []
     return ", ".join(parts)

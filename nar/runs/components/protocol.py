@@ -10,7 +10,13 @@ from nar.evaluation.problem_sets import ProblemSet, check_options_used, make_pro
 from nar.model import Model
 from nar.problems.options import CLRS30
 from nar.runs.components.problem_options import check_options
-from nar.runs.config import EvaluationConfig, ProblemSetConfig, RunConfig
+from nar.runs.config import (
+    PROTOCOL_KEYS,
+    EvaluationConfig,
+    ProblemSetConfig,
+    RunConfig,
+    uses_clrs30_protocol,
+)
 
 SCORE = "score"
 """Value of `evaluation.selection` for the score."""
@@ -60,18 +66,15 @@ def make_protocol(config: RunConfig, tasks: Sequence[Task], model: Model) -> Pro
 
 def protocol_record(config: RunConfig) -> dict[str, Any]:
     """The protocol of a config for its result: `name` is CLRS-30 if all of it is that of CLRS-30."""
-    evaluation, default = config.evaluation, EvaluationConfig()
-    keys = (*_KEYS.values(), "selection")
     exceptions = {
-        name: {key: overrides[key] for key in keys if key in overrides}
+        name: {key: overrides[key] for key in PROTOCOL_KEYS if key in overrides}
         for name, overrides in config.tasks.items()
-        if set(keys) & set(overrides)
+        if set(PROTOCOL_KEYS) & set(overrides)
     }
-    is_default = not exceptions and all(getattr(evaluation, key) == getattr(default, key) for key in keys)
-    values = evaluation.to_dict()
+    values = config.evaluation.to_dict()
     return {
-        "name": CLRS30_PROTOCOL if is_default else CUSTOM_PROTOCOL,
-        **{key: values[key] for key in keys},
+        "name": CLRS30_PROTOCOL if uses_clrs30_protocol(config) else CUSTOM_PROTOCOL,
+        **{key: values[key] for key in PROTOCOL_KEYS},
         **({"tasks": exceptions} if exceptions else {}),
     }
 

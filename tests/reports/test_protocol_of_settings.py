@@ -1,0 +1,39 @@
+"""Scores by another protocol than CLRS-30's: neither compared with publications nor on one curve with others."""
+
+import types
+
+import pytest
+
+from nar.reports.run_report.quantities import test_scores as quantities_of
+from nar.reports.run_report.settings import Setting
+from nar.reports.run_report.sizes import scores_by_size
+from nar.runs.config import RunConfig
+
+SCORES = {"validation": {"bfs": {"16": {"score": 0.5}}}, "test": {"bfs": {"64": {"score": 0.25}}}}
+
+
+def setting(evaluation, scores=SCORES):
+    config = RunConfig.from_dict({"evaluation": evaluation}).to_dict()
+    record = types.SimpleNamespace(
+        is_text=False, config=config, scores_by_seed=[(0, scores)], algorithms=["bfs"], evaluation=None
+    )
+    return Setting("one", (record,))
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "level"),
+    [({}, "algorithm"), ({"test": {"problem": {"p": 0.9}}}, "other"), ({"selection": "exact"}, "other")],
+)
+def test_only_the_protocol_of_clrs30_is_compared_with_publications(evaluation, level):
+    ((quantity, _),) = quantities_of(setting(evaluation)).items()
+    assert quantity.level == level and bool(quantity.published()) == (level == "algorithm")
+
+
+def test_curves_are_by_family_and_options():
+    scores = {**SCORES, "test": {"bfs": {"64": {"score": 0.25}, "64, grid": {"score": 0.75}}}}
+    points = scores_by_size(setting({"test": {"problem": {"p": 0.9}}}, scores))
+    assert {(point.panel, point.size): one.score.mean for point, one in points.items()} == {
+        ("bfs", 16): 0.5,
+        ("bfs, p = 0.9", 64): 0.25,
+        ("bfs, grid, p = 0.9", 64): 0.75,
+    }
