@@ -1,4 +1,4 @@
-"""Scores by another protocol than CLRS-30's: neither compared with publications nor on one curve with others."""
+"""Scores by another protocol than CLRS-30's are not compared with publications, nor on one curve with others."""
 
 import types
 
