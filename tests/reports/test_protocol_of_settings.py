@@ -1,4 +1,4 @@
-"""Scores by another protocol than CLRS-30's are not compared with publications, nor on one curve with others."""
+"""Scores by another protocol than CLRS-30's: not compared with publications, and on curves of their own."""
 
 import types
 
