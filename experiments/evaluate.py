@@ -15,6 +15,7 @@ number of steps is evaluated with that number and with the algorithm's. The tabl
 name with --name.
 """
 
+import contextlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -46,6 +47,7 @@ from nar.evaluation.precision import describe_precision, scoring_only
 from nar.evaluation.problem_sets import ProblemSet
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
+from nar.ownership import own_folder
 from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.reports.result_table import scalar_note
@@ -113,6 +115,11 @@ _OUTPUT = define_path(
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Whether to replace an earlier evaluation of this name.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to evaluate.")
+_FALLBACK = flags.DEFINE_bool(
+    "checkpoint_fallback",
+    False,
+    "Whether the best (or last) of the intact checkpoints may take the place of one that is lost.",
+)
 _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Batch size; by default that of the run's config.", lower_bound=1
@@ -129,8 +136,15 @@ _DEFAULT_METRICS = ("exact", "valid")
 def main() -> None:
     """Checks all flags, then evaluates on all devices."""
     path = run_on_all(run_flags.run_directory)
-    config = run_on_first(lambda: read_config(path))
     root = run_on_first(lambda: output_directory(path))
+    # Scores must not get into a folder that takes the place of the run's meanwhile.
+    with own_folder(root) if is_first_process() else contextlib.nullcontext():
+        evaluate(path, root)
+
+
+def evaluate(path: str, root: pathlib.Path) -> None:
+    """Evaluates the run in a folder, prints its scores and writes them to `root`."""
+    config = run_on_first(lambda: read_config(path))
     files = run_on_first(lambda: evaluation_files(root, _NAME.value, overwrite=_OVERWRITE.value))
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), path))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
@@ -139,7 +153,7 @@ def main() -> None:
     seeds = run_on_all(lambda: choose_seeds(components))
     count = run_on_all(lambda: _by_protocol(components, "count") if _COUNT.value is None else _COUNT.value)
     metrics = run_on_all(lambda: choose_metrics(components))
-    params, step = run_on_first(lambda: _restore(path))
+    params, step, lost = run_on_first(lambda: _restore(path))
     batch_size = _BATCH_SIZE.value or config.evaluation.batch_size
     inferences = make_inferences(components, own_lengths, batch_size, metrics)
     dumped = list[str]()
@@ -158,6 +172,7 @@ def main() -> None:
         "arrays": [f"{files.name}/{name}" for name in dumped],
         "protocol": protocol_of_cases(options, count),
         "precision": precision,
+        **({"lost_checkpoints": lost} if lost else {}),
         **as_json(measurements),
     }
     written = run_on_first(lambda: _write(files, content, measurements))
@@ -165,8 +180,9 @@ def main() -> None:
     legend = explanation(seeds, metrics, [case.task for case in cases])
     print_on_first(f"\n{legend}\n{describe_problems(options, count)}")
     print_on_first(f"Matrix products in {precision['scoring']}, on {precision['platform']}.\n")
+    replaced = f" (in place of a lost one: {'; '.join(lost)})" if lost else ""
     print_on_first(
-        f"Checkpoint: {_CHECKPOINT.value}, step {step}. Written: {written.scores}, {written.table}"
+        f"Checkpoint: {_CHECKPOINT.value}, step {step}{replaced}. Written: {written.scores}, {written.table}"
     )
     if dumped:
         print_on_first(f"Arrays: {len(dumped)} files in {files.arrays}")
@@ -334,10 +350,10 @@ def output_directory(path: str) -> pathlib.Path:
     return root
 
 
-def _restore(path: str) -> tuple[Params, int]:
-    """Parameters and step of the checkpoint."""
-    run = load_run(path, _CHECKPOINT.value, _SEED_INDEX.value)
-    return jax.tree.map(np.asarray, run.params), run.step
+def _restore(path: str) -> tuple[Params, int, list[str]]:
+    """Parameters and step of the checkpoint, and the lost ones whose place it takes."""
+    run = load_run(path, _CHECKPOINT.value, _SEED_INDEX.value, checkpoint_fallback=_FALLBACK.value)
+    return jax.tree.map(np.asarray, run.params), run.step, run.lost_checkpoints
 
 
 def scores_by_size(measurements: Sequence[Measurement]) -> Scores:

@@ -54,6 +54,11 @@ _DECIMALS = flags.DEFINE_integer(
     "Decimals to which inputs are truncated, 0 for all digits; for a run, by default as in training, else 0.",
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to load of a run.")
+_FALLBACK = flags.DEFINE_bool(
+    "checkpoint_fallback",
+    False,
+    "Whether the best (or last) of the intact checkpoints of a run may take the place of a lost one.",
+)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Questions per batch; if set for a function, it receives lists.", lower_bound=1
 )
@@ -66,7 +71,11 @@ def main() -> None:
     """Checks all models and requests, evaluates the models, and writes and prints scores."""
     models = [
         open_model(
-            name, batch_size=_BATCH_SIZE.value, max_length=_MAX_LENGTH.value, checkpoint=_CHECKPOINT.value
+            name,
+            batch_size=_BATCH_SIZE.value,
+            max_length=_MAX_LENGTH.value,
+            checkpoint=_CHECKPOINT.value,
+            checkpoint_fallback=_FALLBACK.value,
         )
         for name in map(os.path.expanduser, _MODELS.value)
     ]

@@ -6,8 +6,8 @@
 
 By default, a split is the published set: `train` has 10,000 texts for each algorithm and length, `val` 625,
 at lengths up to 64. The same command on the same folder resumes an interrupted set; files do not depend on
-the number of workers. Only one command at a time may write to a folder. `nar.text.rendering.text_files`
-documents the format.
+the number of workers; files that differ from the manifest are made again. Only one command at a time may
+write to a folder. `nar.text.rendering.text_files` documents the format.
 """
 
 import concurrent.futures
@@ -27,9 +27,18 @@ from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
 from nar.algorithms import find_algorithm
 from nar.cores import count_cores
+from nar.ownership import own_folder
 from nar.problems.options import OPTION_CHECKS
+from nar.signals import stop_signals
 from nar.text import TEXT_SETS, TextSet
-from nar.text.rendering.text_files import TextFile, TextRequest, claim_folder, write_manifest
+from nar.text.rendering.text_files import (
+    FileEntry,
+    TextFile,
+    TextRequest,
+    claim_folder,
+    find_intact_files,
+    write_manifest,
+)
 
 _SPLIT = flags.DEFINE_enum(
     "split", None, list(TEXT_SETS), "Published set that gives the defaults of options."
@@ -56,16 +65,25 @@ def main() -> None:
     request.check()
     folder = pathlib.Path(_OUTPUT.value)
     claim_folder(folder, request)
-    files = request.files()
-    missing = [file for file in files if not (folder / file.name).exists()]
+    with own_folder(folder):
+        make_set(folder, request)
+
+
+def make_set(folder: pathlib.Path, request: TextRequest) -> None:
+    """Makes the missing and the damaged files of a claimed folder, and prints a summary."""
+    files, (entries, damaged) = request.files(), find_intact_files(folder, request)
+    for name in damaged:
+        print(f"{folder / name} differs from the manifest: kept as {name}.damaged, and made again")
+    missing = [file for file in files if file.name not in entries]
     start, total = time.perf_counter(), sum(file.count for file in files)
     new = sum(file.count for file in missing)
     with tqdm(total=total, initial=total - new, unit=" texts", disable=not missing) as bar:
-        for file in make_files(folder, request, missing, _WORKERS.value or count_cores()):
+        for file, entry in make_files(folder, request, missing, _WORKERS.value or count_cores()):
+            entries[file.name] = entry
+            write_manifest(folder, request, entries)
             bar.update(file.count)
             bar.set_postfix_str(f"{find_algorithm(file.algorithm).name}, {file.length}")
     seconds = time.perf_counter() - start
-    write_manifest(folder, request, {file.name: file.count for file in files})
     size = sum((folder / file.name).stat().st_size for file in files) / 1e6
     print(
         f"{folder}: {total} texts in {len(files)} files, {size:.1f} MB; "
@@ -114,28 +132,29 @@ def _integers(name: str, words: Sequence[str]) -> tuple[int, ...]:
 
 def make_files(
     folder: pathlib.Path, request: TextRequest, files: Sequence[TextFile], num_workers: int
-) -> Iterator[TextFile]:
-    """Makes files in parallel, and yields each when it is finished."""
+) -> Iterator[tuple[TextFile, FileEntry]]:
+    """Makes files in parallel, and yields each when it is finished, with its entry in the manifest."""
     if num_workers == 1 or len(files) < 2:
         for file in files:
-            file.write(folder, request)
-            yield file
+            yield file, file.write(folder, request)
         return
     context = multiprocessing.get_context("spawn")
     num_workers = min(num_workers, len(files))
-    pool = concurrent.futures.ProcessPoolExecutor(num_workers, context, initializer=_start_worker)
+    pool = concurrent.futures.ProcessPoolExecutor(
+        num_workers, context, initializer=_start_worker, initargs=(folder,)
+    )
     try:
         futures = {pool.submit(file.write, folder, request): file for file in files}
         for future in concurrent.futures.as_completed(futures):
-            future.result()
-            yield futures[future]
+            yield futures[future], future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """Makes a worker ignore signals, which its parent handles, and end with its parent."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+def _start_worker(folder: pathlib.Path) -> None:
+    """Makes a worker ignore signals, which its parent handles, end with its parent, and own the folder."""
+    own_folder(folder).__enter__()
+    for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -35,6 +35,11 @@ _SCALE_INPUTS = flags.DEFINE_bool(
     "Whether to change numbers outside of the range of training where that does not change the answer.",
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to use.")
+_FALLBACK = flags.DEFINE_bool(
+    "checkpoint_fallback",
+    False,
+    "Whether the best (or last) of the intact checkpoints may take the place of one that is lost.",
+)
 _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 flags.adopt_module_key_flags(run_flags)
 
@@ -42,7 +47,12 @@ flags.adopt_module_key_flags(run_flags)
 def main() -> None:
     """Checks the input, then prints the prediction."""
     arguments = parse_input(_INPUT.value)
-    run = load_run(run_flags.run_directory(), _CHECKPOINT.value, _SEED_INDEX.value)
+    run = load_run(
+        run_flags.run_directory(),
+        _CHECKPOINT.value,
+        _SEED_INDEX.value,
+        checkpoint_fallback=_FALLBACK.value,
+    )
     names = run.predictor.names
     if _ALGORITHM.value is None and len(names) > 1:
         raise ValueError(f"--algorithm must be one of {', '.join(names)}")

@@ -49,6 +49,11 @@ _LENGTHS = flags.DEFINE_enum(
     "With --workdir: the network's own number of steps, or the algorithm's.",
 )
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "With --workdir: the checkpoint.")
+_FALLBACK = flags.DEFINE_bool(
+    "checkpoint_fallback",
+    False,
+    "With --workdir: whether the best (or last) of the intact checkpoints may take the place of a lost one.",
+)
 _SEED_INDEX = flags.DEFINE_integer(
     "seed_index", 0, "With --workdir: index of the seed, if the run has several."
 )
@@ -73,7 +78,7 @@ def _define_options() -> dict[str, flags.FlagHolder[str | None]]:
 _OPTIONS = _define_options()
 flags.adopt_module_key_flags(run_flags)
 
-_NETWORK_FLAGS = ("input", "lengths", "checkpoint", "seed_index")
+_NETWORK_FLAGS = ("input", "lengths", "checkpoint", "checkpoint_fallback", "seed_index")
 """Flags that require --workdir."""
 
 
@@ -115,7 +120,7 @@ def show_network(workdir: str) -> None:
     sampling_flags = [name for name in ("size", "seed", *_OPTIONS) if flags.FLAGS[name].present]
     if _INPUT.value is not None and (sampling_flags or flags.FLAGS["index"].present):
         raise ValueError(f"--input gives the instance: leave out --{[*sampling_flags, 'index'][0]}")
-    network = open_network(workdir, _CHECKPOINT.value, _SEED_INDEX.value, _LENGTHS.value)
+    network = open_network(workdir, _CHECKPOINT.value, _SEED_INDEX.value, _LENGTHS.value, _FALLBACK.value)
     algorithm = network.find_algorithm(_ALGORITHM.value)
     batch, origin = find_instance(algorithm, bool(sampling_flags))
     comparison = network.run(algorithm, batch)

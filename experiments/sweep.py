@@ -31,7 +31,9 @@ from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, witho
 from experiments.sweeps.supervisor import Entry, Launcher, State, Supervisor
 from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
 from nar.atomic_io import write_json, write_text
+from nar.ownership import check_owned, own_folder
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
+from nar.signals import stop_signals
 from nar.training import Devices
 from nar.training.loop import check_callbacks
 from nar.training.trackers import check_trackers
@@ -163,11 +165,18 @@ def run_all(trials: Sequence[Trial], root: pathlib.Path) -> None:
     Raises:
       SystemExit: if interrupted, or if trials failed.
     """
+    with own_folder(root):
+        supervise(trials, root)
+
+
+def supervise(trials: Sequence[Trial], root: pathlib.Path) -> None:
+    """Runs trials in an owned folder; see `run_all`."""
     status = Status(sum(trial.steps for trial in trials))
     supervisor = Supervisor(trials, make_launcher(root), _RETRIES.value, status.log)
     signals = SignalCounter()
     try:
         while True:
+            check_owned(root)
             if signals.take_new():
                 status.log("Interrupted; waiting for the trials to save.")
                 supervisor.stop()
@@ -188,12 +197,12 @@ def run_all(trials: Sequence[Trial], root: pathlib.Path) -> None:
 
 
 class SignalCounter:
-    """Counts SIGTERM and SIGINT, for the main loop to pass on to the trials."""
+    """Counts the signals that would end this process, for the main loop to pass on to the trials."""
 
     def __init__(self) -> None:
         """Installs the signal handlers."""
         self.count = self._num_taken = 0
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: types.FrameType | None) -> None:

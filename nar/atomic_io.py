@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
+from nar.ownership import check_owned
+
 _CHECKSUM = "sha256"
 _SUFFIX = ".part"
 
@@ -53,14 +55,18 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
 
     Raises:
       OSError: if the file cannot be written; names `path`, which is left unchanged.
+      LostFolderError: if it is in a folder that is no longer this process's; see `nar.ownership`.
     """
+    check_owned(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
     with path_in_errors(path):
         try:
             with temporary.open("wb") as file:
+                _lock(file)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            check_owned(path)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -69,8 +75,28 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
 
 def remove_temporary_files(folder: pathlib.Path) -> None:
     """Removes temporary files that `atomic_write` left in a folder because its process was killed."""
+    check_owned(folder)
     for path in filter(is_temporary_file, folder.iterdir()):
         path.unlink(missing_ok=True)
+
+
+def remove_abandoned_files(folder: pathlib.Path) -> None:
+    """Removes temporary files whose process is gone, from a folder that other processes may be writing to."""
+    for path in filter(is_temporary_file, folder.iterdir()):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if _lock(file):
+                path.unlink()
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Locks a file until it is closed; False if it is locked, or if this system or disk has no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def is_temporary_file(path: pathlib.Path) -> bool:

@@ -27,8 +27,10 @@ _LOCK = threading.Lock()
 def cache_folder() -> pathlib.Path | None:
     """`$NAR_CACHE`, by default a folder for this user; None if it is set but empty, or there is none.
 
+    For the home directory itself (`~`) it is `nar` in it, so that the cache is not among the user's folders.
+
     Raises:
-      ValueError: if `$NAR_CACHE` begins with ~ and the user has no home.
+      ValueError: if `$NAR_CACHE` begins with ~ and there is no such home.
     """
     return None if os.environ.get("NAR_CACHE") == "" else user_cache_folder()
 
@@ -39,16 +41,17 @@ def user_cache_folder() -> pathlib.Path | None:
     if not path:
         return _default_folder()
     try:
-        return pathlib.Path(path).expanduser()
+        folder = pathlib.Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"NAR_CACHE={path} needs a home directory, but this user has none") from None
+        raise ValueError(f"NAR_CACHE={path}: there is no such home directory") from None
+    return folder / "nar" if folder == _home() else folder
 
 
 def _default_folder() -> pathlib.Path | None:
     """`nar` in the user's cache directory, or a private temporary folder if that cannot be written to."""
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
     path = os.environ.get(variable)
-    if path:
+    if path and pathlib.Path(path).is_absolute():  # Relative ones are invalid, as the standard has it.
         folder = pathlib.Path(path)
     else:
         home = _home()

@@ -46,8 +46,16 @@ def test_cache_folder(monkeypatch, tmp_path):
     assert caching.cache_folder() == tmp_path / ".cache" / "nar"
     monkeypatch.setenv("NAR_CACHE", "~/traces")
     assert caching.cache_folder() == tmp_path / "traces"
+    monkeypatch.setenv("NAR_CACHE", "~")
+    assert caching.cache_folder() == tmp_path / "nar"
+    monkeypatch.setenv("NAR_CACHE", "~no-such-user/traces")
+    with pytest.raises(ValueError, match="NAR_CACHE=~no-such-user/traces: there is no such home directory"):
+        caching.cache_folder()
     monkeypatch.setenv("NAR_CACHE", "")
     assert caching.cache_folder() is None
+    monkeypatch.delenv("NAR_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/cache")  # not a path that the standard allows
+    assert caching.cache_folder() == tmp_path / ".cache" / "nar"
 
 
 def without_home(monkeypatch):
@@ -98,7 +106,7 @@ def test_tilde_without_a_home_raises(monkeypatch):
 
     monkeypatch.setattr(pathlib.Path, "expanduser", expanduser)
     monkeypatch.setenv("NAR_CACHE", "~")
-    with pytest.raises(ValueError, match="NAR_CACHE=~ needs a home directory"):
+    with pytest.raises(ValueError, match="NAR_CACHE=~: there is no such home directory"):
         caching.cache_folder()
 
 

@@ -10,12 +10,14 @@ from typing import Any
 from nar.evaluation.precision import describe_precision, scoring_only
 from nar.plugins import load_attribute
 from nar.runs.results import compute_dtype
-from nar.runs.run import load_run
+from nar.runs.run import Run, load_run
 from nar.text import TEXT_SETS
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring import AnswerFunction, HuggingFaceModel, is_checkpoint
 from nar.training import Devices
 from nar.training.state import digest
+
+LoadRun = Callable[[str], Run]
 
 FORMS = "the workdir of a run, module:FUNCTION, or a checkpoint directory of Hugging Face transformers"
 
@@ -44,11 +46,16 @@ class LanguageModel:
         default_factory=lambda: TEXT_SETS["train"].lengths
     )
     check: Callable[[Sequence[str]], Any] = lambda questions: None
-    precision: Mapping[str, str] = MappingProxyType({"scoring": "unknown"})
+    precision: Mapping[str, str] = dataclasses.field(default_factory=lambda: {"scoring": "unknown"})
 
 
 def open_model(
-    name: str, *, batch_size: int | None = None, max_length: int | None = None, checkpoint: str = "best"
+    name: str,
+    *,
+    batch_size: int | None = None,
+    max_length: int | None = None,
+    checkpoint: str = "best",
+    checkpoint_fallback: bool = False,
 ) -> LanguageModel:
     """Opens a model by name.
 
@@ -59,13 +66,15 @@ def open_model(
       max_length: maximum answer length, in characters for a run and in tokens for a Hugging Face
         checkpoint; by default that of the run's config, or 512.
       checkpoint: "best" or "last" checkpoint of a run.
+      checkpoint_fallback: whether another checkpoint may take its place if it is lost.
 
     Raises:
       ValueError: if there is no such model.
     """
     for matches, opener in OPENERS.items():
         if matches(name):
-            return opener(name, batch_size, max_length, checkpoint)
+            load = functools.partial(load_run, checkpoint=checkpoint, checkpoint_fallback=checkpoint_fallback)
+            return opener(name, batch_size, max_length, load)
     raise ValueError(f"model {name!r} must be {FORMS}")
 
 
@@ -73,8 +82,8 @@ def _is_workdir(name: str) -> bool:
     return (pathlib.Path(name) / "checkpoints").is_dir()
 
 
-def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpoint: str) -> LanguageModel:
-    run = load_run(name, checkpoint)
+def _open_run(name: str, batch_size: int | None, max_length: int | None, load: LoadRun) -> LanguageModel:
+    run = load(name)
     components = run.text_components
     generator = dataclasses.replace(
         components.generator,
@@ -85,7 +94,7 @@ def _open_run(name: str, batch_size: int | None, max_length: int | None, checkpo
     return LanguageModel(
         label=pathlib.Path(name).resolve().name,
         identity={
-            "checkpoint": checkpoint,
+            "checkpoint": run.checkpoint,
             "step": run.step,
             "parameters_sha256": digest(params),
             "max_length": generator.max_length,
@@ -103,10 +112,8 @@ def _is_function(name: str) -> bool:
     return ":" in name and not pathlib.Path(name).exists()
 
 
-def _open_function(
-    name: str, batch_size: int | None, max_length: int | None, checkpoint: str
-) -> LanguageModel:
-    del max_length, checkpoint
+def _open_function(name: str, batch_size: int | None, max_length: int | None, load: LoadRun) -> LanguageModel:
+    del max_length, load
     function = load_attribute(name, "model", callable)
 
     def unbatched(questions: Sequence[str]) -> list[Any]:
@@ -120,8 +127,8 @@ def _open_function(
     )
 
 
-def _open_folder(name: str, batch_size: int | None, max_length: int | None, checkpoint: str) -> LanguageModel:
-    del checkpoint
+def _open_folder(name: str, batch_size: int | None, max_length: int | None, load: LoadRun) -> LanguageModel:
+    del load
     folder = pathlib.Path(name).resolve()
     return LanguageModel(
         label=folder.name,

@@ -74,7 +74,9 @@ class Network:
         )
 
 
-def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> Network:
+def open_network(
+    path: str, checkpoint: str, seed_index: int, lengths: str, checkpoint_fallback: bool = False
+) -> Network:
     """Loads the network of a run.
 
     Args:
@@ -82,11 +84,12 @@ def open_network(path: str, checkpoint: str, seed_index: int, lengths: str) -> N
       checkpoint: "best" or "last".
       seed_index: the seed, if the run has several.
       lengths: "own" for the network's own number of steps, "true" for the algorithm's.
+      checkpoint_fallback: whether another checkpoint may take the place of a lost one.
 
     Raises:
       ValueError: if the directory is not the workdir of a graph network, or has no such checkpoint or seed.
     """
-    run = load_run(path, checkpoint, seed_index)
+    run = load_run(path, checkpoint, seed_index, checkpoint_fallback=checkpoint_fallback)
     components = run.graph_components
     inference = Inference(
         components.model, components.transforms, batch_size=1, capture="hints", true_lengths=lengths == "true"

@@ -1,16 +1,13 @@
-"""Points at which a training process may be killed."""
+"""Points at which a training process is killed; each function returns once the process is there."""
 
 import dataclasses
 import random
-import subprocess
-import time
 from collections.abc import Callable
 
+from experiments.fault_injection.script_process import ScriptProcess
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints
 from nar.training.checkpointing import partial_files
-
-_PAUSE = 0.0003
 
 
 @dataclasses.dataclass
@@ -24,7 +21,7 @@ class TrainingProcess:
       seconds: upper bounds on the times of start-up and final evaluation.
     """
 
-    process: subprocess.Popen[bytes]
+    process: ScriptProcess
     workdir: Workdir
     steps: int
     seconds: tuple[float, float]
@@ -32,16 +29,6 @@ class TrainingProcess:
     def __post_init__(self) -> None:
         self._partial_files = partial_files(self.workdir.checkpoints)
         self.first = saved_steps(self.workdir)
-
-    def wait(self, seconds: float) -> None:
-        """Waits for this many seconds, or until the process ends."""
-        end = time.monotonic() + seconds
-        self.wait_for(lambda: time.monotonic() >= end)
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Waits until a condition holds, or the process ends."""
-        while self.process.poll() is None and not condition():
-            time.sleep(_PAUSE)
 
     def has_saved(self) -> bool:
         """Returns whether this process has written a checkpoint, not counting that of step 0."""
@@ -57,32 +44,29 @@ def saved_steps(workdir: Workdir) -> set[int]:
     return set(Checkpoints(workdir.checkpoints, read_only=True).all_steps())
 
 
-# Kill points: each function returns when the process has reached its point.
-
-
 def during_startup(training: TrainingProcess, rng: random.Random) -> None:
-    """Waits for a random time of start-up: imports, compilation, restoring."""
-    training.wait(rng.uniform(0, training.seconds[0]))
+    """Waits for a random time of start-up: compilation, restoring."""
+    training.process.wait_seconds(rng.uniform(0, training.seconds[0]))
 
 
 def during_training(training: TrainingProcess, rng: random.Random) -> None:
     """Waits for a random time after the first new checkpoint."""
-    training.wait_for(training.has_saved)
-    training.wait(rng.uniform(0, 0.5))
+    training.process.wait_until(training.has_saved)
+    training.process.wait_seconds(rng.uniform(0, 0.5))
 
 
 def during_save(training: TrainingProcess, rng: random.Random) -> None:
     """Waits until a checkpoint is being written, or was just written."""
     if rng.random() < 0.7:
-        training.wait_for(training.has_saved)
-    training.wait_for(training.is_saving)
-    training.wait(rng.choice((0, 0, rng.uniform(0, 0.003))))
+        training.process.wait_until(training.has_saved)
+    training.process.wait_until(training.is_saving)
+    training.process.wait_seconds(rng.choice((0, 0, rng.uniform(0, 0.003))))
 
 
 def during_evaluation(training: TrainingProcess, rng: random.Random) -> None:
     """Waits for a random time of final evaluation, plotting and writing of the result."""
-    training.wait_for(lambda: training.steps in saved_steps(training.workdir))
-    training.wait(rng.uniform(0, training.seconds[1]))
+    training.process.wait_until(lambda: training.steps in saved_steps(training.workdir))
+    training.process.wait_seconds(rng.uniform(0, training.seconds[1]))
 
 
 KILL_POINTS = (during_startup, during_training, during_save, during_evaluation)

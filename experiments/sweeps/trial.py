@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 
 from experiments.sweeps import hyper, trial_config
 from nar.atomic_io import write_json, write_text
+from nar.ownership import check_owned
 from nar.runs.build import build_run, resolve_config
 from nar.runs.plugin_record import check_plugins, plugin_record
 from nar.runs.run import Run
@@ -79,7 +80,8 @@ class Trial:
         ]
 
     def prepare(self) -> None:
-        """Writes its config, and creates directories."""
+        """Writes its config, and creates directories, unless the directory of the sweep is lost."""
+        check_owned(self.root)
         for folder in ("configs", "trials", "logs"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         write_text(self.root / "configs" / f"{self.name}.json", trial_config.as_text(self.config))

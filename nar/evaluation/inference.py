@@ -25,6 +25,9 @@ CAPTURES = ("outputs", "hints", "states")
 MAX_CPU_NODE_PAIRS = 2**12
 """Node pairs in one CPU batch, at most: larger batches do not fit the caches and are slower."""
 
+MAX_PROGRAMS = 64
+"""Compiled programs that are kept at once; each holds a few megabytes."""
+
 
 @dataclasses.dataclass(frozen=True)
 class InferenceResult:
@@ -78,7 +81,8 @@ class InferenceResult:
 class Inference:
     """Batched inference with a network, compiled once per algorithm, size and length bucket.
 
-    Matrices are multiplied in full float32 on every platform, unless the network computes in bfloat16.
+    Matrices are multiplied in full float32 on every platform, unless the network computes in bfloat16. At
+    most `MAX_PROGRAMS` programs are kept; they are compiled again when they are needed again.
     Predictions never depend on labels: the network gets the inputs and the initial hints.
 
     Attributes:
@@ -237,6 +241,8 @@ class Inference:
         batch = dataclasses.replace(batch, hints=initial_hints, outputs={})
         if self._devices.mesh.size > 1:
             batch = self._devices.put_batch(take(batch, self._devices.process_slice(batch.batch_size)))
+        if self.num_programs >= MAX_PROGRAMS:
+            self._predict.clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
         predicted = self._predict(params, task, batch, num_steps)
         return jax.tree.map(lambda value: value.addressable_data(0), predicted)
 

@@ -57,7 +57,11 @@ class OutOfRangeWarning(UserWarning):
 
 
 class Predictor:
-    """Inference on one problem at a time; compiles once per algorithm and size."""
+    """Inference on one problem at a time.
+
+    It compiles once per algorithm, size and bucket of the number of steps (15, 31, 63, ...), and keeps a
+    limited number of programs (`nar.evaluation.inference.MAX_PROGRAMS`).
+    """
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class Predictor:
         transforms: Transforms | None = None,
         ranges: Mapping[str, Callable[[int], Ranges]] | None = None,
     ) -> None:
-        """Sets up the predictor; compilation happens on the first call for each algorithm and size.
+        """Sets up the predictor; compilation happens on the first call for each algorithm, size and bucket.
 
         Args:
           model: the network.

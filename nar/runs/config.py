@@ -215,6 +215,12 @@ class OptimizationConfig(Section):
         "Pairs (regular expression, replacement), applied to the other run's parameter names before "
         'matching: (("^bfs/", "dijkstra/"),) loads the encoders and decoders of bfs as those of dijkstra.',
     )
+    checkpoint_fallback: bool = key(
+        False,
+        "Whether the best of the intact checkpoints takes the place of the best one, of this run or of "
+        "`init_from`, if that is damaged or missing, which is otherwise an error. The result says so.",
+        mutable=True,
+    )
     ema_decay: float = key(
         0.0,
         "Decay of an exponential moving average of the parameters, such as 0.999; evaluation uses the "

@@ -14,6 +14,7 @@ import platform
 import filelock
 
 from nar.atomic_io import path_in_errors
+from nar.ownership import own_folder
 
 _logger = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 class Lock:
     """A context manager that holds the lock of a directory.
+
+    Within it, nothing more is written to the directory once that was moved, removed or replaced, or its lock
+    file was (`nar.ownership`).
 
     On a file system without locks it logs a warning, and the directory is not protected.
     """
@@ -51,11 +55,18 @@ class Lock:
                 raise OSError(error.errno, error.strerror, str(self._directory / LOCK)) from error
             message = "%s cannot be locked (%s): make sure that no other process writes to it"
             _logger.warning(message, self._directory, error)
-        self._write_holder()
+        try:
+            self._write_holder()
+            self._owned = contextlib.ExitStack()
+            self._owned.enter_context(own_folder(self._directory, self._directory / LOCK))
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
         """Releases the lock."""
+        self._owned.close()
         self._lock.release()
 
     def _read_holder(self) -> str:

@@ -80,12 +80,13 @@ def compute_result(
 ) -> dict[str, Any]:
     """Scores the best checkpoint of each seed: the result of a run without its duration."""
     evaluator.show_progress = is_first_process()
-    per_seed = []
+    per_seed, lost = [], dict[str, None]()
     for number in range(components.num_seeds):
-        restored = checkpoints.best(state, number)
+        restored = checkpoints.best(state, number, fallback=config.training.checkpoint_fallback)
         best = components.unstack_seeds(restored.state.eval_params)[number]
         scores = {name: components.score_split(evaluator, best, split) for name, split in SPLITS.items()}
         per_seed.append({"best_step": int(restored.state.step), "scores": scores})
+        lost |= dict.fromkeys(map(str, restored.best.lost))
     training, devices = config.training, components.devices
     summary = {
         "steps": int(state.step),
@@ -96,6 +97,8 @@ def compute_result(
         "precision": describe_precision(compute_dtype(config), devices.platform),
         "hardware": devices.describe(),
     }
+    if lost:
+        summary["lost_checkpoints"] = list(lost)
     if components.metrics:
         summary["metrics"] = list(components.metrics)
     if components.protocol_record:

@@ -17,10 +17,13 @@ from nar.problems.options import CLRS30
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.components import GraphComponents, RunComponents, TextComponents
 from nar.runs.plugin_record import plugin_record, warn_of_plugins
+from nar.runs.recorded_steps import best_step_of, last_step_of
 from nar.runs.results import SPLITS
 from nar.runs.weights_file import read_weights
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, Devices, TrainState
+from nar.training.checkpointing import LostCheckpointError, RestoredCheckpoint
+from nar.training.checkpointing.checkpoints import FALLBACK_HINT
 
 CHECKPOINTS = ("best", "last")
 """Checkpoints that can be loaded."""
@@ -37,12 +40,14 @@ class Run:
       config: its config.
       checkpoint: "best" or "last": the checkpoint with its parameters.
       seed_index: index of the seed with these parameters, if it trains several.
+      checkpoint_fallback: whether another checkpoint may take its place if it is damaged or missing.
     """
 
     workdir: Workdir
     config: AnyConfig
     checkpoint: str = "best"
     seed_index: int = 0
+    checkpoint_fallback: bool = False
 
     @functools.cached_property
     def components(self) -> RunComponents:
@@ -66,9 +71,17 @@ class Run:
         Raises:
           ValueError: if the run has no intact checkpoint or is an exported one, or `seed_index` is invalid.
         """
+        restored, components = self._restored, self.components
+        # All seeds share the step counter.
+        without_step = dataclasses.replace(restored.state, step=None)
+        one_seed = components.unstack_seeds(without_step)[self.seed_index]
+        return dataclasses.replace(one_seed, step=restored.state.step)
+
+    @functools.cached_property
+    def _restored(self) -> RestoredCheckpoint:
         if self.is_exported:
             raise ValueError(f"{self.workdir} is an exported run, which has parameters but no train state")
-        components = self.components
+        components, fallback = self.components, self.checkpoint_fallback
         if not 0 <= self.seed_index < components.num_seeds:
             raise ValueError(
                 f"seed_index must lie between 0 and {components.num_seeds - 1} for {self.workdir}, "
@@ -77,15 +90,23 @@ class Run:
         state = new_state(components, self.config.training.seed)
         checkpoints = Checkpoints(self.workdir.checkpoints, read_only=True)
         if self.checkpoint == "best":
-            restored = checkpoints.best(state, self.seed_index)
-        else:
-            restored = checkpoints.restore(state)
+            step = best_step_of(self.workdir, checkpoints.all_steps(), self.seed_index)
+            return checkpoints.best(state, self.seed_index, step=step, fallback=fallback)
+        restored = checkpoints.restore(state)
         if restored is None:
             raise ValueError(f"{self.workdir} has no checkpoint yet")
-        # All seeds share the step counter.
-        without_step = dataclasses.replace(restored.state, step=None)
-        one_seed = components.unstack_seeds(without_step)[self.seed_index]
-        return dataclasses.replace(one_seed, step=restored.state.step)
+        last, step = last_step_of(self.workdir, checkpoints.all_steps()), int(restored.state.step)
+        if step != last and not fallback:
+            raise LostCheckpointError(
+                f"the last checkpoint of {self.workdir}, step {last}, is damaged or missing; "
+                f"the last intact one is step {step}. {FALLBACK_HINT}"
+            )
+        return restored
+
+    @property
+    def lost_checkpoints(self) -> list[str]:
+        """The best checkpoints that were lost, whose place others have taken; see `checkpoint_fallback`."""
+        return [] if self.is_exported else [str(one) for one in self._restored.best.lost]
 
     @property
     def is_exported(self) -> bool:
@@ -198,21 +219,30 @@ class Run:
         return score_problem_sets(components.make_evaluator(), self.params, problem_sets, components.metrics)
 
 
-def load_run(path: str | os.PathLike[str], checkpoint: str = "best", seed_index: int = 0) -> Run:
+def load_run(
+    path: str | os.PathLike[str],
+    checkpoint: str = "best",
+    seed_index: int = 0,
+    *,
+    checkpoint_fallback: bool = False,
+) -> Run:
     """Loads a run from its directory, on one device of this process.
 
     Args:
       path: the workdir.
       checkpoint: "best" or "last".
       seed_index: index of the seed whose parameters (and best checkpoint) are loaded, if the run has several.
+      checkpoint_fallback: whether to load the best, or last, of the intact checkpoints if that one is lost,
+        with a warning.
 
     Raises:
+      LostCheckpointError: a ValueError: the checkpoint is damaged or missing.
       ValueError: if the directory is not a workdir or has no intact checkpoint, or an argument is invalid.
     """
     if checkpoint not in CHECKPOINTS:
         raise ValueError(unknown_name("checkpoint", checkpoint, CHECKPOINTS))
     workdir = Workdir(local_path(path))
-    run = Run(workdir, read_config(workdir), checkpoint, seed_index)
+    run = Run(workdir, read_config(workdir), checkpoint, seed_index, checkpoint_fallback)
     _ = run.params  # Errors are raised now.
     warn_of_plugins(workdir, plugin_record(run.config.to_dict()))
     return run

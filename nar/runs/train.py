@@ -21,8 +21,10 @@ from typing import Any
 
 from nar.atomic_io import local_path, read_json, write_json
 from nar.data import prefetch_first_batch
+from nar.ownership import check_owned, own_folder
 from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
 from nar.runs.components import RunComponents
+from nar.runs.lock import LOCK
 from nar.runs.plugin_record import check_plugins, plugin_record, write_record
 from nar.runs.results import compute_result, validate
 from nar.runs.run import Run
@@ -60,6 +62,7 @@ from nar.training.loop import (
     prepare_batch,
     restore_states,
 )
+from nar.training.loop.callbacks import CheckFolder
 from nar.training.trackers import check_trackers, open_trackers
 
 DrawCurves = Callable[[pathlib.Path, pathlib.Path], Any]
@@ -67,7 +70,10 @@ DrawCurves = Callable[[pathlib.Path, pathlib.Path], Any]
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM or SIGINT has ended training after a step that is saved; the same call resumes the run."""
+    """A signal (SIGTERM, SIGINT, SIGHUP, ...) has ended training after a step that is saved.
+
+    The same call resumes the run.
+    """
 
 
 def train(
@@ -79,7 +85,8 @@ def train(
     """Trains a run to its end: starts it, resumes it, or returns at once if it is finished.
 
     Everything about the run is in its directory, as if `python -m experiments.train` had trained it. In the
-    main thread, SIGTERM and SIGINT (Ctrl-C) let the current step finish and save it.
+    main thread, SIGTERM, SIGINT (Ctrl-C), SIGHUP (a closed terminal) and the other signals of
+    `nar.signals.stop_signals` let the current step finish and save it.
 
     Args:
       config: a `RunConfig` or a `TextRunConfig`; or a nested dictionary, as `config.to_dict()` returns it,
@@ -92,10 +99,11 @@ def train(
 
     Raises:
       ValueError: if the config is invalid, the workdir is that of another run, in use or damaged, or jax has
-        no device of the platform that `JAX_PLATFORMS` names.
+        no device of the platform that `JAX_PLATFORMS` names. A `nar.ownership.LostFolderError`, which is one,
+        if the workdir was moved, removed or replaced while training wrote to it.
       OSError: if a file cannot be written.
       FloatingPointError: if training stops at non-finite values.
-      Interrupted: if SIGTERM or SIGINT ended training.
+      Interrupted: if a signal ended training.
     """
     check_platform()
     run = Run(Workdir(local_path(workdir)), resolve_config(config))
@@ -122,9 +130,12 @@ def train(
 
 def _lock_and_claim(run: Run, stack: contextlib.ExitStack) -> None:
     """Locks the workdir until the stack is closed, and writes the config."""
-    stack.enter_context(run.workdir.lock())
-    run.workdir.claim(run.config.to_dict())
-    write_record(run.workdir, plugin_record(run.config.to_dict()))
+    workdir = run.workdir
+    stack.enter_context(workdir.lock())
+    workdir.check(run.config.to_dict())  # Another process may have used it before it was locked.
+    workdir.claim(run.config.to_dict())
+    stack.enter_context(own_folder(workdir.path, workdir.path / LOCK, workdir.checkpoints))
+    write_record(workdir, plugin_record(run.config.to_dict()))
 
 
 def _train_to_end(
@@ -207,6 +218,7 @@ def _make_callbacks(
     callbacks += make_callbacks(training.callbacks, training.callback_options)
     callbacks.append(clock)
     if is_first_process():
+        callbacks.insert(0, CheckFolder(session.run.workdir.path))
         metrics = _make_metrics_writer(session, trackers)
         save = SaveCheckpoints(session.checkpoints, (*callbacks, metrics), clock)
         callbacks += [metrics, save, ShowProgress(session.start, training.steps)]
@@ -248,6 +260,7 @@ def _draw(run: Run, draw_curves: DrawCurves) -> None:
 
 def _finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
     """Passes the result and the files of the run to the trackers."""
+    check_owned(workdir.path)
     files = [path for path in workdir.artifacts() if path.exists()]
     for tracker in trackers:
         tracker.finish(read_json(workdir.result), files)

@@ -39,7 +39,7 @@ def open_init_run(run: Run, components: RunComponents) -> Run | None:
     if local_path(training.init_from).resolve() == run.workdir.path.resolve():
         raise ValueError(f"training.init_from: {run.workdir} is the workdir of this run")
     try:
-        source = open_run(training.init_from)
+        source = open_run(training.init_from, checkpoint_fallback=training.checkpoint_fallback)
         _load(parameter_shapes(components.model, components.stream), source, training)
     except ValueError as error:
         raise ValueError(f"training.init_from: {error}") from None
@@ -57,6 +57,7 @@ def init_or_restore(
     state = new_state(components, run.config.training.seed)
     restored = checkpoints.restore(state)
     if restored is not None:
+        checkpoints.check_best(fallback=run.config.training.checkpoint_fallback)
         print_on_first(f"Resuming from step {int(restored.state.step)}.")
         return components.devices.put_state(restored.state), restored.metadata
     params = run_on_first(lambda: _source_params(run, components, state.params, source))

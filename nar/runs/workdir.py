@@ -124,9 +124,12 @@ class Workdir:
         if not self.config.exists() and not copy.exists():
             raise ValueError(f"{self.path} is not the workdir of a run: it has no {self.config.name}")
         try:
-            return read_json(self.config)
+            config = read_json(self.config)
         except (OSError, ValueError) as error:
             problem = error
+        else:
+            self._check_copy(config, copy)
+            return config
         try:
             config = read_json(copy)
         except (OSError, ValueError):
@@ -136,6 +139,22 @@ class Workdir:
             ) from None
         _logger.warning("%s cannot be read, its copy %s is used: %s", self.config, copy, problem)
         return config
+
+    def _check_copy(self, config: Config, copy: pathlib.Path) -> None:
+        """Raises ValueError if the checkpoints are those of a run with another config."""
+        try:
+            other = read_json(copy)
+        except (OSError, ValueError):
+            return
+        before, now = flatten(other), flatten(config)
+        keys = sorted(key for key in {*before, *now} if not _is_mutable(key) and key != "training.steps")
+        lines = [
+            f"  {key}: {_shown(now, key)} in {self.config}, {_shown(before, key)} in {copy}"
+            for key in keys
+            if before.get(key) != now.get(key)
+        ]
+        if lines:
+            raise ValueError("\n".join([f"{self.checkpoints} has the checkpoints of another run:", *lines]))
 
     def check(self, config: Config) -> None:
         """Checks that a run with this config may use the directory; nothing is written.

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from nar.algorithms import BUILT_IN, Algorithm
+from nar.atomic_io import remove_abandoned_files
 from nar.caching import cache_folder
 from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
@@ -42,6 +43,7 @@ def load_or_make(algorithm: Algorithm, key: str, make: Callable[[], TraceBatch],
     batch = make()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned_files(path.parent)
         save_traces(path, batch, name=algorithm.name, **origin)
     except OSError as error:
         warnings.warn(f"cannot cache traces: {error}", stacklevel=3)

@@ -268,3 +268,17 @@ def test_keys_are_moved_into_the_range():
 
 def test_without_ranges_nothing_is_changed():
     assert predictor("dijkstra")("dijkstra", edges=[(0, 1, 5.0)], s=0).change is None
+
+
+@pytest.mark.slow
+def test_number_of_programs_is_bounded(monkeypatch):
+    """Sizes are compiled once each, and numbers of steps once per bucket."""
+    monkeypatch.setattr("nar.evaluation.inference.MAX_PROGRAMS", 2)
+    model, params = network("bfs")
+    predict = Predictor(model, params)
+    for num_steps in (2, 3, 15):
+        predict("bfs", A=[(0, 1)], s=0, num_steps=num_steps)
+        assert predict._inference.num_programs == 1
+    for size in (3, 4, 5):
+        predict("bfs", A=[(0, size - 1)], s=0, num_steps=2)
+        assert predict._inference.num_programs <= 2

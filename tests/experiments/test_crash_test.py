@@ -1,5 +1,6 @@
 """Runs that are killed at random points, or whose disk is full: real processes on a real file system."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from commands import ROOT, command, run
 from running_script import RunningScript
 from saved_checkpoints import saved_file, saved_files, saved_steps
 
+from experiments.fault_injection import damaged_files
 from experiments.fault_injection.compare_runs import find_differences
 from nar.atomic_io import read_json, write_json
 from nar.runs.workdir import Workdir
@@ -42,10 +44,43 @@ def parameters(workdir):
 def test_repeatedly_killed_run_equals_an_uninterrupted_one(tmp_path):
     """Runs `experiments.crash_test` with few kills."""
     quickly = ("--config.model.hint_mode=none", "--config.training.optimizer=sgd")
-    arguments = (f"--workdir={tmp_path / 'kills'}", *SMALL, *quickly, "--kills=3", "--seed=2")
+    few = ("--kills=3", "--damages=0", "--losses=0", "--seed=2")
+    arguments = ("--config=configs/tiny.py", f"--workdir={tmp_path / 'kills'}", *SMALL, *quickly, *few)
     code, output, errors = run("crash_test", *arguments, timeout=550)
     assert code == 0, output + errors
-    assert "3 kills in" in output and "bit for bit" in output
+    assert re.search(r"^[3-9] kills, 0 damages, 0 losses in \d+ s, 0 differences$", output, re.MULTILINE)
+    assert "bit for bit" in output
+    # The same command has nothing left to do.
+    code, output, errors = run("crash_test", *arguments, timeout=550)
+    assert code == 0 and "kills 0:" not in output, output + errors
+
+
+@pytest.mark.slow
+def test_damages_and_losses_make_no_difference(tmp_path):
+    few = ("--kills=0", "--damages=60", "--losses=12", "--seed=7")
+    code, output, errors = run("crash_test", f"--workdir={tmp_path / 'damages'}", *few, timeout=550)
+    assert code == 0, output + errors
+    assert "0 kills, 60 damages, 12 losses in" in output and ", refused" in output
+
+
+def test_crash_test_finds_what_is_wrong(tmp_path):
+    """A use that trusts a damaged file, and one that raises another error, are noticed."""
+    (tmp_path / "intact").mkdir()
+    (tmp_path / "intact" / "file").write_text("right")
+
+    def trusting(folder, file):
+        return ["content"] if not file.is_file() or file.read_text(errors="replace") != "right" else []
+
+    def failing(folder, file):
+        raise KeyError(file)
+
+    target, random = damaged_files.Target("files", tmp_path / "intact", trusting), np.random.default_rng(0)
+    wrong = [
+        damaged_files.damage_and_use(target, tmp_path / f"copy_{index}", random)[1] for index in range(20)
+    ]
+    assert sum(map(bool, wrong)) >= 15 and ["file: content"] in wrong
+    with pytest.raises(KeyError):
+        damaged_files.damage_and_use(dataclasses.replace(target, use=failing), tmp_path / "copy", random)
 
 
 def saved_run(path, weight):

@@ -23,7 +23,17 @@ ROOMS = (
     "reports",
 )
 """Packages in the order of the data flow: each imports only those before it."""
-BASE = {"atomic_io", "caching", "cores", "kinds", "plugins", "specs", "statistics"}
+BASE = {
+    "atomic_io",
+    "caching",
+    "cores",
+    "kinds",
+    "ownership",
+    "plugins",
+    "signals",
+    "specs",
+    "statistics",
+}
 """Modules that every package may import."""
 ALLOWED = {room: BASE | set(ROOMS[:number]) for number, room in enumerate(ROOMS)}
 ALLOWED["runs"] |= {"text"}

@@ -8,16 +8,16 @@ import shutil
 
 import numpy as np
 import pytest
-from damage import DAMAGES, truncated
 from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
 from saved_checkpoints import saved_file, saved_files, saved_steps
 
 import nar
+from experiments.fault_injection.damages import DAMAGES, truncated
 from nar.atomic_io import read_json
 from nar.runs import train
 from nar.runs.run import read_config
 from nar.runs.workdir import Workdir
-from nar.training.checkpointing import read_arrays
+from nar.training.checkpointing import LostCheckpointError, read_arrays
 from nar.training.state import digest
 
 CONFIG = config_of()
@@ -93,18 +93,22 @@ def test_run_with_a_damaged_file_ends_like_an_undamaged_one_or_with_a_message(
             workdir.result.unlink(missing_ok=True)
         caplog.clear()
         problem = train_and_catch(workdir)
-        if problem is not None:
+        if isinstance(problem, LostCheckpointError):
+            # The best checkpoint itself was lost: the best of the others is used only if that is requested.
+            best = outcome(finished)["best_step"]
+            assert workdir.path / name == saved_file(workdir.path, best) and which == "finished"
+            nar.train(config_of(checkpoint_fallback=True), workdir)
+            assert outcome(workdir)["best_step"] != best
+            assert outcome(workdir)["lost_checkpoints"][0].startswith(f"step {best} ")
+        elif problem is not None:
             # Only for directories in place of files, which nar does not remove.
             assert f"{workdir.path / name} is damaged: it is" in str(problem)
             assert "then run the same command to resume" in str(problem)
             shutil.rmtree(workdir.path / name)
             nar.train(CONFIG, workdir)
         assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"], name
-        if outcome(workdir) != outcome(finished):
-            # The best checkpoint itself was lost, so the best of the others was scored.
-            best = outcome(finished)["best_step"]
-            assert workdir.path / name == saved_file(workdir.path, best) and which == "finished"
-        elif metrics_of(workdir) != metrics_of(finished):
+        assert outcome(workdir) == outcome(finished) or isinstance(problem, LostCheckpointError)
+        if metrics_of(workdir) != metrics_of(finished):
             assert name.name == "metrics.jsonl" and "differs from what was written" in caplog.text
 
 
@@ -131,10 +135,17 @@ def test_restoring_a_damaged_run_gives_an_intact_state_and_changes_no_file(finis
     intact = {digest(nar.load_run(finished.path, checkpoint).state) for checkpoint in ("best", "last")}
     saved = saved_file(finished.path, 12).relative_to(finished.path)
     for name in ("config.json", "checkpoints/config.json", str(saved)):
+        problem = None
         workdir = Workdir(shutil.copytree(finished.path, tmp_path / name.replace("/", "_")))
         damage(workdir.path / name, random)
         before = list_files(workdir)
-        run = nar.load_run(workdir.path, "last")
+        try:
+            run = nar.load_run(workdir.path, "last")
+        except LostCheckpointError as error:
+            problem = str(error)
+            run = nar.load_run(workdir.path, "last", checkpoint_fallback=True)
+        assert (problem is not None) == (int(run.state.step) == 8)
+        assert problem is None or "step 12, is damaged or missing; the last intact one is step 8" in problem
         assert int(run.state.step) in (8, 12)
         assert int(run.state.step) == 8 or digest(run.state) in intact
         assert run.config.training.steps == STEPS

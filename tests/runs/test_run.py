@@ -80,18 +80,19 @@ def test_predictions_and_scores_of_sizes(finished):
     assert set(scores["bfs"]["4"]) == {"pi", "score"} and 0 <= scores["bfs"]["4"]["score"] <= 1
 
 
-def interrupt_at(monkeypatch, step):
+def interrupt_at(monkeypatch, step, number):
     monkeypatch.setattr(
         train_module.ShowProgress,
         "on_step",
-        lambda self, report: signal.raise_signal(signal.SIGINT) if report.step == step else None,
+        lambda self, report: signal.raise_signal(number) if report.step == step else None,
     )
 
 
-def test_interrupted_run_resumes(finished, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
+def test_interrupted_run_resumes(finished, tmp_path, monkeypatch, number):
     workdir = Workdir(tmp_path / "run")
     with monkeypatch.context() as patch:
-        interrupt_at(patch, 7)
+        interrupt_at(patch, 7, number)
         with pytest.raises(Interrupted, match=rf"{workdir}: interrupted; the same call resumes") as caught:
             nar.train(CONFIG, workdir)
     assert isinstance(caught.value, KeyboardInterrupt)

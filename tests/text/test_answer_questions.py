@@ -101,6 +101,34 @@ def test_damaged_partial_answers_are_generated_again(tmp_path):
         assert (tmp_path / ANSWERS).read_bytes() == expected
 
 
+def test_changed_finished_answers_are_noticed(tmp_path, caplog):
+    """By evaluate_text, which asks the rest again, and by score_text, which does not score a part of them."""
+    answer(tmp_path, Model())
+    expected = (tmp_path / ANSWERS).read_bytes()
+    lines = expected.splitlines(keepends=True)
+    half, changed = b"".join(lines[:4]), expected.replace(b"I do not know", b"I do not care", 1)
+    for damaged, intact in (
+        (half, 4),
+        (changed, 6),
+        (b"", 0),
+        (expected + lines[0], 9),
+        (b"".join(lines[1:]), 0),
+    ):
+        (tmp_path / ANSWERS).write_bytes(damaged)
+        if damaged not in (b"", changed):
+            with pytest.raises(ValueError, match=r"answers, but .*request.json requests 9"):
+                score_file(tmp_path / ANSWERS)
+        caplog.clear()
+        assert answer(tmp_path, Model())[0] == intact
+        assert f"is damaged: {intact} of its 9 answers are as they were written" in caplog.text
+        assert (tmp_path / ANSWERS).read_bytes() == expected
+    (tmp_path / ANSWERS).write_bytes(changed)
+    unreadable = score_file(tmp_path / ANSWERS).as_json()["unreadable"]
+    assert unreadable["count"] == 1 and "does not match its `checksum`" in unreadable["first"][0]["problem"]
+    (tmp_path / "copy.jsonl").write_bytes(half)
+    assert score_file(tmp_path / "copy.jsonl").total().count == 4
+
+
 def test_folder_of_another_request_or_model_is_rejected(tmp_path):
     answer(tmp_path, Model())
     other = TextRequest({"minimum": (4, 7), "bfs": (4,)}, samples=3, seeds=(3,), decimals=2)

@@ -2,16 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 from commands import ROOT, command, run
+from numpy.random import default_rng
 
+from experiments.fault_injection.damages import DAMAGES
+from nar.ownership import LostFolderError, own_folder
 from nar.text import sample_texts
 from nar.text.rendering import text_files
 from nar.text.rendering.text_files import TextRequest, claim_folder
+from nar.text.scoring.answer_files import score_file, with_checksum
 
 SMALL = ("--algorithms=minimum,insertion_sort", "--lengths=4,6", "--samples=30", "--seeds=3,14")
 
@@ -195,3 +201,109 @@ def test_invalid_request_is_rejected(request_, message):
 def test_invalid_flags_are_rejected(tmp_path, options, message):
     assert message in make(tmp_path / "none", *options, code=1)
     assert not (tmp_path / "none").exists()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Damage of finished sets
+
+
+def make_in_process(folder, request, monkeypatch, capsys):
+    """Makes a set as `experiments.make_text` does; returns what is printed."""
+    from experiments import make_text
+
+    claim_folder(folder, request)
+    monkeypatch.setattr(make_text, "_WORKERS", SimpleNamespace(value=1))
+    make_text.make_set(folder, request)
+    return capsys.readouterr().out
+
+
+def test_changed_file_of_a_finished_set_is_made_again(tmp_path, monkeypatch, capsys):
+    request = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=20, seeds=(0,))
+    assert "40 texts in 2 files" in make_in_process(tmp_path, request, monkeypatch, capsys)
+    whole, name = content(tmp_path), "00000-minimum-4.jsonl"
+    lines = whole[name].splitlines(keepends=True)
+    for damaged in (b"".join(lines[:10]), b"", whole[name].replace(b"0.1", b"0.2"), whole[name] + lines[0]):
+        (tmp_path / name).write_bytes(damaged)
+        output = make_in_process(tmp_path, request, monkeypatch, capsys)
+        assert f"{tmp_path / name} differs from the manifest: kept as {name}.damaged" in output
+        assert "20 of them new" in output
+        assert (tmp_path / f"{name}.damaged").read_bytes() == damaged
+        (tmp_path / f"{name}.damaged").unlink()
+        assert content(tmp_path) == whole
+    assert "0 of them new" in make_in_process(tmp_path, request, monkeypatch, capsys)
+
+
+def test_file_that_was_not_finished_is_made_again(tmp_path, monkeypatch, capsys):
+    request = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=5, seeds=(0,))
+    claim_folder(tmp_path, request)
+    (tmp_path / "00000-minimum-4.jsonl").write_text("half\n")
+    assert "10 of them new" in make_in_process(tmp_path, request, monkeypatch, capsys)
+    assert len(lines_of(tmp_path)) == 10 and not list(tmp_path.glob("*.damaged"))
+
+
+def test_references_are_compared_with_the_manifest(tmp_path, monkeypatch, capsys):
+    request = TextRequest({"minimum": (4,)}, samples=20, seeds=(0,))
+    make_in_process(tmp_path, request, monkeypatch, capsys)
+    references, answers = tmp_path / "00000-minimum-4.jsonl", tmp_path / "own.jsonl"
+    answers.write_text("".join(json.dumps({"index": k, "completion": "0"}) + "\n" for k in range(10)))
+    assert score_file(answers, references).total().count == 20
+    references.write_text("".join(references.read_text().splitlines(keepends=True)[:10]))
+    with pytest.raises(ValueError, match=r"00000-minimum-4.jsonl is damaged: it has 10 lines .*'lines': 20"):
+        score_file(answers, references)
+
+
+def test_set_whose_folder_is_moved_is_not_continued_elsewhere(tmp_path, monkeypatch):
+    from experiments import make_text
+
+    folder, request = tmp_path / "set", TextRequest({"minimum": (4,), "bfs": (4,)}, samples=5, seeds=(0,))
+    monkeypatch.setattr(make_text, "_WORKERS", SimpleNamespace(value=1))
+    claim_folder(folder, request)
+    with own_folder(folder):
+        folder.rename(tmp_path / "moved")
+        folder.mkdir()
+        with pytest.raises(LostFolderError):
+            make_text.make_set(folder, request)
+    assert not list(folder.iterdir())
+
+
+# ---------------------------------------------------------------------------------------------------
+# Fuzzing
+
+
+@pytest.mark.parametrize("num_trials", [40, pytest.param(1000, marks=pytest.mark.slow)])
+def test_damaged_set_is_repaired_or_refused(tmp_path, monkeypatch, capsys, num_trials):
+    request, random = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=3, seeds=(0,)), default_rng(5)
+    make_in_process(tmp_path / "set", request, monkeypatch, capsys)
+    whole, refused = content(tmp_path / "set"), 0
+    for trial in range(num_trials):
+        folder = shutil.copytree(tmp_path / "set", tmp_path / str(trial))
+        name = sorted(whole)[trial % len(whole)]
+        DAMAGES[trial % len(DAMAGES)](folder / name, random)
+        try:
+            make_in_process(folder, request, monkeypatch, capsys)
+        except ValueError as error:
+            assert name == "manifest.json" and str(error)  # noqa: PT017
+            refused += 1
+            continue
+        assert {name: (folder / name).read_bytes() for name in whole} == whole, (trial, name)
+    assert 0 < refused < num_trials / 2
+
+
+@pytest.mark.parametrize("num_trials", [200, pytest.param(5000, marks=pytest.mark.slow)])
+def test_any_bytes_are_scored_or_refused(tmp_path, num_trials):
+    """Answers of which only some lines are intact are never scored as if they were whole."""
+    random, damages = default_rng(6), [one for one in DAMAGES if one.__name__ != "replaced_by_a_folder"]
+    row = {"answer": "[0.1 0.2], 3", "algorithm": "bfs", "length": 4, "completion": "[0.1 0.2], 3"}
+    lines = [json.dumps(with_checksum({**row, "index": index})) for index in range(4)]
+    whole, path = "\n".join(lines).encode() + b"\n", tmp_path / "answers.jsonl"
+    for trial in range(num_trials):
+        path.write_bytes(whole)
+        damages[trial % len(damages)](path, random)
+        unmarked = len(lines) - path.read_bytes().count(b'"checksum"')
+        try:
+            scores = score_file(path)
+        except ValueError as error:
+            assert "holds no answers" in str(error)  # noqa: PT017
+            continue
+        total = scores.total()
+        assert total.exact >= total.count - scores.num_unreadable - max(unmarked, 0)

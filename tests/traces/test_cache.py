@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import fcntl
 import json
 import pathlib
 
@@ -155,3 +156,17 @@ def test_processes_share_the_cache(cache_dir):
         sums = set(pool.map(lambda _: run_python(code), range(3)))
     assert sums == {f"{np.sum(clrs30_split('bfs', 'val').hints['pi_h'])}\n"}
     assert files(cache_dir) == ["bfs-val.npz"]
+
+
+def test_parts_that_killed_processes_left_are_removed(cache_dir):
+    """Parts that another process is still writing remain."""
+    clrs30_split("bfs", "val")
+    folder = next(cache_dir.rglob("*.npz")).parent
+    left, written = folder / ".a.npz.0123456789abcdef.part", folder / ".b.npz.0123456789abcdef.part"
+    left.write_bytes(b"half")
+    with written.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        clrs30_split("dfs", "val")
+        assert not left.exists() and written.exists()
+    clrs30_split("dijkstra", "val")
+    assert not list(folder.glob(".*"))

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from damage import DAMAGES, flipped, lengthened, truncated
 
+from experiments.fault_injection.damages import DAMAGES, flipped, lengthened, truncated
 from nar.training import Checkpoints, TrainState, make_optimizer
-from nar.training.checkpointing.checkpoint_file import write_checkpoint
+from nar.training.checkpointing import LostCheckpointError
+from nar.training.checkpointing.checkpoint_file import read_checkpoint, write_checkpoint
 from nar.training.state import digest
 
 ADAM = make_optimizer(1e-3)
@@ -124,11 +125,32 @@ def test_damaged_checkpoint_is_skipped(saved, tmp_path, damage, num_trials, capl
     assert skipped >= {flipped: num_trials // 2, lengthened: 0}.get(damage, num_trials)
 
 
-def test_damaged_checkpoint_is_not_restored_as_best(copy, caplog):
+def test_nothing_takes_the_place_of_a_damaged_best_checkpoint_unless_requested(copy, caplog):
     truncated(copy / "step_2.npz", np.random.default_rng(1))
     checkpoints = Checkpoints(copy, read_only=True)
-    assert int(checkpoints.best(small_state(0)).state.step) == 4
+    message = r"best checkpoint is lost: step 2 \(validation score 90.00%\): .* damaged .*Intact: \[4, 5\]"
+    for use in (checkpoints.check_best, lambda: checkpoints.best(small_state(0))):
+        with pytest.raises(LostCheckpointError, match=message):
+            use()
+    restored = checkpoints.best(small_state(0), fallback=True)
+    assert int(restored.state.step) == 4 and [one.step for one in restored.best.lost] == [2]
     assert checkpoints.all_steps() == [2, 4, 5]
+
+
+def test_replacement_of_a_lost_best_checkpoint_is_recorded(copy):
+    (copy / "step_2.npz").unlink()
+    checkpoints = Checkpoints(copy)
+    checkpoints.restore(small_state(0))
+    checkpoints.check_best(fallback=True)
+    checkpoints.save(small_state(6), 0.1, {})
+    again = Checkpoints(copy, read_only=True).best(small_state(0))
+    assert int(again.state.step) == 4 and [one.step for one in again.best.lost] == [2]
+
+
+def test_checkpoint_under_the_name_of_another_is_damaged(copy, caplog):
+    shutil.copy(copy / "step_4.npz", copy / "step_5.npz")
+    assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 4
+    assert "it is the checkpoint of step 4" in caplog.text
 
 
 def test_checksum_mismatch_in_a_valid_archive_is_detected(copy, monkeypatch):
@@ -152,6 +174,38 @@ def test_checkpoint_of_another_network_is_rejected_and_kept(copy):
     with pytest.raises(ValueError, match=r"step_5.npz does not match the run's config.*opt_state/"):
         Checkpoints(copy).restore(other)
     assert Checkpoints(copy).all_steps() == [2, 4, 5]
+
+
+def random_json(random, depth=0):
+    """A random JSON value."""
+    kind = random.integers(8 if depth < 3 else 6)
+    if kind == 6:
+        return [random_json(random, depth + 1) for _ in range(random.integers(4))]
+    if kind == 7:
+        names = ("metadata", "score", "best", "lost", "x")
+        return {names[random.integers(5)]: random_json(random, depth + 1) for _ in range(random.integers(4))}
+    return (None, True, int(random.integers(-9, 9)), float(random.normal()), "text", math.inf)[kind]
+
+
+@pytest.mark.parametrize("num_trials", [25, pytest.param(1500, marks=pytest.mark.slow)])
+def test_checkpoint_with_any_record_and_a_right_checksum_is_used_or_skipped(copy, num_trials):
+    """Restoring and scoring never fail, and the arrays are those of the checkpoint that is restored."""
+    random, path, template = np.random.default_rng(3), copy / "step_5.npz", small_state(0)
+    arrays, intact = read_checkpoint(path)
+    for _ in range(num_trials):
+        record = random_json(random)
+        if random.random() < 0.8:
+            keys = ("metadata", "score", "best")
+            record = {**intact, keys[random.integers(3)]: record}
+        write_checkpoint(path, arrays, record)
+        checkpoints = Checkpoints(copy, read_only=True)
+        restored = checkpoints.restore(template)
+        assert digest(restored.state) == digest(small_state(int(restored.state.step)))
+        assert isinstance(restored.metadata, dict)
+        try:
+            checkpoints.best(template)
+        except LostCheckpointError as error:
+            assert "is missing" in str(error)  # noqa: PT017 - what the record names need not exist
 
 
 def test_partially_written_checkpoint_is_ignored(copy):

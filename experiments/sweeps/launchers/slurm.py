@@ -36,7 +36,7 @@ class Job:
         """Runs the trial, and returns its exit code."""
         command, log, folder = self._arguments
         os.chdir(folder)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._forward)
         self._process = child.start(command, pathlib.Path(log))
         # Polling, instead of a blocking wait, lets Python handle signals.

@@ -150,6 +150,10 @@ def report_notes(records: Records, settings: Sequence[Setting]) -> list[str]:
             "With a damaged config.json, so its copy was read",
             [r for r in runs if r.uses_config_copy],
         ),
+        _listed(
+            "Scored without the best checkpoint, which was lost",
+            [r for r in runs for one in (r.result, r.evaluation) if one and one.get("lost_checkpoints")],
+        ),
     ]
     return [line for line in lines if line]
 

@@ -2,11 +2,13 @@
 
 A line has the keys `text` (question and answer together), `question`, `answer`, `algorithm`, `length` and
 `use_hints`. Lines are in the order of the published sets: by algorithm, then length, then seed. The lines of
-one algorithm and length are in one file, or in several if there are many. `manifest.json` holds the request
-and, once the set is complete, the number of lines of each file.
+one algorithm and length are in one file, or in several if there are many. `manifest.json` holds the request,
+and the number of lines and the SHA-256 of each finished file; a file without such an entry, or that differs
+from it, is made again.
 """
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -14,10 +16,11 @@ from typing import Any
 
 from nar.algorithms import find_algorithm
 from nar.atomic_io import atomic_write, write_text
+from nar.ownership import check_owned
 from nar.text.rendering.compose import Text
 from nar.text.rendering.sample_texts import TraceSeries, sample_texts
 
-FORMAT, FORMAT_VERSION = "nar-texts", 1
+FORMAT, FORMAT_VERSION = "nar-texts", 2
 MANIFEST = "manifest.json"
 
 MAX_LINES_PER_FILE = 10_000
@@ -80,6 +83,33 @@ class TextRequest:
 
 
 @dataclasses.dataclass(frozen=True)
+class FileEntry:
+    """The entry of a finished file in the manifest.
+
+    Attributes:
+      lines: number of lines.
+      sha256: SHA-256 of its bytes.
+    """
+
+    lines: int
+    sha256: str
+
+
+def entry_of(path: pathlib.Path) -> FileEntry:
+    """Lines and SHA-256 of a file.
+
+    Raises:
+      OSError: if it cannot be read.
+    """
+    digest, lines = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+            lines += block.count(b"\n")
+    return FileEntry(lines, digest.hexdigest())
+
+
+@dataclasses.dataclass(frozen=True)
 class TextFile:
     """One file of a set: lines `first` to `first + count - 1` of an algorithm and length, over all seeds."""
 
@@ -102,10 +132,14 @@ class TextFile:
                 yield json_line(text, algorithm.name, self.length, request.use_hints)
             done += count
 
-    def write(self, folder: pathlib.Path, request: TextRequest) -> None:
-        """Writes the file atomically."""
+    def write(self, folder: pathlib.Path, request: TextRequest) -> "FileEntry":
+        """Writes the file atomically, and returns its entry in the manifest."""
+        digest = hashlib.sha256()
         with atomic_write(folder / self.name) as file:
-            file.writelines(line.encode() for line in self.lines(request))
+            for line in self.lines(request):
+                file.write(line.encode())
+                digest.update(line.encode())
+        return FileEntry(self.count, digest.hexdigest())
 
 
 def json_line(text: Text, algorithm: str, length: int, use_hints: bool) -> str:
@@ -129,7 +163,7 @@ def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MANIFEST
     if path.exists():
-        _check_same(folder, _read_manifest(path), request)
+        _check_same(folder, _read_manifest(path)["request"], request)
     elif any(not _is_part(entry) for entry in folder.iterdir()):
         raise ValueError(f"{folder} is not empty and does not hold a set of texts; choose another folder")
     for entry in folder.iterdir():
@@ -139,15 +173,61 @@ def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
         write_manifest(folder, request, {})
 
 
-def write_manifest(folder: pathlib.Path, request: TextRequest, counts: Mapping[str, int]) -> None:
-    """Writes the manifest; `counts` are the lines of each file if the set is complete, otherwise empty."""
+def find_intact_files(folder: pathlib.Path, request: TextRequest) -> tuple[dict[str, FileEntry], list[str]]:
+    """Compares the files of a claimed folder with its manifest.
+
+    Returns:
+      The entries of intact files by name; and the names of files that differ from their entry, or have
+      another number of lines. The latter are renamed to `NAME.damaged`.
+
+    Raises:
+      OSError: if a file cannot be read.
+    """
+    check_owned(folder)
+    saved = _read_manifest(folder / MANIFEST)["files"]
+    intact, damaged = dict[str, FileEntry](), list[str]()
+    for file in request.files():
+        path = folder / file.name
+        if file.name not in saved or not path.exists():
+            continue  # A file without an entry was not finished.
+        entry = entry_of(path) if path.is_file() else None
+        if entry is not None and entry.lines == file.count and saved[file.name] == dataclasses.asdict(entry):
+            intact[file.name] = entry
+        else:
+            check_owned(path)
+            path.replace(path.with_name(f"{file.name}.damaged"))
+            damaged.append(file.name)
+    return intact, damaged
+
+
+def check_text_file(path: pathlib.Path) -> None:
+    """Checks a file of texts against the manifest of its folder, if that has an entry of it.
+
+    Raises:
+      ValueError: if it differs.
+    """
+    try:
+        saved = _read_manifest(path.parent / MANIFEST)["files"].get(path.name)
+    except (OSError, ValueError):
+        return
+    entry = dataclasses.asdict(entry_of(path))
+    if saved is not None and saved != entry:
+        raise ValueError(
+            f"{path} is damaged: it has {entry['lines']} lines and the SHA-256 {entry['sha256'][:8]}..., but "
+            f"{path.parent / MANIFEST} says {saved}; make the set again, with the same command"
+        )
+
+
+def write_manifest(folder: pathlib.Path, request: TextRequest, entries: Mapping[str, FileEntry]) -> None:
+    """Writes the manifest, with the entries of the finished files by name."""
+    names = [file.name for file in request.files()]
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "request": request.as_json(),
-        "complete": bool(counts),
-        "lines": sum(counts.values()),
-        "files": dict(counts),
+        "complete": all(name in entries for name in names),
+        "lines": sum(entry.lines for entry in entries.values()),
+        "files": {name: dataclasses.asdict(entries[name]) for name in names if name in entries},
     }
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
@@ -160,7 +240,7 @@ def _read_manifest(path: pathlib.Path) -> Mapping[str, Any]:
     try:
         manifest = json.loads(path.read_text())
         if (manifest["format"], manifest["version"]) == (FORMAT, FORMAT_VERSION):
-            return dict(manifest["request"])
+            return {"request": dict(manifest["request"]), "files": dict(manifest["files"])}
     except (KeyError, TypeError, ValueError, RecursionError):
         pass
     raise ValueError(f"{path} is not a manifest of a set of texts of version {FORMAT_VERSION}")

@@ -5,16 +5,22 @@ A line is a JSON object with `completion`, the output of a model, and the refere
 reference (from 0) in a separate file of references; a reference without a completion scores 0.
 
 A completion that is missing, not a string or not an answer scores 0. A line that is not such an object, or
-has no reference, is counted as unreadable: it belongs to no algorithm and scores 0 in the overall mean. Empty
-lines are skipped.
+has no reference, or does not match its `checksum`, if it has one, is counted as unreadable: it belongs to no
+algorithm and scores 0 in the overall mean. Empty lines are skipped.
+
+A file `answers.jsonl` in a folder of `experiments.evaluate_text` must have all answers to its `request.json`,
+and a file of references that is in a set of texts must be as its manifest says.
 """
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nar.atomic_io import read_json
+from nar.text.rendering.text_files import check_text_file
 from nar.text.scoring.answer_scores import AnswerScore, reference_value, score_answer
 
 MAX_LINE_BYTES = 2**28
@@ -22,6 +28,7 @@ MAX_LINE_BYTES = 2**28
 
 _LARGEST_LENGTH = 2**31
 _LONGEST_NAME = 100
+_ANSWERS, _REQUEST = "answers.jsonl", "request.json"
 
 
 @dataclasses.dataclass
@@ -95,13 +102,19 @@ def score_file(path: pathlib.Path, references: pathlib.Path | None = None) -> An
 
     Raises:
       OSError: if a file cannot be read.
-      ValueError: if no line is an answer, or a reference is invalid; the message names a line.
+      ValueError: if no line is an answer, or a reference is invalid; the message names a line. Or if the file
+        has not all answers to the request in its folder.
     """
+    if references is not None:
+        check_text_file(references)
     rows = _read_references(references) if references is not None else {}
+    expected = _expected_answers(path) if references is None and path.name == _ANSWERS else None
     scores, answered = AnswerScores(), set()
     for number, line in _lines(path):
         try:
             row = _object(line)
+            if "checksum" in row and with_checksum(row) != row:
+                raise ValueError("it does not match its `checksum`: it was changed since it was written")
             reference = _reference_of(row, rows) if references is not None else row
             algorithm, length, answer = _reference(reference)
             if references is not None and row["index"] in answered:
@@ -117,10 +130,33 @@ def score_file(path: pathlib.Path, references: pathlib.Path | None = None) -> An
     if not scores.by_length:
         number, problem = scores.unreadable[0] if scores.unreadable else (1, "the file is empty")
         raise ValueError(f"{path} holds no answers; line {number}: {problem}")
+    count = scores.total().count
+    if expected is not None and count != expected:
+        raise ValueError(
+            f"{path} has {count} answers, but {path.parent / _REQUEST} requests {expected}: answer the "
+            "questions again, with the same command; or copy the file elsewhere to score it as it is"
+        )
     for index in rows.keys() - answered:
         algorithm, length, _ = rows[index]
         scores.add(algorithm, length, AnswerScore())
     return scores
+
+
+def with_checksum(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with a checksum of its other entries."""
+    content = {key: value for key, value in row.items() if key != "checksum"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return {**content, "checksum": digest[:16]}
+
+
+def _expected_answers(path: pathlib.Path) -> int | None:
+    """Number of questions of the request in the folder of a file of answers; None if there is none."""
+    try:
+        request = read_json(path.parent / _REQUEST)
+        lengths, samples, seeds = (request[key] for key in ("lengths", "samples", "seeds"))
+        return samples * len(seeds) * sum(map(len, lengths.values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _read_references(path: pathlib.Path) -> dict[int, tuple[str, int, str]]:

@@ -1,18 +1,24 @@
 """Answers of any model to a set of questions, written to a folder that can be resumed.
 
-answers.jsonl        one line per question: its row in the set of texts, and the model's `completion`
+answers.jsonl        one line per question: its row in the set of texts, the `completion`, and a `checksum`
 answers.jsonl.part   the same while answers are being generated; only its last line may be truncated
 request.json         the questions, and the identity of the model
+
+Both files of answers are checked line by line when they are read again, and continued before the first line
+that is damaged or missing.
 """
 
 import json
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from nar.atomic_io import path_in_errors, read_json, write_json
+from nar.ownership import check_owned
 from nar.text.rendering.text_files import TextRequest
+from nar.text.scoring.answer_files import with_checksum
 from nar.text.scoring.split_scores import rows_of
 
 AnswerFunction = Callable[[Sequence[str]], Sequence[str]]
@@ -42,6 +48,8 @@ class AnsweringModel(Protocol):
     def check(self) -> Callable[[Sequence[str]], Any]: ...  # noqa: D102
 
 
+_logger = logging.getLogger(__name__)
+
 ANSWERS, REQUEST = "answers.jsonl", "request.json"
 
 
@@ -65,8 +73,15 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Answerin
     claim(folder, {**request.as_json(), "model": dict(model.identity)})
     whole, part = folder / ANSWERS, folder / f"{ANSWERS}.part"
     if whole.exists():
-        yield len(rows)
-        return
+        intact, is_whole = _count_whole_lines(whole, rows)
+        if is_whole:
+            yield intact
+            return
+        message = "%s is damaged: %d of its %d answers are as they were written; the rest is answered again"
+        _logger.warning(message, whole, intact, len(rows))
+        check_owned(whole)
+        with path_in_errors(whole):
+            whole.replace(part)
     with path_in_errors(part), part.open("a+b") as file:
         done = _keep_whole_lines(file, rows)
         yield done
@@ -74,12 +89,14 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Answerin
         while answer is not None and done < len(rows):
             batch = rows[done : done + model.batch_size]
             completions = check_completions(answer([row["question"] for row in batch]), len(batch))
+            check_owned(part)
             for row, completion in zip(batch, completions, strict=True):
-                file.write(json.dumps({**row, "completion": completion}).encode() + b"\n")
+                file.write(json.dumps(with_checksum({**row, "completion": completion})).encode() + b"\n")
             file.flush()
             done += len(batch)
             yield done
         os.fsync(file.fileno())
+    check_owned(whole)
     with path_in_errors(whole):
         part.replace(whole)
 
@@ -129,23 +146,36 @@ def check_completions(completions: Any, count: int) -> list[str]:
     return [str(value) for value in values]
 
 
+def _count_whole_lines(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> tuple[int, bool]:
+    """Number of intact answers at the start of a file, and whether these are all, and all of the file."""
+    with path_in_errors(path), path.open("rb") as file:
+        end, done = _whole_lines(file, rows)
+        return done, done == len(rows) and end == path.stat().st_size
+
+
 def _keep_whole_lines(file: Any, rows: Sequence[Mapping[str, Any]]) -> int:
     """Counts the rows that are answered, and truncates the file after them (as after a partial line)."""
     file.seek(0)
-    end, done = 0, 0
-    for line in file:
-        if done == len(rows) or not _is_answer_to(line, rows[done]):
-            break
-        end, done = end + len(line), done + 1
+    end, done = _whole_lines(file, rows)
     file.truncate(end)
     file.seek(end)
     return done
 
 
+def _whole_lines(file: Any, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Size in bytes, and number, of the lines at the start of a file that answer the first rows."""
+    end, done = 0, 0
+    for line in file:
+        if done == len(rows) or not _is_answer_to(line, rows[done]):
+            break
+        end, done = end + len(line), done + 1
+    return end, done
+
+
 def _is_answer_to(line: bytes, row: Mapping[str, Any]) -> bool:
     try:
         answer = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     is_whole = line.endswith(b"\n") and isinstance(answer, dict) and isinstance(answer.get("completion"), str)
-    return is_whole and {**row, "completion": answer["completion"]} == answer
+    return is_whole and with_checksum({**row, "completion": answer["completion"]}) == answer

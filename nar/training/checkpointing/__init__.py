@@ -1,5 +1,6 @@
 """Checkpoints, and initialization from another run's parameters."""
 
+from nar.training.checkpointing.best_checkpoints import LostCheckpointError
 from nar.training.checkpointing.checkpoints import Checkpoints, checkpoint_path, partial_files, read_arrays
 from nar.training.checkpointing.partial_loading import LoadedParams, describe_params, load_matching_params
 from nar.training.checkpointing.shared import SharedCheckpoints
@@ -9,6 +10,7 @@ __all__ = [
     "CheckpointStore",
     "Checkpoints",
     "LoadedParams",
+    "LostCheckpointError",
     "RestoredCheckpoint",
     "SharedCheckpoints",
     "checkpoint_path",

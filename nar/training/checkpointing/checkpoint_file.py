@@ -63,16 +63,6 @@ def read_checkpoint(path: pathlib.Path) -> tuple[Arrays, dict[str, Any]]:
     return content, metadata
 
 
-def read_metadata(path: pathlib.Path) -> dict[str, Any]:
-    """Reads only the metadata of a checkpoint file.
-
-    Raises:
-      Exception: of any type, if it cannot be read.
-    """
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return json.loads(archive[_METADATA].tobytes())
-
-
 def _check_archive(path: pathlib.Path) -> None:
     """Raises unless the CRC of each archive member is right, so that no damaged array header is parsed."""
     with zipfile.ZipFile(path) as archive:

@@ -4,6 +4,7 @@ A checkpoint is renamed into place once it is complete on disk, and it is used o
 so the process may be killed, or the disk be full, at any moment.
 """
 
+import dataclasses
 import logging
 import math
 import pathlib
@@ -16,18 +17,19 @@ import jax
 import numpy as np
 
 from nar.atomic_io import is_temporary_file, path_in_errors, remove_temporary_files
-from nar.training.checkpointing.checkpoint_file import (
-    Arrays,
-    read_checkpoint,
-    read_metadata,
-    write_checkpoint,
-)
+from nar.ownership import check_owned
+from nar.training.checkpointing.best_checkpoints import Best, BestRecord, LostCheckpointError
+from nar.training.checkpointing.checkpoint_file import Arrays, read_checkpoint, write_checkpoint
 from nar.training.checkpointing.store import RestoredCheckpoint, with_plain_key, with_random_key
 from nar.training.state import TrainState
 
 _logger = logging.getLogger(__name__)
 
 KEPT_LAST = 2
+FALLBACK_HINT = (
+    "Put its file back; or continue with the best of the intact ones, by training.checkpoint_fallback of the "
+    "config, --checkpoint_fallback of other commands, or load_run(..., checkpoint_fallback=True)"
+)
 _NAME = re.compile(r"step_(\d+)\.npz")
 
 
@@ -72,7 +74,9 @@ class Checkpoints:
         self._folder = folder
         self._read_only = read_only
         self._saved: set[int] = set()
-        self._damaged: set[int] = set()
+        self._damaged: dict[int, str] = {}
+        self._scores: dict[int, tuple[float, ...]] = {}
+        self._record: BestRecord | None = None
 
     def all_steps(self) -> list[int]:
         """Steps with a checkpoint, in ascending order."""
@@ -89,9 +93,13 @@ class Checkpoints:
         step = int(state.step)
         if step in self._saved:
             return
-        record = {"metadata": dict(metadata), "score": list(score) if isinstance(score, Sequence) else score}
+        scores = _as_tuple(score)
+        best = self._best_record().with_scores(step, scores)
+        record = {"metadata": dict(metadata), "score": list(scores), "best": best.as_json()}
         write_checkpoint(self._path(step), _to_arrays(state), record)
         self._saved.add(step)
+        self._damaged.pop(step, None)
+        self._scores[step], self._record = scores, best
         for other in set(self.all_steps()) - self._kept():
             _remove(self._path(other))
 
@@ -106,66 +114,110 @@ class Checkpoints:
         steps = [step for step in self.all_steps() if not scored_only or self._is_regular(step)]
         restored = self._first_intact(reversed(steps), template)
         if not self._read_only:
-            for step in [step for step in steps if self._read(step) is None]:
+            self._record = restored.best
+            for step in [step for step in steps if step > int(restored.state.step)]:
                 self._set_aside(step)
         return restored
 
-    def best(self, template: TrainState, seed_index: int = 0) -> RestoredCheckpoint:
-        """Restores the intact checkpoint with the highest score, the latest in case of ties."""
-        best_first = sorted(
-            self.all_steps(), key=lambda step: (self._score(step, seed_index), step), reverse=True
-        )
-        return self._first_intact(best_first, template)
+    def best(
+        self, template: TrainState, seed_index: int = 0, *, step: int | None = None, fallback: bool = False
+    ) -> RestoredCheckpoint:
+        """Restores the checkpoint with the highest score, the latest in case of ties."""
+        record = self._best_record()
+        expected = Best(step, math.nan) if step is not None else None
+        if len(record.best) > seed_index and step in (None, record.best[seed_index].step):
+            expected = record.best[seed_index]
+        if expected is None or self._read(expected.step) is not None:
+            steps = reversed(self.all_steps()) if expected is None else [expected.step]
+            return dataclasses.replace(self._first_intact(steps, template), best=record)
+        self._report_lost([expected], fallback)
+        ranked = sorted(self._intact(), key=lambda one: (self._score(one, seed_index), one), reverse=True)
+        lost = dataclasses.replace(record, lost=(*record.lost, expected))
+        return dataclasses.replace(self._first_intact(ranked, template), best=lost)
+
+    def check_best(self, *, fallback: bool = False) -> None:
+        """Checks that the best checkpoints are intact, or with `fallback` replaces those that are not."""
+        record = self._best_record()
+        lost = [one for one in dict.fromkeys(record.best) if self._read(one.step) is None]
+        if not lost:
+            return
+        self._report_lost(lost, fallback)
+        self._record = BestRecord((), (*record.lost, *lost))
+        for step in self._intact():
+            self._record = self._record.with_scores(step, self._scores[step])
+
+    def _report_lost(self, lost: Sequence[Best], fallback: bool) -> None:
+        """Says which best checkpoints are lost: a warning with `fallback`, otherwise an error."""
+        problems = [
+            f"{one}: {self._path(one.step)} "
+            + (f"is damaged ({self._damaged[one.step]})" if self._path(one.step).exists() else "is missing")
+            for one in lost
+        ]
+        message = f"the best checkpoint is lost: {'; '.join(problems)}. Intact: {self._intact() or 'none'}"
+        if not fallback:
+            raise LostCheckpointError(f"{message}. {FALLBACK_HINT}")
+        _logger.warning("%s, of which the best takes its place", message)
 
     def _first_intact(self, steps: Iterable[int], template: TrainState) -> RestoredCheckpoint:
         for step in steps:
             content = self._read(step)
             if content is not None:
                 arrays, record = content
-                return RestoredCheckpoint(
-                    _from_arrays(arrays, template, self._path(step)), record["metadata"]
-                )
+                state, best = _from_arrays(arrays, template, self._path(step)), record["best"]
+                return RestoredCheckpoint(state, record["metadata"], BestRecord.from_json(best))
         reason = f"damaged: {self.all_steps()}" if self.all_steps() else "there are none"
         raise ValueError(
             f"no intact checkpoint in {self._folder} ({reason}); remove the folder to start over"
         )
 
+    def _intact(self) -> list[int]:
+        return [step for step in self.all_steps() if self._read(step) is not None]
+
+    def _best_record(self) -> BestRecord:
+        """The record of this object's last step, or else of the latest intact checkpoint."""
+        if self._record is None:
+            contents = (self._read(step) for step in reversed(self.all_steps()))
+            latest = next((content for content in contents if content is not None), None)
+            self._record = BestRecord() if latest is None else BestRecord.from_json(latest[1]["best"])
+        return self._record
+
     def _read(self, step: int) -> tuple[Arrays, dict[str, Any]] | None:
+        """Arrays and record of a checkpoint; None if it is damaged or missing."""
+        if not self._read_only:
+            check_owned(self._folder)  # Otherwise it may be another run's.
         try:
-            return read_checkpoint(self._path(step))
+            arrays, record = read_checkpoint(self._path(step))
+            if arrays["step"] != step:
+                raise ValueError(f"it is the checkpoint of step {arrays['step']}")
+            if not isinstance(record["metadata"], dict):
+                raise ValueError("it has no metadata")
+            BestRecord.from_json(record["best"])
+            self._scores[step] = _as_tuple(record["score"])
+            return arrays, record
+        except FileNotFoundError:
+            return None
         except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:200]
             if step not in self._damaged:
-                reason = f"{type(error).__name__}: {error}"[:200]
                 _logger.warning("checkpoint %s is damaged and skipped: %s", self._path(step), reason)
-            self._damaged.add(step)
+            self._damaged[step] = reason
             return None
 
     def _kept(self) -> set[int]:
         steps = self.all_steps()
         regular = [step for step in steps if self._is_regular(step)]
-        scores = {step: self._scores(step) for step in steps}
-        best = {
-            max(steps, key=lambda step: (self._score(step, seed_index), step))
-            for seed_index in range(max(1, *map(len, scores.values())))
-        }
-        return {*steps[-KEPT_LAST:], *regular[-1:], *best}
+        return {*steps[-KEPT_LAST:], *regular[-1:], *self._best_record().steps()}
 
     def _is_regular(self, step: int) -> bool:
         """Returns whether uninterrupted runs save this step too: it has a score, or is step 0."""
-        return step == 0 or len(self._scores(step)) > 0
+        if step not in self._scores and step not in self._damaged:
+            self._read(step)
+        return step == 0 or len(self._scores.get(step, ())) > 0
 
     def _score(self, step: int, seed_index: int) -> float:
         """Score of a seed; below all others if there is none, or it is NaN."""
-        score = dict(enumerate(self._scores(step))).get(seed_index, -math.inf)
+        score = dict(enumerate(self._scores[step])).get(seed_index, -math.inf)
         return -math.inf if math.isnan(score) else score
-
-    def _scores(self, step: int) -> tuple[float, ...]:
-        """Score of each seed; empty if the checkpoint was not scored or is damaged."""
-        try:
-            score = read_metadata(self._path(step))["score"]
-        except Exception:
-            return ()
-        return () if score is None else tuple(score) if isinstance(score, list) else (score,)
 
     def _set_aside(self, step: int) -> None:
         path = self._path(step)
@@ -177,7 +229,15 @@ class Checkpoints:
         return checkpoint_path(self._folder, step)
 
 
+def _as_tuple(score: float | Sequence[float] | None) -> tuple[float, ...]:
+    """Score of each seed; empty if there is none."""
+    if score is None:
+        return ()
+    return tuple(map(float, score)) if isinstance(score, Sequence) else (float(score),)
+
+
 def _remove(path: pathlib.Path) -> None:
+    check_owned(path)
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -17,8 +17,9 @@ from nar.training.state import TrainState
 class SharedCheckpoints:
     """A store for a run of several processes, of which only the first accesses the files.
 
-    All processes must call `restore`, `best` and `all_steps`, in the same order, and receive the same result;
-    errors are raised in all. `save` may be called in the first process alone, and does nothing in the others.
+    All processes must call `restore`, `best`, `check_best` and `all_steps`, in the same order, and receive
+    the same result; errors are raised in all. `save` may be called in the first process alone, and does
+    nothing in the others.
     """
 
     def __init__(self, open_store: Callable[[], CheckpointStore]) -> None:
@@ -43,11 +44,17 @@ class SharedCheckpoints:
         """Restores the latest intact checkpoint; None if there are no checkpoints."""
         return self._on_all(lambda store: store.restore(template, scored_only=scored_only))
 
-    def best(self, template: TrainState, seed_index: int = 0) -> RestoredCheckpoint:
-        """Restores the intact checkpoint with the highest score."""
-        restored = self._on_all(lambda store: store.best(template, seed_index))
+    def best(
+        self, template: TrainState, seed_index: int = 0, *, step: int | None = None, fallback: bool = False
+    ) -> RestoredCheckpoint:
+        """Restores the checkpoint with the highest score, the latest in case of ties."""
+        restored = self._on_all(lambda store: store.best(template, seed_index, step=step, fallback=fallback))
         assert restored is not None
         return restored
+
+    def check_best(self, *, fallback: bool = False) -> None:
+        """Checks that the best checkpoints are intact."""
+        run_on_first(lambda: self._store and self._store.check_best(fallback=fallback))
 
     def all_steps(self) -> list[int]:
         """Steps with a checkpoint, in ascending order."""

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nar.training.checkpointing.best_checkpoints import BestRecord
 from nar.training.state import TrainState
 
 
@@ -18,10 +19,12 @@ class RestoredCheckpoint:
     Attributes:
       state: the saved state, on the host.
       metadata: the metadata that were saved with it.
+      best: the best checkpoints so far, and those of them that were lost.
     """
 
     state: TrainState
     metadata: dict[str, Any]
+    best: BestRecord = BestRecord()
 
 
 class CheckpointStore(Protocol):
@@ -56,15 +59,33 @@ class CheckpointStore(Protocol):
         """
         ...
 
-    def best(self, template: TrainState, seed_index: int = 0) -> RestoredCheckpoint:
-        """Restores the intact checkpoint with the highest score, the latest in case of ties.
+    def best(
+        self, template: TrainState, seed_index: int = 0, *, step: int | None = None, fallback: bool = False
+    ) -> RestoredCheckpoint:
+        """Restores the checkpoint with the highest score, the latest in case of ties.
+
+        Which it is, is recorded in all later checkpoints.
 
         Args:
           template: a state of the same shapes.
           seed_index: index of the seed whose score decides, if there are several.
+          step: its step, if it is known from elsewhere.
+          fallback: whether the best of the intact checkpoints may take its place; `best.lost` says so.
 
         Raises:
+          LostCheckpointError: if it is damaged or missing.
           ValueError: if there is none, or if it does not match the template.
+        """
+        ...
+
+    def check_best(self, *, fallback: bool = False) -> None:
+        """Checks that the best checkpoints of all seeds are intact.
+
+        Args:
+          fallback: whether the best of the intact checkpoints may take the place of lost ones, from now on.
+
+        Raises:
+          LostCheckpointError: if one of them is damaged or missing.
         """
         ...
 

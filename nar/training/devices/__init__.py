@@ -1,6 +1,7 @@
 """The device mesh, and coordination of the processes of a run."""
 
-from nar.training.devices.mesh import Devices, check_platform, use_compilation_cache
+from nar.training.devices.compilation_cache import use_compilation_cache
+from nar.training.devices.mesh import Devices, check_platform
 from nar.training.devices.processes import (
     ProcessFailedError,
     check_same_on_all,

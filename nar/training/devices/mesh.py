@@ -4,7 +4,6 @@ Batches are sharded over the axis `data` and states are replicated; under `jit` 
 """
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -13,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from nar.caching import user_cache_folder
 from nar.cores import count_cores
 
 BatchT = TypeVar("BatchT")
@@ -155,14 +153,3 @@ class Devices:
     def must_block(self) -> bool:
         """True for several CPU devices, which can deadlock in one process unless each step is waited for."""
         return self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu"
-
-
-def use_compilation_cache() -> None:
-    """Turns on JAX's persistent compilation cache.
-
-    It is in `$JAX_COMPILATION_CACHE_DIR`, or else in the user's cache folder, if there is one.
-    """
-    folder = user_cache_folder() if "JAX_COMPILATION_CACHE_DIR" not in os.environ else None
-    if folder is not None:
-        jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -1,6 +1,8 @@
 """Callbacks of the training loop: validation, task weights, checkpoints, progress bar."""
 
+import contextlib
 import dataclasses
+import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +13,7 @@ from tqdm import tqdm
 
 from nar.data import TaskSchedule
 from nar.model import Params
+from nar.ownership import check_owned
 from nar.training.checkpointing.store import CheckpointStore
 from nar.training.loop.callback import VALIDATION_SCORE, Callback, Evaluation, StepReport, collect_states
 from nar.training.loop.timing import SAVING, VALIDATING, Clock
@@ -96,6 +99,22 @@ class UpdateTaskWeights(Callback):
         self._task_schedule.load_state_dict(state)
 
 
+class CheckFolder(Callback):
+    """Ends training after the step at which its folder was found to be moved, removed or replaced."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        """Makes the callback.
+
+        Args:
+          folder: an owned folder, see `nar.ownership`.
+        """
+        self._folder = folder
+
+    def on_step(self, report: StepReport) -> None:
+        """Raises LostFolderError if the folder is lost."""
+        check_owned(self._folder)
+
+
 class SaveCheckpoints(Callback):
     """Saves a checkpoint of each step that was evaluated, and of the last step of a session.
 
@@ -152,9 +171,11 @@ class ShowProgress(Callback):
             self._postfix["loss"] = f"{float(np.mean(report.metrics['loss'])):.3f}"
         if report.evaluation is not None:
             self._postfix["validation"] = f"{report.evaluation.scores[VALIDATION_SCORE]:.2%}"
-        self._bar.set_postfix(self._postfix, refresh=False)
-        self._bar.update()
+        with contextlib.suppress(OSError):  # Nobody may be left to read it.
+            self._bar.set_postfix(self._postfix, refresh=False)
+            self._bar.update()
 
     def on_end(self, state: TrainState, interrupted: bool) -> None:
         """Closes the bar."""
-        self._bar.close()
+        with contextlib.suppress(OSError):
+            self._bar.close()

@@ -20,6 +20,7 @@ from typing import Any
 import jax
 
 from nar.data import Stream, prefetch
+from nar.signals import stop_signals
 from nar.training.devices.mesh import Devices
 from nar.training.loop.callback import Callback, StepReport
 from nar.training.loop.non_finite import NonFinitePolicy
@@ -37,7 +38,9 @@ def fit(
     num_steps: int,
     devices: Devices,
 ) -> tuple[TrainState, bool]:
-    """Trains for `num_steps` steps in total, or until a callback stops training, SIGTERM or SIGINT.
+    """Trains for `num_steps` steps in total, or until a callback stops training, or a signal.
+
+    The signals are those of `nar.signals.stop_signals`: SIGTERM, SIGINT, SIGHUP, ...
 
     If several processes train together, a signal to any of them stops all of them after the same step.
 
@@ -160,16 +163,14 @@ class _StopConsensus:
 
 
 class _SignalHandler:
-    """Handler of SIGTERM and SIGINT that lets the current step finish; a second signal acts as usual."""
-
-    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    """Handler of `stop_signals` that lets the current step finish; a second signal acts as usual."""
 
     def __init__(self) -> None:
         self.received = False
 
     def __enter__(self) -> "_SignalHandler":
         try:
-            self._original = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
+            self._original = {number: signal.signal(number, self._handle) for number in stop_signals()}
         except ValueError:  # not the main thread, which alone may handle signals
             self._original = {}
         return self

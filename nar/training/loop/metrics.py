@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from nar.atomic_io import path_in_errors, write_text
+from nar.ownership import check_owned
 from nar.training.loop.callback import Callback, StepReport
 from nar.training.loop.timing import Clock
 from nar.training.trackers import Tracker
@@ -88,6 +89,7 @@ class WriteMetrics(Callback):
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         line = json.dumps({"step": step, **values}) + "\n"
+        check_owned(self._path)
         with path_in_errors(self._path), self._path.open("a") as file:
             file.write(line)
         self._written.update(line.encode())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from nar.atomic_io import read_json, write_json
+from nar.ownership import check_owned
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Session:
                 return str(read_json(path)["id"])
             except (KeyError, ValueError) as error:
                 _logger.warning("%s: a new %s run is started", error, name)
+        check_owned(path)
         new_id = make()
         path.parent.mkdir(exist_ok=True)
         write_json(path, {"id": new_id})

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nar.ownership import LostFolderError, check_owned
 from nar.training.trackers.base import OpenTracker, Session, Tracker
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class FaultTolerantTracker:
         Raises:
           ValueError: if opening fails by an error of the user's.
         """
-        self._name = name
+        self._name, self._folder = name, session.workdir
         self._tracker: Tracker | None = None
         try:
             self._tracker = open_tracker(session)
@@ -40,15 +41,19 @@ class FaultTolerantTracker:
 
     def add(self, step: int, values: Mapping[str, float], seconds: float) -> None:
         """Logs metrics, unless the tracker has failed."""
+        check_owned(self._folder)
         self._try(lambda tracker: tracker.add(step, values, seconds))
 
     def finish(self, result: Mapping[str, Any], files: Sequence[pathlib.Path]) -> None:
         """Logs the result, unless the tracker has failed."""
+        check_owned(self._folder)
         self._try(lambda tracker: tracker.finish(result, files))
 
     def close(self) -> None:
-        """Closes the tracker, unless it has failed."""
-        self._try(lambda tracker: tracker.close())
+        """Closes the tracker, unless it has failed or the workdir is lost, to which it may write."""
+        with contextlib.suppress(LostFolderError):
+            check_owned(self._folder)
+            self._try(lambda tracker: tracker.close())
 
     def _try(self, call: Callable[[Tracker], None]) -> None:
         if self._tracker is None:

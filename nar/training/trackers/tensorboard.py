@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nar.atomic_io import path_in_errors
+from nar.ownership import check_owned
 from nar.training.trackers.base import Session
 
 FOLDER = "tensorboard"
@@ -35,6 +36,7 @@ class TensorBoard:
             self._proto: Any = importlib.import_module("tensorboardX.proto.event_pb2")
             record_writer = importlib.import_module("tensorboardX.record_writer")
         folder, now = session.workdir / FOLDER, time.time()
+        check_owned(folder)
         # TensorBoard recognizes event files by this prefix, and reads them in the order of their names.
         self._path = folder / f"events.out.tfevents.{now:.0f}.{platform.node()}.{os.getpid()}"
         with path_in_errors(folder):
@@ -52,6 +54,7 @@ class TensorBoard:
         self._write([self._proto.Event(step=step, wall_time=seconds, summary=one) for one in summaries])
 
     def _write(self, events: Sequence[Any]) -> None:
+        check_owned(self._path)
         try:
             with path_in_errors(self._path):
                 for event in events:

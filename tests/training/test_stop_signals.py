@@ -1,0 +1,51 @@
+"""Signals that let training save: those that would end the process, unless they are ignored."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from commands import ROOT
+
+from experiments.cli import signals as script_signals
+from nar import signals
+
+
+def test_scripts_and_training_handle_the_same_signals():
+    assert (*signals.ALWAYS, *signals.UNLESS_IGNORED) == script_signals.NAMES
+
+
+def test_ignored_signals_remain_ignored(monkeypatch):
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        assert signal.SIGHUP in signals.stop_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+        assert signal.SIGHUP not in signals.stop_signals()
+        assert {signal.SIGTERM, signal.SIGINT} <= set(signals.stop_signals())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+SCRIPT = """
+import os, signal, sys
+if sys.argv[2] == "ignored":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from experiments.cli.signals import exit_on_signals
+exit_on_signals()
+os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+print("alive")
+"""
+
+
+@pytest.mark.parametrize("name", script_signals.NAMES)
+@pytest.mark.parametrize("ignored", ["ignored", ""])
+def test_scripts_end_with_one_line(name, ignored):
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT, name, ignored], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if name == "SIGHUP" and ignored:
+        assert (process.returncode, process.stdout) == (0, "alive\n")
+    else:
+        assert process.returncode == 128 + getattr(signal, name)
+        assert f"Interrupted by {name}; all files are complete" in process.stderr
