@@ -1,8 +1,8 @@
 """Server that runs scripts in forks of a process that has imported the libraries, which saves their start-up.
 
-`ForkServer` starts it. It reads a JSON request per line: `script`, `arguments`, `log` (appended to). It answers with the number of the
-process, and once it has ended with its exit code, -N if signal N ended it. Nothing in this file may start a
-thread or initialize a jax backend before the fork.
+`ForkServer` starts it. It reads a JSON request per line: `script`, `arguments`, `log` (appended to). It
+answers with the number of the process, and once that has ended with its exit code, -N if signal N ended it.
+Nothing in this file may start a thread or initialize a jax backend before the fork.
 """
 
 import json
