@@ -48,6 +48,7 @@ from nar.evaluation.problem_sets import ProblemSet
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
 from nar.ownership import own_folder
+from nar.plugins import unknown_name
 from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.reports.result_table import scalar_note
@@ -62,7 +63,7 @@ from nar.traces.sample import check_canonical_seed
 from nar.training import Devices
 from nar.training.devices import is_first_process, print_on_first, run_on_all, run_on_first
 
-_TASKS = flags.DEFINE_list("tasks", None, "Algorithms of the run to evaluate; all by default.")
+_ALGORITHMS = flags.DEFINE_list("algorithms", None, "Algorithms of the run to evaluate; all by default.")
 _SIZES = flags.DEFINE_string(
     "sizes",
     None,
@@ -202,7 +203,7 @@ def _write(
 def _by_protocol(components: GraphComponents, key: str) -> Any:
     """The value of a key of the protocol of all tasks; raises ValueError if it depends on the task."""
     values = {task: getattr(one, key) for task, one in components.protocol.sections["test"].items()}
-    tasks = _TASKS.value or list(values)
+    tasks = _ALGORITHMS.value or list(values)
     if any(values.get(task) != values.get(tasks[0]) for task in tasks):
         flag = {"problem": "problem, --p, --k or --rewiring"}.get(key, key)
         raise ValueError(
@@ -276,18 +277,18 @@ def find_cases(components: GraphComponents, own_lengths: bool, options: Mapping[
       ValueError: if a task is unknown, or a size or family is invalid.
     """
     known = [task.name for task in components.tasks]
-    for name in _TASKS.value or ():
+    for name in _ALGORITHMS.value or ():
         if name not in known:
-            raise ValueError(f"--tasks: unknown task {name!r}; this run has: {', '.join(known)}")
-    requested = _TASKS.value or known
+            raise ValueError(f"--algorithms: {unknown_name('algorithm of the run', name, known)}")
+    requested = _ALGORITHMS.value or known
     sizes = parse_by_task("sizes", _SIZES.value or default_sizes(components, requested), requested)
     families = parse_by_task(
         "families", _FAMILIES.value or default_families(components, requested), requested
     )
-    tasks = sizes.tasks_with_values(known) if _TASKS.value is None else _TASKS.value
+    tasks = sizes.tasks_with_values(known) if _ALGORITHMS.value is None else _ALGORITHMS.value
     for task in tasks:
         if not sizes.get(task):
-            raise ValueError(f"--sizes has no sizes for {task!r}, which --tasks names")
+            raise ValueError(f"--sizes has no sizes for {task!r}, which --algorithms names")
     for task in families.named:
         if task not in tasks:
             raise ValueError(

@@ -21,7 +21,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from absl import flags
-from tqdm import tqdm
 
 from experiments.cli.language_models import FORMS, LanguageModel, open_model
 from experiments.cli.launch import launch
@@ -29,6 +28,7 @@ from experiments.cli.paths import define_path
 from nar.algorithms import find_algorithm
 from nar.atomic_io import write_json
 from nar.problems.options import OPTION_CHECKS
+from nar.progress import ProgressBar
 from nar.reports import answers_table, draw_accuracies, draw_accuracy
 from nar.runs.lock import Lock
 from nar.text.rendering.text_files import TextRequest
@@ -136,7 +136,7 @@ def evaluate(model: LanguageModel, request: TextRequest, folder: pathlib.Path) -
     folder.mkdir(parents=True, exist_ok=True)
     with Lock(folder):
         total = sum(file.count for file in request.files())
-        with tqdm(total=total, desc=model.label, unit=" questions") as bar:
+        with ProgressBar(total=total, desc=model.label, unit=" questions") as bar:
             for done in answer_questions(folder, request, model):
                 bar.update(done - bar.n)
         scores = {**score_file(folder / ANSWERS).as_json(), "precision": dict(model.precision)}

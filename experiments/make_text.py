@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Sequence
 
 from absl import flags
-from tqdm import tqdm
 
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
@@ -29,6 +28,7 @@ from nar.algorithms import find_algorithm
 from nar.cores import count_cores
 from nar.ownership import own_folder
 from nar.problems.options import OPTION_CHECKS
+from nar.progress import ProgressBar
 from nar.signals import stop_signals
 from nar.text import TEXT_SETS, TextSet
 from nar.text.rendering.text_files import (
@@ -77,7 +77,9 @@ def make_set(folder: pathlib.Path, request: TextRequest) -> None:
     missing = [file for file in files if file.name not in entries]
     start, total = time.perf_counter(), sum(file.count for file in files)
     new = sum(file.count for file in missing)
-    with tqdm(total=total, initial=total - new, unit=" texts", disable=not missing) as bar:
+    with ProgressBar(
+        total=total, initial=total - new, desc="making", unit=" texts", disable=not missing
+    ) as bar:
         for file, entry in make_files(folder, request, missing, _WORKERS.value or count_cores()):
             entries[file.name] = entry
             write_manifest(folder, request, entries)

@@ -15,10 +15,12 @@ from ml_collections import config_flags
 from experiments.cli import distributed
 from experiments.cli.config_help import help_text
 from experiments.cli.launch import launch
+from experiments.cli.next_commands import next_commands
 from experiments.cli.paths import define_path
 from nar.atomic_io import read_json
 from nar.reports import draw_curves, result_summary
 from nar.runs.config import RunConfig
+from nar.runs.text_config import TextRunConfig
 from nar.runs.train import Interrupted, train
 from nar.training.devices import is_first_process
 
@@ -42,7 +44,9 @@ def main() -> None:
         message = f"Interrupted; run the same command to resume. Run: {_WORKDIR.value}"
         sys.exit(message if is_first_process() else 1)
     if is_first_process():
-        print(f"\n{result_summary(read_json(run.workdir.result))}\nRun: {run.workdir}")
+        print(f"\n{result_summary(read_json(run.workdir.result))}\nRun: {run.workdir}\n")
+        is_text = isinstance(run.config, TextRunConfig)
+        print(next_commands(run.workdir, run.config.algorithms, is_text))
 
 
 if __name__ == "__main__":

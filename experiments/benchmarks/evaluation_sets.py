@@ -1,4 +1,10 @@
-"""Peak memory and time of drawing the problems of an evaluation, with all hints or the first ones only."""
+"""Peak memory and time of drawing the problems of an evaluation, with all hints or the first ones only.
+
+    python -m experiments.benchmark evaluation_sets
+
+Draws the problems of an evaluation in fresh processes, with the hints of all steps and with the first ones
+only, as `experiments.evaluate` does without --hints: peak resident set size and time.
+"""
 
 import pathlib
 import subprocess
@@ -6,16 +12,28 @@ import sys
 import time
 from collections.abc import Sequence
 
+from absl import flags
+
+from experiments.benchmarks.lib.benchmark_flags import define_algorithms, define_sizes
 from experiments.benchmarks.lib.peak_memory import print_resident_bytes
 from nar.algorithms import find_algorithm
 from nar.evaluation.problem_sets import make_problem_sets
 from nar.reports import Table
 from nar.traces import clrs30_sample
 
+FLAGS = flags.FlagValues()
+_ALGORITHMS = define_algorithms(FLAGS, ["floyd_warshall"])
+_SIZES = define_sizes(FLAGS, 64, 128, 256)
+
 SEED = 4
 """Not the seed of the canonical test split, which is cached on disk with all hints."""
 
 GIB = 2**30
+
+
+def main() -> None:
+    """Measures memory and time of drawing the problems of an evaluation."""
+    print(evaluation_sets(_ALGORITHMS.value, _SIZES.value))
 
 
 def draw(algorithm: str, size: int, all_hints: bool) -> None:

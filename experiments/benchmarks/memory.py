@@ -1,4 +1,14 @@
-"""Peak memory of training steps and evaluations, as reported by the compiler and by the operating system."""
+"""Peak memory of training steps and evaluations, as reported by the compiler and by the operating system.
+
+    python -m experiments.benchmark memory
+    python -m experiments.benchmark memory --sizes=16 --grad_accumulation_steps=4 --run=
+
+Prints a table of the memory of a training step and of an evaluation, in float32 and bfloat16, with and
+without `model.remat`: the memory of the compiled program for arguments, outputs and temporaries; the
+residuals that the forward pass of training keeps for the gradient in the traced program (the CPU compiler
+may use float32 in place of bfloat16); and for the sizes of --run the peak resident set size of a fresh
+process that compiles and runs it. Programs that need more than 16 GiB are marked by a star and never run.
+"""
 
 import dataclasses
 import itertools
@@ -10,7 +20,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+from absl import flags
 
+from experiments.benchmarks.lib.benchmark_flags import (
+    define_algorithms,
+    define_count,
+    define_numbers,
+    define_processors,
+    define_sizes,
+)
 from experiments.benchmarks.lib.peak_memory import print_resident_bytes
 from nar.algorithms import find_algorithm
 from nar.data import Task, TrainingStream
@@ -20,6 +38,17 @@ from nar.processors import find_processor
 from nar.reports import Table
 from nar.traces import TraceBatch
 from nar.training import Devices, init_state, make_optimizer, make_train_step
+from nar.training.train_step import check_grad_accumulation_steps
+
+FLAGS = flags.FlagValues()
+_ALGORITHMS = define_algorithms(FLAGS, ["bfs"])
+_SIZES = define_sizes(FLAGS, 16, 64, 128, 256)
+_PROCESSORS = define_processors(FLAGS)
+_BATCH_SIZE = define_count(FLAGS, "batch_size", 32, "Batch size.")
+_GRAD_ACCUMULATION_STEPS = define_count(
+    FLAGS, "grad_accumulation_steps", 1, "Gradient-accumulation steps in training."
+)
+_RUN = define_numbers(FLAGS, "run", [16], "Sizes at which programs are not only compiled, but run.")
 
 TRAINING, EVALUATION = "training", "evaluation"
 
@@ -36,6 +65,17 @@ MODES = (
 GIB = 2**30
 MEMORY_LIMIT = 16 * GIB
 """Programs that need more are marked, and not run."""
+
+
+def main() -> None:
+    """Benchmarks memory by size, processor, precision and rematerialization."""
+    for name in _ALGORITHMS.value:
+        for size in _SIZES.value:
+            find_algorithm(name).problem.resolve_options(size, {})
+    batch_size, num_microbatches = _BATCH_SIZE.value, _GRAD_ACCUMULATION_STEPS.value
+    check_grad_accumulation_steps(batch_size, num_microbatches)
+    names, sizes, processors = _ALGORITHMS.value, _SIZES.value, _PROCESSORS.value
+    print(memory(names, sizes, processors, batch_size, num_microbatches, _RUN.value))
 
 
 class Case(NamedTuple):

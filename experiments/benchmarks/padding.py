@@ -1,17 +1,30 @@
-"""Padding of steps and nodes in training batches, and number of compiled programs."""
+"""Padding of steps and nodes in training batches, and number of compiled programs.
+
+    python -m experiments.benchmark padding
+
+Counts, for batches of the default recipe, the compiled programs (one per shape), the computed steps of traces
+that have ended before the longest of their batch, and the padding nodes. Bucket steps after the longest trace
+are skipped.
+"""
 
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
+from absl import flags
 
+from experiments.benchmarks.lib.benchmark_flags import define_algorithms, define_count
 from nar.data import TraceStream, count_microbatches
+from nar.progress import ProgressBar
 from nar.reports import Table
 from nar.runs.components import build_graph_run
 from nar.runs.config import RunConfig
 from nar.traces import TraceBatch
+
+FLAGS = flags.FlagValues()
+_ALGORITHMS = define_algorithms(FLAGS)
+_BATCHES = define_count(FLAGS, "batches", 200, "Number of batches.")
 
 
 class Padding(NamedTuple):
@@ -30,6 +43,11 @@ class Padding(NamedTuple):
     skipped: float
 
 
+def main() -> None:
+    """Measures padding in training batches, and counts compiled programs."""
+    padding(_ALGORITHMS.value, _BATCHES.value)
+
+
 def padding(names: Sequence[str], num_batches: int) -> None:
     """Prints a row for each algorithm of the default recipe, and the means.
 
@@ -37,9 +55,8 @@ def padding(names: Sequence[str], num_batches: int) -> None:
       names: names of algorithms.
       num_batches: number of batches of each algorithm.
     """
-    results = {
-        name: measure_padding(_stream(name), num_batches) for name in tqdm(names, "counting", leave=False)
-    }
+    bar = ProgressBar(names, "counting", leave=False)
+    results = {name: measure_padding(_stream(name), num_batches) for name in bar}
     rows = [
         [name, str(result.programs), f"{result.steps:.1%}", f"{result.nodes:.1%}", f"{result.skipped:.1%}"]
         for name, result in results.items()

@@ -1,4 +1,14 @@
-"""Cost of a training step as a function of problem size, batch size, hidden size and number of seeds."""
+"""Cost of a training step as a function of problem size, batch size, hidden size and number of seeds.
+
+    python -m experiments.benchmark scaling --picture=scaling.png
+    python -m experiments.benchmark scaling --sizes=16 --batch_sizes=32 --hidden_sizes=128 \
+        --num_seeds=1,5,10 --precision=bfloat16
+
+Measures the training step of nar as a function of the problem size, the batch size, the hidden size and the
+number of seeds trained together, one at a time, while the others are --size, --batch_size, --hidden_size and
+1. It prints the time per step, the time per trace and algorithm step, and the memory of the compiled program;
+programs that need more than --memory are compiled but not run.
+"""
 
 import dataclasses
 import itertools
@@ -8,13 +18,41 @@ import time
 from collections.abc import Mapping, Sequence
 
 import jax
-from tqdm import tqdm
+from absl import flags
 
+from experiments.benchmarks.lib.benchmark_flags import (
+    define_count,
+    define_numbers,
+    define_processors,
+    define_sizes,
+)
 from experiments.benchmarks.memory import GIB, program_bytes
+from experiments.cli.paths import define_path
+from nar.algorithms import find_algorithm
+from nar.progress import ProgressBar
 from nar.reports import Table, check_plot_path, draw_scaling
 from nar.runs.build import new_state
 from nar.runs.components import build_graph_run
 from nar.runs.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+
+FLAGS = flags.FlagValues()
+_ALGORITHM = flags.DEFINE_string("algorithm", "bfs", "Algorithm.", flag_values=FLAGS)
+_PROCESSORS = define_processors(FLAGS)
+_PRECISION = flags.DEFINE_enum(
+    "precision", "float32", ["float32", "bfloat16"], "Precision of the network.", flag_values=FLAGS
+)
+_SIZES = define_sizes(FLAGS, 16, 32, 64, 128, 256)
+_BATCH_SIZES = define_numbers(FLAGS, "batch_sizes", [4, 8, 16, 32, 64], "Batch sizes.")
+_HIDDEN_SIZES = define_numbers(FLAGS, "hidden_sizes", [32, 64, 128, 256], "Hidden sizes.")
+_NUM_SEEDS = define_numbers(FLAGS, "num_seeds", [1, 2, 5, 10], "Numbers of seeds trained together.")
+_SIZE = define_count(FLAGS, "size", 16, "Problem size, unless it is varied.")
+_BATCH_SIZE = define_count(FLAGS, "batch_size", 32, "Batch size, unless it is varied.")
+_HIDDEN_SIZE = define_count(FLAGS, "hidden_size", 128, "Hidden size, unless it is varied.")
+_REPEATS = define_count(FLAGS, "repeats", 3, "Number of timed steps.")
+_MEMORY = flags.DEFINE_float(
+    "memory", 16.0, "Memory limit of a program in GiB.", lower_bound=0.0, flag_values=FLAGS
+)
+_PICTURE = define_path("picture", None, "PNG or SVG file of a plot.", flag_values=FLAGS)
 
 AXES: Mapping[str, str] = {
     "size": "problem size n",
@@ -53,6 +91,29 @@ class Cost:
     seconds: float | None
 
 
+def main() -> None:
+    """Benchmarks the cost of a training step as sizes grow."""
+    algorithm = find_algorithm(_ALGORITHM.value)
+    values = {
+        "size": _SIZES.value,
+        "batch_size": _BATCH_SIZES.value,
+        "hidden_size": _HIDDEN_SIZES.value,
+        "num_seeds": _NUM_SEEDS.value,
+    }
+    for size in values["size"]:
+        algorithm.problem.resolve_options(size, {})
+    plot_path = None if _PICTURE.value is None else pathlib.Path(_PICTURE.value)
+    base = Case(
+        algorithm.name,
+        _PROCESSORS.value[0],
+        _PRECISION.value,
+        _SIZE.value,
+        _BATCH_SIZE.value,
+        _HIDDEN_SIZE.value,
+    )
+    scaling(base, values, _PROCESSORS.value, _REPEATS.value, _MEMORY.value, plot_path)
+
+
 def scaling(
     base_case: Case,
     values: Mapping[str, Sequence[int]],
@@ -83,12 +144,12 @@ def scaling(
         for processor, axis in itertools.product(processors, AXES)
         for value in values[axis]
     ]
-    for processor, axis, value in tqdm(combinations, "measuring", leave=False):
+    for processor, axis, value in ProgressBar(combinations, "measuring", leave=False):
         case = dataclasses.replace(base_case, processor=processor, **{axis: value})
         if case not in measured:
             measured[case] = measure(case, repeats, limit)
         cost = measured[case]
-        tqdm.write(row(processor, axis, value, case, cost))
+        ProgressBar.write(row(processor, axis, value, case, cost))
         if cost.seconds is not None:
             lines.setdefault(AXES[axis], {}).setdefault(processor, {})[value] = 1e3 * cost.seconds
     if plot_path is not None and not draw_scaling(lines, "ms per training step", plot_path):

@@ -1,14 +1,39 @@
-"""Texts per second of nar and of dm-clrs 2.0.3, measured in one process, and their ratios."""
+"""Texts per second of nar and of dm-clrs 2.0.3, measured in one process, and their ratios.
+
+    python -m experiments.benchmark text
+
+Measures CLRS-Text texts per second in a single thread against dm-clrs: problem, algorithm, question and
+answer, without hints and with all digits, as in the published sets.
+"""
 
 from collections.abc import Sequence
 
-from absl import logging
+from absl import flags, logging
 
+from experiments.benchmarks.lib.benchmark_flags import define_algorithms, define_count, define_numbers
 from experiments.benchmarks.lib.interleaved_timing import Rates, compare, interleaved_rates, summary
 from nar.text import TEXT_SETS, sample_texts
 
+FLAGS = flags.FlagValues()
+_ALGORITHMS = define_algorithms(FLAGS)
+_SIZES = define_numbers(
+    FLAGS,
+    "sizes",
+    (),
+    "Problem sizes; by default the smallest and largest published training length of each algorithm.",
+)
+_REPEATS = define_count(FLAGS, "repeats", 3, "Number of interleaved measurements.")
+_SECONDS = flags.DEFINE_float(
+    "seconds", 0.2, "Minimum time of one measurement.", lower_bound=0.01, flag_values=FLAGS
+)
+
 TEXTS_PER_CALL = 32
 """Texts of nar between two readings of the clock."""
+
+
+def main() -> None:
+    """Benchmarks texts per second against dm-clrs."""
+    texts(_ALGORITHMS.value, _SIZES.value, _REPEATS.value, _SECONDS.value)
 
 
 def texts(names: Sequence[str], sizes: Sequence[int], repeats: int, seconds: float) -> None:

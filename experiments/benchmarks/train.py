@@ -1,25 +1,45 @@
-"""Time of training steps and evaluations of nar and dm-clrs 2.0.3, measured in one process, and ratios."""
+"""Time of training steps of nar and dm-clrs 2.0.3, measured in one process, and their ratios.
+
+    python -m experiments.benchmark train
+    python -m experiments.benchmark train --algorithms=bfs --processors=mpnn --repeats=21
+    python -m experiments.benchmark train --num_seeds=1,5,10 --precision=bfloat16 --profile=profiles
+
+Measures training steps of the default recipe against dm-clrs, with the same parameters and the same batch in
+float32: the median ratio and its range; the time of the first call, which compiles; and the time over the
+ideal, which is the time of the multiply-adds of nar's matrix products at the measured rate of one such
+product. The losses of both are checked to be equal where they are not random. dm-clrs does not pay for its
+padding: both receive traces padded to the longest of the batch. With --precision and --num_seeds nar computes
+in bfloat16, or trains several seeds at once, and the ratio is per seed; dm-clrs is unchanged. --profile
+writes profiles of jax's profiler.
+"""
 
 import itertools
 import pathlib
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+from absl import flags
 
 from experiments.benchmarks.lib import multiply_adds
+from experiments.benchmarks.lib.benchmark_flags import (
+    define_algorithms,
+    define_count,
+    define_numbers,
+    define_processors,
+    define_sizes,
+)
 from experiments.benchmarks.lib.interleaved_timing import summary
 from experiments.benchmarks.lib.matched_networks import (
     LOSS_TOLERANCE,
     Case,
     Variant,
-    dm_clrs_options,
     make_matched_networks,
+    matched_cases,
 )
+from experiments.cli.paths import define_path
 from nar.reports import Table
 
 ALGORITHMS = (
@@ -31,9 +51,29 @@ ALGORITHMS = (
     "floyd_warshall",
     "heapsort",
 )
-EVALUATED = ("bfs", "bellman_ford", "minimum")
+FLAGS = flags.FlagValues()
+_ALGORITHMS = define_algorithms(FLAGS, ALGORITHMS)
+_SIZES = define_sizes(FLAGS, 16)
+_PROCESSORS = define_processors(FLAGS)
+_BATCH_SIZE = define_count(FLAGS, "batch_size", 32, "Batch size.")
+_HIDDEN_SIZE = define_count(FLAGS, "hidden_size", 128, "Hidden size.")
+_PRECISION = flags.DEFINE_enum(
+    "precision", "float32", ["float32", "bfloat16"], "Precision of the network of nar.", flag_values=FLAGS
+)
+_NUM_SEEDS = define_numbers(FLAGS, "num_seeds", [1], "Numbers of seeds trained together.")
+_REPEATS = define_count(FLAGS, "repeats", 11, "Number of interleaved pairs of steps.")
+_PROFILE = define_path("profile", None, "Directory of jax profiles of three steps a case.", flag_values=FLAGS)
+
 NAR, DM_CLRS = "nar", "dm-clrs"
-MIB = 2**20
+
+
+def main() -> None:
+    """Benchmarks training steps against dm-clrs."""
+    sizes = _BATCH_SIZE.value, _HIDDEN_SIZE.value
+    cases = matched_cases(_ALGORITHMS.value, _PROCESSORS.value, _SIZES.value, *sizes)
+    variants = [Variant(_PRECISION.value, number) for number in _NUM_SEEDS.value]
+    profile = None if _PROFILE.value is None else pathlib.Path(_PROFILE.value)
+    train(cases, variants, _REPEATS.value, profile)
 
 
 class TimedCall(NamedTuple):
@@ -76,7 +116,7 @@ def train(
       repeats: number of interleaved pairs of steps.
       profile: directory for jax profiles of three steps of nar for each case, or None.
     """
-    print(f"on {jax.devices()[0].device_kind}\n{_header('training step')}", flush=True)
+    print(f"on {jax.devices()[0].device_kind}\n{header('training step')}", flush=True)
     ratios = {}
     for case, variant in itertools.product(cases, variants):
         nar, dm_clrs = make_matched_networks(case, variant)
@@ -93,31 +133,10 @@ def train(
         ideal = nar.multiply_adds() / rate
         name = f"{case}{variant}"
         ratios[name] = statistics.median(times.ratios)
-        print(_row(name, times, ideal), flush=True)
+        print(row(name, times, ideal), flush=True)
     print(f"\n{summary(ratios)}")
     if profile is not None:
         print(f"profiles: {profile} (open in https://ui.perfetto.dev, or TensorBoard with xprof)")
-
-
-def evaluate(cases: Sequence[Case], repeats: int) -> None:
-    """Prints a table of evaluations, with the peak resident set size of a fresh process for each.
-
-    Args:
-      cases: networks and batches.
-      repeats: number of interleaved pairs of batches.
-    """
-    print(_header("evaluation", f"process, {NAR} and {DM_CLRS}"), flush=True)
-    ratios, memory = {}, {}
-    for case in cases:
-        nar, dm_clrs = make_matched_networks(case)
-        times = time_interleaved(nar.evaluation(), dm_clrs.evaluation(), repeats)
-        nar_bytes, dm_clrs_bytes = (resident_bytes(case, side) for side in (NAR, DM_CLRS))
-        ratios[str(case)] = statistics.median(times.ratios)
-        memory[str(case)] = dm_clrs_bytes / nar_bytes
-        ideal = nar.multiply_adds_of_evaluation() / multiply_adds.rate(case.size**2, case.hidden_size)
-        process = f"{nar_bytes / MIB:,.0f} and {dm_clrs_bytes / MIB:,.0f} MiB"
-        print(_row(str(case), times, ideal, process), flush=True)
-    print(f"\nmemory, peak resident set size of a process: {summary(memory)}\ntime: {summary(ratios)}")
 
 
 def time_interleaved(
@@ -142,12 +161,13 @@ def check_same(case: Case, times: InterleavedTimes, tolerance: float) -> None:
         raise ValueError(f"{case}: the networks differ: their losses are {nar} and {dm_clrs}")
 
 
-def _header(what: str, *further: str) -> str:
+def header(what: str, *further: str) -> str:
+    """Formats the header of the table, with the name of what is measured."""
     columns = [f"{what:44}", NAR, DM_CLRS, "ratio", "range", "first calls", "over ideal", *further]
     return Table(columns, []).as_text()
 
 
-def _row(name: str, times: InterleavedTimes, ideal: float, *further: str) -> str:
+def row(name: str, times: InterleavedTimes, ideal: float, *further: str) -> str:
     """Formats a row of the table; `ideal` is the time in seconds of the matrix products of nar alone."""
     nar, dm_clrs = (statistics.median(seconds) for seconds in (times.nar, times.dm_clrs))
     cells = [
@@ -160,16 +180,3 @@ def _row(name: str, times: InterleavedTimes, ideal: float, *further: str) -> str
         *further,
     ]
     return "  ".join(cells)
-
-
-def resident_bytes(case: Case, side: str) -> int:
-    """Peak resident set size of a fresh process that evaluates a batch with one implementation."""
-    fields = ", ".join(repr(value) for value in case)
-    code = f"from experiments.benchmarks.lib.peak_memory import evaluate_nar; evaluate_nar({fields})"
-    if side == DM_CLRS:
-        named = ", ".join(f"{key}={value!r}" for key, value in dm_clrs_options(case).items())
-        call = f"evaluate_dm_clrs({fields}, {named})"
-        code = f"from experiments.benchmarks.lib.peak_memory import evaluate_dm_clrs; {call}"
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
-    return int(done.stdout.split()[-1])

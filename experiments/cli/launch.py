@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from experiments.cli.config_words import check_config_words
 from experiments.cli.signals import exit_on_signals
 from experiments.cli.streams import make_streams_tolerant
 
@@ -69,12 +70,18 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
     words = [
         _CONFIG_IN_HOME.sub(lambda match: match[1] + os.path.expanduser(match[2]), word) for word in words
     ]
+    words = ["--help" if word == "-h" else word for word in words]
+    if "config" in flags.FLAGS:
+        try:
+            words = check_config_words(words)
+        except Exception as error:  # of the config file, too
+            sys.exit(f"error: {error if isinstance(error, ValueError) else f'--config: {error!r}'}")
+        sys.argv[1:] = words[1:]  # where `ml_collections` looks for --config.KEY
     try:
         rest = flags.FLAGS(words)
     except flags.Error as error:
-        sys.exit(f"error: {error}\nSee --help.")
+        sys.exit(f"error: {_explain_flags(error)}\nSee --help.")
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        # The config file cannot be read, or has no such --config.KEY.
         sys.exit(f"error: --config: {_message(error)}")
     if len(rest) > 1 and not positional_args:
         sys.exit(f"error: unexpected arguments: {' '.join(rest[1:])}\nSee --help.")
@@ -83,6 +90,13 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
 
 _CONFIG_IN_HOME = re.compile(r"^(--?config=)(~[^/]*)(?=/)")
 """A config file in a home directory; other paths are expanded by `experiments.cli.paths`."""
+
+
+def _explain_flags(error: flags.Error) -> str:
+    """The message of an error in flags, which names all missing flags and what they are."""
+    missing = re.findall(r"Flag --(\w+) must have a value other than None", str(error))
+    lines = [f"--{name} is missing: {re.split('[;.] ', str(flags.FLAGS[name].help))[0]}" for name in missing]
+    return "\n".join(lines) or str(error)
 
 
 def _message(error: BaseException) -> str:

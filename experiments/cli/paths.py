@@ -19,8 +19,21 @@ class PathParser(flags.ArgumentParser[str]):
         return "path"
 
 
-def define_path(name: str, default: str | None, description: str, *, required: bool = False) -> Any:
+def define_path(
+    name: str,
+    default: str | None,
+    description: str,
+    *,
+    required: bool = False,
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> Any:
     """Defines a flag whose value is a path, and returns its holder."""
     return flags.DEFINE(
-        PathParser(), name, default, description, serializer=flags.ArgumentSerializer(), required=required
+        PathParser(),
+        name,
+        default,
+        description,
+        flag_values,
+        serializer=flags.ArgumentSerializer(),
+        required=required,
     )

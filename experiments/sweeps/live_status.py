@@ -4,9 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tqdm import tqdm
-
 from experiments.sweeps.supervisor import Entry, State
+from nar.progress import ProgressBar
 
 
 class Status:
@@ -22,25 +21,17 @@ class Status:
         step = sum(min(entry.progress.step, entry.trial.steps) for entry in entries)
         if self._bar is None:
             # Earlier steps are `initial`, so that they do not count in the estimate of the remaining time.
-            self._bar = tqdm(
-                total=self._total,
-                initial=step,
-                desc="sweep",
-                unit="step",
-                dynamic_ncols=True,
-                mininterval=1,
-            )
+            self._bar = ProgressBar(total=self._total, initial=step, desc="sweep", unit="step", mininterval=1)
         self._bar.set_postfix_str(describe(entries), refresh=False)
         self._bar.update(step - self._bar.n)
 
     def log(self, line: str) -> None:
         """Prints a line above the bar."""
-        tqdm.write(line, file=sys.stderr)
+        ProgressBar.write(line, file=sys.stderr)
 
     def close(self) -> None:
         """Closes the bar."""
         if self._bar is not None:
-            self._bar.refresh()
             self._bar.close()
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from nar.algorithms import find_algorithm
 from nar.data import Transforms, bucket_length, pad_batch, take
@@ -15,6 +14,7 @@ from nar.evaluation.decoding import decode_hint, decode_outputs, join_permutatio
 from nar.evaluation.precision import scoring_precision
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.plugins import unknown_name
+from nar.progress import ProgressBar
 from nar.specs import Spec
 from nar.traces import Trace, TraceBatch
 from nar.training import Devices
@@ -170,7 +170,7 @@ class Inference:
         starts = range(0, batch.batch_size, size)
         results = [
             self._run(params, task, take(batch, slice(start, start + size)), size, num_steps)
-            for start in tqdm(starts, f"scoring {task}", leave=False, disable=not self.show_progress)
+            for start in ProgressBar(starts, f"scoring {task}", leave=False, disable=not self.show_progress)
         ]
         longest = max(len(one.states if one.states is not None else _first(one.hints)) for one in results)
         return InferenceResult(

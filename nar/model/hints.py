@@ -9,6 +9,7 @@ next step encodes: one of `HINT_FEEDBACKS`, or a custom one named `module:FUNCTI
 forcing replaces these values by true ones for a random subset of the samples.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -194,9 +195,15 @@ def find_hint_feedback(name: str) -> HintFeedback:
       name: a key of `HINT_FEEDBACKS`, or `module:FUNCTION`, a `HintFeedback` in an importable module.
 
     Raises:
-      ValueError: if there is no such function; the message lists the known ones.
+      ValueError: if there is no such function (the message lists the known ones), or it does not take three
+        arguments.
     """
-    return HINT_FEEDBACKS.find(name)
+    feedback = HINT_FEEDBACKS.find(name)
+    try:
+        inspect.signature(feedback).bind(*["argument"] * 3)
+    except TypeError:
+        raise ValueError(f"hint_feedback {name!r} must take the arguments (probe, logits, context)") from None
+    return feedback
 
 
 def feed_back(

@@ -123,7 +123,7 @@ class Processor(Protocol):
     """Protocol that all processors implement.
 
     The attribute `accepts_factored` is optional: with True, edge features may be `FactoredFeatures`, which
-    `nar.processors.Linear` maps at less cost than arrays. Without it they are arrays.
+    `nar.processors.layers.linear.Linear` maps at less cost than arrays. Without it they are arrays.
     """
 
     def __call__(

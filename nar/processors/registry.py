@@ -83,15 +83,25 @@ def find_processor(name: str) -> ProcessorFactory:
     return PROCESSORS.find(name)
 
 
+_METHODS: Mapping[str, str] = {
+    "__call__": "`def __call__(self, features, hidden, memory=(), context=Context())`",
+    "initial_memory": "`def initial_memory(self, batch_size, num_nodes): return ()`",
+}
+"""Methods of processors, with their simplest form."""
+
+
 def check_options(factory: ProcessorFactory, hidden_size: int, options: Mapping[str, Any]) -> None:
     """Checks the options of a processor by constructing it, without computing anything.
 
     Raises:
-      TypeError: if an option is unknown, or the factory doesn't return a processor.
+      TypeError: if an option is unknown, or the factory doesn't return a processor; the message says what to
+        add.
       ValueError: if the value of an option is invalid.
     """
     processors = []
     hk.transform(lambda: processors.append(factory(hidden_size, **options))).init(None)
-    for method in ("__call__", "initial_memory"):
+    for method, example in _METHODS.items():
         if not callable(getattr(processors[0], method, None)):
-            raise TypeError(f"a processor must have the method {method}, got {processors[0]!r}")
+            raise TypeError(
+                f"a processor must have the method {method}, such as {example}; got {processors[0]!r}"
+            )

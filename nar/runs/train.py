@@ -162,7 +162,7 @@ def _train_to_end(
     run_on_first(lambda: print_parameter_summary(run, components, state))
     session = _Session(run, components, evaluator, checkpoints, int(state.step), Clock(compilations))
     trackers = run_on_all(lambda: _open_trackers(session, stack) if is_first_process() else [])
-    callbacks = run_on_all(lambda: _make_callbacks(session, background, trackers))
+    callbacks = run_on_all(lambda: _make_callbacks(session, background, trackers, stack))
     restore_states(callbacks, metadata)
     num_steps, stream, devices = run.config.training.steps, components.stream, components.devices
     state, interrupted = fit(state, train_step, stream, callbacks, num_steps=num_steps, devices=devices)
@@ -199,9 +199,15 @@ class _Session:
 
 
 def _make_callbacks(
-    session: _Session, background: Sequence[Callback], trackers: Sequence[Tracker]
+    session: _Session,
+    background: Sequence[Callback],
+    trackers: Sequence[Tracker],
+    stack: contextlib.ExitStack,
 ) -> list[Callback]:
-    """The callbacks of a run, in the order in which each step's report passes through them."""
+    """The callbacks of a run, in the order in which each step's report passes through them.
+
+    The display of progress is closed by `stack`, so that messages of errors begin on a line of their own.
+    """
     training, components, clock = session.run.config.training, session.components, session.clock
     score = functools.partial(validate, components, session.evaluator)
     callbacks: list[Callback] = [
@@ -221,7 +227,9 @@ def _make_callbacks(
         callbacks.insert(0, CheckFolder(session.run.workdir.path))
         metrics = _make_metrics_writer(session, trackers)
         save = SaveCheckpoints(session.checkpoints, (*callbacks, metrics), clock)
-        callbacks += [metrics, save, ShowProgress(session.start, training.steps)]
+        progress = ShowProgress(session.start, training.steps, training.log_every, clock)
+        stack.callback(progress.close)
+        callbacks += [metrics, save, progress]
     return callbacks
 
 

@@ -234,7 +234,8 @@ def test_incompatible_flags_end_with_a_message(flags, message):
 
 @pytest.mark.slow
 def test_report_of_a_trained_run(trained, tmp_path):
-    code, _, errors = run("evaluate", f"--workdir={trained}", "--tasks=bfs", "--sizes=4,8", "--seeds=3,4")
+    flags = ["--algorithms=bfs", "--sizes=4,8", "--seeds=3,4"]
+    code, _, errors = run("evaluate", f"--workdir={trained}", *flags)
     assert code == 0, errors
     code, output, errors = run("report", trained, f"--output={tmp_path / 'report'}")
     assert code == 0, errors

@@ -10,7 +10,10 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from nar import problems
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,7 +48,7 @@ def split_command(line):
     try:
         words = shlex.split(text, comments=True)
     except ValueError:  # the command is inside quotes, and ends at the closing one
-        words = shlex.split(text.rstrip('"'), comments=True)
+        words = shlex.split(text.rstrip('")'), comments=True)
     for stop in ("|", "&&", ";", ">"):
         words = words[: words.index(stop)] if stop in words else words
     return words[0], words[1:]
@@ -90,6 +93,17 @@ def test_documents_contain_commands():
         by_script
     )
     assert sum(map(len, by_script.values())) > 30
+
+
+def test_table_of_problems_names_their_arguments_and_input_probes():
+    rows = re.findall(
+        r"^\| (`[A-Z_`, ]+`) \| (.*) \| (.*) \|$", (ROOT / "docs/extend.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) >= 6
+    for names, arguments, probes in (map(re.compile("`(\\w+)`").findall, row) for row in rows):
+        for problem in (getattr(problems, name) for name in names):
+            instance = problem.sample(np.random.RandomState(0), 6)
+            assert (arguments, probes) == (list(problem.arguments), list(problem.probes(*instance)._fields))
 
 
 @pytest.mark.slow

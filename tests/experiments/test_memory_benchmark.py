@@ -60,8 +60,7 @@ def test_table_marks_programs_above_the_memory_limit(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed"], "name one benchmark: traces, text, memory"),
-        (["memory", "--sizes=big"], "sizes must be positive integers separated by commas, got 'big'"),
+        (["memory", "--sizes=big"], "--sizes=big: must be positive integers separated by commas, got 'big'"),
         (
             ["memory", "--grad_accumulation_steps=5"],
             "grad_accumulation_steps must divide the batch_size 32, got 5",

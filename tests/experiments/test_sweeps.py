@@ -601,7 +601,7 @@ def test_printed_commands_run_their_trials(tmp_path):
     ("argument", "message"),
     [
         ("--config.model.hidden_size=0", "error: trial processor=mpnn,seed=0: model.hidden_size"),
-        ("--config.training.stepz=5", "error: --config: .*steps"),
+        ("--config.training.stepz=5", "error: --config.training.stepz: .* did you mean training.steps"),
         ("--launcher=screen", "error: .*local"),
     ],
 )

@@ -30,6 +30,7 @@ BASE = {
     "kinds",
     "ownership",
     "plugins",
+    "progress",
     "signals",
     "specs",
     "statistics",

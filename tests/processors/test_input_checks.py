@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 import re
 
 import haiku as hk
@@ -114,16 +115,17 @@ def test_wrong_inputs():
     assert num_rejected > count * 0.8
 
 
-def is_valid(option, value):
-    """True if a value of `NO_OPTIONS` is a valid one of this option."""
+def is_valid(option, value, kind=None):
+    """True if a value of `NO_OPTIONS` is a valid one of this option, whose annotation is `kind`."""
     valid = {
         "annealing_steps": (0,),
         "attention_size": (None,),
-        "gate_bias": (0, -1, 1.5),
         "message_layers": (0,),
     }
     if isinstance(value, bool):
-        return option in ("layer_norm", "embed", "edge_updates")
+        return kind is bool or option == "layer_norm"
+    if kind is float and isinstance(value, int | float):
+        return math.isfinite(value)
     return any(value is known or value == known for known in valid.get(option, ()))
 
 
@@ -137,7 +139,9 @@ def test_wrong_options(name):
         except Exception as error:
             message = f"{type(error).__name__}: {error}"
         else:
-            assert is_valid(option, value), (option, value)
+            parameter = inspect.signature(make).parameters.get(option)
+            message = f"{name} accepts {option}={value!r}; check options with nar.processors.option_checks"
+            assert is_valid(option, value, parameter and parameter.annotation), message
             continue
         if not re.search(f"^TypeError: .* unexpected keyword argument '{option}'", message):
             assert re.search("^ValueError: .*( must |unknown aggregation)", message), (option, value, message)

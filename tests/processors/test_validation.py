@@ -256,7 +256,7 @@ def test_unknown_processors_and_options():
 
 def test_options_are_checked_without_computation():
     check_options(Valid, 8, {})
-    with pytest.raises(TypeError, match="a processor must have the method initial_memory, got .*Linear"):
+    with pytest.raises(TypeError, match=r"the method initial_memory, such as .* return \(\)`; got .*Linear"):
         check_options(lambda hidden_size: hk.Linear(hidden_size), 8, {})
-    with pytest.raises(TypeError, match="a processor must have the method __call__, got 3"):
+    with pytest.raises(TypeError, match="a processor must have the method __call__, such as .*; got 3"):
         check_options(lambda hidden_size: 3, 8, {})

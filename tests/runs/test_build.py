@@ -79,7 +79,7 @@ def test_processor_options_are_checked():
         (
             "math:sqrt",
             {},
-            "processor_options of math:sqrt: a processor must have the method __call__, got 2.0",
+            r"model.processor math:sqrt: a processor must have the method __call__, such as .*; got 2\.0",
         ),
         ("math:pi", {}, "math has no processor 'pi'; it has: acos, "),
         ("mpn", {}, "unknown processor 'mpn'; known: deepsets, "),

@@ -18,6 +18,10 @@ from absl import flags, logging
 
 def check(words):
     """Parses a command, and builds what it would train."""
+    if words[0] == "experiments.benchmark":
+        from experiments.benchmark import add_benchmark_flags
+
+        assert add_benchmark_flags(words[1:]) is not None, f"no benchmark {words[1]!r}"
     flags.FLAGS(words)
     config = flags.FLAGS["config"].value if "config" in flags.FLAGS else None
     if config is None:

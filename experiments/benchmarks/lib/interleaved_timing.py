@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tqdm import tqdm
-
+from nar.progress import ProgressBar
 from nar.reports import Table
 
 Rates = tuple[list[float], list[float]]
@@ -38,7 +37,7 @@ def _rate(work: Callable[[], int], seconds: float) -> float:
 def compare(what: str, cases: Sequence[Case], rates: Callable[[str, int], Rates]) -> dict[Case, float]:
     """Prints a table of all cases, and returns the median ratio of each; `what` names the items."""
     rows, ratios = [], {}
-    for name, size in tqdm(cases, "measuring", leave=False):
+    for name, size in ProgressBar(cases, "measuring", leave=False):
         nar, dm_clrs = rates(name, size)
         ratios_by_repeat = [
             nar_rate / dm_clrs_rate for nar_rate, dm_clrs_rate in zip(nar, dm_clrs, strict=True)

@@ -2,7 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,11 +12,12 @@ import numpy as np
 
 from experiments.benchmarks.lib import multiply_adds
 from experiments.benchmarks.lib.dm_clrs_network import DmClrsNetwork
-from nar.algorithms import find_algorithm
+from nar.algorithms import BUILT_IN, find_algorithm
 from nar.data import bucket_length, count_microbatches, group_by_length, pad_steps, take
 from nar.evaluation import Inference
 from nar.model import Params
 from nar.model.dm_clrs import convert_parameters
+from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.runs.components import GraphComponents, build_graph_run
 from nar.runs.config import ModelConfig, RunConfig, TrainingConfig
 from nar.specs import Kind
@@ -39,6 +41,29 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.algorithm}, {self.processor}, n = {self.size}"
+
+
+def matched_cases(
+    algorithms: Sequence[str],
+    processors: Sequence[str],
+    sizes: Sequence[int],
+    batch_size: int,
+    hidden_size: int,
+) -> list[Case]:
+    """A case for each algorithm, processor and size.
+
+    Raises:
+      ValueError: if dm-clrs does not have one of them.
+    """
+    for kind, requested, known in (
+        ("algorithm", algorithms, [algorithm.name for algorithm in BUILT_IN]),
+        ("processor", processors, LAYOUTS),
+    ):
+        for name in requested:
+            if name not in known:
+                raise ValueError(f"dm-clrs has no {kind} {name!r}; it has {', '.join(known)}")
+    choices = itertools.product(algorithms, processors, sizes)
+    return [Case(*choice, batch_size, hidden_size) for choice in choices]
 
 
 class Variant(NamedTuple):

@@ -1,10 +1,12 @@
 """Builds the network from the `model` section of a config."""
 
 import functools
+import inspect
+import re
 from collections.abc import Callable
 
 from nar.model import Budget, FromTrace, Learned, NetConfig, Schedule, Termination
-from nar.plugins import unknown_name
+from nar.plugins import did_you_mean, unknown_name
 from nar.processors import find_processor
 from nar.processors.registry import check_options
 from nar.runs.config import ModelConfig, TeacherForcingConfig
@@ -23,8 +25,9 @@ def make_net_config(model: ModelConfig) -> NetConfig:
     try:
         check_options(factory, model.hidden_size, options)
     except (TypeError, ValueError) as error:
-        where = "model.processor_options" if model.layer_norm else "model.layer_norm or processor_options"
-        raise ValueError(f"{where} of {model.processor}: {error}") from None
+        where = "model.processor_options of" if model.processor_options else "model.processor"
+        where = where if model.layer_norm else "model.layer_norm or processor_options of"
+        raise ValueError(f"{where} {model.processor}: {_with_hint(factory, error)}") from None
     return NetConfig(
         processor=functools.partial(factory, **options),
         hidden_size=model.hidden_size,
@@ -39,6 +42,13 @@ def make_net_config(model: ModelConfig) -> NetConfig:
         precision=model.precision,
         remat=model.remat,
     )
+
+
+def _with_hint(factory: Callable[..., object], error: Exception) -> str:
+    """The message of an error, and the nearest option of a processor if one is unknown."""
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    known = [*inspect.signature(factory).parameters, "aggregation", "message_layers", "layer_norm"]
+    return f"{error}{did_you_mean(unknown[1], known)}" if unknown else str(error)
 
 
 def make_termination(model: ModelConfig) -> Termination:

@@ -6,7 +6,7 @@ Algorithms yield values in compact form (see `nar.algorithms.Algorithm`); batche
 import dataclasses
 import inspect
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,10 @@ def infer_array_shapes(algorithm: Algorithm, arguments: Arguments) -> ArrayShape
     actual = {field: np.shape(getattr(inputs, field)) for field in getattr(inputs, "_fields", ())}
     names = [probe.name for probe in spec.inputs]
     if sorted(actual) != sorted(names):
-        raise ValueError(f"{name}: the problem has the inputs {sorted(actual)}, but the spec names {names}")
+        raise ValueError(
+            f"{name}: the inputs of the spec must be those of the problem, {', '.join(actual)}; got "
+            f"{', '.join(names)}"
+        )
     num_nodes = next((actual[p.name][0] for p in spec.inputs if _has_node_axis(p) and actual[p.name]), None)
     if num_nodes is None:
         raise ValueError(f"{name}: the spec needs an input at the nodes or edges")
@@ -74,7 +77,12 @@ def infer_array_shapes(algorithm: Algorithm, arguments: Arguments) -> ArrayShape
 
     output_buffers = tuple((probe.compact_shape(num_nodes), _compact_dtype(probe)) for probe in spec.outputs)
     zeros = (np.zeros(shape, dtype) for shape, dtype in output_buffers)
-    step = next(algorithm.steps(*copies(arguments), *zeros), None)
+    generator = algorithm.steps(*copies(arguments), *zeros)
+    if not isinstance(generator, Iterator):
+        raise ValueError(f"{name}: steps must be a generator that yields the hints of each step")
+    step = next(generator, None)
+    if step is None:
+        raise ValueError(f"{name}: steps must yield hints at least once, and ended without a yield")
     expected = {probe.name: probe.compact_shape(num_nodes) for probe in spec.hints}
     yielded = {field: np.shape(getattr(step, field)) for field in getattr(step, "_fields", ())}
     if list(yielded.items()) != list(expected.items()):

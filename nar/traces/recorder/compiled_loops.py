@@ -93,7 +93,10 @@ def plain_loops(algorithm: Algorithm) -> Loops:
 def with_compiled_loops(algorithm: Algorithm, call: Callable[[Loops], TraceBatch]) -> TraceBatch:
     """Applies `call` to the compiled loops: with inlined yields, or around the generator if that fails.
 
-    Where neither can be compiled, the error of the second is raised: it points to the user's own lines.
+    Where neither can be compiled, the error is that of the second, which points to the user's own lines.
+
+    Raises:
+      ValueError: if neither can be compiled.
     """
     disabled = _is_disabled()
     if algorithm not in _NOT_INLINED:
@@ -101,10 +104,24 @@ def with_compiled_loops(algorithm: Algorithm, call: Callable[[Loops], TraceBatch
             return call(_compiled(algorithm, True, disabled))
         except NumbaError:
             _NOT_INLINED.add(algorithm)
-    return call(_compiled(algorithm, False, disabled))
+    try:
+        return call(_compiled(algorithm, False, disabled))
+    except NumbaError as error:
+        raise ValueError(
+            f"{algorithm.name}: numba cannot compile the sampler, the probes or the steps, which must be in "
+            "its subset of Python; functions that they call need @numba.extending.register_jitable. "
+            f"NUMBA_DISABLE_JIT=1 runs them as plain Python. numba's message:\n{_last_lines(error)}"
+        ) from error
 
 
 _NOT_INLINED: set[Algorithm] = set()
+
+
+def _last_lines(error: NumbaError) -> str:
+    """The cause and the source line of an error, without the stages of numba that it went through."""
+    stages = ("Failed in nopython", "During:")
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(stages)]
+    return "\n".join(lines[:8])
 
 
 @functools.cache

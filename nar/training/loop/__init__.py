@@ -12,7 +12,6 @@ from nar.training.loop.callback import (
 )
 from nar.training.loop.callbacks import (
     SaveCheckpoints,
-    ShowProgress,
     TaskWeightFunction,
     UpdateTaskWeights,
     Validate,
@@ -23,6 +22,7 @@ from nar.training.loop.loop import fit, prepare_batch
 from nar.training.loop.metrics import WriteMetrics, read_lines
 from nar.training.loop.non_finite import NonFinitePolicy, check_policy
 from nar.training.loop.plugins import check_callbacks, make_callbacks
+from nar.training.loop.show_progress import ShowProgress
 from nar.training.loop.timing import Clock
 
 __all__ = [

@@ -1,6 +1,5 @@
-"""Callbacks of the training loop: validation, task weights, checkpoints, progress bar."""
+"""Callbacks of the training loop: validation, task weights, checkpoints."""
 
-import contextlib
 import dataclasses
 import pathlib
 import time
@@ -8,14 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
-from tqdm import tqdm
 
 from nar.data import TaskSchedule
 from nar.model import Params
 from nar.ownership import check_owned
 from nar.training.checkpointing.store import CheckpointStore
-from nar.training.loop.callback import VALIDATION_SCORE, Callback, Evaluation, StepReport, collect_states
+from nar.training.loop.callback import Callback, Evaluation, StepReport, collect_states
 from nar.training.loop.timing import SAVING, VALIDATING, Clock
 from nar.training.state import TrainState
 
@@ -146,36 +143,3 @@ class SaveCheckpoints(Callback):
         """Saves the last step if that has not been done."""
         if not self._is_saved:
             self._checkpoints.save(state, None, collect_states(self._callbacks))
-
-
-class ShowProgress(Callback):
-    """Progress bar with the loss, the latest validation score and the remaining time."""
-
-    def __init__(self, start: int, num_steps: int, every: int = 10) -> None:
-        """Opens the bar.
-
-        Args:
-          start: number of steps already taken.
-          num_steps: number of steps of the run.
-          every: number of steps between updates of the loss, which wait for the device.
-        """
-        self._every = every
-        self._postfix: dict[str, str] = {}
-        self._bar = tqdm(
-            total=num_steps, initial=start, desc="training", unit="step", dynamic_ncols=True, mininterval=0.5
-        )
-
-    def on_step(self, report: StepReport) -> None:
-        """Advances the bar."""
-        if report.step % self._every == 0 or report.evaluation is not None:
-            self._postfix["loss"] = f"{float(np.mean(report.metrics['loss'])):.3f}"
-        if report.evaluation is not None:
-            self._postfix["validation"] = f"{report.evaluation.scores[VALIDATION_SCORE]:.2%}"
-        with contextlib.suppress(OSError):  # Nobody may be left to read it.
-            self._bar.set_postfix(self._postfix, refresh=False)
-            self._bar.update()
-
-    def on_end(self, state: TrainState, interrupted: bool) -> None:
-        """Closes the bar."""
-        with contextlib.suppress(OSError):
-            self._bar.close()

@@ -33,7 +33,7 @@ class Clock(Callback):
         """
         self._start, self._cpu_start = time.perf_counter(), time.process_time()
         self._compilations = compilations
-        self._popped_compiling = 0.0
+        self._popped_compiling = self._waited_for_compilation = 0.0
         self._spent: defaultdict[str, float] = defaultdict(float)
 
     def seconds(self) -> float:
@@ -55,6 +55,11 @@ class Clock(Callback):
         """Adds what the step waited for."""
         self._spent[DATA_WAIT] += report.data_wait
         self._spent[COMPILING] += report.compilation_wait
+        self._waited_for_compilation += report.compilation_wait
+
+    def compiling_seconds(self) -> float:
+        """Seconds of this session in which the training thread compiled or waited for compilation."""
+        return self._waited_for_compilation + self._compiling()
 
     def pop_seconds(self) -> dict[str, float]:
         """Seconds of waiting for data, compiling, validating and saving since the last call."""

@@ -116,7 +116,14 @@ def _build(name: str, entry: _Entry, arguments: dict[str, Any], num_steps: int) 
         steps = jnp.unique(jnp.linspace(0, num_steps - 1, 100).astype(jnp.int32))
         rates = [float(rate) for rate in jax.vmap(lambda step: jnp.asarray(schedule(step)))(steps)]
     except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"schedule_options of {name}: {error}") from None
+        warmup = arguments.get("warmup_steps")
+        if isinstance(warmup, int | float) and warmup >= num_steps:
+            raise ValueError(
+                f"schedule_options of {name}: warmup_steps must be less than training.steps = {num_steps}, "
+                f"got {warmup}"
+            ) from None
+        message = f"schedule_options of {name}, with training.steps = {num_steps}: {error}"
+        raise ValueError(message) from None
     invalid = [rate for rate in rates if not math.isfinite(rate) or rate < 0]
     if invalid:
         raise ValueError(f"schedule_options of {name}: a learning rate would be {invalid[0]}")

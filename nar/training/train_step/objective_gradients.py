@@ -70,7 +70,10 @@ def evaluate_objective(
     views = all_views(microbatch.batch)
     batch = views.pop(BATCH)
     context = ObjectiveContext(task, batch, microbatch.step, views, dict(microbatch.carry))
-    terms = dict(objective(model, params, microbatch.key, batch, context))
+    terms = objective(model, params, microbatch.key, batch, context)
+    if not isinstance(terms, Mapping):
+        raise ValueError(f"an objective must return a nar.losses.LossTerm by name, got {type(terms)}")
+    terms = dict(terms)
     wrong = {name: value for name, value in terms.items() if not isinstance(value, LossTerm)}
     if wrong or not terms:
         raise ValueError(f"an objective must return a nar.losses.LossTerm by name, got {wrong or terms}")
