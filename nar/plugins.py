@@ -159,7 +159,9 @@ def have_same_definition(one: Any, other: Any, _compared: frozenset[tuple[int, i
     pair = (id(one), id(other))
     if one is other or pair in _compared:  # a method may refer to its class
         return True
-    if type(one) is not type(other):
+    if type(one) is not type(other) and not (
+        dataclasses.is_dataclass(one) and have_same_definition(type(one), type(other), _compared)
+    ):
         return False
     if isinstance(one, Mapping) and list(one) != list(other):
         return False
@@ -196,7 +198,15 @@ def _parts(value: Any) -> list[Any] | None:
 _FUNCTION_PARTS = ("__module__", "__code__", "__defaults__", "__kwdefaults__", "__closure__")
 
 
-_ADDED_TO_CLASSES = {"__dict__", "__weakref__", "__abstractmethods__", "_abc_impl", "__firstlineno__"}
+_ADDED_TO_CLASSES = {
+    "__dict__",
+    "__weakref__",
+    "__abstractmethods__",
+    "_abc_impl",
+    "__firstlineno__",
+    "__dataclass_fields__",
+    "__dataclass_params__",
+}
 """Attributes that Python adds to a class, and that differ between equal definitions."""
 
 
