@@ -84,7 +84,7 @@ def _make_temporary_folder() -> pathlib.Path | None:
     try:
         folder = pathlib.Path(tempfile.gettempdir(), f"nar-{user}")
         folder.mkdir(mode=0o700, exist_ok=True)
-        if _is_private(folder) and _is_writable(folder):
+        if _is_private(folder) and os.access(folder, os.W_OK | os.X_OK):
             return folder
     except OSError:
         pass
