@@ -9,7 +9,6 @@ import pytest
 from configs import base, clrs30_2022, transfer
 from experiments.sweeps import hyper
 from experiments.sweeps.trial import make_trials, read_sweep
-from nar.algorithms import registry
 from nar.runs.build import build_run
 from nar.runs.components import build_graph_run
 from nar.training import Devices
@@ -18,15 +17,6 @@ from nar.training.optim import frozen_names, parameter_names
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "__init__")
 SWEEPS = sorted(path for path in (ROOT / "configs" / "sweeps").glob("*.py") if path.stem != "__init__")
-
-
-@pytest.fixture(autouse=True)
-def _registry_is_restored():
-    """Configs may name algorithms of their own, which other tests must not find in the registry."""
-    known = set(registry._REGISTRY)
-    yield
-    for name in set(registry._REGISTRY) - known:
-        del registry._REGISTRY[name]
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -259,7 +259,11 @@ def test_every_processor_checks_shapes(name, cases):
             call(features._replace(**{field: wrong}), hidden)
 
 
-@pytest.mark.parametrize("name", ["gta", "", None, 3, ["mpnn"], {}, PGN, float("nan")])
+def test_factory_of_a_processor_is_found_itself():
+    assert find_processor(PGN) is PGN
+
+
+@pytest.mark.parametrize("name", ["gta", "", None, 3, ["mpnn"], {}, float("nan")])
 def test_unknown_processor(name):
     with pytest.raises(ValueError, match="unknown processor .*; known: " + ", ".join(PROCESSORS)):
         find_processor(name)

@@ -33,7 +33,7 @@ def test_recipe_of_ibarz_et_al():
 
 def test_user_settings_override_exceptions():
     assert task_of("kmp_matcher", sizes=(32, 40)).sizes == (32, 40)
-    assert task_of("bridges", problem={"p": 0.3}).problem_options == {"p": 0.3}
+    assert task_of("bridges", problem={"p": 0.3}).problem_options == {"p": 0.3, "family": "clrs30"}
     stored = {"p": list(base.get_config().data.problem.p)}
     assert max(task_of("bridges", problem=stored).problem_options["p"]) == 0.45
 

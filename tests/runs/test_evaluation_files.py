@@ -3,6 +3,7 @@
 import pytest
 
 from nar.atomic_io import write_json
+from nar.reports.run_report.reading import DEFAULT_EVALUATION
 from nar.runs.evaluation_files import RUN_FILES, evaluation_files
 from nar.runs.workdir import Workdir
 
@@ -27,7 +28,7 @@ def test_all_files_of_a_workdir_are_reserved(tmp_path):
     workdir = Workdir(tmp_path)
     values = [getattr(workdir, name) for name, one in vars(Workdir).items() if isinstance(one, property)]
     paths = [*values, *workdir.artifacts()]
-    assert {path.name.split(".")[0] for path in paths} <= set(RUN_FILES)
+    assert {path.name.split(".")[0] for path in paths} <= {*RUN_FILES, DEFAULT_EVALUATION}
 
 
 @pytest.mark.parametrize("existing", ["mine.json", "mine.csv", "mine"])

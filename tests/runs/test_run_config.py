@@ -101,7 +101,7 @@ def test_defaults_are_not_shared():
     [
         ({"model": {"hiden_size": 1}}, "unknown config key model.hiden_size; did you mean model.hidden_size"),
         ({"trainings": {}}, r"unknown config key trainings; did you mean training\?"),
-        ({"data": {"xyz": 1}}, "unknown config key data.xyz; known: sizes, problem, "),
+        ({"data": {"xyz": 1}}, "unknown config key data.xyz; known: sizes, num_traces, problem, "),
         ({"model": 3}, "config key model has the wrong type: 3"),
         ({"tasks": ("bfs",)}, r"config key tasks has the wrong type: \('bfs',\)"),
         ({"training": {"steps": {}}}, "config key training.steps has the wrong type: {}"),
@@ -160,7 +160,7 @@ def test_values_read_from_json_have_valid_types():
 
 
 def test_mutable_keys():
-    names = {"on_nonfinite", "nonfinite_limit", "trackers", "tracker_options"}
+    names = {"checkpoint_fallback", "on_nonfinite", "nonfinite_limit", "trackers", "tracker_options"}
     assert set(MUTABLE_KEYS) == {f"training.{name}" for name in names}
     assert {field.name for field in dataclasses.fields(OptimizationConfig)} >= names
 

@@ -11,7 +11,7 @@ from commands import TINY, run
 import nar
 from configs import base
 from experiments.examples.noisy_paths import NOISY_PATHS, NUM_FEATURES
-from nar.algorithms import find_algorithm, registry
+from nar.algorithms import find_algorithm
 from nar.data import Task, TrainingStream
 from nar.model import NetConfig, make_model
 from nar.model.params_by_task import flatten_tasks
@@ -248,8 +248,8 @@ def test_noisy_paths_weights_are_a_linear_function_of_the_observations():
     assert error.std() < 0.3 * weights.std()
 
 
-def test_noisy_paths_loads_only_the_processor_of_bellman_ford(monkeypatch):
-    monkeypatch.setitem(registry._REGISTRY, "noisy_paths", NOISY_PATHS)  # undone after the test
+def test_noisy_paths_loads_only_the_processor_of_bellman_ford():
+    nar.register(NOISY_PATHS)
     params, source = make_params("noisy_paths"), make_params("bellman_ford")
     transfer = load_matching_params(params, source, ("",))
     assert set(transfer.loaded) == {name for name in parameter_names(params) if name.startswith("processor/")}

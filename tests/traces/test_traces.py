@@ -99,7 +99,7 @@ def test_samples_equal_dm_clrs_at_many_sizes(name):
 OPTIONS = {
     "p": [{"p": (0.1,)}, {"p": (0.1, 0.5, 0.9)}, {"p": (0.0, 1.0)}],
     "low": [{"low": 0.2, "high": 5.0}, {"low": 3, "high": 4}],
-    "k": [{"k": 1}, {"k": 2, "p": (0.9,)}, {"k": 9, "eps": 0.5}, {"k": 5, "eps": 1.0, "p": (0.0,)}],
+    "eps": [{"k": 1}, {"k": 2, "p": (0.9,)}, {"k": 9, "eps": 0.5}, {"k": 5, "eps": 1.0, "p": (0.0,)}],
     "length_2": [{"length_2": 1}, {"length_2": 12}],
     "max_deadline": [{"max_deadline": 3}, {"max_deadline": 100, "low": 0.5, "high": 0.75}],
     "chars": [{"chars": 1}, {"chars": 2}],

@@ -74,7 +74,7 @@ class Case:
 
 def assert_same(actual, expected):
     gradients, scalars = actual
-    assert expected[1] == pytest.approx(scalars, rel=1e-5)
+    assert expected[1] == pytest.approx(scalars, rel=1e-5, abs=1e-6)
     for module, leaves in expected[0].items():
         for name, leaf in leaves.items():
             np.testing.assert_allclose(gradients[module][name], leaf, rtol=1e-3, atol=1e-5, err_msg=module)

@@ -284,11 +284,11 @@ def test_optimizer_evaluates_the_schedule_at_each_step():
         ("cosin", {}, "unknown schedule 'cosin'; known: constant, linear, .*or module:ATTRIBUTE"),
         ("cosine", {"warmup_steps": 5}, "cosine has no option 'warmup_steps'; known: decay_steps, alpha"),
         ("cosine", {"init_value": 5}, "cosine has no option 'init_value'"),
-        ("cosine", {"decay_steps": 0}, "schedule_options of cosine: .*positive decay_steps"),
+        ("cosine", {"decay_steps": 0}, "schedule_options of cosine, .*positive decay_steps"),
         (
             "warmup_cosine",
             {},
-            "warmup_cosine: missing a required argument: 'warmup_steps'",
+            "schedule_options of warmup_cosine, .*: missing a required argument: 'warmup_steps'",
         ),
         ("warmup_cosine", {"warmup_steps": "ten"}, "schedule_options of warmup_cosine"),
         ("linear", {"end_value": -1.0}, "a learning rate would be -"),
