@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import time
-from types import SimpleNamespace
 
 import pytest
 from commands import ROOT, command, run
 from numpy.random import default_rng
 
+from experiments.cli.text_set import make_set
 from experiments.fault_injection.damages import DAMAGES
 from nar.ownership import LostFolderError, own_folder
 from nar.text import sample_texts
@@ -207,43 +207,40 @@ def test_invalid_flags_are_rejected(tmp_path, options, message):
 # Damage of finished sets
 
 
-def make_in_process(folder, request, monkeypatch, capsys):
+def make_in_process(folder, request, capsys):
     """Makes a set as `experiments.make_text` does; returns what is printed."""
-    from experiments import make_text
-
     claim_folder(folder, request)
-    monkeypatch.setattr(make_text, "_WORKERS", SimpleNamespace(value=1))
-    make_text.make_set(folder, request)
+    make_set(folder, request, num_workers=1)
     return capsys.readouterr().out
 
 
-def test_changed_file_of_a_finished_set_is_made_again(tmp_path, monkeypatch, capsys):
+def test_changed_file_of_a_finished_set_is_made_again(tmp_path, capsys):
     request = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=20, seeds=(0,))
-    assert "40 texts in 2 files" in make_in_process(tmp_path, request, monkeypatch, capsys)
+    assert "40 texts in 2 files" in make_in_process(tmp_path, request, capsys)
     whole, name = content(tmp_path), "00000-minimum-4.jsonl"
     lines = whole[name].splitlines(keepends=True)
     for damaged in (b"".join(lines[:10]), b"", whole[name].replace(b"0.1", b"0.2"), whole[name] + lines[0]):
         (tmp_path / name).write_bytes(damaged)
-        output = make_in_process(tmp_path, request, monkeypatch, capsys)
+        output = make_in_process(tmp_path, request, capsys)
         assert f"{tmp_path / name} differs from the manifest: kept as {name}.damaged" in output
         assert "20 of them new" in output
         assert (tmp_path / f"{name}.damaged").read_bytes() == damaged
         (tmp_path / f"{name}.damaged").unlink()
         assert content(tmp_path) == whole
-    assert "0 of them new" in make_in_process(tmp_path, request, monkeypatch, capsys)
+    assert "0 of them new" in make_in_process(tmp_path, request, capsys)
 
 
-def test_file_that_was_not_finished_is_made_again(tmp_path, monkeypatch, capsys):
+def test_file_that_was_not_finished_is_made_again(tmp_path, capsys):
     request = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=5, seeds=(0,))
     claim_folder(tmp_path, request)
     (tmp_path / "00000-minimum-4.jsonl").write_text("half\n")
-    assert "10 of them new" in make_in_process(tmp_path, request, monkeypatch, capsys)
+    assert "10 of them new" in make_in_process(tmp_path, request, capsys)
     assert len(lines_of(tmp_path)) == 10 and not list(tmp_path.glob("*.damaged"))
 
 
-def test_references_are_compared_with_the_manifest(tmp_path, monkeypatch, capsys):
+def test_references_are_compared_with_the_manifest(tmp_path, capsys):
     request = TextRequest({"minimum": (4,)}, samples=20, seeds=(0,))
-    make_in_process(tmp_path, request, monkeypatch, capsys)
+    make_in_process(tmp_path, request, capsys)
     references, answers = tmp_path / "00000-minimum-4.jsonl", tmp_path / "own.jsonl"
     answers.write_text("".join(json.dumps({"index": k, "completion": "0"}) + "\n" for k in range(10)))
     assert score_file(answers, references).total().count == 20
@@ -252,17 +249,14 @@ def test_references_are_compared_with_the_manifest(tmp_path, monkeypatch, capsys
         score_file(answers, references)
 
 
-def test_set_whose_folder_is_moved_is_not_continued_elsewhere(tmp_path, monkeypatch):
-    from experiments import make_text
-
+def test_set_whose_folder_is_moved_is_not_continued_elsewhere(tmp_path):
     folder, request = tmp_path / "set", TextRequest({"minimum": (4,), "bfs": (4,)}, samples=5, seeds=(0,))
-    monkeypatch.setattr(make_text, "_WORKERS", SimpleNamespace(value=1))
     claim_folder(folder, request)
     with own_folder(folder):
         folder.rename(tmp_path / "moved")
         folder.mkdir()
         with pytest.raises(LostFolderError):
-            make_text.make_set(folder, request)
+            make_set(folder, request, num_workers=1)
     assert not list(folder.iterdir())
 
 
@@ -271,16 +265,16 @@ def test_set_whose_folder_is_moved_is_not_continued_elsewhere(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("num_trials", [40, pytest.param(1000, marks=pytest.mark.slow)])
-def test_damaged_set_is_repaired_or_refused(tmp_path, monkeypatch, capsys, num_trials):
+def test_damaged_set_is_repaired_or_refused(tmp_path, capsys, num_trials):
     request, random = TextRequest({"minimum": (4,), "bfs": (4,)}, samples=3, seeds=(0,)), default_rng(5)
-    make_in_process(tmp_path / "set", request, monkeypatch, capsys)
+    make_in_process(tmp_path / "set", request, capsys)
     whole, refused = content(tmp_path / "set"), 0
     for trial in range(num_trials):
         folder = shutil.copytree(tmp_path / "set", tmp_path / str(trial))
         name = sorted(whole)[trial % len(whole)]
         DAMAGES[trial % len(DAMAGES)](folder / name, random)
         try:
-            make_in_process(folder, request, monkeypatch, capsys)
+            make_in_process(folder, request, capsys)
         except ValueError as error:
             assert name == "manifest.json" and str(error)  # noqa: PT017
             refused += 1
