@@ -6,6 +6,8 @@ from absl import flags
 
 from nar.atomic_io import local_path
 
+flags.disclaim_key_flags()  # `--help` of a script shows its paths, as flags of the module that defines them
+
 
 class PathParser(flags.ArgumentParser[str]):
     """Parser of a path: `~` is expanded, and addresses such as gs://bucket are rejected."""

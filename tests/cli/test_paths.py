@@ -4,7 +4,7 @@ import pathlib
 import re
 
 import pytest
-from commands import ROOT
+from commands import ROOT, run
 
 import nar
 from experiments.cli.launch import _CONFIG_IN_HOME
@@ -52,3 +52,12 @@ def test_every_path_of_a_script_is_a_path_flag():
     wrong = re.compile(r"DEFINE_string\(\s*\"(workdir|output|answers|references|profile|picture|sweep)\"")
     for path in (ROOT / "experiments").glob("*.py"):
         assert not wrong.search(path.read_text()), path
+
+
+@pytest.mark.parametrize(
+    ("script", "names"), [("make_text", ["output"]), ("evaluate", ["workdir", "output"])]
+)
+def test_help_shows_paths(script, names):
+    _, output, _ = run(script, "--help")
+    for name in names:
+        assert f"  --{name}: " in output
