@@ -281,10 +281,10 @@ def find_cases(components: GraphComponents, own_lengths: bool, options: Mapping[
         if name not in known:
             raise ValueError(f"--algorithms: {unknown_name('algorithm of the run', name, known)}")
     requested = _ALGORITHMS.value or known
-    sizes = parse_by_task("sizes", _SIZES.value or default_sizes(components, requested), requested)
-    families = parse_by_task(
-        "families", _FAMILIES.value or default_families(components, requested), requested
-    )
+    sizes_text = default_sizes(components, requested) if _SIZES.value is None else _SIZES.value
+    families_text = default_families(components, requested) if _FAMILIES.value is None else _FAMILIES.value
+    sizes = parse_by_task("sizes", sizes_text, requested)
+    families = parse_by_task("families", families_text, requested)
     tasks = sizes.tasks_with_values(known) if _ALGORITHMS.value is None else _ALGORITHMS.value
     for task in tasks:
         if not sizes.get(task):
