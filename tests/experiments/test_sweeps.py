@@ -198,6 +198,7 @@ def test_a_missing_initial_run_is_an_error_before_any_trial_starts(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings(r"ignore:the load_module\(\) method:DeprecationWarning")  # of ml_collections
 def test_paths_of_a_trial_may_have_colons(tmp_path):
     (trial,) = trials_of([{"training.steps": 7}], tmp_path / "a:b")
     trial.prepare()

@@ -52,7 +52,9 @@ def changed_places(probe, hints, step):
 
 @pytest.mark.parametrize("table", [GLYPHS, FORMS], ids=["GLYPHS", "FORMS"])
 def test_drawing_tables_cover_every_location_and_kind(table):
-    assert set(table) == set(every_kind.PROBE_TYPES)
+    # The table also has entries of the custom kinds that modules of other tests have registered on import.
+    built_in = {(location, kind) for location, kind in table if kind in BUILT_IN_KINDS}
+    assert built_in == set(every_kind.PROBE_TYPES)
 
 
 def test_readers_cover_every_kind():
@@ -319,7 +321,7 @@ def test_show_writes_a_page(tmp_path):
         (["--algorithm=bfs", "--q=1"], "Unknown command line flag 'q'"),
         (["--algorithm=bfs", "--index=-1"], "--index=-1"),
         (["--algorithm=bfs", "--output=no/such/folder/x.html"], "cannot write no/such/folder/x.html"),
-        (["--algorithm=bfs", "--output="], "cannot write .: it is not a file"),
+        (["--algorithm=bfs", "--output="], "flag --output=: '' is not a path"),
         (["--algorithm=bfs", "--output=tests"], "cannot write tests: Is a directory"),
     ],
 )

@@ -199,4 +199,4 @@ def test_sweep_that_lost_its_folder_starts_no_trial(tmp_path):
             Trial("name", {}, {}, root).prepare()
     assert not root.exists()
     Trial("name", {}, {}, root).prepare()
-    assert (root / "configs" / "name.py").exists()
+    assert (root / "configs" / "name.json").exists()
