@@ -200,10 +200,19 @@ def _write(
     return files
 
 
+def requested_tasks(components: GraphComponents) -> list[str]:
+    """The tasks of --algorithms, or else of the run; raises ValueError if the run does not have one."""
+    known = [task.name for task in components.tasks]
+    for name in _ALGORITHMS.value or ():
+        if name not in known:
+            raise ValueError(f"--algorithms: {unknown_name('algorithm of the run', name, known)}")
+    return _ALGORITHMS.value or known
+
+
 def _by_protocol(components: GraphComponents, key: str) -> Any:
     """The value of a key of the protocol of all tasks; raises ValueError if it depends on the task."""
     values = {task: getattr(one, key) for task, one in components.protocol.sections["test"].items()}
-    tasks = _ALGORITHMS.value or list(values)
+    tasks = requested_tasks(components)
     if any(values.get(task) != values.get(tasks[0]) for task in tasks):
         flag = {"problem": "problem, --p, --k or --rewiring"}.get(key, key)
         raise ValueError(
@@ -276,11 +285,7 @@ def find_cases(components: GraphComponents, own_lengths: bool, options: Mapping[
     Raises:
       ValueError: if a task is unknown, or a size or family is invalid.
     """
-    known = [task.name for task in components.tasks]
-    for name in _ALGORITHMS.value or ():
-        if name not in known:
-            raise ValueError(f"--algorithms: {unknown_name('algorithm of the run', name, known)}")
-    requested = _ALGORITHMS.value or known
+    known, requested = [task.name for task in components.tasks], requested_tasks(components)
     sizes_text = default_sizes(components, requested) if _SIZES.value is None else _SIZES.value
     families_text = default_families(components, requested) if _FAMILIES.value is None else _FAMILIES.value
     sizes = parse_by_task("sizes", sizes_text, requested)

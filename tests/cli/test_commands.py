@@ -257,7 +257,8 @@ def test_missing_flags_are_reported():
         (["--sizes=0"], "bfs: size must be an integer from 1 to"),
         (["--sizes="], "--sizes needs at least one size"),
         (["--algorithms=dfs"], "--algorithms: unknown algorithm of the run 'dfs'; known: bfs"),
-        (["--families=gird"], "--sizes, --families: bfs: "),
+        (["--families=gird"], "--sizes, --families and problem options: bfs: family must be one of clrs30, "),
+        (["--families="], "--families needs at least one family"),
         (["--seeds=x"], "--seeds must be whole numbers"),
         (["--name=config", "--overwrite"], "--name must not be that of a file of the run"),
     ],
@@ -266,6 +267,7 @@ def test_evaluate_rejects_invalid_flags(finished, arguments, message):
     code, _, errors = run("evaluate", f"--workdir={finished[0]}", *arguments)
     assert code != 0
     assert message in errors
+    assert "Traceback" not in errors
     assert not (finished[0] / "evaluation.json").exists()
 
 
