@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from examples import NUM_EXAMPLES
 from processor_contract import BATCH, HIDDEN, NODES, random_features, with_dense_edges
 
 from nar.processors import (
@@ -97,8 +98,9 @@ def break_input(random, features, hidden):
     return field, (features, hidden, memory, context)
 
 
+@pytest.mark.examples
 def test_wrong_inputs():
-    num_rejected, count = 0, 1_000
+    num_rejected, count = 0, 5 * NUM_EXAMPLES
     for seed in range(count):
         random = np.random.default_rng(seed)
         name = list(WRAPPED)[seed % len(WRAPPED)]
