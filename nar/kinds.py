@@ -2,7 +2,7 @@
 
 A kind says how its values are stored, and each package has a table from kinds to what it does with them:
 encoders, decoders, losses, scores and so on. A custom kind brings its own entries for all of these tables,
-so that one file defines it (`experiments/examples/angle.py`).
+so that one file defines it (`experiments/examples/directions.py`).
 """
 
 import dataclasses
