@@ -20,7 +20,10 @@ from nar.caching import cache_folder
 from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
-PACKAGES = ("atomic_io", "caching", "plugins", "kinds", "specs", "problems", "algorithms", "traces")
+PACKAGES = (
+    *("atomic_io", "caching", "plugins", "kinds", "reading", "specs"),
+    *("problems", "algorithms", "traces"),
+)
 """Modules and packages that determine a trace; registered algorithms may use others, so are not cached."""
 
 

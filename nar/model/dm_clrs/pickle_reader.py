@@ -13,8 +13,8 @@ from typing import Any
 
 from nar.model.dm_clrs.stored_arrays import FUNCTIONS, OPTIMIZER_STATE, Global, StoredArray, StoredDtype
 
-MAX_OPCODES = 500_000
-"""Maximum number of opcodes; a checkpoint of all 30 algorithms has about a third of them."""
+MAX_OPCODES = 300_000
+"""Maximum number of opcodes; a checkpoint of all 30 algorithms has about half of them."""
 
 MAX_MARKS = 100
 """Maximum number of tuples and dictionaries that are begun one inside another."""
