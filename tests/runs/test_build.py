@@ -166,7 +166,7 @@ def test_without_layer_norm():
         ({"model__termination": "never"}, "unknown termination 'never'; known: trace, budget, learned"),
         (
             {"model__termination": "budget", "model__budget__steps": -1},
-            "budget steps must be a finite number >= 0",
+            "budget steps must be a number from 0 to 100000",
         ),
         (
             {"model__termination": "learned", "model__halting__prior": 2.0},
