@@ -57,9 +57,11 @@ class Lock:
             message = "%s cannot be locked (%s): make sure that no other process writes to it"
             _logger.warning(message, self._directory, error)
         try:
-            self._write_holder()
-            self._owned = contextlib.ExitStack()
-            self._owned.enter_context(own_folder(self._directory, self._directory / LOCK))
+            with contextlib.ExitStack() as stack:
+                # First, since this thread may own a folder that was at this path before.
+                stack.enter_context(own_folder(self._directory, self._directory / LOCK))
+                self._write_holder()
+                self._owned = stack.pop_all()
         except BaseException:
             self._lock.release()
             raise
