@@ -14,8 +14,11 @@ from nar.metrics_file import MAX_STEP, is_number
 from nar.runs.config import RunConfig
 from nar.runs.text_config import TextRunConfig
 
-_SIZE = re.compile(r"\d{1,9}(,\d{1,9})*", re.ASCII)
+_SIZE = re.compile(r"\d{1,9}(,\d{1,9})*(, [\w.:-]{1,200})?", re.ASCII)
+"""Label of a set of problems: its size or sizes, and perhaps a graph family."""
 _MAX_SEEDS = 1024
+_MAX_NAME_LENGTH = 255
+"""Bytes of a file's name, on most systems."""
 _SPLITS = ("validation", "test")
 
 Check = ParamSpec("Check")
@@ -112,6 +115,9 @@ def read_result(result: Content) -> None:
     _optional(result, "parameters_sha256", _is_text, "a digest")
     _optional(result, "metrics", functools.partial(_is_list_of, _is_text), "a list of names")
     _optional(result, "best_step", _is_step, "a step")
+    if protocol := _mapping(result.get("protocol", {}), "protocol"):  # That of a language model is empty.
+        for name in ("name", "selection"):
+            _require(_is_text(protocol.get(name)), f"protocol has no {name}")
     _check_outcome(result)
     if "deviations" in result:
         _check_outcome(_mapping(result["deviations"], "deviations"), like=result["scores"])
@@ -185,6 +191,8 @@ def read_start(start: Content) -> None:
 @_reader
 def read_evaluation(evaluation: Content) -> None:
     """Reads the JSON file of an evaluation: statistics of each metric by case, in `summary`."""
+    protocol = _mapping(evaluation.get("protocol", {}), "protocol")
+    _mapping(protocol.get("problem", {}), "problem of the protocol")
     for number, case in enumerate(_list(evaluation.get("summary"), "it has no summary")):
         where = f"case {number} of the summary"
         _require(_is_count(_mapping(case, where).get("size")), f"{where}: the size is not a number")
@@ -213,5 +221,9 @@ def read_sweep(sweep: Content) -> None:
     problem = "it has no list of trials with names"
     for trial in _list(sweep.get("trials"), problem):
         name = trial.get("name") if isinstance(trial, Mapping) else None
-        is_name = isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0")
-        _require(is_name, problem)
+        _require(isinstance(name, str) and _is_file_name(name), problem)
+
+
+def _is_file_name(name: str) -> bool:
+    length = len(name.encode(errors="surrogatepass"))
+    return length <= _MAX_NAME_LENGTH and name not in ("", ".", "..") and not set(name) & set("/\\\0")

@@ -30,6 +30,7 @@ STATISTICS = {"count": 3, "mean": 0.5, "deviation": 0.1, "interval": 0.2}
 EVALUATION = {
     "scores": {"bfs": {"16": {"pi": 1.0, "score": 1.0}}},
     "seeds": [3, 4, 5],
+    "protocol": {"name": "custom", "problem": {"p": [0.5]}, "count": 0},
     "summary": [
         {
             "task": "bfs",
@@ -121,6 +122,16 @@ def test_forged_files_are_read_or_refused_in_words(finished, tmp_path, name, cap
     assert min(outcomes.values()) > CASES // 100, outcomes
 
 
+@pytest.mark.parametrize("label", ["64", "4,5,6", "64, grid", "64, module:family"])
+def test_results_of_any_problem_set_are_read(finished, tmp_path, label):
+    content = read_json(finished.result)
+    path = tmp_path / "result.json"
+    text = json.dumps(content).replace('"16"', f'"{label}"')
+    path.write_text(text)
+    assert files.read_result(path) == json.loads(text) != content
+    assert label in result_summary(files.read_result(path))
+
+
 def test_forged_sweeps_are_read_or_refused_in_words(finished, tmp_path):
     random = np.random.default_rng(23)
     shutil.copytree(finished.path, tmp_path / "trials" / "one")
@@ -138,6 +149,7 @@ def test_forged_sweeps_are_read_or_refused_in_words(finished, tmp_path):
         1,
         None,
         ["one"],
+        "x" * 256,
     ]
     for name in names:
         (tmp_path / "sweep.json").write_text(json.dumps({"trials": [{"name": name}]}))

@@ -33,10 +33,11 @@ def read_records(folders: Sequence[pathlib.Path], evaluation: str = DEFAULT_EVAL
     not_started = []
     for folder in folders:
         for path in _try(lambda: list(_runs_in(folder)), problems) or []:  # noqa: B023
-            if is_run(path):
-                paths.setdefault(path.resolve(), path)
-            else:
-                not_started.append(path)
+            match _try(lambda: is_run(path), problems):  # noqa: B023
+                case True:
+                    paths.setdefault(path.resolve(), path)
+                case False:
+                    not_started.append(path)
     names = _names(list(paths.values()))
     runs = [
         _try(lambda: _read(path, name, evaluation), problems)  # noqa: B023
