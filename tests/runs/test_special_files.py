@@ -13,6 +13,7 @@ from nar.reports import draw_curves
 from nar.reports.run_report import read_records
 from nar.runs.workdir import Workdir
 from nar.traces import load_traces
+from nar.training.checkpointing import LostCheckpointError
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,9 @@ def test_special_file_in_place_of_a_checkpoint_is_a_damaged_one(finished, tmp_pa
     path.unlink()
     make(path)
     workdir.result.unlink()
-    assert nar.load_run(workdir.path, "last").step == 8
+    with pytest.raises(LostCheckpointError, match="step 12, is damaged or missing; .* is step 8"):
+        nar.load_run(workdir.path, "last")
+    assert nar.load_run(workdir.path, "last", checkpoint_fallback=True).step == 8
     nar.train(config_of(), workdir)
     assert outcome(workdir)["parameters_sha256"] == outcome(finished)["parameters_sha256"]
     assert path.is_file() and not path.is_symlink()
