@@ -26,6 +26,7 @@ from absl import flags
 
 from experiments.cli import distributed, run_flags, trust
 from experiments.cli.by_task import parse_by_task, parse_dict, parse_number, parse_numbers
+from experiments.cli.evaluation_legend import describe_problems, explanation
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
 from experiments.cli.trust import TRUST
@@ -52,7 +53,6 @@ from nar.ownership import own_folder
 from nar.plugins import unknown_name
 from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
-from nar.reports.result_table import scalar_note
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
 from nar.runs.components.protocol import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
@@ -279,13 +279,6 @@ def protocol_of_cases(options: Mapping[str, Any], count: int) -> dict[str, Any]:
     return {"name": name, "problem": dict(options), "count": count}
 
 
-def describe_problems(options: Mapping[str, Any], count: int) -> str:
-    """A sentence on the options and the number of problems."""
-    parts = [f"{name} = {value}" for name, value in options.items()]
-    parts += [f"{count} instances of each size and seed"] if count else []
-    return f"Problems: {', '.join(parts)}." if parts else "Problems: as CLRS-30 draws them."
-
-
 def find_cases(components: GraphComponents, own_lengths: bool, options: Mapping[str, Any]) -> list[Case]:
     """The cases that the flags request.
 
@@ -388,23 +381,6 @@ def scores_by_size(measurements: Sequence[Measurement]) -> Scores:
             }
             scores.setdefault(case.task, {})[str(case.size)] = values
     return scores
-
-
-_LEGEND = {
-    "exact": "exact: instances without a wrong entry",
-    "valid": "valid: instances with a correct answer, which may differ from CLRS-30's",
-    "hint_score": "hint_score: mean over hints and steps",
-}
-
-
-def explanation(seeds: Sequence[int], metrics: Metrics, tasks: Sequence[str]) -> str:
-    """Legend of the table's columns."""
-    over_seeds = f", mean ± sample deviation over {len(seeds)} problem seeds" if len(seeds) > 1 else ""
-    custom = "; custom metrics as they are" if not set(metrics) <= set(METRICS) else ""
-    legend = [text for name, text in _LEGEND.items() if name in metrics]
-    lines = ["score: mean over outputs, as CLRS-30 scores them", *legend]
-    lines += [note] if (note := scalar_note(dict.fromkeys(tasks))) else []
-    return f"In percent{over_seeds}{custom}.\n" + ";\n".join(lines) + "."
 
 
 if __name__ == "__main__":
