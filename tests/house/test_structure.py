@@ -191,6 +191,12 @@ def test_names_of_modules_are_specific():
     assert names & vague == {"lib"}
 
 
+def test_names_of_test_files_are_unique():
+    """Pytest imports test files by their plain names: it cannot collect two of one name."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "__init__.py"]
+    assert not {name for name in names if names.count(name) > 1}
+
+
 def test_sizes():
     for path in SOURCES:
         assert len(path.read_text().splitlines()) <= MAX_FILE, path
