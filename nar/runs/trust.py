@@ -18,6 +18,9 @@ from nar.plugins import split_name
 _COMPONENTS = ("algorithms", "data", "evaluation", "losses", "model", "problems", "processors")
 """Packages of nar whose functions and classes are components of networks: they neither import nor write."""
 
+_WRITERS = ("nar.evaluation.suite_files",)
+"""Modules of these packages that write files, whose functions are no components."""
+
 _NOT_LOADED = ("trackers", "tracker_options", "callbacks", "callback_options", "init_from")
 """Keys of the section `training` that only training reads, from the config of whoever starts it."""
 
@@ -82,7 +85,7 @@ def _is_component(name: str) -> bool:
 
 def _is_in_components(module: str) -> bool:
     package, _, rest = module.partition(".")
-    return package == "nar" and rest.partition(".")[0] in _COMPONENTS
+    return package == "nar" and rest.partition(".")[0] in _COMPONENTS and module not in _WRITERS
 
 
 def _origin(name: str) -> str:
