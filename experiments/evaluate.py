@@ -24,10 +24,12 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments.cli import distributed, run_flags
+from experiments.cli import distributed, run_flags, trust
 from experiments.cli.by_task import parse_by_task, parse_dict, parse_number, parse_numbers
+from experiments.cli.evaluation_legend import describe_problems, explanation
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
+from experiments.cli.trust import TRUST
 from nar.atomic_io import write_json
 from nar.evaluation import (
     METRICS,
@@ -51,10 +53,10 @@ from nar.ownership import own_folder
 from nar.plugins import unknown_name
 from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
-from nar.reports.result_table import scalar_note
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
 from nar.runs.components.protocol import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
+from nar.runs.config import MAX_BATCH_SIZE
 from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.results import compute_dtype
 from nar.runs.run import load_run, read_config
@@ -123,10 +125,15 @@ _FALLBACK = flags.DEFINE_bool(
 )
 _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", None, "Batch size; by default that of the run's config.", lower_bound=1
+    "batch_size",
+    None,
+    "Batch size; by default that of the run's config.",
+    lower_bound=1,
+    upper_bound=MAX_BATCH_SIZE,
 )
 flags.adopt_module_key_flags(distributed)
 flags.adopt_module_key_flags(run_flags)
+flags.adopt_module_key_flags(trust)
 
 _CAPTURES = {"none": "outputs", "predictions": "hints", "states": "states"}
 """Value of --dump -> what inference captures."""
@@ -145,7 +152,7 @@ def main() -> None:
 
 def evaluate(path: str, root: pathlib.Path) -> None:
     """Evaluates the run in a folder, prints its scores and writes them to `root`."""
-    config = run_on_first(lambda: read_config(path))
+    config = run_on_first(lambda: read_config(path, trust=TRUST.value))
     files = run_on_first(lambda: evaluation_files(root, _NAME.value, overwrite=_OVERWRITE.value))
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), path))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
@@ -272,13 +279,6 @@ def protocol_of_cases(options: Mapping[str, Any], count: int) -> dict[str, Any]:
     return {"name": name, "problem": dict(options), "count": count}
 
 
-def describe_problems(options: Mapping[str, Any], count: int) -> str:
-    """A sentence on the options and the number of problems."""
-    parts = [f"{name} = {value}" for name, value in options.items()]
-    parts += [f"{count} instances of each size and seed"] if count else []
-    return f"Problems: {', '.join(parts)}." if parts else "Problems: as CLRS-30 draws them."
-
-
 def find_cases(components: GraphComponents, own_lengths: bool, options: Mapping[str, Any]) -> list[Case]:
     """The cases that the flags request.
 
@@ -358,7 +358,13 @@ def output_directory(path: str) -> pathlib.Path:
 
 def _restore(path: str) -> tuple[Params, int, list[str]]:
     """Parameters and step of the checkpoint, and the lost ones whose place it takes."""
-    run = load_run(path, _CHECKPOINT.value, _SEED_INDEX.value, checkpoint_fallback=_FALLBACK.value)
+    run = load_run(
+        path,
+        _CHECKPOINT.value,
+        _SEED_INDEX.value,
+        checkpoint_fallback=_FALLBACK.value,
+        trust=TRUST.value,
+    )
     return jax.tree.map(np.asarray, run.params), run.step, run.lost_checkpoints
 
 
@@ -375,23 +381,6 @@ def scores_by_size(measurements: Sequence[Measurement]) -> Scores:
             }
             scores.setdefault(case.task, {})[str(case.size)] = values
     return scores
-
-
-_LEGEND = {
-    "exact": "exact: instances without a wrong entry",
-    "valid": "valid: instances with a correct answer, which may differ from CLRS-30's",
-    "hint_score": "hint_score: mean over hints and steps",
-}
-
-
-def explanation(seeds: Sequence[int], metrics: Metrics, tasks: Sequence[str]) -> str:
-    """Legend of the table's columns."""
-    over_seeds = f", mean ± sample deviation over {len(seeds)} problem seeds" if len(seeds) > 1 else ""
-    custom = "; custom metrics as they are" if not set(metrics) <= set(METRICS) else ""
-    legend = [text for name, text in _LEGEND.items() if name in metrics]
-    lines = ["score: mean over outputs, as CLRS-30 scores them", *legend]
-    lines += [note] if (note := scalar_note(dict.fromkeys(tasks))) else []
-    return f"In percent{over_seeds}{custom}.\n" + ";\n".join(lines) + "."
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ from typing import Any
 
 from absl import flags
 
+from experiments.cli import trust
 from experiments.cli.language_models import FORMS, LanguageModel, open_model
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
+from experiments.cli.trust import TRUST
 from nar.algorithms import find_algorithm
 from nar.atomic_io import write_json
 from nar.problems.options import OPTION_CHECKS
@@ -65,6 +67,7 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _MAX_LENGTH = flags.DEFINE_integer(
     "max_length", None, "Longest answer, in characters (runs) or tokens (folders).", lower_bound=1
 )
+flags.adopt_module_key_flags(trust)
 
 
 def main() -> None:
@@ -76,6 +79,7 @@ def main() -> None:
             max_length=_MAX_LENGTH.value,
             checkpoint=_CHECKPOINT.value,
             checkpoint_fallback=_FALLBACK.value,
+            trust=TRUST.value,
         )
         for name in map(os.path.expanduser, _MODELS.value)
     ]

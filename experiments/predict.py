@@ -16,9 +16,10 @@ import warnings
 
 from absl import flags
 
-from experiments.cli import run_flags
+from experiments.cli import run_flags, trust
 from experiments.cli.json_input import check_names, parse_input
 from experiments.cli.launch import launch
+from experiments.cli.trust import TRUST
 from nar.evaluation.predictor import OutOfRangeWarning
 from nar.runs.run import load_run
 
@@ -42,6 +43,7 @@ _FALLBACK = flags.DEFINE_bool(
 )
 _SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 flags.adopt_module_key_flags(run_flags)
+flags.adopt_module_key_flags(trust)
 
 
 def main() -> None:
@@ -52,6 +54,7 @@ def main() -> None:
         _CHECKPOINT.value,
         _SEED_INDEX.value,
         checkpoint_fallback=_FALLBACK.value,
+        trust=TRUST.value,
     )
     names = run.predictor.names
     if _ALGORITHM.value is None and len(names) > 1:

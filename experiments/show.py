@@ -27,10 +27,11 @@ from typing import Any
 
 from absl import flags
 
-from experiments.cli import run_flags
+from experiments.cli import run_flags, trust
 from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
+from experiments.cli.trust import TRUST
 from nar import ALGORITHMS, sample_traces
 from nar.algorithms import Algorithm, find_algorithm
 from nar.reports import Layout, Run, diff_text, trace_page, trace_text, write_page
@@ -61,6 +62,7 @@ _SIZE = flags.DEFINE_integer("size", 8, "Number of nodes.")
 _SEED = flags.DEFINE_integer("seed", 1, "Seed of the traces.")
 _INDEX = flags.DEFINE_integer("index", 0, "Index of the trace.", lower_bound=0)
 _OUTPUT = define_path("output", None, "Write an HTML page to this file instead of printing text.")
+flags.adopt_module_key_flags(trust)
 
 
 def _define_options() -> dict[str, flags.FlagHolder[str | None]]:
@@ -78,7 +80,7 @@ def _define_options() -> dict[str, flags.FlagHolder[str | None]]:
 _OPTIONS = _define_options()
 flags.adopt_module_key_flags(run_flags)
 
-_NETWORK_FLAGS = ("input", "lengths", "checkpoint", "checkpoint_fallback", "seed_index")
+_NETWORK_FLAGS = ("input", "lengths", "checkpoint", "checkpoint_fallback", "seed_index", "trust")
 """Flags that require --workdir."""
 
 
@@ -120,7 +122,14 @@ def show_network(workdir: str) -> None:
     sampling_flags = [name for name in ("size", "seed", *_OPTIONS) if flags.FLAGS[name].present]
     if _INPUT.value is not None and (sampling_flags or flags.FLAGS["index"].present):
         raise ValueError(f"--input gives the instance: leave out --{[*sampling_flags, 'index'][0]}")
-    network = open_network(workdir, _CHECKPOINT.value, _SEED_INDEX.value, _LENGTHS.value, _FALLBACK.value)
+    network = open_network(
+        workdir,
+        _CHECKPOINT.value,
+        _SEED_INDEX.value,
+        _LENGTHS.value,
+        checkpoint_fallback=_FALLBACK.value,
+        trust=TRUST.value,
+    )
     algorithm = network.find_algorithm(_ALGORITHM.value)
     batch, origin = find_instance(algorithm, bool(sampling_flags))
     comparison = network.run(algorithm, batch)

@@ -32,6 +32,7 @@ from experiments.sweeps.supervisor import Entry, Launcher, State, Supervisor
 from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
 from nar.atomic_io import write_json, write_text
 from nar.ownership import check_owned, own_folder
+from nar.redaction import has_secrets
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
 from nar.signals import stop_signals
 from nar.training import Devices
@@ -99,18 +100,31 @@ def main() -> None:
         trials = make_trials(config, share_seeds(sweep, config.to_dict()), root)
     if _INDEX.value is not None:
         run_one(trials, _INDEX.value)
-    check_trials(trials, Devices.one(), check_sources=_LAUNCHER.value != "status")
-    if _LAUNCHER.value not in ("print", "status"):
+    for trial in trials:
+        if has_secrets(trial.config):
+            raise ValueError(
+                "training.tracker_options has a secret, and configs of trials are written to files: "
+                "set an environment variable of the tracker instead, such as WANDB_API_KEY"
+            )
+    if _LAUNCHER.value == "status":  # Nothing is imported that a config names.
+        report_status(trials, root)
+        return
+    check_trials(trials, Devices.one())
+    if _LAUNCHER.value != "print":
         check_plugins_of(trials)
     record_trials(trials, config.to_dict(), root)
     if _LAUNCHER.value == "print":
         print_commands(trials)
-    elif _LAUNCHER.value == "status":
-        supervisor = Supervisor(trials, LocalLauncher([]), 0, print)
-        print(describe(supervisor.entries), end="\n\n")
-        write_table(supervisor.entries, root)
     else:
         run_all(trials, root)
+
+
+def report_status(trials: Sequence[Trial], root: pathlib.Path) -> None:
+    """Prints the progress of all trials, and writes the table."""
+    root.mkdir(parents=True, exist_ok=True)
+    supervisor = Supervisor(trials, LocalLauncher([]), 0, print)
+    print(describe(supervisor.entries), end="\n\n")
+    write_table(supervisor.entries, root)
 
 
 def check_plugins_of(trials: Sequence[Trial]) -> None:

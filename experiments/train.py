@@ -12,12 +12,12 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from experiments.cli import distributed
+from experiments.cli import distributed, trust
 from experiments.cli.config_help import help_text
 from experiments.cli.launch import launch
 from experiments.cli.next_commands import next_commands
 from experiments.cli.paths import define_path
-from nar.atomic_io import read_json
+from experiments.cli.trust import TRUST
 from nar.reports import draw_curves, result_summary
 from nar.runs.config import RunConfig
 from nar.runs.text_config import TextRunConfig
@@ -34,17 +34,18 @@ _WORKDIR = define_path(
     "workdir", None, "Run directory. Created if missing, resumed if it exists.", required=True
 )
 flags.adopt_module_key_flags(distributed)
+flags.adopt_module_key_flags(trust)
 
 
 def main() -> None:
     """Runs the config of the flags in the workdir of the flags, and prints the result."""
     try:
-        run = train(_CONFIG.value.to_dict(), _WORKDIR.value, draw_curves=draw_curves)
+        run = train(_CONFIG.value.to_dict(), _WORKDIR.value, draw_curves=draw_curves, trust=TRUST.value)
     except Interrupted:
         message = f"Interrupted; run the same command to resume. Run: {_WORKDIR.value}"
         sys.exit(message if is_first_process() else 1)
     if is_first_process():
-        print(f"\n{result_summary(read_json(run.workdir.result))}\nRun: {run.workdir}\n")
+        print(f"\n{result_summary(run.result or {})}\nRun: {run.workdir}\n")
         is_text = isinstance(run.config, TextRunConfig)
         print(next_commands(run.workdir, run.config.algorithms, is_text))
 

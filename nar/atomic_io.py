@@ -1,4 +1,8 @@
-"""Atomic file writes (write to a temporary file, sync, rename), and JSON files with a checksum."""
+"""Writing of files: whole files atomically, lines at the end of a file, and JSON files with a checksum.
+
+Whatever writes a file does it here. Only regular files are replaced or extended: a device, pipe or directory
+is an error, and a symbolic link is followed.
+"""
 
 import contextlib
 import hashlib
@@ -8,12 +12,13 @@ import pathlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from nar.ownership import check_owned
+from nar.reading import check_regular, parse_json, read_bytes
 
 _CHECKSUM = "sha256"
-_SUFFIX = ".part"
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.part", re.DOTALL)
 
 
 def local_path(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -53,36 +58,86 @@ def path_in_errors(path: pathlib.Path) -> Iterator[None]:
 def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
     """Opens a temporary file that atomically replaces `path` when the context exits without an error.
 
+    If `path` is a symbolic link, the file that it points to is replaced.
+
     Raises:
+      ValueError: if there is something other than a regular file.
       OSError: if the file cannot be written; names `path`, which is left unchanged.
       LostFolderError: if it is in a folder that is no longer this process's; see `nar.ownership`.
     """
     check_owned(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
     with path_in_errors(path):
+        target = _target(path)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
         try:
-            with temporary.open("wb") as file:
+            with temporary.open("xb") as file:
                 _lock(file)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             check_owned(path)
-            temporary.replace(path)
+            _target(target)
+            temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def remove_temporary_files(folder: pathlib.Path) -> None:
-    """Removes temporary files that `atomic_write` left in a folder because its process was killed."""
+@contextlib.contextmanager
+def open_to_append(path: pathlib.Path, mode: str = "ab") -> Iterator[IO[bytes]]:
+    """Opens a file for appending in binary mode ("ab", or "a+b" to read it, too), created if missing.
+
+    Raises:
+      ValueError: if there is something other than a regular file.
+      OSError: if the file cannot be written; names `path`.
+      LostFolderError: if it is in a folder that is no longer this process's; see `nar.ownership`.
+    """
+    check_owned(path)
+    with path_in_errors(path):
+        _target(path)
+        with path.open(mode) as file:
+            yield file
+
+
+def check_writable(path: pathlib.Path) -> None:
+    """Raises ValueError if there is a directory, pipe, socket or device, which no file replaces."""
+    with path_in_errors(path):
+        _target(path)
+
+
+def _target(path: pathlib.Path) -> pathlib.Path:
+    """The file that a write to `path` replaces or extends; ValueError if it is not a regular file."""
+    target = pathlib.Path(os.path.realpath(path)) if path.is_symlink() else path
+    with contextlib.suppress(FileNotFoundError):
+        check_regular(path, target.stat().st_mode)
+    return target
+
+
+def temporary_files(folder: pathlib.Path, names: re.Pattern[str]) -> list[pathlib.Path]:
+    """Temporary files that `atomic_write` left in a folder because its process was killed.
+
+    Args:
+      folder: where to look.
+      names: matches the whole names of the files that the caller writes there; others are not its own.
+    """
+    found = []
+    for path in folder.iterdir():
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and names.fullmatch(match["name"]) and path.is_file() and not path.is_symlink():
+            found.append(path)
+    return found
+
+
+def remove_temporary_files(folder: pathlib.Path, names: re.Pattern[str]) -> None:
+    """Removes `temporary_files`; nothing else in the folder is touched."""
     check_owned(folder)
-    for path in filter(is_temporary_file, folder.iterdir()):
+    for path in temporary_files(folder, names):
         path.unlink(missing_ok=True)
 
 
 def remove_abandoned_files(folder: pathlib.Path) -> None:
     """Removes temporary files whose process is gone, from a folder that other processes may be writing to."""
-    for path in filter(is_temporary_file, folder.iterdir()):
+    for path in temporary_files(folder, re.compile(".+", re.DOTALL)):
         with contextlib.suppress(OSError), path.open("rb") as file:
             if _lock(file):
                 path.unlink()
@@ -99,11 +154,6 @@ def _lock(file: BinaryIO) -> bool:
     return True
 
 
-def is_temporary_file(path: pathlib.Path) -> bool:
-    """Returns True if the path is a temporary file of `atomic_write`."""
-    return path.name.startswith(".") and path.suffix == _SUFFIX
-
-
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file atomically."""
     with atomic_write(path) as file:
@@ -116,7 +166,7 @@ def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps({**content, _CHECKSUM: _checksum(content)}, indent=2) + "\n")
 
 
-def read_json(path: pathlib.Path) -> Any:
+def read_json(path: pathlib.Path) -> dict[str, Any]:
     """Reads a JSON object, verifies its checksum and removes it.
 
     Raises:
@@ -124,7 +174,7 @@ def read_json(path: pathlib.Path) -> Any:
       OSError: if the file cannot be read.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(read_bytes(path))
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(content, dict):

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import functools
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -22,6 +23,27 @@ class UnknownNameError(ValueError, KeyError):
         return str(self.args[0])
 
 
+def takes(count: int) -> Callable[[Any], bool]:
+    """Predicate of functions and classes that can be called with `count` positional arguments, and options.
+
+    What is built into Python is none of them, such as `os:system`.
+    """
+
+    def is_valid(value: Any) -> bool:
+        if not callable(value) or inspect.isbuiltin(value) or getattr(value, "__module__", "") == "builtins":
+            return False
+        try:
+            inspect.signature(value).bind_partial(*range(count))
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    return is_valid
+
+
+_CAN_BE_CALLED = takes(0)
+
+
 class Registry(Mapping[str, Value], Generic[Value]):
     """Named objects of one kind: the built-in ones, and those that users register or name by module.
 
@@ -35,7 +57,7 @@ class Registry(Mapping[str, Value], Generic[Value]):
         kind: str,
         entries: Mapping[str, Value],
         *,
-        is_valid: Callable[[Any], bool] = callable,
+        is_valid: Callable[[Any], bool] = _CAN_BE_CALLED,
         convert: Callable[[Any], Value] | None = None,
         path: str = "module:ATTRIBUTE",
         registers_imports: bool = False,
@@ -259,6 +281,17 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
 
 
+_MAX_LISTED = 20
+"""Attributes of a module that a message lists."""
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Module and attribute of a name of the form `module:ATTRIBUTE`; None if it has another form."""
+    module, _, attribute = name.partition(":")
+    is_name = all(part.isidentifier() for part in [*module.split("."), attribute])
+    return (module, attribute) if is_name else None
+
+
 def load_attribute(name: str, kind: str, is_valid: Callable[[Any], bool]) -> Any:
     """Imports the object that `module:ATTRIBUTE` names.
 
@@ -271,9 +304,10 @@ def load_attribute(name: str, kind: str, is_valid: Callable[[Any], bool]) -> Any
       ValueError: if the name is not of that form, the module cannot be imported, or it has no valid
         attribute of that name; the last message lists the valid ones.
     """
-    module_name, _, attribute = name.partition(":")
-    if not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
+    parts = split_name(name)
+    if parts is None:
         raise ValueError(f"{kind} {name!r} is not of the form module:ATTRIBUTE")
+    module_name, attribute = parts
     directory = os.getcwd()
     if not {"", directory} & set(sys.path):
         sys.path.append(directory)
@@ -288,7 +322,8 @@ def load_attribute(name: str, kind: str, is_valid: Callable[[Any], bool]) -> Any
             for key, value in vars(module).items()
             if is_valid(value) and _is_defined_in(module_name, value)
         ]
-        raise ValueError(f"{module_name} has no {kind} {attribute!r}; it has: {', '.join(others) or 'none'}")
+        listed = ", ".join(others[:_MAX_LISTED]) or "none"
+        raise ValueError(f"{module_name} has no {kind} {attribute!r}; it has: {listed}")
     return value
 
 

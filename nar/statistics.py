@@ -49,5 +49,6 @@ def sample_statistics(values: Sequence[float]) -> SampleStatistics:
         return SampleStatistics(1, mean, None, None)
     from scipy.special import stdtrit  # slow to import, so imported only where it is needed
 
-    deviation = float(np.std(values, ddof=1))
+    with np.errstate(invalid="ignore"):  # of infinite values, as custom metrics may have
+        deviation = float(np.std(values, ddof=1))
     return SampleStatistics(count, mean, deviation, float(stdtrit(count - 1, 0.975)) * deviation / count**0.5)

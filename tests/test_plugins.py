@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -70,10 +71,10 @@ def test_names_of_other_types_are_unknown(registry, name):
 @pytest.mark.parametrize("name", ["", "a b", "a,b", "a/b", "../a", "module:NAME", "-a", 3])
 def test_names_that_a_config_could_not_hold_are_refused(registry, name):
     with pytest.raises(ValueError, match="the name of a gadget has letters, digits"):
-        registry.register(len, name)
+        registry.register(from_cell("def gear(): return 1")["gear"], name)
 
 
-@pytest.mark.parametrize("value", [3, "lever", None])
+@pytest.mark.parametrize("value", [3, "lever", None, len, dict, os.system])
 def test_other_objects_are_refused(registry, value):
     with pytest.raises(ValueError, match="cannot be registered as gadget"):
         registry.register(value, "name")
@@ -81,7 +82,7 @@ def test_other_objects_are_refused(registry, value):
 
 def test_taken_names_are_refused(registry):
     with pytest.raises(ValueError, match="the name 'lever' is taken by another gadget"):
-        registry.register(max, "lever")
+        registry.register(from_cell("def gear(): return 1", "one")["gear"], "lever")
     registry.register(from_cell("def gear(): return 1", "one")["gear"])
     with pytest.raises(ValueError, match="the name 'gear' is taken by another gadget"):
         registry.register(from_cell("def gear(): return 1", "two")["gear"])

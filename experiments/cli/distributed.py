@@ -24,8 +24,9 @@ _DISTRIBUTED = flags.DEFINE_bool(
 _COORDINATOR = flags.DEFINE_string(
     "coordinator",
     None,
-    "HOST:PORT at which the other processes reach process 0; any free port will do. Requires "
-    "--num_processes and --process_id, and implies --distributed.",
+    "HOST:PORT at which the other processes reach process 0, which listens on that address only; any free "
+    "port will do. Requires --num_processes and --process_id, and implies --distributed. See docs/devices.md "
+    "on the trust between processes.",
 )
 _NUM_PROCESSES = flags.DEFINE_integer(
     "num_processes", None, "Number of processes; requires --coordinator.", lower_bound=1
@@ -91,6 +92,7 @@ def connect() -> None:
     _initialize(
         first if number else others,
         coordinator_address=address,
+        coordinator_bind_address=address,  # By default, process 0 would listen on all network interfaces.
         num_processes=count,
         process_id=number,
         cluster_detection_method="deactivate",

@@ -1,11 +1,11 @@
 """Parses a user's problem, given on the command line as JSON."""
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nar.algorithms import find_algorithm
+from nar.reading import parse_json
 
 
 def parse_input(text: str) -> dict[str, Any]:
@@ -15,11 +15,11 @@ def parse_input(text: str) -> dict[str, Any]:
       ValueError: if `text` is not a JSON object, or `edges` is not a list of lists.
     """
     try:
-        arguments = json.loads(text)
-    except json.JSONDecodeError as error:
+        arguments = parse_json(text)
+    except ValueError as error:
         raise ValueError(f"--input is not valid JSON: {error}") from None
     if not isinstance(arguments, dict):
-        raise ValueError(f"--input must be a JSON object of arguments by name, got {text}")
+        raise ValueError(f"--input must be a JSON object of arguments by name, got {text:.200}")
     edges = arguments.get("edges", [])
     if not isinstance(edges, list) or not all(isinstance(edge, list) for edge in edges):
         raise ValueError(f"--input: edges must be a list of lists of nodes, got {edges}")

@@ -56,6 +56,7 @@ def open_model(
     max_length: int | None = None,
     checkpoint: str = "best",
     checkpoint_fallback: bool = False,
+    trust: bool = False,
 ) -> LanguageModel:
     """Opens a model by name.
 
@@ -67,13 +68,16 @@ def open_model(
         checkpoint; by default that of the run's config, or 512.
       checkpoint: "best" or "last" checkpoint of a run.
       checkpoint_fallback: whether another checkpoint may take its place if it is lost.
+      trust: whether code outside nar that the config of a run names may be imported.
 
     Raises:
       ValueError: if there is no such model.
     """
     for matches, opener in OPENERS.items():
         if matches(name):
-            load = functools.partial(load_run, checkpoint=checkpoint, checkpoint_fallback=checkpoint_fallback)
+            load = functools.partial(
+                load_run, checkpoint=checkpoint, checkpoint_fallback=checkpoint_fallback, trust=trust
+            )
             return opener(name, batch_size, max_length, load)
     raise ValueError(f"model {name!r} must be {FORMS}")
 

@@ -53,6 +53,8 @@ def _error_message(main: Callable[[], None]) -> str | None:
         main()
     except EXPECTED as error:
         return explain(error)
+    except MemoryError as error:
+        return f"out of memory: {error}" if str(error) else "out of memory"
     return None
 
 
@@ -81,6 +83,8 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
         rest = flags.FLAGS(words)
     except flags.Error as error:
         sys.exit(f"error: {_explain_flags(error)}\nSee --help.")
+    except (RecursionError, MemoryError):
+        sys.exit("error: --config: a value is nested too deeply")
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
         sys.exit(f"error: --config: {_message(error)}")
     if len(rest) > 1 and not positional_args:

@@ -75,7 +75,13 @@ class Network:
 
 
 def open_network(
-    path: str, checkpoint: str, seed_index: int, lengths: str, checkpoint_fallback: bool = False
+    path: str,
+    checkpoint: str,
+    seed_index: int,
+    lengths: str,
+    *,
+    checkpoint_fallback: bool = False,
+    trust: bool = False,
 ) -> Network:
     """Loads the network of a run.
 
@@ -85,11 +91,12 @@ def open_network(
       seed_index: the seed, if the run has several.
       lengths: "own" for the network's own number of steps, "true" for the algorithm's.
       checkpoint_fallback: whether another checkpoint may take the place of a lost one.
+      trust: whether code outside nar that the run's config names may be imported.
 
     Raises:
       ValueError: if the directory is not the workdir of a graph network, or has no such checkpoint or seed.
     """
-    run = load_run(path, checkpoint, seed_index, checkpoint_fallback=checkpoint_fallback)
+    run = load_run(path, checkpoint, seed_index, checkpoint_fallback=checkpoint_fallback, trust=trust)
     components = run.graph_components
     inference = Inference(
         components.model, components.transforms, batch_size=1, capture="hints", true_lengths=lengths == "true"

@@ -3,9 +3,9 @@
 from typing import Any
 
 from nar.atomic_io import read_json
+from nar.metrics_file import read_metrics
 from nar.runs.workdir import Workdir
 from nar.training.checkpointing import read_arrays
-from nar.training.loop import read_lines
 
 
 def find_differences(first: Workdir, second: Workdir) -> list[str]:
@@ -20,7 +20,7 @@ def _result(workdir: Workdir) -> dict[str, Any]:
 def _metrics(workdir: Workdir) -> list[dict[str, float]]:
     return [
         {name: value for name, value in line.items() if "second" not in name}
-        for line in read_lines(workdir.metrics)
+        for line in read_metrics(workdir.metrics)
     ]
 
 

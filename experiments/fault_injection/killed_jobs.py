@@ -13,8 +13,8 @@ from experiments.fault_injection.compare_runs import find_differences
 from experiments.fault_injection.kill_points import TrainingProcess, draw_kill_point, saved_steps
 from experiments.fault_injection.script_process import ForkServer, ScriptProcess
 from nar.atomic_io import read_json
+from nar.metrics_file import read_metrics
 from nar.runs.workdir import Workdir
-from nar.training.loop import read_lines
 
 SIGNALS = tuple(
     getattr(signal, name)
@@ -98,7 +98,7 @@ def _run_once(job: Job, server: ForkServer, folder: pathlib.Path) -> Reference:
     check_end(process, folder.with_suffix(".log"), expected=(0,))
     total = time.monotonic() - start
     # Seconds from the initial checkpoint to the last line of metrics: compilation and training.
-    trained = read_lines(Workdir(folder).metrics)[-1]["seconds"] if job.steps is not None else 0.0
+    trained = read_metrics(Workdir(folder).metrics)[-1]["seconds"] if job.steps is not None else 0.0
     return Reference(folder, (started, max(1.0, total - started - trained)), total)
 
 

@@ -1,13 +1,15 @@
 """Progress of a trial, read from its files."""
 
 import dataclasses
+import pathlib
 from typing import Any
 
 from experiments.sweeps.trial import Trial
-from nar.atomic_io import read_json
+from nar.metrics_file import intact_lines
+from nar.runs.files import read_result
 from nar.runs.lock import is_locked
 from nar.training import Checkpoints
-from nar.training.loop import VALIDATION_SCORE, read_lines
+from nar.training.loop import VALIDATION_SCORE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,45 +28,47 @@ class Progress:
 
 
 class ProgressReader:
-    """Reads the progress of a trial, if its files have changed."""
+    """Reads the progress of a trial, if its files have changed. Damaged files and lines count as missing."""
 
     def __init__(self, trial: Trial) -> None:
         """Does not read anything yet."""
         self._trial = trial
-        self._file_state: tuple[float, int] | None = None
+        self._file_states: list[tuple[float, int] | None] = []
         self._progress = Progress(0, None, None)
 
     def read(self) -> Progress:
         """Returns the current progress."""
-        if self._progress.result is not None:
-            return self._progress
-        trial, path = self._trial, self._trial.workdir.metrics
-        if trial.workdir.is_finished(trial.steps):
-            result = read_json(trial.workdir.result)
-            self._progress = Progress(trial.steps, self._best(), result)
-        elif path.exists():
-            status = path.stat()
-            file_state = status.st_mtime, status.st_size
-            if file_state != self._file_state:
-                self._file_state = file_state
-                self._progress = Progress(self._step(), self._best(), None)
+        workdir = self._trial.workdir
+        file_states = [_file_state(path) for path in (workdir.metrics, workdir.result)]
+        if self._progress.result is None and file_states != self._file_states:
+            self._file_states = file_states
+            self._progress = self._read()
         return self._progress
 
-    def _step(self) -> int:
-        lines = self._lines()
-        return int(lines[-1]["step"]) if lines else 0
+    def _read(self) -> Progress:
+        trial = self._trial
+        lines = _lines(trial.workdir.metrics)
+        best = max((line[VALIDATION_SCORE] for line in lines if VALIDATION_SCORE in line), default=None)
+        if trial.workdir.is_finished(trial.steps):
+            return Progress(trial.steps, best, read_result(trial.workdir.result))
+        return Progress(int(lines[-1]["step"]) if lines else 0, best, None)
 
-    def _best(self) -> float | None:
-        return max(
-            (line[VALIDATION_SCORE] for line in self._lines() if VALIDATION_SCORE in line), default=None
-        )
 
-    def _lines(self) -> list[dict[str, float]]:
-        """Lines of metrics so far; empty while the last one is incomplete."""
-        try:
-            return read_lines(self._trial.workdir.metrics)
-        except (OSError, ValueError):
-            return []
+def _file_state(path: pathlib.Path) -> tuple[float, int] | None:
+    """Time and size of a file; None if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime, status.st_size
+
+
+def _lines(path: pathlib.Path) -> list[dict[str, float]]:
+    """The undamaged lines of metrics so far."""
+    try:
+        return [line for _, line in intact_lines(path)]
+    except (OSError, ValueError):
+        return []
 
 
 def saved_step(trial: Trial) -> int:

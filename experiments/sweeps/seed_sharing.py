@@ -62,4 +62,4 @@ def results_of_seeds(
     count = overrides.get(NUM_SEEDS, 1)
     if result is None:
         return [None] * count
-    return list(result["seeds"]) if count > 1 else [result]
+    return list(result.get("seeds", [result])) if count > 1 else [result]

@@ -7,12 +7,14 @@ that a sweep may be stopped, killed, resumed, or run by several machines that sh
 import collections
 import dataclasses
 import enum
+import functools
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from experiments.sweeps.progress import Progress, ProgressReader, is_in_use, saved_step
 from experiments.sweeps.trial import Trial
+from nar.reading import open_regular
 
 
 class Handle(Protocol):
@@ -115,12 +117,20 @@ class Supervisor:
         """Polls running trials, and starts waiting ones as capacity allows."""
         for entry in self.entries:
             if entry.handle is not None:
-                self._check_process(entry, entry.handle)
+                self._or_fail(entry, functools.partial(self._check_process, entry, entry.handle))
         if self._stopping:
             return
         for entry in self.entries:
             if entry.state in (State.WAITING, State.ELSEWHERE) and self._launcher.has_capacity():
-                self._start_trial(entry)
+                self._or_fail(entry, functools.partial(self._start_trial, entry))
+
+    def _or_fail(self, entry: Entry, action: Callable[[], None]) -> None:
+        """Runs an action on a trial; a damaged directory is a failure of this trial alone."""
+        try:
+            action()
+        except ValueError as error:
+            entry.state = State.FAILED
+            self._log(f"{entry.trial.name}: giving up: {error}")
 
     def stop(self) -> None:
         """Stops running trials gracefully; no more trials are started."""
@@ -182,7 +192,7 @@ def last_line(log: pathlib.Path) -> str:
     """Last non-empty line of a log."""
     if not log.exists():
         return "no output"
-    with log.open("rb") as file:
+    with open_regular(log) as file:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), "no output")

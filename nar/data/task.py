@@ -11,6 +11,7 @@ from nar.data.transforms import Transforms
 from nar.problems.scaling import Ranges
 from nar.specs import Spec
 from nar.traces import TraceBatch, sample_traces, zero_traces
+from nar.traces.memory import check_memory
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,6 +107,11 @@ class Task:
         """
         options = (component or self.components[0]).problem_options
         return sample_traces(self.name, size, count, seed, first=first, wait_for_compilation=False, **options)
+
+    def check_memory(self, batch_size: int) -> None:
+        """Raises ValueError if this machine has too little memory for one batch of traces of any size."""
+        for size in {size for component in self.components for size in component.sizes}:
+            check_memory(self.name, self.spec, size, batch_size)
 
     def zero_traces(self, size: int, count: int, component: Component | None = None) -> TraceBatch:
         """All-zero traces in the shapes of `count` raw traces of this size, before transforms."""

@@ -99,13 +99,15 @@ class TrainingStream:
         self._process, self._num_processes = process, num_processes
         self._num_traces = num_traces
         self._chunked_streams: dict[tuple[str, str], ChunkedStream] = {}
-        for size in map(self.batch_size_of, tasks):
+        for task in tasks:
+            size = self.batch_size_of(task)
             if size < 1 or size % num_processes:
                 raise ValueError(
                     f"batch_size must be a positive multiple of the {num_processes} processes, got {size}"
                 )
             if num_traces % size:
                 raise ValueError(f"num_traces must be a multiple of the batch size {size}, got {num_traces}")
+            task.check_memory(size // num_processes)
 
     @property
     def num_leading_axes(self) -> int:

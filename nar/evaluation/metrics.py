@@ -17,7 +17,7 @@ from nar.evaluation.correctness.exact_match import exact_matches
 from nar.evaluation.decoding import join_permutations
 from nar.evaluation.inference import CAPTURES, InferenceResult
 from nar.evaluation.scores import hint_scores
-from nar.plugins import Registry, unknown_name
+from nar.plugins import Registry, takes, unknown_name
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -74,7 +74,7 @@ def hint_score(result: InferenceResult) -> float | None:
 
 
 def _is_metric(value: object) -> bool:
-    return isinstance(value, Metric) or (callable(value) and not isinstance(value, type))
+    return isinstance(value, Metric) or (not isinstance(value, type) and takes(1)(value))
 
 
 def _as_metric(value: Metric | MetricFunction) -> Metric:

@@ -20,8 +20,12 @@ from nar.model import FromTrace, Model, Params
 from nar.plugins import did_you_mean
 from nar.problems.problem import Arguments
 from nar.problems.scaling import Change, Ranges, find_change, out_of_range, unscale
-from nar.traces import Probes, collect, record_first_step, values_by_node
+from nar.traces import Probes, TraceBatch, collect, record_first_step, values_by_node
+from nar.traces.memory import memory_size, traces_bytes
 from nar.training import Devices
+
+MAX_STEPS = 2**20
+"""Largest number of processor steps of a prediction."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,8 +132,8 @@ class Predictor:
                 f"this network does not support {algorithm.name!r}; known: {', '.join(self.names)}"
                 + did_you_mean(algorithm.name, self.names)
             )
-        if num_steps is not None and (type(num_steps) is not int or num_steps < 1):
-            raise ValueError(f"num_steps must be an integer of at least 1, got {num_steps!r}")
+        if num_steps is not None and (type(num_steps) is not int or not 1 <= num_steps <= MAX_STEPS):
+            raise ValueError(f"num_steps must be an integer from 1 to {MAX_STEPS}, got {num_steps!r:.40}")
         try:
             instance = algorithm.problem.read(*arguments, **named_arguments)
         except ValueError as error:
@@ -140,6 +144,7 @@ class Predictor:
             num_steps = max(1, int(collect(algorithm, [arguments]).lengths[0]) - 1)
         inference = self._inference
         if num_steps is not None:
+            self._check_memory(algorithm.name, batch, num_steps)
             batch = dataclasses.replace(batch, lengths=np.array([num_steps + 1], np.int32))
             inference = self._fixed_steps
         result = inference.run_transformed(self._params, algorithm.name, batch)
@@ -173,3 +178,13 @@ class Predictor:
         for message in out_of_range(named, ranges):
             warnings.warn(f"{algorithm.name}: {message}", OutOfRangeWarning, stacklevel=3)
         return tuple(named.values()), change
+
+    def _check_memory(self, name: str, batch: TraceBatch, num_steps: int) -> None:
+        """Raises ValueError if this machine has too little memory for predictions of that many steps."""
+        size = max(value.shape[1] for value in batch.inputs.values() if value.ndim > 1)
+        needed = traces_bytes(self._inference.model.specs[name], size, 1, num_steps)
+        if needed > memory_size():
+            raise ValueError(
+                f"{name}: num_steps {num_steps} needs at least {needed / 2**30:,.0f} GiB for {size} nodes, "
+                f"and this machine has {memory_size() / 2**30:,.0f}"
+            )

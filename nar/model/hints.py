@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from nar.kinds import KindTable
 from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
-from nar.plugins import Registry
+from nar.plugins import Registry, takes
 from nar.specs import Kind, Probe
 from nar.traces import TraceBatch
 
@@ -183,6 +183,7 @@ def feed_hard_on_eval(probe: Probe, logits: Array, context: FeedbackContext) -> 
 HINT_FEEDBACKS: Registry[HintFeedback] = Registry(
     "hint_feedback",
     {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval},
+    is_valid=takes(3),
     path="module:FUNCTION",
 )
 """Feedback functions by name; the names are those of dm-clrs's `hint_repred_mode`."""

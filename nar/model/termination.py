@@ -57,6 +57,10 @@ class FromTrace:
         return jnp.maximum(jnp.asarray(batch.lengths) - 1, 1)
 
 
+MAX_BUDGET = 100_000
+"""Largest part of a budget: steps, or steps per node."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Budget:
     """A number of steps linear in the number of nodes n: steps + steps_per_node · n, rounded up.
@@ -71,8 +75,8 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name, value in (("steps", self.steps), ("steps_per_node", self.steps_per_node)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f"budget {name} must be a finite number >= 0, got {value}")
+            if not 0 <= value <= MAX_BUDGET:
+                raise ValueError(f"budget {name} must be a number from 0 to {MAX_BUDGET}, got {value}")
         if not self.steps and not self.steps_per_node:
             raise ValueError("a budget must have positive steps or steps_per_node, got 0 for both")
 

@@ -24,13 +24,17 @@ def _printable(letter: str) -> str:
 _MARKDOWN = re.compile(r"[\\`*\[\]<|&~$]|(?<![^\W_])_|_(?![^\W_])")
 """Characters with a meaning in Markdown; an underscore has one only at the start or end of a word."""
 
+_MARKDOWN_ENTITIES = {"<": "&lt;", "&": "&amp;"}
+"""Not all programs that show Markdown know backslashes before these, which begin HTML."""
+
 _MARKDOWN_START = re.compile(r"^(\d*)([#>=]|[-+](?!\.?\d)|(?<=\d)[.)](?=\s))")
 """Beginnings of headings, quotes and lists; not those of numbers."""
 
 
 def escape_markdown(text: str) -> str:
     """Text as Markdown that shows it as it is, in a cell of a table or a paragraph."""
-    return _MARKDOWN_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", plain(text)))
+    escaped = _MARKDOWN.sub(lambda match: _MARKDOWN_ENTITIES.get(match[0], f"\\{match[0]}"), plain(text))
+    return _MARKDOWN_START.sub(r"\1\\\2", escaped)
 
 
 _LATEX = {

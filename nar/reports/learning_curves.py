@@ -1,9 +1,9 @@
 """Learning curves of a run, drawn from its `metrics.jsonl`. Needs matplotlib (extra `plots`)."""
 
-import json
 import pathlib
 from typing import Any
 
+from nar.metrics_file import read_metrics
 from nar.reports.escape import escape_matplotlib
 from nar.reports.plotting import save_plot
 
@@ -27,7 +27,7 @@ def draw_curves(metrics: pathlib.Path, path: pathlib.Path) -> bool:
 def _figure(metrics: pathlib.Path) -> Any:
     import matplotlib.figure
 
-    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    lines = read_metrics(metrics)
     figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     for name, points in _loss_curves(lines).items():

@@ -98,13 +98,12 @@ def _percent(value: float, deviation: float | None) -> str:
 
 def _cost(result: Mapping[str, Any]) -> str:
     """A line with steps, time and parameters, and which steps were scored."""
-    summary = (
-        f"{result['steps']} steps, {result['examples']} examples, {result['seconds']:.0f} s, "
-        f"{result['parameters']} parameters; "
-    )
+    units = {"steps": "steps", "examples": "examples", "seconds": "s", "parameters": "parameters"}
+    summary = ", ".join(f"{result[key]:.0f} {unit}" for key, unit in units.items() if key in result)
     if seeds := result.get("seeds"):
-        steps = ", ".join(f"{one['best_step']} (seed {one['seed']})" for one in seeds)
-        return summary + (
-            f"mean ± standard deviation of {len(seeds)} seeds; scored, best on validation: step {steps}"
+        steps = ", ".join(f"{one.get('best_step', NONE)} (seed {one['seed']})" for one in seeds)
+        return (
+            f"{summary}; mean ± standard deviation of {len(seeds)} seeds; "
+            f"scored, best on validation: step {steps}"
         )
-    return summary + f"scored: step {result['best_step']}, best on validation"
+    return f"{summary}; scored: step {result.get('best_step', NONE)}, best on validation"

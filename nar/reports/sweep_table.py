@@ -62,7 +62,9 @@ def _setting(group: Sequence[Outcome]) -> Setting:
     validation = [_by_task(score["validation"]) for score in scores]
     test = [_by_task(score["test"]) for score in scores]
     tasks = {
-        task: sample_statistics([by_task[task] for by_task in test]) for task in (test[0] if test else ())
+        task: sample_statistics([by_task[task] for by_task in test])
+        for task in (test[0] if test else ())
+        if all(task in by_task for by_task in test)
     }
     means = _mean_over_tasks(validation), _mean_over_tasks(test)
     return Setting(group[0].overrides, len(group), len(results), *means, tasks)

@@ -40,7 +40,7 @@ def resolve_config(config: AnyConfig | Mapping[str, Any], *, complete: bool = Fa
     if not isinstance(values, Mapping):
         raise ValueError(f"a config must be a dictionary, got {values!r:.200}")
     kind = values.get("kind", "graph")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(unknown_name("kind", kind, KINDS))
     return KINDS[kind].from_dict(values, complete=complete)
 

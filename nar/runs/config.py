@@ -12,6 +12,8 @@ from nar.runs.schema import Section, key, section
 
 MAX_SEED = 2**32 - 1
 """Largest seed: jax takes larger ones, and negative ones, for others."""
+MAX_BATCH_SIZE = 2**20
+"""Largest batch size, for training and evaluation."""
 
 _FEWER_EDGES: Mapping[str, Any] = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}
 _ANY_NEEDLE: Mapping[str, Any] = {"sizes": (20,), "problem": {"length_needle": -8}}
@@ -30,7 +32,7 @@ class TeacherForcingConfig(Section):
 class BudgetConfig(Section):
     """The budget of processor steps: `steps` + `steps_per_node` * number of nodes."""
 
-    steps: int = key(0, "Constant part of the budget.")
+    steps: int = key(0, "Constant part of the budget.", at_most=100_000)
     steps_per_node: float = key(1.0, "Processor steps per node.")
 
 
@@ -52,12 +54,12 @@ class ModelConfig(Section):
         "One of nar.PROCESSORS, or module:ATTRIBUTE for a custom one; see nar/processors/README.md.",
     )
     processor_options: Mapping[str, Any] = key({}, "Arguments of the processor.")
-    hidden_size: int = key(128, "Size of hidden states and features.", at_least=1)
+    hidden_size: int = key(128, "Size of hidden states and features.", at_least=1, at_most=2**14)
     layer_norm: bool = key(
         True, "Layer norm on the processor's new states. False requires a processor with this option."
     )
     message_passing_steps: int = key(
-        1, "Message-passing steps of the processor per step of the algorithm.", at_least=1
+        1, "Message-passing steps of the processor per step of the algorithm.", at_least=1, at_most=100
     )
     dropout: float = key(0.0, "Dropout rate of the processor's output states, in training.")
     lstm: bool = key(False, "Whether the processor is followed by an LSTM cell at each node.")
@@ -166,7 +168,7 @@ class OptimizationConfig(Section):
     """The training keys that all kinds of runs have."""
 
     steps: int = key(10_000, "Number of training steps.", at_least=1)
-    batch_size: int = key(32, "Batch size.", at_least=1)
+    batch_size: int = key(32, "Batch size.", at_least=1, at_most=MAX_BATCH_SIZE)
     seed: int = key(0, "Seed of the initialization and the data.", at_least=0, at_most=MAX_SEED)
     optimizer: str = key(
         "adam", "Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE for a custom one."
@@ -252,6 +254,7 @@ class OptimizationConfig(Section):
         {},
         'Options of trackers by name, such as {"wandb": {"mode": "offline"}}.',
         mutable=True,
+        opaque=True,
     )
     callbacks: tuple[str, ...] = key(
         (),
@@ -259,7 +262,9 @@ class OptimizationConfig(Section):
         "functions that return one.",
     )
     callback_options: Mapping[str, Any] = key(
-        {}, 'Options of custom callbacks by attribute, such as {"WeightNorms": {"depth": 2}}.'
+        {},
+        'Options of custom callbacks by attribute, such as {"WeightNorms": {"depth": 2}}.',
+        opaque=True,
     )
     log_every: int = key(50, "Steps between lines of metrics.jsonl.", at_least=1)
     eval_every: int = key(500, "Steps between validations; each is followed by a checkpoint.", at_least=1)
@@ -279,12 +284,14 @@ class TrainingConfig(OptimizationConfig):
         "Gradient-accumulation steps: micro-batches per batch, each of traces of similar length. The "
         "gradient is exact; memory is that of one micro-batch. 0 chooses automatically: on a single CPU as "
         "many as let a micro-batch fit the caches, elsewhere 1.",
+        at_most=MAX_BATCH_SIZE,
     )
     chunk_length: int = key(
         0,
         "Chunked training: a batch has this many steps of the algorithm, and later batches continue its "
         "traces from their last states, so that memory and time per training step do not grow with the "
         "traces. 0 trains on whole traces.",
+        at_most=100_000,
     )
     window_length: int = key(
         0,
@@ -306,6 +313,7 @@ class TrainingConfig(OptimizationConfig):
         "Seeds trained in one program: seed, seed + 1, ... Each has its own initialization and data, and the "
         "result has means and standard deviations over seeds.",
         at_least=1,
+        at_most=1024,
     )
     loss_weights: Mapping[str, float] = key(
         {},
@@ -344,7 +352,7 @@ class ProblemSetConfig(Section):
 class EvaluationConfig(Section):
     """Evaluation. The defaults are the protocol of CLRS-30."""
 
-    batch_size: int = key(32, "Batch size of evaluation.", at_least=1)
+    batch_size: int = key(32, "Batch size of evaluation.", at_least=1, at_most=MAX_BATCH_SIZE)
     metrics: tuple[str, ...] = key(
         (),
         "Metrics beyond the scores: names of nar.evaluation.METRICS (exact, valid, hint_score), or "
@@ -382,15 +390,3 @@ class RunConfig(Section):
     data: DataConfig = section(DataConfig, "The training data.")
     training: TrainingConfig = section(TrainingConfig, "Training: steps, optimizer, initialization, logging.")
     evaluation: EvaluationConfig = section(EvaluationConfig, "Evaluation.")
-
-
-PROTOCOL_KEYS = ("validation", "test", "selection")
-"""Keys of `evaluation` that make up the protocol; the first two are keys of a task, too."""
-
-
-def uses_clrs30_protocol(config: RunConfig) -> bool:
-    """Returns True if validation, test and selection are those of CLRS-30 for every task."""
-    evaluation, default = config.evaluation, EvaluationConfig()
-    return all(getattr(evaluation, key) == getattr(default, key) for key in PROTOCOL_KEYS) and not any(
-        key in overrides for overrides in config.tasks.values() for key in PROTOCOL_KEYS
-    )

@@ -13,8 +13,9 @@ import platform
 
 import filelock
 
-from nar.atomic_io import path_in_errors
+from nar.atomic_io import check_writable, write_text
 from nar.ownership import own_folder
+from nar.reading import read_text
 
 _logger = logging.getLogger(__name__)
 
@@ -56,9 +57,11 @@ class Lock:
             message = "%s cannot be locked (%s): make sure that no other process writes to it"
             _logger.warning(message, self._directory, error)
         try:
-            self._write_holder()
-            self._owned = contextlib.ExitStack()
-            self._owned.enter_context(own_folder(self._directory, self._directory / LOCK))
+            with contextlib.ExitStack() as stack:
+                # First, since this thread may own a folder that was at this path before.
+                stack.enter_context(own_folder(self._directory, self._directory / LOCK))
+                self._write_holder()
+                self._owned = stack.pop_all()
         except BaseException:
             self._lock.release()
             raise
@@ -70,15 +73,13 @@ class Lock:
         self._lock.release()
 
     def _read_holder(self) -> str:
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            return (self._directory / HOLDER).read_text().strip() or "another process"
+        with contextlib.suppress(OSError, ValueError):
+            return read_text(self._directory / HOLDER).strip() or "another process"
         return "another process"
 
     def _write_holder(self) -> None:
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        path = self._directory / HOLDER
-        with path_in_errors(path):
-            path.write_text(f"process {os.getpid()} on {platform.node()} (since {now})\n")
+        write_text(self._directory / HOLDER, f"process {os.getpid()} on {platform.node()} (since {now})\n")
 
 
 def is_locked(directory: pathlib.Path) -> bool:
@@ -95,5 +96,6 @@ def is_locked(directory: pathlib.Path) -> bool:
 
 
 def _file_lock(directory: pathlib.Path) -> filelock.BaseFileLock:
+    check_writable(directory / LOCK)
     # A "soft" lock would outlive a process that is killed on another machine.
     return filelock.FileLock(directory / LOCK, timeout=0, fallback_to_soft=False)

@@ -17,7 +17,8 @@ from typing import Any
 
 import nar
 from nar.algorithms import ALGORITHMS
-from nar.atomic_io import read_json, write_json
+from nar.atomic_io import write_json
+from nar.runs.files import read_plugin_record
 from nar.runs.workdir import MUTABLE_KEYS, Workdir
 
 _logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def differences(workdir: Workdir, record: Record) -> list[str]:
     """
     if not record_path(workdir).exists():
         return []
-    before = read_json(record_path(workdir))
+    before = read_plugin_record(record_path(workdir))
     return [
         f"  {name}: source {before[name]['sha256'][:12]} then, {one['sha256'][:12]} now ({one['module']})"
         for name, one in record.items()

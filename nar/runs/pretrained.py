@@ -68,19 +68,20 @@ def parse_reference(reference: str) -> tuple[str, int]:
     return name, int(seed or 0)
 
 
-def open_run(reference: str, *, checkpoint_fallback: bool = False) -> Run:
+def open_run(reference: str, *, checkpoint_fallback: bool = False, trust: bool = False) -> Run:
     """Loads a run from its workdir, or a pretrained network from `pretrained:NAME` or `pretrained:NAME:SEED`.
 
     Args:
       reference: what to load.
       checkpoint_fallback: see `nar.load_run`.
+      trust: whether code outside nar that the config of a workdir names may be imported and called.
 
     Raises:
       ValueError: as `nar.load_run` and `pretrained` do.
     """
     if reference.startswith(PREFIX):
         return pretrained(*parse_reference(reference.removeprefix(PREFIX)))
-    return load_run(reference, checkpoint_fallback=checkpoint_fallback)
+    return load_run(reference, checkpoint_fallback=checkpoint_fallback, trust=trust)
 
 
 def _folders() -> Mapping[str, dict[int, pathlib.Path]]:

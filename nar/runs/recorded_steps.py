@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from nar.atomic_io import read_json
+from nar.runs.files import read_result
 from nar.runs.workdir import Workdir
 
 _logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def last_step_of(workdir: Workdir, saved: Sequence[int]) -> int:
 def _read_result(workdir: Workdir) -> dict[str, Any] | None:
     """The result, if there is one that can be read and that names its last and its best step."""
     try:
-        result = read_json(workdir.result)
+        result = read_result(workdir.result)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

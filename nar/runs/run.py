@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from nar.atomic_io import local_path, read_json
+from nar.atomic_io import local_path
 from nar.evaluation import Prediction, Predictor, score_problem_sets
 from nar.evaluation.problem_sets import check_options_used, make_problem_sets
 from nar.model import Params
@@ -16,9 +16,11 @@ from nar.plugins import unknown_name
 from nar.problems.options import CLRS30
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.components import GraphComponents, RunComponents, TextComponents
+from nar.runs.files import read_result
 from nar.runs.plugin_record import plugin_record, warn_of_plugins
 from nar.runs.recorded_steps import best_step_of, last_step_of
 from nar.runs.results import SPLITS
+from nar.runs.trust import check_trust
 from nar.runs.weights_file import read_weights
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, Devices, TrainState
@@ -119,7 +121,8 @@ class Run:
             return self.state.eval_params, int(self.state.step)
         if self.checkpoint != "best" or self.seed_index:
             raise ValueError(f"{self.workdir} is an exported run: it has one seed and its best checkpoint")
-        return read_weights(self.workdir.weights, read_json(self.workdir.result)["parameters_sha256"])
+        expected = read_result(self.workdir.result).get("parameters_sha256", "")
+        return read_weights(self.workdir.weights, expected)
 
     @property
     def params(self) -> Params:
@@ -134,7 +137,7 @@ class Run:
     @property
     def result(self) -> dict[str, Any] | None:
         """The content of `result.json`: scores of the finished run; None before it is finished."""
-        return read_json(self.workdir.result) if self.workdir.result.exists() else None
+        return read_result(self.workdir.result) if self.workdir.result.exists() else None
 
     @functools.cached_property
     def predictor(self) -> Predictor:
@@ -225,6 +228,7 @@ def load_run(
     seed_index: int = 0,
     *,
     checkpoint_fallback: bool = False,
+    trust: bool = False,
 ) -> Run:
     """Loads a run from its directory, on one device of this process.
 
@@ -234,30 +238,39 @@ def load_run(
       seed_index: index of the seed whose parameters (and best checkpoint) are loaded, if the run has several.
       checkpoint_fallback: whether to load the best, or last, of the intact checkpoints if that one is lost,
         with a warning.
+      trust: whether code outside nar that the config names may be imported and called.
 
     Raises:
       LostCheckpointError: a ValueError: the checkpoint is damaged or missing.
-      ValueError: if the directory is not a workdir or has no intact checkpoint, or an argument is invalid.
+      ValueError: if the directory is not a workdir or has no intact checkpoint, if an argument is invalid, or
+        if the config names code outside nar and `trust` is not set; the message lists the names.
     """
     if checkpoint not in CHECKPOINTS:
         raise ValueError(unknown_name("checkpoint", checkpoint, CHECKPOINTS))
     workdir = Workdir(local_path(path))
-    run = Run(workdir, read_config(workdir), checkpoint, seed_index, checkpoint_fallback)
+    run = Run(workdir, read_config(workdir, trust=trust), checkpoint, seed_index, checkpoint_fallback)
     _ = run.params  # Errors are raised now.
     warn_of_plugins(workdir, plugin_record(run.config.to_dict()))
     return run
 
 
-def read_config(path: str | os.PathLike[str]) -> AnyConfig:
-    """Reads the config of the run in a directory.
+def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> AnyConfig:
+    """Reads the config of the run in a directory, for loading the run.
+
+    Args:
+      path: the workdir.
+      trust: whether code outside nar that the config names may be imported and called.
 
     Raises:
-      ValueError: if the directory is not the workdir of a run, or its config is incomplete or invalid.
+      ValueError: if the directory is not the workdir of a run, its config is incomplete or invalid, or it
+        names code outside nar and `trust` is not set.
     """
     workdir = Workdir(local_path(path))
     values = workdir.read_config()
     try:
         # An exported run may be older than a key: its scores show whether the default is right.
-        return resolve_config(values, complete=not workdir.weights.exists())
+        config = resolve_config(values, complete=not workdir.weights.exists())
     except ValueError as error:
         raise ValueError(f"{workdir.config}: {error}") from None
+    check_trust(config.to_dict(), workdir.config, trust)
+    return config

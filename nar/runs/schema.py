@@ -6,7 +6,9 @@ Nothing here imports jax, so that configs can be made and read by programs that 
 import copy
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+import math
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
@@ -20,6 +22,10 @@ _TYPES: Mapping[type, tuple[str, tuple[type, ...]]] = MappingProxyType(
     }
 )
 """Type of a default -> its description in messages, and the accepted types."""
+
+
+MAX_INTEGER = 2**31 - 1
+"""Largest integer in a config: devices count steps and index arrays in 32 bits."""
 
 
 class Key(NamedTuple):
@@ -46,6 +52,7 @@ def key(
     at_most: int | None = None,
     mutable: bool = False,
     merged: bool = False,
+    opaque: bool = False,
 ) -> Any:
     """Declares a config key: a field of a `Section`.
 
@@ -53,10 +60,11 @@ def key(
       default: the default; a dictionary for a section without fixed keys, such as a processor's options.
       description: documentation of the key.
       at_least: the minimum of an integer.
-      at_most: the maximum of an integer.
+      at_most: the maximum of an integer, by default `MAX_INTEGER`.
       mutable: whether it may change when a run is resumed, since past steps do not depend on it.
       merged: whether entries of the default that a given dictionary lacks remain, at every level; an entry
         of value None stands for one that is removed.
+      opaque: whether its values are passed on to other software, and are not limited here.
     """
     metadata = {
         "description": description,
@@ -64,6 +72,7 @@ def key(
         "at_most": at_most,
         "mutable": mutable,
         "merged": merged,
+        "opaque": opaque,
     }
     if isinstance(default, Mapping):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(dict(default)), metadata=metadata)
@@ -94,7 +103,7 @@ class Section:
           complete: whether a missing key is an error.
 
         Raises:
-          ValueError: if a key is unknown, or a value has the wrong type or is too small; the message names
+          ValueError: if a key is unknown, or a value has the wrong type or is out of range; the message names
             the key, and for an unknown key the closest known one.
         """
         return cls().merged(values, complete=complete)
@@ -113,9 +122,9 @@ class Section:
         fields = {field.name: field for field in dataclasses.fields(self)}
         for name in values:
             if name not in fields:
-                near = difflib.get_close_matches(name, fields, n=1)
+                near = difflib.get_close_matches(str(name)[:100], fields, n=1)
                 hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(fields)}"
-                raise ValueError(f"unknown config key {prefix}{name}; {hint}")
+                raise ValueError(f"unknown config key {prefix}{name!s:.100}; {hint}")
         missing = [f"{prefix}{name}" for name in fields if name not in values]
         if missing and complete:
             raise ValueError(f"config key {missing[0]} is missing")
@@ -137,18 +146,15 @@ class Section:
 
 def _parse(path: str, value: Any, present: Any, field: "dataclasses.Field[Any]", complete: bool) -> Any:
     if isinstance(present, Section | Mapping) != isinstance(value, Mapping):
-        raise ValueError(f"config key {path} has the wrong type: {value!r}")
+        raise ValueError(f"config key {path} has the wrong type: {value!r:.200}")
     if isinstance(present, Section):
         return present.merged(value, complete=complete, prefix=f"{path}.")
     check_type(path, value, present)
-    minimum = field.metadata["at_least"]
-    if minimum is not None and value < minimum:
-        raise ValueError(f"{path} must be an integer of at least {minimum}, got {value!r}")
-    maximum = field.metadata["at_most"]
-    if maximum is not None and value > maximum:
-        raise ValueError(f"{path} must be an integer of at most {maximum}, got {value!r}")
-    if isinstance(present, tuple) and isinstance(value, str):
-        return (value,)
+    if not field.metadata["opaque"]:
+        _check_range(path, value, field.metadata["at_least"], field.metadata["at_most"])
+    if isinstance(present, tuple):
+        value = (value,) if isinstance(value, str) else value
+        _check_elements(path, value, field)
     plain = _without_lists(value)
     return _merge(present, plain) if field.metadata["merged"] else plain
 
@@ -158,6 +164,17 @@ def _merge(present: Any, value: Any) -> Any:
     if not isinstance(present, Mapping) or not isinstance(value, Mapping):
         return value
     return {**present, **{name: _merge(present.get(name), one) for name, one in value.items()}}
+
+
+def _check_elements(path: str, values: Sequence[Any], field: "dataclasses.Field[Any]") -> None:
+    """Checks the types of the elements of a tuple, if the field declares one: `tuple[int, ...]`."""
+    kind = typing.get_args(field.type)[0]
+    if kind not in _TYPES:
+        return
+    names, allowed = _TYPES[kind]
+    for value in values:
+        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"each element of config key {path} must be {names}, got {value!r:.200}")
 
 
 def check_type(path: str, value: Any, default: Any) -> None:
@@ -176,7 +193,26 @@ def check_type(path: str, value: Any, default: Any) -> None:
         return
     names, allowed = _TYPES[kind]
     if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"config key {path} must be {names}, such as {default!r}; got {value!r}")
+        raise ValueError(f"config key {path} must be {names}, such as {default!r}; got {value!r:.200}")
+
+
+def _check_range(path: str, value: Any, minimum: int | None, maximum: int | None) -> None:
+    """Checks the integers and numbers of a value: the minimum and maximum of its key, and no NaN."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            _check_range(f"{path}.{name}", one, None, None)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _check_range(path, one, None, None)
+    elif isinstance(value, float) and math.isnan(value):
+        raise ValueError(f"{path} must be a number, got {value!r}")
+    elif isinstance(value, int):
+        if minimum is not None and value < minimum:
+            raise ValueError(f"{path} must be an integer of at least {minimum}, got {value!r}")
+        maximum = MAX_INTEGER if maximum is None else maximum
+        if not -MAX_INTEGER <= value <= maximum:
+            given = repr(value) if abs(value) < 10**30 else "a number of more than 30 digits"
+            raise ValueError(f"{path} must be an integer of at most {maximum}, got {given}")
 
 
 def _without_lists(value: Any) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from nar.runs.config import OptimizationConfig
+from nar.runs.config import MAX_BATCH_SIZE, OptimizationConfig
 from nar.runs.schema import Section, key, redeclared, section
 
 
@@ -12,10 +12,10 @@ from nar.runs.schema import Section, key, redeclared, section
 class TextModelConfig(Section):
     """A decoder-only transformer over characters."""
 
-    hidden_size: int = key(64, "Embedding size; a multiple of twice the number of heads.")
-    num_layers: int = key(3, "Number of layers.")
-    num_heads: int = key(4, "Number of attention heads.")
-    widening: int = key(4, "Ratio of the feed-forward hidden size to the embedding size.")
+    hidden_size: int = key(64, "Embedding size; a multiple of twice the number of heads.", at_most=2**14)
+    num_layers: int = key(3, "Number of layers.", at_most=1000)
+    num_heads: int = key(4, "Number of attention heads.", at_most=2**14)
+    widening: int = key(4, "Ratio of the feed-forward hidden size to the embedding size.", at_most=100)
     rope_theta: float = key(
         10_000.0,
         "Base of rotary position embeddings: the slowest rotation has a period of 2π times this many "
@@ -25,10 +25,12 @@ class TextModelConfig(Section):
         0,
         "Randomized positions: a sorted random subset of this range (Ruoss et al. 2023, arXiv 2305.16843), "
         "which limits the length of texts. 0 uses the positions 0, 1, 2, ...",
+        at_most=2**20,
     )
     position_min_length: int = key(
         144,
         "Number of positions drawn for a shorter text, since the length of an answer is unknown in advance.",
+        at_most=2**20,
     )
 
 
@@ -61,11 +63,11 @@ class TextTrainingConfig(OptimizationConfig):
 class TextEvaluationConfig(Section):
     """Evaluation; the score is the fraction of exact matches."""
 
-    batch_size: int = key(128, "Batch size of generation.", at_least=1)
-    max_length: int = key(80, "Maximum answer length in characters.", at_least=1)
-    samples: int = key(64, "Validation questions per training length.", at_least=1)
+    batch_size: int = key(128, "Batch size of generation.", at_least=1, at_most=MAX_BATCH_SIZE)
+    max_length: int = key(80, "Maximum answer length in characters.", at_least=1, at_most=2**16)
+    samples: int = key(64, "Validation questions per training length.", at_least=1, at_most=2**20)
     test_lengths: tuple[int, ...] = key((4, 5, 6, 7, 8, 9, 10, 11, 12), "Test lengths.")
-    test_samples: int = key(256, "Test questions per length.", at_least=1)
+    test_samples: int = key(256, "Test questions per length.", at_least=1, at_most=2**20)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,11 +19,13 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nar.atomic_io import local_path, read_json, write_json
+from nar.atomic_io import local_path, write_json
 from nar.data import prefetch_first_batch
 from nar.ownership import check_owned, own_folder
+from nar.redaction import check_no_hidden, without_secrets
 from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
 from nar.runs.components import RunComponents
+from nar.runs.files import read_result
 from nar.runs.lock import LOCK
 from nar.runs.plugin_record import check_plugins, plugin_record, write_record
 from nar.runs.results import compute_result, validate
@@ -81,6 +83,7 @@ def train(
     workdir: str | os.PathLike[str],
     *,
     draw_curves: DrawCurves | None = None,
+    trust: bool = False,
 ) -> Run:
     """Trains a run to its end: starts it, resumes it, or returns at once if it is finished.
 
@@ -93,6 +96,8 @@ def train(
         whose missing keys have their defaults, or a `ConfigDict` like those of `configs/`.
       workdir: run directory. Created if missing, resumed if it exists.
       draw_curves: draws the learning curves once the result is written; by default they are not drawn.
+      trust: whether code outside nar that the config of the run `training.init_from` names, but not `config`,
+        may be imported and called.
 
     Returns:
       The run; its parameters are those of the best checkpoint.
@@ -111,7 +116,7 @@ def train(
     training = run.config.training
     components = run_on_all(lambda: build_run(run.config))
     run_on_all(lambda: check_callbacks(training.callbacks, training.callback_options))
-    source = run_on_all(lambda: open_init_run(run, components) if is_first_process() else None)
+    source = run_on_all(lambda: open_init_run(run, components, trust) if is_first_process() else None)
     run_on_first(lambda: run.workdir.check(run.config.to_dict()))
     plugins = run_on_first(lambda: plugin_record(run.config.to_dict()))
     run_on_first(lambda: check_plugins(run.workdir, plugins))
@@ -120,6 +125,7 @@ def train(
         if draw_curves is not None:
             run_on_first(lambda: run.workdir.curves.exists() or _draw(run, draw_curves))
         return run
+    check_no_hidden(run.config.to_dict())
     run_on_first(lambda: check_trackers(training.trackers, training.tracker_options))
     run_on_all(components.check_metrics)
     with contextlib.ExitStack() as stack:
@@ -253,7 +259,7 @@ def _open_trackers(session: _Session, stack: contextlib.ExitStack) -> list[Track
         training.tracker_options,
         run.workdir.path,
         session.start,
-        run.config.to_dict(),
+        without_secrets(run.config.to_dict()),
         versions(),
     )
     for tracker in trackers:
@@ -271,4 +277,4 @@ def _finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
     check_owned(workdir.path)
     files = [path for path in workdir.artifacts() if path.exists()]
     for tracker in trackers:
-        tracker.finish(read_json(workdir.result), files)
+        tracker.finish(read_result(workdir.result), files)

@@ -7,14 +7,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from nar.atomic_io import local_path, read_json, write_json
+from nar.atomic_io import local_path, write_json
 from nar.model import Params
 from nar.runs.build import new_state
 from nar.runs.components import RunComponents
 from nar.runs.components.optimizer import parameter_shapes
 from nar.runs.config import OptimizationConfig
+from nar.runs.files import read_start
 from nar.runs.pretrained import PREFIX, open_run
 from nar.runs.run import Run
+from nar.runs.trust import foreign_names
+from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, CheckpointStore, TrainState, count_parameters, load_matching_params
 from nar.training.checkpointing import LoadedParams, describe_params
 from nar.training.devices import print_on_first, run_on_first
@@ -25,11 +28,13 @@ from nar.training.train_step import stack_seeds
 _logger = logging.getLogger(__name__)
 
 
-def open_init_run(run: Run, components: RunComponents) -> Run | None:
+def open_init_run(run: Run, components: RunComponents, trust: bool = False) -> Run | None:
     """Loads `training.init_from`; None if it is not set or `run` has already started.
 
+    Code outside nar that its config names is imported only if `trust` is set or `run` names it, too.
+
     Raises:
-      ValueError: if it is not a run, is this run itself, or has parameters that do not fit.
+      ValueError: if it is not a run, is this run itself, has parameters that do not fit, or is not trusted.
     """
     training = run.config.training
     if not training.init_from or _has_started(run):
@@ -39,7 +44,8 @@ def open_init_run(run: Run, components: RunComponents) -> Run | None:
     if local_path(training.init_from).resolve() == run.workdir.path.resolve():
         raise ValueError(f"training.init_from: {run.workdir} is the workdir of this run")
     try:
-        source = open_run(training.init_from, checkpoint_fallback=training.checkpoint_fallback)
+        trust = trust or _names_no_other_code(run, training.init_from)
+        source = open_run(training.init_from, checkpoint_fallback=training.checkpoint_fallback, trust=trust)
         _load(parameter_shapes(components.model, components.stream), source, training)
     except ValueError as error:
         raise ValueError(f"training.init_from: {error}") from None
@@ -65,6 +71,14 @@ def init_or_restore(
         state = components.devices.put_state(state.with_params(params))
     run_on_first(lambda: checkpoints.save(state, None, {}))
     return state, {}
+
+
+def _names_no_other_code(run: Run, init_from: str) -> bool:
+    """True if all code outside nar that another run's config names is named by that of `run`, too."""
+    if init_from.startswith(PREFIX):
+        return True
+    other = Workdir(local_path(init_from)).read_config()
+    return foreign_names(other).keys() <= foreign_names(run.config.to_dict()).keys()
 
 
 def _source_params(run: Run, components: RunComponents, params: Params, source: Run | None) -> Params | None:
@@ -114,7 +128,7 @@ def print_parameter_summary(run: Run, components: RunComponents, state: TrainSta
 def _loaded(run: Run) -> list[str] | None:
     """Names of the arrays loaded from another run; None, with a warning, if the record cannot be read."""
     try:
-        start = read_json(run.workdir.start)
+        start = read_start(run.workdir.start)
     except (OSError, ValueError) as error:
         _logger.warning("the record of parameters loaded from another run cannot be read: %s", error)
         return None

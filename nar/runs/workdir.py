@@ -23,16 +23,25 @@ import dataclasses
 import importlib.metadata
 import json
 import logging
-import math
 import pathlib
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 import nar
-from nar.atomic_io import is_temporary_file, path_in_errors, read_json, remove_temporary_files, write_json
+from nar.atomic_io import (
+    check_writable,
+    path_in_errors,
+    read_json,
+    remove_temporary_files,
+    temporary_files,
+    write_json,
+)
+from nar.redaction import without_secrets
 from nar.runs.config import OptimizationConfig
+from nar.runs.files import read_result
 from nar.runs.lock import HOLDER, LOCK, Lock
 from nar.training.optim import depends_on_length
 from nar.training.trackers.nested import flatten
@@ -43,6 +52,14 @@ Config = Mapping[str, Any]
 
 MUTABLE_KEYS = tuple(f"training.{key.path}" for key in OptimizationConfig().describe() if key.mutable)
 """Config keys that may change when a run is resumed."""
+
+_WRITTEN = re.compile(
+    r"(config|versions|plugins|start|result|evaluation)\.json|metrics\.jsonl|curves\.png|evaluation\.csv"
+)
+"""Names of files that are written to a workdir."""
+
+_MAX_SHOWN = 200
+"""Characters of a config value in a message."""
 
 _MOVE_AWAY = "move it away, then run the same command to resume"
 
@@ -176,11 +193,12 @@ class Workdir:
                 "start another one with training.init_from"
             )
         if self._is_claimed():
-            old, new = (json.loads(json.dumps(one)) for one in (self.read_config(), config))
+            old, new = (json.loads(json.dumps(one)) for one in (self.read_config(), without_secrets(config)))
             self._check_config(old, new)
-        elif self.path.exists() and any(
-            not (path.name in (HOLDER, LOCK) or is_temporary_file(path)) for path in self.path.iterdir()
-        ):
+        elif self.path.exists() and set(self.path.iterdir()) - {
+            *(self.path / name for name in (HOLDER, LOCK)),
+            *temporary_files(self.path, _WRITTEN),
+        }:
             raise ValueError(f"{self.path} is not empty and is not the workdir of a run; choose another")
 
     def is_finished(self, steps: int) -> bool:
@@ -188,11 +206,11 @@ class Workdir:
         if not self.result.exists():
             return False
         try:
-            result = read_json(self.result)
+            result = read_result(self.result)
         except (OSError, ValueError) as error:
             _logger.warning("the result is recomputed: %s", error)
             return False
-        return result.get("steps", 0) >= steps or result.get("stopped_early", False)
+        return result["steps"] >= steps or result.get("stopped_early", False)
 
     def lock(self) -> Lock:
         """Creates the directory and returns its lock, a context manager.
@@ -206,7 +224,8 @@ class Workdir:
 
     def claim(self, config: Config) -> None:
         """Writes the config and versions; call it after `check`, holding the lock."""
-        remove_temporary_files(self.path)
+        remove_temporary_files(self.path, _WRITTEN)
+        config = without_secrets(config)
         # Written first: this file is what marks the directory as a workdir.
         write_json(self.config, config)
         with path_in_errors(self.checkpoints):
@@ -221,8 +240,10 @@ class Workdir:
     def _check_file_types(self) -> None:
         files = (self.config, self.checkpoints / self.config.name, self.start, self.metrics, self.result)
         for path in (*files, self.path / "versions.json", self.path / LOCK, self.path / HOLDER):
-            if path.is_dir():
-                raise ValueError(f"{path} is damaged: it is a directory; {_MOVE_AWAY}")
+            try:
+                check_writable(path)
+            except ValueError as error:
+                raise ValueError(f"{error}; {_MOVE_AWAY}") from None
         for path in (self.checkpoints, self.tensorboard):
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is damaged: it is not a directory; {_MOVE_AWAY}")
@@ -232,7 +253,7 @@ class Workdir:
         keys = sorted(key for key in {*before, *now} if not _is_mutable(key))
         changed = [key for key in keys if before.get(key) != now.get(key)]
         steps = "training.steps"
-        if changed == [steps] and now[steps] > before.get(steps, math.inf):
+        if changed == [steps] and type(before.get(steps)) is int and now[steps] > before[steps]:
             training = new["training"]
             if not depends_on_length(training["schedule"], training["schedule_options"]):
                 return
@@ -249,7 +270,10 @@ class Workdir:
 
 
 def _shown(values: Config, key: str) -> str:
-    return repr(values[key]) if key in values else "nothing"
+    if key not in values:
+        return "nothing"
+    text = repr(values[key])
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _is_mutable(key: str) -> bool:

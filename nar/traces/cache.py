@@ -21,15 +21,8 @@ from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
 PACKAGES = (
-    "atomic_io",
-    "caching",
-    "ownership",
-    "plugins",
-    "kinds",
-    "specs",
-    "problems",
-    "algorithms",
-    "traces",
+    *("atomic_io", "caching", "ownership", "plugins", "kinds", "reading", "specs"),
+    *("problems", "algorithms", "traces"),
 )
 """Modules and packages that determine a trace; registered algorithms may use others, so are not cached."""
 

@@ -22,6 +22,7 @@ from nar.algorithms.algorithm import check_name
 from nar.atomic_io import atomic_write
 from nar.kinds import KINDS
 from nar.plugins import UnknownNameError
+from nar.reading import open_regular, parse_json
 from nar.specs import Location, Probe, Spec, Stage
 from nar.traces.trace import TraceBatch
 
@@ -104,7 +105,7 @@ def load_traces(path: Path) -> StoredTraces:
     path = pathlib.Path(path)
     arrays = _read_arrays(path)
     try:
-        about = json.loads(arrays.pop("about").tobytes())
+        about = parse_json(arrays.pop("about").tobytes())
         is_trace_file = about["format"] == FORMAT
     except (KeyError, TypeError, ValueError):
         is_trace_file, about = False, {}
@@ -209,8 +210,8 @@ def _write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:  # reading a member also verifies its checksum
-            return {
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            return {  # Reading a member also verifies its checksum.
                 name.removesuffix(".npy"): np.lib.format.read_array(
                     io.BytesIO(archive.read(name)), allow_pickle=False
                 )
@@ -220,7 +221,7 @@ def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise
     except (OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
-    except (ValueError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
+    except (ValueError, MemoryError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
         raise ValueError(f"{path} is damaged or not a trace file: {error}") from None
 
 

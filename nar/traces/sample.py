@@ -12,6 +12,7 @@ from nar.algorithms import Algorithm, find_algorithm
 from nar.plugins import Registry
 from nar.problems.problem import Arguments, Random
 from nar.traces.cache import load_or_make
+from nar.traces.memory import check_memory
 from nar.traces.recorder.array_shapes import ArraySpecs, sample_array_shapes
 from nar.traces.recorder.record import can_compile_samples, collect, collect_samples
 from nar.traces.trace import Probes, Trace, TraceBatch
@@ -268,6 +269,7 @@ def _check_request(
     except ValueError as error:
         raise ValueError(f"{algorithm.name}: {error}") from None
     check_count("count", count, minimum=1)
+    check_memory(algorithm.name, algorithm.spec, int(size), int(count))
     return algorithm, options
 
 

@@ -172,12 +172,16 @@ def test_invalid_mixtures_raise(data, message):
         build_graph_run({"data": data})
 
 
+def same_weights(scores, step):
+    return dict.fromkeys(scores, 1.0)
+
+
 def test_conflicts_raise():
     mixture = {"mixture": {"a": {"sizes": (4,)}}}
     with pytest.raises(ValueError, match=r"tasks.bfs.sizes and data.mixture.a.sizes cannot both be given"):
         build_graph_run({"data": mixture, "tasks": {"bfs": {"sizes": (5,)}}})
     curriculum = {**mixture, "curriculum": ((5, {"a": 1}),)}
-    weighting = {"task_sampling": "nar.evaluation:mean_score"}
+    weighting = {"task_sampling": f"{__name__}:same_weights"}
     with pytest.raises(ValueError, match="data.curriculum changes weights at steps"):
         build_graph_run({"algorithms": ("bfs", "dfs"), "data": curriculum, "training": weighting})
 

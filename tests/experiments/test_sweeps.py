@@ -24,6 +24,7 @@ from configs import base, text_small, tiny
 from configs.sweeps import bfs_processors
 from experiments.sweeps import hyper, trial_config
 from experiments.sweeps.launchers.local import Accelerators, divide, find_accelerators
+from experiments.sweeps.live_status import describe
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
 from experiments.sweeps.supervisor import State, Supervisor
 from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep, record_trials
@@ -306,7 +307,8 @@ class ScriptedProcess:
         self.trial.workdir.checkpoints.mkdir(parents=True, exist_ok=True)
         saved_file(self.trial.workdir.path, saved).touch()
         if code == 0:
-            write_json(self.trial.workdir.result, {"steps": saved})
+            scores = result({"bfs": 0.5}, {"bfs": 0.5})
+            write_json(self.trial.workdir.result, {**scores, "steps": saved, "stopped_early": False})
         if self in self.launcher.running:
             self.launcher.running.remove(self)
         return 1 if code is None else code
@@ -376,6 +378,41 @@ def test_trial_in_use_by_another_process_is_waited_for(tmp_path):
     for _ in range(3):
         supervisor.update()
     assert supervisor.is_over() and launcher.started == ["seed=0"]
+
+
+DAMAGED_METRICS = [
+    b"1",
+    b"[" * 50_000,
+    b'{"step": "x"}',
+    b'{"step": 1e400}',
+    b"\xff",
+    b"{}",
+    b'{"step": true}',
+]
+
+
+@pytest.mark.parametrize("line", DAMAGED_METRICS)
+def test_damaged_line_in_the_metrics_of_a_trial_is_left_out(tmp_path, line):
+    (tmp_path / "trials" / "seed=0").mkdir(parents=True)
+    metrics = tmp_path / "trials" / "seed=0" / "metrics.jsonl"
+    lines = [b'{"step": 5, "validation/score": 0.25}', line, b'{"step": 7, "loss": 1.0}', b'{"step": 9, "lo']
+    metrics.write_bytes(b"\n".join(lines))
+    supervisor, _, _ = supervise(tmp_path, [[(None, 20)], [(0, 400)]], updates=0)
+    progress = supervisor.entries[0].progress
+    assert (progress.step, progress.best, progress.result) == (7, 0.25, None)
+    assert describe(supervisor.entries) == "2 waiting, best 25.00% (seed=0)"
+
+
+def test_trial_with_a_damaged_folder_fails_alone(tmp_path):
+    root = tmp_path / "trials" / "seed=0"
+    root.mkdir(parents=True)
+    os.mkfifo(root / "metrics.jsonl")
+    os.mkfifo(root / "result.json")
+    os.mkfifo(root / ".lock")
+    supervisor, launcher, lines = supervise(tmp_path, [[(0, 400)], [(0, 400)]])
+    assert [entry.state for entry in supervisor.entries] == [State.FAILED, State.DONE]
+    assert launcher.started == ["seed=1"]
+    assert re.search(r"seed=0: giving up: .*\.lock is a named pipe", "\n".join(lines))
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -28,9 +28,12 @@ BASE = {
     "caching",
     "cores",
     "kinds",
+    "metrics_file",
     "ownership",
     "plugins",
     "progress",
+    "reading",
+    "redaction",
     "signals",
     "specs",
     "statistics",
@@ -186,6 +189,12 @@ def test_names_of_modules_are_specific():
     vague = {"utils", "util", "common", "helpers", "misc", "tools", "core", "lib"}
     names = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
     assert names & vague == {"lib"}
+
+
+def test_names_of_test_files_are_unique():
+    """Pytest imports test files by their plain names: it cannot collect two of one name."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "__init__.py"]
+    assert not {name for name in names if names.count(name) > 1}
 
 
 def test_sizes():

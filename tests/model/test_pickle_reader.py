@@ -216,7 +216,7 @@ def test_beginning_and_end_of_a_file(tmp_path, content, message):
 def test_devices_are_not_read(tmp_path):
     with pytest.raises(ValueError, match="/dev/zero is not a dm-clrs checkpoint.*not a regular file"):
         read_checkpoint("/dev/zero")
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(ValueError, match="is a directory, not a regular file"):
         read_checkpoint(tmp_path)
 
 

@@ -299,7 +299,7 @@ def test_only_learned_halting_adds_parameters():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Budget(-1, 1.0), "budget steps must be a finite number >= 0, got -1"),
+        (lambda: Budget(-1, 1.0), "budget steps must be a number from 0 to 100000, got -1"),
         (lambda: Budget(1, float("nan")), "budget steps_per_node must be .*, got nan"),
         (lambda: Budget(0, 0.0), "a budget must have positive steps or steps_per_node"),
         (lambda: Learned(prior=1.0), "halting prior must lie between 0 and 1, got 1.0"),

@@ -62,7 +62,7 @@ class Text(html.parser.HTMLParser):
 
 def unescaped_markdown(text):
     """The text that Markdown shows."""
-    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
+    return html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text))
 
 
 @pytest.mark.parametrize("name", NAMES)

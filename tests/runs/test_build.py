@@ -77,11 +77,13 @@ def test_processor_options_are_checked():
             "processor_options of memnet_full: memory_size must be an integer of at least 1, got 0",
         ),
         (
-            "math:sqrt",
+            "fractions:Fraction",
             {},
-            r"model.processor math:sqrt: a processor must have the method __call__, such as .*; got 2\.0",
+            r"model.processor fractions:Fraction: a processor must have the method __call__, such as .*; got "
+            r"Fraction\(4, 1\)",
         ),
-        ("math:pi", {}, "math has no processor 'pi'; it has: acos, "),
+        ("colorsys:ONE_THIRD", {}, "colorsys has no processor 'ONE_THIRD'; it has: rgb_to_yiq, "),
+        ("os:system", {}, "os has no processor 'system'; it has: "),
         ("mpn", {}, "unknown processor 'mpn'; known: deepsets, "),
     ],
 )
@@ -166,7 +168,7 @@ def test_without_layer_norm():
         ({"model__termination": "never"}, "unknown termination 'never'; known: trace, budget, learned"),
         (
             {"model__termination": "budget", "model__budget__steps": -1},
-            "budget steps must be a finite number >= 0",
+            "budget steps must be a number from 0 to 100000",
         ),
         (
             {"model__termination": "learned", "model__halting__prior": 2.0},

@@ -89,7 +89,9 @@ def interrupt_at(monkeypatch, step, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
-def test_interrupted_run_resumes(finished, tmp_path, monkeypatch, number):
+def test_interrupted_run_resumes(finished, tmp_path, monkeypatch, request, number):
+    before = signal.signal(number, signal.SIG_DFL)  # Under nohup or in the background it may be ignored.
+    request.addfinalizer(lambda: signal.signal(number, before))
     workdir = Workdir(tmp_path / "run")
     with monkeypatch.context() as patch:
         interrupt_at(patch, 7, number)

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from nar.atomic_io import atomic_write, read_json, remove_temporary_files, write_json
+from nar.atomic_io import atomic_write, read_json, write_json
 from nar.runs.workdir import Workdir
+from nar.training import Checkpoints
 
 TRAINING = {"steps": 5, "seed": 0, "schedule": "constant", "schedule_options": {}}
 CONFIG = {"training": TRAINING, "algorithms": ("bfs",)}
@@ -51,7 +52,7 @@ def test_directory_with_other_files_is_rejected(tmp_path):
 
 
 def test_run_killed_before_its_first_file_can_be_started(tmp_path):
-    (tmp_path / ".config.json.77.part").write_text("{")
+    (tmp_path / ".config.json.0123456789abcdef.part").write_text("{")
     (tmp_path / ".lock").write_text("process 77")
     claim(Workdir(tmp_path))
     assert not list(tmp_path.glob("*.part"))
@@ -180,9 +181,14 @@ def test_write_to_dev_full_names_the_file(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_only_partial_files_are_removed(tmp_path):
-    names = [".a.json.12.part", "b.part", ".hidden", "a.json"]
+def test_claim_leaves_the_hidden_files_of_others(tmp_path):
+    claim(Workdir(tmp_path))
+    names = [".env", ".gitignore", ".notes.part", ".config.json.12.part", ".thesis.0123456789abcdef.part"]
     for name in names:
-        (tmp_path / name).write_text("")
-    remove_temporary_files(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == sorted(names[1:])
+        (tmp_path / name).write_text("mine")
+        (tmp_path / "checkpoints" / name).write_text("mine")
+    (tmp_path / ".result.json.0123456789abcdef.part").write_text("{")
+    claim(Workdir(tmp_path))
+    Checkpoints(tmp_path / "checkpoints")
+    for folder in (tmp_path, tmp_path / "checkpoints"):
+        assert {path.name for path in folder.glob(".*")} - {".lock", ".lock_holder"} == set(names)

@@ -64,10 +64,15 @@ def test_files_do_not_depend_on_workers_or_interruptions(tmp_path):
     assert content(tmp_path / "two") == whole
     first, second = sorted((tmp_path / "two").glob("*.jsonl"))[:2]
     second.unlink()
-    (tmp_path / "two" / ".second.part").write_text("half")
+    killed = tmp_path / "two" / f".{second.name}.0123456789abcdef.part"
+    killed.write_text("half")
+    mine = [tmp_path / "two" / name for name in (".env", ".gitignore", ".x.part", ".x.0123456789abcdef.part")]
+    for path in mine:
+        path.write_text("mine")
     before = first.stat().st_mtime_ns
     assert "60 of them new" in make(tmp_path / "two", *SMALL, "--hints", "--decimals=3", "--workers=1")
-    assert content(tmp_path / "two") == whole
+    assert not killed.exists() and all(path.read_text() == "mine" for path in mine)
+    assert {name: text for name, text in content(tmp_path / "two").items() if name[0] != "."} == whole
     assert first.stat().st_mtime_ns == before
 
 

@@ -135,7 +135,7 @@ def test_files_that_are_no_archives(path, content):
 
 
 def test_path_of_a_folder(tmp_path):
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="is a directory, not a regular file"):
         load_traces(tmp_path)
 
 

@@ -209,7 +209,7 @@ def test_checkpoint_with_any_record_and_a_right_checksum_is_used_or_skipped(copy
 
 
 def test_partially_written_checkpoint_is_ignored(copy):
-    (copy / ".step_6.npz.123.part").write_bytes((copy / "step_5.npz").read_bytes()[:100])
+    (copy / ".step_6.npz.0123456789abcdef.part").write_bytes((copy / "step_5.npz").read_bytes()[:100])
     assert Checkpoints(copy, read_only=True).all_steps() == [2, 4, 5]
     assert int(Checkpoints(copy).restore(small_state(0)).state.step) == 5
     assert not list(copy.glob(".*"))

@@ -139,6 +139,49 @@ def test_inconsistent_flags_are_errors(values, message):
         connect(**values)
 
 
+def test_process_0_listens_on_the_given_address_only(monkeypatch):
+    calls = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **arguments: calls.append(arguments))
+    connect(coordinator="10.0.0.5:1234", num_processes=1, process_id=0)
+    assert calls[0]["coordinator_address"] == calls[0]["coordinator_bind_address"] == "10.0.0.5:1234"
+
+
+LISTEN = """
+import os, sys
+from absl import flags
+from experiments.cli import distributed
+port = int(sys.argv[1])
+flags.FLAGS(["test", f"--coordinator=localhost:{port}", "--num_processes=1", "--process_id=0"])
+distributed.connect()
+for name in ("tcp", "tcp6"):
+    for line in open(f"/proc/self/net/{name}").read().splitlines()[1:]:
+        address, state = line.split()[1], line.split()[3]
+        if state == "0A" and int(address.split(":")[1], 16) == port:
+            print(address.split(":")[0])
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not pathlib.Path("/proc/self/net/tcp").exists(), reason="needs Linux's list of sockets")
+def test_localhost_is_not_reached_from_other_machines():
+    output = subprocess.run(
+        [sys.executable, "-c", LISTEN, str(free_port())],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    ).stdout.split()
+    assert output
+    assert set(output) <= {
+        "0100007F",  # 127.0.0.1
+        "00000000000000000000000001000000",  # ::1
+        "0000000000000000FFFF00000100007F",  # the first, as an IPv6 address
+    }
+
+
 def test_no_connection_without_flags():
     connect()
     assert jax.process_count() == 1

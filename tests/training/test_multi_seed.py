@@ -220,11 +220,18 @@ def test_multi_seed_run_resumes_bit_for_bit(finished, tmp_path):
         nar.load_run(workdir.path, seed_index=2)
 
 
+def same_weights(scores, step):
+    return dict.fromkeys(scores, 1.0)
+
+
 @pytest.mark.parametrize(
     ("training", "message"),
     [
         ({"num_seeds": 0}, "training.num_seeds must be an integer of at least 1, got 0"),
-        ({"num_seeds": 2, "task_sampling": "builtins:dict"}, "depends on scores, which differ between seeds"),
+        (
+            {"num_seeds": 2, "task_sampling": f"{__name__}:same_weights"},
+            "depends on scores, which differ between seeds",
+        ),
     ],
 )
 def test_invalid_num_seeds_are_errors(training, message):

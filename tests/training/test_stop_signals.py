@@ -29,9 +29,11 @@ def test_ignored_signals_remain_ignored(monkeypatch):
 
 SCRIPT = """
 import os, signal, sys
+from experiments.cli.signals import NAMES, exit_on_signals
+for name in NAMES:  # Tests may run under nohup or in the background, where some are ignored.
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
 if sys.argv[2] == "ignored":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-from experiments.cli.signals import exit_on_signals
 exit_on_signals()
 os.kill(os.getpid(), getattr(signal, sys.argv[1]))
 print("alive")

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+from nar.atomic_io import open_to_append
+
 _PR_SET_PDEATHSIG = 1
 """Option of Linux's prctl: signal that this process receives when its parent dies; preserved by `exec`."""
 
@@ -24,7 +26,7 @@ def start(
 
     It runs in a session of its own, so that Ctrl-C does not reach it; the caller forwards signals.
     """
-    with log.open("ab") as file:
+    with open_to_append(log) as file:
         return subprocess.Popen(
             [sys.executable, "-m", "experiments.sweeps.launchers.child", str(os.getpid()), *command],
             stdin=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ import numpy as np
 
 from nar.model.dm_clrs.pickle_reader import PickleReader
 from nar.model.dm_clrs.stored_arrays import StoredArray
+from nar.reading import open_regular
 
 MAX_SIZE = 2**31
 """Maximum size of a file in bytes; a checkpoint of all 30 algorithms with H = 128 has 0.03 of them."""
@@ -44,10 +45,8 @@ def read_checkpoint(path: str | pathlib.Path) -> dict[str, dict[str, np.ndarray]
 
 
 def _content(path: pathlib.Path) -> bytes:
-    """The content of a file of at most `MAX_SIZE`; a device or pipe, which may have no end, is not read."""
-    if path.exists() and not path.is_dir() and not path.is_file():
-        raise ValueError("it is not a regular file")
-    with path.open("rb") as file:
+    """The content of a file of at most `MAX_SIZE`."""
+    with open_regular(path) as file:
         content = file.read(MAX_SIZE + 1)
     if len(content) > MAX_SIZE:
         raise ValueError(f"it has more than {MAX_SIZE} bytes")

@@ -8,7 +8,8 @@ from typing import Any
 
 from nar.reports.run_report.records import Record
 from nar.reports.tables import NONE, short_key
-from nar.runs.config import RunConfig, uses_clrs30_protocol
+from nar.runs.config import RunConfig
+from nar.runs.protocol_keys import uses_clrs30_protocol
 
 SEED_KEYS = ("training.seed", "training.num_seeds")
 """Config keys in which the runs of a setting may differ."""

@@ -10,13 +10,8 @@ from nar.evaluation.problem_sets import ProblemSet, check_options_used, make_pro
 from nar.model import Model
 from nar.problems.options import CLRS30
 from nar.runs.components.problem_options import check_options
-from nar.runs.config import (
-    PROTOCOL_KEYS,
-    EvaluationConfig,
-    ProblemSetConfig,
-    RunConfig,
-    uses_clrs30_protocol,
-)
+from nar.runs.config import EvaluationConfig, ProblemSetConfig, RunConfig
+from nar.runs.protocol_keys import PROTOCOL_KEYS, uses_clrs30_protocol
 
 SCORE = "score"
 """Value of `evaluation.selection` for the score."""

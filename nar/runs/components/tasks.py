@@ -9,7 +9,7 @@ from typing import Any
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
 from nar.kinds import find_kind
-from nar.plugins import Registry, did_you_mean
+from nar.plugins import Registry, did_you_mean, takes
 from nar.runs.components.mixture import mix_tasks
 from nar.runs.components.problem_options import check_options, without_none
 from nar.runs.config import DataConfig, RunConfig
@@ -179,7 +179,10 @@ def make_task_schedule(config: RunConfig, tasks: Sequence[Task]) -> TaskSchedule
 
 
 TASK_SAMPLINGS: Registry[TaskWeightFunction | None] = Registry(
-    "training.task_sampling", {"round_robin": None, "weighted": None}, path="module:FUNCTION"
+    "training.task_sampling",
+    {"round_robin": None, "weighted": None},
+    is_valid=takes(2),
+    path="module:FUNCTION",
 )
 """Functions from scores to sampling weights, by name; None if the weights are constant."""
 

@@ -11,12 +11,14 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nar.algorithms import find_algorithm
-from nar.atomic_io import atomic_write, write_text
+from nar.atomic_io import atomic_write, remove_temporary_files, temporary_files, write_text
 from nar.ownership import check_owned
+from nar.reading import open_regular, parse_json, read_bytes
 from nar.text.rendering.compose import Text
 from nar.text.rendering.sample_texts import TraceSeries, sample_texts
 
@@ -102,7 +104,7 @@ def entry_of(path: pathlib.Path) -> FileEntry:
       OSError: if it cannot be read.
     """
     digest, lines = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(2**20):
             digest.update(block)
             lines += block.count(b"\n")
@@ -161,14 +163,12 @@ def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
       ValueError: if it holds anything else; the message lists the differences.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / MANIFEST
+    path, written = folder / MANIFEST, _written(request)
     if path.exists():
         _check_same(folder, _read_manifest(path)["request"], request)
-    elif any(not _is_part(entry) for entry in folder.iterdir()):
+    elif set(folder.iterdir()) - set(temporary_files(folder, written)):
         raise ValueError(f"{folder} is not empty and does not hold a set of texts; choose another folder")
-    for entry in folder.iterdir():
-        if _is_part(entry):
-            entry.unlink(missing_ok=True)
+    remove_temporary_files(folder, written)
     if not path.exists():
         write_manifest(folder, request, {})
 
@@ -232,16 +232,19 @@ def write_manifest(folder: pathlib.Path, request: TextRequest, entries: Mapping[
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
-def _is_part(path: pathlib.Path) -> bool:
-    return path.name.startswith(".")
+def _written(request: TextRequest) -> re.Pattern[str]:
+    """Matches the names of the files of a set."""
+    return re.compile(
+        "|".join(re.escape(name) for name in (MANIFEST, *(file.name for file in request.files())))
+    )
 
 
 def _read_manifest(path: pathlib.Path) -> Mapping[str, Any]:
     try:
-        manifest = json.loads(path.read_text())
+        manifest = parse_json(read_bytes(path))
         if (manifest["format"], manifest["version"]) == (FORMAT, FORMAT_VERSION):
             return {"request": dict(manifest["request"]), "files": dict(manifest["files"])}
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         pass
     raise ValueError(f"{path} is not a manifest of a set of texts of version {FORMAT_VERSION}")
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nar.atomic_io import read_json
+from nar.reading import open_regular, parse_json
 from nar.text.rendering.text_files import check_text_file
 from nar.text.scoring.answer_scores import AnswerScore, reference_value, score_answer
 
@@ -199,8 +200,8 @@ def _object(line: bytes) -> dict[str, Any]:
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"longer than {MAX_LINE_BYTES} bytes")
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+        row = parse_json(line)
+    except ValueError:
         raise ValueError("not JSON") from None
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
@@ -210,7 +211,7 @@ def _object(line: bytes) -> dict[str, Any]:
 def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
     """Yields non-empty lines with their numbers from 1; lines that are too long are truncated."""
     number = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
             rest = line

@@ -15,8 +15,9 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from nar.atomic_io import path_in_errors, read_json, write_json
+from nar.atomic_io import check_writable, open_to_append, path_in_errors, read_json, write_json
 from nar.ownership import check_owned
+from nar.reading import open_regular, parse_json
 from nar.text.rendering.text_files import TextRequest
 from nar.text.scoring.answer_files import with_checksum
 from nar.text.scoring.split_scores import rows_of
@@ -82,7 +83,7 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Answerin
         check_owned(whole)
         with path_in_errors(whole):
             whole.replace(part)
-    with path_in_errors(part), part.open("a+b") as file:
+    with open_to_append(part, "a+b") as file:
         done = _keep_whole_lines(file, rows)
         yield done
         answer = model.load() if done < len(rows) else None
@@ -97,6 +98,7 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Answerin
             yield done
         os.fsync(file.fileno())
     check_owned(whole)
+    check_writable(whole)
     with path_in_errors(whole):
         part.replace(whole)
 
@@ -148,7 +150,7 @@ def check_completions(completions: Any, count: int) -> list[str]:
 
 def _count_whole_lines(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> tuple[int, bool]:
     """Number of intact answers at the start of a file, and whether these are all, and all of the file."""
-    with path_in_errors(path), path.open("rb") as file:
+    with path_in_errors(path), open_regular(path) as file:
         end, done = _whole_lines(file, rows)
         return done, done == len(rows) and end == path.stat().st_size
 
@@ -174,8 +176,8 @@ def _whole_lines(file: Any, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int
 
 def _is_answer_to(line: bytes, row: Mapping[str, Any]) -> bool:
     try:
-        answer = json.loads(line)
-    except (ValueError, RecursionError):
+        answer = parse_json(line)
+    except ValueError:
         return False
     is_whole = line.endswith(b"\n") and isinstance(answer, dict) and isinstance(answer.get("completion"), str)
     return is_whole and with_checksum({**row, "completion": answer["completion"]}) == answer

@@ -1,16 +1,17 @@
 """Answers of a local Hugging Face `transformers` checkpoint (extra `hugging_face`)."""
 
 import importlib
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
+
+from nar.reading import parse_json, read_bytes
 
 
 def is_checkpoint(folder: pathlib.Path) -> bool:
     """Returns whether a folder was written by a model's `save_pretrained`."""
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = parse_json(read_bytes(folder / "config.json"))
     except (OSError, ValueError):
         return False
     return isinstance(config, dict) and "model_type" in config

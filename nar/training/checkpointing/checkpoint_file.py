@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nar.atomic_io import atomic_write
+from nar.reading import open_regular, parse_json
 from nar.training.state import digest
 
 _METADATA, _CHECKSUM = "metadata", "sha256"
@@ -54,18 +55,18 @@ def read_checkpoint(path: pathlib.Path) -> tuple[Arrays, dict[str, Any]]:
       Exception: of any type, if the file is damaged in any way.
     """
     _check_archive(path)
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as archive:
         content = dict(archive)
     expected = content.pop(_CHECKSUM).tobytes().decode()
     if digest(content) != expected:
         raise ValueError("its content does not match its checksum")
-    metadata = json.loads(content.pop(_METADATA).tobytes())
+    metadata = _parse_metadata(content.pop(_METADATA))
     return content, metadata
 
 
 def _check_archive(path: pathlib.Path) -> None:
     """Raises unless the CRC of each archive member is right, so that no damaged array header is parsed."""
-    with zipfile.ZipFile(path) as archive:
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
         damaged = archive.testzip()
     if damaged is not None:
         raise ValueError(f"{damaged} in it is damaged")
@@ -78,3 +79,10 @@ def _as_read(array: np.ndarray) -> np.ndarray:
 
 def _to_bytes(text: str) -> np.ndarray:
     return np.frombuffer(text.encode(), np.uint8)
+
+
+def _parse_metadata(content: np.ndarray) -> dict[str, Any]:
+    metadata = parse_json(content.tobytes())
+    if not isinstance(metadata, dict):
+        raise ValueError("its metadata are not an object")
+    return metadata

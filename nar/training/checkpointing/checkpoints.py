@@ -5,18 +5,19 @@ so the process may be killed, or the disk be full, at any moment.
 """
 
 import dataclasses
+import itertools
 import logging
 import math
+import os
 import pathlib
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from nar.atomic_io import is_temporary_file, path_in_errors, remove_temporary_files
+from nar.atomic_io import path_in_errors, remove_temporary_files, temporary_files
 from nar.ownership import check_owned
 from nar.training.checkpointing.best_checkpoints import Best, BestRecord, LostCheckpointError
 from nar.training.checkpointing.checkpoint_file import Arrays, read_checkpoint, write_checkpoint
@@ -30,7 +31,9 @@ FALLBACK_HINT = (
     "Put its file back; or continue with the best of the intact ones, by training.checkpoint_fallback of the "
     "config, --checkpoint_fallback of other commands, or load_run(..., checkpoint_fallback=True)"
 )
-_NAME = re.compile(r"step_(\d+)\.npz")
+_NAME = re.compile(r"step_(\d{1,18})\.npz")
+_WRITTEN = re.compile(rf"{_NAME.pattern}|config\.json")
+"""Names of the files that a run writes to its folder of checkpoints."""
 
 
 def checkpoint_path(folder: pathlib.Path, step: int) -> pathlib.Path:
@@ -49,7 +52,7 @@ def read_arrays(folder: pathlib.Path, step: int) -> Arrays:
 
 def partial_files(folder: pathlib.Path) -> set[str]:
     """Names of checkpoint files that are being written, or were when their process was killed."""
-    return {path.name for path in folder.glob(".step_*") if is_temporary_file(path)}
+    return {path.name for path in temporary_files(folder, _NAME)}
 
 
 class Checkpoints:
@@ -70,7 +73,7 @@ class Checkpoints:
         if not read_only:
             with path_in_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                remove_temporary_files(folder)
+                remove_temporary_files(folder, _WRITTEN)
         self._folder = folder
         self._read_only = read_only
         self._saved: set[int] = set()
@@ -101,7 +104,9 @@ class Checkpoints:
         self._damaged.pop(step, None)
         self._scores[step], self._record = scores, best
         for other in set(self.all_steps()) - self._kept():
-            _remove(self._path(other))
+            check_owned(self._path(other))
+            if self._path(other).is_file():  # Anything else is not a checkpoint, and stays.
+                self._path(other).unlink(missing_ok=True)
 
     def restore(self, template: TrainState, *, scored_only: bool = False) -> RestoredCheckpoint | None:
         """Restores the latest intact checkpoint; None if there are no checkpoints.
@@ -221,8 +226,12 @@ class Checkpoints:
 
     def _set_aside(self, step: int) -> None:
         path = self._path(step)
+        check_owned(path)
         aside = path.with_name(f"damaged_{path.name}")
-        _remove(aside)
+        for number in itertools.count(2):
+            if not os.path.lexists(aside):
+                break
+            aside = path.with_name(f"damaged_{path.name}.{number}")
         path.rename(aside)
 
     def _path(self, step: int) -> pathlib.Path:
@@ -234,14 +243,6 @@ def _as_tuple(score: float | Sequence[float] | None) -> tuple[float, ...]:
     if score is None:
         return ()
     return tuple(map(float, score)) if isinstance(score, Sequence) else (float(score),)
-
-
-def _remove(path: pathlib.Path) -> None:
-    check_owned(path)
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _to_arrays(state: TrainState) -> Arrays:

@@ -19,7 +19,7 @@ from nar.training.loop.callbacks import (
 from nar.training.loop.compilations import Compilations
 from nar.training.loop.early_stopping import EarlyStopping, check_early_stopping_patience
 from nar.training.loop.loop import fit, prepare_batch
-from nar.training.loop.metrics import WriteMetrics, read_lines
+from nar.training.loop.metrics import WriteMetrics
 from nar.training.loop.non_finite import NonFinitePolicy, check_policy
 from nar.training.loop.plugins import check_callbacks, make_callbacks
 from nar.training.loop.show_progress import ShowProgress
@@ -49,6 +49,5 @@ __all__ = [
     "fit",
     "make_callbacks",
     "prepare_batch",
-    "read_lines",
     "restore_states",
 ]

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from nar.atomic_io import path_in_errors, write_text
-from nar.ownership import check_owned
+from nar.atomic_io import open_to_append, path_in_errors, write_text
+from nar.metrics_file import intact_lines
 from nar.training.loop.callback import Callback, StepReport
 from nar.training.loop.timing import Clock
 from nar.training.trackers import Tracker
@@ -89,9 +89,8 @@ class WriteMetrics(Callback):
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         line = json.dumps({"step": step, **values}) + "\n"
-        check_owned(self._path)
-        with path_in_errors(self._path), self._path.open("a") as file:
-            file.write(line)
+        with open_to_append(self._path) as file:
+            file.write(line.encode())
         self._written.update(line.encode())
         for tracker in self._trackers:
             tracker.add(step, values, time.time())
@@ -122,32 +121,15 @@ def _row(report: StepReport) -> Mapping[str, Any]:
     return {**report.metrics, **evaluation}
 
 
-def read_lines(path: pathlib.Path) -> list[dict[str, float]]:
-    """Reads all lines of a metrics file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def truncate_lines(path: pathlib.Path, last_step: int) -> str:
     """Removes damaged lines and those after `last_step` from a metrics file; returns the remaining text."""
     if not path.exists():
         return ""
     with path_in_errors(path):
-        lines = path.read_bytes().decode(errors="replace").splitlines()
-    kept = [line for line in lines if _step_of(line) <= last_step]
-    text = "".join(f"{line}\n" for line in kept)
+        lines = [text for text, line in intact_lines(path) if line["step"] <= last_step]
+    text = "".join(f"{line}\n" for line in lines)
     write_text(path, text)
     return text
-
-
-def _step_of(line: str) -> float:
-    """Step of a line; infinity if the line is damaged."""
-    try:
-        values = json.loads(line)
-        return (
-            values["step"] if all(isinstance(value, int | float) for value in values.values()) else math.inf
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return math.inf
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -11,7 +11,7 @@ import optax
 
 from nar.model import Params
 from nar.model.params_by_task import merge_task, select_task
-from nar.plugins import Registry, did_you_mean
+from nar.plugins import Registry, did_you_mean, takes
 from nar.training.optim.parameter_patterns import (
     compile_patterns,
     matches_any,
@@ -40,7 +40,7 @@ def _optax_optimizers() -> dict[str, Factory]:
     }
 
 
-OPTIMIZERS: Registry[Factory] = Registry("optimizer", _optax_optimizers())
+OPTIMIZERS: Registry[Factory] = Registry("optimizer", _optax_optimizers(), is_valid=takes(1))
 """Registry of optimizers, by their names in optax: `(learning_rate, **options) -> optimizer`."""
 
 

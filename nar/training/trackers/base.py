@@ -22,7 +22,7 @@ class Session:
     Attributes:
       workdir: run directory.
       start: number of steps taken in earlier sessions.
-      config: resolved config of the run.
+      config: resolved config of the run, without the secrets in the options of trackers.
       versions: versions of the software that the result depends on, by name.
       options: options of the tracker, from the config.
     """
@@ -43,14 +43,22 @@ class Session:
         path = self.workdir / FOLDER / f"{name}.json"
         if path.exists():
             try:
-                return str(read_json(path)["id"])
-            except (KeyError, ValueError) as error:
+                return _read_id(path)
+            except (OSError, ValueError) as error:
                 _logger.warning("%s: a new %s run is started", error, name)
         check_owned(path)
         new_id = make()
         path.parent.mkdir(exist_ok=True)
         write_json(path, {"id": new_id})
         return new_id
+
+
+def _read_id(path: pathlib.Path) -> str:
+    """The id in a file that `Session.persistent_id` wrote."""
+    run_id = read_json(path).get("id")
+    if not isinstance(run_id, str) or not run_id.isprintable() or not 0 < len(run_id) <= 200:
+        raise ValueError(f"{path} is damaged: it has no id")
+    return run_id
 
 
 class Tracker(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nar.ownership import LostFolderError, check_owned
+from nar.redaction import hide_in_message
 from nar.training.trackers.base import OpenTracker, Session, Tracker
 
 _logger = logging.getLogger(__name__)
@@ -30,12 +31,13 @@ class FaultTolerantTracker:
         Raises:
           ValueError: if opening fails by an error of the user's.
         """
-        self._name, self._folder = name, session.workdir
+        self._name, self._folder, self._options = name, session.workdir, session.options
         self._tracker: Tracker | None = None
         try:
             self._tracker = open_tracker(session)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"tracker {name!r} cannot be opened: {error}") from error
+            message = hide_in_message(str(error), self._options)
+            raise ValueError(f"tracker {name!r} cannot be opened: {message}") from error
         except Exception as error:
             self._warn(error)
 
@@ -67,5 +69,5 @@ class FaultTolerantTracker:
                 failed.close()
 
     def _warn(self, error: Exception) -> None:
-        message = " ".join(f"{type(error).__name__}: {error}".split())
+        message = hide_in_message(" ".join(f"{type(error).__name__}: {error}".split()), self._options)
         _logger.warning("tracker %r failed, and training continues without it: %s", self._name, message)

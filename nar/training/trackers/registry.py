@@ -2,12 +2,11 @@
 
 import dataclasses
 import importlib
-import inspect
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nar.plugins import Registry
+from nar.plugins import Registry, takes
 from nar.training.trackers.base import OpenTracker, Session, Tracker
 from nar.training.trackers.fault_tolerant import FaultTolerantTracker
 from nar.training.trackers.mlflow import MLflow
@@ -30,11 +29,6 @@ class Entry:
     requires: str | None = None
 
 
-def _may_open(value: Any) -> bool:
-    """Returns whether a value may be a class or function that opens a tracker."""
-    return callable(value) and not inspect.ismodule(value)
-
-
 TRACKERS: Registry[Entry] = Registry(
     "tracker",
     {
@@ -42,7 +36,7 @@ TRACKERS: Registry[Entry] = Registry(
         "wandb": Entry(WeightsAndBiases, "wandb:init"),
         "mlflow": Entry(MLflow, "mlflow:MlflowClient"),
     },
-    is_valid=_may_open,
+    is_valid=takes(1),
     convert=Entry,
 )
 """Trackers by name; optional packages are extras of the same name."""

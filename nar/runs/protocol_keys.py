@@ -1,0 +1,14 @@
+"""The keys of a config that make up the evaluation protocol of a run: by default that of CLRS-30."""
+
+from nar.runs.config import EvaluationConfig, RunConfig
+
+PROTOCOL_KEYS = ("validation", "test", "selection")
+"""Keys of `evaluation` that make up the protocol; the first two are keys of a task, too."""
+
+
+def uses_clrs30_protocol(config: RunConfig) -> bool:
+    """Returns True if validation, test and selection are those of CLRS-30 for every task."""
+    evaluation, default = config.evaluation, EvaluationConfig()
+    return all(getattr(evaluation, key) == getattr(default, key) for key in PROTOCOL_KEYS) and not any(
+        key in overrides for overrides in config.tasks.values() for key in PROTOCOL_KEYS
+    )

@@ -1,0 +1,119 @@
+"""Writing: only regular files are replaced or extended, and only own temporary files are removed."""
+
+import os
+import pathlib
+import re
+
+import pytest
+
+from nar.atomic_io import atomic_write, open_to_append, remove_temporary_files, write_json, write_text
+from nar.traces import export_json_lines, sample_traces, save_traces
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def append(path):
+    with open_to_append(path) as file:
+        file.write(b"new")
+
+
+WRITERS = [lambda path: write_text(path, "new"), lambda path: write_json(path, {"a": 1}), append]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_nothing_but_a_regular_file_is_replaced(tmp_path, write):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inside").write_text("mine")
+    (tmp_path / "to_pipe").symlink_to("pipe")
+    (tmp_path / "to_folder").symlink_to("folder")
+    (tmp_path / "to_device").symlink_to("/dev/full")
+    before = {path.name: path.lstat() for path in tmp_path.iterdir()}
+    for name in before:
+        with pytest.raises(ValueError, match=f"{name} is a .*, not a regular file"):
+            write(tmp_path / name)
+    assert {path.name: path.lstat().st_ino for path in tmp_path.iterdir()} == {
+        name: status.st_ino for name, status in before.items()
+    }
+    assert (tmp_path / "folder" / "inside").read_text() == "mine"
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_link_is_followed(tmp_path, write):
+    (tmp_path / "there").mkdir()
+    for name in ("old", "missing"):
+        (tmp_path / name).symlink_to(pathlib.Path("there") / name)
+    (tmp_path / "there" / "old").write_text("old")
+    for name in ("old", "missing"):
+        write(tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "there" / name).read_text() not in ("", "old")
+    assert sorted(os.listdir(tmp_path / "there")) == ["missing", "old"]
+
+
+def test_pipe_that_appears_while_writing_stays(tmp_path):
+    path = tmp_path / "file"
+
+    def write():
+        with atomic_write(path) as file:
+            file.write(b"new")
+            os.mkfifo(path)
+
+    with pytest.raises(ValueError, match="is a named pipe"):
+        write()
+    assert os.listdir(tmp_path) == ["file"] and path.is_fifo()
+
+
+def test_only_own_temporary_files_are_removed(tmp_path):
+    own = [".a.json.0123456789abcdef.part", ".b.0123456789abcdef.part"]
+    other = [
+        ".env",
+        ".a.json.part",
+        ".a.json.12.part",
+        ".a.json.0123456789ABCDEF.part",
+        ".a.json.0123456789abcdef.part~",
+        "a.json.0123456789abcdef.part",
+        ".c.0123456789abcdef.part",
+        "a.json",
+    ]
+    for name in (*own, *other):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".b.ffffffffffffffff.part").mkdir()
+    (tmp_path / ".b.eeeeeeeeeeeeeeee.part").symlink_to("a.json")
+    remove_temporary_files(tmp_path, re.compile(r"a\.json|b"))
+    left = {*other, ".b.ffffffffffffffff.part", ".b.eeeeeeeeeeeeeeee.part"}
+    assert set(os.listdir(tmp_path)) == left
+
+
+WRITING = re.compile(
+    r"\.(write_text|write_bytes|savefig|savez\w*|rmtree|unlink|rename|remove)\(|\bopen\([^()]*[\"'][wax]"
+)
+"""Calls that write or remove files."""
+
+WRITTEN_ELSEWHERE = {
+    "nar/evaluation/suite_files.py": 1,  # savez into a file of atomic_write
+    "nar/training/checkpointing/checkpoints.py": 2,  # removes and renames checkpoints
+    "nar/training/devices/compilation_cache.py": 1,  # removes damaged entries of the cache
+    "nar/runs/export.py": 1,  # renames the folder that it has made
+    "nar/reports/plotting.py": 1,  # savefig into a buffer
+    "nar/reports/run_report/drawing.py": 2,  # savefig into a buffer
+}
+
+
+def test_everything_in_nar_is_written_by_atomic_io():
+    counts = {
+        path.relative_to(ROOT).as_posix(): len(WRITING.findall(path.read_text()))
+        for path in (ROOT / "nar").rglob("*.py")
+        if path.name != "atomic_io.py"
+    }
+    assert {name: count for name, count in counts.items() if count} == WRITTEN_ELSEWHERE
+
+
+def test_traces_are_not_written_over_special_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    batch = sample_traces("minimum", 4, 1, 0)
+    with pytest.raises(ValueError, match="not a regular file"):
+        save_traces(tmp_path / "pipe", batch, name="minimum")
+    with pytest.raises(ValueError, match="not a regular file"):
+        export_json_lines(tmp_path / "pipe", batch, name="minimum")
+    assert (tmp_path / "pipe").is_fifo()
