@@ -322,7 +322,7 @@ def test_show_writes_a_page(tmp_path):
         (["--algorithm=bfs", "--index=-1"], "--index=-1"),
         (["--algorithm=bfs", "--output=no/such/folder/x.html"], "cannot write no/such/folder/x.html"),
         (["--algorithm=bfs", "--output="], "flag --output=: '' is not a path"),
-        (["--algorithm=bfs", "--output=tests"], "cannot write tests: Is a directory"),
+        (["--algorithm=bfs", "--output=tests"], "tests is a directory, not a regular file"),
     ],
 )
 def test_invalid_flags_end_in_a_one_line_error(arguments, message):
