@@ -61,7 +61,13 @@ def run(
             "module": f"experiments.{script}",
             "arguments": [*map(str, arguments)],
             "cwd": str(cwd),
-            "environment": {**os.environ, "NUMBA_DISABLE_JIT": "1", **(environment or {})},
+            # experiments is found in any working directory.
+            "environment": {
+                **os.environ,
+                "NUMBA_DISABLE_JIT": "1",
+                "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+                **(environment or {}),
+            },
             "output": str(output),
             "errors": str(errors),
             "timeout": timeout,
