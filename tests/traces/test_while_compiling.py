@@ -184,7 +184,7 @@ def test_process_exits_without_waiting_for_numba(tmp_path):
     code = """
 import nar, nar.traces.recorder.while_compiling
 nar.traces.recorder.while_compiling._COMPILE_AFTER_SECONDS = 0.0
-nar.sample_traces("bfs", 8, 4, 0, wait_for_compilation=False)
+nar.sample_traces("heapsort", 3, 1, 0, wait_for_compilation=False)
 print(*(end.is_set() for end in nar.traces.recorder.while_compiling._FINISHED.values()))
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
