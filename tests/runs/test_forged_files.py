@@ -160,12 +160,13 @@ def test_forged_sweeps_are_read_or_refused_in_words(finished, tmp_path):
         attempt_in_words(read_records, [tmp_path])
 
 
+@pytest.mark.slow
 def test_whole_trainings_and_reports_of_forged_files(finished, tmp_path, monkeypatch):
     """Some of the same cases, through the functions that a user calls."""
     monkeypatch.setattr(report_module, "as_image", lambda figure, form: b"")
     random = np.random.default_rng(1)
     with quick_runs():
-        for number in range(20):
+        for number in range(8):
             workdir = Workdir(shutil.copytree(finished.path, tmp_path / str(number)))
             path = (workdir.result, workdir.metrics, workdir.start, workdir.config)[number % 4]
             content = read_metrics(path)[0] if path == workdir.metrics else read_json(path)

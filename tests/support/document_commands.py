@@ -18,7 +18,8 @@ from absl import flags, logging
 
 def check(words):
     """Parses a command, and builds what it would train."""
-    if words[0] == "experiments.benchmark":
+    words = [word for word in words if word not in ("-h", "--help")]
+    if words[0] == "experiments.benchmark" and len(words) > 1:
         from experiments.benchmark import add_benchmark_flags
 
         assert add_benchmark_flags(words[1:]) is not None, f"no benchmark {words[1]!r}"
