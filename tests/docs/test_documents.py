@@ -145,7 +145,7 @@ def execute(path, script, words):
 
 
 QUICK_FLAGS = {
-    "experiments.evaluate": ["--sizes=4"],
+    "experiments.evaluate": ["--sizes=4", "--overwrite"],
     "experiments.predict": [],
     "experiments.show": [],
     "experiments.sweep": ["--launcher=print"],

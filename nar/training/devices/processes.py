@@ -30,9 +30,9 @@ def is_first_process() -> bool:
 
 
 def print_on_first(text: str) -> None:
-    """Prints in the first process only."""
+    """Prints in the first process only, at once, so that it is seen if the process is killed."""
     if is_first_process():
-        print(text)
+        print(text, flush=True)
 
 
 def run_on_all(work: Callable[[], T]) -> T:
