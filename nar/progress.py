@@ -34,7 +34,7 @@ class ProgressBar(tqdm):
 
         Args:
           *args: as for `tqdm`.
-          **options: as for `tqdm`; `mininterval` is also the number of seconds between lines, if it is more
+          **options: as for `tqdm`; mininterval is also the number of seconds between lines, if it is more
             than that of bars.
         """
         self.excluded_seconds = 0.0
