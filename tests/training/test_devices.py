@@ -65,7 +65,9 @@ def test_eight_devices_equal_one(tmp_path, name):
             assert len(value) == sharded_steps.NUM_SCORED
             np.testing.assert_array_equal(eight[key], value, err_msg=key)
         else:
-            np.testing.assert_allclose(eight[key], value, rtol=2e-5, atol=2e-6, err_msg=key)
+            # Entries near zero are sums of terms of the order of the largest ones.
+            atol = 2e-6 + 2e-5 * np.abs(value).max(initial=0)
+            np.testing.assert_allclose(eight[key], value, rtol=2e-5, atol=atol, err_msg=key)
 
 
 def devices_of(*processes):
