@@ -192,20 +192,28 @@ def test_checkpoint_with_any_record_and_a_right_checksum_is_used_or_skipped(copy
     """Restoring and scoring never fail, and the arrays are those of the checkpoint that is restored."""
     random, path, template = np.random.default_rng(3), copy / "step_5.npz", small_state(0)
     arrays, intact = read_checkpoint(path)
+    num_best, num_lost = 0, 0
     for _ in range(num_trials):
         record = random_json(random)
         if random.random() < 0.8:
             keys = ("metadata", "score", "best")
             record = {**intact, keys[random.integers(3)]: record}
+        elif random.random() < 0.5:
+            record = {**intact, "best": {"best": [[int(random.integers(1, 7)), 0.5]], "lost": []}}
         write_checkpoint(path, arrays, record)
         checkpoints = Checkpoints(copy, read_only=True)
         restored = checkpoints.restore(template)
         assert digest(restored.state) == digest(small_state(int(restored.state.step)))
         assert isinstance(restored.metadata, dict)
         try:
-            checkpoints.best(template)
-        except LostCheckpointError as error:
-            assert "is missing" in str(error)  # noqa: PT017 - what the record names need not exist
+            best = checkpoints.best(template)
+        except LostCheckpointError as error:  # what the record names need not exist
+            assert "is missing" in str(error), record  # noqa: PT017
+            num_lost += 1
+        else:
+            assert digest(best.state) == digest(small_state(int(best.state.step)))
+            num_best += 1
+    assert num_best and num_lost
 
 
 def test_partially_written_checkpoint_is_ignored(copy):
