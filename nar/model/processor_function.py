@@ -1,7 +1,6 @@
 """A trained processor as a pure function of features and hidden states, for use inside other models."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import haiku as hk
@@ -10,8 +9,9 @@ import jax
 from nar.model.config import NetConfig
 from nar.model.init import Params
 from nar.model.params_by_task import PROCESSOR, flatten_tasks
-from nar.processors import Context, Features, Processor, ProcessorOutput
+from nar.processors import Context, Features, ProcessorOutput
 from nar.processors.base import accepted_features
+from nar.processors.layers.float32_parameters import float32_parameters
 
 _EVALUATION = Context()
 
@@ -73,32 +73,27 @@ class ProcessorFunction:
         key: jax.Array | None = None,
     ) -> ProcessorOutput:
         """One step with other parameters of the same structure as `params`."""
-        self._check(features, hidden)
-
-        def step(processor: Processor) -> ProcessorOutput:
-            first = processor.initial_memory(*hidden.shape[:2]) if memory is None else memory
-            return processor(accepted_features(processor, features), hidden, first, context)
-
-        return self._transform(step).apply(flatten_tasks({PROCESSOR: params}), key)
+        transformed = self._transformed(features, hidden, memory, context)
+        return transformed.apply(flatten_tasks({PROCESSOR: params}), key)
 
     def random_params(self, key: jax.Array, features: Features, hidden: jax.Array) -> Params:
         """Newly initialized parameters, such as for a random processor to compare with."""
-        self._check(features, hidden)
-
-        def step(processor: Processor) -> ProcessorOutput:
-            memory = processor.initial_memory(*hidden.shape[:2])
-            return processor(accepted_features(processor, features), hidden, memory, _EVALUATION)
-
-        flat = self._transform(step).init(key)
+        flat = self._transformed(features, hidden, None, _EVALUATION).init(key)
         return {path.removeprefix(f"{PROCESSOR}/"): leaves for path, leaves in flat.items()}
 
-    def _transform(self, step: Callable[[Processor], ProcessorOutput]) -> hk.Transformed:
-        def forward() -> ProcessorOutput:
+    def _transformed(
+        self, features: Features, hidden: jax.Array, memory: Any, context: Context
+    ) -> hk.Transformed:
+        """One step as a pair of functions of the parameters, which are float32 as in a model."""
+        self._check(features, hidden)
+
+        def step() -> ProcessorOutput:
             with hk.name_scope(PROCESSOR):
                 processor = self.config.make_processor()
-            return step(processor)
+            first = processor.initial_memory(*hidden.shape[:2]) if memory is None else memory
+            return processor(accepted_features(processor, features), hidden, first, context)
 
-        return hk.transform(forward)
+        return hk.transform(float32_parameters()(step))
 
     def _check(self, features: Features, hidden: jax.Array) -> None:
         if hidden.ndim != 3:

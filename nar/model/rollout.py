@@ -270,7 +270,8 @@ def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, StepOutput]
     """Scans over the given step indices; outputs get a leading axis.
 
     Steps after all samples have finished are skipped by `cond`, so padding is nearly free. Rematerialization
-    is also applied inside the condition, so that the compiler sees it together with the gradient.
+    is also applied inside the condition, so that the compiler sees it together with the gradient. A single
+    step, as in windows of one, is taken without loop and condition.
     """
     advance = hk.remat(step.advance, prevent_cse=False) if step.remat else step.advance
 

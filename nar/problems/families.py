@@ -213,10 +213,15 @@ def parameters_of(family: str | None) -> tuple[str, ...]:
     return tuple(name for name in FAMILY_PARAMETERS if name in parameters)
 
 
-def check_parameters(size: int, family: str, k: int | None, rewiring: float | None) -> None:
-    """Raises ValueError if a parameter is given that the family does not have, or that the size forbids."""
+def check_parameters(
+    size: int, family: str, k: int | None, rewiring: float | None, also: tuple[str, ...] = ()
+) -> None:
+    """Raises ValueError if a parameter is given that has no effect, or that the size forbids.
+
+    Parameters have an effect if the family has them, or if they are in `also`.
+    """
     for name, value in {"k": k, "rewiring": rewiring}.items():
-        if value is not None and name not in parameters_of(family):
+        if value is not None and name not in (*also, *parameters_of(family)):
             known = [one for one in GRAPH_FAMILIES if name in parameters_of(one)]
             raise ValueError(
                 f"{name}={value:g} has no effect on graphs of the family {family}; "

@@ -1,6 +1,7 @@
 """Graph problems. A graph is a matrix A: A[u, v] is the weight of the edge from u to v, 0 means no edge."""
 
 import dataclasses
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -341,6 +342,6 @@ ACYCLIC_WEIGHTED_GRAPH_AND_SOURCE = Problem(
     probes=_graph_and_source_probes,
     directed=True,
     canonical=True,
-    ranges=_weight_ranges,
+    ranges=functools.partial(_weight_ranges, directed=True),
 )
 """A weighted directed acyclic graph (see `erdos_renyi`; edge probability from `p`) and a source node."""

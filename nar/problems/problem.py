@@ -116,19 +116,12 @@ class Problem:
             checked["family"] = None
         if "low" in checked:
             self._check_range(checked["low"], checked["high"])
-        if "rewiring" in checked:
-            self._check_family(size, checked)
+        if {"family", *FAMILY_PARAMETERS} <= checked.keys():
+            also = self.options_without_family if checked["family"] is None else ()
+            parameters = {name: checked[name] for name in FAMILY_PARAMETERS}
+            check_parameters(size, checked["family"] or CLRS30, **parameters, also=also)
         self.check_options(size, **checked)
         return checked
-
-    def _check_family(self, size: int, options: Mapping[str, Any]) -> None:
-        given = {name: options[name] for name in FAMILY_PARAMETERS}
-        family = options["family"]
-        if family is None and given["k"] is not None and "k" in self.options_without_family:
-            if given["k"] > size:
-                raise ValueError(f"k must be at most the size {size}, got {given['k']}")
-            given["k"] = None
-        check_parameters(size, family or CLRS30, **given)
 
     def _check_range(self, low: float, high: float) -> None:
         if low < self.min_low:

@@ -144,7 +144,7 @@ def _find_by_motion(scaling: Scaling, known: Mapping[str, Array], low: float, hi
         moved = {name: value - shifts[name] for name, value in known.items()}
         exact = all(_is_exact_sum(value, -shifts[name]) for name, value in known.items())
         peak = max(float(np.abs(value).max()) for value in moved.values())
-        room = min(high - offset, offset - low) if offset == middle or low < offset else high - offset
+        room = min(high - offset, offset - low) if low < offset else high - offset
         if not exact or peak == 0 or room <= 0 or not all(map(_is_safe, moved.values())):
             continue
         factor = _power_of_two(room / peak)

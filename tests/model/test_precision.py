@@ -14,7 +14,8 @@ import nar
 from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import FromTrace, Learned, NetConfig, make_model
-from nar.processors import PROCESSORS, Context, ProcessorOutput
+from nar.model.processor_function import ProcessorFunction
+from nar.processors import PROCESSORS, Context, Features, ProcessorOutput
 from nar.processors.layers.linear import Linear
 from nar.training import init_state, make_optimizer, make_train_step
 
@@ -248,3 +249,18 @@ def test_remat_reduces_memory():
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert memory(remat=True) < memory(remat=False) / 3
+
+
+def test_processor_function_has_float32_parameters():
+    config = NetConfig(OfHaiku, HIDDEN)
+    features = Features(
+        nodes=jnp.ones((BATCH, NODES, HIDDEN), jnp.bfloat16),
+        edges=jnp.ones((BATCH, NODES, NODES, HIDDEN), jnp.bfloat16),
+        graph=jnp.ones((BATCH, HIDDEN), jnp.bfloat16),
+        adjacency=jnp.ones((BATCH, NODES, NODES), bool),
+    )
+    hidden = jnp.zeros((BATCH, NODES, HIDDEN), jnp.bfloat16)
+    processor = ProcessorFunction({}, config)
+    params = processor.random_params(jax.random.key(0), features, hidden)
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype(jnp.float32)}
+    assert processor.apply(params, features, hidden).nodes.dtype == jnp.bfloat16

@@ -1,5 +1,6 @@
 """Sampling of problems, and validation of user-provided instances."""
 
+import dataclasses
 import itertools
 
 import networkx
@@ -137,6 +138,14 @@ def test_invalid_graph_options_raise(options, message):
 def test_invalid_community_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         problems.COMMUNITIES.resolve_options(8, options)
+
+
+def test_custom_sampler_may_have_one_option_of_the_graph_families():
+    def sample(random, size, rewiring=0.5):
+        return (random.uniform(0, rewiring, size),)
+
+    problem = dataclasses.replace(problems.SEQUENCE, sample=sample)
+    assert problem.resolve_options(8, {"rewiring": 0.25}) == {"rewiring": 0.25}
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", True, 2**40])

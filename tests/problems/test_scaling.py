@@ -112,6 +112,7 @@ def test_ranges_are_those_of_the_options():
     assert ranges("insertion_sort", low=-3.0, high=2.0) == {"A": (-3.0, 2.0)}
     assert ranges("dijkstra", high=10.0)["A"] == pytest.approx((0, 10), abs=1e-4)
     assert ranges("dijkstra", weighted=False) == {"A": (1.0, 1.0)}
+    assert ranges("dag_shortest_paths") == {"A": (0.0, 1.0)}
     assert ranges("task_scheduling", 64) == {"d": (1, 64), "w": (0.0, 1.0)}
     assert ranges("task_scheduling", 64, max_deadline=5)["d"] == (1, 5)
     assert ranges("jarvis_march", radius=3.0, origin_x=1.0) == {"xs": (-2.0, 4.0), "ys": (-3.0, 3.0)}

@@ -134,13 +134,13 @@ class TextFile:
                 yield json_line(text, algorithm.name, self.length, request.use_hints)
             done += count
 
-    def write(self, folder: pathlib.Path, request: TextRequest) -> "FileEntry":
+    def write(self, folder: pathlib.Path, request: TextRequest) -> FileEntry:
         """Writes the file atomically, and returns its entry in the manifest."""
         digest = hashlib.sha256()
         with atomic_write(folder / self.name) as file:
-            for line in self.lines(request):
-                file.write(line.encode())
-                digest.update(line.encode())
+            for line in map(str.encode, self.lines(request)):
+                file.write(line)
+                digest.update(line)
         return FileEntry(self.count, digest.hexdigest())
 
 
@@ -210,8 +210,10 @@ def check_text_file(path: pathlib.Path) -> None:
         saved = _read_manifest(path.parent / MANIFEST)["files"].get(path.name)
     except (OSError, ValueError):
         return
+    if saved is None:
+        return
     entry = dataclasses.asdict(entry_of(path))
-    if saved is not None and saved != entry:
+    if saved != entry:
         raise ValueError(
             f"{path} is damaged: it has {entry['lines']} lines and the SHA-256 {entry['sha256'][:8]}..., but "
             f"{path.parent / MANIFEST} says {saved}; make the set again, with the same command"

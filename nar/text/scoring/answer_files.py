@@ -24,12 +24,13 @@ from nar.reading import open_regular, parse_json
 from nar.text.rendering.text_files import check_text_file
 from nar.text.scoring.answer_scores import AnswerScore, reference_value, score_answer
 
+ANSWERS, REQUEST = "answers.jsonl", "request.json"
+
 MAX_LINE_BYTES = 2**28
 """Longest readable line."""
 
 _LARGEST_LENGTH = 2**31
 _LONGEST_NAME = 100
-_ANSWERS, _REQUEST = "answers.jsonl", "request.json"
 
 
 @dataclasses.dataclass
@@ -109,7 +110,7 @@ def score_file(path: pathlib.Path, references: pathlib.Path | None = None) -> An
     if references is not None:
         check_text_file(references)
     rows = _read_references(references) if references is not None else {}
-    expected = _expected_answers(path) if references is None and path.name == _ANSWERS else None
+    expected = _expected_answers(path) if references is None and path.name == ANSWERS else None
     scores, answered = AnswerScores(), set()
     for number, line in _lines(path):
         try:
@@ -134,7 +135,7 @@ def score_file(path: pathlib.Path, references: pathlib.Path | None = None) -> An
     count = scores.total().count
     if expected is not None and count != expected:
         raise ValueError(
-            f"{path} has {count} answers, but {path.parent / _REQUEST} requests {expected}: answer the "
+            f"{path} has {count} answers, but {path.parent / REQUEST} requests {expected}: answer the "
             "questions again, with the same command; or copy the file elsewhere to score it as it is"
         )
     for index in rows.keys() - answered:
@@ -153,7 +154,7 @@ def with_checksum(row: Mapping[str, Any]) -> dict[str, Any]:
 def _expected_answers(path: pathlib.Path) -> int | None:
     """Number of questions of the request in the folder of a file of answers; None if there is none."""
     try:
-        request = read_json(path.parent / _REQUEST)
+        request = read_json(path.parent / REQUEST)
         lengths, samples, seeds = (request[key] for key in ("lengths", "samples", "seeds"))
         return samples * len(seeds) * sum(map(len, lengths.values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

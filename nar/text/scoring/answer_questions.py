@@ -19,7 +19,7 @@ from nar.atomic_io import check_writable, open_to_append, path_in_errors, read_j
 from nar.ownership import check_owned
 from nar.reading import open_regular, parse_json
 from nar.text.rendering.text_files import TextRequest
-from nar.text.scoring.answer_files import with_checksum
+from nar.text.scoring.answer_files import ANSWERS, REQUEST, with_checksum
 from nar.text.scoring.split_scores import rows_of
 
 AnswerFunction = Callable[[Sequence[str]], Sequence[str]]
@@ -50,8 +50,6 @@ class AnsweringModel(Protocol):
 
 
 _logger = logging.getLogger(__name__)
-
-ANSWERS, REQUEST = "answers.jsonl", "request.json"
 
 
 def answer_questions(folder: pathlib.Path, request: TextRequest, model: AnsweringModel) -> Iterator[int]:

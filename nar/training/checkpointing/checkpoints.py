@@ -132,9 +132,12 @@ class Checkpoints:
         expected = Best(step, math.nan) if step is not None else None
         if len(record.best) > seed_index and step in (None, record.best[seed_index].step):
             expected = record.best[seed_index]
-        if expected is None or self._read(expected.step) is not None:
-            steps = reversed(self.all_steps()) if expected is None else [expected.step]
-            return dataclasses.replace(self._first_intact(steps, template), best=record)
+        if expected is None:
+            latest = self._first_intact(reversed(self.all_steps()), template)
+            return dataclasses.replace(latest, best=record)
+        content = self._read(expected.step)
+        if content is not None:
+            return dataclasses.replace(self._restored(expected.step, content, template), best=record)
         self._report_lost([expected], fallback)
         ranked = sorted(self._intact(), key=lambda one: (self._score(one, seed_index), one), reverse=True)
         lost = dataclasses.replace(record, lost=(*record.lost, expected))
@@ -167,13 +170,18 @@ class Checkpoints:
         for step in steps:
             content = self._read(step)
             if content is not None:
-                arrays, record = content
-                state, best = _from_arrays(arrays, template, self._path(step)), record["best"]
-                return RestoredCheckpoint(state, record["metadata"], BestRecord.from_json(best))
+                return self._restored(step, content, template)
         reason = f"damaged: {self.all_steps()}" if self.all_steps() else "there are none"
         raise ValueError(
             f"no intact checkpoint in {self._folder} ({reason}); remove the folder to start over"
         )
+
+    def _restored(
+        self, step: int, content: tuple[Arrays, dict[str, Any]], template: TrainState
+    ) -> RestoredCheckpoint:
+        arrays, record = content
+        state = _from_arrays(arrays, template, self._path(step))
+        return RestoredCheckpoint(state, record["metadata"], BestRecord.from_json(record["best"]))
 
     def _intact(self) -> list[int]:
         return [step for step in self.all_steps() if self._read(step) is not None]
