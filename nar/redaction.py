@@ -64,7 +64,7 @@ def _hide(value: Any, is_secret: bool) -> Any:
         return {key: _hide(one, is_secret or _is_secret_key(key)) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_hide(one, is_secret) for one in value)
-    if is_secret and value not in (None, "", True, False):
+    if is_secret and value is not None and value != "" and not isinstance(value, bool):
         return HIDDEN
     return _hide_in_address(value) if isinstance(value, str) else value
 

@@ -159,19 +159,18 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
     if set(arrays) - {"num_nodes"} != names | {"lengths"}:
         raise ValueError(f"the spec has {sorted(names)}, but the traces have {sorted(arrays)}")
     num_nodes = _count_nodes(arrays, spec)
-    batch_size = len(_checked_counts("lengths", arrays["lengths"], np.iinfo(np.int32).max))
+    num_steps = min(arrays[f"hints/{probe.name}"].shape[:1] for probe in spec.hints)
+    batch_size = len(_checked_counts("lengths", arrays["lengths"], *(num_steps or [0])))
     for stage, at in _STAGES.items():
         for probe in spec.at(at):
             name = f"{stage}/{probe.name}"
             value = arrays[name]
-            leading = (*value.shape[:1], batch_size) if at is Stage.HINT else (batch_size,)
+            leading = (*num_steps, batch_size) if at is Stage.HINT else (batch_size,)
             expected = leading + probe.shape(num_nodes)
             if value.shape != expected:
                 raise ValueError(f"{name} must have the shape {expected}, got {value.shape}")
             if not np.can_cast(value.dtype, probe.dtype, "same_kind"):
                 raise ValueError(f"{name} must have the dtype {probe.dtype}, got {value.dtype}")
-            if at is Stage.HINT:
-                _checked_counts("lengths", arrays["lengths"], len(value))
     if "num_nodes" in arrays:
         counts = _checked_counts("num_nodes", arrays["num_nodes"], num_nodes)
         if len(counts) != batch_size:

@@ -97,6 +97,12 @@ def test_save_rejects_a_batch_that_does_not_match_the_spec(path):
     wrong = dataclasses.replace(batch, outputs={"pi": batch.outputs["pi"][:, :2]})
     with pytest.raises(ValueError, match=r"outputs/pi must have the shape \(3, 5\), got \(3, 2\)"):
         save_traces(path, wrong, name="bfs")
+    longer = {**batch.hints, "pi_h": np.concatenate([batch.hints["pi_h"], batch.hints["pi_h"][-1:]])}
+    num_steps = batch.num_steps
+    with pytest.raises(
+        ValueError, match=rf"hints/pi_h must have the shape \({num_steps}, 3, 5\), got \({num_steps + 1}"
+    ):
+        save_traces(path, dataclasses.replace(batch, hints=longer), name="bfs")
     with pytest.raises(ValueError, match="the origin of traces must be JSON-serializable"):
         save_traces(path, batch, name="bfs", options={"p": np.ones(2)})
     assert not list(path.parent.iterdir())
