@@ -215,7 +215,7 @@ class Workdir:
         except (OSError, ValueError) as error:
             _logger.warning("the result is recomputed: %s", error)
             return False
-        return result["steps"] >= steps or result.get("stopped_early", False)
+        return result["steps"] >= steps or result["stopped_early"]
 
     def lock(self) -> Lock:
         """Creates the directory and returns its lock, a context manager.
