@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nar.algorithms import ALGORITHMS
 from nar.reports.tables import NONE, Table
 from nar.specs import SCALAR_TOLERANCE, Kind
@@ -12,6 +14,13 @@ TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 BUILT_IN_METRICS = ("exact", "valid", "hint_score")
 """Names of `nar.evaluation.METRICS`: fractions, shown in percent."""
+
+
+def scores_by_task(scores: TaskScores) -> dict[str, float]:
+    """Mean `score` of each task over its sizes."""
+    return {
+        task: float(np.mean([values["score"] for values in sizes.values()])) for task, sizes in scores.items()
+    }
 
 
 def result_summary(result: Mapping[str, Any]) -> str:
