@@ -296,7 +296,7 @@ def _result(
         "precision": {**result.get("precision", {}), **scoring_only(scoring)},
         "dtype": "float16",
         "selection": f"best {config.evaluation.selection} on validation, every {training.eval_every} steps",
-        "command": training_command(config, f"runs/{'_'.join(config.algorithms[:1])}"),
+        "command": training_command(config, f"runs/{config.algorithms[0]}"),
         "scoring": {"seconds": scores.seconds, "cpu_seconds": scores.cpu_seconds},
     }
 
