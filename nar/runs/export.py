@@ -64,7 +64,7 @@ class ExportScores:
     """Scores of parameters.
 
     Attributes:
-      validation: scores on CLRS-30's validation split, by task and size.
+      validation: scores on the validation problems of the config, by task and size.
       measurements: scores and metrics by task and size, on problems drawn as the test split is.
       seconds: duration of scoring.
       cpu_seconds: its CPU time.
@@ -161,7 +161,7 @@ def recompute_scores(
 def score_params(
     components: GraphComponents, params: Params, sizes: Sequence[int], show_progress: bool = False
 ) -> ExportScores:
-    """Scores parameters on the validation split, and at each size with the metrics exact and valid."""
+    """Scores parameters on validation problems, and at each size with the metrics exact and valid."""
     start, cpu_start = time.perf_counter(), time.process_time()
     metrics = find_metrics(("exact", "valid"), components.model.specs) | dict(components.metrics)
     inference = Inference(
