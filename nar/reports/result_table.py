@@ -7,6 +7,7 @@ import numpy as np
 
 from nar.algorithms import ALGORITHMS
 from nar.reports.tables import NONE, Table
+from nar.runs.protocol_keys import CUSTOM_PROTOCOL
 from nar.specs import SCALAR_TOLERANCE, Kind
 
 TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -46,7 +47,7 @@ def protocol_note(result: Mapping[str, Any]) -> str:
     protocol = result.get("protocol")
     if not protocol:
         return ""
-    if protocol["name"] != "custom":
+    if protocol["name"] != CUSTOM_PROTOCOL:
         return f"Protocol: {protocol['name']}."
     return f"Protocol: custom (see `protocol` in result.json); selected by {protocol['selection']}."
 
