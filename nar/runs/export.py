@@ -148,7 +148,9 @@ def recompute_scores(
     run = load_run(path)
     if not run.is_exported:
         raise ValueError(f"{path} is not an exported run: it has no {run.workdir.weights.name}")
-    recorded = read_json(run.workdir.evaluation)["scores"]
+    recorded = read_json(run.workdir.evaluation).get("scores")
+    if recorded is None:
+        raise ValueError(f"{run.workdir.evaluation} is not the evaluation of the export: it has no scores")
     sizes = sorted({int(size) for by_size in recorded.values() for size in by_size})
     found = score_params(run.graph_components, run.params, sizes, show_progress).by_size()
     return {
