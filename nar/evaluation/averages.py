@@ -1,6 +1,6 @@
-"""Averages of scores: over algorithms, over the eight classes of CLRS-30, and over seeds."""
+"""Averages of scores: over algorithms, the eight classes of CLRS-30, sets of problems, and seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,12 @@ def mean_score(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float
     return float(
         np.mean([np.mean([values["score"] for values in sizes.values()]) for sizes in scores.values()])
     )
+
+
+def mean_over_sets(values: Collection[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each number of a task over sets of problems, among those that have it."""
+    names = dict.fromkeys(name for one in values for name in one)
+    return {name: float(np.mean([one[name] for one in values if name in one])) for name in names}
 
 
 def class_mean_scores(scores: Scores) -> dict[str, float]:

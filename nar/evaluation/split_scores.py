@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from nar.evaluation.averages import Scores
+from nar.evaluation.averages import Scores, mean_over_sets
 from nar.evaluation.inference import Inference
 from nar.evaluation.metrics import Metrics, compute_metrics
 from nar.evaluation.problem_sets import ProblemSet
@@ -60,12 +60,5 @@ def score_problem_sets(
             traces = one.draw(all_hints=inference.keeps_hints, wait_for_compilation=False)
             values = score_traces(inference, params, task, traces, metrics)
             by_label.setdefault(one.label, []).append(values)
-        result[task] = {label: _mean(values) for label, values in by_label.items()}
+        result[task] = {label: mean_over_sets(values) for label, values in by_label.items()}
     return result
-
-
-def _mean(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean of each number over the seeds that have it."""
-    names = dict.fromkeys(name for one in values for name in one)
-    by_name = {name: [one[name] for one in values if name in one] for name in names}
-    return {name: sum(numbers) / len(numbers) for name, numbers in by_name.items()}

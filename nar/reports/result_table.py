@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nar.algorithms import ALGORITHMS
 from nar.reports.tables import NONE, Table
+from nar.runs.protocol_keys import CUSTOM_PROTOCOL
 from nar.specs import SCALAR_TOLERANCE, Kind
 
 TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -12,6 +15,13 @@ TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 BUILT_IN_METRICS = ("exact", "valid", "hint_score")
 """Names of `nar.evaluation.METRICS`: fractions, shown in percent."""
+
+
+def scores_by_task(scores: TaskScores) -> dict[str, float]:
+    """Mean `score` of each task over its sizes."""
+    return {
+        task: float(np.mean([values["score"] for values in sizes.values()])) for task, sizes in scores.items()
+    }
 
 
 def result_summary(result: Mapping[str, Any]) -> str:
@@ -37,7 +47,7 @@ def protocol_note(result: Mapping[str, Any]) -> str:
     protocol = result.get("protocol")
     if not protocol:
         return ""
-    if protocol["name"] != "custom":
+    if protocol["name"] != CUSTOM_PROTOCOL:
         return f"Protocol: {protocol['name']}."
     return f"Protocol: custom (see `protocol` in result.json); selected by {protocol['selection']}."
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nar.reports.result_table import scores_by_task
 from nar.reports.tables import NONE, Table, short_key
 from nar.statistics import SampleStatistics, sample_statistics
 
@@ -59,8 +60,8 @@ def summarize(outcomes: Sequence[Outcome]) -> list[Setting]:
 def _setting(group: Sequence[Outcome]) -> Setting:
     results = [outcome.result for outcome in group if outcome.result is not None]
     scores = [one["scores"] for result in results for one in result.get("seeds", [result])]
-    validation = [_by_task(score["validation"]) for score in scores]
-    test = [_by_task(score["test"]) for score in scores]
+    validation = [scores_by_task(score["validation"]) for score in scores]
+    test = [scores_by_task(score["test"]) for score in scores]
     tasks = {
         task: sample_statistics([by_task[task] for by_task in test])
         for task in (test[0] if test else ())
@@ -68,12 +69,6 @@ def _setting(group: Sequence[Outcome]) -> Setting:
     }
     means = _mean_over_tasks(validation), _mean_over_tasks(test)
     return Setting(group[0].overrides, len(group), len(results), *means, tasks)
-
-
-def _by_task(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    return {
-        task: float(np.mean([values["score"] for values in sizes.values()])) for task, sizes in scores.items()
-    }
 
 
 def _mean_over_tasks(repetitions: Sequence[Mapping[str, float]]) -> SampleStatistics | None:

@@ -14,6 +14,7 @@ RUN_FILES = (
     "config",
     "curves",
     "metrics",
+    "plugins",
     "result",
     "start",
     "tensorboard",

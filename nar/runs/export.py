@@ -64,7 +64,7 @@ class ExportScores:
     """Scores of parameters.
 
     Attributes:
-      validation: scores on CLRS-30's validation split, by task and size.
+      validation: scores on the validation problems of the config, by task and size.
       measurements: scores and metrics by task and size, on problems drawn as the test split is.
       seconds: duration of scoring.
       cpu_seconds: its CPU time.
@@ -148,7 +148,9 @@ def recompute_scores(
     run = load_run(path)
     if not run.is_exported:
         raise ValueError(f"{path} is not an exported run: it has no {run.workdir.weights.name}")
-    recorded = read_json(run.workdir.evaluation)["scores"]
+    recorded = read_json(run.workdir.evaluation).get("scores")
+    if recorded is None:
+        raise ValueError(f"{run.workdir.evaluation} is not the evaluation of the export: it has no scores")
     sizes = sorted({int(size) for by_size in recorded.values() for size in by_size})
     found = score_params(run.graph_components, run.params, sizes, show_progress).by_size()
     return {
@@ -161,7 +163,7 @@ def recompute_scores(
 def score_params(
     components: GraphComponents, params: Params, sizes: Sequence[int], show_progress: bool = False
 ) -> ExportScores:
-    """Scores parameters on the validation split, and at each size with the metrics exact and valid."""
+    """Scores parameters on validation problems, and at each size with the metrics exact and valid."""
     start, cpu_start = time.perf_counter(), time.process_time()
     metrics = find_metrics(("exact", "valid"), components.model.specs) | dict(components.metrics)
     inference = Inference(
@@ -296,7 +298,7 @@ def _result(
         "precision": {**result.get("precision", {}), **scoring_only(scoring)},
         "dtype": "float16",
         "selection": f"best {config.evaluation.selection} on validation, every {training.eval_every} steps",
-        "command": training_command(config, f"runs/{'_'.join(config.algorithms[:1])}"),
+        "command": training_command(config, f"runs/{config.algorithms[0]}"),
         "scoring": {"seconds": scores.seconds, "cpu_seconds": scores.cpu_seconds},
     }
 

@@ -65,15 +65,10 @@ def _strings(value: Any, path: str = "") -> Iterator[str]:
             yield from _strings(one, path)
 
 
-def record_path(workdir: Workdir) -> pathlib.Path:
-    """The file of the record."""
-    return workdir.path / "plugins.json"
-
-
 def write_record(workdir: Workdir, record: Record) -> None:
     """Writes the record of a run that has plug-ins, unless there is one."""
-    if record and not record_path(workdir).exists():
-        write_json(record_path(workdir), record)
+    if record and not workdir.plugins.exists():
+        write_json(workdir.plugins, record)
 
 
 def differences(workdir: Workdir, record: Record) -> list[str]:
@@ -82,9 +77,9 @@ def differences(workdir: Workdir, record: Record) -> list[str]:
     Raises:
       ValueError: if the record of the run is damaged.
     """
-    if not record_path(workdir).exists():
+    if not workdir.plugins.exists():
         return []
-    before = read_plugin_record(record_path(workdir))
+    before = read_plugin_record(workdir.plugins)
     return [
         f"  {name}: source {before[name]['sha256'][:12]} then, {one['sha256'][:12]} now ({one['module']})"
         for name, one in record.items()
@@ -99,7 +94,7 @@ def check_plugins(workdir: Workdir, record: Record) -> None:
         raise ValueError(
             "\n".join([f"{workdir} was started with plug-ins whose source has changed:", *lines])
             + "\nRestore that source, or choose another workdir. To resume with the new one, if the change "
-            f"does not matter, remove {record_path(workdir)}."
+            f"does not matter, remove {workdir.plugins}."
         )
 
 

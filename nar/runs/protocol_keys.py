@@ -1,9 +1,12 @@
-"""The keys of a config that make up the evaluation protocol of a run: by default that of CLRS-30."""
+"""The keys of a config that make up the evaluation protocol of a run, and the names of protocols."""
 
 from nar.runs.config import EvaluationConfig, RunConfig
 
 PROTOCOL_KEYS = ("validation", "test", "selection")
 """Keys of `evaluation` that make up the protocol; the first two are keys of a task, too."""
+
+CLRS30_PROTOCOL, CUSTOM_PROTOCOL = "CLRS-30", "custom"
+"""Names of protocols in results."""
 
 
 def uses_clrs30_protocol(config: RunConfig) -> bool:

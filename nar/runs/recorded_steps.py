@@ -22,7 +22,7 @@ def best_step_of(workdir: Workdir, saved: Sequence[int], seed_index: int) -> int
       None if the run has no result, or was continued since then.
     """
     result = _read_result(workdir)
-    if result is None or last_step_of(workdir, saved) != result["steps"]:
+    if result is None or any(step > result["steps"] for step in saved):
         return None
     best = result["best_step"]
     return best[seed_index] if isinstance(best, list) else best
@@ -35,7 +35,7 @@ def last_step_of(workdir: Workdir, saved: Sequence[int]) -> int:
 
 
 def _read_result(workdir: Workdir) -> dict[str, Any] | None:
-    """The result, if there is one that can be read and that names its last and its best step."""
+    """The result, if there is one that can be read and that names its best step."""
     try:
         result = read_result(workdir.result)
     except FileNotFoundError:
@@ -43,6 +43,4 @@ def _read_result(workdir: Workdir) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         _logger.warning("the result is not used: %s", error)
         return None
-    best = result.get("best_step")
-    steps = [result.get("steps"), *(best if isinstance(best, list) else [best])]
-    return result if all(isinstance(step, int) for step in steps) else None
+    return result if "best_step" in result else None

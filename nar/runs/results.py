@@ -1,11 +1,11 @@
 """Validation scores during training, and the final result of a run."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nar.evaluation import Scores, class_mean_scores, mean_and_deviation, mean_score
+from nar.evaluation.averages import mean_over_sets
 from nar.evaluation.precision import describe_precision
 from nar.model import Params
 from nar.runs.components import RunComponents
@@ -44,7 +44,7 @@ def _as_metrics(components: RunComponents, scores: Scores) -> dict[str, float]:
     metrics = {
         f"validation/{task}/{output}": value
         for task, sizes in scores.items()
-        for output, value in _mean_over_sets(sizes).items()
+        for output, value in mean_over_sets(sizes.values()).items()
     }
     metrics |= {
         f"validation/{task}/{output}/{label}": value
@@ -61,14 +61,6 @@ def _as_metrics(components: RunComponents, scores: Scores) -> dict[str, float]:
         by_task = [metrics.get(f"validation/{task}/{components.selection}", np.nan) for task in scores]
         metrics[SELECTION] = sign * float(np.mean(by_task))
     return {**metrics, VALIDATION_SCORE: mean_score(scores)}
-
-
-def _mean_over_sets(sizes: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Mean of each number of a task over its sets of problems, among those that have it."""
-    names = dict.fromkeys(name for values in sizes.values() for name in values)
-    return {
-        name: float(np.mean([values[name] for values in sizes.values() if name in values])) for name in names
-    }
 
 
 def compute_result(

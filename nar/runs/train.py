@@ -27,7 +27,7 @@ from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
 from nar.runs.components import RunComponents
 from nar.runs.files import read_result
 from nar.runs.lock import LOCK
-from nar.runs.plugin_record import check_plugins, plugin_record, write_record
+from nar.runs.plugin_record import Record, check_plugins, plugin_record, write_record
 from nar.runs.results import compute_result, validate
 from nar.runs.run import Run
 from nar.runs.warm_start import init_or_restore, open_init_run, print_parameter_summary
@@ -129,19 +129,19 @@ def train(
     run_on_first(lambda: check_trackers(training.trackers, training.tracker_options))
     run_on_all(components.check_metrics)
     with contextlib.ExitStack() as stack:
-        run_on_first(lambda: _lock_and_claim(run, stack))
+        run_on_first(lambda: _lock_and_claim(run, plugins, stack))
         _train_to_end(run, components, source, draw_curves, stack)
     return run
 
 
-def _lock_and_claim(run: Run, stack: contextlib.ExitStack) -> None:
-    """Locks the workdir until the stack is closed, and writes the config."""
+def _lock_and_claim(run: Run, plugins: Record, stack: contextlib.ExitStack) -> None:
+    """Locks the workdir until the stack is closed, and writes the config and the record of plug-ins."""
     workdir = run.workdir
     stack.enter_context(workdir.lock())
     workdir.check(run.config.to_dict())  # Another process may have used it before it was locked.
     workdir.claim(run.config.to_dict())
     stack.enter_context(own_folder(workdir.path, workdir.path / LOCK, workdir.checkpoints))
-    write_record(workdir, plugin_record(run.config.to_dict()))
+    write_record(workdir, plugins)
 
 
 def _train_to_end(

@@ -82,6 +82,11 @@ class Workdir:
         return self.path / "config.json"
 
     @property
+    def plugins(self) -> pathlib.Path:
+        """The record of plug-ins."""
+        return self.path / "plugins.json"
+
+    @property
     def start(self) -> pathlib.Path:
         """The record of parameters loaded from another run."""
         return self.path / "start.json"
@@ -210,7 +215,7 @@ class Workdir:
         except (OSError, ValueError) as error:
             _logger.warning("the result is recomputed: %s", error)
             return False
-        return result["steps"] >= steps or result.get("stopped_early", False)
+        return result["steps"] >= steps or result["stopped_early"]
 
     def lock(self) -> Lock:
         """Creates the directory and returns its lock, a context manager.
@@ -239,7 +244,7 @@ class Workdir:
 
     def _check_file_types(self) -> None:
         files = (self.config, self.checkpoints / self.config.name, self.start, self.metrics, self.result)
-        for path in (*files, self.path / "versions.json", self.path / LOCK, self.path / HOLDER):
+        for path in (*files, self.versions, self.path / LOCK, self.path / HOLDER):
             try:
                 check_writable(path)
             except ValueError as error:

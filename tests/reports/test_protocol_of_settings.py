@@ -1,10 +1,11 @@
 """Scores by another protocol than CLRS-30's: not compared with publications, and on curves of their own."""
 
-import types
+import pathlib
 
 import pytest
 
 from nar.reports.run_report.quantities import test_scores as quantities_of
+from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
 from nar.reports.run_report.sizes import scores_by_size
 from nar.runs.config import RunConfig
@@ -14,9 +15,8 @@ SCORES = {"validation": {"bfs": {"16": {"score": 0.5}}}, "test": {"bfs": {"64": 
 
 def setting(evaluation, scores=SCORES):
     config = RunConfig.from_dict({"evaluation": evaluation}).to_dict()
-    record = types.SimpleNamespace(
-        is_text=False, config=config, scores_by_seed=[(0, scores)], algorithms=["bfs"], evaluation=None
-    )
+    result = {"steps": config["training"]["steps"], "stopped_early": False, "scores": scores}
+    record = Record("one", pathlib.Path("one"), config, {}, [], result, None)
     return Setting("one", (record,))
 
 

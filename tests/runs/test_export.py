@@ -76,6 +76,12 @@ def test_scores_are_those_after_rounding(finished, exported):
     assert all(recorded == found == after["bfs"]["64"]["score"] for recorded, found in pairs.values())
 
 
+def test_only_the_scores_of_the_export_are_recomputed(exported):
+    write_json(exported.workdir.evaluation, {"measurements": [], "summary": []})
+    with pytest.raises(ValueError, match="is not the evaluation of the export: it has no scores"):
+        recompute_scores(exported.workdir.path)
+
+
 def test_result_says_how_the_network_was_trained_and_selected(finished, exported):
     result = exported.result
     for key in ("steps", "seconds", "cpu_seconds", "hardware", "best_step"):

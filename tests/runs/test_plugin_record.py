@@ -8,7 +8,7 @@ import pytest
 from nar.plugins import load_attribute
 from nar.runs import plugin_record as records
 from nar.runs.config import RunConfig
-from nar.runs.plugin_record import check_plugins, plugin_record, record_path, warn_of_plugins, write_record
+from nar.runs.plugin_record import check_plugins, plugin_record, warn_of_plugins, write_record
 from nar.runs.workdir import Workdir
 
 SOURCE = """'''A plug-in.'''
@@ -86,7 +86,7 @@ def test_a_difference_of_the_source_is_named(folder, changes, is_same, caplog):
     write_record(workdir, present)
     with pytest.raises(ValueError, match="my_plugin:mine"):
         check_plugins(workdir, present)
-    record_path(workdir).unlink()
+    workdir.plugins.unlink()
     check_plugins(workdir, present)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nar.reports.result_table import scores_by_task
 from nar.reports.run_report.reading import is_run, read_records
 from nar.reports.run_report.records import Record
 
@@ -56,12 +57,12 @@ class Row:
     @property
     def validation(self) -> float:
         """Mean validation score of its algorithms."""
-        return float(np.mean(list(_scores(self.result["scores"]["validation"]).values())))
+        return float(np.mean(list(scores_by_task(self.result["scores"]["validation"]).values())))
 
     @property
     def test_scores(self) -> dict[str, float]:
         """Score by algorithm on the test split, n = 64."""
-        return _scores(self.result["scores"]["test"])
+        return scores_by_task(self.result["scores"]["test"])
 
     def score(self, task: str, size: int) -> tuple[float, int] | None:
         """Score of an algorithm at a size, and the number of instances; None if it was not scored."""
@@ -94,9 +95,3 @@ def _read(path: pathlib.Path) -> Record:
         lacking = f"no {missing[0]}" if missing else "no evaluation.json"
         raise ValueError(f"{path} is not an export of a run (experiments.convert --export): it has {lacking}")
     return record
-
-
-def _scores(split: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    return {
-        task: float(np.mean([values["score"] for values in sizes.values()])) for task, sizes in split.items()
-    }

@@ -83,7 +83,7 @@ def _at_size(column: Column, task: str, size: int) -> str:
     found = [one for row in column.rows if (one := row.score(task, size)) is not None]
     if not found:
         return NONE
-    full = max(count for row in column.rows if (one := row.score(task, 64)) for count in one[1:])
+    full = max(one[1] for row in column.rows if (one := row.score(task, 64)) is not None)
     fewest = min(count for _, count in found)
     limited = f" ({fewest})" if fewest < full else ""
     return f"{sample_statistics([score for score, _ in found])}{limited}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import ALGORITHMS, FAMILIES
+from nar.reports.result_table import scores_by_task
 from nar.reports.run_report.published import Published, find_published
 from nar.reports.run_report.settings import Setting
 from nar.statistics import SampleStatistics, sample_statistics
@@ -59,7 +60,7 @@ def validation_score(setting: Setting) -> SampleStatistics | None:
     splits = [scores["validation"] for scores in setting.scores_by_seed.values()]
     names = {name for split in splits for name in split}
     complete = [split for split in splits if set(split) == names]
-    means = [float(np.mean([_over_sizes(sizes) for sizes in split.values()])) for split in complete]
+    means = [float(np.mean(list(scores_by_task(split).values()))) for split in complete]
     return sample_statistics(means) if means else None
 
 
@@ -75,13 +76,9 @@ def family_of(task: str) -> str:
     return ALGORITHMS[task].family if task in ALGORITHMS else "other"
 
 
-def _over_sizes(sizes: Mapping[str, Mapping[str, float]]) -> float:
-    return float(np.mean([values["score"] for values in sizes.values()]))
-
-
 def _quantities(test: Mapping[str, Any], setting: Setting, is_complete: bool) -> dict[Quantity, float]:
     """Quantities of one seed; averages are included only if it has all algorithms."""
-    scores = {_task(task, list(sizes), setting): _over_sizes(sizes) for task, sizes in test.items()}
+    scores = {_task(task, list(test[task]), setting): one for task, one in scores_by_task(test).items()}
     if len(scores) == 1 or not is_complete:
         return scores
     if any(one.level != "algorithm" for one in scores):

@@ -1,9 +1,12 @@
 """The content of a run's files."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from nar.runs.config import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,11 @@ class Record:
     def is_text(self) -> bool:
         """True for a language model, whose scores are not comparable with those of CLRS-30."""
         return self.config.get("kind", "graph") == "text"
+
+    @functools.cached_property
+    def graph_config(self) -> RunConfig:
+        """The config of a graph network."""
+        return RunConfig.from_dict(self.config)
 
     @property
     def seeds(self) -> list[int]:

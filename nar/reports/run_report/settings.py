@@ -8,7 +8,6 @@ from typing import Any
 
 from nar.reports.run_report.records import Record
 from nar.reports.tables import NONE, short_key
-from nar.runs.config import RunConfig
 from nar.runs.protocol_keys import uses_clrs30_protocol
 
 SEED_KEYS = ("training.seed", "training.num_seeds")
@@ -43,7 +42,7 @@ class Setting:
     @property
     def is_clrs30(self) -> bool:
         """True if scores are comparable with publications: graph networks with the protocol of CLRS-30."""
-        return not self.is_text and uses_clrs30_protocol(RunConfig.from_dict(self.records[0].config))
+        return not self.is_text and uses_clrs30_protocol(self.records[0].graph_config)
 
     @property
     def has_several_networks(self) -> bool:

@@ -9,7 +9,6 @@ from nar.problems.options import CLRS30
 from nar.reports.evaluation_table import is_metric
 from nar.reports.run_report.records import Record
 from nar.reports.run_report.settings import Setting
-from nar.runs.config import RunConfig
 from nar.statistics import SampleStatistics, sample_statistics
 
 LENGTHS = {"own": "own number of steps", "true": "the algorithm's number of steps"}
@@ -97,7 +96,7 @@ def _problem_of_split(record: Record, task: str, split: str) -> Mapping[str, Any
     """Problem options of the run's own protocol."""
     if record.is_text:
         return {}
-    config = RunConfig.from_dict(record.config)
+    config = record.graph_config
     common: Mapping[str, Any] = getattr(config.evaluation, split).problem
     return config.tasks.get(task, {}).get(split, {}).get("problem", common)
 

@@ -28,8 +28,8 @@ def mix_tasks(config: RunConfig, tasks: Sequence[Task], schedule: TaskSchedule) 
     """
     components = read_components(config, tasks)
     stages = read_stages(config.data.curriculum, components)
+    twice = [one for one, values in components.items() if "sizes" in values]
     for name, overrides in config.tasks.items():
-        twice = [one for one, values in components.items() if "sizes" in values]
         if "sizes" in overrides and twice:
             raise ValueError(f"tasks.{name}.sizes and data.mixture.{twice[0]}.sizes cannot both be given")
     starts = [schedule.steps_per_task(start) for start, _ in stages]

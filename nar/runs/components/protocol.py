@@ -11,13 +11,10 @@ from nar.model import Model
 from nar.problems.options import CLRS30
 from nar.runs.components.problem_options import check_options
 from nar.runs.config import EvaluationConfig, ProblemSetConfig, RunConfig
-from nar.runs.protocol_keys import PROTOCOL_KEYS, uses_clrs30_protocol
+from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL, PROTOCOL_KEYS, uses_clrs30_protocol
 
 SCORE = "score"
 """Value of `evaluation.selection` for the score."""
-
-CLRS30_PROTOCOL, CUSTOM_PROTOCOL = "CLRS-30", "custom"
-"""Names of protocols in results."""
 
 _KEYS = {"val": "validation", "test": "test"}
 """Split -> key of the config."""
