@@ -25,9 +25,6 @@ CAPTURES = ("outputs", "hints", "states")
 MAX_CPU_NODE_PAIRS = 2**12
 """Node pairs in one CPU batch, at most: larger batches do not fit the caches and are slower."""
 
-MAX_PROGRAMS = 64
-"""Compiled programs that are kept at once; each holds a few megabytes."""
-
 
 @dataclasses.dataclass(frozen=True)
 class InferenceResult:
@@ -81,8 +78,7 @@ class InferenceResult:
 class Inference:
     """Batched inference with a network, compiled once per algorithm, size and length bucket.
 
-    Matrices are multiplied in full float32 on every platform, unless the network computes in bfloat16. At
-    most `MAX_PROGRAMS` programs are kept; they are compiled again when they are needed again.
+    Matrices are multiplied in full float32 on every platform, unless the network computes in bfloat16.
     Predictions never depend on labels: the network gets the inputs and the initial hints.
 
     Attributes:
@@ -101,6 +97,7 @@ class Inference:
         capture: str = "outputs",
         true_lengths: bool = False,
         show_progress: bool = False,
+        max_programs: int | None = None,
     ) -> None:
         """Sets up inference; compilation happens on the first batch of each shape.
 
@@ -115,6 +112,8 @@ class Inference:
           true_lengths: whether to run as many steps as the algorithm did, overriding the model's termination
             rule.
           show_progress: whether to show a progress bar.
+          max_programs: number of compiled programs, of a few megabytes each, at which all are dropped, for
+            callers whose shapes have no end; None keeps all.
 
         Raises:
           ValueError: if `capture` is unknown.
@@ -125,7 +124,7 @@ class Inference:
             model = make_model(dataclasses.replace(model.config, termination=FromTrace()), model.specs)
         self.model, self._transforms = model, transforms
         self._devices = devices or Devices.one()
-        self._batch_size = batch_size
+        self._batch_size, self._max_programs = batch_size, max_programs
         self.keeps_hints = capture != "outputs"
         self.show_progress = show_progress
 
@@ -241,7 +240,7 @@ class Inference:
         batch = dataclasses.replace(batch, hints=initial_hints, outputs={})
         if self._devices.mesh.size > 1:
             batch = self._devices.put_batch(take(batch, self._devices.process_slice(batch.batch_size)))
-        if self.num_programs >= MAX_PROGRAMS:
+        if self._max_programs is not None and self.num_programs >= self._max_programs:
             self._predict.clear_cache()  # pyright: ignore[reportAttributeAccessIssue]
         predicted = self._predict(params, task, batch, num_steps)
         return jax.tree.map(lambda value: value.addressable_data(0), predicted)

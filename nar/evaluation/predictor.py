@@ -56,6 +56,10 @@ class Prediction:
         return values_by_node(self.outputs, name, self.nodes)
 
 
+MAX_PROGRAMS = 64
+"""Compiled programs that a predictor keeps at once: users ask about any sizes."""
+
+
 class OutOfRangeWarning(UserWarning):
     """Numbers of a problem are outside of the range of training, so that its prediction is doubtful."""
 
@@ -64,7 +68,7 @@ class Predictor:
     """Inference on one problem at a time.
 
     It compiles once per algorithm, size and bucket of the number of steps (15, 31, 63, ...), and keeps a
-    limited number of programs (`nar.evaluation.inference.MAX_PROGRAMS`).
+    limited number of programs (`MAX_PROGRAMS`).
     """
 
     def __init__(
@@ -86,10 +90,11 @@ class Predictor:
         self._ranges = ranges or {}
         self._params = jax.device_put(params, Devices.one().replicated)
         self._transforms = transforms or Transforms()
-        self._inference = self._fixed_steps = Inference(model, self._transforms, 1, capture="states")
+        options: dict[str, Any] = {"capture": "states", "max_programs": MAX_PROGRAMS}
+        self._inference = self._fixed_steps = Inference(model, self._transforms, 1, **options)
         if not isinstance(model.config.termination, FromTrace):
             # The same network, for calls that fix the number of steps.
-            self._fixed_steps = Inference(model, self._transforms, 1, capture="states", true_lengths=True)
+            self._fixed_steps = Inference(model, self._transforms, 1, true_lengths=True, **options)
 
     @property
     def names(self) -> list[str]:

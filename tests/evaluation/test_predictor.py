@@ -278,7 +278,7 @@ def test_without_ranges_nothing_is_changed():
 @pytest.mark.slow
 def test_number_of_programs_is_bounded(monkeypatch):
     """Sizes are compiled once each, and numbers of steps once per bucket."""
-    monkeypatch.setattr("nar.evaluation.inference.MAX_PROGRAMS", 2)
+    monkeypatch.setattr("nar.evaluation.predictor.MAX_PROGRAMS", 2)
     model, params = network("bfs")
     predict = Predictor(model, params)
     for num_steps in (2, 3, 15):
