@@ -137,7 +137,7 @@ def kill_jobs(root: pathlib.Path, config: dict[str, Any] | None, progress: Progr
     """Kills and resumes jobs of each kind in turn."""
     if len(progress.events("kills")) >= _KILLS.value:
         return
-    server = ForkServer(root / "compiled")
+    server = ForkServer({"JAX_COMPILATION_CACHE_DIR": str(root / "compiled"), "NUMBA_DISABLE_JIT": "1"})
     jobs = make_jobs(root, config, server)
     references = functools.cache(lambda name: _reference(jobs[name], server, root))
     for number, name in _rounds(list(jobs), "kills", progress, _KILLS.value):
