@@ -96,9 +96,11 @@ def main() -> None:
     progress = open_progress(root, config)
     kill_jobs(root, config, progress)
     logging.getLogger("nar").setLevel(logging.ERROR)  # Each damage would log a warning.
-    with quick_runs():
-        damage_files(root, progress)
-        lose_folders(root, progress)
+    limits = {"damages": _DAMAGES.value, "losses": _LOSSES.value}
+    if any(len(progress.events(part)) < limit for part, limit in limits.items()):
+        with quick_runs():
+            damage_files(root, progress)
+            lose_folders(root, progress)
     counts = {part: collections.Counter(progress.events(part)) for part in PARTS}
     numbers = ", ".join(f"{counter.total()} {part}" for part, counter in counts.items())
     for counter in counts.values():
