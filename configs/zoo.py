@@ -4,7 +4,7 @@ Command: python -m experiments.train --config=configs/zoo.py --workdir=runs/zoo_
     --config.algorithms="('bfs',)"
   All thirty: configs/sweeps/zoo.py.
 Cost: 1,000 steps; insertion_sort about ten minutes on two CPU cores, extrapolated from 700 steps.
-Expected score: see docs/results.md, which has a row per network.
+Expected score: see docs/results.md, which has a row per exported network.
 """
 
 from ml_collections import ConfigDict

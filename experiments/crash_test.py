@@ -96,9 +96,11 @@ def main() -> None:
     progress = open_progress(root, config)
     kill_jobs(root, config, progress)
     logging.getLogger("nar").setLevel(logging.ERROR)  # Each damage would log a warning.
-    with quick_runs():
-        damage_files(root, progress)
-        lose_folders(root, progress)
+    limits = {"damages": _DAMAGES.value, "losses": _LOSSES.value}
+    if any(len(progress.events(part)) < limit for part, limit in limits.items()):
+        with quick_runs():
+            damage_files(root, progress)
+            lose_folders(root, progress)
     counts = {part: collections.Counter(progress.events(part)) for part in PARTS}
     numbers = ", ".join(f"{counter.total()} {part}" for part, counter in counts.items())
     for counter in counts.values():
@@ -137,7 +139,7 @@ def kill_jobs(root: pathlib.Path, config: dict[str, Any] | None, progress: Progr
     """Kills and resumes jobs of each kind in turn."""
     if len(progress.events("kills")) >= _KILLS.value:
         return
-    server = ForkServer(root / "compiled")
+    server = ForkServer({"JAX_COMPILATION_CACHE_DIR": str(root / "compiled"), "NUMBA_DISABLE_JIT": "1"})
     jobs = make_jobs(root, config, server)
     references = functools.cache(lambda name: _reference(jobs[name], server, root))
     for number, name in _rounds(list(jobs), "kills", progress, _KILLS.value):

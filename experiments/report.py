@@ -37,7 +37,7 @@ LEADERBOARD_FOLDERS = ("nar/runs/weights", "docs/submissions")
 def main(*directories: str) -> None:
     """Reads all runs, makes the report, and only then writes it."""
     if _LEADERBOARD.value:
-        write_leaderboard([pathlib.Path(path) for path in directories or LEADERBOARD_FOLDERS])
+        write_leaderboard([local_path(path) for path in directories or LEADERBOARD_FOLDERS])
         return
     if not directories:
         raise ValueError("name at least one directory of a run or of a sweep; see --help")
@@ -60,7 +60,7 @@ def write_leaderboard(folders: list[pathlib.Path]) -> None:
       ValueError: if a folder does not exist.
     """
     missing = [path for path in folders if not path.is_dir()]
-    if len(missing) == len(folders):
+    if missing:
         raise ValueError(
             f"{missing[0]} is not a folder; call this in the repository, or name folders of exports"
         )

@@ -1,8 +1,8 @@
-"""All thirty algorithms of CLRS-30, one network each: the networks that `nar.pretrained` loads.
+"""All thirty algorithms of CLRS-30, one network each, to be exported for `nar.pretrained`.
 
 Command: python -m experiments.sweep --config=configs/zoo.py --sweep=configs/sweeps/zoo.py --workdir=runs/zoo
 Cost: thirty runs of configs/zoo.py, the slow ones last; about 5.5 hours on two CPU cores, extrapolated from
-    the first. The same command resumes. docs/results.md has the minutes of each run.
+    the first. The same command resumes. docs/results.md has the minutes of exported runs.
 Expected score: see docs/results.md.
 """
 

@@ -7,10 +7,7 @@ that fit in the cache, and no steps after the end of a trace. The peak resident 
 process for each, as reported by the operating system.
 """
 
-import pathlib
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 
 from absl import flags
@@ -29,6 +26,7 @@ from experiments.benchmarks.lib.matched_networks import (
     make_matched_networks,
     matched_cases,
 )
+from experiments.benchmarks.lib.peak_memory import run_code
 from experiments.benchmarks.train import DM_CLRS, NAR, header, row, time_interleaved
 
 FLAGS = flags.FlagValues()
@@ -78,6 +76,4 @@ def resident_bytes(case: Case, side: str) -> int:
         named = ", ".join(f"{key}={value!r}" for key, value in dm_clrs_options(case).items())
         call = f"evaluate_dm_clrs({fields}, {named})"
         code = f"from experiments.benchmarks.lib.peak_memory import evaluate_dm_clrs; {call}"
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
-    return int(done.stdout.split()[-1])
+    return int(run_code(code)[-1])

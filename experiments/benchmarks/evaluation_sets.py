@@ -6,16 +6,13 @@ Draws the problems of an evaluation in fresh processes, with the hints of all st
 only, as `experiments.evaluate` does without --hints: peak resident set size and time.
 """
 
-import pathlib
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 
 from absl import flags
 
 from experiments.benchmarks.lib.benchmark_flags import define_algorithms, define_sizes
-from experiments.benchmarks.lib.peak_memory import print_resident_bytes
+from experiments.benchmarks.lib.peak_memory import print_resident_bytes, run_code
 from nar.algorithms import find_algorithm
 from nar.evaluation.problem_sets import make_problem_sets
 from nar.reports import Table
@@ -51,9 +48,7 @@ def measure(algorithm: str, size: int, all_hints: bool) -> tuple[float, int]:
     code = (
         f"from experiments.benchmarks.evaluation_sets import draw; draw({algorithm!r}, {size}, {all_hints})"
     )
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
-    seconds, peak = done.stdout.split()[-2:]
+    seconds, peak = run_code(code)[-2:]
     return float(seconds), int(peak)
 
 

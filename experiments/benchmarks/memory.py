@@ -13,9 +13,6 @@ process that compiles and runs it. Programs that need more than 16 GiB are marke
 import dataclasses
 import itertools
 import math
-import pathlib
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -29,7 +26,7 @@ from experiments.benchmarks.lib.benchmark_flags import (
     define_processors,
     define_sizes,
 )
-from experiments.benchmarks.lib.peak_memory import print_resident_bytes
+from experiments.benchmarks.lib.peak_memory import print_resident_bytes, run_code
 from nar.algorithms import find_algorithm
 from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
@@ -179,9 +176,7 @@ def resident_bytes(case: Case) -> int:
     """Peak resident set size of a fresh process that compiles and runs a case."""
     fields = ", ".join(f"{value!r}" for value in case)
     code = f"from experiments.benchmarks.memory import Case, run; run(Case({fields}))"
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
-    return int(done.stdout.split()[-1])
+    return int(run_code(code)[-1])
 
 
 def memory(

@@ -13,15 +13,15 @@ def find_differences(first: Workdir, second: Workdir) -> list[str]:
     return [name for name, read in READERS.items() if read(first) != read(second)]
 
 
-def _result(workdir: Workdir) -> dict[str, Any]:
+def outcome(workdir: Workdir) -> dict[str, Any]:
+    """The result of a run without its timing."""
     return {name: value for name, value in read_json(workdir.result).items() if "seconds" not in name}
 
 
-def _metrics(workdir: Workdir) -> list[dict[str, float]]:
-    return [
-        {name: value for name, value in line.items() if "second" not in name}
-        for line in read_metrics(workdir.metrics)
-    ]
+def metrics_of(workdir: Workdir) -> list[dict[str, float]]:
+    """Metrics of a run without its timing, one dictionary per line; none if the file is missing."""
+    lines = read_metrics(workdir.metrics) if workdir.metrics.exists() else []
+    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
 
 
 def _states(workdir: Workdir) -> dict[int, dict[str, bytes]]:
@@ -34,4 +34,4 @@ def _states(workdir: Workdir) -> dict[int, dict[str, bytes]]:
     return states
 
 
-READERS = {"parameters and scores in result.json": _result, "metrics.jsonl": _metrics, "states": _states}
+READERS = {"parameters and scores in result.json": outcome, "metrics.jsonl": metrics_of, "states": _states}

@@ -10,9 +10,10 @@ from unittest import mock
 import numpy as np
 
 import nar
+from experiments.fault_injection.compare_runs import metrics_of, outcome
 from experiments.fault_injection.damages import DAMAGES
 from experiments.fault_injection.echo_answers import answer
-from experiments.fault_injection.quick_runs import config_of, metrics_of, outcome
+from experiments.fault_injection.quick_runs import config_of
 from nar.reports.run_report import read_records
 from nar.runs import train
 from nar.runs.workdir import Workdir

@@ -1,8 +1,9 @@
 """Server that runs scripts in forks of a process that has imported the libraries, which saves their start-up.
 
-`ForkServer` starts it. It reads a JSON request per line: `script`, `arguments`, `log` (appended to). It
-answers with the number of the process, and once that has ended with its exit code, -N if signal N ended it.
-Nothing in this file may start a thread or initialize a jax backend before the fork.
+`script_process.ForkServer` starts it. It reads a JSON request per line: `script`, `arguments`, `output` and
+`errors` (files that are appended to), `folder` (the working directory) and `environment`. It answers with the
+number of the process, and once that has ended with its exit code, -N if signal N ended it. Nothing in this
+file may start a thread or initialize a jax backend before the fork.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 def main() -> None:
     """Answers requests until standard input is closed."""
+    # Only modules without flags: each script must define its flags when it is run.
     import nar.evaluation
     import nar.reports
     import nar.text.scoring
@@ -37,11 +39,19 @@ def main() -> None:
 
 def _run(request: dict[str, Any]) -> int:
     """Runs a script in this process; returns the exit code that Python would exit with."""
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for number in (1, 2):
-        os.dup2(log, number)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path, mode in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+        (2, request["errors"], os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+    ):
+        file = os.open(path, mode, 0o644)
+        os.dup2(file, number)
+        os.close(file)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.path[:1] = [request["folder"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     module = f"experiments.{request['script']}"
     sys.argv = [module, *request["arguments"]]
     code = 0

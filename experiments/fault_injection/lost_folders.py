@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from unittest import mock
 
 import nar
-from experiments.fault_injection.quick_runs import STEPS, config_of, metrics_of, outcome
+from experiments.fault_injection.compare_runs import metrics_of, outcome
+from experiments.fault_injection.quick_runs import STEPS, config_of
 from nar.ownership import LostFolderError
 from nar.runs import train
 from nar.runs.workdir import Workdir

@@ -6,7 +6,6 @@ All runs share compiled programs, and scores are a function of the parameters.
 import contextlib
 import dataclasses
 import functools
-import json
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -16,12 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import tiny
-from nar.atomic_io import read_json
 from nar.runs import run as run_module
 from nar.runs import train, warm_start
 from nar.runs.build import new_state
 from nar.runs.components import GraphComponents, build_graph_run
-from nar.runs.workdir import Workdir
 
 STEPS, EVERY = 12, 4
 
@@ -86,16 +83,3 @@ def quick_runs() -> Iterator[None]:
         replace(GraphComponents, "make_train_step", lambda components: step)
         replace(GraphComponents, "score_split", score)
         yield
-
-
-def metrics_of(workdir: Workdir) -> list[dict[str, float]]:
-    """Metrics of a run without its timings, one dictionary per line."""
-    if not workdir.metrics.exists():
-        return []
-    lines = [json.loads(line) for line in workdir.metrics.read_text().splitlines()]
-    return [{name: value for name, value in line.items() if "second" not in name} for line in lines]
-
-
-def outcome(workdir: Workdir) -> dict[str, Any]:
-    """The result of a run without its timing."""
-    return {name: value for name, value in read_json(workdir.result).items() if "seconds" not in name}

@@ -1,51 +1,92 @@
 """Processes of scripts, started by a fork server, that are observed and killed."""
 
+import atexit
 import contextlib
 import json
 import os
 import pathlib
 import select
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 _PAUSE = 0.0003
+_ROOT = pathlib.Path(__file__).parents[2]
 
 
 class ForkServer:
     """Starts one script at a time; see `fork_server`."""
 
-    def __init__(self, cache: pathlib.Path) -> None:
-        """Does not start the server yet; `cache` is the directory of the scripts' compilation cache."""
-        variables = {"JAX_COMPILATION_CACHE_DIR": str(cache), "NUMBA_DISABLE_JIT": "1"}
-        self._environment = {**os.environ, **variables}
-        self._server: subprocess.Popen[bytes] | None = None
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """Does not start the server yet.
 
-    def start(self, script: str, arguments: Sequence[object], log: pathlib.Path) -> "ScriptProcess":
-        """Starts a script.
+        Args:
+          variables: environment variables of the server, such as those that libraries read on import, and of
+            all scripts, in addition to those of this process.
+        """
+        self._variables = dict(variables)
+        self._server: subprocess.Popen[bytes] | None = None
+        self._script: ScriptProcess | None = None
+
+    def start(
+        self,
+        script: str,
+        arguments: Sequence[object],
+        output: pathlib.Path,
+        *,
+        errors: pathlib.Path | None = None,
+        folder: pathlib.Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> "ScriptProcess":
+        """Starts a script; one that still runs is killed.
 
         Args:
           script: name of its module in `experiments`.
           arguments: its flags.
-          log: file to which its output is appended.
+          output: file to which its standard output is appended.
+          errors: file to which its standard error is appended; by default `output`.
+          folder: its working directory; by default that of this process.
+          variables: further environment variables.
         """
+        environment = {**os.environ, **self._variables}
         if self._server is None or self._server.poll() is not None:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "experiments.fault_injection.fork_server"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
-                env=self._environment,
+                cwd=_ROOT,
+                env=environment,
             )
-        assert self._server.stdin is not None
-        request = {"script": script, "arguments": [*map(str, arguments)], "log": str(log)}
+            atexit.register(self._close, self._server)
+        else:
+            self._end_script()
+        assert self._server.stdin is not None and self._server.stdout is not None
+        request = {
+            "script": script,
+            "arguments": [*map(str, arguments)],
+            "output": str(output),
+            "errors": str(errors or output),
+            "folder": str(folder or pathlib.Path.cwd()),
+            "environment": {**environment, **(variables or {})},
+        }
         self._server.stdin.write(json.dumps(request).encode() + b"\n")
-        return ScriptProcess(self._server, int(self._read_line()))
+        self._script = ScriptProcess(self._server, int(self._server.stdout.readline()))
+        return self._script
 
-    def _read_line(self) -> bytes:
-        assert self._server is not None and self._server.stdout is not None
-        return self._server.stdout.readline()
+    def _end_script(self) -> None:
+        if self._script is not None:
+            self._script.send_signal(signal.SIGKILL)
+            self._script.wait()
+
+    def _close(self, server: subprocess.Popen[bytes]) -> None:
+        """Ends a server, and its script."""
+        if server.poll() is None:
+            self._end_script()
+        with server:  # closes its standard input and waits for its end
+            pass
 
 
 class ScriptProcess:
@@ -60,11 +101,11 @@ class ScriptProcess:
         self._server, self._number = server, number
         self.returncode: int | None = None
 
-    def poll(self) -> int | None:
-        """Exit code; None while it runs."""
+    def poll(self, seconds: float | None = 0) -> int | None:
+        """Exit code; None if it still runs after this many seconds. With None, waits for its end."""
         output = self._server.stdout
         assert output is not None
-        if self.returncode is None and select.select([output], [], [], 0)[0]:
+        if self.returncode is None and select.select([output], [], [], seconds)[0]:
             self.returncode = int(output.readline())
         return self.returncode
 
@@ -76,10 +117,9 @@ class ScriptProcess:
 
     def wait(self) -> int:
         """Waits for the end; returns the exit code."""
-        while self.poll() is None:
-            time.sleep(0.01)
-        assert self.returncode is not None
-        return self.returncode
+        code = self.poll(None)
+        assert code is not None
+        return code
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Waits until a condition holds, or the process ends."""
@@ -88,5 +128,4 @@ class ScriptProcess:
 
     def wait_seconds(self, seconds: float) -> None:
         """Waits for this many seconds, or until the process ends."""
-        end = time.monotonic() + seconds
-        self.wait_until(lambda: time.monotonic() >= end)
+        self.poll(seconds)

@@ -26,6 +26,7 @@ PROBLEM = '--input={"edges": [[0, 1], [1, 2]], "s": 0}'
         ("convert", ["--export=x", "--workdir=y", "--sizes=a"], "--sizes must be positive integers, got a"),
         ("convert", ["--checkpoint=x", "--workdir=y"], "--checkpoint needs --config"),
         ("report", ["--leaderboard", "no_such_folder"], "no_such_folder is not a folder"),
+        ("report", ["--leaderboard", "docs/submissions", "no_such"], "no_such is not a folder"),
     ],
 )
 def test_flags_that_do_not_fit_are_errors(script, arguments, message):

@@ -1,15 +1,16 @@
 """Runs the scripts of `experiments` as users do, each in a process of its own.
 
 Such a process spends most of its time importing jax, Haiku, optax and nar. `run` therefore forks it from a
-server process that has already imported them (`fork_server.py`).
+server process that has already imported them (`experiments.fault_injection.fork_server`).
 """
 
-import json
 import os
 import pathlib
-import subprocess
+import signal
 import sys
 import tempfile
+
+from experiments.fault_injection.script_process import ForkServer, ScriptProcess
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -22,7 +23,7 @@ TINY = (
     "--config.training.eval_every=10",
 )
 
-_SERVERS: list[subprocess.Popen[str]] = []
+_SERVER = ForkServer({"NUMBA_DISABLE_JIT": "1"})
 
 
 def command(script: str, *arguments: object) -> list[str]:
@@ -42,37 +43,29 @@ def run(
     `environment` is added to the variables of this process. Variables that libraries read on import (JAX_*,
     NUMBA_*) have no effect here: for these, start `command(...)` with `subprocess`.
     """
-    if not _SERVERS or _SERVERS[-1].poll() is not None:
-        _SERVERS.append(
-            subprocess.Popen(
-                [sys.executable, str(ROOT / "tests" / "support" / "fork_server.py")],
-                cwd=ROOT,
-                env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        )
-    server = _SERVERS[-1]
-    assert server.stdin and server.stdout
     with tempfile.TemporaryDirectory() as folder:
-        output, errors = (pathlib.Path(folder, name) for name in ("output", "errors"))
-        request = {
-            "module": f"experiments.{script}",
-            "arguments": [*map(str, arguments)],
-            "cwd": str(cwd),
-            # experiments is found in any working directory.
-            "environment": {
-                **os.environ,
-                "NUMBA_DISABLE_JIT": "1",
-                "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-                **(environment or {}),
-            },
-            "output": str(output),
-            "errors": str(errors),
-            "timeout": timeout,
-        }
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return code, output.read_text(), errors.read_text()
+        process = start(script, *arguments, folder=folder, cwd=cwd, environment=environment)
+        return finish(process, folder, timeout)
+
+
+def start(
+    script: str,
+    *arguments: object,
+    folder: str,
+    cwd: pathlib.Path = ROOT,
+    environment: dict[str, str] | None = None,
+) -> ScriptProcess:
+    """Starts a script, whose stdout and stderr are written to a folder; see `run`."""
+    # experiments is found in any working directory.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    output, errors = (pathlib.Path(folder, name) for name in ("output", "errors"))
+    variables = {"PYTHONPATH": path, **(environment or {})}
+    return _SERVER.start(script, arguments, output, errors=errors, folder=cwd, variables=variables)
+
+
+def finish(process: ScriptProcess, folder: str, timeout: float = 300) -> tuple[int, str, str]:
+    """Waits for the end of a script, which is killed after `timeout` seconds; returns the same as `run`."""
+    if process.poll(timeout) is None:
+        process.send_signal(signal.SIGKILL)
+    output, errors = (pathlib.Path(folder, name) for name in ("output", "errors"))
+    return process.wait(), output.read_text(), errors.read_text()

@@ -1,9 +1,8 @@
 """Script processes that tests observe, signal or kill while they run, forked as in `commands.run`."""
 
-import os
-import pathlib
+import shutil
 import signal
-import threading
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -16,11 +15,8 @@ class RunningScript:
     def __init__(self, script: str, *arguments: object) -> None:
         """Starts the script."""
         self._result: tuple[int, str, str] | None = None
-        self._thread = threading.Thread(target=self._run, args=(script, *arguments), daemon=True)
-        self._thread.start()
-
-    def _run(self, script: str, *arguments: object) -> None:
-        self._result = commands.run(script, *arguments)
+        self._folder = tempfile.mkdtemp()
+        self._process = commands.start(script, *arguments, folder=self._folder)
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 300) -> None:
         """Waits until a condition holds.
@@ -30,7 +26,7 @@ class RunningScript:
         """
         deadline = time.monotonic() + seconds
         while not condition():
-            assert self._thread.is_alive(), self._result
+            assert self._process.poll() is None, self.end()
             if time.monotonic() > deadline:
                 self.signal(signal.SIGKILL)
                 raise AssertionError(f"the condition did not hold within {seconds:g} s: {self.end()}")
@@ -38,24 +34,11 @@ class RunningScript:
 
     def signal(self, number: int) -> None:
         """Sends a signal to the process only, not to its children; does nothing if it has ended."""
-        for pid in children_of(commands._SERVERS[-1].pid):
-            os.kill(pid, number)
+        self._process.send_signal(number)
 
     def end(self) -> tuple[int, str, str]:
         """Waits for the end; returns exit code (-N if signal N killed it), stdout and stderr."""
-        self._thread.join()
-        assert self._result is not None
+        if self._result is None:
+            self._result = commands.finish(self._process, self._folder)
+            shutil.rmtree(self._folder)
         return self._result
-
-
-def children_of(pid: int) -> list[int]:
-    """Running child processes of a process."""
-    children = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if words[0] != "Z" and int(words[1]) == pid:
-            children.append(int(path.parent.name))
-    return children

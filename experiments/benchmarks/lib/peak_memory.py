@@ -1,9 +1,21 @@
-"""Peak memory of a fresh process that evaluates one batch with one network."""
+"""Peak memory of fresh processes, for instance of one that evaluates one batch with one network."""
 
 import pathlib
 import resource
+import subprocess
 import sys
 from typing import Any
+
+
+def run_code(code: str) -> list[str]:
+    """Runs Python code in a fresh process; returns the words that it prints.
+
+    Raises:
+      CalledProcessError: if it fails.
+    """
+    root = pathlib.Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
+    return done.stdout.split()
 
 
 def evaluate_nar(*case: Any) -> None:
