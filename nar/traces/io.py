@@ -159,7 +159,8 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
     if set(arrays) - {"num_nodes"} != names | {"lengths"}:
         raise ValueError(f"the spec has {sorted(names)}, but the traces have {sorted(arrays)}")
     num_nodes = _count_nodes(arrays, spec)
-    num_steps = min(arrays[f"hints/{probe.name}"].shape[:1] for probe in spec.hints)
+    any_number = (np.iinfo(np.int32).max,)  # of steps, if there are no hints
+    num_steps = min((arrays[f"hints/{probe.name}"].shape[:1] for probe in spec.hints), default=any_number)
     batch_size = len(_checked_counts("lengths", arrays["lengths"], *(num_steps or [0])))
     for stage, at in _STAGES.items():
         for probe in spec.at(at):
