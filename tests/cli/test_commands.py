@@ -143,6 +143,7 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_p
     assert {10, 20, 30, 40} <= set(steps)
 
 
+@pytest.mark.slow
 def test_library_gives_the_same_run_as_the_commands(finished, tmp_path):
     """`nar.train`, interrupted and resumed, and `nar.load_run`, in a process that can only import `nar`."""
     done = subprocess.run(
@@ -161,6 +162,7 @@ def test_library_gives_the_same_run_as_the_commands(finished, tmp_path):
     assert found["sizes"]["bfs"] == {"64": pytest.approx(expected["scores"]["test"]["bfs"]["64"])}
 
 
+@pytest.mark.slow
 def test_evaluate_at_other_sizes(finished):
     workdir, _, _ = finished
     code, output, errors = run("evaluate", f"--workdir={workdir}", "--sizes=5,64")

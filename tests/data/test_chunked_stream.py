@@ -94,6 +94,7 @@ def test_predictions_of_chunks_equal_those_of_whole_traces(name, processor, opti
                 close(chunks[(steps - 1) // length].outputs[probe][row], logits[row], err_msg=probe)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "length"),
     [
@@ -116,6 +117,7 @@ def test_losses_of_chunks_sum_to_those_of_whole_traces(task, length):
         np.testing.assert_allclose(sums[name], term.sum, rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_new_traces_do_not_depend_on_the_chunk_carry():
     network = Network("insertion_sort", "mpnn", lstm=True)
     batch = batch_of("insertion_sort")

@@ -158,6 +158,7 @@ def test_windows_as_long_as_traces_equal_whole_rollouts(name, further):
     assert_close(network(windows.cut(traces, starts)), network(traces))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_gradients_of_windows_equal_those_of_rollouts_from_the_same_step(length):
     """Insertion sort has traces of equal length, so that all start at one step."""

@@ -236,6 +236,7 @@ def ranged_predictor(task):
     return Predictor(*network(task), ranges=RANGES)
 
 
+@pytest.mark.slow
 def test_weights_in_other_units_give_the_same_prediction():
     predict = ranged_predictor("dijkstra")
     expected = predict("dijkstra", edges=EDGES, s=0)
@@ -263,6 +264,7 @@ def test_numbers_that_stay_out_of_range_get_a_warning():
         )
 
 
+@pytest.mark.slow
 def test_keys_are_moved_into_the_range():
     predict = ranged_predictor("insertion_sort")
     expected = predict("insertion_sort", [0.0, 1.0, 0.5, 0.25])

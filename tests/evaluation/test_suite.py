@@ -35,6 +35,7 @@ def network(task, **options):
     return model, jax.jit(model.init)(jax.random.key(0), {task: batch})
 
 
+@pytest.mark.slow
 def test_hint_scores_ignore_traces_that_have_ended():
     model, params = network("heapsort")
     traces = nar.sample_traces("heapsort", 5, 6, seed=1)

@@ -149,6 +149,7 @@ def test_signal_during_startup_ends_the_process_with_one_line(tmp_path, number, 
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_second_signal_ends_the_process_immediately(tmp_path):
     script = RunningScript("train", *arguments_for(tmp_path / "run"))
     script.wait_for(lambda: 0 in saved_steps(tmp_path / "run"))

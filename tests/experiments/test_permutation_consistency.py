@@ -81,6 +81,7 @@ def test_networks_are_equivariant_if_positions_are_permuted_too():
         assert all(row[name] < 1e-9 for name in CONSISTENCY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_length", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_accumulated_gradients_equal_those_of_the_whole_batch(chunk_length):
     """The rows of batch and views are in the order of micro-batches in both cases."""

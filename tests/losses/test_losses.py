@@ -188,6 +188,7 @@ def logits_losses_gradients():
     return logits, lambda logits: compiled(logits)[1], compiled(logits)[0]
 
 
+@pytest.mark.slow
 @every_probe_type
 def test_gradients_equal_finite_differences(location, kind):
     """The derivative in a random direction."""

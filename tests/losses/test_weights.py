@@ -57,6 +57,7 @@ def test_invalid_loss_weights_raise(weights, message):
         check_loss_weights(weights, {"bfs": BFS}, {"bfs": ["pi", "pi_h"]})
 
 
+@pytest.mark.slow
 def test_loss_weights_scale_gradients():
     """With weight 0 of outputs, the parameters of their decoders do not change."""
     task = Task(ALGORITHMS["minimum"], (SIZE,))

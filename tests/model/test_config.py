@@ -165,6 +165,7 @@ def test_invalid_options_raise(options, message):
         NetConfig(PGN, **options)
 
 
+@pytest.mark.slow
 def test_teacher_forcing_follows_its_schedule():
     """Depending on the training step, all, some or no samples receive true hints."""
     batch = batch_of("minimum")

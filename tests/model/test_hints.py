@@ -125,6 +125,7 @@ def dense_values():
     return jit_by_probe_type(convert, truth)
 
 
+@pytest.mark.slow
 @every_probe_type
 def test_ground_truth_and_confident_predictions_have_the_same_dense_form(location, kind):
     dense, hard, soft = dense_values()[location, kind]
@@ -205,6 +206,7 @@ def test_feedback_of_another_shape_or_dtype_raises(function, message):
         jax.eval_shape(model.init, jax.random.key(0), {"task": truth})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_training", [False, True])
 def test_hint_feedback(is_training):
     batch = batch_of("bfs")
@@ -288,6 +290,7 @@ def descend(leaf, gradient):
     return leaf - 0.1 * gradient
 
 
+@pytest.mark.slow
 def test_a_custom_feedback_named_in_a_config_trains_hint_decoders():
     """Gradients of the outputs alone reach the hint decoder, as they do not with hard hints."""
     spec, truth = batch()

@@ -94,6 +94,7 @@ def test_a_parameter_does_not_depend_on_others():
     )
 
 
+@pytest.mark.slow
 def test_jit_and_vmap_draw_the_same_values():
     keys = jax.random.split(jax.random.key(0), 3)
     batched = jax.jit(jax.vmap(make))(keys)
@@ -110,6 +111,7 @@ def test_initializers_with_array_arguments_have_no_numpy_equivalent():
     assert to_numpy_initializer(jnp.ones) and to_numpy_initializer(hk.initializers.TruncatedNormal(2))
 
 
+@pytest.mark.slow
 def test_initialization_compiles_few_programs():
     config = base.get_config().to_dict()
     config["algorithms"] = ("bfs", "minimum", "heapsort")

@@ -87,6 +87,7 @@ def test_predictions_do_not_depend_on_later_hints_or_outputs(task, is_training, 
     assert differ(first_step.outputs, before.outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "task",
     [pytest.param(task, marks=[slow] * (task != "bfs")) for task in (*tasks.COVERING, every_kind.NAME)],
@@ -246,6 +247,7 @@ def test_memory_and_auxiliary_losses():
     assert losses["auxiliary/count"] == predictions.losses["count"].mean
 
 
+@pytest.mark.slow
 def test_a_rollout_resumes_from_its_carry():
     """Two scans, the second from the carry of the first, have the outputs of one scan."""
     task, rule = "bfs", Budget(steps=6, steps_per_node=0)

@@ -197,6 +197,7 @@ def test_a_budget_of_the_length_of_the_trace_has_the_same_predictions():
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), by_trace, by_budget)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thresholds", [(0.2, 0.5), pytest.param((0.2, 0.8), marks=pytest.mark.slow)])
 def test_evaluation_stops_at_the_threshold(thresholds):
     """Evaluation stops where p_1 + ... + p_n of training first reaches the threshold."""

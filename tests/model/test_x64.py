@@ -66,5 +66,6 @@ def test_options_compute_in_float32(case):
     assert_same_dtypes("bfs", "mpnn", OPTIONS[case])
 
 
+@pytest.mark.slow
 def test_every_kind_computes_in_float32():
     assert_same_dtypes(every_kind.NAME, "mpnn", {})

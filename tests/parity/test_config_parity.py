@@ -21,6 +21,7 @@ def cases(*quick, slow):
     )
 
 
+@pytest.mark.slow
 @cases(
     ("bfs", {"hint_mode": "decoded_only", "lstm": True}),
     slow=[

@@ -176,6 +176,7 @@ def test_missing_file(tmp_path):
 # Converting
 
 
+@pytest.mark.slow
 def test_converted_multi_task_model_predicts_the_same(theirs):
     network, batches, path = theirs
     specs = {task: spec_of(task) for task in TASKS}

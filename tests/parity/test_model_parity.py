@@ -66,6 +66,7 @@ def test_same_predictions_and_scores(pair):
     assert scores["score"] == pytest.approx(their_score["score"], abs=1e-6)
 
 
+@pytest.mark.slow
 @mark_slow(
     [("bellman_ford", "pgn")],
     [

@@ -66,6 +66,7 @@ def assert_close(first, second):
     np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @every_name
 def test_padding_does_not_change_predictions_or_losses(name):
     """Covers padding of steps and of nodes, and auxiliary losses."""

@@ -240,6 +240,7 @@ def test_registered_processors_satisfy_the_contract(name):
     check_processor(name, permutation_equivariant=not name.startswith("memnet"))
 
 
+@pytest.mark.slow
 def test_the_example_satisfies_the_contract():
     check_processor(PNA)
     check_processor("experiments.examples.pna:PNA", {"aggregations": ("mean",)})

@@ -118,6 +118,7 @@ def test_plots_show_names_as_they_are(name):
     assert set(draw_keys(panels)) == {name, f"{name}!", "unfinished run"} or not name.strip()
 
 
+@pytest.mark.slow
 def test_reports_of_runs_with_any_names(tmp_path):
     names = [name for name in NAMES if name.strip() and "/" not in name and "\0" not in name]
     runs = [

@@ -584,6 +584,7 @@ def test_report_command_writes_all_files_and_prints_the_table(tmp_path):
     assert not [name for name in names if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_report_command_with_errors_writes_nothing(tmp_path):
     good = make_run(tmp_path / "good", {"bfs": 0.5})
     code, _, errors = run("report", good, tmp_path / "missing", f"--output={tmp_path / 'report'}")

@@ -81,6 +81,7 @@ def shown_changes(document):
     return {name: int(count) for name, count in pairs}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -76,6 +76,7 @@ def list_files(workdir):
 ANY_DAMAGE = [*DAMAGES, deleted]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["finished", pytest.param("unfinished", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "shift", [0, *(pytest.param(shift, marks=pytest.mark.slow) for shift in range(1, len(ANY_DAMAGE)))]

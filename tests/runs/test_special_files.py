@@ -56,6 +56,7 @@ def call(function, *arguments, **options):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [pipe, device, link_to_itself])
 @pytest.mark.parametrize("name", FILES)
 def test_special_file_in_a_workdir(finished, tmp_path, name, make):

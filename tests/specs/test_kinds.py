@@ -189,6 +189,7 @@ def predict(spec, batch, processor="mpnn"):
     return predictions, losses, gradients
 
 
+@pytest.mark.slow
 def test_a_kind_with_a_format_of_its_own_goes_through_the_whole_library():
     spec = vector_spec(register_vector())
     batch = random_batch(spec)

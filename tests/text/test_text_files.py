@@ -36,6 +36,7 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_files_do_not_depend_on_workers_or_interruptions(tmp_path):
     summary = make(tmp_path / "one", *SMALL, "--hints", "--decimals=3", "--workers=1")
     assert "240 texts in 4 files" in summary

@@ -215,6 +215,7 @@ def test_logits_depend_on_relative_positions_only(model, params):
 # Generation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", [IN_ORDER, RANDOM])
 def test_incremental_decoding_with_cache_equals_full_forward_pass(model, params, positions):
     tokens = random_tokens(3, 8)
@@ -265,6 +266,7 @@ def test_answers_equal_decoding_without_cache_in_any_batch(model, params, positi
     assert generator(params, []) == []
 
 
+@pytest.mark.slow
 def test_generation_is_compiled_once_per_shape(model, params):
     generate = make_generate(model)
     for seed in (0, 1):

@@ -44,6 +44,7 @@ CLRS30 = [name for name, algorithm in nar.ALGORITHMS.items() if algorithm.in_clr
 LARGE = [name for name in CLRS30 if nar.ALGORITHMS[name].clrs30_multiplier > 1 and name != "minimum"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -150,6 +151,7 @@ def test_unwritable_folder_only_warns(monkeypatch, tmp_path):
         assert clrs30_split("bfs", "val").batch_size == 32
 
 
+@pytest.mark.slow
 def test_processes_share_the_cache(cache_dir):
     code = "import nar, sys; print(nar.clrs30_split('bfs', 'val').hints['pi_h'].sum())"
     with concurrent.futures.ThreadPoolExecutor(3) as pool:

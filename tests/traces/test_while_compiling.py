@@ -80,6 +80,7 @@ def wait_for_compilations():
 # Bit-identical traces
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", compiled_cases(BIT_IDENTICAL))
 def test_plain_and_compiled_traces_are_bit_identical(name, monkeypatch):
     monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)

@@ -39,6 +39,7 @@ def compute():
     return float(jax.jit(lambda x: jnp.sin(x) * 3 + 41)(jnp.float32(2.0)))
 
 
+@pytest.mark.slow
 def test_damaged_entry_is_removed_and_written_again(cache, caplog):
     import numpy as np
 

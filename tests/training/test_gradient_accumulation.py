@@ -113,6 +113,7 @@ def test_gradient_is_exact_for_other_networks(task, options):
     assert_same(case.step(3), case.step(1))
 
 
+@pytest.mark.slow
 def test_microbatches_of_the_tests_differ_in_their_numbers_of_entries():
     """Otherwise a plain mean over micro-batches would pass the tests, too."""
     case = Case("bfs", "g_forgetnet")
@@ -172,6 +173,7 @@ def counts_of_parameters(model, params, key, batch, context):
     return {"positive": masked_term(logits, logits > 0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [own_objective, counts_of_parameters])
 def test_custom_objectives_accumulate(objective):
     case = Case("bfs")
@@ -181,6 +183,7 @@ def test_custom_objectives_accumulate(objective):
     assert {f"loss/bfs/{name}" for name in ("hidden", "positive")} & set(scalars)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"termination": Learned(Budget(4, 0))}])
 def test_counts_cost_no_second_forward_pass(options):
     """The objective is traced once; micro-batches need no matrix products that the whole batch does not."""

@@ -97,6 +97,7 @@ def test_each_seed_equals_its_own_run(chunk_length, options, map_over_seeds, tas
     assert not np.allclose(*(jax.tree.leaves(state.params)[0] for state in states[:2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("map_over_seeds", [vmap_seeds, loop_seeds])
 def test_steps_after_the_longest_trace_are_skipped(map_over_seeds):
     """Under `vmap` the seeds share the condition of `cond`, which would otherwise become a `select`."""
@@ -109,6 +110,7 @@ def test_steps_after_the_longest_trace_are_skipped(map_over_seeds):
     assert " cond[" in str(traced)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("map_over_seeds", [vmap_seeds, pytest.param(loop_seeds, marks=pytest.mark.slow)])
 def test_non_finite_seed_does_not_affect_the_others(map_over_seeds):
     network = Network(0, TASKS[:1], hint_mode="none")
@@ -239,6 +241,7 @@ def test_invalid_num_seeds_are_errors(training, message):
         build_graph_run(config_of(**training))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "chunk_length"),
     [

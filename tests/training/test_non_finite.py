@@ -237,6 +237,7 @@ def test_limit_counts_across_interruptions(poisoned, tmp_path):
             poisoned.run(tmp_path / policy, policy, stops=(3, 10), limit=1)
 
 
+@pytest.mark.slow
 def test_message_names_gradients_if_losses_are_finite(tmp_path):
     config = NetConfig(Steep, hidden_size=4, hint_mode="none")
     training = Training(make_model(config, {"bfs": ALGORITHMS["bfs"].spec}), name="sgd")

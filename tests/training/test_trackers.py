@@ -169,6 +169,7 @@ import torch
 """
 
 
+@pytest.mark.slow
 def test_tensorboard_is_imported_when_used_and_does_not_import_torch(tmp_path):
     for name in ("torch", "tensorflow"):
         (tmp_path / f"{name}.py").write_text(f"print('{name}')")

@@ -136,6 +136,7 @@ def test_step_of_a_task_leaves_other_tasks_unchanged():
         assert all(np.array_equal(leaves[k], state.params["bfs"][module][k]) for k in leaves), module
 
 
+@pytest.mark.slow
 def test_frozen_parameters_do_not_train():
     run = Run("bfs", frozen_params=("^processor/",))
     state = run.state()

@@ -106,6 +106,7 @@ def test_programs_have_no_arrays_of_other_tasks():
         assert metrics[FINITE].shape == (1 + 2 * num_arrays,) and metrics[FINITE].all()
 
 
+@pytest.mark.slow
 def test_moving_average_includes_all_tasks_in_every_step():
     states, _ = trained(make_optimizer(1e-2), 0.9)
     plain, _ = trained(make_optimizer(1e-2))
