@@ -144,6 +144,7 @@ def assert_close(first, second):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "further"),
     [

@@ -41,6 +41,7 @@ def result_with(task, outputs, predicted):
     return InferenceResult(task, spec, batch, predicted, np.ones(count, int), {}, None)
 
 
+@pytest.mark.slow
 def test_metrics_are_computed_in_addition_to_scores(network):
     model, params, traces = network
     metrics = find_metrics([EXAMPLE, "exact", "valid", "hint_score"], SPECS)

@@ -251,6 +251,7 @@ def test_weights_in_other_units_give_the_same_prediction():
     assert str(thousand.change) == "A * 0.000976562"
 
 
+@pytest.mark.slow
 def test_numbers_that_stay_out_of_range_get_a_warning():
     predict, larger = ranged_predictor("dijkstra"), [(u, v, 1000 * w) for u, v, w in EDGES]
     with pytest.warns(

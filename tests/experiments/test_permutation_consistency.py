@@ -51,6 +51,7 @@ def assert_close(first, second):
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5), first, second)
 
 
+@pytest.mark.slow
 def test_weights_and_metrics_follow_from_the_terms():
     _, rows = trained(stream_of(), make_step(), num_steps=1)
     losses = {name: value for name, value in rows[0].items() if name.startswith("loss/")}

@@ -47,12 +47,12 @@ IDIOMS = (
 """Expressions that a native-speaking engineer would not use, and (in comments) what to write instead."""
 
 BRITISH = (
-    r"\w*(?:optimis|initialis|normalis|generalis|randomis|summaris|recognis|parametris|serialis|vectoris"
+    r"(?:optimis|initialis|normalis|generalis|randomis|summaris|recognis|parametris|serialis|vectoris"
     r"|discretis|minimis|maximis|regularis|quantis|synchronis|organis|visualis)(?:e|es|ed|er|ers|ing|ation|ations)\w*",
-    r"\w*(?:behaviour|neighbour|colour|favour|honour)\w*",
+    r"(?:behaviour|neighbour|colour|favour|honour)\w*",
     r"centre\w*|grey",
 )
-"""Spellings; identifiers and prose are American."""
+"""Spellings, also at the end of a longer word; identifiers and prose are American."""
 
 RETIRED = (
     r"optimiser\w*|average_decay|start_from|start_parts|start_renames|gradient_clip|checkpoint_every",
@@ -88,12 +88,25 @@ def weak_openings(path: pathlib.Path) -> Iterator[tuple[int, str]]:
                         yield one.lineno, summary
 
 
-def matches(path: pathlib.Path, patterns: tuple[str, ...], letter: str) -> Iterator[tuple[int, str]]:
-    """Lines in which one of the patterns stands as a whole word, between characters other than `letter`s."""
-    expression = re.compile(rf"(?<!{letter})(?:{'|'.join(patterns)})(?!{letter})", re.IGNORECASE)
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if expression.search(line):
-            yield number, line.strip()
+def matches(path: pathlib.Path, expression: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """Lines in which the expression is found."""
+    text = path.read_text().lower()
+    if expression.search(text):
+        for number, line in enumerate(text.splitlines(), 1):
+            if expression.search(line):
+                yield number, line.strip()
+
+
+def whole_words(patterns: tuple[str, ...], letter: str) -> str:
+    """Expression of patterns between characters other than `letter`s."""
+    return rf"(?<!{letter})(?:{'|'.join(patterns)})(?!{letter})"
+
+
+EXPRESSIONS = {
+    "idiom": re.compile(whole_words(IDIOMS, "[a-z0-9-]")),  # also inside of identifiers
+    "spelling": re.compile(rf"(?:{'|'.join(BRITISH)})(?![a-z0-9-])"),
+    "retired": re.compile(whole_words(tuple(map(str.lower, RETIRED)), r"[\w-]")),
+}
 
 
 def violations(*paths: pathlib.Path) -> list[str]:
@@ -102,12 +115,8 @@ def violations(*paths: pathlib.Path) -> list[str]:
     for path in files(*paths):
         name = path.resolve().relative_to(ROOT)
         found += [f"{name}:{line}: opening: {text}" for line, text in weak_openings(path)]
-        for kind, patterns, letter in (
-            ("idiom", IDIOMS, r"[A-Za-z0-9-]"),  # also inside of identifiers
-            ("spelling", BRITISH, r"[A-Za-z0-9-]"),
-            ("retired", RETIRED, r"[\w-]"),
-        ):
-            found += [f"{name}:{line}: {kind}: {text}" for line, text in matches(path, patterns, letter)]
+        for kind, expression in EXPRESSIONS.items():
+            found += [f"{name}:{line}: {kind}: {text}" for line, text in matches(path, expression)]
     return found
 
 

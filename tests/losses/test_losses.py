@@ -220,6 +220,7 @@ def test_every_hint_output_and_auxiliary_loss_has_an_entry():
     assert float(total_loss(by_probe)) == pytest.approx(sum(map(float, by_probe.values())), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_padding_does_not_change_losses():
     """Garbage predictions in steps after the end and in padding nodes."""
     spec = every_kind.SPEC
@@ -256,6 +257,7 @@ def test_padding_does_not_change_losses():
         assert float(loss) == pytest.approx(float(expected[name]), rel=1e-5), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_steps", [1, 4])
 def test_traces_of_one_step_have_no_hint_loss(num_steps):
     batch = every_kind.random_batch(0)

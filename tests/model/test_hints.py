@@ -345,6 +345,7 @@ def test_evaluation_has_no_teacher_forcing():
     jax.tree.map(np.testing.assert_array_equal, with_option, without)
 
 
+@pytest.mark.slow
 def test_teacher_forcing_is_drawn_per_sample():
     """With probability one half, the second step of a sample is fed either true or predicted hints.
 

@@ -91,11 +91,11 @@ def operations(jaxpr):
 @pytest.mark.parametrize(
     ("task", "processor"),
     [
-        ("bfs", "triplet_gmpnn"),
         ("bfs", "of_haiku"),
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
+                ("bfs", "triplet_gmpnn"),
                 ("matrix_chain_order", "mpnn"),
                 ("bfs", "mpnn"),
                 ("bfs", "g_forgetnet"),
@@ -137,7 +137,7 @@ def test_every_processor_predicts_in_bfloat16(processor):
     ("task", "processor", "termination"),
     [
         ("bfs", "mpnn", Learned()),
-        ("bfs", "of_haiku", FromTrace()),
+        pytest.param("bfs", "of_haiku", FromTrace(), marks=pytest.mark.slow),
         *(pytest.param("bfs", name, FromTrace(), marks=pytest.mark.slow) for name in PROCESSORS),
         pytest.param("insertion_sort", "g_forgetnet", FromTrace(), marks=pytest.mark.slow),
         pytest.param("insertion_sort", "g_forgetnet", Learned(), marks=pytest.mark.slow),
@@ -251,6 +251,7 @@ def test_remat_reduces_memory():
     assert memory(remat=True) < memory(remat=False) / 3
 
 
+@pytest.mark.slow
 def test_processor_function_has_float32_parameters():
     config = NetConfig(OfHaiku, HIDDEN)
     features = Features(

@@ -140,7 +140,7 @@ def without_padding_nodes(probe, value, leading, num_nodes):
 @pytest.mark.parametrize(
     ("task", "processor"),
     [
-        *mark_slow(((task, "triplet_gpgn") for task in TASKS), ("bfs", every_kind.NAME)),
+        *mark_slow(((task, "triplet_gpgn") for task in TASKS), ("bfs",)),
         *(
             pytest.param("bfs", name, marks=slow)
             for name in ("triplet_gmpnn", "gatv2", "deepsets", "memnet_full")
@@ -232,6 +232,7 @@ class StepCounter(hk.Module):
         return ProcessorOutput(features.nodes, memory=count, losses={"count": count.mean(axis=1)})
 
 
+@pytest.mark.slow
 def test_memory_and_auxiliary_losses():
     """Memory is carried; losses are averaged over the steps of each trace, without padding."""
     batch = batch_of("bfs")
@@ -323,12 +324,14 @@ def test_hidden_states_of_chunks_continue():
     np.testing.assert_array_equal(carry.hidden[0], 2)
 
 
+@pytest.mark.slow
 def test_hidden_states_of_learned_halting_are_those_of_all_steps():
     _, params, apply = step_counting(termination=Learned(Budget(steps=4, steps_per_node=0)))
     hidden = apply(params, jax.random.key(0), "bfs", batch_of("bfs"), True, return_hidden=True).hidden
     np.testing.assert_array_equal(hidden[:, :, 0, 0], np.arange(1, 5)[:, None] * np.ones((1, BATCH)))
 
 
+@pytest.mark.slow
 def test_gradients_flow_through_hidden_states_in_training():
     """A loss on the hidden states of the last step reaches the encoders of inputs and fed-back hints."""
     batch, (model, params, _) = batch_of("bfs"), network("bfs", "pgn")

@@ -223,7 +223,9 @@ def test_evaluation_stops_at_the_threshold(thresholds):
 @pytest.mark.parametrize("is_training", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("task", ["bfs", pytest.param("minimum", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "termination", [pytest.param(FromTrace(), marks=pytest.mark.slow), BUDGET, LEARNED], ids=repr
+    "termination",
+    [*(pytest.param(rule, marks=pytest.mark.slow) for rule in (FromTrace(), BUDGET)), LEARNED],
+    ids=repr,
 )
 def test_padding_does_not_change_predictions_or_losses(task, termination, is_training):
     batch, (model, _, _) = batch_of(task), network(task, termination)
@@ -268,6 +270,7 @@ def test_inference_applies_every_rule():
         np.testing.assert_array_equal(decoded.outputs["pi"], expected.outputs["pi"].argmax(axis=-1))
 
 
+@pytest.mark.slow
 def test_hint_losses_are_means_over_the_steps_of_both_rollout_and_trace():
     """The budget has more or fewer steps than the trace."""
     batch, task = batch_of("bfs"), "bfs"

@@ -602,7 +602,13 @@ def test_recurrent_aggregation_matches_haiku_lstm():
         assert_close(received[b, j], states[len(sent[index]) - 1, index])
 
 
-@pytest.mark.parametrize("name", AGGREGATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("max", "recurrent") else pytest.mark.slow)
+        for name in AGGREGATIONS
+    ],
+)
 @pytest.mark.parametrize(
     "make", [PGN, *(pytest.param(make, marks=pytest.mark.slow) for make in (MPNN, TripletGMPNN))]
 )

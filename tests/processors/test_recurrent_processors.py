@@ -80,6 +80,7 @@ def test_padding_does_not_change_predictions_or_losses(name):
     assert_close(hints[..., :NODES], before.hints["reach_h"])
 
 
+@pytest.mark.slow
 @every_name
 def test_samples_are_independent(name):
     """A trace has the same predictions on its own and batched with longer ones."""
@@ -122,6 +123,7 @@ def test_memory_is_carried_between_steps(name):
     assert np.abs(with_memory[1] - without_memory[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "floydnet")) for name in NAMES]
 )

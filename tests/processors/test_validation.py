@@ -233,6 +233,7 @@ def test_violations_are_reported_in_words(processor, message):
         check_processor(processor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name == "gat" else pytest.mark.slow) for name in PROCESSORS]
 )

@@ -106,7 +106,9 @@ def svg_texts(svg):
     return ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [*NAMES[:4], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[4:])]
+)
 def test_plots_show_names_as_they_are(name):
     panels = [
         Curves(name, name, [Line(name, 0, [(0.0, 1.0, None), (1.0, 2.0, 0.1)], is_unfinished=True)]),

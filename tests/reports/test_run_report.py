@@ -630,6 +630,7 @@ def test_evaluation_that_no_run_has_is_an_error(tmp_path):
         read_records([run], "mine")
 
 
+@pytest.mark.slow
 def test_reports_do_not_import_jax():
     check = "import sys, nar.reports, nar.reports.run_report; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0

@@ -79,6 +79,7 @@ def test_comparison_page_counts_and_marks_wrong_entries(tmp_path):
     assert output[4] == counts(spec.outputs, None)
 
 
+@pytest.mark.slow
 def test_network_without_hints_is_drawn(tmp_path):
     truth = nar.sample_traces("bfs", 5, 1, 1).trace(0)
     other = nar.traces.Trace(truth.inputs, {}, truth.outputs)

@@ -333,11 +333,13 @@ def test_invalid_flags_end_in_a_one_line_error(arguments, message):
     assert not list(ROOT.glob(".tests.*"))
 
 
+@pytest.mark.slow
 def test_show_does_not_import_jax():
     check = "import sys, experiments.show; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_show_tolerates_a_closed_pipe():
     command = f"{sys.executable} -m experiments.show --algorithm=heapsort --size=32 | head -n 1"
     done = subprocess.run(command, cwd=ROOT, shell=True, capture_output=True, text=True, check=False)

@@ -140,6 +140,7 @@ def test_space_key_plays_to_the_result(tmp_path):
     assert 'aria-label="play"' in document
 
 
+@pytest.mark.slow
 def test_clicking_the_legend_toggles_a_probe(tmp_path):
     _, page = page_of("bfs")
     script = """

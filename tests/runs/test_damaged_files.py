@@ -228,7 +228,11 @@ class FullDisk:
 
 @pytest.mark.parametrize(
     ("number", "first", "every"),
-    [(errno.ENOSPC, 0, 5), (errno.EDQUOT, 3, 17), pytest.param(errno.ENOSPC, 0, 1, marks=pytest.mark.slow)],
+    [
+        (errno.ENOSPC, 0, 5),
+        pytest.param(errno.EDQUOT, 3, 17, marks=pytest.mark.slow),
+        pytest.param(errno.ENOSPC, 0, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_full_disk_at_any_write_names_the_file_and_loses_nothing(
     finished, tmp_path, monkeypatch, number, first, every

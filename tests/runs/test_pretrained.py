@@ -148,6 +148,7 @@ def test_processor_is_frozen_and_differentiable_inside_another_model(folder):
     assert float(jnp.abs(by_hidden).max()) > 0
 
 
+@pytest.mark.slow
 def test_processor_takes_other_parameters(folder):
     processor = nar.pretrained("bfs").processor
     features, hidden = inputs_of(processor.hidden_size)

@@ -251,6 +251,7 @@ def test_file_of_arbitrary_bytes_is_scored_or_rejected(lines):
                 score_file(path)
 
 
+@pytest.mark.slow
 def test_table_and_plot_of_scores(tmp_path):
     rows = [row("3", algorithm=name, length=length) for name in list(nar.ALGORITHMS)[:7] for length in (4, 9)]
     scored = score_file(write(tmp_path / "answers.jsonl", rows)).as_json()
@@ -263,6 +264,7 @@ def test_table_and_plot_of_scores(tmp_path):
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_score_text_command(tmp_path):
     path = write(tmp_path / "answers.jsonl", [row("3"), b"junk"])
     code, output, errors = run("score_text", f"--answers={path}")

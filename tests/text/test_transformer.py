@@ -172,6 +172,7 @@ def test_logits_do_not_depend_on_later_tokens(model, params, positions):
     assert (np.abs(np.asarray(logits - other))[:, 5:].max(axis=-1) > 1e-3).all()
 
 
+@pytest.mark.slow
 def test_last_logits_depend_on_every_token(model, params):
     def last(embedded):
         return model.apply({**params, "transformer": {"embeddings": embedded}}, tokens, position_ids)[
@@ -248,7 +249,7 @@ def generate_without_cache(model, params, question, positions, max_length):
     return decode(tokens[0])[first:]
 
 
-@pytest.mark.parametrize("positions", [IN_ORDER, RANDOM])
+@pytest.mark.parametrize("positions", [IN_ORDER, pytest.param(RANDOM, marks=pytest.mark.slow)])
 def test_answers_equal_decoding_without_cache_in_any_batch(model, params, positions):
     # A bias makes `END` likely, so that answers have different lengths.
     params = {**params, "transformer/next": {**params["transformer/next"]}}

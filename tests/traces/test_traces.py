@@ -7,6 +7,7 @@ import hypothesis
 import numpy as np
 import oracle
 import pytest
+import tasks
 from examples import EXAMPLES_PER_ALGORITHM
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,9 +48,10 @@ MIN_SIZE_OF_DM_CLRS = {"find_maximum_subarray": 2, "quicksort": 2, "strongly_con
 
 
 def split_case(name, split):
-    """Case of a split; only small validation splits, and two of the large ones, are not slow."""
-    large = nar.ALGORITHMS[name].clrs30_multiplier > 1 and name not in ("minimum", "segments_intersect")
-    marks = [pytest.mark.slow, pytest.mark.jit] if split != "val" or large else []
+    """Case of a split; only validation splits of algorithms that cover all kinds are not slow."""
+    large = nar.ALGORITHMS[name].clrs30_multiplier > 1
+    quick = split == "val" and name in tasks.COVERING and not large
+    marks = [] if quick else [pytest.mark.slow, pytest.mark.jit]
     return pytest.param(name, split, marks=marks)
 
 

@@ -218,6 +218,7 @@ def test_options_are_passed_to_the_callback():
     assert metrics == {"weight_norm/bfs/encode": 3.0, "weight_norm/processor/mpnn": 0.0}
 
 
+@pytest.mark.slow
 def test_run_with_a_custom_callback_resumes_bit_for_bit(tmp_path, monkeypatch):
     config = config_of(callbacks=(NORMS,))
     uninterrupted, killed = (Workdir(tmp_path / name) for name in ("uninterrupted", "killed"))

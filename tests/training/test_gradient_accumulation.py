@@ -80,6 +80,7 @@ def assert_same(actual, expected):
             np.testing.assert_allclose(gradients[module][name], leaf, rtol=1e-3, atol=1e-5, err_msg=module)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processor", "options"),
     [("mpnn", {}), pytest.param("g_forgetnet", {"remat": True}, marks=pytest.mark.slow)],
@@ -124,6 +125,7 @@ def test_microbatches_of_the_tests_differ_in_their_numbers_of_entries():
         assert sum(part[name] for part in counts) == count, name
 
 
+@pytest.mark.slow
 def test_padding_nodes_do_not_count_as_entries():
     case = Case("bfs")
     padded = pad_nodes(case.batch, case.task.spec, 8)

@@ -195,6 +195,7 @@ def test_too_many_consecutive_skips_stop(poisoned, tmp_path):
     assert int(poisoned.run(tmp_path, "skip", limit=2).step) == 10
 
 
+@pytest.mark.slow
 def test_restore_continues_from_the_scored_checkpoint_with_later_data(poisoned, tmp_path, caplog):
     state = poisoned.run(tmp_path, "restore")
     assert "step 3 (bfs)" in caplog.text and caplog.text.count("the state of step 0 is restored") == 2

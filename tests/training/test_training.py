@@ -105,6 +105,7 @@ def test_initial_state_depends_only_on_the_seed(bfs):
     assert digest(bfs.state(seed=0)) == digest(bfs.state(seed=0)) != digest(bfs.state(seed=1))
 
 
+@pytest.mark.slow
 def test_metrics_include_every_probe_and_losses_decrease(bfs):
     run, record = bfs, RecordMetrics()
     run.fit(run.state(), 60, record)

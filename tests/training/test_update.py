@@ -81,7 +81,7 @@ def reference(optimizer):
     [
         {"grad_clip_norm": 1.0, "weight_decay": 0.1, "learning_rate_multipliers": (("bfs", 0.5),)},
         {"frozen_params": ("encode/b",), "learning_rate": optax.linear_schedule(1e-2, 0.0, 3)},
-        *({"name": name} for name in ("adafactor", "lamb", "lion")),
+        *(pytest.param({"name": name}, marks=pytest.mark.slow) for name in ("adafactor", "lamb", "lion")),
     ],
 )
 def test_other_tasks_keep_parameters_and_momentum(options):
