@@ -153,7 +153,7 @@ def test_transforms_can_be_disabled(name):
     assert list(disabled.spec(algorithm)) == list(algorithm.spec)
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 def test_transforms_do_not_modify_their_input(name):
     traces = raw(name)
     Transforms().apply(nar.ALGORITHMS[name], traces, np.zeros(traces.inputs["pos"].shape))
@@ -236,7 +236,7 @@ def test_bucket_lengths():
         assert bucket_length(bucket) == bucket
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 def test_pad_steps(name):
     traces = raw(name)
     longest = traces.num_steps
@@ -249,7 +249,7 @@ def test_pad_steps(name):
         pad_steps(traces, longest - 1)
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 def test_pad_nodes(name):
     algorithm, more = nar.ALGORITHMS[name], 3
     spec, traces = Transforms().spec(algorithm), Transforms().apply(algorithm, raw(name))
@@ -276,7 +276,7 @@ def test_pad_nodes(name):
         pad_nodes(traces, spec, real - 1)
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 @pytest.mark.parametrize("nodes_padded", [False, True])
 def test_pad_batch(name, nodes_padded):
     traces = raw(name)
@@ -294,7 +294,7 @@ def test_pad_batch_rejects_a_smaller_size():
         pad_batch(raw("bfs"), COUNT - 1)
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 def test_take(name):
     traces = raw(name, count=9)
     taken = take(traces, slice(2, 7))
@@ -316,7 +316,7 @@ def test_batches_are_pytrees():
 # The stream
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 def test_batches_can_be_accessed_in_any_order(name):
     task = task_of(name, sizes=[5, 7])
     stream = TrainingStream([task], batch_size=4, seed=3)
@@ -406,7 +406,7 @@ def test_problem_options_and_transforms_apply_to_batches():
     assert task.spec == Transforms().spec(nar.ALGORITHMS["bfs"])
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 def test_batches_are_padded_to_buckets(name):
     stream = TrainingStream([task_of(name, sizes=[5, 9])], 3, 0)
     for step in range(4):
@@ -428,7 +428,7 @@ def test_number_of_automatic_microbatches(batch_size, num_nodes, expected):
     assert count_microbatches(batch, 3) == 3
 
 
-@every_algorithm
+@every_algorithm_mostly_slow
 def test_grouping_by_length_keeps_the_traces(name):
     task = task_of(name, sizes=(5,))
     plain, grouped = (TrainingStream([task], 12, 0, num_microbatches=count).batch(0) for count in (1, 3))

@@ -76,6 +76,7 @@ def with_positions(view, traces):
     return dataclasses.replace(view, inputs={**view.inputs, "pos": pos})
 
 
+@pytest.mark.slow
 def test_networks_are_equivariant_if_positions_are_permuted_too():
     _, rows = trained(stream_of(objective=with_permuted_positions), make_step(with_permuted_positions))
     for row in rows:
