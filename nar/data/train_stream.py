@@ -16,7 +16,15 @@ from nar.data.mixture import Component
 from nar.data.padding import bucket_length, pad_steps, reorder, take
 from nar.data.task import Task
 from nar.data.task_schedule import TaskSchedule
-from nar.data.views import BATCH, View, ViewedBatch, batch_with_views, check_chunkable, make_view
+from nar.data.views import (
+    BATCH,
+    View,
+    ViewedBatch,
+    batch_with_views,
+    check_chunkable,
+    check_views_of_parts,
+    make_view,
+)
 from nar.data.windows import Windows
 from nar.traces import TraceBatch
 
@@ -89,6 +97,8 @@ class TrainingStream:
             raise ValueError(
                 f"chunk_length {chunk_length} and window_length {windows.length} cannot be combined"
             )
+        if chunk_length or windows:
+            check_views_of_parts(views)
         if num_traces and chunk_length:
             raise ValueError("a limited number of traces cannot be trained in time chunks")
         self.tasks = tuple(tasks)

@@ -14,6 +14,9 @@ from nar.traces import TraceBatch
 
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
+REVERSED_SUFFIX = "_reversed"
+"""Suffix of reversed pointers: a hint `pi_h` has a further hint `pi_h_reversed`."""
+
 FIRST_SUFFIX = "_mask"
 """Suffix of first-node masks: a permutation `pred` becomes cyclic pointers `pred` and a mask `pred_mask`."""
 
@@ -28,6 +31,8 @@ class Transforms:
       fixed_hints_as_inputs: turns hints that never change into inputs: `pred_h` becomes `pred`.
       cyclic_permutations: turns `SHOULD_BE_PERMUTATION` outputs into a `PERMUTATION_POINTER`, decoded by
         Sinkhorn iterations, and a `MASK_ONE`; if False, they become plain pointers.
+      reversed_pointers: adds a hint for each one that points from nodes: a mask of edges, 1 at (j, i) if i
+        points at j (Hint-ReLIC, Bevilacqua et al. 2023, arXiv 2302.10258).
       kinds: pairs (kind, other kind of the same format): probes of the first become probes of the second, and
         so have its encoder, decoder, loss and score. Applied last.
 
@@ -38,6 +43,7 @@ class Transforms:
     random_positions: bool = True
     fixed_hints_as_inputs: bool = True
     cyclic_permutations: bool = True
+    reversed_pointers: bool = False
     kinds: tuple[tuple[Kind, Kind], ...] = ()
 
     def __post_init__(self) -> None:
@@ -52,6 +58,8 @@ class Transforms:
         spec = algorithm.spec
         if self.fixed_hints_as_inputs:
             spec = _fixed_hints_spec(spec, algorithm.fixed_hints)
+        if self.reversed_pointers:
+            spec = _reversed_spec(spec)
         replaced = dict(self.kinds)
         return Spec(
             dataclasses.replace(probe, kind=replaced.get(probe.kind, probe.kind))
@@ -77,6 +85,8 @@ class Transforms:
             batch = random_positions(batch, uniforms)
         if self.fixed_hints_as_inputs:
             batch = _fixed_hints_batch(batch, algorithm.fixed_hints)
+        if self.reversed_pointers:
+            batch = _reversed_batch(algorithm.spec, batch)
         return _permutations_batch(algorithm.spec, batch, self.cyclic_permutations)
 
 
@@ -132,6 +142,33 @@ def _fixed_hints_batch(batch: TraceBatch, fixed: tuple[str, ...]) -> TraceBatch:
     moved = {_input_name(name): batch.hints[name][0] for name in fixed}
     kept = {name: value for name, value in batch.hints.items() if name not in fixed}
     return dataclasses.replace(batch, inputs={**batch.inputs, **moved}, hints=kept)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Reversed pointers
+
+
+def _is_reversed(probe: Probe) -> bool:
+    return probe.stage is Stage.HINT and probe.location is Location.NODE and probe.kind.is_pointer
+
+
+def _reversed_spec(spec: Spec) -> Spec:
+    added = [
+        Probe(probe.name + REVERSED_SUFFIX, Stage.HINT, Location.EDGE, Kind.MASK)
+        for probe in spec.hints
+        if _is_reversed(probe)
+    ]
+    return Spec([*spec.values(), *added])
+
+
+def _reversed_batch(spec: Spec, batch: TraceBatch) -> TraceBatch:
+    is_real = np.arange(batch.num_steps)[:, None] < batch.lengths
+    added = {}
+    for name, value in batch.hints.items():
+        if _is_reversed(spec[name]):
+            points = value[..., None, :] == np.arange(value.shape[-1])[:, None]
+            added[name + REVERSED_SUFFIX] = (points & is_real[..., None, None]).astype(Kind.MASK.dtype)
+    return dataclasses.replace(batch, hints={**batch.hints, **added})
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ View = Callable[[Task, TraceBatch, Sequence[np.random.Generator]], TraceBatch]
 
 Generator i depends only on the seed, the index of trace i in its series, and the name of the view. Row i of
 the result may depend only on trace i and generator i. A view also gets all-zero traces, to find its shapes.
-In training on chunks or windows, it must keep the lengths of the traces, and cannot have padded nodes."""
+In training on chunks or windows, it must keep the lengths of the traces, and cannot have padded nodes; if it
+has the attribute `needs_whole_traces`, and that is true, such training is refused at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,16 @@ def make_view(
             f"view {name!r} of {task.name} must have {traces.batch_size} traces, got {result.batch_size}"
         )
     return result
+
+
+def check_views_of_parts(views: Mapping[str, View]) -> None:
+    """Raises ValueError if a view cannot be trained on time chunks or windows."""
+    for name, view in views.items():
+        if getattr(view, "needs_whole_traces", False):
+            raise ValueError(
+                f"view {name!r} needs whole traces, since it changes their lengths: it cannot be trained on "
+                "time chunks or windows (training.chunk_length, training.window_length)"
+            )
 
 
 def check_chunkable(name: str, view: TraceBatch, traces: TraceBatch) -> None:

@@ -6,7 +6,6 @@ objective, such as `experiments/examples/permutation_consistency.py`.
 """
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from nar.data.views import BATCH, View
 from nar.losses.terms import loss_terms
 from nar.model import ChunkCarry, Model, Params, Predictions
 from nar.model.loss_term import LossTerm
-from nar.plugins import Registry, unknown_name
+from nar.plugins import unknown_name
 from nar.traces import TraceBatch
 
 
@@ -69,7 +68,11 @@ class ObjectiveContext:
 
 
 class Objective(Protocol):
-    """A function from a batch to losses by name. It may have an attribute `views`; see `with_views`."""
+    """A function from a batch to losses by name.
+
+    It may have an attribute `views`, see `with_views`; and an attribute `check_model`, a function of the
+    network that raises ValueError if the objective cannot train it.
+    """
 
     def __call__(
         self, model: Any, params: Params, key: jax.Array, batch: Any, context: ObjectiveContext, /
@@ -97,27 +100,6 @@ def supervised(
     """The losses of all hints and outputs, and the auxiliary losses of the network."""
     predictions = context.predict(model, params, key)
     return loss_terms(model.specs[context.task], batch, predictions)
-
-
-OBJECTIVES: Registry[Objective] = Registry("objective", {"supervised": supervised})
-"""Registry of objectives."""
-
-
-def find_objective(name: str) -> Objective:
-    """Returns the objective of a name in `OBJECTIVES`, or of `module:ATTRIBUTE`.
-
-    Raises:
-      ValueError: if there is none, or it does not take five arguments, or its views are not functions.
-    """
-    objective = OBJECTIVES.find(name)
-    try:
-        inspect.signature(objective).bind(*["argument"] * 5)
-    except TypeError:
-        raise ValueError(
-            f"objective {name!r} must take the arguments (model, params, key, batch, context)"
-        ) from None
-    views_of(objective)
-    return objective
 
 
 def with_views(**views: View) -> Callable[[Objective], Objective]:

@@ -17,7 +17,7 @@ from nar.model.hints import (
 )
 from nar.model.init import Params
 from nar.model.model import Model, make_model
-from nar.model.rollout import ChunkCarry, Predictions
+from nar.model.predictions import ChunkCarry, Predictions
 from nar.model.schedules import Schedule
 from nar.model.sinkhorn import OUTPUT_SINKHORN_ITERATIONS
 from nar.model.termination import Budget, FromTrace, Halting, Learned, Termination

@@ -70,6 +70,7 @@ class NetConfig:
         Parameters, logits, hints that are fed back and losses are always float32.
       remat: rematerialization: the backward pass recomputes each step from its carry. Training then needs
         the memory of one step and of all carries, at the cost of a second forward pass (arXiv 1604.06174).
+      pair_size: P, number of pair features of pointers (`nar.model.decoders.Decoders`); 0 for none.
     """
 
     processor: ProcessorFactory
@@ -84,11 +85,14 @@ class NetConfig:
     termination: Termination = FromTrace()
     precision: str = "float32"
     remat: bool = True
+    pair_size: int = 0
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "message_passing_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.pair_size < 0:
+            raise ValueError(f"pair_size must be at least 0, got {self.pair_size}")
         _check_choice("hint_mode", self.hint_mode, HINT_MODES)
         find_hint_feedback(self.hint_feedback)
         ENCODER_INITS.find(self.encoder_init)

@@ -17,7 +17,7 @@ from nar.processors import Features, ProcessorOutput
 from nar.processors.base import FactoredFeatures
 from nar.processors.layers.aggregation import max_with_ties
 from nar.processors.layers.linear import Linear
-from nar.specs import Kind, Location, Probe
+from nar.specs import Kind, Location, Probe, Stage
 
 Array = jax.Array
 
@@ -84,23 +84,46 @@ Decoder = Callable[[DecoderInputs, int, int, bool], Array]
 
 
 class Decoders(hk.Module):
-    """The decoders of all probes of one task; parameters are named by probe."""
+    """The decoders of all probes of one task; parameters are named by probe.
 
-    def __init__(self, hidden_size: int, is_training: bool, name: str = "decode") -> None:
-        """Makes decoders with `hidden_size` hidden features."""
+    The pair features of a pointer are a linear map, `pair`, of what its decoder maps to the logit of node i
+    pointing at node j. They are a representation of that pair, for objectives that compare pairs.
+    """
+
+    def __init__(self, hidden_size: int, is_training: bool, pair_size: int = 0, name: str = "decode") -> None:
+        """Makes decoders with `hidden_size` hidden features, and `pair_size` pair features of pointers."""
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._is_training = is_training
+        self._pair_size = pair_size if is_training or hk.running_init() else 0
 
-    def __call__(self, probes: Sequence[Probe], decoder_inputs: DecoderInputs) -> dict[str, Array]:
-        """Returns logits [B, ...] of probes by name, shaped as dense values (pointers have N logits)."""
-        return {probe.name: self._decode(probe, decoder_inputs) for probe in probes}
+    def __call__(
+        self, probes: Sequence[Probe], decoder_inputs: DecoderInputs
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Logits and, in training, pair features of probes by name.
+
+        Logits are [B, ...], shaped as dense values (pointers have N logits). Pair features are those of hints
+        that are pointers of nodes, [B, N, N, P].
+        """
+        logits, pairs = {}, {}
+        for probe in probes:
+            logits[probe.name], pair = self._decode(probe, decoder_inputs)
+            if pair is not None:
+                pairs[probe.name] = pair
+        return logits, pairs
 
     @hk.transparent
-    def _decode(self, probe: Probe, decoder_inputs: DecoderInputs) -> Array:
-        decoder = DECODERS[probe.location, probe.kind]
+    def _decode(self, probe: Probe, decoder_inputs: DecoderInputs) -> tuple[Array, Array | None]:
         with hk.name_scope(probe.name):
-            return decoder(decoder_inputs, self._hidden_size, probe.num_classes or 1, self._is_training)
+            if self._pair_size and has_pairs(probe):
+                return _pointer_and_pairs(decoder_inputs, self._hidden_size, self._pair_size)
+            decoder = DECODERS[probe.location, probe.kind]
+            return decoder(decoder_inputs, self._hidden_size, probe.num_classes or 1, self._is_training), None
+
+
+def has_pairs(probe: Probe) -> bool:
+    """True for hints that have pair features: pointers of nodes with the decoder of the built-in kind."""
+    return probe.stage is Stage.HINT and DECODERS[probe.location, probe.kind] is _node_pointer
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -130,12 +153,22 @@ def _node_pointer(
 ) -> Array:
     """Logit of node i pointing at j: v · max(A h_i, B h_j + C edges_ji)."""
     del num_classes, is_training
+    return _pointer_and_pairs(decoder_inputs, hidden_size, 0)[0]
+
+
+def _pointer_and_pairs(
+    decoder_inputs: DecoderInputs, hidden_size: int, pair_size: int
+) -> tuple[Array, Array | None]:
+    """Logits [B, N, N] of `_node_pointer` and, unless the size is 0, a linear map of the same maximum."""
     source = Linear(hidden_size, name="source")(decoder_inputs.nodes)
     target = Linear(hidden_size, name="target")(decoder_inputs.nodes)
     edge = Linear(hidden_size, name="edge")(*decoder_inputs.edges)
     maximum = jnp.maximum(source[:, None], target[:, :, None] + edge)
     logits = _mask_pointers(Linear(1, name="out").in_float32(maximum)[..., 0].swapaxes(1, 2), decoder_inputs)
-    return _mask_padding(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
+    logits = _mask_padding(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
+    if not pair_size:
+        return logits, None
+    return logits, Linear(pair_size, name="pair").in_float32(maximum).swapaxes(1, 2)
 
 
 def _node_permutation(

@@ -11,7 +11,8 @@ import jax
 from nar.model.config import NetConfig
 from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_specs, nest_params
 from nar.model.params_by_task import PROCESSOR, flatten_tasks, nest_by_task
-from nar.model.rollout import ChunkCarry, Predictions, initial_chunk_carry, rollout
+from nar.model.predictions import ChunkCarry, Predictions
+from nar.model.rollout import initial_chunk_carry, rollout
 from nar.processors.layers.float32_parameters import float32_parameters
 from nar.specs import Spec
 from nar.traces import TraceBatch

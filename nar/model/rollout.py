@@ -18,8 +18,7 @@ Shapes: B samples; S steps of the scan, T - 1 for traces with T hint steps; N no
 H hidden size. Hints and outputs are [B, ...], with the axes of their probe (`nar.model.hints`).
 """
 
-import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import haiku as hk
 import jax
@@ -39,28 +38,15 @@ from nar.model.hints import (
     true_hints,
 )
 from nar.model.loss_term import LossTerm
+from nar.model.predictions import ChunkCarry, Predictions
 from nar.model.schedules import value_at
-from nar.model.termination import FromTrace, Halting, HaltingHead, Learned, summarize_halting
+from nar.model.termination import FromTrace, HaltingHead, Learned, summarize_halting
 from nar.processors import Context, Features, Processor
 from nar.processors.base import accepted_features, cast_floating
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
 Array = jax.Array
-
-
-class ChunkCarry(NamedTuple):
-    """Recurrent state, which one chunk of a trace passes to the next; arrays [B, ...].
-
-    Attributes:
-      hints: dense values by name, the input of the next step.
-      hidden: [B, N, H], hidden states.
-      memory: the processor's recurrent memory.
-    """
-
-    hints: Values
-    hidden: Array
-    memory: Any
 
 
 class Carry(NamedTuple):
@@ -91,6 +77,7 @@ class StepOutput(NamedTuple):
       outputs: logits by name, [B, ...]; empty unless outputs are decoded at every step.
       halt: [B], logit of the probability of stopping at this step; None without learned halting.
       hidden: [B, N, H], new hidden states; None unless they are returned.
+      pairs: pair features of pointers by name, [B, N, N, P]; empty in evaluation.
     """
 
     hints: Values
@@ -98,6 +85,7 @@ class StepOutput(NamedTuple):
     outputs: Values
     halt: Array | None
     hidden: Array | None
+    pairs: Values
 
 
 def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
@@ -160,7 +148,7 @@ class Step:
         config = self._config
         with hk.name_scope(self._task):
             self._encoders = Encoders(config.hidden_size, config.encoder_init)
-            self._decoders = Decoders(config.hidden_size, self._is_training)
+            self._decoders = Decoders(config.hidden_size, self._is_training, config.pair_size)
             self._halt = None
             if isinstance(config.termination, Learned):
                 self._halt = HaltingHead(config.hidden_size, config.termination.prior)
@@ -201,7 +189,7 @@ class Step:
         accepted = accepted_features(self._processor, features)
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
         decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed)
-        logits = self._decoders(self._decoded_hints, decoder_inputs)
+        logits, pairs = self._decoders(self._decoded_hints, decoder_inputs)
         state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)
         active, log_survival, halt = self._update_active(carry, index, decoder_inputs)
         last = None if self._decodes_each_step else without_constants(decoder_inputs)
@@ -209,9 +197,10 @@ class Step:
         return Carry(state, last, active, carry.steps + carry.active, log_survival), StepOutput(
             hints=logits,
             losses={name: jnp.where(carry.active, value, 0) for name, value in losses.items()},
-            outputs=self._decoders(self._spec.outputs, decoder_inputs) if self._decodes_each_step else {},
+            outputs=self._decode_outputs(decoder_inputs) if self._decodes_each_step else {},
             halt=halt,
             hidden=processed.nodes if self._return_hidden else None,
+            pairs=pairs,
         )
 
     def _with_teacher_forcing(self, hints: Values, index: Array) -> Values:
@@ -256,7 +245,10 @@ class Step:
         assert carry.last_decoder_inputs is not None
         # Any hints will do: everything that depends on hints is in the carry.
         features = self._encode(self._true_hints(0))
-        return self._decoders(self._spec.outputs, with_constants(carry.last_decoder_inputs, features))
+        return self._decode_outputs(with_constants(carry.last_decoder_inputs, features))
+
+    def _decode_outputs(self, decoder_inputs: DecoderInputs) -> Values:
+        return self._decoders(self._spec.outputs, decoder_inputs)[0]
 
     def _true_hints(self, index: Array | int) -> Values:
         return true_hints(self._encoded_hints, self._batch, index, self._num_nodes)
@@ -306,34 +298,6 @@ def _any_active_under_vmap(axis_size: int, is_batched: list[bool], active: Array
     return _any_active(active.reshape(-1)), False
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """Predictions of a network for a batch.
-
-    Attributes:
-      outputs: logits by name, [B, ...], at each sample's last step; for a chunk, valid only where the trace
-        ends in it.
-      hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. Entries after a sample's
-        last step are undefined. Empty if hints are not decoded.
-      losses: auxiliary losses by name: those of the processor, over samples and their steps; and `halting`,
-        over samples, in training with learned halting.
-      steps: [B] int32, number of steps that each sample took, within the chunk if there are chunks.
-      halting: in training with learned halting; otherwise None.
-      chunk_carry: for a chunk, the state to pass to the next one; otherwise None.
-      hidden: if requested, the hidden states after each step, [S, B, N, H], in the compute dtype; otherwise
-        None. Entries after a sample's last step are undefined.
-    """
-
-    outputs: Values
-    hints: Values
-    losses: dict[str, LossTerm]
-    steps: Array
-    halting: Halting | None = None
-    chunk_carry: ChunkCarry | None = None
-    hidden: Array | None = None
-
-
 def rollout(
     config: NetConfig,
     task: str,
@@ -380,6 +344,7 @@ def rollout(
         steps=final.steps,
         chunk_carry=None if batch.offsets is None else final.state,
         hidden=output.hidden,
+        pairs=output.pairs,
     )
 
 
@@ -397,4 +362,5 @@ def _predict_with_halting(
         steps=steps,
         halting=halting,
         hidden=output.hidden,
+        pairs=output.pairs,
     )

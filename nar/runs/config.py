@@ -99,6 +99,13 @@ class ModelConfig(Section):
         "Rematerialization: the backward pass recomputes each step of the rollout instead of storing its "
         "activations. Needs much less memory for one more forward pass; on CPUs it is also faster.",
     )
+    pair_size: int = key(
+        0,
+        "Pair features: the size of a representation of each pair of nodes for each pointer hint, which "
+        "objectives such as hint_relic compare. 0 for none.",
+        at_least=0,
+        at_most=2**10,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +161,11 @@ class DataConfig(Section):
     cyclic_permutations: bool = key(
         True,
         "Transform of nar.data.Transforms: permutations become pointers and a mask of the first element.",
+    )
+    reversed_pointers: bool = key(
+        False,
+        "Transform of nar.data.Transforms: each hint that points from nodes gets a further one, "
+        "NAME_reversed: its transpose, as a mask of edges.",
     )
     kinds: Mapping[str, str] = key(
         {},
@@ -276,8 +288,14 @@ class TrainingConfig(OptimizationConfig):
 
     objective: str = key(
         "supervised",
-        "Objective: supervised (the losses of hints and outputs, and auxiliary losses), or module:ATTRIBUTE "
-        "for a custom one (docs/extend.md).",
+        "Objective: supervised (the losses of hints and outputs, and auxiliary losses), augmented (the same "
+        "on augmented problems, too), hint_relic (supervised, and a contrast with augmented problems), or "
+        "module:ATTRIBUTE for a custom one (docs/extend.md).",
+    )
+    objective_options: Mapping[str, Any] = key(
+        {},
+        "Arguments of an objective that is a class: of augmented, new_nodes (4) and augmentations (further "
+        "ones, module:ATTRIBUTE by algorithm); of hint_relic, these and temperature (0.1).",
     )
     grad_accumulation_steps: int = key(
         0,

@@ -50,7 +50,10 @@ def test_names_of_objectives():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("contrastive", "unknown objective 'contrastive'; known: supervised, or module:ATTRIBUTE"),
+        (
+            "contrastive",
+            "unknown objective 'contrastive'; known: supervised, augmented, hint_relic, or module:ATTRIBUTE",
+        ),
         (3, "unknown objective 3"),
         ("test_objectives:NOT_CALLABLE", "has no objective 'NOT_CALLABLE'; it has: .*viewed"),
         (

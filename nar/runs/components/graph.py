@@ -159,7 +159,7 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
         devices.check_batch_size(batch_size)
         check_grad_accumulation_steps(batch_size, training.grad_accumulation_steps, devices.mesh.size)
     model = make_model(make_net_config(config.model), {task.name: task.spec for task in tasks})
-    objective = build_objective(training)
+    objective = build_objective(training, model)
     protocol = make_protocol(config, tasks, model)
     stream = make_stream(config, tasks, devices, views_of(objective))
     weights = loss_weights(config)

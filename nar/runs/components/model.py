@@ -41,6 +41,7 @@ def make_net_config(model: ModelConfig) -> NetConfig:
         termination=make_termination(model),
         precision=model.precision,
         remat=model.remat,
+        pair_size=model.pair_size,
     )
 
 

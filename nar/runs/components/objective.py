@@ -14,14 +14,16 @@ from nar.training.train_step.gradient_accumulation import MicroBatch
 from nar.training.train_step.objective_gradients import evaluate_objective
 
 
-def build_objective(training: TrainingConfig) -> Objective:
+def build_objective(training: TrainingConfig, model: Model) -> Objective:
     """Finds the objective.
 
     Raises:
-      ValueError: if it is unknown or not valid.
+      ValueError: if it is unknown or not valid, or cannot train the network.
     """
     try:
-        return find_objective(training.objective)
+        objective = find_objective(training.objective, training.objective_options)
+        getattr(objective, "check_model", lambda model: None)(model)
+        return objective
     except ValueError as error:
         raise ValueError(f"training.objective: {error}") from None
 

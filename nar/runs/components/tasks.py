@@ -45,6 +45,7 @@ def make_transforms(data: DataConfig) -> Transforms:
             random_positions=data.random_positions,
             fixed_hints_as_inputs=data.fixed_hints_as_inputs,
             cyclic_permutations=data.cyclic_permutations,
+            reversed_pointers=data.reversed_pointers,
             kinds=tuple((find_kind(name), find_kind(other)) for name, other in data.kinds.items()),
         )
     except ValueError as error:
