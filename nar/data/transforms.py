@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from nar.algorithms import Algorithm
+from nar.kinds import register_kind
 from nar.specs import Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 
@@ -16,6 +17,12 @@ MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 REVERSED_SUFFIX = "_reversed"
 """Suffix of reversed pointers: a hint `pi_h` has a further hint `pi_h_reversed`."""
+
+REVERSED_POINTER = register_kind(
+    "reversed_pointer", like=Kind.MASK, locations=(Location.EDGE,), links={Location.EDGE: 0.5}
+)
+"""Kind of reversed pointers: a mask of edges that connects nodes above the same threshold as pointers. Other
+masks that are fed back connect all pairs of which they are not certain."""
 
 FIRST_SUFFIX = "_mask"
 """Suffix of first-node masks: a permutation `pred` becomes cyclic pointers `pred` and a mask `pred_mask`."""
@@ -154,7 +161,7 @@ def _is_reversed(probe: Probe) -> bool:
 
 def _reversed_spec(spec: Spec) -> Spec:
     added = [
-        Probe(probe.name + REVERSED_SUFFIX, Stage.HINT, Location.EDGE, Kind.MASK)
+        Probe(probe.name + REVERSED_SUFFIX, Stage.HINT, Location.EDGE, REVERSED_POINTER)
         for probe in spec.hints
         if _is_reversed(probe)
     ]
@@ -167,7 +174,7 @@ def _reversed_batch(spec: Spec, batch: TraceBatch) -> TraceBatch:
     for name, value in batch.hints.items():
         if _is_reversed(spec[name]):
             points = value[..., None, :] == np.arange(value.shape[-1])[:, None]
-            added[name + REVERSED_SUFFIX] = (points & is_real[..., None, None]).astype(Kind.MASK.dtype)
+            added[name + REVERSED_SUFFIX] = (points & is_real[..., None, None]).astype(REVERSED_POINTER.dtype)
     return dataclasses.replace(batch, hints={**batch.hints, **added})
 
 

@@ -17,7 +17,8 @@ from nar.data.augmentation import (
 )
 from nar.data.augmentation.orders import random_ranks
 from nar.data.augmentation.sorting import compared_pairs
-from nar.specs import Location
+from nar.model.encoders import connected
+from nar.specs import Kind, Location
 from nar.traces import collect
 
 NEW_NODES = 3
@@ -87,19 +88,21 @@ def check(name, size, count, seed, compiled=True, **options):
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_next_step_is_the_same(name):
-    check(name, 8, 24, 0, compiled=False)
+    check(name, 8, 16, 0, compiled=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [4, 7, 12])
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_next_step_is_the_same_in_thousands_of_problems(name, size):
-    check(name, size, 1500, size)
+    check(name, size, 700, size)
     if name in DIRECTED:
-        check(name, size, 500, size + 1, directed=True)
+        check(name, size, 300, size + 1, directed=True)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize(
+    "size", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_smallest_problems(name, size):
     rows = traces_of(name, size, 8, 5, compiled=False)
@@ -156,7 +159,7 @@ def test_view_has_the_same_hints_up_to_its_step(name):
     task, viewed = rows_of(name)
     batch, view = viewed.batch, viewed.views["augmented"]
     steps, nodes = view.inputs[SHARED_STEPS], view.inputs[SHARED_NODES]
-    assert (steps >= 1).all() and (steps < batch.lengths).all()
+    assert (steps >= (batch.lengths > 1)).all() and (steps < batch.lengths).all() and steps.any()
     for row in range(6):
         problem = AugmentedProblem((), nodes[row], int(steps[row]) - 1)
         trace, other = batch.trace(row), view.trace(row)
@@ -231,3 +234,17 @@ def test_limited_sets_repeat_their_augmentations():
     first, again = stream.batch(0).views["augmented"], stream.batch(2).views["augmented"]
     np.testing.assert_array_equal(first.inputs["A"], again.inputs["A"])
     assert dataclasses.is_dataclass(view)
+
+
+def test_reversed_pointers_connect_nodes_as_pointers_do():
+    spec = Transforms(reversed_pointers=True).spec(nar.ALGORITHMS["dfs"])
+    reverse = spec["pi_h_reversed"]
+    assert reverse.kind.root is Kind.MASK and "topo_h_reversed" not in spec
+    assert {name for name in spec if name.endswith("_reversed")} == {"pi_h_reversed", "s_prev_reversed"}
+    pointers = np.eye(3, dtype=np.float32)[[[0, 0, 1]]]
+    for soft in (0.4, 1.0):
+        values = {"pi_h": soft * pointers, "pi_h_reversed": soft * pointers.swapaxes(1, 2)}
+        linked = [connected([spec[name]], values) for name in values]
+        np.testing.assert_array_equal(*linked)
+    certain = connected([reverse], {"pi_h_reversed": np.full((1, 3, 3), 0.1, np.float32)})
+    assert not certain.any()

@@ -208,6 +208,15 @@ def test_gradient_of_the_network_equals_finite_differences():
     assert any(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["processor"]))
 
 
+def test_reversed_pointers_are_encoded_and_decoded():
+    for mode, is_encoded in (("encoded_decoded", True), ("decoded_only", False)):
+        model = make_model(dataclasses.replace(CONFIG, hint_mode=mode), {"bfs": TASK.spec})
+        params = jax.eval_shape(model.init, jax.random.key(0), stream_of().examples())["bfs"]
+        assert any("encode/pi_h_reversed" in name for name in params) == is_encoded
+        assert any("decode/pi_h_reversed" in name for name in params)
+        assert any("decode/pi_h/pair" in name for name in params)
+
+
 def trained(stream, step, seed=0, num_steps=2):
     state = DEVICES.make_state(lambda: init_state(MODEL, OPTIMIZER, stream.examples(), seed))
     rows = []

@@ -121,3 +121,80 @@ def test_a_run_with_views_resumes_bit_for_bit_on_chunks(tmp_path, monkeypatch):
     jax.tree.map(np.testing.assert_array_equal, resumed.params, expected.params)
     rows = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "resumed")]
     assert all('"loss/bfs/consistency/hidden"' in text for text in rows)
+
+
+def relic_config(**training):
+    config = config_with(
+        objective="hint_relic",
+        objective_options={"new_nodes": 2},
+        grad_accumulation_steps=2,
+        steps=8,
+        eval_every=4,
+        log_every=1,
+        callbacks=("test_objective:FailOnce",),
+        **training,
+    )
+    config["model"] |= {"pair_size": 3, "hint_mode": "decoded_only"}
+    config["data"]["reversed_pointers"] = True
+    return {**config, "algorithms": ("bfs", "insertion_sort")}
+
+
+def test_hint_relic_is_built_for_several_tasks():
+    weights = {"relic/contrast": 0.5, "bfs/relic/invariance": 2.0}
+    components = build_graph_run(relic_config(loss_weights=weights))
+    names = loss_names(components.model, components.objective, components.stream)
+    assert set(names["insertion_sort"]) >= {"relic/contrast", "relic/invariance", "pred_h_reversed", "pred_h"}
+    assert components.objective.new_nodes == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"model": {"pair_size": 0}},
+            "training.objective: hint_relic compares pair features: set model.pair_",
+        ),
+        (
+            {"algorithms": ("bfs", "minimum")},
+            "training.objective: minimum has no hint that points from nodes",
+        ),
+        (
+            {"algorithms": ("lcs_length",)},
+            "training.objective: lcs_length has no hint that points from nodes",
+        ),
+        (
+            {"algorithms": ("graham_scan",)},
+            "unknown algorithm with an augmentation 'graham_scan'; known: insert",
+        ),
+        ({"training": {"chunk_length": 2}}, "view 'augmented' needs whole traces"),
+        ({"training": {"window_length": 2}}, "view 'augmented' needs whole traces"),
+        ({"training": {"objective_options": {"tau": 1}}}, "training.objective: unknown option of hint_relic"),
+    ],
+)
+def test_hint_relic_that_cannot_work_is_an_error(changes, message):
+    config = relic_config()
+    for section, values in changes.items():
+        config[section] = {**config[section], **values} if isinstance(values, dict) else values
+    with pytest.raises(ValueError, match=message):
+        build_graph_run(config)
+
+
+@pytest.mark.slow
+def test_hint_relic_resumes_bit_for_bit(tmp_path, monkeypatch):
+    """Two tasks, two seeds, two micro-batches."""
+    monkeypatch.setattr(GraphComponents, "score_split", scores_of_two_tasks)
+    config = relic_config(num_seeds=2)
+    expected = train(config, tmp_path / "whole")
+    FailOnce.has_failed = False
+    with pytest.raises(RuntimeError, match="failure of the test"):
+        train(config, tmp_path / "resumed")
+    resumed = train(config, tmp_path / "resumed")
+    jax.tree.map(np.testing.assert_array_equal, resumed.params, expected.params)
+    rows = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "resumed")]
+    assert all('"loss/bfs/relic/contrast' in text for text in rows)
+
+
+def scores_of_two_tasks(components, evaluator, params, split):
+    """Scores that take no time."""
+    size = "64" if split == "test" else "16"
+    return {task: {size: {"score": 0.5}} for task in ("bfs", "insertion_sort")}
