@@ -43,6 +43,7 @@ from nar.model.schedules import value_at
 from nar.model.termination import FromTrace, HaltingHead, Learned, summarize_halting
 from nar.processors import Context, Features, Processor
 from nar.processors.base import accepted_features, cast_floating
+from nar.processors.output_checks import check_initial_memory, check_output
 from nar.specs import Spec
 from nar.traces import TraceBatch
 
@@ -99,10 +100,12 @@ def _initial_state(
     config: NetConfig, processor: Processor, hints: Values, batch_size: int, num_nodes: int
 ) -> ChunkCarry:
     """The given hints, zero hidden states and the initial memory."""
+    memory = processor.initial_memory(batch_size, num_nodes)
+    check_initial_memory(memory, batch_size)
     return ChunkCarry(
         hints=hints,
         hidden=jnp.zeros((batch_size, num_nodes, config.hidden_size), config.compute_dtype),
-        memory=cast_floating(config.compute_dtype, processor.initial_memory(batch_size, num_nodes)),
+        memory=cast_floating(config.compute_dtype, memory),
     )
 
 
@@ -188,6 +191,7 @@ class Step:
         context = Context(step, self._task, self._is_training, self._training_step)
         accepted = accepted_features(self._processor, features)
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
+        check_output(processed, carry.state.hidden, carry.state.memory)
         decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed)
         logits, pairs = self._decoders(self._decoded_hints, decoder_inputs)
         state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)

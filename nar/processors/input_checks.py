@@ -110,6 +110,10 @@ def describe(value: Any, with_dtype: bool = True) -> str:
     def describe_leaf(leaf: Any) -> str:
         if not is_array(leaf):
             return type(leaf).__name__
-        return f"{leaf.dtype if with_dtype else ''}{tuple(leaf.shape)}"
+        return f"{leaf.dtype if with_dtype else ''}{leaf.shape}"
 
-    return str(jax.tree.map(describe_leaf, value)).replace("'", "").replace('"', "")[:200]
+    try:
+        described = str(jax.tree.map(describe_leaf, value))
+    except (TypeError, ValueError):  # It is no pytree.
+        described = type(value).__name__
+    return described.replace("'", "").replace('"', "")[:200]

@@ -1,7 +1,6 @@
 """Checks of shapes and dtypes, in which nothing is computed."""
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import haiku as hk
@@ -9,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nar.processors.base import Features, ProcessorOutput, cast_floating
-from nar.processors.input_checks import describe, is_array
+from nar.processors.base import Features, cast_floating
+from nar.processors.input_checks import describe
+from nar.processors.output_checks import check_output
 from nar.processors.validation.inputs import random_inputs, with_dense_edges
 from nar.processors.validation.subject import Subject, attempt, reason, require
 
@@ -78,40 +78,7 @@ def _check_needs_no_key(where: str, evaluation: hk.Transformed, params: Any, *ar
 
 
 def _check_output(where: str, output: Any, arguments: tuple[Features, Any, Any]) -> None:
-    _, hidden, memory = arguments
-    require(
-        isinstance(output, ProcessorOutput),
-        f"{where}: the output must be a nar.processors.ProcessorOutput, got {describe(output)}",
-    )
-    batch_size, num_nodes, size = hidden.shape
-    shapes = {
-        "nodes": (batch_size, num_nodes, size),
-        "messages": (batch_size, num_nodes, size),
-        "edges": (batch_size, num_nodes, num_nodes, size),
-        "graph": (batch_size, size),
-        "pointer_mask": (batch_size, num_nodes, num_nodes),
-    }
-    for field, shape in shapes.items():
-        value = getattr(output, field)
-        dtype = "bool" if field == "pointer_mask" else hidden.dtype
-        expected = f"{dtype}{shape}"
-        require(
-            describe(value) == expected or (value is None and field != "nodes"),
-            f"{where}: {field} of the output must be {expected}, got {describe(value)}",
-        )
-    _check_losses(where, output.losses, batch_size)
-    require(
-        jax.tree.structure(output.memory) == jax.tree.structure(memory)
-        and describe(output.memory) == describe(memory),
-        f"{where} and memory {describe(memory)}: memory of the output must be the same, "
-        f"got {describe(output.memory)}",
-    )
-
-
-def _check_losses(where: str, losses: Any, batch_size: int) -> None:
-    require(isinstance(losses, Mapping), f"{where}: losses must be a mapping, got {describe(losses)}")
-    for name, loss in losses.items():
-        require(
-            isinstance(name, str) and is_array(loss) and loss.shape == (batch_size,),
-            f"{where}: the loss {name!r} must have shape ({batch_size},), got {describe(loss)}",
-        )
+    try:
+        check_output(output, *arguments[1:])
+    except ValueError as error:
+        raise AssertionError(f"{where}: {error}") from None
