@@ -70,8 +70,7 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
         target = _target(path)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
         try:
-            with temporary.open("xb") as file:
-                _lock(file)
+            with _create_locked(temporary) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -81,6 +80,27 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _create_locked(path: pathlib.Path) -> BinaryIO:
+    """Creates a file and locks it; again if `remove_abandoned_files` removed it before it was locked."""
+    while True:
+        file = path.open("xb")
+        try:
+            if not _lock(file, wait=True) or _is_at(file, path):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _is_at(file: BinaryIO, path: pathlib.Path) -> bool:
+    """Returns True if an open file is the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -143,12 +163,15 @@ def remove_abandoned_files(folder: pathlib.Path) -> None:
                 path.unlink()
 
 
-def _lock(file: BinaryIO) -> bool:
-    """Locks a file until it is closed; False if it is locked, or if this system or disk has no locks."""
+def _lock(file: BinaryIO, *, wait: bool = False) -> bool:
+    """Locks a file until it is closed; False if this system or disk has no locks.
+
+    If the file is locked already, it waits, or without `wait` returns False.
+    """
     try:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except (ImportError, OSError):
         return False
     return True

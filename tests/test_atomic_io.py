@@ -6,7 +6,15 @@ import re
 
 import pytest
 
-from nar.atomic_io import atomic_write, open_to_append, remove_temporary_files, write_json, write_text
+from nar import atomic_io
+from nar.atomic_io import (
+    atomic_write,
+    open_to_append,
+    remove_abandoned_files,
+    remove_temporary_files,
+    write_json,
+    write_text,
+)
 from nar.traces import export_json_lines, sample_traces, save_traces
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -49,6 +57,27 @@ def test_link_is_followed(tmp_path, write):
         assert (tmp_path / name).is_symlink()
         assert (tmp_path / "there" / name).read_text() not in ("", "old")
     assert sorted(os.listdir(tmp_path / "there")) == ["missing", "old"]
+
+
+def test_file_that_is_not_locked_yet_is_created_again_if_it_was_removed(tmp_path, monkeypatch):
+    """Another process may take a temporary file for an abandoned one before it is locked."""
+    lock, removed = atomic_io._lock, []
+
+    def lock_late(file, **options):
+        if options and len(removed) < 2:
+            monkeypatch.setattr(atomic_io, "_lock", lock)
+            removed.append(len(os.listdir(tmp_path)))
+            remove_abandoned_files(tmp_path)
+            removed[-1] -= len(os.listdir(tmp_path))
+            monkeypatch.setattr(atomic_io, "_lock", lock_late)
+        return lock(file, **options)
+
+    monkeypatch.setattr(atomic_io, "_lock", lock_late)
+    with atomic_write(tmp_path / "file") as file:
+        remove_abandoned_files(tmp_path)  # It is locked now.
+        file.write(b"new")
+    assert removed == [1, 1] and os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "new"
 
 
 def test_pipe_that_appears_while_writing_stays(tmp_path):
