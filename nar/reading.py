@@ -1,11 +1,13 @@
-"""Reading of files from anywhere: regular files only, and JSON of bounded depth.
+"""Reading of files from anywhere: regular files only, archives that fit in memory, JSON of bounded depth.
 
-A pipe or device in place of a file would block the reader, or never end.
+A pipe or device in place of a file would block the reader, or never end. An archive of a few megabytes may
+unpack to as many gigabytes of zeros.
 """
 
 import json
 import os
 import stat
+import zipfile
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -52,6 +54,21 @@ def check_regular(path: str | os.PathLike[str], mode: int) -> None:
         raise ValueError(f"{os.fspath(path)} is {kind}, not a regular file")
 
 
+def check_archive_size(archive: zipfile.ZipFile) -> None:
+    """Raises ValueError if an archive is larger, unpacked, than half of the memory of this machine."""
+    size, memory = sum(member.file_size for member in archive.infolist()), _memory()
+    if memory is not None and size > memory // 2:
+        raise ValueError(f"unpacked, it has {size / 1e9:,.1f} GB, more than half of this machine's memory")
+
+
+def _memory() -> int | None:
+    """Physical memory in bytes; None if this system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def _open_without_waiting(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     try:
@@ -63,13 +80,13 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parses JSON of at most `MAX_DEPTH` levels.
+    """Parses JSON of at most `MAX_DEPTH` levels, whose objects have each key once.
 
     Raises:
-      ValueError: if it is not valid JSON, or deeper.
+      ValueError: if it is not valid JSON, or deeper, or has a key twice.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError(f"it has more than {MAX_DEPTH} levels") from None
     level = [content]
@@ -83,3 +100,12 @@ def parse_json(text: str | bytes) -> Any:
         if not level:
             return content
     raise ValueError(f"it has more than {MAX_DEPTH} levels")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in content if keys.count(key) > 1)
+        raise ValueError(f"an object has the key {twice[:100]!r} twice")
+    return content

@@ -24,7 +24,11 @@ RUN_FILES = (
 )
 """Names in a workdir that belong to the run itself, without suffixes."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]{0,199}")
+"""With the suffixes of its files it is shorter than the longest name on most systems."""
+
+_DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
+"""Names of devices on Windows, also with a suffix."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +76,7 @@ def evaluation_files(
 
     Args:
       workdir: directory of the run.
-      name: name of the evaluation: letters, digits and `_.=,+-`.
+      name: name of the evaluation: at most 200 letters, digits and `_.=,+-`.
       overwrite: whether to replace an earlier evaluation of this name.
 
     Raises:
@@ -81,8 +85,11 @@ def evaluation_files(
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"--name must be a name of letters, digits and _.=,+-, without folders, got {name!r}"
+            "--name must be a name of at most 200 letters, digits and _.=,+-, without folders, got "
+            f"{name[:300]!r}"
         )
+    if _DEVICES.fullmatch(name.split(".")[0].lower()):
+        raise ValueError(f"--name must not be that of a device on Windows, got {name!r}")
     if name.split(".")[0].lower() in RUN_FILES:
         raise ValueError(
             f"--name must not be that of a file of the run ({', '.join(RUN_FILES)}), got {name!r}"

@@ -22,7 +22,7 @@ from nar.algorithms.algorithm import check_name
 from nar.atomic_io import atomic_write
 from nar.kinds import KINDS
 from nar.plugins import UnknownNameError
-from nar.reading import open_regular, parse_json
+from nar.reading import check_archive_size, open_regular, parse_json
 from nar.specs import Location, Probe, Spec, Stage
 from nar.traces.trace import TraceBatch
 
@@ -211,6 +211,7 @@ def _write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            check_archive_size(archive)
             return {  # Reading a member also verifies its checksum.
                 name.removesuffix(".npy"): np.lib.format.read_array(
                     io.BytesIO(archive.read(name)), allow_pickle=False

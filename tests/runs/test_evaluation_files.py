@@ -11,11 +11,24 @@ EVALUATION = {"measurements": [], "summary": []}
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "../../x", "a/b", "/tmp/x", "", ".", "..", ".hidden", "a b", "x\n", "é"]
+    "name", ["../x", "../../x", "a/b", "/tmp/x", "", ".", "..", ".hidden", "a b", "x\n", "é", "x" * 300]
 )
 def test_names_that_are_no_plain_names_are_errors(tmp_path, name):
-    with pytest.raises(ValueError, match="--name must be a name of letters"):
+    with pytest.raises(ValueError, match="--name must be a name of at most 200 letters"):
         evaluation_files(tmp_path, name, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["CON", "nul.json", "com1", "Lpt9.x"])
+def test_names_of_devices_are_errors(tmp_path, name):
+    with pytest.raises(ValueError, match="--name must not be that of a device on Windows"):
+        evaluation_files(tmp_path, name)
+    assert evaluation_files(tmp_path, "console").name == "console"
+
+
+def test_longest_name_can_be_written(tmp_path):
+    files = evaluation_files(tmp_path, "x" * 200)
+    write_json(files.scores, EVALUATION)
+    write_json(files.unused().scores, EVALUATION)
 
 
 @pytest.mark.parametrize("name", [*RUN_FILES, "Config", "RESULT", "metrics.jsonl", "config.json"])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nar.atomic_io import atomic_write
-from nar.reading import open_regular, parse_json
+from nar.reading import check_archive_size, open_regular, parse_json
 from nar.training.state import digest
 
 _METADATA, _CHECKSUM = "metadata", "sha256"
@@ -65,8 +65,9 @@ def read_checkpoint(path: pathlib.Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def _check_archive(path: pathlib.Path) -> None:
-    """Raises unless the CRC of each archive member is right, so that no damaged array header is parsed."""
+    """Raises unless it fits in memory, and all CRCs are right, so that no damaged array header is parsed."""
     with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        check_archive_size(archive)
         damaged = archive.testzip()
     if damaged is not None:
         raise ValueError(f"{damaged} in it is damaged")
