@@ -12,13 +12,14 @@ import pathlib
 import sys
 import sysconfig
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import nar
 from nar.algorithms import ALGORITHMS
 from nar.atomic_io import write_json
 from nar.runs.files import read_plugin_record
+from nar.runs.plugin_names import plugin_names
 from nar.runs.workdir import MUTABLE_KEYS, Workdir
 
 _logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ _LIBRARIES = tuple(
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 
+_WITH_DOCSTRINGS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 _digests: dict[str, tuple[object, str]] = {}
 """Module -> its object and digest, so that a source is read once."""
 
@@ -41,7 +44,7 @@ def plugin_record(config: Mapping[str, Any]) -> Record:
     Those are names `module:ATTRIBUTE` under keys that may not change when a run is resumed, and algorithms
     that were registered from outside nar.
     """
-    modules = {name: name.partition(":")[0] for name in _strings(config) if ":" in name}
+    modules = {name: name.partition(":")[0] for _, name in plugin_names(config, MUTABLE_KEYS)}
     for name in config["algorithms"]:
         if name in ALGORITHMS:
             modules[name] = ALGORITHMS[name].steps.__module__
@@ -50,19 +53,6 @@ def plugin_record(config: Mapping[str, Any]) -> Record:
         for name, module in sorted(modules.items())
         if module in sys.modules and module.partition(".")[0] != "nar"
     }
-
-
-def _strings(value: Any, path: str = "") -> Iterator[str]:
-    if path in MUTABLE_KEYS:
-        return
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, one in value.items():
-            yield from _strings(one, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _strings(one, path)
 
 
 def write_record(workdir: Workdir, record: Record) -> None:
@@ -157,8 +147,12 @@ def _source(module: types.ModuleType) -> str:
         return repr([(one.__qualname__, one.__code__.co_code, one.__code__.co_names) for one in functions])
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body:
+        if isinstance(node, _WITH_DOCSTRINGS) and body:
             first = body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = body[1:]
     return ast.dump(tree)

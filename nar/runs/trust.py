@@ -10,10 +10,11 @@ import importlib.machinery
 import os
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from nar.plugins import split_name
+from nar.runs.plugin_names import plugin_names
 
 _COMPONENTS = ("algorithms", "data", "evaluation", "losses", "model", "problems", "processors")
 """Packages of nar whose functions and classes are components of networks: they neither import nor write."""
@@ -21,8 +22,10 @@ _COMPONENTS = ("algorithms", "data", "evaluation", "losses", "model", "problems"
 _WRITERS = ("nar.evaluation.suite_files",)
 """Modules of these packages that write files, whose functions are no components."""
 
-_NOT_LOADED = ("trackers", "tracker_options", "callbacks", "callback_options", "init_from")
-"""Keys of the section `training` that only training reads, from the config of whoever starts it."""
+_NOT_LOADED = tuple(
+    f"training.{key}" for key in ("trackers", "tracker_options", "callbacks", "callback_options", "init_from")
+)
+"""Keys that only training reads, from the config of whoever starts it."""
 
 
 def foreign_names(config: Mapping[str, Any]) -> dict[str, str]:
@@ -33,11 +36,7 @@ def foreign_names(config: Mapping[str, Any]) -> dict[str, str]:
     Args:
       config: a config as nested dictionaries.
     """
-    training = config.get("training")
-    if isinstance(training, Mapping):
-        rest = {key: value for key, value in training.items() if key not in _NOT_LOADED}
-        config = {**config, "training": rest}
-    return {name: key for key, name in _strings(config, "") if split_name(name) and not _is_component(name)}
+    return {name: key for key, name in plugin_names(config, _NOT_LOADED) if not _is_component(name)}
 
 
 def check_trust(config: Mapping[str, Any], source: object, trust: bool) -> None:
@@ -54,19 +53,6 @@ def check_trust(config: Mapping[str, Any], source: object, trust: bool) -> None:
         lines = [f"  {key}: {name}{_origin(name)}" for name, key in names.items()]
         advice = "If you trust whoever made this run, pass --trust (in Python: trust=True)."
         raise ValueError("\n".join([title, *lines, advice]))
-
-
-def _strings(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """All strings in a config with their keys, including names of keys."""
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, Mapping):
-        for name, one in value.items():
-            yield f"{key}.{name}".lstrip("."), str(name)
-            yield from _strings(one, f"{key}.{name}".lstrip("."))
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _strings(one, key)
 
 
 def _is_component(name: str) -> bool:

@@ -17,6 +17,9 @@ import my_helper
 def mine(*arguments):
     '''Documentation.'''
     return my_helper.VALUE + 1
+
+async def later():
+    '''Documentation.'''
 """
 HELPER = "VALUE = 1\n"
 
@@ -55,6 +58,8 @@ def test_plugins_are_recorded_by_module_and_digest(folder):
         {"evaluation": {"metrics": ("exact", "my_plugin:mine")}},
         {"model": {"processor": "my_plugin:mine"}},
         {"training": {"callbacks": ("my_plugin:mine",)}},
+        {"model": {"processor_options": {"my_plugin:mine": 1}}},
+        {"data": {"kinds": {"my_plugin:mine": "mask"}}},
     ):
         assert record(folder, **values) == {"my_plugin:mine": entry}
     assert record(folder, training={"trackers": ("my_plugin:mine",)}) == {}
@@ -66,6 +71,7 @@ def test_plugins_are_recorded_by_module_and_digest(folder):
         ({}, True),
         ({"source": "# A comment.\n" + SOURCE.replace("Documentation", "Other words")}, True),
         ({"source": SOURCE.replace("+ 1", "+ 2")}, False),
+        ({"source": SOURCE + "    return 1\n"}, False),
         ({"helper": "VALUE = 2\n"}, False),
     ],
 )

@@ -1,0 +1,29 @@
+"""Names of plug-ins, `module:ATTRIBUTE`, in a config."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from nar.plugins import split_name
+
+
+def plugin_names(value: Any, excluded: Collection[str] = (), key: str = "") -> Iterator[tuple[str, str]]:
+    """Pairs (config key, name) of all strings of the form `module:ATTRIBUTE`, including keys of dictionaries.
+
+    Args:
+      value: a config as nested dictionaries, or a value in it.
+      excluded: config keys that are skipped, with what is below them.
+      key: the config key of `value`; empty for a config.
+    """
+    if key in excluded:
+        return
+    if isinstance(value, str):
+        if split_name(value):
+            yield key, value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            below = f"{key}.{name}" if key else str(name)
+            yield from plugin_names(str(name), excluded, below)
+            yield from plugin_names(one, excluded, below)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from plugin_names(one, excluded, key)
