@@ -100,7 +100,7 @@ def _open_run(name: str, batch_size: int | None, max_length: int | None, load: L
         identity={
             "checkpoint": run.checkpoint,
             "step": run.step,
-            "parameters_sha256": digest(params),
+            "loaded_parameters_sha256": digest(params),
             "max_length": generator.max_length,
         },
         load=lambda: functools.partial(generator, params),

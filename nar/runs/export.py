@@ -3,7 +3,8 @@
 FOLDER/NAME_seedSEED/
   config.json, versions.json    of the run
   weights.npz                   its best parameters, rounded to float16
-  result.json                   scores of these on the validation and test split; how they were trained
+  result.json                   scores of these on the validation problems of the config and the test split of
+                                CLRS-30, which its `protocol` names; how they were trained
   evaluation.json               their scores at several sizes, like the output of `experiments.evaluate`
 
 Such a folder is a run without its training state: `nar.load_run` loads it. Those in `nar/runs/weights` are
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from nar.algorithms import ALGORITHMS, find_algorithm
-from nar.atomic_io import read_json, write_json
+from nar.atomic_io import write_json
 from nar.evaluation import Inference, Measurement, Scores, find_metrics
 from nar.evaluation.metrics import capture_of
 from nar.evaluation.precision import describe_precision, scoring_only
@@ -32,7 +33,9 @@ from nar.model import FromTrace, Params
 from nar.problems.options import CLRS30
 from nar.runs.build import resolve_config
 from nar.runs.components.graph import GraphComponents, build_graph_run
-from nar.runs.config import RunConfig
+from nar.runs.components.protocol import protocol_record
+from nar.runs.config import EvaluationConfig, RunConfig
+from nar.runs.files import check_scores, read_evaluation, read_result
 from nar.runs.results import averages
 from nar.runs.run import Run, load_run
 from nar.runs.training_command import training_command
@@ -116,7 +119,7 @@ def export_run(
     of_all = _config(workdir)
     config = _config_of_seed(of_all, workdir, seed_index)
     result = _finished_result(workdir, config, cores)
-    of_seed = result["seeds"][seed_index] if "seeds" in result else result
+    of_seed = _of_seed(result, seed_index, workdir)
     target = folder / f"{_name(name, config)}_seed{config.training.seed}"
     if target.exists():
         raise ValueError(f"{target} exists already; remove it to export the run again")
@@ -148,10 +151,17 @@ def recompute_scores(
     run = load_run(path)
     if not run.is_exported:
         raise ValueError(f"{path} is not an exported run: it has no {run.workdir.weights.name}")
-    recorded = read_json(run.workdir.evaluation).get("scores")
+    recorded = read_evaluation(run.workdir.evaluation).get("scores")
     if recorded is None:
         raise ValueError(f"{run.workdir.evaluation} is not the evaluation of the export: it has no scores")
-    sizes = sorted({int(size) for by_size in recorded.values() for size in by_size})
+    try:
+        check_scores(recorded)
+        sizes = sorted({int(size) for by_size in recorded.values() for size in by_size})
+        unknown = recorded.keys() - set(run.graph_components.model.specs)
+        if unknown:
+            raise ValueError(f"the run has no {', '.join(sorted(unknown))}")
+    except ValueError as error:
+        raise ValueError(f"{run.workdir.evaluation} is damaged: {error}") from None
     found = score_params(run.graph_components, run.params, sizes, show_progress).by_size()
     return {
         (task, int(size)): (values["score"], found[task][size]["score"])
@@ -221,13 +231,21 @@ def _finished_result(workdir: Workdir, config: RunConfig, cores: int | None) -> 
         raise ValueError(f"{workdir} is an exported run already")
     if not workdir.is_finished(config.training.steps):
         raise ValueError(f"{workdir} is not finished: it has no result of {config.training.steps} steps")
-    result = read_json(workdir.result)
+    result = read_result(workdir.result)
     if "hardware" in result and cores is not None:
         raise ValueError(f"{workdir.result} records its hardware; leave out the number of cores")
     if "hardware" not in result and cores is not None:
         result["hardware"] = {"platform": "cpu", "cpu_cores": cores}
         result["precision"] = describe_precision(config.model.precision, "cpu")
     return result
+
+
+def _of_seed(result: dict[str, Any], seed_index: int, workdir: Workdir) -> dict[str, Any]:
+    """The part of a result on one seed, with the step of its best checkpoint."""
+    by_seed = result.get("seeds", [result])
+    if seed_index >= len(by_seed) or not isinstance(by_seed[seed_index].get("best_step"), int):
+        raise ValueError(f"{workdir.result} does not say which checkpoint of seed {seed_index} is best")
+    return by_seed[seed_index]
 
 
 def _name(name: str | None, config: RunConfig) -> str:
@@ -285,7 +303,6 @@ def _result(
         "seconds",
         "cpu_seconds",
         "hardware",
-        "protocol",
     )
     training = config.training
     scoring = describe_precision(config.model.precision, Devices.one().platform)
@@ -294,13 +311,24 @@ def _result(
         "best_step": of_seed["best_step"],
         "scores": splits,
         "averages": averages(splits),
-        "parameters_sha256": digest(params),
+        "protocol": protocol_record(_as_scored(config)),
+        "exported_parameters_sha256": digest(params),
         "precision": {**result.get("precision", {}), **scoring_only(scoring)},
         "dtype": "float16",
         "selection": f"best {config.evaluation.selection} on validation, every {training.eval_every} steps",
         "command": training_command(config, f"runs/{config.algorithms[0]}"),
         "scoring": {"seconds": scores.seconds, "cpu_seconds": scores.cpu_seconds},
     }
+
+
+def _as_scored(config: RunConfig) -> RunConfig:
+    """A config whose test problems are those on which exports are scored, the test split of CLRS-30."""
+    evaluation = dataclasses.replace(config.evaluation, test=EvaluationConfig().test)
+    tasks = {
+        name: {key: value for key, value in overrides.items() if key != "test"}
+        for name, overrides in config.tasks.items()
+    }
+    return dataclasses.replace(config, evaluation=evaluation, tasks=tasks)
 
 
 def _evaluation(scores: ExportScores, config: RunConfig, step: int) -> dict[str, Any]:

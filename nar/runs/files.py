@@ -112,7 +112,8 @@ def read_result(result: Content) -> None:
         _optional(result, name, lambda value: type(value) is int and 0 <= value < 2**63, "a count")
     _require(result["steps"] <= MAX_STEP, "steps is too large")
     _optional(result, "seconds", lambda value: is_number(value) and value >= 0, "a time")
-    _optional(result, "parameters_sha256", _is_text, "a digest")
+    for name in ("parameters_sha256", "exported_parameters_sha256"):  # The last ones, the best in float16.
+        _optional(result, name, _is_text, "a digest")
     _optional(result, "metrics", functools.partial(_is_list_of, _is_text), "a list of names")
     _optional(result, "best_step", _is_step, "a step")
     if protocol := _mapping(result.get("protocol", {}), "protocol"):  # That of a language model is empty.

@@ -70,7 +70,12 @@ def compute_result(
     checkpoints: CheckpointStore,
     evaluator: Any,
 ) -> dict[str, Any]:
-    """Scores the best checkpoint of each seed: the result of a run without its duration."""
+    """Scores the best checkpoint of each seed: the result of a run without its duration.
+
+    `parameters_sha256` is the digest of the last parameters, of all seeds, which tells whether two trainings
+    were the same. Those that are scored have others: `exported_parameters_sha256` of an export is that of the
+    best parameters in float16, and `loaded_parameters_sha256` of a warm start that of the parameters loaded.
+    """
     evaluator.show_progress = is_first_process()
     per_seed, lost = [], dict[str, None]()
     for number in range(components.num_seeds):

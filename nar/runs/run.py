@@ -121,7 +121,7 @@ class Run:
             return self.state.eval_params, int(self.state.step)
         if self.checkpoint != "best" or self.seed_index:
             raise ValueError(f"{self.workdir} is an exported run: it has one seed and its best checkpoint")
-        expected = read_result(self.workdir.result).get("parameters_sha256", "")
+        expected = read_result(self.workdir.result).get("exported_parameters_sha256", "")
         return read_weights(self.workdir.weights, expected)
 
     @property

@@ -108,7 +108,7 @@ def _record(init_from: str, source: Run, transfer: LoadedParams) -> dict[str, An
     return {
         "run": init_from if init_from.startswith(PREFIX) else str(source.workdir.path),
         "step": source.step,
-        "parameters_sha256": digest(source.params),
+        "loaded_parameters_sha256": digest(source.params),
         "loaded": list(transfer.loaded),
     }
 

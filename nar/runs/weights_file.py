@@ -38,7 +38,8 @@ def round_params(params: Params) -> Params:
 def write_weights(path: pathlib.Path, params: Params, step: int) -> None:
     """Writes rounded parameters, as `round_params` returns them, and the training step that made them."""
     arrays = {f"{_PREFIX}{name}": array.astype(STORED) for name, array in arrays_by_name(params).items()}
-    write_checkpoint(path, arrays, {"step": step, "parameters_sha256": digest(params)}, compressed=True)
+    metadata = {"step": step, "exported_parameters_sha256": digest(params)}
+    write_checkpoint(path, arrays, metadata, compressed=True)
 
 
 def read_weights(path: pathlib.Path, expected_digest: str) -> tuple[Params, int]:
@@ -53,6 +54,12 @@ def read_weights(path: pathlib.Path, expected_digest: str) -> tuple[Params, int]
     """
     try:
         arrays, metadata = read_checkpoint(path)
+        wrong = [name for name, array in arrays.items() if array.dtype != STORED]
+        if wrong:
+            raise ValueError(f"{wrong[0][:100]} is not of type {STORED.__name__}")
+        step = metadata["step"]
+        if type(step) is not int:
+            raise ValueError("step is not a number")
     except Exception as error:
         raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from None
     params = params_by_name({
@@ -60,7 +67,7 @@ def read_weights(path: pathlib.Path, expected_digest: str) -> tuple[Params, int]
     })  # fmt: skip
     if digest(params) != expected_digest:
         raise ValueError(f"{path} has other parameters than the result in its folder: their digests differ")
-    return params, int(metadata["step"])
+    return params, step
 
 
 def arrays_by_name(params: Params) -> Arrays:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import shutil
 import sys
 
 import jax
@@ -90,6 +91,55 @@ def test_result_says_how_the_network_was_trained_and_selected(finished, exported
     assert result["hardware"]["cpu_cores"] >= 1 and result["hardware"]["platform"] == "cpu"
     assert result["selection"] == "best score on validation, every 4 steps"
     assert result["remark"] == "under other load" and result["method"] == "nar"
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "CLRS-30"),
+        ({"test": {"sizes": (8,), "seeds": (5,)}}, "CLRS-30"),
+        ({"validation": {"sizes": (8,)}}, "custom"),
+    ],
+)
+def test_protocol_is_that_of_the_scores(tmp_path, changes, name):
+    """The test problems of an export are always those of CLRS-30, whatever those of the config are."""
+    config = config_of()
+    for split, values in changes.items():
+        config["evaluation"][split] |= values
+    tasks = {"bfs": {"test": {"count": 7}, "sizes": (4,)}} if changes else {}
+    run = nar.train({**config, "tasks": tasks}, tmp_path / "run")
+    exported = export_run(run.workdir.path, tmp_path / "exports")
+    protocol = exported.result["protocol"]
+    assert protocol["name"] == name and protocol["test"]["sizes"] == [64] and "tasks" not in protocol
+    assert protocol["validation"]["sizes"] == ([8] if name == "custom" else [16])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda result: result.pop("steps"), "it has no steps"),
+        (lambda result: result.pop("best_step"), "does not say which checkpoint of seed 0 is best"),
+        (lambda result: result.update(best_step=[4]), "does not say which checkpoint of seed 0 is best"),
+        (lambda result: result.update(scores={"test": []}), "scores"),
+    ],
+)
+def test_wrong_result_is_not_exported(finished, tmp_path, change, message):
+    workdir = Workdir(tmp_path / "run")
+    shutil.copytree(finished.workdir.path, workdir.path)
+    result = read_json(workdir.result)
+    change(result)
+    write_json(workdir.result, result)
+    with pytest.raises(ValueError, match=f"{message}|is not finished"):
+        export_run(workdir.path, tmp_path / "exports")
+    assert not (tmp_path / "exports").exists()
+
+
+@pytest.mark.parametrize("scores", [3, {"bfs": {"big": {"score": 1.0}}}, {"dfs": {"16": {"score": 1.0}}}, {}])
+def test_wrong_scores_are_not_recomputed(exported, scores):
+    evaluation = read_json(exported.workdir.evaluation)
+    write_json(exported.workdir.evaluation, {**evaluation, "scores": scores})
+    with pytest.raises(ValueError, match=r"evaluation.json is damaged"):
+        recompute_scores(exported.workdir.path)
 
 
 def test_export_is_written_whole_or_not_at_all(finished, exported, tmp_path, monkeypatch):

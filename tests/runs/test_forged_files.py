@@ -43,7 +43,12 @@ EVALUATION = {
         for size, family in ((16, "clrs30"), (64, "grid"))
     ],
 }
-START = {"run": "runs/other", "step": 12, "parameters_sha256": "ab", "loaded": ["processor/mpnn/own/w"]}
+START = {
+    "run": "runs/other",
+    "step": 12,
+    "loaded_parameters_sha256": "ab",
+    "loaded": ["processor/mpnn/own/w"],
+}
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
         write_json(workdir.config, run.config.to_dict())
         write_json(workdir.versions, versions())
         write_weights(workdir.weights, params, run.step)
-        write_json(workdir.result, {**run.result, "parameters_sha256": digest(params)})
+        write_json(workdir.result, {**run.result, "exported_parameters_sha256": digest(params)})
     return path
 
 
@@ -100,7 +100,7 @@ def test_pretrained_network_as_a_warm_start(folder, tmp_path):
     assert start["run"] == "pretrained:bfs:2" and all(
         name.startswith("processor/") for name in start["loaded"]
     )
-    assert start["parameters_sha256"] == digest(nar.pretrained("bfs", 2).params)
+    assert start["loaded_parameters_sha256"] == digest(nar.pretrained("bfs", 2).params)
     with pytest.raises(ValueError, match=r"training\.init_from: unknown pretrained network 'bsf'"):
         nar.train(config_of(init_from="pretrained:bsf"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -194,7 +194,9 @@ def test_shipped_network_is_intact_and_says_how_it_was_made(path):
     assert list(config.algorithms) == ([name] if name != GENERALIST else algorithms)
     assert path.name == f"{name}_seed{config.training.seed}" and config.training.num_seeds == 1
     assert (
-        run.is_exported and result["dtype"] == "float16" and digest(run.params) == result["parameters_sha256"]
+        run.is_exported
+        and result["dtype"] == "float16"
+        and digest(run.params) == result["exported_parameters_sha256"]
     )
     assert run.step == result["best_step"] <= result["steps"]
     assert {"seconds", "precision", "selection", "command", "hardware"} <= set(result)
