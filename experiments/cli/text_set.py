@@ -22,6 +22,9 @@ from nar.text.rendering.text_files import (
     write_manifest,
 )
 
+_PAUSE = 1.0
+"""Seconds between writes of the manifest; files that it does not name are made again if interrupted."""
+
 
 def make_set(folder: pathlib.Path, request: TextRequest, num_workers: int) -> None:
     """Makes the missing and the damaged files of a claimed folder, and prints a summary."""
@@ -29,14 +32,17 @@ def make_set(folder: pathlib.Path, request: TextRequest, num_workers: int) -> No
     for name in damaged:
         print(f"{folder / name} differs from the manifest: kept as {name}.damaged, and made again")
     missing = [file for file in files if file.name not in entries]
-    start, total = time.perf_counter(), sum(file.count for file in files)
+    start = written = time.perf_counter()
+    total = sum(file.count for file in files)
     new = sum(file.count for file in missing)
     with ProgressBar(
         total=total, initial=total - new, desc="making", unit=" texts", disable=not missing
     ) as bar:
         for file, entry in make_files(folder, request, missing, num_workers):
             entries[file.name] = entry
-            write_manifest(folder, request, entries)
+            if time.perf_counter() - written > _PAUSE or len(entries) == len(files):
+                write_manifest(folder, request, entries)
+                written = time.perf_counter()
             bar.update(file.count)
             bar.set_postfix_str(f"{find_algorithm(file.algorithm).name}, {file.length}")
     seconds = time.perf_counter() - start

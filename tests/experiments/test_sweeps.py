@@ -668,6 +668,36 @@ def test_cluster_launchers_run_and_resume_a_sweep(tmp_path, launcher):
     assert code == 0 and "3 of 3" in output, output
 
 
+SLURM_JOB = """
+import signal, sys
+from experiments.sweeps.launchers.slurm import Job
+
+for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU):  # Tests may run under nohup.
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGUSR2, lambda *arguments: print("checkpoint", flush=True))  # as submitit does
+trial = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); "
+trial += "print('on', flush=True); time.sleep(60)"
+sys.exit(Job([sys.executable, "-c", trial], sys.argv[1], ".")())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU"])
+def test_slurm_job_forwards_every_signal_that_would_end_it(tmp_path, name):
+    """Except for the one by which submitit asks it to save and be requeued."""
+    log = tmp_path / "log"
+    words = [sys.executable, "-c", SLURM_JOB, log]
+    job = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    while not (log.exists() and log.read_text()):
+        assert job.poll() is None
+        time.sleep(0.01)
+    job.send_signal(signal.SIGUSR2)
+    assert job.stdout.readline() == "checkpoint\n" and job.poll() is None
+    job.send_signal(getattr(signal, name))
+    assert job.wait(timeout=30) == 7
+    job.stdout.close()
+
+
 # ---------------------------------------------------------------------------------------------------
 # Sharing of seeds
 

@@ -17,11 +17,15 @@ from typing import Any
 
 from experiments.sweeps.launchers import child
 from experiments.sweeps.trial import Trial
+from nar.signals import stop_signals
 
 LOST = 250
 """Exit code of a trial whose job ended without an exit code."""
 
 _PAUSE = 0.2
+
+_ALWAYS_FORWARDED = (signal.SIGTERM, signal.SIGINT)
+"""Signals whose handlers are replaced; submitit handles others (SIGUSR2 by default), to call `checkpoint`."""
 
 
 class Job:
@@ -36,8 +40,9 @@ class Job:
         """Runs the trial, and returns its exit code."""
         command, log, folder = self._arguments
         os.chdir(folder)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._forward)
+        for number in stop_signals():
+            if number in _ALWAYS_FORWARDED or signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, self._forward)
         self._process = child.start(command, pathlib.Path(log))
         # Polling, instead of a blocking wait, lets Python handle signals.
         while self._process.poll() is None:
