@@ -200,6 +200,8 @@ def _tiny(training: dict[str, Any] | None = None, **values: Any) -> dict[str, An
     config: Any = tiny.get_config()
     config.model.hidden_size, config.model.hint_mode = 4, "none"
     config.training.update({"steps": 40, "eval_every": 5, "log_every": 4, **(training or {})})
+    config.evaluation.validation.update({"sizes": (4,), "count": 8})
+    config.evaluation.test.update({"sizes": (8,), "count": 8})
     config.update(values)
     return config.to_dict()
 
@@ -210,6 +212,7 @@ def _tiny_text() -> dict[str, Any]:
     config.model.update({"hidden_size": 16, "num_layers": 1, "num_heads": 2})
     config.data.lengths = (4,)
     config.training.update({"steps": 24, "eval_every": 6, "log_every": 4, "batch_size": 4})
+    config.training.schedule_options.warmup_steps = 4
     config.evaluation.update({"samples": 8, "test_lengths": (4,), "test_samples": 8, "max_length": 8})
     return config.to_dict()
 

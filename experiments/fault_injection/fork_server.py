@@ -18,8 +18,11 @@ from typing import Any
 def main() -> None:
     """Answers requests until standard input is closed."""
     # Only modules without flags: each script must define its flags when it is run.
+    import tensorboardX.summary  # noqa: F401, imported later by training
+
     import nar.evaluation
     import nar.reports
+    import nar.runs.train
     import nar.text.scoring
     import nar.training  # noqa: F401
 

@@ -9,6 +9,9 @@ from nar.runs.workdir import Workdir
 from nar.training import Checkpoints
 from nar.training.checkpointing import partial_files
 
+_SHORT_PAUSE = 0.0003
+"""Seconds between looks at a folder; a small checkpoint is written in a few milliseconds."""
+
 
 @dataclasses.dataclass
 class TrainingProcess:
@@ -59,7 +62,7 @@ def during_save(training: TrainingProcess, rng: random.Random) -> None:
     """Waits until a checkpoint is being written, or was just written."""
     if rng.random() < 0.7:
         training.process.wait_until(training.has_saved)
-    training.process.wait_until(training.is_saving)
+    training.process.wait_until(training.is_saving, _SHORT_PAUSE)
     training.process.wait_seconds(rng.choice((0, 0, rng.uniform(0, 0.003))))
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-_PAUSE = 0.0003
+_PAUSE = 0.005
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -121,10 +121,10 @@ class ScriptProcess:
         assert code is not None
         return code
 
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Waits until a condition holds, or the process ends."""
+    def wait_until(self, condition: Callable[[], bool], pause: float = _PAUSE) -> None:
+        """Waits until a condition, checked every `pause` seconds, holds, or the process ends."""
         while self.poll() is None and not condition():
-            time.sleep(_PAUSE)
+            time.sleep(pause)
 
     def wait_seconds(self, seconds: float) -> None:
         """Waits for this many seconds, or until the process ends."""

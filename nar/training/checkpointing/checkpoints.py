@@ -52,7 +52,7 @@ def read_arrays(folder: pathlib.Path, step: int) -> Arrays:
 
 def partial_files(folder: pathlib.Path) -> set[str]:
     """Names of checkpoint files that are being written, or were when their process was killed."""
-    return {path.name for path in temporary_files(folder, _NAME)}
+    return {path.name for path in temporary_files(folder, _NAME)} if folder.is_dir() else set()
 
 
 class Checkpoints:
