@@ -110,6 +110,18 @@ def checkpoints_replaced(workdir):
     (workdir / "checkpoints").mkdir()
 
 
+def link_to_another_run(workdir):
+    moved(workdir)
+    nar.train(OTHER, workdir.with_name("other"))
+    workdir.symlink_to("other")
+
+
+def checkpoints_linked_elsewhere(workdir):
+    (workdir / "checkpoints").rename(workdir.with_name("moved"))
+    shutil.copytree(workdir.with_name("moved"), workdir.with_name("copy"))
+    (workdir / "checkpoints").symlink_to("../copy")
+
+
 def lock_replaced(workdir):
     (workdir / ".lock").unlink()
     (workdir / ".lock").touch()
@@ -123,6 +135,8 @@ RARER_ACTIONS = (
     emptied_and_another_run,
     replaced_by_a_copy,
     parent_moved,
+    link_to_another_run,
+    checkpoints_linked_elsewhere,
     lock_replaced,
 )
 
