@@ -44,7 +44,8 @@ def right_output(random):
     if random.random() < 0.5:
         fields["pointer_mask"] = np.ones((BATCH, NODES, NODES), bool)
     losses = {name: np.zeros(BATCH) for name in ("gate", "penalty") if random.random() < 0.7}
-    return ProcessorOutput(np.ones((BATCH, NODES, HIDDEN), np.float32), memory=MEMORY, losses=losses, **fields)
+    nodes = np.ones((BATCH, NODES, HIDDEN), np.float32)
+    return ProcessorOutput(nodes, memory=MEMORY, losses=losses, **fields)
 
 
 def wrong_array(random, value):
