@@ -10,12 +10,17 @@ from typing import Any
 class _Tolerant(io.FileIO):
     """A file that discards what is written after its reader has exited: a closed pipe or terminal."""
 
+    def __init__(self, number: int) -> None:
+        """Opens a file by its number, which remains open when this object is closed."""
+        super().__init__(number, "wb", closefd=False)
+        self._is_terminal = self.isatty()  # A closed one no longer says so.
+
     def write(self, data: Any) -> int:
         """Writes, or pretends to."""
         try:
             return super().write(data) or 0
         except OSError as error:
-            if error.errno == errno.EPIPE or (error.errno == errno.EIO and self.isatty()):
+            if error.errno == errno.EPIPE or (error.errno == errno.EIO and self._is_terminal):
                 return len(data)
             raise
 
@@ -34,7 +39,7 @@ def _tolerant(stream: Any) -> Any:
         return open(os.devnull, "w", encoding="utf-8", errors="replace")
     try:
         stream.flush()
-        raw = _Tolerant(stream.fileno(), "wb", closefd=False)
+        raw = _Tolerant(stream.fileno())
     except (AttributeError, OSError, ValueError):
         return stream  # not a file, as in notebooks
     return io.TextIOWrapper(

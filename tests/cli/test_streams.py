@@ -87,3 +87,26 @@ def test_commands_with_ascii_output_and_closed_pipes(tmp_path, redirect):
     assert json.loads((run / "result.json").read_text())["steps"] == 10
     assert (run / "evaluation.json").exists() and (tmp_path / "report" / "table.md").exists()
     assert (tmp_path / "sweep" / "table.md").exists()
+
+
+IN_TERMINAL = """
+import os, pty, signal, sys
+
+process, terminal = pty.fork()
+if process == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
+os.read(terminal, 10)
+os.close(terminal)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no terminals of this kind")
+def test_terminal_that_is_closed_does_not_end_a_script(tmp_path):
+    """A closed terminal no longer says that it is one."""
+    done = tmp_path / "done"
+    words = [sys.executable, "-c", IN_TERMINAL, SCRIPT, done]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.run(words, cwd=ROOT, env=environment, timeout=60, check=False)
+    assert process.returncode == 3 and done.exists()
