@@ -1,12 +1,13 @@
 """The config file of a trial: JSON that `experiments.train` reads by `--config=THIS_FILE:PATH`."""
 
 import json
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
+
+from nar.reading import parse_json, read_text
 
 
 def get_config(path: str) -> ConfigDict:
@@ -16,7 +17,7 @@ def get_config(path: str) -> ConfigDict:
       ValueError: if the file cannot be read, or is not a config.
     """
     try:
-        return ConfigDict(parse(pathlib.Path(path).read_text()))
+        return ConfigDict(parse(read_text(path)))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
 
@@ -36,7 +37,7 @@ def parse(text: str) -> dict[str, Any]:
     Raises:
       ValueError: if it is not a JSON object.
     """
-    values = _with_tuples(json.loads(text))
+    values = _with_tuples(parse_json(text))
     if not isinstance(values, dict):
         raise ValueError("a config must be a JSON object")
     return values

@@ -668,6 +668,22 @@ def test_cluster_launchers_run_and_resume_a_sweep(tmp_path, launcher):
     assert code == 0 and "3 of 3" in output, output
 
 
+def test_config_of_a_trial_is_a_regular_file_of_json(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(trial_config.as_text({"a": {"b": (1, 2.5)}}))
+    assert trial_config.get_config(str(path)).to_dict() == {"a": {"b": (1, 2.5)}}
+    for text in ("[" * 50_000, "[1]", "{", '{"a": 1, "a": 2}', "\ufeff{}"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"."):
+            trial_config.get_config(str(path))
+    path.unlink()
+    with pytest.raises(ValueError, match="No such file"):
+        trial_config.get_config(str(path))
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="is a named pipe"):
+        trial_config.get_config(str(path))
+
+
 SLURM_JOB = """
 import signal, sys
 from experiments.sweeps.launchers.slurm import Job
