@@ -109,7 +109,8 @@ class HintReLIC:
         """
         num_steps = min(batch.num_steps - 1, *(len(one) for one in first.pairs.values()))
         num_steps = min(num_steps, *(len(one) for one in second.pairs.values()))
-        nodes, is_same = view.inputs[SHARED_NODES], jnp.arange(num_steps)[:, None] < view.inputs[SHARED_STEPS]
+        nodes, shared_steps = view.inputs[SHARED_NODES], view.inputs[SHARED_STEPS]
+        is_same = jnp.arange(num_steps)[:, None] < shared_steps[None]
         contrast = invariance = jnp.zeros((), jnp.float32)
         for name, pairs in first.pairs.items():
             pointers = jnp.asarray(batch.hints[name])[1 : num_steps + 1]
