@@ -38,7 +38,6 @@ class Job:
       name: its name.
       script: its script.
       arguments: folder -> flags.
-      is_finished: whether the job in a folder is finished.
       compare: compares the folders of two finished jobs.
       prepare: prepares a new folder.
       steps: number of training steps; None for jobs that do not train one run.
@@ -47,7 +46,6 @@ class Job:
     name: str
     script: str
     arguments: Callable[[pathlib.Path], Sequence[object]]
-    is_finished: Callable[[pathlib.Path], bool]
     compare: Compare
     prepare: Callable[[pathlib.Path], object] = lambda folder: None
     steps: int | None = None
@@ -105,7 +103,7 @@ def _run_once(job: Job, server: ForkServer, folder: pathlib.Path) -> Reference:
 def kill_until_finished(
     job: Job, reference: Reference, server: ForkServer, folder: pathlib.Path, rng: random.Random
 ) -> Iterator[str]:
-    """Starts and kills a job until it is finished.
+    """Starts and kills a job until a process of it ends by itself.
 
     Yields:
       A description of each kill: signal, job and kill point.
@@ -114,8 +112,8 @@ def kill_until_finished(
       ValueError: if a process failed for another reason, or printed a traceback.
     """
     job.prepare(folder)
-    num_kills = 0
-    while not job.is_finished(folder):
+    num_kills, code = 0, None
+    while code != 0:
         process = job.start(server, folder)
         if num_kills >= MAX_KILLS:
             process.wait()
@@ -127,10 +125,10 @@ def kill_until_finished(
         if number != signal.SIGKILL and rng.random() < 0.3:
             process.wait_seconds(rng.uniform(0, 0.3))
             process.send_signal(number)
-        process.wait()
+        code = process.wait()
         ended = (0,) if number == signal.SIGKILL else (0, 1, 128 + number)
         check_end(process, folder.with_suffix(".log"), expected=(-number, *ended))
-        if process.returncode != 0:
+        if code != 0:
             num_kills += 1
             yield f"{job.name}: {number.name} {place}"
 
@@ -177,7 +175,6 @@ def training_job(name: str, config: Mapping[str, Any], root: pathlib.Path) -> Jo
         name,
         "train",
         lambda folder: [f"--config={file}", f"--workdir={folder}"],
-        lambda folder: Workdir(folder).result.exists(),
         lambda first, second: find_differences(Workdir(first), Workdir(second)),
         steps=config["training"]["steps"],
     )
@@ -189,7 +186,6 @@ def evaluation_job(run: pathlib.Path) -> Job:
         "evaluation",
         "evaluate",
         lambda folder: [f"--workdir={folder}", "--sizes=4,8", "--seeds=3,4", "--hints", "--overwrite"],
-        lambda folder: (folder / "evaluation.csv").exists(),
         _compare_files,
         lambda folder: shutil.copytree(run, folder),
     )
@@ -203,7 +199,6 @@ def sweep_job(config_file: pathlib.Path, root: pathlib.Path) -> Job:
         "sweep",
         "sweep",
         lambda folder: [f"--config={config_file}", f"--sweep={sweep}", f"--workdir={folder}", "--parallel=2"],
-        lambda folder: (folder / "table.json").exists(),
         _compare_sweeps,
     )
 
@@ -215,7 +210,6 @@ def texts_job() -> Job:
         "texts",
         "make_text",
         lambda folder: [f"--output={folder}", *options, "--workers=1"],
-        lambda folder: (folder / "manifest.json").exists() and _is_complete(folder / "manifest.json"),
         _compare_files,
     )
 
@@ -228,7 +222,6 @@ def answers_job() -> Job:
         "answers",
         "evaluate_text",
         lambda folder: [f"--model={model}", f"--output={folder}", *options],
-        lambda folder: bool(list(folder.glob("*/scores.json"))),
         _compare_files,
     )
 
@@ -257,7 +250,3 @@ def _compare_sweeps(first: pathlib.Path, second: pathlib.Path) -> list[str]:
     ]
     same_table = read_json(first / "table.json") == read_json(second / "table.json")
     return differences + ([] if same_table else ["table.json"])
-
-
-def _is_complete(manifest: pathlib.Path) -> bool:
-    return '"complete": true' in manifest.read_text()

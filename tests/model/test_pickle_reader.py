@@ -194,6 +194,24 @@ def test_crafted_files_are_rejected_in_words(tmp_path, code, message):
         read(tmp_path / "file", as_value(code))
 
 
+def names(count):
+    return [b"X\x04\0\0\0%04d" % number for number in range(count)]
+
+
+def test_values_with_many_names_are_refused_at_once(tmp_path):
+    """Two thousand names of one dictionary of two thousand names mean four million arrays."""
+    leaves = b"}(" + b"".join(name + b"N" for name in names(2000)) + b"uq\0"
+    modules = b"".join(name + b"h\0" for name in names(2000))
+    shared = b"\x80\x04}X\x06\0\0\0params}(X\x01\0\0\0a" + leaves + modules + b"us."
+    with pytest.raises(ValueError, match="0000 must not be the same object as another entry of 'params'"):
+        read(tmp_path / "file", shared)
+    big_endian = array(b")", dtype=dtype_state(b"K\x03X\x01\0\0\0>NNN", b"J\xff\xff\xff\xff" * 2, b"K\0"))
+    arrays = b"\x80\x04}X\x06\0\0\0params}X\x01\0\0\0a}(X\x01\0\0\0w" + big_endian + b"q\0%suss."
+    assert read(tmp_path / "file", arrays % b"")["a"]["w"] == 0
+    with pytest.raises(ValueError, match="a/0000 must not be the same object"):
+        read(tmp_path / "file", arrays % b"".join(name + b"h\0" for name in names(1)))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -5,6 +5,7 @@ function. This reader interprets the file itself (`pickle_reader.py`) and accept
 """
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def read_checkpoint(path: str | pathlib.Path) -> dict[str, dict[str, np.ndarray]
         modules = checkpoint.get("params") if isinstance(checkpoint, dict) else None
         if not isinstance(modules, dict) or not all(isinstance(leaves, dict) for leaves in modules.values()):
             raise ValueError("'params' must be a dictionary of dictionaries")
+        _check_not_shared(modules)
     except ValueError as error:
         raise ValueError(
             f"{path} is not a dm-clrs checkpoint, a pickle with arrays under 'params'; {error}"
@@ -42,6 +44,22 @@ def read_checkpoint(path: str | pathlib.Path) -> dict[str, dict[str, np.ndarray]
         module: {name: _parameter(f"{path}: {module}/{name}", value) for name, value in leaves.items()}
         for module, leaves in modules.items()
     }
+
+
+def _check_not_shared(modules: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises ValueError if a dictionary or array has two names: few bytes could mean billions of arrays."""
+    seen = set[int]()
+    for module, leaves in modules.items():
+        _add_new(seen, module, leaves)
+        for name, value in leaves.items():
+            if isinstance(value, StoredArray):
+                _add_new(seen, f"{module}/{name}", value)
+
+
+def _add_new(seen: set[int], name: str, value: Any) -> None:
+    if id(value) in seen:
+        raise ValueError(f"{name} must not be the same object as another entry of 'params'")
+    seen.add(id(value))
 
 
 def _content(path: pathlib.Path) -> bytes:
