@@ -55,8 +55,8 @@ from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
-from nar.runs.config import MAX_BATCH_SIZE
 from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
+from nar.runs.optimization_config import MAX_BATCH_SIZE
 from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
 from nar.runs.results import compute_dtype
 from nar.runs.run import load_run, read_config

@@ -8,12 +8,17 @@
 writes the leaderboard, docs/results.md and docs/results.html, from the exported runs in nar/runs/weights and
 docs/submissions (or in the folders that are named as arguments); see docs/submit.md.
 
+    python -m experiments.report --recipes runs/recipes
+
+adds the finished trials of the study of recipes to docs/recipes.json, and writes docs/recipes.md from it.
+
 Otherwise, arguments are directories of runs and of sweeps; all trials of a sweep are included. Only their
 files are read: config, versions, metrics, result and evaluation. Unfinished runs are reported as such.
 --output is a directory, or the path of the page if it ends in .html. Existing files are replaced once the
 whole report has been made. Plots need matplotlib (extra `plots`).
 """
 
+import json
 import pathlib
 from collections.abc import Mapping
 
@@ -21,13 +26,15 @@ from absl import flags
 
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
-from nar.atomic_io import atomic_write, local_path, path_in_errors
+from nar.atomic_io import atomic_write, local_path, path_in_errors, read_json
+from nar.reports import recipes
 from nar.reports.leaderboard import make_leaderboard, read_rows
 from nar.reports.leaderboard.leaderboard import MARKDOWN, PAGE
 from nar.reports.run_report import make_report, make_settings, read_records, report_notes, score_table
 
 _OUTPUT = define_path("output", "report", "Directory of the report, or its page if it ends in .html.")
 _LEADERBOARD = flags.DEFINE_bool("leaderboard", False, "Write the leaderboard instead, to docs or --output.")
+_RECIPES = flags.DEFINE_bool("recipes", False, "Write the study of recipes instead, to docs or --output.")
 _EVALUATION = flags.DEFINE_string("evaluation", "evaluation", "The --name of the evaluation to report.")
 
 LEADERBOARD_FOLDERS = ("nar/runs/weights", "docs/submissions")
@@ -38,6 +45,9 @@ def main(*directories: str) -> None:
     """Reads all runs, makes the report, and only then writes it."""
     if _LEADERBOARD.value:
         write_leaderboard([local_path(path) for path in directories or LEADERBOARD_FOLDERS])
+        return
+    if _RECIPES.value:
+        write_recipes([local_path(path) for path in directories])
         return
     if not directories:
         raise ValueError("name at least one directory of a run or of a sweep; see --help")
@@ -68,6 +78,23 @@ def write_leaderboard(folders: list[pathlib.Path]) -> None:
     directory = pathlib.Path(_OUTPUT.value if flags.FLAGS["output"].present else "docs")
     write_files(directory, make_leaderboard(rows))
     print(f"{len(rows)} rows. Written: {directory / MARKDOWN} and {directory / PAGE}")
+
+
+def write_recipes(folders: list[pathlib.Path]) -> None:
+    """Adds the finished trials in folders to the data of the study, and writes its page.
+
+    Raises:
+      ValueError: if a folder is neither a run nor a sweep, a trial does not belong to the study, or the data
+        are damaged.
+    """
+    directory = pathlib.Path(_OUTPUT.value if flags.FLAGS["output"].present else "docs")
+    data = directory / recipes.DATA
+    new = recipes.rows_of(read_records(folders).runs)
+    rows = recipes.merge_rows(read_json(data)["rows"] if data.exists() else [], new)
+    text = json.dumps({"rows": rows}, indent=1) + "\n"
+    page = recipes.make_recipes(rows)
+    write_files(directory, {recipes.DATA: text.encode(), recipes.MARKDOWN: page.encode()})
+    print(f"{len(new)} trials added, {len(rows)} in all. Written: {directory / recipes.MARKDOWN}")
 
 
 def write_files(directory: pathlib.Path, files: Mapping[str, bytes]) -> None:

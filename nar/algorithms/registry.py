@@ -28,10 +28,12 @@ from nar.algorithms.greedy.activity_selector import ACTIVITY_SELECTOR
 from nar.algorithms.greedy.task_scheduling import TASK_SCHEDULING
 from nar.algorithms.searching.binary_search import BINARY_SEARCH
 from nar.algorithms.searching.minimum import MINIMUM
+from nar.algorithms.searching.parallel_search import PARALLEL_SEARCH
 from nar.algorithms.searching.quickselect import QUICKSELECT
 from nar.algorithms.sorting.bubble_sort import BUBBLE_SORT
 from nar.algorithms.sorting.heapsort import HEAPSORT
 from nar.algorithms.sorting.insertion_sort import INSERTION_SORT
+from nar.algorithms.sorting.odd_even_transposition_sort import ODD_EVEN_TRANSPOSITION_SORT
 from nar.algorithms.sorting.quicksort import QUICKSORT
 from nar.algorithms.strings.kmp_matcher import KMP_MATCHER
 from nar.algorithms.strings.naive_string_matcher import NAIVE_STRING_MATCHER
@@ -63,7 +65,9 @@ BUILT_IN = (
     MST_KRUSKAL,
     MST_PRIM,
     NAIVE_STRING_MATCHER,
+    ODD_EVEN_TRANSPOSITION_SORT,
     OPTIMAL_BST,
+    PARALLEL_SEARCH,
     QUICKSELECT,
     QUICKSORT,
     SEGMENTS_INTERSECT,

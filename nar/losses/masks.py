@@ -54,16 +54,17 @@ def output_loss_mask(probe: Probe, batch: TraceBatch) -> Array:
     return mask & _padding_mask(probe, batch, mask)
 
 
-def hint_loss_mask(probe: Probe, batch: TraceBatch, step_mask: Array) -> Array:
-    """Loss mask [S, B, ...] of a hint over locations: entry t belongs to step t + 1; S is at most T - 1.
+def hint_loss_mask(probe: Probe, batch: TraceBatch, step_mask: Array, first: int = 1) -> Array:
+    """Loss mask [S, B, ...] of a hint over locations: entry t belongs to hint step t + `first`.
 
     Args:
       probe: the hint.
       batch: ground truth.
-      step_mask: [S, B] bool, the steps at which hints contribute to the loss.
+      step_mask: [S, B] bool, the steps at which hints contribute to the loss; S is at most T - `first`.
+      first: hint step of the first entry: 1 for predictions of the next step, 0 for the hints of each step.
     """
-    mask = LOSS_MASKS[probe.kind](batch.hints[probe.name][1 : len(step_mask) + 1])
-    steps = jnp.arange(1, len(mask) + 1)[:, None]
+    mask = LOSS_MASKS[probe.kind](batch.hints[probe.name][first : len(step_mask) + first])
+    steps = jnp.arange(first, len(mask) + first)[:, None]
     lengths = batch.lengths if batch.offsets is None else batch.lengths - batch.offsets
     active = (steps < lengths[None]) & step_mask[: len(mask)]
     active = active.reshape(active.shape + (1,) * (mask.ndim - active.ndim))

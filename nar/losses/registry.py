@@ -6,12 +6,19 @@ from types import MappingProxyType
 from typing import Any
 
 from nar.losses.augmented import Augmented
+from nar.losses.contrastive import contrastive
 from nar.losses.hint_relic import HintReLIC
 from nar.losses.objectives import Objective, supervised, views_of
 from nar.plugins import Registry, unknown_name
 
 OBJECTIVES: Registry[Any] = Registry(
-    "objective", {"supervised": supervised, "augmented": Augmented, "hint_relic": HintReLIC}
+    "objective",
+    {
+        "supervised": supervised,
+        "augmented": Augmented,
+        "hint_relic": HintReLIC,
+        "contrastive": contrastive,
+    },
 )
 """Registry of objectives: functions, and classes whose arguments are options and whose instances are
 objectives."""

@@ -23,6 +23,9 @@ Array = jax.Array
 AUXILIARY = "auxiliary"
 """Prefix of the names of losses that a network returns along with its predictions; used as their stage."""
 
+RECONSTRUCTION = "reconstruction"
+"""Prefix of the names of losses of hints that are decoded from their own encoding; used as their stage."""
+
 Loss = Callable[[Array, Array], Array]
 """(ground truth, logits) -> losses [...] over locations."""
 
@@ -65,7 +68,10 @@ LOSSES = KindTable[Loss](
 
 
 def loss_terms(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, LossTerm]:
-    """Losses of all hints and outputs by name, and auxiliary losses as `auxiliary/name`.
+    """Losses of all hints and outputs by name, and those of the network itself.
+
+    These are its auxiliary losses, `auxiliary/name`, and, if it decodes hints from their own encoding, the
+    losses of those, `reconstruction/name`.
 
     Args:
       spec: spec of the batch, after transforms.
@@ -87,11 +93,10 @@ def loss_terms(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[
         if batch.num_steps == 1:
             result[probe.name] = LossTerm(jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
             continue
-        truth, predicted = batch.hints[probe.name][1:], predictions.hints[probe.name]
-        num_steps = min(len(truth), len(predicted))
-        losses = LOSSES[probe.kind](truth[:num_steps], predicted[:num_steps])
-        step_mask = hint_step_mask(step_limits, batch.batch_size, num_steps)
-        result[probe.name] = masked_term(losses, hint_loss_mask(probe, batch, step_mask))
+        result[probe.name] = _hint_term(probe, batch, predictions.hints[probe.name], step_limits)
+    for name, logits in predictions.reconstructions.items():
+        term = _hint_term(spec[name], batch, logits, step_limits, first=0)
+        result[f"{RECONSTRUCTION}/{name}"] = term
     return result | {f"{AUXILIARY}/{name}": term for name, term in predictions.losses.items()}
 
 
@@ -103,6 +108,17 @@ def losses_by_probe(spec: Spec, batch: TraceBatch, predictions: Predictions) -> 
 def masked_term(losses: Array, mask: Array) -> LossTerm:
     """The sum of the losses where the mask, of the same shape, is True, and their number."""
     return LossTerm(jnp.where(mask, losses, 0.0).sum(), mask.sum(dtype=jnp.int32))
+
+
+def _hint_term(
+    probe: Probe, batch: TraceBatch, logits: Array, step_limits: Array | None, first: int = 1
+) -> LossTerm:
+    """Loss of a hint, where entry t of the logits belongs to hint step t + `first`."""
+    truth = batch.hints[probe.name][first:]
+    num_steps = min(len(truth), len(logits))
+    losses = LOSSES[probe.kind](truth[:num_steps], logits[:num_steps])
+    step_mask = hint_step_mask(step_limits, batch.batch_size, num_steps)
+    return masked_term(losses, hint_loss_mask(probe, batch, step_mask, first))
 
 
 def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> Array:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from nar.losses.terms import AUXILIARY
+from nar.losses.terms import AUXILIARY, RECONSTRUCTION
 from nar.plugins import unknown_name
 from nar.specs import Spec, Stage
 
@@ -17,8 +17,8 @@ def resolve_loss_weights(
       spec: spec of the task, after transforms.
       task: name of the algorithm.
       names: names of losses, as in `loss_terms`, or of a custom objective.
-      weights: weights by stage ("hint", "output" or "auxiliary"), by task ("bfs"), by probe ("bfs/pi_h") or
-        by another loss ("auxiliary/gate", "bfs/auxiliary/gate", "consistency").
+      weights: weights by stage ("hint", "output", "auxiliary" or "reconstruction"), by task ("bfs"), by
+        probe ("bfs/pi_h") or by another loss ("auxiliary/gate", "bfs/auxiliary/gate", "consistency").
     """
 
     def weight_of(name: str) -> float:
@@ -53,6 +53,8 @@ def check_loss_weights(
 def known_loss_weights(specs: Mapping[str, Spec], names: Mapping[str, Iterable[str]]) -> list[str]:
     """Keys that loss weights may have: stages, tasks, losses of a task, and losses that are not of probes."""
     stages = (Stage.HINT.value, Stage.OUTPUT.value, AUXILIARY)
+    used = {_stage(specs[task], name) for task, losses in names.items() for name in losses}
+    stages = (*stages, *({RECONSTRUCTION} & used))
     by_task = [f"{task}/{name}" for task, losses in names.items() for name in losses]
     own = [name for task, losses in names.items() for name in losses if name not in specs[task]]
     return list(dict.fromkeys((*stages, *names, *by_task, *own)))
@@ -61,4 +63,5 @@ def known_loss_weights(specs: Mapping[str, Spec], names: Mapping[str, Iterable[s
 def _stage(spec: Spec, name: str) -> str:
     if name in spec:
         return spec[name].stage.value
-    return AUXILIARY if name.startswith(f"{AUXILIARY}/") else name
+    prefix = name.partition("/")[0]
+    return prefix if prefix != name and prefix in (AUXILIARY, RECONSTRUCTION) else name

@@ -1,6 +1,7 @@
 """Configuration of a network."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -58,6 +59,12 @@ class NetConfig:
       hint_feedback: function that converts predicted hints to the inputs of the next step: "soft"
         (probabilities, differentiable), "hard" (argmax, without gradients), "hard_on_eval" (dm-clrs:
         `hint_repred_mode`), or `module:FUNCTION`, a `nar.model.HintFeedback`.
+      hint_noise: standard deviation of Gaussian noise that is added, in training, to the dense values of
+        hints before they are encoded, whether they are true or predicted (as to the inputs of a learned
+        simulator, Sanchez-Gonzalez et al. 2020, arXiv 2002.09405). Which nodes are neighbors depends on the
+        values without noise.
+      reconstruction_weight: weight of the loss of hints that are decoded from the encoded features of the
+        same step, without the processor, by decoders of their own; 0 for none.
       teacher_forcing: probability, in training, of feeding a sample the true hints of a step instead of the
         predicted ones (dm-clrs: `hint_teacher_forcing`); a number or a schedule over training steps.
       message_passing_steps: number of applications of the processor per step (dm-clrs:
@@ -77,6 +84,8 @@ class NetConfig:
     hidden_size: int = 128
     hint_mode: str = "encoded_decoded"
     hint_feedback: str = "soft"
+    hint_noise: float = 0.0
+    reconstruction_weight: float = 0.0
     teacher_forcing: float | Schedule = 0.0
     message_passing_steps: int = 1
     dropout: float = 0.0
@@ -101,7 +110,22 @@ class NetConfig:
             raise ValueError(f"teacher_forcing must lie between 0 and 1, got {self.teacher_forcing}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and less than 1, got {self.dropout}")
+        self._check_encoded_hints()
         self._check_hint_decoders_train()
+
+    def _check_encoded_hints(self) -> None:
+        """Raises ValueError if an option of encoded hints is invalid, or no hints are encoded."""
+        for name in ("hint_noise", "reconstruction_weight"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be a finite number >= 0, got {value}")
+        if self.hint_noise and not self.hints.encoded:
+            raise ValueError(f"hint_noise requires a hint_mode that feeds hints back, got {self.hint_mode}")
+        if self.reconstruction_weight and not (self.hints.encoded and self.hints.supervised):
+            raise ValueError(
+                f"reconstruction_weight requires hint_mode encoded_decoded, got {self.hint_mode}: "
+                "it is a loss of hints that are fed back"
+            )
 
     def _check_hint_decoders_train(self) -> None:
         """Raises ValueError if no gradient could reach the hint decoders."""

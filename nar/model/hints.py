@@ -6,7 +6,7 @@ distribution for soft predictions), other kinds are shaped as in a trace. `densi
 
 After each step of a rollout a feedback function converts the logits of each hint to the dense values that the
 next step encodes: one of `HINT_FEEDBACKS`, or a custom one named `module:FUNCTION`. In training, teacher
-forcing replaces these values by true ones for a random subset of the samples.
+forcing replaces these values by true ones for a random subset of the samples, and noise is added to them.
 """
 
 import inspect
@@ -224,7 +224,7 @@ def feed_back(
 
 
 # ---------------------------------------------------------------------------------------------------
-# Teacher forcing
+# Teacher forcing and noise
 
 
 def apply_teacher_forcing(
@@ -248,6 +248,15 @@ def apply_teacher_forcing(
     """
     drawn = jax.random.bernoulli(key, probability, lengths.shape)
     return select_samples((drawn & (step < lengths)) | (step == 0), truth, fed_back)
+
+
+def add_noise(values: Values, deviation: float, key: Array) -> Values:
+    """Adds independent Gaussian noise of a standard deviation to dense values, all of their entries."""
+    keys = jax.random.split(key, max(len(values), 1))
+    return {
+        name: value + deviation * jax.random.normal(one, value.shape, value.dtype)
+        for one, (name, value) in zip(keys, values.items(), strict=False)
+    }
 
 
 def select_samples(condition: Array, if_true: Any, if_false: Any) -> Any:

@@ -45,6 +45,9 @@ class Predictions:
         None. Entries after a sample's last step are undefined.
       pairs: in training with pair features, those of decoded hints that are pointers of nodes, by name,
         [S, B, N, N, `NetConfig.pair_size`]; see `nar.model.decoders.Decoders`.
+      reconstructions: in training with a `reconstruction_weight`, logits by name, [S, B, ...]: entry t
+        predicts the hints of step t from their own encoding; otherwise empty. Entries after a sample's last
+        step are undefined.
     """
 
     outputs: Values
@@ -55,3 +58,4 @@ class Predictions:
     chunk_carry: ChunkCarry | None = None
     hidden: Array | None = None
     pairs: Values = dataclasses.field(default_factory=dict)
+    reconstructions: Values = dataclasses.field(default_factory=dict)

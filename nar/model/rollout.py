@@ -26,10 +26,11 @@ import jax.numpy as jnp
 
 from nar.model.config import NetConfig
 from nar.model.decoders import DecoderInputs, Decoders, make_decoder_inputs, with_constants, without_constants
-from nar.model.encoders import Encoders, count_nodes, make_features, padding_mask
+from nar.model.encoders import Encoders, connected, count_nodes, make_features, padding_mask
 from nar.model.hints import (
     FeedbackContext,
     Values,
+    add_noise,
     apply_teacher_forcing,
     densify,
     feed_back,
@@ -79,6 +80,7 @@ class StepOutput(NamedTuple):
       halt: [B], logit of the probability of stopping at this step; None without learned halting.
       hidden: [B, N, H], new hidden states; None unless they are returned.
       pairs: pair features of pointers by name, [B, N, N, P]; empty in evaluation.
+      reconstructions: logits of the hints that this step encodes, by name; empty unless they are trained.
     """
 
     hints: Values
@@ -87,6 +89,7 @@ class StepOutput(NamedTuple):
     halt: Array | None
     hidden: Array | None
     pairs: Values
+    reconstructions: Values
 
 
 def initial_chunk_carry(config: NetConfig, spec: Spec, batch: TraceBatch) -> ChunkCarry:
@@ -152,6 +155,9 @@ class Step:
         with hk.name_scope(self._task):
             self._encoders = Encoders(config.hidden_size, config.encoder_init)
             self._decoders = Decoders(config.hidden_size, self._is_training, config.pair_size)
+            self._reconstruct = None
+            if config.reconstruction_weight and (self._is_training or hk.running_init()):
+                self._reconstruct = Decoders(config.hidden_size, self._is_training, name="reconstruct")
             self._halt = None
             if isinstance(config.termination, Learned):
                 self._halt = HaltingHead(config.hidden_size, config.termination.prior)
@@ -187,7 +193,8 @@ class Step:
     def _run(self, carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
         """The recurrence. The new carry has the decoder inputs of this step, also of samples that ended."""
         step = self._trace_step(index)
-        features = self._encode(self._with_teacher_forcing(carry.state.hints, index))
+        hints = self._with_teacher_forcing(carry.state.hints, index)
+        features = self._encode(hints, self._with_noise(hints))
         context = Context(step, self._task, self._is_training, self._training_step)
         accepted = accepted_features(self._processor, features)
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
@@ -205,6 +212,7 @@ class Step:
             halt=halt,
             hidden=processed.nodes if self._return_hidden else None,
             pairs=pairs,
+            reconstructions=self._reconstruct_hints(features),
         )
 
     def _with_teacher_forcing(self, hints: Values, index: Array) -> Values:
@@ -220,11 +228,24 @@ class Step:
             lengths=jnp.asarray(self._batch.lengths),
         )
 
-    def _encode(self, hints: Values) -> Features:
-        """Features of the inputs and, if hints are encoded, of dense hint values."""
-        encoded = self._encoders(self._encoded_hints, hints, self._mask)
+    def _with_noise(self, hints: Values) -> Values | None:
+        deviation = self._config.hint_noise
+        return add_noise(hints, deviation, hk.next_rng_key()) if self._is_training and deviation else None
+
+    def _encode(self, hints: Values, noisy: Values | None = None) -> Features:
+        """Features of the inputs and, if hints are encoded, of dense hint values, perhaps with noise."""
+        encoded = self._encoders(self._encoded_hints, hints if noisy is None else noisy, self._mask)
+        if noisy is not None:
+            encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints))
         shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
         return make_features((self._inputs, encoded), shape, self._config.compute_dtype, self._mask)
+
+    def _reconstruct_hints(self, features: Features) -> Values:
+        """Logits of the hints that the features encode, from the features alone."""
+        if self._reconstruct is None:
+            return {}
+        encoded = DecoderInputs(features.nodes, (features.edges,), (features.graph,), features.mask)
+        return self._reconstruct(self._encoded_hints, encoded)[0]
 
     def _feed_back(self, logits: Values, step: Array | int) -> Values:
         context = FeedbackContext(self._is_training, hk.next_rng_key, step, self._training_step, self._mask)
@@ -349,6 +370,7 @@ def rollout(
         chunk_carry=None if batch.offsets is None else final.state,
         hidden=output.hidden,
         pairs=output.pairs,
+        reconstructions=output.reconstructions,
     )
 
 
@@ -367,4 +389,5 @@ def _predict_with_halting(
         halting=halting,
         hidden=output.hidden,
         pairs=output.pairs,
+        reconstructions=output.reconstructions,
     )

@@ -1,9 +1,11 @@
 """Edge Transformer (Bergen et al. 2021, arXiv 2112.00578; Müller et al. 2024, arXiv 2401.10119).
 
 Triangular attention, the layer around it and the initial pair embedding follow the second paper and its
-authors' code. Two things are specific to nar: pair states are carried from step to step, and node states are
-the maximum of linear maps of their pairs, whose scale does not grow with N, where the authors' code sums an
-MLP of the pairs. We have not seen the authors' own processor for CLRS-30.
+authors' code. By default two things are specific to nar: pair states are carried from step to step, and node
+states are the maximum of linear maps of their pairs, whose scale does not grow with N. Without `carry_pairs`
+and with the readout "diagonal" the processor is that of the second paper for CLRS-30
+(`nar.processors.presets.DiagonalEdgeTransformer`): only node states are carried, and the state of node
+i is that of the pair (i, i).
 """
 
 from typing import Any
@@ -26,7 +28,10 @@ from nar.processors.layers.pairs import (
     pool_pairs,
     split_heads,
 )
-from nar.processors.option_checks import check_counts, check_heads
+from nar.processors.option_checks import check_counts, check_flags, check_heads
+
+READOUTS = ("pooled", "diagonal")
+"""Values of `EdgeTransformer`'s option `readout`."""
 
 
 class EdgeTransformer(hk.Module):
@@ -44,7 +49,8 @@ class EdgeTransformer(hk.Module):
         r_ij  = LayerNorm(r_ij + O sum_l a_ilj (U x_il) ⊙ (V x_lj))
         r_ij  = LayerNorm(r_ij + FF r_ij)
 
-    where FF is two linear maps with a relu in between. A layer costs 3·N³·H multiply-adds for attention and
+    where FF is two linear maps with a relu in between. Without `carry_pairs` there is no memory, and with the
+    readout "diagonal", h_j = r_jj. A layer costs 3·N³·H multiply-adds for attention and
     (5 + 2·expansion)·N²·H² for its linear maps; a step costs another 4·N²·H². The largest arrays are
     [B, N, N, H]: attention loops over the nodes i, and is recomputed in the backward pass.
     """
@@ -59,6 +65,8 @@ class EdgeTransformer(hk.Module):
         num_heads: int = 8,
         expansion: int = 2,
         aggregation: Aggregation | str = "max",
+        carry_pairs: bool = True,
+        readout: str = "pooled",
         name: str = "edge_transformer",
     ) -> None:
         """Creates the processor.
@@ -69,12 +77,18 @@ class EdgeTransformer(hk.Module):
           num_heads: number of attention heads; must divide H.
           expansion: inner size of FF as a multiple of H.
           aggregation: aggregation of pair states into node states, a callable or a key of `AGGREGATIONS`.
+          carry_pairs: whether the next step starts from the pair states of this one.
+          readout: node states: "pooled" from their pairs, by `aggregation`; or "diagonal", the states of the
+            pairs of a node with itself.
           name: name of the Haiku module.
 
         Raises:
-          ValueError: if an option is less than 1, `num_heads` does not divide H, or the aggregation is
-            unknown.
+          ValueError: if an option is less than 1, `num_heads` does not divide H, or the aggregation or the
+            readout is unknown.
         """
+        if readout not in READOUTS:
+            raise ValueError(f"readout must be {' or '.join(READOUTS)}, got {readout!r}")
+        check_flags(carry_pairs=carry_pairs)
         check_counts(num_layers=num_layers, expansion=expansion)
         check_heads(num_heads, hidden_size=hidden_size)
         super().__init__(name=name)
@@ -83,9 +97,12 @@ class EdgeTransformer(hk.Module):
         self._num_heads = num_heads
         self._expansion = expansion
         self._aggregation = find_aggregation(aggregation)
+        self._carry_pairs, self._readout = carry_pairs, readout
 
-    def initial_memory(self, batch_size: int, num_nodes: int) -> Array:
-        """Pair states of zeros, [B, N, N, H]."""
+    def initial_memory(self, batch_size: int, num_nodes: int) -> Any:
+        """Pair states of zeros, [B, N, N, H]; () if they are not carried."""
+        if not self._carry_pairs:
+            return ()
         return jnp.zeros((batch_size, num_nodes, num_nodes, self._hidden_size), jnp.float32)
 
     def __call__(
@@ -93,15 +110,20 @@ class EdgeTransformer(hk.Module):
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
         check_inputs(features, hidden, context)
-        pairs = embed_pairs(features, hidden, pair_memory(memory, hidden, self._hidden_size))
+        carried = pair_memory(memory, hidden, self._hidden_size) if self._carry_pairs else None
+        pairs = embed_pairs(features, hidden, carried, self._hidden_size)
         for layer in range(self._num_layers):
             with hk.name_scope(f"layer_{layer}"):
                 pairs = self._layer(pairs, features)
         pairs = mask_padding_pairs(pairs, features)
+        new_memory = pairs if self._carry_pairs else memory
+        if self._readout == "diagonal":
+            nodes = jnp.diagonal(pairs, axis1=1, axis2=2).swapaxes(1, 2)
+            return ProcessorOutput(nodes=nodes, messages=nodes, edges=pairs, memory=new_memory)
         messages = pool_pairs(pairs, features, self._aggregation)
         nodes = Linear(self._hidden_size, name="node")(jax.nn.relu(messages))
         nodes = LayerNorm(name="node_norm")(nodes)
-        return ProcessorOutput(nodes=nodes, messages=messages, edges=pairs, memory=pairs)
+        return ProcessorOutput(nodes=nodes, messages=messages, edges=pairs, memory=new_memory)
 
     @hk.transparent
     def _layer(self, pairs: Array, features: Features) -> Array:

@@ -95,7 +95,7 @@ class FloydNet(hk.Module):
         """One step; see `nar.processors.base.Processor`."""
         check_inputs(features, hidden, context)
         size = self._hidden_size
-        embedded = embed_pairs(features, hidden, pair_memory(memory, hidden, size))
+        embedded = embed_pairs(features, hidden, pair_memory(memory, hidden, size), size)
         pairs = Linear(size, name="embedded")(jax.nn.relu(embedded))
         for layer in range(self._num_layers):
             with hk.name_scope(f"layer_{layer}"):

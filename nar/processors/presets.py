@@ -17,6 +17,7 @@ Options that are not in a preset's own signature are passed on to the processor 
 from typing import Any
 
 from nar.processors.base import Processor
+from nar.processors.edge_transformer import EdgeTransformer
 from nar.processors.gat import GAT
 from nar.processors.gatv2 import GATv2
 from nar.processors.memnet import MemNet
@@ -125,3 +126,23 @@ def GForgetNet(
 def StepEncodingMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
     """An `MPNN` with an encoding of the step index in its graph features (arXiv 1807.03819)."""
     return StepEncoding(MPNN(hidden_size, **options), num_frequencies=num_frequencies)
+
+
+# As published, where the defaults of nar differ.
+
+
+def DiagonalEdgeTransformer(hidden_size: int, *, num_layers: int = 3, **options: Any) -> Processor:
+    """An `EdgeTransformer` that carries node states only, of Müller et al. 2024 (arXiv 2401.10119).
+
+    The paper has 192 hidden features and 12 heads (`configs/edge_transformer.py`).
+    """
+    own = {"num_layers": num_layers, "carry_pairs": False, "readout": "diagonal"}
+    return EdgeTransformer(hidden_size, **{**own, **options})
+
+
+def RNAR(hidden_size: int, **options: Any) -> Processor:
+    """An `MPNN` whose aggregation is an LSTM over the senders in the order of the nodes (arXiv 2409.07154).
+
+    It has neither gate nor triplet messages.
+    """
+    return MPNN(hidden_size, **{"aggregation": "recurrent", **options})

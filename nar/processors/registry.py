@@ -18,6 +18,8 @@ from nar.processors.pgn import PGN
 from nar.processors.presets import (
     GMPNN,
     GPGN,
+    RNAR,
+    DiagonalEdgeTransformer,
     ForgetNet,
     GATFull,
     GATv2Full,
@@ -42,6 +44,7 @@ PROCESSORS: Registry[ProcessorFactory] = Registry(
     {
         "deepsets": DeepSets,
         "edge_transformer": EdgeTransformer,
+        "edge_transformer_diagonal": DiagonalEdgeTransformer,
         "floydnet": FloydNet,
         "forgetnet": ForgetNet,
         "g_forgetnet": GForgetNet,
@@ -58,6 +61,7 @@ PROCESSORS: Registry[ProcessorFactory] = Registry(
         "pgn": PGN,
         "pgn_mask": PGNMask,
         "relational_transformer": RelationalTransformer,
+        "rnar": RNAR,
         "step_encoding_mpnn": StepEncodingMPNN,
         "triplet_gmpnn": TripletGMPNN,
         "triplet_gpgn": TripletGPGN,

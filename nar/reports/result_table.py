@@ -7,7 +7,7 @@ import numpy as np
 
 from nar.algorithms import ALGORITHMS
 from nar.reports.tables import NONE, Table
-from nar.runs.protocol_keys import CUSTOM_PROTOCOL
+from nar.runs.protocol_keys import CUSTOM_PROTOCOL, describe_selection
 from nar.specs import SCALAR_TOLERANCE, Kind
 
 TaskScores = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -49,7 +49,7 @@ def protocol_note(result: Mapping[str, Any]) -> str:
         return ""
     if protocol["name"] != CUSTOM_PROTOCOL:
         return f"Protocol: {protocol['name']}."
-    return f"Protocol: custom (see `protocol` in result.json); selected by {protocol['selection']}."
+    return f"Protocol: custom (see `protocol` in result.json); {describe_selection(protocol)}."
 
 
 def scalar_note(tasks: Iterable[str]) -> str:
@@ -110,10 +110,12 @@ def _cost(result: Mapping[str, Any]) -> str:
     """A line with steps, time and parameters, and which steps were scored."""
     units = {"steps": "steps", "examples": "examples", "seconds": "s", "parameters": "parameters"}
     summary = ", ".join(f"{result[key]:.0f} {unit}" for key, unit in units.items() if key in result)
+    has_own = bool(result.get("protocol", {}).get("selection_sizes"))
+    where = "selection" if has_own else "validation"
     if seeds := result.get("seeds"):
         steps = ", ".join(f"{one.get('best_step', NONE)} (seed {one['seed']})" for one in seeds)
         return (
             f"{summary}; mean ± standard deviation of {len(seeds)} seeds; "
-            f"scored, best on validation: step {steps}"
+            f"scored, best on {where}: step {steps}"
         )
-    return f"{summary}; scored: step {result.get('best_step', NONE)}, best on validation"
+    return f"{summary}; scored: step {result.get('best_step', NONE)}, best on {where}"

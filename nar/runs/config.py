@@ -8,12 +8,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from nar.runs.optimization_config import MAX_BATCH_SIZE, OptimizationConfig
 from nar.runs.schema import Section, key, section
-
-MAX_SEED = 2**32 - 1
-"""Largest seed: jax takes larger ones, and negative ones, for others."""
-MAX_BATCH_SIZE = 2**20
-"""Largest batch size, for training and evaluation."""
 
 _FEWER_EDGES: Mapping[str, Any] = {"problem": {"p": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)}}
 _ANY_NEEDLE: Mapping[str, Any] = {"sizes": (20,), "problem": {"length_needle": -8}}
@@ -74,6 +70,16 @@ class ModelConfig(Section):
         "none, or encoded_without_loss (predicted and fed back without supervision).",
     )
     hint_feedback: str = key("soft", "Feedback of hints: soft, hard, hard_on_eval or module:FUNCTION.")
+    hint_noise: float = key(
+        0.0,
+        "Standard deviation of Gaussian noise that is added, in training, to the hints that are fed to each "
+        "step, predicted or true.",
+    )
+    reconstruction_weight: float = key(
+        0.0,
+        "Weight of the loss of hints that are decoded from their own encoding, without the processor: 0.1, "
+        "for example. 0 disables it.",
+    )
     teacher_forcing: float = key(
         0.0,
         "Teacher forcing: the probability, in training, that a sample is fed the true hints at a step; with "
@@ -176,120 +182,14 @@ class DataConfig(Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class OptimizationConfig(Section):
-    """The training keys that all kinds of runs have."""
-
-    steps: int = key(10_000, "Number of training steps.", at_least=1)
-    batch_size: int = key(32, "Batch size.", at_least=1, at_most=MAX_BATCH_SIZE)
-    seed: int = key(0, "Seed of the initialization and the data.", at_least=0, at_most=MAX_SEED)
-    optimizer: str = key(
-        "adam", "Any optimizer of optax (adam, adamw, sgd, lion, ...), or module:ATTRIBUTE for a custom one."
-    )
-    optimizer_options: Mapping[str, Any] = key({}, "Arguments of the optimizer.")
-    learning_rate: float = key(1e-3, "Peak learning rate.")
-    schedule: str = key(
-        "constant",
-        "Learning-rate schedule: constant, linear, polynomial, cosine, exponential, piecewise_constant, "
-        "piecewise_interpolate, one_cycle_linear, one_cycle_cosine, warmup_constant, warmup_cosine or "
-        "warmup_exponential; or module:ATTRIBUTE for a custom one.",
-    )
-    schedule_options: Mapping[str, Any] = key(
-        {},
-        'Arguments of the schedule, those of optax\'s function, such as {"warmup_steps": 500}; decay ends at '
-        "training.steps.",
-    )
-    learning_rate_multipliers: tuple[Any, ...] = key(
-        (),
-        "Pairs (regular expression, factor): multiplies the learning rate of parameters whose names match.",
-    )
-    weight_decay: float = key(
-        0.0,
-        "Decoupled weight decay, scaled by the learning rate. Optimizers with built-in weight decay take it "
-        "as an option instead.",
-    )
-    weight_decay_exclude: tuple[str, ...] = key(
-        (), "Regular expressions of parameters to exclude from weight decay."
-    )
-    grad_clip_norm: float = key(1.0, "Gradient clipping: the maximum global norm; 0 disables it.")
-    frozen_params: tuple[str, ...] = key(
-        (), "Regular expressions; parameters whose names match one are not trained."
-    )
-    init_from: str = key(
-        "",
-        "Warm start: the workdir of a run whose best checkpoint is loaded, or pretrained:NAME, such as "
-        "pretrained:bfs, for a pretrained network. Everything that is not loaded is newly initialized, "
-        "including the step and the optimizer state.",
-    )
-    init_params: tuple[str, ...] = key(
-        ("^processor/",),
-        "Regular expressions of the parameters to load in a warm start, among those that both runs have.",
-    )
-    init_renames: tuple[Any, ...] = key(
-        (),
-        "Pairs (regular expression, replacement), applied to the other run's parameter names before "
-        'matching: (("^bfs/", "dijkstra/"),) loads the encoders and decoders of bfs as those of dijkstra.',
-    )
-    checkpoint_fallback: bool = key(
-        False,
-        "Whether the best of the intact checkpoints takes the place of the best one, of this run or of "
-        "`init_from`, if that is damaged or missing, which is otherwise an error. The result says so.",
-        mutable=True,
-    )
-    ema_decay: float = key(
-        0.0,
-        "Decay of an exponential moving average of the parameters, such as 0.999; evaluation uses the "
-        "average. 0 disables it.",
-    )
-    early_stopping_patience: int = key(
-        0,
-        "Early stopping: ends training after this many validations without a better score. 0 disables it.",
-    )
-    on_nonfinite: str = key(
-        "stop",
-        "Policy on a non-finite loss, gradient or new parameter: stop; skip (the step changes nothing, and "
-        "counts as `skipped` in metrics.jsonl); or restore (return to the parameters of the last scored "
-        "checkpoint, and continue with the next batch).",
-        mutable=True,
-    )
-    nonfinite_limit: int = key(
-        10,
-        "Training stops after this many consecutive skips, or this many restores without a new checkpoint.",
-        mutable=True,
-    )
-    trackers: tuple[str, ...] = key(
-        ("tensorboard",),
-        "Trackers that receive the metrics too: tensorboard; wandb, mlflow (extras of these names); or "
-        "module:ATTRIBUTE for a custom one.",
-        mutable=True,
-    )
-    tracker_options: Mapping[str, Any] = key(
-        {},
-        'Options of trackers by name, such as {"wandb": {"mode": "offline"}}.',
-        mutable=True,
-        opaque=True,
-    )
-    callbacks: tuple[str, ...] = key(
-        (),
-        "Custom callbacks of the training loop, module:ATTRIBUTE: subclasses of nar.training.Callback, or "
-        "functions that return one.",
-    )
-    callback_options: Mapping[str, Any] = key(
-        {},
-        'Options of custom callbacks by attribute, such as {"WeightNorms": {"depth": 2}}.',
-        opaque=True,
-    )
-    log_every: int = key(50, "Steps between lines of metrics.jsonl.", at_least=1)
-    eval_every: int = key(500, "Steps between validations; each is followed by a checkpoint.", at_least=1)
-
-
-@dataclasses.dataclass(frozen=True)
 class TrainingConfig(OptimizationConfig):
     """Training: steps, optimizer, initialization, logging."""
 
     objective: str = key(
         "supervised",
         "Objective: supervised (the losses of hints and outputs, and auxiliary losses), augmented (the same "
-        "on augmented problems, too), hint_relic (supervised, and a contrast with augmented problems), or "
+        "on augmented problems, too), hint_relic (supervised, and a contrast with augmented problems), "
+        "contrastive (supervised, and equal states for problems on which the algorithm does the same), or "
         "module:ATTRIBUTE for a custom one (docs/extend.md).",
     )
     objective_options: Mapping[str, Any] = key(
@@ -381,6 +281,12 @@ class EvaluationConfig(Section):
         "Selection of the best checkpoint: score, or a metric, by its name in evaluation.metrics or as it "
         "would be given there. The largest mean over algorithms on validation wins, or the smallest if the "
         "metric is declared lower_is_better.",
+    )
+    selection_sizes: tuple[int, ...] = key(
+        (),
+        "Sizes of further problems that select the best checkpoint in place of those of validation, such as "
+        "(32,) to select beyond the sizes of training. They are drawn like those of validation, with a seed "
+        "of their own. Results say so: selected at n = 32. Validation is scored as ever.",
     )
     validation: ProblemSetConfig = section(ProblemSetConfig, "Validation problems.")
     test: ProblemSetConfig = section(

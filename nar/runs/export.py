@@ -298,13 +298,13 @@ def _result(
     copied = (
         "steps",
         "stopped_early",
+        "stopped_by",
         "examples",
         "parameters",
         "seconds",
         "cpu_seconds",
         "hardware",
     )
-    training = config.training
     scoring = describe_precision(config.model.precision, Devices.one().platform)
     return {
         **{key: result[key] for key in copied if key in result},
@@ -315,7 +315,7 @@ def _result(
         "exported_parameters_sha256": digest(params),
         "precision": {**result.get("precision", {}), **scoring_only(scoring)},
         "dtype": "float16",
-        "selection": f"best {config.evaluation.selection} on validation, every {training.eval_every} steps",
+        "selection": _selection(config),
         "command": training_command(config, f"runs/{config.algorithms[0]}"),
         "scoring": {"seconds": scores.seconds, "cpu_seconds": scores.cpu_seconds},
     }
@@ -329,6 +329,12 @@ def _as_scored(config: RunConfig) -> RunConfig:
         for name, overrides in config.tasks.items()
     }
     return dataclasses.replace(config, evaluation=evaluation, tasks=tasks)
+
+
+def _selection(config: RunConfig) -> str:
+    sizes, selection = config.evaluation.selection_sizes, config.evaluation.selection
+    where = f"problems of n = {', '.join(map(str, sizes))}" if sizes else "validation"
+    return f"best {selection} on {where}, every {config.training.eval_every} steps"
 
 
 def _evaluation(scores: ExportScores, config: RunConfig, step: int) -> dict[str, Any]:

@@ -114,11 +114,14 @@ def read_result(result: Content) -> None:
     _optional(result, "seconds", lambda value: is_number(value) and value >= 0, "a time")
     for name in ("parameters_sha256", "exported_parameters_sha256"):  # The last ones, the best in float16.
         _optional(result, name, _is_text, "a digest")
+    _optional(result, "stopped_by", _is_text, "a name")
     _optional(result, "metrics", functools.partial(_is_list_of, _is_text), "a list of names")
     _optional(result, "best_step", _is_step, "a step")
     if protocol := _mapping(result.get("protocol", {}), "protocol"):  # That of a language model is empty.
         for name in ("name", "selection"):
             _require(_is_text(protocol.get(name)), f"protocol has no {name}")
+        sizes = functools.partial(_is_list_of, _is_count)
+        _optional(protocol, "selection_sizes", sizes, "a list of sizes")
     _check_outcome(result)
     if "deviations" in result:
         _check_outcome(_mapping(result["deviations"], "deviations"), like=result["scores"])

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from nar.runs.config import MAX_BATCH_SIZE, OptimizationConfig
+from nar.runs.optimization_config import MAX_BATCH_SIZE, OptimizationConfig
 from nar.runs.schema import Section, key, redeclared, section
 
 

@@ -40,6 +40,7 @@ from nar.training import (
     NonFinitePolicy,
     SaveCheckpoints,
     ShowProgress,
+    TimeBudget,
     Tracker,
     UpdateTaskWeights,
     Validate,
@@ -170,12 +171,16 @@ def _train_to_end(
     trackers = run_on_all(lambda: _open_trackers(session, stack) if is_first_process() else [])
     callbacks = run_on_all(lambda: _make_callbacks(session, background, trackers, stack))
     restore_states(callbacks, metadata)
-    num_steps, stream, devices = run.config.training.steps, components.stream, components.devices
-    state, interrupted = fit(state, train_step, stream, callbacks, num_steps=num_steps, devices=devices)
+    training, stream, devices = run.config.training, components.stream, components.devices
+    state, interrupted = fit(state, train_step, stream, callbacks, num_steps=training.steps, devices=devices)
     if interrupted:
         raise Interrupted(f"{run.workdir}: interrupted; the same call resumes the run")
+    budget = next(callback for callback in callbacks if isinstance(callback, TimeBudget))
+    training_cpu = session.clock.cpu_seconds()  # Scoring the best checkpoint is not part of the budget.
     result = compute_result(run.config, components, state, checkpoints, evaluator)
-    cost = {"seconds": session.clock.seconds(), "cpu_seconds": session.clock.cpu_seconds()}
+    cost: dict[str, Any] = {"seconds": session.clock.seconds(), "cpu_seconds": session.clock.cpu_seconds()}
+    if budget.should_stop():
+        cost |= {"stopped_by": "max_cpu_minutes", "training_cpu_seconds": training_cpu}
     run_on_first(lambda: write_json(run.workdir.result, {**result, **cost}))
     if draw_curves is not None:
         run_on_first(lambda: _draw(run, draw_curves))
@@ -223,6 +228,7 @@ def _make_callbacks(
         *background,
         Validate(score, training.eval_every, training.steps, clock),
         EarlyStopping(training.early_stopping_patience),
+        TimeBudget(training.max_cpu_minutes, clock),
     ]
     if components.task_weight_function:
         schedule, names = components.stream.task_schedule, [task.name for task in components.tasks]

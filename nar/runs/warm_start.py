@@ -12,8 +12,8 @@ from nar.model import Params
 from nar.runs.build import new_state
 from nar.runs.components import RunComponents
 from nar.runs.components.optimizer import parameter_shapes
-from nar.runs.config import OptimizationConfig
 from nar.runs.files import read_start
+from nar.runs.optimization_config import OptimizationConfig
 from nar.runs.pretrained import PREFIX, open_run
 from nar.runs.run import Run
 from nar.runs.trust import foreign_names

@@ -40,9 +40,9 @@ from nar.atomic_io import (
     write_json,
 )
 from nar.redaction import without_secrets
-from nar.runs.config import OptimizationConfig
 from nar.runs.files import read_result
 from nar.runs.lock import HOLDER, LOCK, Lock
+from nar.runs.optimization_config import OptimizationConfig
 from nar.training.optim import depends_on_length
 from nar.training.trackers.nested import flatten
 

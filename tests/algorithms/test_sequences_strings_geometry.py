@@ -35,6 +35,45 @@ def test_bubble_sort(A):
         assert order_of(trace.hints["pred_h"][step])[: i + 1] == order[: i + 1]
 
 
+def plain_rounds(A):
+    """The orders after each round, with lists alone: a round sorts the pairs that start at even or odd."""
+    order, orders = list(range(len(A))), []
+    for number in range(len(A)):
+        first, rest = order[: number % 2], order[number % 2 :]
+        pairs = [sorted(rest[i : i + 2], key=lambda k: A[k]) for i in range(0, len(rest), 2)]
+        order = first + [node for pair in pairs for node in pair]
+        orders.append(order)
+    return orders
+
+
+def check_transposition_sort(A):
+    trace, orders = nar.run_algorithm("odd_even_transposition_sort", A), plain_rounds(A)
+    n = len(A)
+    assert order_of(trace.outputs["pred"]) == np.argsort(A, kind="stable").tolist()
+    assert trace.length == n + 1
+    assert trace.hints["is_odd"].tolist() == [step % 2 for step in range(n + 1)]
+    before = list(range(n))
+    for step in range(n + 1):
+        order = orders[step - 1] if step else before
+        assert order_of(trace.hints["pred_h"][step]) == order
+        moved = [k for k in range(n) if order[k] != before[k]]
+        pairs = {(before[k], order[k]) for k in moved}
+        assert {(i, j) for i, j in zip(*np.nonzero(trace.hints["swapped"][step]), strict=True)} == pairs
+        before = order
+
+
+@given(keys)
+def test_odd_even_transposition_sort(A):
+    check_transposition_sort(A)
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+def test_odd_even_transposition_sort_sorts_every_order(n):
+    """All orders, and all arrays of two keys, by which a network of comparisons that sorts them sorts all."""
+    for A in itertools.chain(itertools.permutations(range(n)), itertools.product((0, 1), repeat=n)):
+        check_transposition_sort(np.array(A, float))
+
+
 @given(keys)
 def test_quicksort(A):
     trace = nar.run_algorithm("quicksort", A)
@@ -67,11 +106,23 @@ def test_binary_search(A, x):
     assert low[-1] == high[-1]
 
 
-def test_binary_search_finds_every_key_and_gap():
+@pytest.mark.parametrize("name", ["binary_search", "parallel_search"])
+def test_searches_find_every_key_and_gap(name):
     for n in range(1, 20):
         for k in range(-1, 2 * n + 1):
-            trace = nar.run_algorithm("binary_search", x=k / 2, A=np.arange(n))
+            trace = nar.run_algorithm(name, x=k / 2, A=np.arange(n))
             assert node(trace.outputs["return"]) == min(max(0, (k + 1) // 2), n - 1)
+
+
+@given(keys, st.floats(-1e99, 1e99) | st.sampled_from([-1.5, 0.0, 0.5, 1.0, 2.0]))
+def test_parallel_search(A, x):
+    A = sorted(A)
+    trace = nar.run_algorithm("parallel_search", x, A)
+    first = next((i for i in range(len(A)) if A[i] >= x), len(A) - 1)
+    assert node(trace.outputs["return"]) == first
+    assert node(trace.outputs["return"]) == node(nar.run_algorithm("binary_search", x, A).outputs["return"])
+    assert trace.length == 2
+    assert trace.hints["is_less"].tolist() == [[0] * len(A), [int(key < x) for key in A]]
 
 
 # ---------------------------------------------------------------------------------------------------

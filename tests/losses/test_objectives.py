@@ -51,8 +51,8 @@ def test_names_of_objectives():
     ("name", "message"),
     [
         (
-            "contrastive",
-            "unknown objective 'contrastive'; known: supervised, augmented, hint_relic, or module:ATTRIBUTE",
+            "contrast",
+            "unknown objective 'contrast'; known: supervised, augmented, hint_relic, contrastive, or",
         ),
         (3, "unknown objective 3"),
         ("test_objectives:NOT_CALLABLE", "has no objective 'NOT_CALLABLE'; it has: .*viewed"),

@@ -125,7 +125,7 @@ def is_valid(option, value, kind=None):
         "message_layers": (0,),
     }
     if isinstance(value, bool):
-        return kind is bool or option in ("embed", "layer_norm")  # may pass through **options
+        return kind is bool or option in ("carry_pairs", "embed", "layer_norm")  # may pass through **options
     if kind is float and isinstance(value, int | float):
         return math.isfinite(value)
     return any(value is known or value == known for known in valid.get(option, ()))

@@ -12,6 +12,7 @@ from nar.processors import EdgeTransformer, Features, FloydNet, RelationalTransf
 from nar.processors.base import FactoredFeatures, dense
 from nar.processors.edge_transformer import triangular_attention
 from nar.processors.floydnet import pivotal_attention
+from nar.processors.presets import DiagonalEdgeTransformer
 
 BATCH, NODES, SIZE, HIDDEN, HEADS = 2, 4, 3, 6, 2
 PROCESSORS = (RelationalTransformer, EdgeTransformer, FloydNet)
@@ -153,16 +154,35 @@ def embedded(layer, nodes, edges, graph, hidden, memory):
     return pairs + sender[:, None] + receiver[None]
 
 
+def transformed(layer, r):
+    """A layer of the edge transformer."""
+    maps = np.split(layer.linear("query_key_first_second", layer.norm("norm_0", r)), 4, axis=-1)
+    attended = np.asarray(triangular_attention_loop(*(x.reshape(NODES, NODES, HEADS, -1) for x in maps)))
+    r = layer.norm("norm_1", r + layer.linear("out", attended.reshape(r.shape)))
+    return layer.norm("norm_2", r + layer.feed_forward("feed_forward", r))
+
+
+def test_published_edge_transformer_matches_its_formula():
+    features, hidden, _ = random_step()
+    params, ours = apply_processor(DiagonalEdgeTransformer, features, hidden, (), num_layers=2)
+    outer = NumpyLayers(params)
+    assert "ending" not in params and "node" not in params
+    for index in range(BATCH):
+        nothing = np.zeros((BATCH, NODES, NODES, 0))
+        r = embedded(outer, *sample(index, features, hidden, nothing))
+        for number in range(2):
+            r = transformed(NumpyLayers(params, f"layer_{number}/"), r)
+        assert_close(ours.edges[index], r)
+        assert_close(ours.nodes[index], [r[i, i] for i in range(NODES)])
+    assert ours.memory == ()
+
+
 def test_edge_transformer_matches_its_formula():
     step = random_step()
     params, ours = apply_processor(EdgeTransformer, *step, aggregation="sum")
     outer, layer = NumpyLayers(params), NumpyLayers(params, "layer_0/")
     for index in range(BATCH):
-        r = embedded(outer, *sample(index, *step))
-        maps = np.split(layer.linear("query_key_first_second", layer.norm("norm_0", r)), 4, axis=-1)
-        attended = np.asarray(triangular_attention_loop(*(x.reshape(NODES, NODES, HEADS, -1) for x in maps)))
-        r = layer.norm("norm_1", r + layer.linear("out", attended.reshape(r.shape)))
-        r = layer.norm("norm_2", r + layer.feed_forward("feed_forward", r))
+        r = transformed(layer, embedded(outer, *sample(index, *step)))
         messages = pooled(outer, r)
         assert_close(ours.memory[index], r)
         assert_close(ours.edges[index], r)

@@ -1,11 +1,14 @@
 """Scores by another protocol than CLRS-30's: not compared with publications, and on curves of their own."""
 
+import dataclasses
 import pathlib
 
 import pytest
 
+import nar
+from nar.reports.run_report import report_notes
 from nar.reports.run_report.quantities import test_scores as quantities_of
-from nar.reports.run_report.records import Record
+from nar.reports.run_report.records import Record, Records
 from nar.reports.run_report.settings import Setting
 from nar.reports.run_report.sizes import scores_by_size
 from nar.runs.config import RunConfig
@@ -27,6 +30,16 @@ def setting(evaluation, scores=SCORES):
 def test_only_the_protocol_of_clrs30_is_compared_with_publications(evaluation, level):
     ((quantity, _),) = quantities_of(setting(evaluation)).items()
     assert quantity.level == level and bool(quantity.published()) == (level == "algorithm")
+
+
+def test_notes_say_where_checkpoints_were_selected():
+    for evaluation, notes in (
+        ({}, []),
+        ({"selection_sizes": (32,)}, ["Selected at n = 32, not on the validation split: one."]),
+    ):
+        one = setting(evaluation)
+        record = dataclasses.replace(one.records[0], versions={"nar": nar.__version__})
+        assert report_notes(Records([record], []), [one]) == notes
 
 
 def test_curves_are_by_family_and_options():

@@ -55,8 +55,8 @@ def test_objective_and_its_views():
     ("training", "message"),
     [
         (
-            {"objective": "contrastive"},
-            "training.objective: unknown objective 'contrastive'; known",
+            {"objective": "contrast"},
+            "training.objective: unknown objective 'contrast'; known",
         ),
         (
             {"objective": "nowhere:objective"},

@@ -62,6 +62,7 @@ def test_every_part_can_be_set():
         {"evaluation": {"validation": {"count": 32}}},
         {"evaluation": {"test": {"problem": {"p": 0.5}}}},
         {"evaluation": {"selection": "exact"}},
+        {"evaluation": {"selection_sizes": (32,)}},
         {"tasks": {"bfs": {"test": {"seeds": (4,)}}}},
     ],
 )
@@ -119,6 +120,37 @@ def test_families_need_a_graph_problem():
         build({"test": {"families": ("grid",)}}, algorithms=("minimum",))
     with pytest.raises(ValueError, match=r"unknown config key tasks.bfs.test.size; did you mean"):
         build(tasks={"bfs": {"test": {"size": (4,)}}})
+
+
+def test_selection_sizes_are_problems_of_their_own():
+    tasks = {"minimum": {"validation": {"count": 7}}}
+    components = build({"selection_sizes": (24, 32)}, algorithms=("bfs", "minimum"), tasks=tasks)
+    sets = described(components, "selection")
+    assert sets["bfs"] == [("24", {}, 32, 4), ("32", {}, 32, 4)]
+    assert sets["minimum"] == [("24", {}, 7, 4), ("32", {}, 7, 4)]
+    assert described(components, "val")["bfs"] == [("16", {}, 32, 2)]
+    assert components.selection_split == "selection" and build().selection_split == "val"
+    record = components.protocol_record
+    assert record["name"] == "custom" and tuple(record["selection_sizes"]) == (24, 32)
+    with pytest.raises(
+        ValueError, match=r"selection_sizes: bfs: size must be .*; set evaluation.selection_s"
+    ):
+        build({"selection_sizes": (0,)})
+    with pytest.raises(ValueError, match="evaluation.selection_sizes: bfs: size 32 is given twice"):
+        build({"selection_sizes": (32, 32)})
+
+
+@pytest.mark.parametrize("selection", ["score", "exact"])
+def test_selection_sizes_select(monkeypatch, selection):
+    components = build({"selection_sizes": (24, 32), "selection": selection})
+    beyond = {"bfs": {"24": {"score": 0.2, "exact": 0.0}, "32": {"score": 0.4, "exact": 0.1}}}
+    of_split = {"val": scores(bfs={"score": 0.9, "exact": 0.8}), "selection": beyond}
+    monkeypatch.setattr(type(components), "score_split", lambda *arguments: of_split[arguments[-1]])
+    metrics = validate(components, None, {})
+    assert metrics[VALIDATION_SCORE] == 0.9
+    assert metrics["selection/bfs/score/32"] == 0.4 and metrics["selection/bfs/exact"] == 0.05
+    expected = 0.3 if selection == "score" else 0.05
+    assert Evaluation(metrics).score == metrics[SELECTION] == pytest.approx(expected)
 
 
 def scores(**by_task):
@@ -184,6 +216,8 @@ def test_summaries_name_the_protocol():
     for changes, line in (
         ({}, "Protocol: CLRS-30."),
         ({"selection": "valid"}, "custom .* selected by valid"),
+        ({"selection_sizes": (32,)}, "custom .* selected at n = 32[.]"),
+        ({"selection": "valid", "selection_sizes": (24, 32)}, "selected by valid at n = 24, 32[.]"),
     ):
         record = protocol_record(RunConfig.from_dict({"evaluation": changes}))
         assert re.search(line, protocol_note({"protocol": record}))

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from quick_runs import STEPS, config_of, metrics_of, outcome, quick_runs
+from quick_runs import EVERY, STEPS, config_of, metrics_of, outcome, quick_runs
 
 import nar
 from nar.atomic_io import read_json
@@ -103,6 +103,17 @@ def test_interrupted_run_resumes(finished, tmp_path, monkeypatch, request, numbe
     nar.train(CONFIG, workdir)
     assert outcome(workdir) == outcome(finished.workdir)
     assert metrics_of(workdir) == metrics_of(finished.workdir)
+
+
+def test_time_budget_ends_a_run_at_a_validation(tmp_path, capsys):
+    config, workdir = CONFIG.merged({"training": {"max_cpu_minutes": 1e-6}}), tmp_path / "run"
+    result = nar.train(config, workdir).result
+    assert (result["steps"], result["stopped_early"]) == (EVERY, True)
+    assert result["stopped_by"] == "max_cpu_minutes" and result["training_cpu_seconds"] > 0
+    assert nar.train(config, workdir).result == result
+    assert "This run is finished" in capsys.readouterr().out
+    unlimited = nar.train(CONFIG.merged({"training": {"max_cpu_minutes": 1e6}}), tmp_path / "unlimited")
+    assert unlimited.result["steps"] == STEPS and "stopped_by" not in unlimited.result
 
 
 def test_train_in_another_thread(finished, tmp_path):

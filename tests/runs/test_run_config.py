@@ -14,7 +14,8 @@ from nar.data import Transforms
 from nar.runs.build import resolve_config
 from nar.runs.components import build_graph_run
 from nar.runs.components.tasks import make_tasks
-from nar.runs.config import DataConfig, ModelConfig, OptimizationConfig, RunConfig, TrainingConfig
+from nar.runs.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from nar.runs.optimization_config import OptimizationConfig
 from nar.runs.schema import check_type
 from nar.runs.text_config import TextRunConfig, TextTrainingConfig
 from nar.runs.workdir import MUTABLE_KEYS

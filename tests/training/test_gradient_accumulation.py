@@ -107,6 +107,7 @@ def test_accumulated_gradient_equals_that_of_the_whole_batch(processor, options)
         ("bridges", {"processor": "g_forgetnet", "termination": Learned()}),
         ("dfs", {"termination": Budget(steps=4)}),
         ("quickselect", {"hint_mode": "none"}),
+        ("dfs", {"reconstruction_weight": 0.1}),
     ],
 )
 def test_gradient_is_exact_for_other_networks(task, options):

@@ -432,6 +432,16 @@ def test_resumed_run_stops_early_at_the_same_step(tmp_path):
         assert stop_early(stream, folder, scores, 8) == 6
 
 
+@pytest.mark.parametrize("has_average", [False, True])
+def test_raw_parameters_are_scored_too(has_average):
+    state = dataclasses.replace(SMALL, params=0.25, ema_params=0.75 if has_average else None)
+    validate = Validate(lambda params: {"validation/score": params}, 1, 1, Clock())
+    report = validate.on_step(StepReport(1, "bfs", state, {}))
+    assert report.evaluation.score == (0.75 if has_average else 0.25)
+    raw = {"raw/validation/score": 0.25} if has_average else {}
+    assert report.evaluation.scores == {"validation/score": report.evaluation.score} | raw
+
+
 def test_early_stopping_is_disabled_without_patience():
     early_stopping = EarlyStopping(0)
     for _ in range(5):
@@ -486,6 +496,10 @@ def test_config_reaches_the_optimizer():
         ({"optimizer": "adm"}, "training: unknown optimizer 'adm'"),
         ({"optimizer_options": {"beta": 1}}, "training: optimizer_options: adam has no option 'beta'"),
         ({"schedule": "cosin"}, "training: unknown schedule 'cosin'"),
+        (
+            {"max_cpu_minutes": -1.0},
+            "training: max_cpu_minutes must be a finite number of at least 0, got -1",
+        ),
         ({"ema_decay": 1.0}, "training: ema_decay must be at least 0 and less than 1, got 1.0"),
         (
             {"early_stopping_patience": -1},

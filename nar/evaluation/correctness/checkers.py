@@ -284,6 +284,7 @@ CHECKERS: Registry[Checker] = Registry(
         "bubble_sort": _is_sorted_order,
         "heapsort": _is_sorted_order,
         "quicksort": _is_sorted_order,
+        "odd_even_transposition_sort": _is_sorted_order,
         "minimum": _has_key_of_rank(lambda count: 0, "min"),
         "quickselect": _has_key_of_rank(lambda count: count // 2, "median"),
         "activity_selector": is_largest_activity_set,

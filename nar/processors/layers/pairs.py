@@ -27,12 +27,15 @@ def pair_memory(memory: Array | tuple[()], hidden: Array, size: int) -> Array:
     return checked_memory(memory, initial).astype(hidden.dtype)
 
 
-def embed_pairs(features: Features, hidden: Array, memory: Array) -> Array:
-    """Pair states: A z_i + B z_j + C [edges_ij, memory_ij] + D graph, with z = [nodes, hidden]."""
-    size = memory.shape[-1]
+def embed_pairs(features: Features, hidden: Array, memory: Array | None, size: int) -> Array:
+    """Pair states [B, N, N, size]: A z_i + B z_j + C [edges_ij, memory_ij] + D graph, z = [nodes, hidden].
+
+    Without a memory, C maps edges_ij alone.
+    """
     sender = Linear(size, name="sender")(features.nodes, hidden)
     receiver = Linear(size, bias=None, name="receiver")(features.nodes, hidden)
-    pair = Linear(size, bias=None, name="pair")(features.edges, memory)
+    carried = () if memory is None else (memory,)
+    pair = Linear(size, bias=None, name="pair")(features.edges, *carried)
     graph = Linear(size, bias=None, name="graph")(features.graph)
     return pair + receiver[:, None] + (sender + graph[:, None])[:, :, None]
 

@@ -1,7 +1,8 @@
 """Aggregation by a recurrent network (Xu and Veličković 2024, arXiv 2409.07154).
 
-The paper aggregates messages by a recurrent network in the order of the nodes. Its details were not
-available: the choice of an LSTM cell and the skipping of non-neighbors are ours.
+The paper aggregates messages by an LSTM over the senders in the order of the nodes, with one sequence for
+each receiver, over the full graph (the processor `rnar`). On other graphs non-neighbors are skipped, which is
+ours.
 """
 
 import jax

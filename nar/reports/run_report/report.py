@@ -14,6 +14,7 @@ from nar.reports.run_report.records import Record, Records
 from nar.reports.run_report.settings import Setting, make_settings
 from nar.reports.run_report.tables import config_table, run_table, score_table, size_table
 from nar.reports.tables import Table
+from nar.runs.protocol_keys import describe_selection
 
 T = TypeVar("T")
 
@@ -146,6 +147,11 @@ def report_notes(records: Records, settings: Sequence[Setting]) -> list[str]:
             for version, members in by_version.items()
             if version != nar.__version__
         ),
+        *(
+            _listed(f"{_selection(one)}, not on the validation split", [one.label])
+            for one in settings
+            if _selection(one)
+        ),
         _listed(
             "With a damaged config.json, so its copy was read",
             [r for r in runs if r.uses_config_copy],
@@ -156,6 +162,14 @@ def report_notes(records: Records, settings: Sequence[Setting]) -> list[str]:
         ),
     ]
     return [line for line in lines if line]
+
+
+def _selection(setting: Setting) -> str:
+    """The sizes at which the checkpoints of a setting were selected, in words; empty if on validation."""
+    if setting.is_text:
+        return ""
+    evaluation = setting.records[0].graph_config.evaluation
+    return describe_selection(evaluation.to_dict()).capitalize() if evaluation.selection_sizes else ""
 
 
 def _listed(title: str, members: Sequence[Record | str | int]) -> str:

@@ -67,6 +67,11 @@ class RunComponents(Protocol):
         ...
 
     @property
+    def selection_split(self) -> str:
+        """The split whose scores select the best checkpoint: "val" unless the protocol has another one."""
+        ...
+
+    @property
     def protocol_record(self) -> Mapping[str, Any]:
         """The evaluation protocol, for the result; empty if there is only one."""
         ...

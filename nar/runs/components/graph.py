@@ -23,7 +23,12 @@ from nar.model import Model, Params, make_model
 from nar.runs.components.model import make_net_config
 from nar.runs.components.objective import build_objective, check_weights
 from nar.runs.components.optimizer import build_optimizer, check_patterns
-from nar.runs.components.protocol import Protocol, check_protocol_metrics, make_protocol
+from nar.runs.components.protocol import (
+    SELECTION_SPLIT,
+    Protocol,
+    check_protocol_metrics,
+    make_protocol,
+)
 from nar.runs.components.tasks import (
     check_kinds,
     find_task_weighting,
@@ -32,7 +37,8 @@ from nar.runs.components.tasks import (
     make_tasks,
     make_transforms,
 )
-from nar.runs.config import MAX_SEED, RunConfig
+from nar.runs.config import RunConfig
+from nar.runs.optimization_config import MAX_SEED
 from nar.training import Devices, make_train_step
 from nar.training.loop import TaskWeightFunction
 from nar.training.optim import check_several_tasks
@@ -92,6 +98,11 @@ class GraphComponents:
         return self.protocol.selection
 
     @property
+    def selection_split(self) -> str:
+        """The split whose scores select the best checkpoint."""
+        return SELECTION_SPLIT if SELECTION_SPLIT in self.protocol.problem_sets else "val"
+
+    @property
     def protocol_record(self) -> Mapping[str, Any]:
         """The evaluation protocol, for the result."""
         return self.protocol.record
@@ -129,7 +140,7 @@ class GraphComponents:
         )
 
     def score_split(self, evaluator: Inference, params: Params, split: str) -> Scores:
-        """Scores on all problems of a split: "val" during training, "test" at the end."""
+        """Scores on a split: "val", and "selection" if there is one, during training, "test" at the end."""
         return score_problem_sets(evaluator, params, self.protocol.problem_sets[split], self.metrics)
 
 

@@ -33,6 +33,8 @@ def make_net_config(model: ModelConfig) -> NetConfig:
         hidden_size=model.hidden_size,
         hint_mode=model.hint_mode,
         hint_feedback=model.hint_feedback,
+        hint_noise=model.hint_noise,
+        reconstruction_weight=model.reconstruction_weight,
         teacher_forcing=make_teacher_forcing(model.teacher_forcing, model.teacher_forcing_schedule),
         message_passing_steps=model.message_passing_steps,
         dropout=model.dropout,

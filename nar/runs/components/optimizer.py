@@ -6,9 +6,10 @@ import jax
 import optax
 
 from nar.model import Params
-from nar.runs.config import OptimizationConfig
+from nar.runs.optimization_config import OptimizationConfig
 from nar.training import make_optimizer, make_schedule
 from nar.training.loop import check_early_stopping_patience, check_policy
+from nar.training.loop.time_budget import check_max_cpu_minutes
 from nar.training.optim import matching_names, parameter_names
 from nar.training.state import check_ema_decay
 
@@ -22,6 +23,7 @@ def build_optimizer(training: OptimizationConfig) -> optax.GradientTransformatio
     try:
         check_ema_decay(training.ema_decay)
         check_early_stopping_patience(training.early_stopping_patience)
+        check_max_cpu_minutes(training.max_cpu_minutes)
         check_policy(training.on_nonfinite, training.nonfinite_limit)
         rate = make_schedule(
             training.schedule, training.learning_rate, training.steps, training.schedule_options

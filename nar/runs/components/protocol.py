@@ -16,6 +16,12 @@ from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL, PROTOCOL_KE
 SCORE = "score"
 """Value of `evaluation.selection` for the score."""
 
+SELECTION_SPLIT = "selection"
+"""Name of the split of `evaluation.selection_sizes`."""
+
+SELECTION_SEED = 4
+"""Seed of the problems of `evaluation.selection_sizes`; those of CLRS-30's splits are 1, 2 and 3."""
+
 _KEYS = {"val": "validation", "test": "test"}
 """Split -> key of the config."""
 
@@ -26,7 +32,8 @@ class Protocol:
 
     Attributes:
       sections: split ("val" or "test") -> task -> config of its problems.
-      problem_sets: split -> task -> sets of problems.
+      problem_sets: split -> task -> sets of problems; the split "selection" is there only if checkpoints are
+        selected on other problems than those of validation.
       metrics: metrics beyond the scores, by name.
       selection: the metric that selects the best checkpoint, or `SCORE`.
       record: name of the protocol and all that it consists of, for the result of the run.
@@ -47,9 +54,16 @@ def make_protocol(config: RunConfig, tasks: Sequence[Task], model: Model) -> Pro
     """
     sections = {split: _sections(config, tasks, key) for split, key in _KEYS.items()}
     selection, metrics = make_metrics(config.evaluation, model)
+    sets = {split: _make_sets(_KEYS[split], tasks, by_task) for split, by_task in sections.items()}
+    if sizes := config.evaluation.selection_sizes:
+        changed = {
+            name: dataclasses.replace(one, sizes=sizes, seeds=(SELECTION_SEED,))
+            for name, one in sections["val"].items()
+        }
+        sets[SELECTION_SPLIT] = _make_sets("selection_sizes", tasks, changed)
     return Protocol(
         sections=sections,
-        problem_sets={split: _make_sets(_KEYS[split], tasks, by_task) for split, by_task in sections.items()},
+        problem_sets=sets,
         metrics=metrics,
         selection=selection,
         record=protocol_record(config),
@@ -99,10 +113,8 @@ def _make_sets(
                 task.algorithm, one.sizes, one.seeds, one.families, one.problem, one.count
             )
         except ValueError as error:
-            raise ValueError(
-                f"evaluation.{key}: {error}; set evaluation.{key}, or tasks.{task.name}.{key} for this "
-                "algorithm"
-            ) from None
+            hint = f", or tasks.{task.name}.{key} for this algorithm" if key in _KEYS.values() else ""
+            raise ValueError(f"evaluation.{key}: {error}; set evaluation.{key}{hint}") from None
     drawn = [one for of_task in sets.values() for one in of_task]
     for section in sections.values():
         try:

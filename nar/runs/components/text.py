@@ -72,6 +72,11 @@ class TextComponents:
         return "score"
 
     @property
+    def selection_split(self) -> str:
+        """Validation."""
+        return "val"
+
+    @property
     def protocol_record(self) -> Mapping[str, Any]:
         """Empty: there is only one protocol."""
         return {}

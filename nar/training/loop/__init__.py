@@ -23,6 +23,7 @@ from nar.training.loop.metrics import WriteMetrics
 from nar.training.loop.non_finite import NonFinitePolicy, check_policy
 from nar.training.loop.plugins import check_callbacks, make_callbacks
 from nar.training.loop.show_progress import ShowProgress
+from nar.training.loop.time_budget import TimeBudget
 from nar.training.loop.timing import Clock
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ShowProgress",
     "StepReport",
     "TaskWeightFunction",
+    "TimeBudget",
     "UpdateTaskWeights",
     "Validate",
     "WriteMetrics",

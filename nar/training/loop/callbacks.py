@@ -25,7 +25,11 @@ TaskWeightFunction = Callable[[Mapping[str, float], int], Mapping[str, float]]
 
 
 class Validate(Callback):
-    """Adds an evaluation to the report every `every` steps and after the last one."""
+    """Adds an evaluation to the report every `every` steps and after the last one.
+
+    It is that of the moving average of the parameters, if there is one; scores of the parameters themselves
+    are added as `raw/NAME`, and select nothing.
+    """
 
     def __init__(self, score: ScoreFunction, every: int, num_steps: int, clock: Clock) -> None:
         """Makes the callback.
@@ -48,7 +52,10 @@ class Validate(Callback):
         jax.block_until_ready(report.state.params)
         start = time.perf_counter()
         with self._clock.measure(VALIDATING):
-            scores = self._score(report.state.eval_params)
+            scores = dict(self._score(report.state.eval_params))
+            if report.state.ema_params is not None:
+                raw = self._score(report.state.params)
+                scores |= {f"raw/{name}": value for name, value in raw.items()}
         return dataclasses.replace(report, evaluation=Evaluation(scores, time.perf_counter() - start))
 
 

@@ -7,7 +7,7 @@ import optax
 
 from nar.data import count_microbatches
 from nar.data.views import BATCH, all_views
-from nar.losses import Objective, resolve_loss_weights, supervised
+from nar.losses import RECONSTRUCTION, Objective, resolve_loss_weights, supervised
 from nar.model import Model
 from nar.specs import Stage
 from nar.training.devices.mesh import Devices
@@ -38,7 +38,8 @@ def make_train_step(
       model: the network.
       optimizer: the optimizer of the state.
       objective: what is optimized; its views must be in the batches.
-      loss_weights: see `nar.losses.resolve_loss_weights`; the weight of unsupervised hints is always 0.
+      loss_weights: see `nar.losses.resolve_loss_weights`; the weight of unsupervised hints is always 0, that
+        of reconstructions is multiplied by the `reconstruction_weight` of the network.
       ema_decay: decay of the parameters' moving average, if the state has one.
       num_microbatches: gradient-accumulation steps, or `nar.data.AUTO_MICROBATCHES`.
       devices: devices of the state, if there are several.
@@ -52,6 +53,7 @@ def make_train_step(
         check_several_tasks(optimizer)
     unsupervised = {} if model.config.hints.supervised else {Stage.HINT.value: 0.0}
     weights = {**(loss_weights or {}), **unsupervised}
+    weights[RECONSTRUCTION] = weights.get(RECONSTRUCTION, 1.0) * model.config.reconstruction_weight
 
     def weights_of(task: str, names: Iterable[str]) -> Mapping[str, float]:
         return resolve_loss_weights(model.specs[task], task, names, weights)
