@@ -68,7 +68,7 @@ def test_training_ends_at_the_first_validation_after_the_budget(tmp_path, minute
     assert train(tmp_path, minutes, 12) == expected
 
 
-@pytest.mark.parametrize("interruption", [1, 4, 5])
+@pytest.mark.parametrize("interruption", [1, 2, 3])
 def test_resumed_runs_stop_at_the_same_step(tmp_path, interruption):
     assert train(tmp_path, 0.6, interruption) == interruption
     assert train(tmp_path, 0.6, 12) == 6
