@@ -9,6 +9,7 @@ from nar.algorithms import Algorithm
 from nar.kinds import KindTable
 from nar.problems.problem import Arguments
 from nar.specs import MASKED, Kind, Probe, Stage
+from nar.traces.check_scaling import check_scaling
 from nar.traces.recorder.record import collect
 from nar.traces.sample import run_algorithm, sample_traces
 from nar.traces.trace import Trace, TraceBatch
@@ -23,7 +24,8 @@ def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), 
 
     Traces must match the spec in names, dtypes, shapes and values of each kind. They must depend only on
     (size, seed, index), and be the same compiled and in plain Python, in a batch and alone, for sampled and
-    for given arguments. Arguments must not be modified, and fixed hints must not change.
+    for given arguments. Arguments must not be modified, and fixed hints must not change. Changes of numbers
+    that `algorithm.scaling` declares must leave outputs and hints as they are.
 
     Args:
       algorithm: the algorithm to check; it does not have to be registered.
@@ -44,7 +46,9 @@ def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), 
         _check_fixed_hints(where, algorithm, batch)
         _check_own_functions(where, algorithm, batch)
         _check_reproducibility(where, algorithm, size, seed, batch)
-        _check_given_arguments(where, algorithm, size, seed)
+        instances = _sample_instances(algorithm, size, seed)
+        _check_given_arguments(where, algorithm, instances)
+        check_scaling(where, algorithm, size, instances)
 
 
 def _require(condition: Any, message: str) -> None:
@@ -196,11 +200,14 @@ def _check_reproduced(
         _compare_traces(what, again.trace(index), batch.trace(index))
 
 
-def _check_given_arguments(where: str, algorithm: Algorithm, size: int, seed: int) -> None:
-    """Compares runs on sampled and on given arguments, compiled and in plain Python; none may modify them."""
+def _sample_instances(algorithm: Algorithm, size: int, seed: int) -> list[Arguments]:
     random = np.random.RandomState(seed % 2**32)
-    for _ in range(_COUNT):
-        arguments: Arguments = algorithm.problem.sample(random, size)
+    return [algorithm.problem.sample(random, size) for _ in range(_COUNT)]
+
+
+def _check_given_arguments(where: str, algorithm: Algorithm, instances: Sequence[Arguments]) -> None:
+    """Compares runs on sampled and on given arguments, compiled and in plain Python; none may modify them."""
+    for arguments in instances:
         before = [np.copy(argument) for argument in arguments]
         compiled = collect(algorithm, [arguments]).trace(0)
         given = run_algorithm(algorithm, **_by_keyword(algorithm, arguments))
