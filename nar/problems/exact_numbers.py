@@ -55,12 +55,19 @@ def to_float(value: Any) -> float | None:
     """Converts one number to a float; None if it is no real number, or an integer that would be rounded."""
     if type(value) is float:
         return value
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()  # a long double stays one
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, decimal.Decimal)):
         return None
     number = _rounded(value)
     return None if isinstance(value, numbers.Integral) and number != value else number
+
+
+def check_told_apart(name: str, *values: Any) -> None:
+    """Raises ValueError if different ones of several valid numbers or arrays would become equal as floats."""
+    items = [item for value in values for item in np.asarray(value, dtype=object).ravel().tolist()]
+    items = [item.item() if isinstance(item, np.generic | np.ndarray) else item for item in items]
+    _check_distinct(name, len(set(items)), len({_rounded(item) for item in items}))
 
 
 def check_unmasked(name: str, value: Any) -> None:

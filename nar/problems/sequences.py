@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nar.problems.array_checks import check_same_length, integer_array, positions, real_array, real_number
-from nar.problems.exact_numbers import MAX_EXACT_INTEGER
+from nar.problems.exact_numbers import MAX_EXACT_INTEGER, check_told_apart
 from nar.problems.problem import Arguments, Array, Problem, Random
 from nar.problems.scaling import Ranges, between_bounds
 
@@ -73,7 +73,9 @@ def _search_probes(x: float, A: Array) -> SearchInput:
 
 
 def _check_search(x: Any, A: Any) -> Arguments:
+    given = (x, A)
     x, A = real_number("x", x), real_array("A", A, rank=1)
+    check_told_apart("x and A", *given)
     descents = np.flatnonzero(np.diff(A) < 0)
     if descents.size:
         first = descents[0]
@@ -236,8 +238,10 @@ def _activities_probes(s: Array, f: Array) -> ActivitiesInput:
 
 
 def _check_activities(s: Any, f: Any) -> Arguments:
+    given = (s, f)
     s, f = real_array("s", s, rank=1), real_array("f", f, rank=1)
     check_same_length(s=s, f=f)
+    check_told_apart("s and f", *given)
     invalid = np.flatnonzero(s >= f)
     if invalid.size:
         i = invalid[0]

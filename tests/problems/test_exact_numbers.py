@@ -99,3 +99,17 @@ def test_matrices_and_rows_are_checked_alike():
     rows = [np.ma.array([0, 1], mask=[0, 1]), np.array([1, 0])]
     with pytest.raises(ValueError, match="masked entries"):
         nar.run_algorithm("dijkstra", matrix=rows, s=0)
+
+
+def test_numbers_of_several_arguments_and_edges_are_told_apart():
+    close = Decimal("0.1"), Decimal("0.10000000000000000001")
+    with pytest.raises(ValueError, match="x and A must contain numbers that float64 tells apart"):
+        nar.run_algorithm("binary_search", x=close[1], A=[close[0], Decimal(1)])
+    with pytest.raises(ValueError, match="s and f must contain numbers that float64 tells apart"):
+        nar.run_algorithm("activity_selector", s=[0, close[0]], f=[close[1], 1])
+    edges = [(0, 1, close[0]), (1, 2, close[1]), (0, 2, 1)]
+    with pytest.raises(ValueError, match="weights of edges must contain numbers that float64 tells apart"):
+        nar.run_algorithm("mst_prim", edges=edges, s=0)
+    nar.run_algorithm("bfs", edges=edges, s=0)
+    search = nar.run_algorithm("binary_search", x=close[0], A=[close[0], Decimal(1)])
+    assert search.outputs["return"].tolist() == [1, 0]

@@ -1,5 +1,6 @@
 """Users' graphs in every form: names of nodes, which form it is, weights, and what is refused."""
 
+import datetime
 import json
 
 import networkx
@@ -230,13 +231,17 @@ def sparse_entries(weights, ends=((0, 1), (1, 0))):
     return sparse.coo_array((np.array(weights, float), np.transpose(ends)), shape=(2, 2))
 
 
-def test_stored_zeros_and_repeated_entries_are_edges():
+def test_stored_zeros_are_edges_and_repeated_entries_are_refused():
     with pytest.raises(ValueError, match="weights of A must be numbers .*not 0.*got .0, 1, 0.0"):
         nar.run_algorithm("dijkstra", A=sparse_entries([0, 1]).tocsr(), s=0)
-    with pytest.raises(ValueError, match="one weight per edge, got 1 and 2"):
-        nar.run_algorithm("dijkstra", A=sparse_entries([1, 2], [(0, 1), (0, 1)]), s=0)
-    repeated = sparse_entries([2, 2], [(0, 1), (0, 1)])
-    assert nar.run_algorithm("dijkstra", A=repeated, s=0).inputs["A"].tolist() == [[0, 2], [0, 0]]
+    for values in ([1, 2], [2, 2]):
+        repeated = sparse_entries(values, [(0, 1), (0, 1)])
+        with pytest.raises(ValueError, match=r"several entries \(0, 1\), which scipy adds up"):
+            nar.run_algorithm("dijkstra", A=repeated, s=0)
+        summed = [[0, sum(values)], [0, 0]]
+        assert nar.run_algorithm("dijkstra", A=repeated.tocsr(), s=0).inputs["A"].tolist() == summed
+    both = sparse_entries([1, 2, 1, 2], [(0, 1), (0, 1), (1, 0), (1, 0)])
+    assert nar.run_algorithm("bfs", A=both, s=0).inputs["A"].tolist() == [[0, 1], [1, 0]]
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -314,6 +319,26 @@ def test_list_of_edges(edges):
     np.testing.assert_array_equal(graph_of(edges, num_nodes=4), MATRIX)
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [(np.float64, 2**53), (np.float32, 2**24)])
+def test_nodes_that_floats_do_not_tell_apart_are_refused(dtype, limit):
+    edges = [[limit - 1, limit - 2, 0.5], [limit - 2, 1, 0.5]]
+    trace = nar.run_algorithm("dijkstra", edges=np.array(edges, dtype), s=1)
+    assert trace.nodes == (1, limit - 2, limit - 1)
+    edges[0][0] = limit + 1
+    with pytest.raises(
+        ValueError, match=f"edges must have nodes that {dtype.__name__} tells apart, got {limit}"
+    ):
+        nar.run_algorithm("dijkstra", edges=np.array(edges, dtype), s=1)
+
+
+def test_nodes_of_float_columns_that_are_not_told_apart_are_refused():
+    pandas = pytest.importorskip("pandas")
+    for dtype, large in (("float64", 2.0**53), ("float32", 2.0**24)):
+        frame = pandas.DataFrame({"source": [1.0, large], "target": [large, 3.0]}, dtype=dtype)
+        with pytest.raises(ValueError, match=f"A must have nodes that {dtype} tells apart"):
+            nar.run_algorithm("bfs", frame, s=1)
+
+
 def test_num_nodes_defaults_to_the_largest_node():
     np.testing.assert_array_equal(graph_of(EDGES), MATRIX[:3, :3])
     np.testing.assert_array_equal(graph_of([(0, 1)]), [[0, 1], [1, 0]])
@@ -357,6 +382,22 @@ def test_weights_of_another_name():
     text = networkx.Graph([("x", "y", {"length": "2.5"})])  # as in files
     with pytest.raises(ValueError, match="the numbers length"):
         nar.run_algorithm("dijkstra", A=text, s="x")
+
+
+@pytest.mark.parametrize("value", [datetime.timedelta(hours=1), np.timedelta64(60, "s"), np.array(2.5)])
+def test_durations_and_arrays_of_one_number_are_numbers(value):
+    graph = networkx.Graph()
+    graph.add_edge(0, 1, travel=value)
+    with pytest.raises(ValueError, match="no attribute 'weight', but the numbers travel"):
+        nar.run_algorithm("dijkstra", graph, s=0)
+
+
+def test_nodes_that_are_truth_values_are_found():
+    graph = networkx.Graph([(True, "x"), ("x", False)])
+    trace = nar.run_algorithm("bfs", graph, s=False)
+    assert trace.by_node("pi") == {True: "x", "x": False, False: False}
+    with pytest.raises(ValueError, match="s must be a node|s must be one of the nodes"):
+        nar.run_algorithm("bfs", networkx.path_graph(3), s=True)
 
 
 def test_weights_in_dictionaries():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable
-from nar.problems.graph_input.node_labels import clean_label
+from nar.problems.graph_input.node_labels import clean_label, integer_labels
 
 _END_COLUMNS = (
     ("source", "target"),
@@ -89,5 +89,6 @@ def _labels(name: str, column: Any) -> list[Hashable]:
     """Labels in a column; integers that a missing value elsewhere made floats are integers again."""
     values = column.tolist()
     if all(isinstance(value, float) and value.is_integer() for value in values):
-        values = [int(value) for value in values]
+        array = np.asarray(column)
+        values = integer_labels(name, array if array.dtype.kind == "f" else np.array(values)).tolist()
     return [clean_label(name, value, value) for value in values]

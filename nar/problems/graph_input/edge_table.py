@@ -1,13 +1,15 @@
 """Edges of a graph by the labels of their nodes: the form to which all others but matrices are converted."""
 
+import collections
 import dataclasses
+import datetime
 import reprlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nar.problems.exact_numbers import to_float
+from nar.problems.exact_numbers import check_told_apart, to_float
 from nar.problems.graph_input.node_labels import Nodes, clean_label
 from nar.problems.options import MAX_MAGNITUDE
 
@@ -26,6 +28,7 @@ class EdgeTable:
       nodes: labels of all nodes, in order; None if only the edges name them.
       directed: whether edges are directed; None if the form does not determine it.
       adjacency: whether an edge of an undirected graph is listed at both of its nodes.
+      is_sparse_matrix: whether edges are entries of a matrix, of which repeated ones stand for their sum.
     """
 
     name: str
@@ -34,6 +37,7 @@ class EdgeTable:
     nodes: Sequence[Hashable] | None = None
     directed: bool | None = None
     adjacency: bool = False
+    is_sparse_matrix: bool = False
 
 
 def edges_from_rows(name: str, rows: Iterable[Any]) -> EdgeTable:
@@ -102,7 +106,19 @@ def edge_weights(table: EdgeTable, attribute: Any, uses_weights: bool) -> list[f
                 f"without it; attributes of the edges: {names}"
             )
         weights.append(_number(table.name, u, v, row.get(attribute, 1.0)))
+    if uses_weights:
+        _check_not_repeated(table)
+        check_told_apart(f"weights of {table.name}", [row.get(attribute, 1.0) for row in table.attributes])
     return weights
+
+
+def _check_not_repeated(table: EdgeTable) -> None:
+    if table.is_sparse_matrix and len(set(table.ends)) < len(table.ends):
+        end, _ = collections.Counter(table.ends).most_common(1)[0]
+        raise ValueError(
+            f"{table.name} has several entries {end}, which scipy adds up, unlike parallel edges: call "
+            f"{table.name}.sum_duplicates() first"
+        )
 
 
 def _check_no_other_weights(table: EdgeTable) -> None:
@@ -124,7 +140,9 @@ def _names(table: EdgeTable) -> list[str]:
 
 
 def _is_numeric(value: Any) -> bool:
-    """True for numbers and for text that spells one, as in graphs read from files."""
+    """True for numbers, durations, and text that spells a number, as in graphs read from files."""
+    if isinstance(value, datetime.timedelta | np.timedelta64):
+        return True
     if isinstance(value, str):
         try:
             return float(value) is not None

@@ -60,7 +60,7 @@ def _from_igraph(name: str, graph: Any) -> EdgeTable:
 
 
 def _from_sparse(name: str, graph: Any) -> EdgeTable:
-    """Edges of a sparse matrix of scipy: stored zeros and repeated entries are edges, too."""
+    """Edges of a sparse matrix of scipy: stored zeros are edges, too."""
     if len(graph.shape) != 2 or graph.shape[0] != graph.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {graph.shape}")
     if not 1 <= graph.shape[0] <= MAX_NODES:
@@ -74,6 +74,7 @@ def _from_sparse(name: str, graph: Any) -> EdgeTable:
         [{WEIGHT: weight} for weight in weights],
         nodes=range(graph.shape[0]),
         directed=True,
+        is_sparse_matrix=True,
     )
 
 

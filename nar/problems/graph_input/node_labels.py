@@ -73,12 +73,12 @@ class Nodes:
         """
         is_scalar = isinstance(label, np.generic | np.ndarray) and label.ndim == 0
         key: Any = label.item() if is_scalar else label
+        known = list(self._index if self.labels is None else self.labels)
         try:
-            if not isinstance(key, bool):
+            if not isinstance(key, bool) or any(one is key for one in known):
                 return self.index(key)
         except (KeyError, TypeError):
             pass
-        known = list(self._index if self.labels is None else self.labels)
         near = did_you_mean(label, [other for other in known if isinstance(other, str)])
         other_type = [other for other in known if str(other) == str(label)]
         hint = f"; did you mean {other_type[0]!r}?" if other_type and not near else near
@@ -104,6 +104,22 @@ def listed_labels(name: str, nodes: Any) -> list[Hashable]:
         repeated = next(label for label in labels if labels.count(label) > 1)
         raise ValueError(f"nodes must be different labels, got {reprlib.repr(repeated)} twice")
     return labels
+
+
+def integer_labels(name: str, floats: np.ndarray) -> np.ndarray:
+    """Whole numbers of a float array as integers.
+
+    Raises:
+      ValueError: if one is so large that different integers are the same float.
+    """
+    limit = 2.0 ** (np.finfo(floats.dtype).nmant + 1)
+    large = floats[np.abs(floats) >= limit]
+    if large.size:
+        raise ValueError(
+            f"{name} must have nodes that {floats.dtype} tells apart, got {large.flat[0]:.0f}: give them as "
+            "integers or text"
+        )
+    return floats.astype(np.int64)
 
 
 def clean_label(name: str, label: Any, where: Any) -> Hashable:

@@ -17,7 +17,12 @@ from nar.problems.graph_input.ambiguity import check_edges_unambiguous, check_un
 from nar.problems.graph_input.data_frames import edges_of_frame, is_frame, labeled_matrix
 from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable, edge_weights, edges_from_rows, table_matrix
 from nar.problems.graph_input.foreign_graphs import edges_of_object
-from nar.problems.graph_input.node_labels import Nodes, listed_labels, positional_nodes
+from nar.problems.graph_input.node_labels import (
+    Nodes,
+    integer_labels,
+    listed_labels,
+    positional_nodes,
+)
 
 FORMS = ("A", "matrix", "edges")
 """Keywords for the graph; exactly one is given."""
@@ -157,7 +162,8 @@ def _rows(edges: Any) -> Iterable[Any]:
     if array.dtype.kind == "f":
         whole = (array[:, :2] == np.trunc(array[:, :2])) & np.isfinite(array[:, :2]) if rows else array
         if np.all(whole):
-            return [(int(row[0]), int(row[1]), *row[2:]) for row in rows]
+            ends = integer_labels("edges", array[:, :2]).tolist() if rows else []
+            return [(*pair, *row[2:]) for pair, row in zip(ends, rows, strict=True)]
     return rows
 
 
