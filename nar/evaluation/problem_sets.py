@@ -9,7 +9,11 @@ from nar.algorithms import Algorithm
 from nar.problems.families import FAMILY_PARAMETERS, parameters_of
 from nar.problems.options import CLRS30
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
+from nar.traces.memory import check_memory
 from nar.traces.sample import check_canonical_seed, check_count
+
+_MAX_KEPT_BYTES = 2**26
+"""Size of the traces of one set that are kept in memory, at most."""
 
 CLRS30_COUNT = 32
 """Instances of an algorithm in a split of CLRS-30, to be multiplied by `Algorithm.clrs30_multiplier`."""
@@ -34,14 +38,17 @@ class ProblemSet:
     family: str = CLRS30
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     count: int = 0
+    _kept: dict[bool, TraceBatch] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         try:
             check_canonical_seed(self.seed)
             check_count("count", self.count, minimum=0)
             self.algorithm.problem.resolve_options(self.size, self._options)
+            check_memory(self.algorithm.name, self.algorithm.spec, self.size, self.num_instances)
         except ValueError as error:
-            raise ValueError(f"{self.algorithm.name}: {error}") from None
+            message = str(error).removeprefix(f"{self.algorithm.name}: ")
+            raise ValueError(f"{self.algorithm.name}: {message}") from None
 
     @property
     def label(self) -> str:
@@ -58,12 +65,26 @@ class ProblemSet:
         return {**({} if self.family == CLRS30 else {"family": self.family}), **self.options}
 
     def draw(self, *, all_hints: bool = True, wait_for_compilation: bool = True) -> TraceBatch:
-        """Draws the traces; those of a canonical split come from the cache on disk, with all hints.
+        """Draws the traces; those of a canonical split come from the cache on disk.
 
         Args:
-          all_hints: whether to keep the hints of all steps, rather than the first ones only.
+          all_hints: whether to return the hints of all steps, rather than the first ones only.
           wait_for_compilation: as in `nar.sample_traces`.
         """
+        traces = self._draw(all_hints, wait_for_compilation)
+        return traces if all_hints else with_first_hints(traces)
+
+    def draw_once(self, *, all_hints: bool = True, wait_for_compilation: bool = True) -> TraceBatch:
+        """Draws like `draw`, and keeps the traces for the next call unless they are large."""
+        if all_hints not in self._kept:
+            traces = self.draw(all_hints=all_hints, wait_for_compilation=wait_for_compilation)
+            groups = (traces.inputs, traces.hints, traces.outputs)
+            if sum(value.nbytes for group in groups for value in group.values()) > _MAX_KEPT_BYTES:
+                return traces
+            self._kept[all_hints] = traces
+        return self._kept[all_hints]
+
+    def _draw(self, all_hints: bool, wait_for_compilation: bool) -> TraceBatch:
         origin = {"size": self.size, "count": self.num_instances, "seed": self.seed}
         if self.algorithm.in_clrs30 and not self._options:
             for name, split in CLRS30_SPLITS.items():
@@ -78,6 +99,12 @@ class ProblemSet:
             wait_for_compilation=wait_for_compilation,
             **self._options,
         )
+
+
+def with_first_hints(traces: TraceBatch) -> TraceBatch:
+    """Traces with copies of the hints of the first step only."""
+    first_hints = {name: value[:1].copy() for name, value in traces.hints.items()}
+    return dataclasses.replace(traces, hints=first_hints)
 
 
 def make_problem_sets(

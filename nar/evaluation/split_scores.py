@@ -57,7 +57,7 @@ def score_problem_sets(
     for task, sets in problem_sets.items():
         by_label: dict[str, list[dict[str, float]]] = {}
         for one in sets:
-            traces = one.draw(all_hints=inference.keeps_hints, wait_for_compilation=False)
+            traces = one.draw_once(all_hints=inference.keeps_hints, wait_for_compilation=False)
             values = score_traces(inference, params, task, traces, metrics)
             by_label.setdefault(one.label, []).append(values)
         result[task] = {label: mean_over_sets(values) for label, values in by_label.items()}

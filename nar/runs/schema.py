@@ -145,11 +145,13 @@ class Section:
 
 
 def _parse(path: str, value: Any, present: Any, field: "dataclasses.Field[Any]", complete: bool) -> Any:
-    if isinstance(present, Section | Mapping) != isinstance(value, Mapping):
-        raise ValueError(f"config key {path} has the wrong type: {value!r:.200}")
+    if isinstance(present, Section | Mapping) and not isinstance(value, Mapping):
+        raise ValueError(f"config key {path} must be a dictionary; got {value!r:.200}")
     if isinstance(present, Section):
         return present.merged(value, complete=complete, prefix=f"{path}.")
     check_type(path, value, present)
+    if isinstance(value, Mapping) and not isinstance(present, Mapping):
+        raise ValueError(f"config key {path} must not be a dictionary; got {value!r:.200}")
     if not field.metadata["opaque"]:
         _check_range(path, value, field.metadata["at_least"], field.metadata["at_most"])
     if isinstance(present, tuple):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nar
+from nar.evaluation import problem_sets
 from nar.evaluation.problem_sets import check_options_used, make_problem_sets
 from nar.traces import CLRS30_SPLITS, clrs30_sample
 
@@ -13,8 +14,6 @@ BFS, MINIMUM = nar.ALGORITHMS["bfs"], nar.ALGORITHMS["minimum"]
 
 
 def test_defaults_are_the_canonical_splits(monkeypatch):
-    from nar.evaluation import problem_sets
-
     drawn = []
     monkeypatch.setattr(problem_sets, "clrs30_split", lambda algorithm, name, **_: drawn.append(name))
     for name, (size, seed) in {"val": (16, 2), "test": (64, 3)}.items():
@@ -76,6 +75,8 @@ def test_number_of_communities_is_an_option_without_a_family():
         ({"options": {"p": 2}}, "bfs: p must lie between 0 and 1, got 2"),
         ({"options": {"family": "grid"}}, "bfs: families are given by name, not as the option family"),
         ({"count": -1}, "bfs: count must be an integer of at least 0, got -1"),
+        ({"count": 10**12}, "^bfs: 1000000000000 traces of size 4 need at least"),
+        ({"sizes": (2**16,), "count": 10**5}, "^bfs: 100000 traces of size 65536 need at least"),
     ],
 )
 def test_invalid_sets_raise(changes, message):
@@ -88,3 +89,29 @@ def test_sizes_beyond_those_of_the_problem_raise():
     small = dataclasses.replace(BFS, problem=dataclasses.replace(BFS.problem, max_size=20))
     with pytest.raises(ValueError, match="bfs: size must be an integer from 1 to 20, got 64"):
         make_problem_sets(small, (16, 64), (3,))
+
+
+def test_traces_are_drawn_once_and_kept(monkeypatch):
+    draws = []
+
+    def sample(*arguments, **options):
+        draws.append(options["all_hints"])
+        return clrs30_sample(*arguments, **options)
+
+    monkeypatch.setattr(problem_sets, "clrs30_sample", sample)
+    (one,) = make_problem_sets(BFS, (4,), (3,), count=2)
+    first = one.draw_once(all_hints=False)
+    assert one.draw_once(all_hints=False) is first and draws == [False]
+    assert len(next(iter(first.hints.values()))) == 1
+    whole = one.draw_once()
+    assert draws == [False, True] and whole.num_steps > 1
+    monkeypatch.setattr(problem_sets, "_MAX_KEPT_BYTES", 10)
+    (large,) = make_problem_sets(BFS, (4,), (3,), count=2)
+    assert large.draw_once(all_hints=False) is not large.draw_once(all_hints=False)
+
+
+def test_canonical_splits_without_hints_keep_the_first():
+    (one,) = make_problem_sets(BFS, (16,), (2,))
+    few, whole = one.draw(all_hints=False), one.draw()
+    for name, value in whole.hints.items():
+        np.testing.assert_array_equal(few.hints[name], value[:1])

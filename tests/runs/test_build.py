@@ -45,6 +45,10 @@ def test_user_settings_override_exceptions():
         ({"problem": {"q": 1}}, "data.problem.q: none of bfs has this option; known: .*p"),
         ({"exceptions": {"bfs": {"size": 1}}}, "data.exceptions.bfs.size is unknown; known: sizes, problem"),
         ({"exceptions": {"bfs": {"sizes": (0,)}}}, "bfs: size must be"),
+        (
+            {"exceptions": {"bsf": {"sizes": (4,)}}},
+            "exceptions: unknown algorithm 'bsf'.*mean bfs",
+        ),
     ],
 )
 def test_invalid_data_config_is_rejected(changes, message):

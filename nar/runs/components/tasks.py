@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from nar.algorithms import Algorithm, find_algorithm
+from nar.algorithms import ALGORITHMS, Algorithm, find_algorithm
 from nar.data import Task, TaskSchedule, Transforms
 from nar.kinds import find_kind
-from nar.plugins import Registry, did_you_mean, takes
+from nar.plugins import Registry, did_you_mean, takes, unknown_name
 from nar.runs.components.mixture import mix_tasks
 from nar.runs.components.problem_options import check_options, without_none
 from nar.runs.config import DataConfig, RunConfig
@@ -72,7 +72,11 @@ def make_tasks(config: RunConfig, transforms: Transforms) -> tuple[Task, ...]:
     algorithms = [find_algorithm(name) for name in names]
     if not names or len(set(algorithms)) != len(names):
         raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
-    check_tasks(config.tasks, [algorithm.name for algorithm in algorithms])
+    own_names = [algorithm.name for algorithm in algorithms]
+    check_tasks(config.tasks, own_names)
+    for name in data.exceptions:
+        if name not in ALGORITHMS and name not in own_names:
+            raise ValueError(f"data.exceptions: {unknown_name('algorithm', name, [*own_names, *ALGORITHMS])}")
     defaults = DataConfig()
     given = {key: value for key, value in data.problem.items() if value != defaults.problem.get(key)}
     check_options("data.problem", given, algorithms)
