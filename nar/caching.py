@@ -20,6 +20,8 @@ from typing import Any
 
 import numba
 
+from nar.atomic_io import local_path
+
 _LOCK = threading.Lock()
 """Held while numba's setting `CACHE_DIR` is changed."""
 
@@ -30,7 +32,7 @@ def cache_folder() -> pathlib.Path | None:
     For the home directory itself (`~`) it is `nar` in it, so that the cache is not among the user's folders.
 
     Raises:
-      ValueError: if `$NAR_CACHE` begins with ~ and there is no such home.
+      ValueError: if `$NAR_CACHE` begins with ~ and there is no such home, or it is an address (gs://...).
     """
     return None if os.environ.get("NAR_CACHE") == "" else user_cache_folder()
 
@@ -41,9 +43,9 @@ def user_cache_folder() -> pathlib.Path | None:
     if not path:
         return _default_folder()
     try:
-        folder = pathlib.Path(path).expanduser()
-    except RuntimeError:
-        raise ValueError(f"NAR_CACHE={path}: there is no such home directory") from None
+        folder = local_path(path)
+    except ValueError as error:
+        raise ValueError(f"NAR_CACHE={path}: {str(error).removeprefix(f'{path}: ')}") from None
     return folder / "nar" if folder == _home() else folder
 
 

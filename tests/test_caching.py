@@ -51,6 +51,9 @@ def test_cache_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("NAR_CACHE", "~no-such-user/traces")
     with pytest.raises(ValueError, match="NAR_CACHE=~no-such-user/traces: there is no such home directory"):
         caching.cache_folder()
+    monkeypatch.setenv("NAR_CACHE", "gs://bucket/traces")
+    with pytest.raises(ValueError, match="NAR_CACHE=gs://bucket/traces: .* is an address, not a path"):
+        caching.cache_folder()
     monkeypatch.setenv("NAR_CACHE", "")
     assert caching.cache_folder() is None
     monkeypatch.delenv("NAR_CACHE")

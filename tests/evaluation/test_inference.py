@@ -127,3 +127,19 @@ def test_inference_equals_the_predictor_for_every_capture(network):
 def test_unknown_capture_raises_value_error(network):
     with pytest.raises(ValueError, match="unknown capture 'all'; known: outputs, hints, states"):
         Inference(network[0], Transforms(), capture="all")
+
+
+def test_hints_that_nobody_reads_are_not_decoded():
+    """Without feedback, the program has no hint decoders unless hints are captured."""
+    bfs, transforms = nar.ALGORITHMS["bfs"], Transforms()
+    batch = transforms.apply(bfs, sample_traces("bfs", 4, 2, seed=0))
+    first = {name: value[:1] for name, value in batch.hints.items()}
+    products = {}
+    for hint_mode, capture in (("none", "outputs"), ("decoded_only", "outputs"), ("decoded_only", "hints")):
+        model = make_model(NetConfig(MPNN, 8, hint_mode=hint_mode), {"bfs": transforms.spec(bfs)})
+        shapes = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch})
+        predict = Inference(model, transforms, 2, capture=capture)._predict
+        program = predict.lower(shapes, "bfs", dataclasses.replace(batch, hints=first, outputs={}), 3)
+        products[hint_mode, capture] = program.as_text().count("dot_general")
+    assert products["decoded_only", "outputs"] == products["none", "outputs"]
+    assert products["decoded_only", "outputs"] < products["decoded_only", "hints"]
