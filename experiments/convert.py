@@ -26,6 +26,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments.cli.launch import launch
+from experiments.cli.next_commands import after_conversion, next_commands
 from experiments.cli.paths import define_path
 from nar.atomic_io import write_json
 from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
@@ -102,8 +103,9 @@ def convert_checkpoint(checkpoint: str, workdir: Workdir) -> None:
         Checkpoints(workdir.checkpoints).save(state.with_params(params), None, {})
         write_json(workdir.start, {"run": checkpoint, "step": 0, "loaded": parameter_names(params)})
     print(
-        f"{count_parameters(params)} parameters of {', '.join(components.model.specs)}. Run: {workdir.path}"
+        f"{count_parameters(params)} parameters of {', '.join(components.model.specs)}. Run: {workdir.path}\n"
     )
+    print(after_conversion(workdir.path, list(components.model.specs)))
 
 
 def export(workdir: pathlib.Path, folder: pathlib.Path) -> None:
@@ -138,7 +140,13 @@ def export(workdir: pathlib.Path, folder: pathlib.Path) -> None:
             ["split", "algorithm", "float32", "float16"], rows, "Scores before and after rounding."
         ).as_text()
     )
-    print(f"\nWritten: {run.workdir}. Scores are recomputed by --recompute={run.workdir}")
+    print(f"\nWritten: {run.workdir}\n")
+    print(
+        next_commands(
+            ("convert", f"--recompute={run.workdir}"),
+            ("show", f"--workdir={run.workdir}", f"--algorithm={run.config.algorithms[0]}", "--index=0"),
+        )
+    )
 
 
 def recompute(path: pathlib.Path) -> None:

@@ -12,7 +12,7 @@ its seed, size 64 is the test split. In addition to the score of each output it 
 the fractions of exact matches and of valid answers, which may differ from CLRS-30's. A network with its own
 number of steps is evaluated with that number and with the algorithm's. The table is printed;
 `evaluation.json` and `evaluation.csv` are written to the workdir, or to --output, under another
-name with --name.
+name with --name. Problem options apply to the tasks that have them, or per task (--p="bfs:0.3;dfs:0.5").
 """
 
 import contextlib
@@ -24,11 +24,14 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments.cli import distributed, run_flags, trust
-from experiments.cli.by_task import parse_by_task, parse_dict, parse_number, parse_numbers
-from experiments.cli.evaluation_legend import describe_problems, explanation
+from experiments.cli import distributed, problem_flags, run_flags
+from experiments.cli.by_task import parse_by_task, parse_numbers
+from experiments.cli.checkpoint_flags import CHECKPOINT
+from experiments.cli.evaluation_legend import explanation
 from experiments.cli.launch import launch
+from experiments.cli.next_commands import after_evaluation
 from experiments.cli.paths import define_path
+from experiments.cli.problem_flags import TaskProblems, describe_problems, problems_by_task
 from experiments.cli.trust import TRUST
 from nar.atomic_io import write_json
 from nar.evaluation import (
@@ -59,7 +62,8 @@ from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.optimization_config import MAX_BATCH_SIZE
 from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
 from nar.runs.results import compute_dtype
-from nar.runs.run import load_run, read_config
+from nar.runs.run import read_config
+from nar.runs.trust import foreign_names
 from nar.runs.workdir import Workdir
 from nar.traces.sample import check_canonical_seed
 from nar.training import Devices
@@ -77,21 +81,6 @@ _FAMILIES = flags.DEFINE_string(
     None,
     "Graph families (nar.problems.GRAPH_FAMILIES), for all tasks or per task, like --sizes; clrs30 is the "
     "distribution of CLRS-30, and the only one for tasks without graphs. By default those of the protocol.",
-)
-_P = flags.DEFINE_list("p", None, "Edge probability of graphs, or several to choose from for each graph.")
-_K = flags.DEFINE_integer("k", None, "Parameter k of graph families that have it.", lower_bound=1)
-_REWIRING = flags.DEFINE_float("rewiring", None, "Rewiring probability of watts_strogatz.")
-_PROBLEM = flags.DEFINE_string(
-    "problem",
-    None,
-    "Further problem options, such as {'length_needle': 4}. Given options replace all those of the protocol.",
-)
-_COUNT = flags.DEFINE_integer(
-    "count",
-    None,
-    "Instances of each task, size, family and seed, by default as in the protocol; 0 is as many as in "
-    "CLRS-30: 32, times 64 or 32 for tasks with few outputs.",
-    lower_bound=0,
 )
 _SEEDS = flags.DEFINE_list(
     "seeds", None, "Problem seeds, one evaluation each; by default the protocol's (3 in CLRS-30)."
@@ -117,13 +106,6 @@ _OUTPUT = define_path(
     "Directory of the outputs; by default the workdir; for a pretrained network, evaluations/NAME_seedSEED.",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Whether to replace an earlier evaluation of this name.")
-_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to evaluate.")
-_FALLBACK = flags.DEFINE_bool(
-    "checkpoint_fallback",
-    False,
-    "Whether the best (or last) of the intact checkpoints may take the place of one that is lost.",
-)
-_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     None,
@@ -132,8 +114,8 @@ _BATCH_SIZE = flags.DEFINE_integer(
     upper_bound=MAX_BATCH_SIZE,
 )
 flags.adopt_module_key_flags(distributed)
+flags.adopt_module_key_flags(problem_flags)
 flags.adopt_module_key_flags(run_flags)
-flags.adopt_module_key_flags(trust)
 
 _CAPTURES = {"none": "outputs", "predictions": "hints", "states": "states"}
 """Value of --dump -> what inference captures."""
@@ -156,10 +138,12 @@ def evaluate(path: str, root: pathlib.Path) -> None:
     files = run_on_first(lambda: evaluation_files(root, _NAME.value, overwrite=_OVERWRITE.value))
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), path))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
-    options = run_on_all(lambda: problem_options(components))
+    problems = run_on_all(lambda: problems_by_task(components, requested_tasks(components)))
+    options = {task: one.options for task, one in problems.items()}
+    counts = {task: one.count for task, one in problems.items()}
     cases = run_on_all(lambda: find_cases(components, own_lengths, options))
+    problems = {task: problems[task] for task in dict.fromkeys(case.task for case in cases)}
     seeds = run_on_all(lambda: choose_seeds(components))
-    count = run_on_all(lambda: _by_protocol(components, "count") if _COUNT.value is None else _COUNT.value)
     metrics = run_on_all(lambda: choose_metrics(components))
     params, step, lost = run_on_first(lambda: _restore(path))
     batch_size = _BATCH_SIZE.value or config.evaluation.batch_size
@@ -170,15 +154,17 @@ def evaluate(path: str, root: pathlib.Path) -> None:
         if _DUMP.value != "none":
             dumped.append(run_on_first(lambda: dump(files.arrays, case, seed, result).name))
 
-    measurements = list(measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, count))
+    measurements = list(
+        measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, counts)
+    )
     precision = scoring_only(describe_precision(compute_dtype(config), Devices.all().platform))
     content = {
         "scores": scores_by_size(measurements),
         "step": step,
-        "checkpoint": _CHECKPOINT.value,
+        "checkpoint": CHECKPOINT.value,
         "seeds": seeds,
         "arrays": [f"{files.name}/{name}" for name in dumped],
-        "protocol": protocol_of_cases(options, count),
+        "protocol": protocol_of_cases(problems),
         "precision": precision,
         **({"lost_checkpoints": lost} if lost else {}),
         **as_json(measurements),
@@ -186,14 +172,20 @@ def evaluate(path: str, root: pathlib.Path) -> None:
     written = run_on_first(lambda: _write(files, content, measurements))
     print_on_first(evaluation_table(summarize_cases(measurements)))
     legend = explanation(seeds, metrics, [case.task for case in cases])
-    print_on_first(f"\n{legend}\n{describe_problems(options, count)}")
+    print_on_first(f"\n{legend}\n{describe_problems(problems)}")
     print_on_first(f"Matrix products in {precision['scoring']}, on {precision['platform']}.\n")
     replaced = f" (in place of a lost one: {'; '.join(lost)})" if lost else ""
     print_on_first(
-        f"Checkpoint: {_CHECKPOINT.value}, step {step}{replaced}. Written: {written.scores}, {written.table}"
+        f"Checkpoint: {CHECKPOINT.value}, step {step}{replaced}. Written: {written.scores}, {written.table}"
     )
     if dumped:
         print_on_first(f"Arrays: {len(dumped)} files in {files.arrays}")
+    print_on_first(
+        "\n"
+        + after_evaluation(
+            path, list(problems), root, written.name, needs_trust=bool(foreign_names(config.to_dict()))
+        )
+    )
 
 
 def _write(
@@ -216,42 +208,24 @@ def requested_tasks(components: GraphComponents) -> list[str]:
     return _ALGORITHMS.value or known
 
 
-def _by_protocol(components: GraphComponents, key: str) -> Any:
-    """The value of a key of the protocol of all tasks; raises ValueError if it depends on the task."""
-    values = {task: getattr(one, key) for task, one in components.protocol.sections["test"].items()}
-    tasks = requested_tasks(components)
-    if any(values.get(task) != values.get(tasks[0]) for task in tasks):
-        flag = {"problem": "problem, --p, --k or --rewiring"}.get(key, key)
-        raise ValueError(
-            f"tasks of this run have different evaluation.test.{key}; give --{flag}, or one task"
-        )
-    return values.get(tasks[0])
-
-
 def choose_seeds(components: GraphComponents) -> list[int]:
-    """The seeds of --seeds, or else of the protocol; raises ValueError if one is invalid."""
+    """The seeds of --seeds, or else of the protocol.
+
+    Raises:
+      ValueError: if a seed is invalid, or those of the protocol depend on the task.
+    """
     if _SEEDS.value is None:
-        return list(_by_protocol(components, "seeds"))
+        sections = components.protocol.sections["test"]
+        seeds_of_tasks = {sections[task].seeds for task in requested_tasks(components)}
+        if len(seeds_of_tasks) > 1:
+            raise ValueError(
+                "tasks of this run have different evaluation.test.seeds; give --seeds, or one task"
+            )
+        return list(seeds_of_tasks.pop())
     seeds = parse_numbers("seeds", _SEEDS.value)
     for seed in seeds:
         check_canonical_seed(seed)
     return seeds
-
-
-def problem_options(components: GraphComponents) -> dict[str, Any]:
-    """Problem options of the flags, or else of the run's protocol.
-
-    Raises:
-      ValueError: if a flag is invalid, or two give the same option.
-    """
-    options = {} if _PROBLEM.value is None else parse_dict("problem", _PROBLEM.value)
-    probabilities = None if _P.value is None else tuple(parse_number("p", word) for word in _P.value)
-    own = {"p": probabilities, "k": _K.value, "rewiring": _REWIRING.value}
-    given = {name: value for name, value in own.items() if value is not None}
-    twice = sorted(set(given) & set(options))
-    if twice:
-        raise ValueError(f"--problem and --{twice[0]} both give {twice[0]}")
-    return {**options, **given} or dict(_by_protocol(components, "problem"))
 
 
 def default_sizes(components: GraphComponents, tasks: Sequence[str]) -> str:
@@ -273,13 +247,18 @@ def _by_task(components: GraphComponents, tasks: Sequence[str], read: Callable[[
     return ";".join(f"{task}:{','.join(dict.fromkeys(map(read, sets[task])))}" for task in tasks)
 
 
-def protocol_of_cases(options: Mapping[str, Any], count: int) -> dict[str, Any]:
+def protocol_of_cases(problems: Mapping[str, TaskProblems]) -> dict[str, Any]:
     """The problems in `evaluation.json`: `name` is CLRS-30 if they are drawn as CLRS-30 draws them."""
-    name = CUSTOM_PROTOCOL if options or count else CLRS30_PROTOCOL
-    return {"name": name, "problem": dict(options), "count": count}
+    is_custom = any(one.options or one.count for one in problems.values())
+    return {
+        "name": CUSTOM_PROTOCOL if is_custom else CLRS30_PROTOCOL,
+        "tasks": {task: {"problem": dict(one.options), "count": one.count} for task, one in problems.items()},
+    }
 
 
-def find_cases(components: GraphComponents, own_lengths: bool, options: Mapping[str, Any]) -> list[Case]:
+def find_cases(
+    components: GraphComponents, own_lengths: bool, options: Mapping[str, Mapping[str, Any]]
+) -> list[Case]:
     """The cases that the flags request.
 
     Raises:
@@ -358,13 +337,7 @@ def output_directory(path: str) -> pathlib.Path:
 
 def _restore(path: str) -> tuple[Params, int, list[str]]:
     """Parameters and step of the checkpoint, and the lost ones whose place it takes."""
-    run = load_run(
-        path,
-        _CHECKPOINT.value,
-        _SEED_INDEX.value,
-        checkpoint_fallback=_FALLBACK.value,
-        trust=TRUST.value,
-    )
+    run = run_flags.load_chosen_run(path)
     return jax.tree.map(np.asarray, run.params), run.step, run.lost_checkpoints
 
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from absl import flags
 
-from experiments.cli import trust
+from experiments.cli import checkpoint_flags, trust
+from experiments.cli.checkpoint_flags import CHECKPOINT, CHECKPOINT_FALLBACK
 from experiments.cli.language_models import FORMS, LanguageModel, open_model
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
@@ -55,18 +56,13 @@ _DECIMALS = flags.DEFINE_integer(
     None,
     "Decimals to which inputs are truncated, 0 for all digits; for a run, by default as in training, else 0.",
 )
-_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to load of a run.")
-_FALLBACK = flags.DEFINE_bool(
-    "checkpoint_fallback",
-    False,
-    "Whether the best (or last) of the intact checkpoints of a run may take the place of a lost one.",
-)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Questions per batch; if set for a function, it receives lists.", lower_bound=1
 )
 _MAX_LENGTH = flags.DEFINE_integer(
     "max_length", None, "Longest answer, in characters (runs) or tokens (folders).", lower_bound=1
 )
+flags.adopt_module_key_flags(checkpoint_flags)
 flags.adopt_module_key_flags(trust)
 
 
@@ -77,8 +73,8 @@ def main() -> None:
             name,
             batch_size=_BATCH_SIZE.value,
             max_length=_MAX_LENGTH.value,
-            checkpoint=_CHECKPOINT.value,
-            checkpoint_fallback=_FALLBACK.value,
+            checkpoint=CHECKPOINT.value,
+            checkpoint_fallback=CHECKPOINT_FALLBACK.value,
             trust=TRUST.value,
         )
         for name in map(os.path.expanduser, _MODELS.value)

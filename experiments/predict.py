@@ -11,17 +11,15 @@ Numbers outside of the range of training are scaled where that does not change t
 """
 
 import json
-import sys
 import warnings
 
 from absl import flags
 
-from experiments.cli import run_flags, trust
+from experiments.cli import input_flags, run_flags
+from experiments.cli.input_flags import SCALE_INPUTS, print_warnings
 from experiments.cli.json_input import check_names, parse_input
 from experiments.cli.launch import launch
-from experiments.cli.trust import TRUST
-from nar.evaluation.predictor import OutOfRangeWarning
-from nar.runs.run import load_run
+from nar.evaluation.scaled_inputs import OutOfRangeWarning
 
 _INPUT = flags.DEFINE_string("input", None, "Arguments of the problem by name, as JSON.", required=True)
 _ALGORITHM = flags.DEFINE_string(
@@ -30,32 +28,14 @@ _ALGORITHM = flags.DEFINE_string(
 _STEPS = flags.DEFINE_integer(
     "steps", None, "Number of steps; by default set by the termination of the run's config.", lower_bound=1
 )
-_SCALE_INPUTS = flags.DEFINE_bool(
-    "scale_inputs",
-    True,
-    "Whether to change numbers outside of the range of training where that does not change the answer.",
-)
-_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "Checkpoint to use.")
-_FALLBACK = flags.DEFINE_bool(
-    "checkpoint_fallback",
-    False,
-    "Whether the best (or last) of the intact checkpoints may take the place of one that is lost.",
-)
-_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
+flags.adopt_module_key_flags(input_flags)
 flags.adopt_module_key_flags(run_flags)
-flags.adopt_module_key_flags(trust)
 
 
 def main() -> None:
     """Checks the input, then prints the prediction."""
     arguments = parse_input(_INPUT.value)
-    run = load_run(
-        run_flags.run_directory(),
-        _CHECKPOINT.value,
-        _SEED_INDEX.value,
-        checkpoint_fallback=_FALLBACK.value,
-        trust=TRUST.value,
-    )
+    run = run_flags.load_chosen_run(run_flags.run_directory())
     names = run.predictor.names
     if _ALGORITHM.value is None and len(names) > 1:
         raise ValueError(f"--algorithm must be one of {', '.join(names)}")
@@ -64,11 +44,10 @@ def main() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", OutOfRangeWarning)
         prediction = run.predict(
-            algorithm, num_steps=_STEPS.value, scale_inputs=_SCALE_INPUTS.value, **arguments
+            algorithm, num_steps=_STEPS.value, scale_inputs=SCALE_INPUTS.value, **arguments
         )
     messages = [str(one.message) for one in caught]
-    for message in messages:
-        print(f"warning: {message}", file=sys.stderr)
+    print_warnings(messages)
     output = {
         "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
         "hints": {name: value.tolist() for name, value in prediction.hints.items()},

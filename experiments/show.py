@@ -23,19 +23,22 @@ import pathlib
 import shutil
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from experiments.cli import run_flags, trust
+from experiments.cli import input_flags, run_flags
+from experiments.cli.input_flags import SCALE_INPUTS, print_warnings
 from experiments.cli.json_input import parse_input
 from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
-from experiments.cli.trust import TRUST
 from nar import ALGORITHMS, sample_traces
 from nar.algorithms import Algorithm, find_algorithm
 from nar.reports import Layout, Run, diff_text, trace_page, trace_text, write_page
 from nar.traces import TraceBatch
+
+if TYPE_CHECKING:
+    from experiments.cli.shown_instance import Network, ShownInstance
 
 _ALGORITHM = flags.DEFINE_string(
     "algorithm",
@@ -49,20 +52,10 @@ _LENGTHS = flags.DEFINE_enum(
     ["own", "true"],
     "With --workdir: the network's own number of steps, or the algorithm's.",
 )
-_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ["best", "last"], "With --workdir: the checkpoint.")
-_FALLBACK = flags.DEFINE_bool(
-    "checkpoint_fallback",
-    False,
-    "With --workdir: whether the best (or last) of the intact checkpoints may take the place of a lost one.",
-)
-_SEED_INDEX = flags.DEFINE_integer(
-    "seed_index", 0, "With --workdir: index of the seed, if the run has several."
-)
 _SIZE = flags.DEFINE_integer("size", 8, "Number of nodes.")
 _SEED = flags.DEFINE_integer("seed", 1, "Seed of the traces.")
 _INDEX = flags.DEFINE_integer("index", 0, "Index of the trace.", lower_bound=0)
 _OUTPUT = define_path("output", None, "Write an HTML page to this file instead of printing text.")
-flags.adopt_module_key_flags(trust)
 
 
 def _define_options() -> dict[str, flags.FlagHolder[str | None]]:
@@ -78,9 +71,18 @@ def _define_options() -> dict[str, flags.FlagHolder[str | None]]:
 
 
 _OPTIONS = _define_options()
+flags.adopt_module_key_flags(input_flags)
 flags.adopt_module_key_flags(run_flags)
 
-_NETWORK_FLAGS = ("input", "lengths", "checkpoint", "checkpoint_fallback", "seed_index", "trust")
+_NETWORK_FLAGS = (
+    "input",
+    "scale_inputs",
+    "lengths",
+    "checkpoint",
+    "checkpoint_fallback",
+    "seed_index",
+    "trust",
+)
 """Flags that require --workdir."""
 
 
@@ -115,25 +117,22 @@ def sample_from_flags(algorithm: Algorithm) -> tuple[TraceBatch, str]:
 def show_network(workdir: str) -> None:
     """Compares the predictions of a run's network with the algorithm."""
     # Imported here, so that showing a trace does not import jax.
-    from experiments.cli.shown_instance import open_network
+    from experiments.cli.shown_instance import Network
     from nar.training.devices import use_compilation_cache
 
     use_compilation_cache()
     sampling_flags = [name for name in ("size", "seed", *_OPTIONS) if flags.FLAGS[name].present]
     if _INPUT.value is not None and (sampling_flags or flags.FLAGS["index"].present):
         raise ValueError(f"--input gives the instance: leave out --{[*sampling_flags, 'index'][0]}")
-    network = open_network(
-        workdir,
-        _CHECKPOINT.value,
-        _SEED_INDEX.value,
-        _LENGTHS.value,
-        checkpoint_fallback=_FALLBACK.value,
-        trust=TRUST.value,
-    )
+    if _INPUT.value is None and flags.FLAGS["scale_inputs"].present:
+        raise ValueError("--scale_inputs needs --input: instances of other origin are never scaled")
+    network = Network(workdir, run_flags.load_chosen_run(workdir), _LENGTHS.value == "true")
     algorithm = network.find_algorithm(_ALGORITHM.value)
-    batch, origin = find_instance(algorithm, bool(sampling_flags))
-    comparison = network.run(algorithm, batch)
-    origin = f"{origin} · {workdir}, step {network.step}"
+    instance = find_instance(network, algorithm, bool(sampling_flags))
+    comparison = network.run(algorithm, instance)
+    if instance.scaled is not None:
+        print_warnings(instance.scaled.warnings)
+    origin = f"{instance.origin} · {workdir}, step {network.step}"
     if _OUTPUT.value is None:
         print_text(
             algorithm,
@@ -150,15 +149,15 @@ def show_network(workdir: str) -> None:
         write(_OUTPUT.value, trace_page(algorithm, runs, origin, spec=comparison.spec))
 
 
-def find_instance(algorithm: Algorithm, is_sampled: bool) -> tuple[TraceBatch, str]:
-    """The instance that the flags describe, and a description of its origin."""
-    from experiments.cli.shown_instance import custom_instance, test_split_instance
+def find_instance(network: "Network", algorithm: Algorithm, is_sampled: bool) -> "ShownInstance":
+    """The instance that the flags describe."""
+    from experiments.cli.shown_instance import ShownInstance, test_split_instance
 
     if _INPUT.value is not None:
-        return custom_instance(algorithm, parse_input(_INPUT.value))
+        return network.custom_instance(algorithm, parse_input(_INPUT.value), may_change=SCALE_INPUTS.value)
     if is_sampled:
-        return sample_from_flags(algorithm)
-    return test_split_instance(algorithm, _INDEX.value), f"test split, number {_INDEX.value}"
+        return ShownInstance(*sample_from_flags(algorithm))
+    return ShownInstance(test_split_instance(algorithm, _INDEX.value), f"test split, number {_INDEX.value}")
 
 
 def parse_option(word: str) -> Any:

@@ -24,6 +24,7 @@ from ml_collections import config_flags
 
 from experiments.cli import distributed
 from experiments.cli.launch import launch
+from experiments.cli.next_commands import next_commands
 from experiments.cli.paths import define_path
 from experiments.sweeps.launchers.local import LocalLauncher, cores_of_machine, divide, find_accelerators
 from experiments.sweeps.live_status import Status, describe
@@ -208,6 +209,7 @@ def supervise(trials: Sequence[Trial], root: pathlib.Path) -> None:
     failed = [entry.trial for entry in supervisor.entries if entry.state is State.FAILED]
     if failed:
         sys.exit("\n".join(["error: trials failed; see", *(f"  {trial.log}" for trial in failed)]))
+    print(f"\n{next_commands(('report', root))}")
 
 
 class SignalCounter:

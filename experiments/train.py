@@ -15,13 +15,14 @@ from ml_collections import config_flags
 from experiments.cli import distributed, trust
 from experiments.cli.config_help import help_text
 from experiments.cli.launch import launch
-from experiments.cli.next_commands import next_commands
+from experiments.cli.next_commands import after_training
 from experiments.cli.paths import define_path
 from experiments.cli.trust import TRUST
 from nar.reports import draw_curves, result_summary
 from nar.runs.config import RunConfig
 from nar.runs.text_config import TextRunConfig
 from nar.runs.train import Interrupted, train
+from nar.runs.trust import foreign_names
 from nar.training.devices import is_first_process
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -47,7 +48,8 @@ def main() -> None:
     if is_first_process():
         print(f"\n{result_summary(run.result or {})}\nRun: {run.workdir}\n")
         is_text = isinstance(run.config, TextRunConfig)
-        print(next_commands(run.workdir, run.config.algorithms, is_text))
+        needs_trust = bool(foreign_names(run.config.to_dict()))
+        print(after_training(run.workdir, run.config.algorithms, is_text=is_text, needs_trust=needs_trust))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The legend of a table of an evaluation: what its columns and its problems are."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from nar.evaluation import METRICS
 from nar.evaluation.metrics import Metrics
@@ -22,10 +21,3 @@ def explanation(seeds: Sequence[int], metrics: Metrics, tasks: Sequence[str]) ->
     lines = ["score: mean over outputs, as CLRS-30 scores them", *legend]
     lines += [note] if (note := scalar_note(dict.fromkeys(tasks))) else []
     return f"In percent{over_seeds}{custom}.\n" + ";\n".join(lines) + "."
-
-
-def describe_problems(options: Mapping[str, Any], count: int) -> str:
-    """A sentence on the options and the number of problems."""
-    parts = [f"{name} = {value}" for name, value in options.items()]
-    parts += [f"{count} instances of each size and seed"] if count else []
-    return f"Problems: {', '.join(parts)}." if parts else "Problems: as CLRS-30 draws them."

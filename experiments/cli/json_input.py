@@ -12,7 +12,7 @@ def parse_input(text: str) -> dict[str, Any]:
     """Parses the arguments of a problem by name, as for `nar.run_algorithm`.
 
     Raises:
-      ValueError: if `text` is not a JSON object, or `edges` is not a list of lists.
+      ValueError: if `text` is not a JSON object, has a key twice, or `edges` is not a list of lists.
     """
     try:
         arguments = parse_json(text)

@@ -100,7 +100,17 @@ def _explain_flags(error: flags.Error) -> str:
     """The message of an error in flags, which names all missing flags and what they are."""
     missing = re.findall(r"Flag --(\w+) must have a value other than None", str(error))
     lines = [f"--{name} is missing: {re.split('[;.] ', str(flags.FLAGS[name].help))[0]}" for name in missing]
-    return "\n".join(lines) or str(error)
+    message = str(error)
+    for pattern, noun in _NOT_NUMBERS.items():
+        message = re.sub(pattern, lambda match, noun=noun: f"{noun}, got {match[1]}", message)
+    return "\n".join(lines) or message
+
+
+_NOT_NUMBERS = {
+    r"invalid literal for int\(\) with base \d+: (.*)": "it must be a whole number",
+    r"could not convert string to float: (.*)": "it must be a number",
+}
+"""Messages of Python for flags that are no numbers -> what they must be."""
 
 
 def _message(error: BaseException) -> str:

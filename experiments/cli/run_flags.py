@@ -1,13 +1,37 @@
-"""Flags that name a trained run: --workdir, or --pretrained for a pretrained network."""
+"""Flags that name a trained run, --workdir or --pretrained, and what to load of it."""
+
+from typing import TYPE_CHECKING
 
 from absl import flags
 
+from experiments.cli import checkpoint_flags, trust
+from experiments.cli.checkpoint_flags import CHECKPOINT, CHECKPOINT_FALLBACK
 from experiments.cli.paths import define_path
+from experiments.cli.trust import TRUST
+
+if TYPE_CHECKING:
+    from nar.runs.run import Run
 
 _WORKDIR = define_path("workdir", None, "Run directory.")
 _PRETRAINED = flags.DEFINE_string(
     "pretrained", None, "Pretrained network instead of --workdir: NAME or NAME:SEED, such as bfs."
 )
+_SEED_INDEX = flags.DEFINE_integer("seed_index", 0, "Index of the seed, if the run has several.")
+flags.adopt_module_key_flags(checkpoint_flags)
+flags.adopt_module_key_flags(trust)
+
+
+def load_chosen_run(path: str) -> "Run":
+    """Loads the run in a directory, with the checkpoint and seed of the flags; see `nar.load_run`."""
+    from nar.runs.run import load_run  # Imported here, so that showing a trace does not import jax.
+
+    return load_run(
+        path,
+        CHECKPOINT.value,
+        _SEED_INDEX.value,
+        checkpoint_fallback=CHECKPOINT_FALLBACK.value,
+        trust=TRUST.value,
+    )
 
 
 def run_directory() -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import take
 from nar.evaluation import Inference
-from nar.runs.run import load_run
+from nar.evaluation.scaled_inputs import ScaledInputs, scale_arguments
+from nar.runs.run import Run
 from nar.specs import Spec
 from nar.traces import CLRS30_SPLITS, Trace, TraceBatch, clrs30_sample, clrs30_split
 from nar.traces.recorder.record import collect
@@ -32,22 +33,51 @@ class Comparison:
 
 
 @dataclasses.dataclass(frozen=True)
+class ShownInstance:
+    """A problem instance.
+
+    Attributes:
+      traces: the algorithm's raw trace, as the only one of a batch.
+      origin: a description of its origin.
+      scaled: the arguments that the network gets in place of those of the user; None for a sampled instance.
+    """
+
+    traces: TraceBatch
+    origin: str
+    scaled: ScaledInputs | None = None
+
+
 class Network:
     """The trained network of a run.
 
     Attributes:
       path: the workdir.
-      inference: the inference engine, for one trace at a time.
-      params: its parameters.
       specs: algorithm name -> spec after transforms.
       step: training step of the checkpoint.
     """
 
-    path: str
-    inference: Inference
-    params: Any
-    specs: Mapping[str, Spec]
-    step: int
+    def __init__(self, path: str, run: Run, true_lengths: bool) -> None:
+        """Sets up inference for one trace at a time.
+
+        Args:
+          path: the workdir.
+          run: its run.
+          true_lengths: whether the network takes as many steps as the algorithm, rather than its own number.
+
+        Raises:
+          ValueError: if the run is not one of a graph network.
+        """
+        components = run.graph_components
+        self.path, self.step, self._params = path, run.step, run.params
+        self.specs: Mapping[str, Spec] = components.model.specs
+        self._transforms, self._ranges = components.transforms, components.input_ranges
+        self._inference = Inference(
+            components.model,
+            components.transforms,
+            batch_size=1,
+            capture="hints",
+            true_lengths=true_lengths,
+        )
 
     def find_algorithm(self, name: str | None) -> Algorithm:
         """The algorithm of the given name; None means the only algorithm of the run.
@@ -61,47 +91,53 @@ class Network:
             raise ValueError(f"{self.path}: --algorithm must be one of {', '.join(self.specs)}, got {name}")
         return find_algorithm(name)
 
-    def run(self, algorithm: Algorithm, traces: TraceBatch) -> Comparison:
-        """Runs the network on the first of the raw traces, and pairs it with the algorithm's trace."""
-        traces = take(traces, slice(0, 1))
-        result = self.inference.run(self.params, algorithm.name, traces)
-        spec = self.specs[algorithm.name]
+    def custom_instance(
+        self, algorithm: Algorithm, arguments: Mapping[str, Any], *, may_change: bool
+    ) -> ShownInstance:
+        """A user's problem; its description has the labels of the nodes, and how numbers are changed.
+
+        Args:
+          algorithm: the algorithm.
+          arguments: arguments of the problem by name, as for `nar.run_algorithm`.
+          may_change: whether numbers outside of the range of training may be changed for the network.
+
+        Raises:
+          ValueError: if an argument is invalid.
+        """
+        try:
+            instance = algorithm.problem.read(**arguments)
+            traces = collect(algorithm, [instance.arguments])
+        except ValueError as error:
+            raise ValueError(f"--input: {algorithm.name}: {error}") from None
+        labels = ", ".join(f"{place} = {label}" for place, label in enumerate(instance.nodes or ()))
+        scaled = scale_arguments(algorithm, instance.arguments, self._ranges, may_change=may_change)
+        parts = ["custom input", *([f"nodes: {labels}"] if labels else [])]
+        parts += [f"changed for the network: {scaled.change}"] if scaled.change else []
+        return ShownInstance(traces, " · ".join([*parts, *scaled.warnings]), scaled)
+
+    def run(self, algorithm: Algorithm, instance: ShownInstance) -> Comparison:
+        """Runs the network on an instance, and pairs it with the algorithm's trace."""
+        traces, scaled = instance.traces, instance.scaled
+        if scaled is None or scaled.change is None:
+            result = self._inference.run(self._params, algorithm.name, traces)
+        else:
+            changed = collect(algorithm, [scaled.arguments])
+            result = self._inference.run(self._params, algorithm.name, changed)
+        predicted, spec = result.trace(0), self.specs[algorithm.name]
+        truth = self._transforms.apply(algorithm, traces).trace(0)
+        if scaled is not None:
+            predicted = dataclasses.replace(
+                predicted,
+                inputs=truth.inputs,
+                hints=scaled.unscale(predicted.hints),
+                outputs=scaled.unscale(predicted.outputs),
+            )
         return Comparison(
             spec=Spec([*spec.inputs, *spec.hints, *algorithm.spec.outputs]),
-            truth=dataclasses.replace(result.batch.trace(0), outputs=traces.trace(0).outputs),
-            predicted=result.trace(0),
+            truth=dataclasses.replace(truth, outputs=traces.trace(0).outputs),
+            predicted=predicted,
             steps=int(result.steps[0]) + 1,
         )
-
-
-def open_network(
-    path: str,
-    checkpoint: str,
-    seed_index: int,
-    lengths: str,
-    *,
-    checkpoint_fallback: bool = False,
-    trust: bool = False,
-) -> Network:
-    """Loads the network of a run.
-
-    Args:
-      path: the workdir.
-      checkpoint: "best" or "last".
-      seed_index: the seed, if the run has several.
-      lengths: "own" for the network's own number of steps, "true" for the algorithm's.
-      checkpoint_fallback: whether another checkpoint may take the place of a lost one.
-      trust: whether code outside nar that the run's config names may be imported.
-
-    Raises:
-      ValueError: if the directory is not the workdir of a graph network, or has no such checkpoint or seed.
-    """
-    run = load_run(path, checkpoint, seed_index, checkpoint_fallback=checkpoint_fallback, trust=trust)
-    components = run.graph_components
-    inference = Inference(
-        components.model, components.transforms, batch_size=1, capture="hints", true_lengths=lengths == "true"
-    )
-    return Network(path, inference, run.params, components.model.specs, run.step)
 
 
 def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:
@@ -121,17 +157,3 @@ def test_split_instance(algorithm: Algorithm, index: int) -> TraceBatch:
     else:
         draw = functools.partial(clrs30_sample, algorithm, **origin)
     return take(draw(), slice(index, index + 1))
-
-
-def custom_instance(algorithm: Algorithm, arguments: Mapping[str, Any]) -> tuple[TraceBatch, str]:
-    """The trace of a user's problem, and a description with the labels of its nodes.
-
-    Raises:
-      ValueError: if an argument is invalid.
-    """
-    try:
-        instance = algorithm.problem.read(**arguments)
-        labels = ", ".join(f"{place} = {label}" for place, label in enumerate(instance.nodes or ()))
-        return collect(algorithm, [instance.arguments]), f"custom input{labels and f' · nodes: {labels}'}"
-    except ValueError as error:
-        raise ValueError(f"--input: {algorithm.name}: {error}") from None

@@ -7,7 +7,7 @@ prediction.outputs["pi"], prediction.hints["reach_h"], prediction.steps, predict
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -16,10 +16,10 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Transforms
 from nar.evaluation.inference import Inference
+from nar.evaluation.scaled_inputs import InputRanges, OutOfRangeWarning, scale_arguments
 from nar.model import FromTrace, Model, Params
 from nar.plugins import did_you_mean
-from nar.problems.problem import Arguments
-from nar.problems.scaling import Change, Ranges, find_change, out_of_range, unscale
+from nar.problems.scaling import Change
 from nar.traces import Probes, TraceBatch, collect, record_first_step, values_by_node
 from nar.traces.memory import memory_size, traces_bytes
 from nar.training import Devices
@@ -60,10 +60,6 @@ MAX_PROGRAMS = 64
 """Compiled programs that a predictor keeps at once: users ask about any sizes."""
 
 
-class OutOfRangeWarning(UserWarning):
-    """Numbers of a problem are outside of the range of training, so that its prediction is doubtful."""
-
-
 class Predictor:
     """Inference on one problem at a time.
 
@@ -76,7 +72,7 @@ class Predictor:
         model: Model,
         params: Params,
         transforms: Transforms | None = None,
-        ranges: Mapping[str, Callable[[int], Ranges]] | None = None,
+        ranges: InputRanges | None = None,
     ) -> None:
         """Sets up the predictor; compilation happens on the first call for each algorithm, size and bucket.
 
@@ -84,10 +80,9 @@ class Predictor:
           model: the network.
           params: its parameters.
           transforms: those used in training; by default all.
-          ranges: algorithm -> `(size) -> ranges` of the numbers in training (`nar.data.Task.input_ranges`).
-            Without them, numbers are neither changed nor checked.
+          ranges: ranges of the numbers in training. Without them, numbers are neither changed nor checked.
         """
-        self._ranges = ranges or {}
+        self._ranges: InputRanges = ranges or {}
         self._params = jax.device_put(params, Devices.one().replicated)
         self._transforms = transforms or Transforms()
         options: dict[str, Any] = {"capture": "states", "max_programs": MAX_PROGRAMS}
@@ -143,10 +138,12 @@ class Predictor:
             instance = algorithm.problem.read(*arguments, **named_arguments)
         except ValueError as error:
             raise ValueError(f"{algorithm.name}: {error}") from None
-        arguments, change = self._change(algorithm, instance.arguments, scale_inputs)
-        batch = self._transforms.apply(algorithm, record_first_step(algorithm, [arguments]))
+        scaled = scale_arguments(algorithm, instance.arguments, self._ranges, may_change=scale_inputs)
+        for message in scaled.warnings:
+            warnings.warn(message, OutOfRangeWarning, stacklevel=2)
+        batch = self._transforms.apply(algorithm, record_first_step(algorithm, [scaled.arguments]))
         if num_steps is None and isinstance(self._inference.model.config.termination, FromTrace):
-            num_steps = max(1, int(collect(algorithm, [arguments]).lengths[0]) - 1)
+            num_steps = max(1, int(collect(algorithm, [scaled.arguments]).lengths[0]) - 1)
         inference = self._inference
         if num_steps is not None:
             self._check_memory(algorithm.name, batch, num_steps)
@@ -159,30 +156,10 @@ class Predictor:
                 "use inputs of the magnitude of those in training"
             )
         outputs = {p.name: result.outputs[p.name][0].astype(p.dtype) for p in algorithm.spec.outputs}
-        hints = result.trace(0).hints
-        if change is not None and algorithm.scaling is not None:
-            outputs, hints = (unscale(algorithm.scaling, change, values) for values in (outputs, hints))
+        outputs, hints = scaled.unscale(outputs), scaled.unscale(result.trace(0).hints)
         assert result.states is not None
         steps, states = int(result.steps[0]), result.states[:, 0]
-        return Prediction(outputs, hints, steps, states, instance.nodes, change)
-
-    def _change(
-        self, algorithm: Algorithm, arguments: Arguments, scale_inputs: bool
-    ) -> tuple[Arguments, Change | None]:
-        """The arguments, changed if that is possible and useful; warns of those that stay out of range."""
-        if algorithm.name not in self._ranges:
-            return arguments, None
-        named = dict(zip(algorithm.problem.arguments, arguments, strict=True))
-        size = max((len(value) for value in arguments if np.ndim(value)), default=1)
-        ranges = self._ranges[algorithm.name](size)
-        change = None
-        if scale_inputs and algorithm.scaling is not None:
-            change = find_change(algorithm.scaling, named, ranges)
-        if change is not None:
-            named |= {name: change.apply(name, named[name]) for name in change.shifts}
-        for message in out_of_range(named, ranges):
-            warnings.warn(f"{algorithm.name}: {message}", OutOfRangeWarning, stacklevel=3)
-        return tuple(named.values()), change
+        return Prediction(outputs, hints, steps, states, instance.nodes, scaled.change)
 
     def _check_memory(self, name: str, batch: TraceBatch, num_steps: int) -> None:
         """Raises ValueError if this machine has too little memory for predictions of that many steps."""

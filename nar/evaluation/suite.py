@@ -67,7 +67,7 @@ def make_cases(
     families: Sequence[str] | Mapping[str, Sequence[str]],
     has_own_lengths: bool,
     graph_tasks: Collection[str] = (),
-    options: Mapping[str, Any] = MappingProxyType({}),
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> list[Case]:
     """Builds all cases, in order. Graph families are skipped for tasks without graphs.
 
@@ -77,7 +77,7 @@ def make_cases(
       families: graph families, the same for all tasks or by task.
       has_own_lengths: whether the network has its own termination rule, so that both lengths are evaluated.
       graph_tasks: tasks that must be graph problems, since they were given graph families by name.
-      options: problem options other than the family, for the cases that have them.
+      options: task -> problem options other than the family, for the cases that have them.
 
     Raises:
       ValueError: if a size or a family cannot be drawn, or a family or an option applies to no task.
@@ -94,12 +94,12 @@ def make_cases(
             if family != CLRS30 and not has_families:
                 continue
             for size in sizes[task] if isinstance(sizes, Mapping) else sizes:
-                sets += make_problem_sets(algorithm, (size,), (0,), (family,), options)
+                sets += make_problem_sets(algorithm, (size,), (0,), (family,), options.get(task, {}))
                 cases += [Case(task, size, family, length) for length in lengths]
     unused = [family for family in requested if family not in {case.family for case in cases}]
     if unused:
         raise ValueError(f"family {unused[0]!r}: none of {', '.join(tasks)} is a graph problem")
-    check_options_used(options, sets)
+    check_options_used({name: value for task in tasks for name, value in options.get(task, {}).items()}, sets)
     return cases
 
 
@@ -110,8 +110,8 @@ def measure_cases(
     seeds: Sequence[int],
     metrics: Metrics,
     on_result: Callable[[Case, int, InferenceResult], None] = lambda case, seed, result: None,
-    options: Mapping[str, Any] = MappingProxyType({}),
-    count: int = 0,
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Measurement]:
     """Evaluates a network on every case and seed.
 
@@ -122,16 +122,17 @@ def measure_cases(
       seeds: seeds of the problems, which are drawn as CLRS-30 draws its test split.
       metrics: metrics beyond the scores, as `find_metrics` returns them.
       on_result: called with the case, the seed and the predictions of each evaluation.
-      options: problem options other than the family, for the cases that have them.
-      count: number of instances of each case and seed; 0 for as many as in CLRS-30.
+      options: task -> problem options other than the family, for the cases that have them.
+      counts: task -> number of instances of each case and seed; by default 0, as many as in CLRS-30.
 
     Yields:
       One measurement per case and seed.
     """
     for case in cases:
         algorithm = find_algorithm(case.task)
+        chosen, count = options.get(case.task, {}), counts.get(case.task, 0)
         for seed in seeds:
-            (problems,) = make_problem_sets(algorithm, (case.size,), (seed,), (case.family,), options, count)
+            (problems,) = make_problem_sets(algorithm, (case.size,), (seed,), (case.family,), chosen, count)
             inference = inferences[case.lengths]
             traces = problems.draw(all_hints=inference.keeps_hints)
             result = inference.run(params, case.task, traces)

@@ -196,7 +196,9 @@ def read_start(start: Content) -> None:
 def read_evaluation(evaluation: Content) -> None:
     """Reads the JSON file of an evaluation: statistics of each metric by case, in `summary`."""
     protocol = _mapping(evaluation.get("protocol", {}), "protocol")
-    _mapping(protocol.get("problem", {}), "problem of the protocol")
+    for task, problems in _mapping(protocol.get("tasks", {}), "tasks of the protocol").items():
+        one = _mapping(problems, f"protocol of {task[:100]}")
+        _mapping(one.get("problem", {}), f"problem of {task[:100]} in the protocol")
     for number, case in enumerate(_list(evaluation.get("summary"), "it has no summary")):
         where = f"case {number} of the summary"
         _require(_is_count(_mapping(case, where).get("size")), f"{where}: the size is not a number")

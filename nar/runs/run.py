@@ -143,8 +143,7 @@ class Run:
     def predictor(self) -> Predictor:
         """The network as a function of a problem; raises ValueError for a language model."""
         components = self.graph_components
-        ranges = {task.name: task.input_ranges for task in components.tasks}
-        return Predictor(components.model, self.params, components.transforms, ranges)
+        return Predictor(components.model, self.params, components.transforms, components.input_ranges)
 
     @functools.cached_property
     def processor(self) -> ProcessorFunction:

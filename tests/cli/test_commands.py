@@ -262,6 +262,10 @@ def test_missing_flags_are_reported():
         (["--families=gird"], "--sizes, --families and problem options: bfs: family must be one of clrs30, "),
         (["--families="], "--families needs at least one family"),
         (["--seeds=x"], "--seeds must be whole numbers"),
+        (["--p=bfs:x"], "--p must be numbers separated by commas, got 'x'"),
+        (["--count=3,4"], "--count must be a single number, got 3,4"),
+        (["--problem={'bfs': {'low': 1}}"], "bfs has no problem option 'low'; known: p, "),
+        (["--batch_size=1e1"], "--batch_size=1e1: it must be a whole number, got '1e1'"),
         (["--name=config", "--overwrite"], "--name must not be that of a file of the run"),
     ],
 )

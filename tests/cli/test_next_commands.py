@@ -1,12 +1,13 @@
 """Commands that a finished run names are commands of the scripts."""
 
+import pathlib
 import shlex
 
-from experiments.cli.next_commands import next_commands
+from experiments.cli.next_commands import after_conversion, after_evaluation, after_training
 
 
 def test_paths_and_names_are_quoted():
-    lines = next_commands("my runs/a", ["mine:SORT"], False).splitlines()
+    lines = after_training("my runs/a", ["mine:SORT"]).splitlines()
     assert lines[0] == "Next:"
     words = [shlex.split(line) for line in lines[1:]]
     assert [word[2] for word in words] == [f"experiments.{name}" for name in ("evaluate", "show", "report")]
@@ -16,4 +17,22 @@ def test_paths_and_names_are_quoted():
 
 
 def test_language_models_answer_questions():
-    assert shlex.split(next_commands("a", ["bfs"], True))[4:] == ["--model=a", "--output=a/answers"]
+    assert shlex.split(after_training("a", ["bfs"], is_text=True))[4:] == ["--model=a", "--output=a/answers"]
+
+
+def test_evaluations_are_reported_where_a_report_reads_them():
+    inside = after_evaluation("runs/a b", ["bfs", "dfs"], pathlib.Path("runs/a b"), "large")
+    assert [shlex.split(line)[2:] for line in inside.splitlines()[1:]] == [
+        ["experiments.show", "--workdir=runs/a b", "--algorithm=bfs", "--index=0"],
+        ["experiments.report", "runs/a b", "--evaluation=large"],
+    ]
+    elsewhere = after_evaluation("runs/a", ["bfs"], pathlib.Path("tables"), "evaluation", needs_trust=True)
+    (line,) = elsewhere.splitlines()[1:]
+    assert shlex.split(line)[2:] == [
+        *("experiments.show", "--workdir=runs/a", "--algorithm=bfs", "--index=0", "--trust")
+    ]
+
+
+def test_converted_runs_are_evaluated_first():
+    lines = after_conversion(pathlib.Path("theirs"), ["dfs"]).splitlines()
+    assert [shlex.split(line)[2] for line in lines[1:]] == ["experiments.evaluate", "experiments.show"]

@@ -166,6 +166,29 @@ def test_show_an_instance_of_the_test_split(trained):
 
 
 @pytest.mark.slow
+def test_show_scales_numbers_of_a_custom_instance_like_predict(trained):
+    problem = '--input={"A": [700, 100, 900, 300]}'
+    code, answer, errors = run("predict", f"--workdir={trained}", "--algorithm=insertion_sort", problem)
+    assert code == 0, errors
+    predicted = json.loads(answer)
+    assert predicted["changed"] == "(A - 100) * 0.00125"
+    shown = {}
+    for words in ((), ("--noscale_inputs",)):
+        code, output, errors = run(
+            "show", f"--workdir={trained}", "--algorithm=insertion_sort", problem, *words
+        )
+        assert code == 0, errors
+        shown[words] = output.split("\noutputs")[1].split("predicted")[1].splitlines()[0]
+        assert ("changed for the network: " in output) == (words == ())
+        message = "insertion_sort: A has numbers from 100 to 900, in training they are from 0 to 1"
+        assert (message in output, f"warning: {message}" in errors) == (words != (), words != ())
+        assert "700" in output.split("step 0")[0]
+    pointers = [int(word.strip("→!")) if "→" in word else None for word in shown[()].split()]
+    expected = [None if i == j else j for i, j in enumerate(predicted["outputs"]["pred"])]
+    assert pointers == expected
+
+
+@pytest.mark.slow
 def test_show_a_custom_instance_agrees_with_predict(trained):
     problem = '--input={"edges": [[0, 1], [1, 2], [0, 3]], "s": 0}'
     code, output, errors = run("show", f"--workdir={trained}", "--algorithm=bfs", problem)

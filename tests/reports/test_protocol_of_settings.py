@@ -50,3 +50,29 @@ def test_curves_are_by_family_and_options():
         ("bfs, p = 0.9", 64): 0.25,
         ("bfs, grid, p = 0.9", 64): 0.75,
     }
+
+
+def test_titles_name_only_the_options_of_the_algorithm_and_family():
+    problem = {"p": 0.9, "k": 4, "low": 0.5}
+    scores = {
+        **SCORES,
+        "test": {
+            "bfs": {"64": {"score": 0.25}, "64, watts_strogatz": {"score": 0.5}},
+            "minimum": {"64": {"score": 1}},
+        },
+    }
+    panels = {point.panel for point in scores_by_size(setting({"test": {"problem": problem}}, scores))}
+    assert panels == {"bfs", "bfs, p = 0.9", "bfs, watts_strogatz, p = 0.9, k = 4", "minimum, low = 0.5"}
+
+
+def test_titles_of_an_evaluation_have_the_options_of_its_task():
+    statistics = {"count": 1, "mean": 0.5, "deviation": None, "interval": None}
+    case = {"size": 64, "family": "clrs30", "lengths": "true", "metrics": {"score": statistics}}
+    evaluation = {
+        "protocol": {"name": "custom", "tasks": {"bfs": {"problem": {"p": 0.3}, "count": 0}}},
+        "summary": [{**case, "task": "bfs"}, {**case, "task": "minimum"}],
+    }
+    plain = setting({})
+    (record,) = plain.records
+    one = dataclasses.replace(plain, records=(dataclasses.replace(record, evaluation=evaluation),))
+    assert {point.panel for point in scores_by_size(one)} == {"bfs", "bfs, p = 0.3", "minimum"}

@@ -31,7 +31,7 @@ STATISTICS = {"count": 3, "mean": 0.5, "deviation": 0.1, "interval": 0.2}
 EVALUATION = {
     "scores": {"bfs": {"16": {"pi": 1.0, "score": 1.0}}},
     "seeds": [3, 4, 5],
-    "protocol": {"name": "custom", "problem": {"p": [0.5]}, "count": 0},
+    "protocol": {"name": "custom", "tasks": {"bfs": {"problem": {"p": [0.5]}, "count": 0}}},
     "summary": [
         {
             "task": "bfs",

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from nar.algorithms import ALGORITHMS
+from nar.evaluation.problem_sets import options_of
+from nar.problems import GRAPH_FAMILIES
 from nar.problems.options import CLRS30
 from nar.reports.evaluation_table import is_metric
 from nar.reports.run_report.records import Record
@@ -73,7 +76,8 @@ def _from_evaluations(setting: Setting) -> dict[CurvePoint, SizeScores]:
     cases: dict[CurvePoint, list[Mapping[str, SampleStatistics]]] = {}
     for record in setting.records:
         for case in (record.evaluation or {"summary": ()})["summary"]:
-            problem = (record.evaluation or {}).get("protocol", {}).get("problem", {})
+            protocol = (record.evaluation or {}).get("protocol", {})
+            problem = protocol.get("tasks", {}).get(case["task"], {}).get("problem", {})
             panel = _panel(record, case["task"], case["family"], case["lengths"], problem)
             metrics = {name: SampleStatistics(**one) for name, one in case["metrics"].items()}
             cases.setdefault(CurvePoint(panel, case["size"]), []).append(metrics)
@@ -113,6 +117,12 @@ def _panel(
     default = "own" if has_own_lengths else "true"
     parts = [f"{task} (text)" if record.is_text else task]
     parts += [family] if family != CLRS30 else []
-    parts += [f"{name} = {value}" for name, value in problem.items()]
+    parts += [f"{name} = {value}" for name, value in _own_options(task, family, problem).items()]
     parts += [LENGTHS[lengths or default]] if has_own_lengths else []
     return ", ".join(parts)
+
+
+def _own_options(task: str, family: str, problem: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options that problems of a task and family have; all of them, if either is not one of nar's."""
+    known = task in ALGORITHMS and (family == CLRS30 or family in GRAPH_FAMILIES)
+    return options_of(ALGORITHMS[task], family, problem) if known else problem

@@ -18,6 +18,7 @@ from nar.data import (
 )
 from nar.evaluation import Inference, Scores, score_problem_sets
 from nar.evaluation.metrics import Metrics, capture_of
+from nar.evaluation.scaled_inputs import InputRanges
 from nar.losses import Objective, views_of
 from nar.model import Model, Params, make_model
 from nar.runs.components.model import make_net_config
@@ -106,6 +107,11 @@ class GraphComponents:
     def protocol_record(self) -> Mapping[str, Any]:
         """The evaluation protocol, for the result."""
         return self.protocol.record
+
+    @property
+    def input_ranges(self) -> InputRanges:
+        """Ranges of the numbers in training, by task."""
+        return {task.name: task.input_ranges for task in self.tasks}
 
     def check_metrics(self) -> None:
         """Raises ValueError if a metric fails on perfect predictions, or is not defined for a task."""
