@@ -14,7 +14,7 @@ FEW = {"sizes": (4,), "count": 4}
 CONFIG = {
     "algorithms": ("insertion_sort", "minimum"),
     "model": {"processor": "mpnn", "hidden_size": 4},
-    "data": {"sizes": (4, 5)},
+    "data": {"sizes": (4,)},
     "training": {
         "steps": 6,
         "batch_size": 4,
