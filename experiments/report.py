@@ -77,7 +77,7 @@ def write_leaderboard(folders: list[pathlib.Path]) -> None:
     rows = read_rows(folders)
     directory = pathlib.Path(_OUTPUT.value if flags.FLAGS["output"].present else "docs")
     write_files(directory, make_leaderboard(rows))
-    print(f"{len(rows)} rows. Written: {directory / MARKDOWN} and {directory / PAGE}")
+    print(f"Rows: {len(rows)}. Written: {directory / MARKDOWN} and {directory / PAGE}")
 
 
 def write_recipes(folders: list[pathlib.Path]) -> None:
