@@ -138,12 +138,12 @@ def evaluate(path: str, root: pathlib.Path) -> None:
     files = run_on_first(lambda: evaluation_files(root, _NAME.value, overwrite=_OVERWRITE.value))
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), path))
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
-    problems = run_on_all(lambda: problems_by_task(components, requested_tasks(components)))
+    sizes = run_on_all(lambda: sizes_by_task(components))
+    problems = run_on_all(lambda: problems_by_task(components, list(sizes)))
     options = {task: one.options for task, one in problems.items()}
     counts = {task: one.count for task, one in problems.items()}
-    cases = run_on_all(lambda: find_cases(components, own_lengths, options))
-    problems = {task: problems[task] for task in dict.fromkeys(case.task for case in cases)}
-    seeds = run_on_all(lambda: choose_seeds(components))
+    cases = run_on_all(lambda: find_cases(components, sizes, own_lengths, options, counts))
+    seeds = run_on_all(lambda: choose_seeds(components, list(sizes)))
     metrics = run_on_all(lambda: choose_metrics(components))
     params, step, lost = run_on_first(lambda: _restore(path))
     batch_size = _BATCH_SIZE.value or config.evaluation.batch_size
@@ -200,15 +200,17 @@ def _write(
 
 
 def requested_tasks(components: GraphComponents) -> list[str]:
-    """The tasks of --algorithms, or else of the run; raises ValueError if the run does not have one."""
+    """The tasks of --algorithms, or else of the run; raises ValueError if one is unknown or repeated."""
     known = [task.name for task in components.tasks]
     for name in _ALGORITHMS.value or ():
         if name not in known:
             raise ValueError(f"--algorithms: {unknown_name('algorithm of the run', name, known)}")
+        if _ALGORITHMS.value.count(name) > 1:
+            raise ValueError(f"--algorithms has {name} twice")
     return _ALGORITHMS.value or known
 
 
-def choose_seeds(components: GraphComponents) -> list[int]:
+def choose_seeds(components: GraphComponents, tasks: Sequence[str]) -> list[int]:
     """The seeds of --seeds, or else of the protocol.
 
     Raises:
@@ -216,7 +218,7 @@ def choose_seeds(components: GraphComponents) -> list[int]:
     """
     if _SEEDS.value is None:
         sections = components.protocol.sections["test"]
-        seeds_of_tasks = {sections[task].seeds for task in requested_tasks(components)}
+        seeds_of_tasks = {sections[task].seeds for task in tasks}
         if len(seeds_of_tasks) > 1:
             raise ValueError(
                 "tasks of this run have different evaluation.test.seeds; give --seeds, or one task"
@@ -256,37 +258,51 @@ def protocol_of_cases(problems: Mapping[str, TaskProblems]) -> dict[str, Any]:
     }
 
 
+def sizes_by_task(components: GraphComponents) -> dict[str, list[int]]:
+    """The sizes of each task that the flags request.
+
+    Raises:
+      ValueError: if a task is unknown, or a size is no number.
+    """
+    requested = requested_tasks(components)
+    text = default_sizes(components, requested) if _SIZES.value is None else _SIZES.value
+    sizes = parse_by_task("sizes", text, requested)
+    tasks = sizes.tasks_with_values(requested) if _ALGORITHMS.value is None else requested
+    for task in tasks:
+        if not sizes.get(task):
+            raise ValueError(f"--sizes has no sizes for {task!r}, which --algorithms names")
+    return {task: parse_numbers("sizes", sizes.get(task)) for task in tasks}
+
+
 def find_cases(
-    components: GraphComponents, own_lengths: bool, options: Mapping[str, Mapping[str, Any]]
+    components: GraphComponents,
+    sizes: Mapping[str, Sequence[int]],
+    own_lengths: bool,
+    options: Mapping[str, Mapping[str, Any]],
+    counts: Mapping[str, int],
 ) -> list[Case]:
     """The cases that the flags request.
 
     Raises:
-      ValueError: if a task is unknown, or a size or family is invalid.
+      ValueError: if a size or family is invalid.
     """
-    known, requested = [task.name for task in components.tasks], requested_tasks(components)
-    sizes_text = default_sizes(components, requested) if _SIZES.value is None else _SIZES.value
-    families_text = default_families(components, requested) if _FAMILIES.value is None else _FAMILIES.value
-    sizes = parse_by_task("sizes", sizes_text, requested)
-    families = parse_by_task("families", families_text, requested)
-    tasks = sizes.tasks_with_values(known) if _ALGORITHMS.value is None else _ALGORITHMS.value
-    for task in tasks:
-        if not sizes.get(task):
-            raise ValueError(f"--sizes has no sizes for {task!r}, which --algorithms names")
+    requested, tasks = requested_tasks(components), list(sizes)
+    text = default_families(components, tasks) if _FAMILIES.value is None else _FAMILIES.value
+    families = parse_by_task("families", text, requested)
     for task in families.named:
         if task not in tasks:
             raise ValueError(
                 f"--families names {task!r}, which is not evaluated; evaluated: {', '.join(tasks)}"
             )
-    numbers = {task: parse_numbers("sizes", sizes.get(task)) for task in tasks}
     try:
         return make_cases(
             tasks,
-            numbers,
+            sizes,
             {task: families.get(task) or (CLRS30,) for task in tasks},
             own_lengths,
             graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
             options=options,
+            counts=counts,
         )
     except ValueError as error:
         raise ValueError(f"--sizes, --families and problem options: {error}") from None

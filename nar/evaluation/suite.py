@@ -68,6 +68,7 @@ def make_cases(
     has_own_lengths: bool,
     graph_tasks: Collection[str] = (),
     options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Case]:
     """Builds all cases, in order. Graph families are skipped for tasks without graphs.
 
@@ -78,6 +79,7 @@ def make_cases(
       has_own_lengths: whether the network has its own termination rule, so that both lengths are evaluated.
       graph_tasks: tasks that must be graph problems, since they were given graph families by name.
       options: task -> problem options other than the family, for the cases that have them.
+      counts: task -> number of instances of each case; by default 0, as many as in CLRS-30.
 
     Raises:
       ValueError: if a size or a family cannot be drawn, or a family or an option applies to no task.
@@ -94,7 +96,9 @@ def make_cases(
             if family != CLRS30 and not has_families:
                 continue
             for size in sizes[task] if isinstance(sizes, Mapping) else sizes:
-                sets += make_problem_sets(algorithm, (size,), (0,), (family,), options.get(task, {}))
+                sets += make_problem_sets(
+                    algorithm, (size,), (0,), (family,), options.get(task, {}), counts.get(task, 0)
+                )
                 cases += [Case(task, size, family, length) for length in lengths]
     unused = [family for family in requested if family not in {case.family for case in cases}]
     if unused:

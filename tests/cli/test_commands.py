@@ -259,6 +259,7 @@ def test_missing_flags_are_reported():
         (["--sizes=0"], "bfs: size must be an integer from 1 to"),
         (["--sizes="], "--sizes needs at least one size"),
         (["--algorithms=dfs"], "--algorithms: unknown algorithm of the run 'dfs'; known: bfs"),
+        (["--algorithms=bfs,bfs"], "--algorithms has bfs twice"),
         (["--families=gird"], "--sizes, --families and problem options: bfs: family must be one of clrs30, "),
         (["--families="], "--families needs at least one family"),
         (["--seeds=x"], "--seeds must be whole numbers"),
