@@ -15,4 +15,5 @@ def get_config() -> ConfigDict:
     config = base.get_config()
     config.training.steps = 1000
     config.training.eval_every = 100
+    config.evaluation.metrics = ("exact", "valid")
     return config

@@ -12,7 +12,8 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nar.plugins import did_you_mean
+from experiments.cli.config_files import config_names
+from nar.plugins import did_you_mean, unknown_name
 from nar.runs.config import RunConfig
 from nar.runs.text_config import TextRunConfig
 
@@ -76,6 +77,8 @@ def _read_config(file: str) -> Any:
     name, *arguments = file.split(":", 1)
     path = pathlib.Path(name)
     if not path.is_file():
+        if path.name == name.removesuffix(".py"):  # a short name
+            raise ValueError(f"--config: {unknown_name('config', name, config_names())}")
         folder = path.parent if path.parent.is_dir() else pathlib.Path("configs")
         others = sorted(str(other) for other in folder.glob("*.py"))
         near = difflib.get_close_matches(name, others, n=1)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from experiments.cli.config_files import replace_config_name
 from experiments.cli.config_words import check_config_words
 from experiments.cli.signals import exit_on_signals
 from experiments.cli.streams import make_streams_tolerant
@@ -75,7 +76,7 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
     words = ["--help" if word == "-h" else word for word in words]
     if "config" in flags.FLAGS:
         try:
-            words = check_config_words(words)
+            words = check_config_words(replace_config_name(words))
         except Exception as error:  # of the config file, too
             sys.exit(f"error: {error if isinstance(error, ValueError) else f'--config: {error!r}'}")
         sys.argv[1:] = words[1:]  # where `ml_collections` looks for --config.KEY

@@ -4,6 +4,8 @@ import pathlib
 import shlex
 from collections.abc import Sequence
 
+from experiments.cli.own_command import own_command
+
 
 def next_commands(*commands: Sequence[object]) -> str:
     """Formats commands, one a line.
@@ -11,8 +13,8 @@ def next_commands(*commands: Sequence[object]) -> str:
     Args:
       *commands: the name of a script in `experiments`, and its arguments.
     """
-    prefix = "    python -m experiments."
-    return "\n".join(["Next:", *(prefix + shlex.join(map(str, words)) for words in commands)])
+    lines = (f"    {own_command(str(name))} {shlex.join(map(str, words))}" for name, *words in commands)
+    return "\n".join(["Next:", *lines])
 
 
 def after_training(

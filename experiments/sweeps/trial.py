@@ -19,6 +19,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from experiments.cli.config_files import find_file
 from experiments.sweeps import hyper, trial_config
 from nar.atomic_io import write_json, write_text
 from nar.ownership import check_owned
@@ -93,7 +94,7 @@ def read_sweep(path: str) -> list[hyper.Overrides]:
     Raises:
       ValueError: if the file cannot be loaded, or does not return a list of trials.
     """
-    file = pathlib.Path(path)
+    file = pathlib.Path(find_file(path, "configs/sweeps"))
     if not file.is_file():
         raise ValueError(f"--sweep: {path} is not a file")
     spec = importlib.util.spec_from_file_location("sweep_of_trials", file)

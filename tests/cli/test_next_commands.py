@@ -2,8 +2,40 @@
 
 import pathlib
 import shlex
+import sys
+
+import pytest
 
 from experiments.cli.next_commands import after_conversion, after_evaluation, after_training
+from experiments.cli.own_command import own_command
+
+
+@pytest.fixture(autouse=True)
+def not_installed(tmp_path, monkeypatch):
+    """An environment without the command `nar`, which the shell finds."""
+    environment(tmp_path / "env", "python")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "env" / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "env"))
+
+
+def environment(folder, *programs):
+    folder.mkdir()
+    for name in programs:
+        (folder / name).touch(0o755)
+
+
+def test_commands_can_be_pasted_into_the_shell(tmp_path, monkeypatch):
+    assert own_command("show") == "python -m experiments.show"
+    environment(tmp_path / ".venv", "python3", "nar")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "python3"))
+    assert own_command("show") == f"{tmp_path}/.venv/nar show"  # the shell would not find `nar`
+    monkeypatch.chdir(tmp_path)
+    assert own_command("show") == ".venv/nar show"
+    monkeypatch.setenv("PATH", str(tmp_path / ".venv"))
+    assert own_command("show") == "nar show"
+    (tmp_path / ".venv" / "nar").unlink()
+    monkeypatch.setenv("PATH", "")
+    assert own_command("show") == ".venv/python3 -m experiments.show"
 
 
 def test_paths_and_names_are_quoted():

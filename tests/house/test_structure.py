@@ -34,6 +34,7 @@ BASE = {
     "progress",
     "reading",
     "redaction",
+    "rich_display",
     "signals",
     "specs",
     "statistics",
@@ -48,6 +49,7 @@ SCRIPTS = {
     "benchmark",
     "convert",
     "crash_test",
+    "demo",
     "evaluate",
     "evaluate_text",
     "make_text",
@@ -137,7 +139,7 @@ def test_imports_have_no_cycles():
 
 
 def test_scripts():
-    found = {path.stem for path in (ROOT / "experiments").glob("*.py")} - {"__init__"}
+    found = {path.stem for path in (ROOT / "experiments").glob("*.py")} - {"__init__", "__main__"}
     assert found == SCRIPTS
 
 

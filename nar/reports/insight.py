@@ -1,0 +1,54 @@
+"""One insight on a finished run, in a sentence."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def insight(result: Mapping[str, Any]) -> str:
+    """A sentence on where the network of a run fails: its weakest algorithm at the largest size.
+
+    Args:
+      result: content of `result.json`, with the scores of splits, algorithms and sizes.
+
+    Returns:
+      A comparison of single entries with whole answers, if the metric `exact` was computed; or else of the
+      sizes of validation and test. Empty if the result has neither.
+    """
+    scores = result.get("scores", {})
+    test = {task: _largest(sizes) for task, sizes in scores.get("test", {}).items() if sizes}
+    if not test:
+        return ""
+    task = min(test, key=lambda name: test[name][1]["score"])
+    size, values = test[task]
+    subject = f"{task} at n = {size}" if len(test) == 1 else f"the weakest is {task}: at n = {size}"
+    if "exact" in values:
+        return f"Insight: {subject}, {_answers(values)}"
+    seen, before = _largest(scores.get("validation", {}).get(task) or {"": {}})
+    if "score" not in before or seen == size:
+        return ""
+    change = values["score"] - before["score"]
+    verb = "keeps its score" if abs(change) < 0.005 else "loses" if change < 0 else "gains"
+    amount = "" if abs(change) < 0.005 else f" {abs(change):.1%} of the score"
+    return f"Insight: {subject}, the network {verb}{amount} relative to n = {seen}, the size of validation."
+
+
+def _answers(values: Mapping[str, float]) -> str:
+    """The part of the sentence on single entries, exact answers and valid ones."""
+    score, exact, valid = values["score"], values["exact"], values.get("valid")
+    text = f"{score:.1%} of the entries are correct, and {exact:.1%} of the answers in every entry"
+    if valid is None:
+        return f"{text}."
+    if valid > exact:
+        return f"{text}; {valid:.1%} are valid: some differ from the algorithm's, but solve the problem."
+    return f"{text}; none of the other answers is valid."
+
+
+def _largest(sizes: Mapping[str, Mapping[str, float]]) -> tuple[str, Mapping[str, float]]:
+    """The largest size with its scores; sets of problems are labeled by their size first."""
+
+    def size(item: tuple[str, Mapping[str, float]]) -> int:
+        number = re.search(r"\d+", item[0])
+        return int(number[0]) if number else 0
+
+    return max(sizes.items(), key=size)

@@ -1,0 +1,47 @@
+"""The sentence on where the network of a run fails."""
+
+import pytest
+
+from nar.reports.insight import insight
+
+
+def result(test, validation=None):
+    return {"scores": {"test": test, "validation": validation or {}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"score": 0.99, "exact": 0.5, "valid": 0.75},
+            "50.0% of the answers in every entry; 75.0% are valid",
+        ),
+        ({"score": 0.99, "exact": 0.5, "valid": 0.5}, "none of the other answers is valid."),
+        ({"score": 0.99, "exact": 0.5}, "99.0% of the entries are correct, and 50.0% of the answers"),
+    ],
+)
+def test_exact_and_valid_answers_are_compared(values, expected):
+    text = insight(result({"bfs": {"16": {"score": 0.1}, "64": values}}))
+    assert text.startswith("Insight: bfs at n = 64, ")
+    assert expected in text
+
+
+def test_weakest_algorithm_is_named():
+    text = insight(
+        result({"bfs": {"64": {"score": 0.9, "exact": 0.4}}, "dfs": {"64": {"score": 0.1, "exact": 0.0}}})
+    )
+    assert text.startswith("Insight: the weakest is dfs: at n = 64, 10.0%")
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"), [(0.5, "loses 40.0% of the score"), (0.901, "keeps its score"), (1, "gains 10.0%")]
+)
+def test_without_metrics_sizes_are_compared(score, expected):
+    text = insight(result({"bfs": {"64": {"score": score}}}, {"bfs": {"16": {"score": 0.9}}}))
+    assert expected in text
+    assert "relative to n = 16" in text
+
+
+@pytest.mark.parametrize("scores", [{}, {"test": {}}, {"test": {"bfs": {"64": {"score": 1.0}}}}])
+def test_nothing_to_compare(scores):
+    assert insight({"scores": scores}) == ""
