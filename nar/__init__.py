@@ -55,6 +55,10 @@ _LAZY: Mapping[str, str] = MappingProxyType(
 """Name -> module that is imported on its first use."""
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)

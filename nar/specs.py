@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from nar.kinds import KINDS, Kind, Location
+from nar.rich_display import cells_table
 
 
 class Stage(enum.Enum):
@@ -125,6 +126,10 @@ class Spec(Mapping[str, Probe]):
 
     def __repr__(self) -> str:
         return f"Spec({list(self._probes)!r})"
+
+    def _repr_html_(self) -> str:
+        names = [(one.stage.value, one.name, one.location.value, one.kind.name) for one in self._probes]
+        return cells_table("Spec", ("stage", "probe", "location", "kind"), names)
 
     def at(self, stage: Stage) -> tuple[Probe, ...]:
         """Probes of one stage, in order."""

@@ -1,6 +1,7 @@
 """Training data of several seeds that are trained together."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -55,6 +56,10 @@ class MultiSeedStream:
     def stream_key(self, step: int) -> str | None:
         """Key of the chunked stream that a step belongs to; None for whole traces."""
         return self._streams[0].stream_key(step)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of steps 0, 1, 2, ... without end."""
+        return map(self.batch, itertools.count())
 
     def batch(self, step: int) -> Any:
         """The stacked batches of a step."""

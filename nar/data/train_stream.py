@@ -4,7 +4,8 @@ There is no state to save: a resumed run requests the batch of its next step. On
 state, if the sampling weights of tasks changed during the run.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -143,6 +144,10 @@ class TrainingStream:
         """Key of the chunked stream that a step belongs to; None for whole traces."""
         index, task_step = self.task_schedule(step)
         return self.tasks[index].stream_key(task_step) if self.chunk_length else None
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of steps 0, 1, 2, ... without end."""
+        return map(self.batch, itertools.count())
 
     def batch(self, step: int) -> Any:
         """This process's share of the batch of a step: a time chunk, windows, or padded whole traces.

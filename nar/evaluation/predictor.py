@@ -20,6 +20,7 @@ from nar.evaluation.scaled_inputs import InputRanges, OutOfRangeWarning, scale_a
 from nar.model import FromTrace, Model, Params
 from nar.plugins import did_you_mean
 from nar.problems.scaling import Change
+from nar.rich_display import arrays_table
 from nar.traces import Probes, TraceBatch, collect, record_first_step, values_by_node
 from nar.traces.memory import memory_size, traces_bytes
 from nar.training import Devices
@@ -54,6 +55,11 @@ class Prediction:
     def by_node(self, name: str) -> dict[Any, Any]:
         """An output by the labels of the nodes; see `nar.traces.values_by_node`."""
         return values_by_node(self.outputs, name, self.nodes)
+
+    def _repr_html_(self) -> str:
+        return arrays_table(
+            f"Prediction in {self.steps} steps", {"outputs": self.outputs, "hints": self.hints}
+        )
 
 
 MAX_PROGRAMS = 64

@@ -11,6 +11,7 @@ from nar.reports.sweep_table import Outcome, summarize, sweep_json, sweep_markdo
 from nar.reports.tables import Table
 from nar.reports.text_accuracy import answers_table, draw_accuracies, draw_accuracy
 from nar.reports.trace_viewer.diff_text import diff_text
+from nar.reports.trace_viewer.frame import show_trace
 from nar.reports.trace_viewer.page import Run, trace_page, write_page
 from nar.reports.trace_viewer.text_layout import Layout
 from nar.reports.trace_viewer.trace_text import trace_text
@@ -29,6 +30,7 @@ __all__ = [
     "draw_scaling",
     "evaluation_table",
     "result_summary",
+    "show_trace",
     "summarize",
     "sweep_json",
     "sweep_markdown",

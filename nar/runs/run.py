@@ -14,6 +14,7 @@ from nar.model.params_by_task import PROCESSOR
 from nar.model.processor_function import ProcessorFunction
 from nar.plugins import unknown_name
 from nar.problems.options import CLRS30
+from nar.rich_display import cells_table
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.components import GraphComponents, RunComponents, TextComponents
 from nar.runs.files import read_result
@@ -138,6 +139,19 @@ class Run:
     def result(self) -> dict[str, Any] | None:
         """The content of `result.json`: scores of the finished run; None before it is finished."""
         return read_result(self.workdir.result) if self.workdir.result.exists() else None
+
+    def _repr_html_(self) -> str:
+        result = self.result
+        title = f"{self.workdir}: {', '.join(self.config.algorithms)}"
+        if result is None:
+            return cells_table(f"{title}, not finished", (), ())
+        rows = [
+            (task, split, size, f"{values['score']:.2%}")
+            for split, tasks in result["scores"].items()
+            for task, sizes in tasks.items()
+            for size, values in sizes.items()
+        ]
+        return cells_table(title, ("algorithm", "split", "n", "score"), rows)
 
     @functools.cached_property
     def predictor(self) -> Predictor:

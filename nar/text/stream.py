@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
@@ -144,6 +145,10 @@ class TextStream:
     def chunk_examples(self) -> dict[str, TextBatch]:
         """Empty, since texts are not chunked."""
         return {}
+
+    def __iter__(self) -> Iterator[TextBatch]:
+        """The batches of steps 0, 1, 2, ... without end."""
+        return map(self.batch, itertools.count())
 
     def batch(self, step: int) -> TextBatch:
         """This process's share of the batch of a step, padded to its bucket."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nar.plugins import unknown_name
+from nar.rich_display import arrays_table
 from nar.specs import Kind
 
 Array = Any
@@ -45,6 +46,14 @@ class Trace:
         """T, the number of steps."""
         return len(next(iter(self.hints.values())))
 
+    def to_dict(self) -> dict[str, Probes]:
+        """The arrays as dictionaries: `inputs`, `hints` and `outputs`, by probe name."""
+        return {"inputs": dict(self.inputs), "hints": dict(self.hints), "outputs": dict(self.outputs)}
+
+    def _repr_html_(self) -> str:
+        steps = f" of {self.length} steps" if self.hints else ""
+        return arrays_table(f"Trace{steps}", self.to_dict())
+
 
 @dataclasses.dataclass(frozen=True)
 class TraceBatch:
@@ -77,6 +86,17 @@ class TraceBatch:
     def num_steps(self) -> int:
         """T: at least the longest length; for a chunk, one more than the number of network steps."""
         return next(iter(self.hints.values())).shape[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The arrays as dictionaries by probe name, and those of the fields that are not None."""
+        probes = {"inputs": dict(self.inputs), "hints": dict(self.hints), "outputs": dict(self.outputs)}
+        fields = {"lengths": self.lengths, "num_nodes": self.num_nodes, "offsets": self.offsets}
+        return {**probes, **{name: value for name, value in fields.items() if value is not None}}
+
+    def _repr_html_(self) -> str:
+        arrays = self.to_dict()
+        probes = {stage: arrays.pop(stage) for stage in ("inputs", "hints", "outputs")}
+        return arrays_table(f"Batch of {self.batch_size} traces", {**probes, "": arrays})
 
     def trace(self, index: int) -> Trace:
         """Trace `index` of a batch of whole traces, without padding steps."""
