@@ -5,7 +5,7 @@ from typing import Any
 
 from nar.metrics_file import read_metrics
 from nar.reports.escape import escape_matplotlib
-from nar.reports.plotting import save_plot
+from nar.reports.plotting import legend_columns, save_plot, wrap_label
 
 MAX_CURVES = 12
 """Most curves in a panel; beyond that, losses are summed by task and scores averaged by class."""
@@ -28,7 +28,7 @@ def _figure(metrics: pathlib.Path) -> Any:
     import matplotlib.figure
 
     lines = read_metrics(metrics)
-    figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(10, 5), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     for name, points in _loss_curves(lines).items():
         losses.plot(*zip(*points, strict=True), label=escape_matplotlib(name), linewidth=1.2)
@@ -39,9 +39,18 @@ def _figure(metrics: pathlib.Path) -> Any:
     for axes in (losses, scores):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize="small", frameon=False)
+        _add_legend(axes, figure.get_figwidth() / 2)
     return figure
+
+
+def _add_legend(axes: Any, width: float) -> None:
+    """Adds a legend below the panel, where it covers no curve."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        labels = [wrap_label(label, width) for label in labels]
+        columns = legend_columns(labels, width)
+        style = {"fontsize": "small", "frameon": False, "bbox_to_anchor": (0.5, -0.16)}
+        axes.legend(handles, labels, loc="upper center", ncols=columns, **style)
 
 
 Curves = dict[str, list[tuple[float, float]]]

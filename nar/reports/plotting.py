@@ -5,8 +5,9 @@ import importlib.util
 import io
 import logging
 import pathlib
+import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,12 @@ from nar.atomic_io import atomic_write
 from nar.caching import set_matplotlib_folder
 
 _logger = logging.getLogger(__name__)
+
+LETTER = 0.0095
+"""Width of a letter of the font, in inches per point of its size."""
+
+LEGEND_KEY = 0.75
+"""Width of a key of a legend and of the spaces around it, in inches."""
 
 _SAFE_SETTINGS = {"text.usetex": False, "axes.formatter.use_mathtext": False}
 """Settings that must not be those of a user's `matplotlibrc`: labels are escaped for them."""
@@ -29,6 +36,25 @@ def plot_context(settings: Mapping[str, Any] = MappingProxyType({})) -> Iterator
     with matplotlib.rc_context(context), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
+
+
+def legend_columns(labels: Collection[str], width: float, *, most: int = 4, points: float = 9) -> int:
+    """Number of columns in which the labels of a legend fit.
+
+    Args:
+      labels: its labels.
+      width: width of the figure, in inches.
+      most: most columns.
+      points: size of the font.
+    """
+    letters = max((len(line) for label in labels for line in label.splitlines()), default=0)
+    return max(1, min(most, len(labels), int(width / (letters * points * LETTER + LEGEND_KEY))))
+
+
+def wrap_label(label: str, width: float, *, points: float = 9) -> str:
+    """A label of a legend in lines that fit in a figure of `width` inches."""
+    letters = max(8, int((width - LEGEND_KEY) / (points * LETTER)))
+    return "\n".join(textwrap.wrap(label, letters, break_on_hyphens=False))
 
 
 def is_matplotlib_installed() -> bool:

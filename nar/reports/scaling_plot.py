@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nar.reports.escape import escape_matplotlib
-from nar.reports.plotting import save_plot
+from nar.reports.plotting import legend_columns, save_plot, wrap_label
 
 FORMATS = (".png", ".svg")
 
@@ -49,7 +49,10 @@ def _figure(lines: Mapping[str, Mapping[str, Mapping[int, float]]], cost: str) -
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].set_ylabel(escape_matplotlib(cost))
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
+    width = figure.get_figwidth()
+    labels = [wrap_label(label, width, points=10) for label in labels]
+    columns = legend_columns(labels, width, points=10)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
     return figure
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nar.reports.escape import escape_matplotlib
-from nar.reports.plotting import save_plot
+from nar.reports.plotting import legend_columns, save_plot, wrap_label
 from nar.reports.tables import Table
 
 _COLUMNS = 5
@@ -118,5 +118,8 @@ def _figure(panels: Mapping[str, Sequence[Line]], trained: Mapping[str, Sequence
     figure.supxlabel("length", fontsize="small")
     figure.supylabel("%", fontsize="small")
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize="small", frameon=False)
+    width = figure.get_figwidth()
+    labels = [wrap_label(label, width) for label in labels]
+    columns = legend_columns(labels, width, most=3)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize="small", frameon=False)
     return figure

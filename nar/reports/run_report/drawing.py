@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nar.reports.escape import escape_matplotlib
-from nar.reports.plotting import is_matplotlib_installed, plot_context
+from nar.reports.plotting import is_matplotlib_installed, legend_columns, plot_context, wrap_label
 from nar.reports.run_report.palette import NUM_SERIES, color, series
 from nar.reports.run_report.panels import Bars, Curves, Line, Panel, Values
 
@@ -22,6 +22,8 @@ _MARKS = ("D", "s", "^", "v", "P", "X", "o", "<", ">", "p", "h")
 _ROW = 0.34
 """Minimum height of a row of bars, in inches."""
 _MAX_POINTS = 400
+_MAX_TICKS = 8
+"""Most sizes that have a tick each."""
 _KEY = (0.5, 0.2)
 """Size of a legend key, in inches."""
 _UNFINISHED = "unfinished run"
@@ -50,7 +52,7 @@ def draw(panels: Sequence[Panel], columns: int = 1, *, has_legend: bool = True) 
             axes.set_title(escape_matplotlib(panel.title.replace("_", " ")))
             axes.spines[["top", "right"]].set_visible(False)
         if has_legend:
-            _add_legend(figure, sum(heights), 2 if columns == 1 else 3)
+            _add_legend(figure, sum(heights))
     return figure
 
 
@@ -117,10 +119,13 @@ def _height(panel: Panel) -> float:
     return 0.8 + len(panel.rows) * max(_ROW, 0.13 * len(panel.ours) + 0.1)
 
 
-def _add_legend(figure: Any, height: float, columns: int) -> None:
-    handles = _handles(figure)
-    figure.set_figheight(height + 0.2 * math.ceil(len(handles) / columns) + 0.15)
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
+def _add_legend(figure: Any, height: float) -> None:
+    handles, width = _handles(figure), figure.get_figwidth()
+    labels = [wrap_label(label, width) for label in handles]
+    columns = legend_columns(labels, width)
+    lines = sum(1 + label.count("\n") for label in labels)
+    figure.set_figheight(height + 0.2 * math.ceil(lines / columns) + 0.15)
+    figure.legend(list(handles.values()), labels, loc="outside lower center", ncols=columns)
 
 
 def _handles(figure: Any) -> dict[str, Any]:
@@ -134,15 +139,23 @@ def _handles(figure: Any) -> dict[str, Any]:
 
 def _draw_curves(axes: Any, panel: Curves) -> None:
     for line in panel.lines:
-        _draw_line(axes, line)
+        _draw_line(axes, line, panel.is_percent)
     axes.set_xlabel(escape_matplotlib(panel.x_label))
+    sizes = sorted({point[0] for line in panel.lines for point in line.points})
+    if panel.x_label != "step" and len(sizes) <= _MAX_TICKS:
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
     if panel.is_percent:
         axes.set(ylabel="%", ylim=(-3, 103))
     elif all(point[1] > 0 for line in panel.lines for point in line.points):
         axes.set_yscale("log")
 
 
-def _draw_line(axes: Any, line: Line) -> None:
+def _clip(value: float, is_percent: bool) -> float:
+    """A bound of a deviation within the scale."""
+    return min(100.0, max(0.0, value)) if is_percent else value
+
+
+def _draw_line(axes: Any, line: Line, is_percent: bool) -> None:
     points = line.points[:: math.ceil(len(line.points) / _MAX_POINTS)]
     x, y = [point[0] for point in points], [point[1] for point in points]
     # When a color is reused, the dashes and the marker differ.
@@ -155,7 +168,8 @@ def _draw_line(axes: Any, line: Line) -> None:
     if spread:
         at, middle, around = zip(*spread, strict=True)
         low, high = (
-            [value + sign * own for value, own in zip(middle, around, strict=True)] for sign in (-1, 1)
+            [_clip(value + sign * own, is_percent) for value, own in zip(middle, around, strict=True)]
+            for sign in (-1, 1)
         )
         axes.fill_between(at, low, high, color=series(line.style), alpha=0.18, linewidth=0)
     if line.is_unfinished:
@@ -177,7 +191,8 @@ def _draw_bars(axes: Any, panel: Bars) -> None:
             axes.barh(position, width, thickness * 0.92, label=escape_matplotlib(values.label), **fill)
             if deviation is not None:
                 whisker = {"fmt": "none", "color": color("ink"), "elinewidth": 1.2, "capsize": 2}
-                axes.errorbar(width, position, xerr=deviation, **whisker)
+                around = [[width - _clip(width - deviation, True)], [_clip(width + deviation, True) - width]]
+                axes.errorbar(width, position, xerr=around, **whisker)
     for values in panel.published:
         _draw_marks(axes, middles, values)
     axes.set_yticks(middles, [_wrapped(row) for row in panel.rows])

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nar.reports.evaluation_table import metric_cell
 from nar.reports.run_report.published import RECONSTRUCTED, Published
-from nar.reports.run_report.quantities import test_scores, validation_score
+from nar.reports.run_report.quantities import Quantity, test_scores, validation_score
 from nar.reports.run_report.settings import SEED_KEYS, Setting, differing_keys, format_value
 from nar.reports.run_report.sizes import scores_by_size
 from nar.reports.tables import NONE, Table, short_key
+from nar.statistics import SampleStatistics
 
 
 def score_table(settings: Sequence[Setting]) -> Table:
@@ -30,7 +31,32 @@ def score_table(settings: Sequence[Setting]) -> Table:
     labels = [*(quantity.label for quantity in quantities), "validation", "seeds"]
     shown = [one for by_method in published.values() for one in by_method.values()]
     header, rows = _longer_axis_as_rows(columns, labels)
-    return Table(header, rows, caption, published_notes(shown), "scores")
+    best = [
+        (number, column + 1) if len(labels) >= len(columns) else (column, number + 1)
+        for number, quantity in enumerate(quantities)
+        for column in _best_columns(settings, methods, ours, quantity)
+    ]
+    return Table(header, rows, caption, published_notes(shown), "scores", best)
+
+
+def _best_columns(
+    settings: Sequence[Setting],
+    methods: Sequence[str],
+    ours: Mapping[str, Mapping[Quantity, SampleStatistics]],
+    quantity: Quantity,
+) -> list[int]:
+    """Indices of the settings and methods with the best score, if at least two have one."""
+    published = quantity.published()
+    scores = {
+        number: round(100 * ours[one.label][quantity].mean, 2)
+        for number, one in enumerate(settings)
+        if quantity in ours[one.label]
+    }
+    for number, method in enumerate(methods, len(settings)):
+        if method in published:
+            scores[number] = round(published[method].score, 2)
+    best = max(scores.values(), default=0.0)
+    return [number for number, score in scores.items() if score == best] if len(scores) > 1 else []
 
 
 def published_notes(shown: Sequence[Published]) -> list[str]:
