@@ -8,14 +8,17 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(ROOM),tests/$(ROOM
 # Keep variables of another Python environment out of .venv.
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help train test test-fast test-all test-rest check check-room docs clean
+.PHONY: help demo train test test-fast test-all test-rest check check-room docs package clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
 
+demo: $(VENV)/installed-plots ## show an algorithm, and a network if the package has one; no training
+	$(BIN)/nar demo
+
 train: $(VENV)/installed-plots ## train the default config (bfs, 2 minutes on two cores), print its scores
-	$(BIN)/python -m experiments.train --config=configs/bfs.py --workdir=runs/bfs
+	$(BIN)/nar train --config=configs/bfs.py --workdir=runs/bfs
 
 test: check-room $(VENV)/installed-test ## check style and types, run the tests; ROOM=processors: only those in tests/processors
 	$(if $(ROOM),,@$(MAKE) --no-print-directory -j 2 check test-fast)
@@ -43,8 +46,20 @@ docs: $(VENV)/installed-docs ## build the API reference, site/index.html
 	$(BIN)/python docs/reference.py site
 	@echo "open site/index.html"
 
+package: $(VENV)/bin/python ## build wheel and source distribution, check them in a new environment
+	@$(BIN)/python -m pip install -q build twine
+	rm -rf dist $(VENV).package
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	@$(PYTHON) -m venv $(VENV).package
+	$(VENV).package/bin/python -m pip install -q dist/*.whl
+	$(VENV).package/bin/python -m pip check
+	folder=$$(mktemp -d) && nar=$$PWD/$(VENV).package/bin/nar && cd $$folder && $$nar --help && $$nar demo && \
+	  $$nar train --config=tiny --config.training.steps=20 --workdir=run && \
+	  $$nar evaluate --workdir=run --sizes=4 && $$nar report run && rm -rf $$folder
+
 clean: ## remove the environment and caches, but not the runs
-	rm -rf $(VENV) site .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV).package dist build site .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find nar tests configs experiments -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamp files mark the last installation; it is repeated only when the requirements have changed.

@@ -6,7 +6,7 @@ on a given graph, display a trace and train a model on it:
     nar.sample_traces("experiments.examples.tarjan:TARJAN_SCC", size=16, count=32, seed=0)
     nar.run_algorithm("experiments.examples.tarjan:TARJAN_SCC", A=[(0, 1), (1, 0), (1, 2)])
 
-    python -m experiments.show --algorithm=experiments.examples.tarjan:TARJAN_SCC --size=8 --seed=1
+    python -m experiments.show --algorithm=experiments.examples.tarjan:TARJAN_SCC --size=8 --p=0.3
     python -m experiments.train --config=configs/base.py --workdir=runs/tarjan \
         --config.algorithms=experiments.examples.tarjan:TARJAN_SCC --config.data.problem.p="(0.05,0.1,0.2)"
 

@@ -13,14 +13,18 @@ import sys
 import numpy as np
 import pytest
 
+from experiments.cli.command_list import commands as commands_of_nar
 from nar import problems
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
+PAGES = [*(ROOT / name for name in ROOT_PAGES), *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NEEDS = {"datasets": "text_dataset("}
 """Optional package -> the call that needs it; such statements are removed if the package is missing."""
+
+NAR_COMMAND = re.compile(rf"(?<![\w./-])nar ({'|'.join(commands_of_nar())}) (?=[-\w])")
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
@@ -30,9 +34,10 @@ def relative_name(page):
 
 
 def command_lines(page):
-    """Code lines with a command of `experiments`, with continuation lines joined."""
-    found_lines = re.findall(r"`(python -m experiments\.[^`]+)`", page.read_text())
-    lines = re.sub(r"\\\n\s*", "", page.read_text()).splitlines()
+    """Code lines with a command of `experiments`, with continuation lines joined; `nar NAME` is one, too."""
+    text = NAR_COMMAND.sub(r"python -m experiments.\1 ", page.read_text())
+    found_lines = re.findall(r"`(python -m experiments\.[^`]+)`", text)
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
     while lines:
         line = lines.pop(0)
         if re.match(r" {4,}.*python -m experiments\.", line):
@@ -198,7 +203,6 @@ def test_python_blocks_run_in_order(guide_directory, page):
 
 
 PREAMBLES = {
-    "docs/text.md": "import nar\ntrace = nar.run_algorithm('bfs', A=[(0, 1), (1, 2)], s=0)\n",
     "CONTRIBUTING.md": (
         "import haiku as hk\nimport jax\nimport jax.numpy as jnp\n"
         "from nar.processors import Context, ProcessorOutput\n"
@@ -225,6 +229,9 @@ def test_api_reference_is_built_and_its_links_resolve(tmp_path):
         assert any(str(path).endswith((f"{name}.html", f"{name}/index.html")) for path in pages), sorted(
             pages
         )
+    front = next(page for path, page in pages.items() if path.name == "nar.html")
+    for room in ("traces", "processors", "runs", "text"):
+        assert f'href="nar/{room}.html"' in front
     names = {path: set(re.findall(r'\bid="([^"]+)"', page)) for path, page in pages.items()}
     for path, page in pages.items():
         for target in re.findall(r'href="([^"]+)"', page):

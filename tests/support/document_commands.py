@@ -15,6 +15,8 @@ import tempfile
 
 from absl import flags, logging
 
+from experiments.cli.config_files import replace_config_name
+
 
 def check(words):
     """Parses a command, and builds what it would train."""
@@ -59,7 +61,7 @@ def main(script):
         if child == 0:
             code = 0
             try:
-                sys.argv = [script, *words]  # config flags look for their overrides here
+                sys.argv = [script, *replace_config_name(words)]  # config flags look for their overrides here
                 check(sys.argv)
             except BaseException as error:
                 print(f"{script} {' '.join(words)}\n    {type(error).__name__}: {error}", flush=True)
