@@ -92,6 +92,13 @@ def test_pages_have_no_machine_specific_paths(page):
     assert not re.search(r"(?<![\w.])/(home|root|Users|work)/", page.read_text())
 
 
+def test_moving_picture_is_that_of_its_command():
+    spec = importlib.util.spec_from_file_location("moving_picture", ROOT / "docs" / "moving_picture.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "bfs.svg").read_text() == f"{module.moving_picture()}\n"
+
+
 def test_documents_contain_commands():
     by_script = commands()
     assert {"experiments.train", "experiments.evaluate", "experiments.sweep", "experiments.convert"} <= set(
