@@ -35,7 +35,9 @@ def relative_name(page):
 
 def command_lines(page):
     """Code lines with a command of `experiments`, with continuation lines joined; `nar NAME` is one, too."""
-    text = NAR_COMMAND.sub(r"python -m experiments.\1 ", page.read_text())
+    text = page.read_text()
+    if page.suffix == ".md":
+        text = NAR_COMMAND.sub(r"python -m experiments.\1 ", text)
     found_lines = re.findall(r"`(python -m experiments\.[^`]+)`", text)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     while lines:
@@ -138,7 +140,8 @@ def test_scripts_accept_documented_commands(script):
 def guide_directory(tmp_path_factory):
     """A directory with `runs/bfs`, trained by the first command of the guide with a smaller config."""
     path = tmp_path_factory.mktemp("guide")
-    line = next(line for line in command_lines(ROOT / "README.md") if "experiments.train" in line)
+    lines = command_lines(ROOT / "README.md")
+    line = next(line for line in lines if "experiments.train --config=bfs --workdir" in line)
     script, words = split_command(line)
     assert "--workdir=runs/bfs" in words
     small_config = ["training.steps=4", "training.batch_size=4", "model.hidden_size=8", "data.sizes=(4,)"]

@@ -31,7 +31,7 @@ def test_legend_is_inside_of_its_figure_and_sizes_have_ticks(columns):
     lines = [Line(f"{LONG} {number}", number, [(16, 98.0, 5.0), (64, 3.0, 9.0)]) for number in range(30)]
     bars = [Values(f"{LONG} {number}", number, [(99.0, 4.0)]) for number in range(30)]
     figure = draw([Curves("bfs", "size n", lines), Bars("test score", ["bfs"], bars, [])], columns)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (legend,) = figure.legends
     box, page = legend.get_window_extent(), figure.bbox
     assert box.x0 >= 0
