@@ -69,11 +69,12 @@ def _show_algorithm(algorithm: Algorithm, batch: TraceBatch) -> tuple[str, str]:
 
 def _ask(directory: str, algorithm: Algorithm, batch: TraceBatch) -> tuple[str, str]:
     """Text and page of a network's predictions next to the algorithm."""
-    from experiments.cli.shown_instance import open_network
+    from experiments.cli.shown_instance import Network, ShownInstance
     from nar.training.devices import use_compilation_cache
 
     use_compilation_cache()
-    comparison = open_network(directory, "best", 0, "own").run(algorithm, batch)
+    network = Network(directory, run_flags.load_chosen_run(directory), False)
+    comparison = network.run(network.find_algorithm(algorithm.name), ShownInstance(batch, _origin()))
     layout = Layout(100, False)
     text = diff_text(comparison.spec, comparison.truth, comparison.predicted, comparison.steps, layout)
     runs = [
