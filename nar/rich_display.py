@@ -1,4 +1,4 @@
-"""Tables of named arrays as HTML, by which notebooks show traces, batches and predictions."""
+"""Rich display in notebooks: traces, batches and predictions as tables of named arrays, in HTML."""
 
 import html
 from collections.abc import Iterable, Mapping
