@@ -36,6 +36,10 @@ def insight(result: Mapping[str, Any]) -> str:
 def _answers(values: Mapping[str, float]) -> str:
     """The part of the sentence on single entries, exact answers and valid ones."""
     score, exact, valid = values["score"], values["exact"], values.get("valid")
+    if exact == 1:
+        return (
+            "every answer is exactly that of the algorithm: larger sizes and other graph families are harder."
+        )
     text = f"{score:.1%} of the entries are correct, and {exact:.1%} of the answers in every entry"
     if valid is None:
         return f"{text}."

@@ -17,6 +17,7 @@ def result(test, validation=None):
             "50.0% of the answers in every entry; 75.0% are valid",
         ),
         ({"score": 0.99, "exact": 0.5, "valid": 0.5}, "none of the other answers is valid."),
+        ({"score": 1.0, "exact": 1.0, "valid": 1.0}, "every answer is exactly that of the algorithm"),
         ({"score": 0.99, "exact": 0.5}, "99.0% of the entries are correct, and 50.0% of the answers"),
     ],
 )
