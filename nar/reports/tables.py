@@ -70,7 +70,7 @@ class Table:
         """Formats the table as HTML, scrollable if it is too wide."""
         caption = escape_html(self.caption)
         head = "".join(f'<th scope="col">{escape_html(cell)}</th>' for cell in self.header)
-        cells = self._cells(escape_html, "<b>{}</b>")
+        cells = self._cells(escape_html, "<strong>{}</strong>")
         body = "\n".join(map(_html_row, self.rows, cells))
         notes = "".join(f'<p class="note">{escape_html(note)}</p>' for note in self.notes)
         return (

@@ -51,5 +51,5 @@ def test_best_cells_are_bold():
     table = Table(("", "a", "b"), [("x", "1_", "2_")], best=[(0, 2)])
     assert "| x | 1\\_ | **2\\_** |" in table.as_markdown()
     assert r"x & 1\_ & \textbf{2\_} \\" in table.as_latex()
-    assert "<td>1_</td><td><b>2_</b></td>" in table.as_html()
+    assert "<td>1_</td><td><strong>2_</strong></td>" in table.as_html()
     assert "*" not in table.as_text()
