@@ -139,6 +139,7 @@ def relic_config(**training):
     return {**config, "algorithms": ("bfs", "insertion_sort")}
 
 
+@pytest.mark.slow
 def test_hint_relic_is_built_for_several_tasks():
     weights = {"relic/contrast": 0.5, "bfs/relic/invariance": 2.0}
     components = build_graph_run(relic_config(loss_weights=weights))
