@@ -35,9 +35,10 @@ def find_objective(name: str, options: Mapping[str, Any] = MappingProxyType({}))
       ValueError: if there is none, it does not take five arguments, its views are not functions, or an option
         is unknown or invalid.
     """
-    objective = OBJECTIVES.find(name)
-    if inspect.isclass(objective):
-        known = inspect.signature(objective).parameters
+    found: Any = OBJECTIVES.find(name)
+    objective: Any = found
+    if inspect.isclass(found):
+        known = inspect.signature(found).parameters
         for option in options:
             if option not in known:
                 raise ValueError(unknown_name(f"option of {name}", option, known))
