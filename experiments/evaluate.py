@@ -202,12 +202,13 @@ def _write(
 def requested_tasks(components: GraphComponents) -> list[str]:
     """The tasks of --algorithms, or else of the run; raises ValueError if one is unknown or repeated."""
     known = [task.name for task in components.tasks]
-    for name in _ALGORITHMS.value or ():
+    requested = _ALGORITHMS.value or known
+    for name in requested:
         if name not in known:
             raise ValueError(f"--algorithms: {unknown_name('algorithm of the run', name, known)}")
-        if _ALGORITHMS.value.count(name) > 1:
+        if requested.count(name) > 1:
             raise ValueError(f"--algorithms has {name} twice")
-    return _ALGORITHMS.value or known
+    return requested
 
 
 def choose_seeds(components: GraphComponents, tasks: Sequence[str]) -> list[int]:

@@ -122,14 +122,14 @@ def _numbers(flag: str, words: Sequence[str]) -> tuple[float, ...]:
 
 
 def _number(flag: str, words: Sequence[str]) -> float:
-    numbers = _numbers(flag, words)
-    if len(numbers) > 1:
+    number, *others = _numbers(flag, words)
+    if others:
         raise ValueError(f"--{flag} must be a single number, got {','.join(words)}")
-    return numbers[0]
+    return number
 
 
 def _whole_number(flag: str, words: Sequence[str]) -> int:
-    numbers = parse_numbers(flag, words)
-    if len(numbers) > 1:
+    number, *others = parse_numbers(flag, words)
+    if others:
         raise ValueError(f"--{flag} must be a single number, got {','.join(words)}")
-    return numbers[0]
+    return number

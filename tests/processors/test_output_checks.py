@@ -1,4 +1,4 @@
-"""What processors return: every wrong answer is an error in words, and every right one passes."""
+"""Checks of the output of processors: every wrong answer is an error in words, and every right one passes."""
 
 import sys
 
