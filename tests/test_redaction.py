@@ -97,6 +97,7 @@ def other(session):
     return Spy(session)
 
 
+@pytest.mark.slow
 def test_a_run_writes_no_secret_and_its_tracker_gets_it(tmp_path, caplog):
     uri = "https://user:hunter3@host"
     options = {

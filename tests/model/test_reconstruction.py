@@ -64,6 +64,7 @@ def _apply(apply, params, flat, values, batch, key):
     return apply(changed, batch, True, jax.random.key(key))[0]
 
 
+@pytest.mark.slow
 def test_losses_of_reconstructions_are_means_over_the_steps_that_were_taken():
     batch = every_kind.random_batch(0, every_kind.SPEC, 3, 4, 5, True)
     random = np.random.default_rng(0)
@@ -107,6 +108,7 @@ def gradients():
     return {name: any(np.any(leaf) for leaf in leaves.values()) for name, leaves in flat.items()}
 
 
+@pytest.mark.slow
 def test_reconstructions_depend_on_encoders_and_their_own_decoders_only():
     depends = {name for name, has_gradient in gradients().items() if has_gradient}
     assert {"bfs/encode/reach_h_0", "bfs/reconstruct/reach_h/node", "bfs/encode/pi_h_0"} <= depends

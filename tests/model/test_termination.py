@@ -179,6 +179,7 @@ def test_step_limits_of_all_rules():
     np.testing.assert_array_equal(FromTrace().step_limits(batch, 5), np.maximum(batch.lengths - 1, 1))
 
 
+@pytest.mark.slow
 def test_rollouts_take_the_steps_of_trace_and_budget():
     batch = batch_of("bfs")
     np.testing.assert_array_equal(predict("bfs", FromTrace(), batch).steps, np.maximum(batch.lengths - 1, 1))

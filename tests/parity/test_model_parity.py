@@ -34,7 +34,7 @@ SORTING = [
     if Kind.SHOULD_BE_PERMUTATION in {probe.kind for probe in algorithm.spec.outputs}
 ]
 FAST = [
-    # Together with the permutations below, these cover every location and kind of CLRS-30.
+    # Together these cover every location and kind of CLRS-30, except permutations.
     ("lcs_length", "deepsets"),
     ("matrix_chain_order", "mpnn"),
     ("segments_intersect", "pgn"),
@@ -88,7 +88,7 @@ def test_same_losses_and_gradients(pair):
     assert_same_predictions(ours.predicted, theirs.predicted, models.batch.lengths)
 
 
-@mark_slow([("heapsort", "gatv2")], [(task, "triplet_gmpnn") for task in SORTING])
+@mark_slow([], [("heapsort", "gatv2"), *((task, "triplet_gmpnn") for task in SORTING)])
 def test_same_permutation_losses_without_noise(pair):
     """Compares losses on the predictions in evaluation, which have no Gumbel noise."""
     models = make_matched_models(*pair)

@@ -98,6 +98,7 @@ def break_input(random, features, hidden):
     return field, (features, hidden, memory, context)
 
 
+@pytest.mark.slow
 @pytest.mark.examples
 def test_wrong_inputs():
     num_rejected, count = 0, 5 * NUM_EXAMPLES

@@ -96,6 +96,7 @@ def test_samples_are_independent(name):
     assert_close(losses.get("auxiliary/gate", 0), np.mean(gate_losses))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in RECURRENT]
 )

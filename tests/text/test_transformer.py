@@ -184,6 +184,7 @@ def test_last_logits_depend_on_every_token(model, params):
     assert (np.abs(np.asarray(gradient))[2:10].max(axis=-1) > 1e-6).all()
 
 
+@pytest.mark.slow
 def test_inner_products_after_rotation_depend_on_relative_positions_only():
     query, key = np.random.default_rng(0).normal(size=(2, 1, 1, 3, 8)).astype(np.float32)
 

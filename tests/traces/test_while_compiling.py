@@ -90,6 +90,7 @@ def test_plain_and_compiled_traces_are_bit_identical(name, monkeypatch):
             assert draw_bytes(name, size, first=first) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", compiled_cases(BIT_IDENTICAL))
 def test_plain_and_compiled_splits_are_bit_identical(name, monkeypatch):
     expected = bytes_of(clrs30_sample(name, 16, 4, 2))

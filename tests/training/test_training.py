@@ -187,6 +187,7 @@ def test_frozen_params_pattern_without_a_match_is_an_error():
         frozen_names({"a": {"w": np.zeros(1)}}, ("b/",))
 
 
+@pytest.mark.slow
 def test_saved_state_is_independent_of_donated_buffers(tmp_path, bfs):
     state = bfs.fit(bfs.state(), 1)
     expected = digest(state)
