@@ -81,7 +81,7 @@ def check(name, size, count, seed, compiled=True, **options):
         key = "key" if "key" in trace.inputs else "A"
         nodes = np.ix_(*[problem.nodes] * trace.inputs[key].ndim)
         num_changed += not np.array_equal(augmented.inputs[key][nodes], trace.inputs[key])
-    assert num_shared > 0.7 * len(rows) > 0.2 * count
+    assert num_shared > 0.7 * len(rows) > 0.1 * count  # small graphs may have no edges
     keeps = {"bridges", "strongly_connected_components", "floyd_warshall"}
     assert (num_changed == 0) if name in keeps else (num_changed > 0.3 * num_shared)
 
@@ -92,12 +92,12 @@ def test_next_step_is_the_same(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [4, 7, 12])
+@pytest.mark.parametrize(("size", "count"), [(4, 700), (7, 300), (12, 50)])
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_next_step_is_the_same_in_thousands_of_problems(name, size):
-    check(name, size, 700, size)
+def test_next_step_is_the_same_in_a_thousand_problems(name, size, count):
+    check(name, size, count, size)
     if name in DIRECTED:
-        check(name, size, 300, size + 1, directed=True)
+        check(name, size, count // 2, size + 1, directed=True)
 
 
 @pytest.mark.parametrize(
