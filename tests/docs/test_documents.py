@@ -160,7 +160,7 @@ def execute(path, script, words):
 
 
 QUICK_FLAGS = {
-    "experiments.evaluate": ["--sizes=7", "--overwrite"],
+    "experiments.evaluate": ["--sizes=7", "--count=4", "--overwrite"],
     "experiments.predict": [],
     "experiments.show": [],
     "experiments.sweep": ["--launcher=print"],
