@@ -202,9 +202,9 @@ def test_gradient_of_the_network_equals_finite_differences():
                 )
             )
         )
-        for size in (3e-4, -3e-4)
+        for size in (5e-5, -5e-5)  # few kinks of ReLU and maximum are that near
     ]
-    assert (values[0] - values[1]) / 6e-4 == pytest.approx(float(expected), rel=0.05, abs=1e-3)
+    assert (values[0] - values[1]) / 1e-4 == pytest.approx(float(expected), rel=0.05, abs=1e-3)
     assert any(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["processor"]))
 
 
