@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 from nar.algorithms import Algorithm
-from nar.problems.families import FAMILY_PARAMETERS, parameters_of
 from nar.problems.options import CLRS30
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
 from nar.traces.memory import check_memory
@@ -141,22 +140,11 @@ def make_problem_sets(
         raise ValueError(f"{algorithm.name}: families are given by name, not as the option family")
     own = families if "family" in algorithm.problem.options else (CLRS30,)
     return [
-        ProblemSet(algorithm, size, seed, family, options_of(algorithm, family, options), count)
+        ProblemSet(algorithm, size, seed, family, algorithm.problem.options_of_family(family, options), count)
         for size in sizes
         for family in own
         for seed in seeds
     ]
-
-
-def options_of(algorithm: Algorithm, family: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a problem of this family has."""
-    problem = algorithm.problem
-    own = problem.options_without_family if family == CLRS30 else parameters_of(family)
-    return {
-        name: value
-        for name, value in options.items()
-        if name in problem.options and (name in own or name not in FAMILY_PARAMETERS)
-    }
 
 
 def check_options_used(options: Mapping[str, Any], sets: Sequence[ProblemSet]) -> None:

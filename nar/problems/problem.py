@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nar.plugins import did_you_mean, unknown_name
-from nar.problems.families import FAMILY_PARAMETERS, check_parameters
+from nar.problems.families import FAMILY_PARAMETERS, check_parameters, parameters_of
 from nar.problems.graph_input.read import FORMS, GRAPH_OPTIONS, Graph, find_node, read_graph
 from nar.problems.options import CLRS30, MIN_MAGNITUDE, OPTION_CHECKS, custom_option, is_integer
 from nar.problems.scaling import Ranges
@@ -122,6 +122,15 @@ class Problem:
             check_parameters(size, checked["family"] or CLRS30, **parameters, also=also)
         self.check_options(size, **checked)
         return checked
+
+    def options_of_family(self, family: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The given options that problems of a family have; `CLRS30` is the distribution of CLRS-30."""
+        own = self.options_without_family if family == CLRS30 else parameters_of(family)
+        return {
+            name: value
+            for name, value in options.items()
+            if name in self.options and (name in own or name not in FAMILY_PARAMETERS)
+        }
 
     def _check_range(self, low: float, high: float) -> None:
         if low < self.min_low:

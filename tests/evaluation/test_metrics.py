@@ -172,12 +172,13 @@ def test_run_reports_the_metrics_of_its_config(tmp_path):
     result = json.loads((workdir / "result.json").read_text())
     assert result["metrics"] == ["valid", "is_forest"]
     scores = result["scores"]["test"]["bfs"]["64"]
-    code, output, errors = run("evaluate", f"--workdir={workdir}", "--sizes=64")
+    code, output, errors = run("evaluate", f"--workdir={workdir}", "--sizes=64", "--trust")
     assert code == 0, errors
     evaluated = json.loads((workdir / "evaluation.json").read_text())["measurements"][0]["metrics"]
     assert list(evaluated) == ["exact", "valid", "is_forest"]
     assert {name: evaluated[name] for name in result["metrics"]} == pytest.approx(
         {name: scores[name] for name in result["metrics"]}
     )
-    code, _, errors = run("evaluate", f"--workdir={workdir}", "--metrics=valid,hits")
+    flags = ["--metrics=valid,hits", "--trust", "--overwrite"]
+    code, _, errors = run("evaluate", f"--workdir={workdir}", *flags)
     assert code != 0 and "--metrics: unknown metric 'hits'; known: exact, valid" in errors

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 from nar.algorithms import ALGORITHMS
-from nar.evaluation.problem_sets import options_of
 from nar.problems import GRAPH_FAMILIES
 from nar.problems.options import CLRS30
 from nar.reports.evaluation_table import is_metric
@@ -125,4 +124,4 @@ def _panel(
 def _own_options(task: str, family: str, problem: Mapping[str, Any]) -> Mapping[str, Any]:
     """The options that problems of a task and family have; all of them, if either is not one of nar's."""
     known = task in ALGORITHMS and (family == CLRS30 or family in GRAPH_FAMILIES)
-    return options_of(ALGORITHMS[task], family, problem) if known else problem
+    return ALGORITHMS[task].problem.options_of_family(family, problem) if known else problem
