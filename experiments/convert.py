@@ -26,8 +26,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments.cli.launch import launch
-from experiments.cli.next_commands import after_conversion, next_commands
+from experiments.cli.next_commands import after_conversion, after_export
 from experiments.cli.paths import define_path
+from experiments.cli.trust import TRUST
 from nar.atomic_io import write_json
 from nar.model.dm_clrs import check_param_shapes, convert_parameters, read_checkpoint
 from nar.reports import Table
@@ -35,6 +36,7 @@ from nar.runs.build import new_state
 from nar.runs.components import build_graph_run
 from nar.runs.config import RunConfig
 from nar.runs.export import SIZES, TOLERANCE, export_run, recompute_scores
+from nar.runs.trust import foreign_names
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints, count_parameters
 from nar.training.optim import parameter_names
@@ -122,6 +124,7 @@ def export(workdir: pathlib.Path, folder: pathlib.Path) -> None:
         cores=_CORES.value,
         sizes=[int(word) for word in _SIZES.value],
         show_progress=True,
+        trust=TRUST.value,
     )
     result = run.result or {}
     rows = [
@@ -141,12 +144,8 @@ def export(workdir: pathlib.Path, folder: pathlib.Path) -> None:
         ).as_text()
     )
     print(f"\nWritten: {run.workdir}\n")
-    print(
-        next_commands(
-            ("convert", f"--recompute={run.workdir}"),
-            ("show", f"--workdir={run.workdir}", f"--algorithm={run.config.algorithms[0]}", "--index=0"),
-        )
-    )
+    needs_trust = bool(foreign_names(run.config.to_dict()))
+    print(after_export(run.workdir, run.config.algorithms, needs_trust=needs_trust))
 
 
 def recompute(path: pathlib.Path) -> None:
@@ -155,7 +154,7 @@ def recompute(path: pathlib.Path) -> None:
     Raises:
       ValueError: if they differ.
     """
-    pairs = recompute_scores(path, show_progress=True)
+    pairs = recompute_scores(path, show_progress=True, trust=TRUST.value)
     rows = [
         [task, str(size), f"{100 * recorded:.2f}", f"{100 * found:.2f}"]
         for (task, size), (recorded, found) in pairs.items()

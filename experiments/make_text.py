@@ -19,7 +19,7 @@ from experiments.cli.launch import launch
 from experiments.cli.paths import define_path
 from experiments.cli.text_set import make_set
 from nar.algorithms import find_algorithm
-from nar.cores import count_cores
+from nar.machine import count_cores
 from nar.ownership import own_folder
 from nar.problems.options import OPTION_CHECKS
 from nar.text import TEXT_SETS, TextSet

@@ -11,6 +11,8 @@ import zipfile
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from nar.machine import memory_size
+
 MAX_DEPTH = 100
 """Levels of lists and objects that JSON may have; files of nar have fewer than ten."""
 
@@ -56,17 +58,9 @@ def check_regular(path: str | os.PathLike[str], mode: int) -> None:
 
 def check_archive_size(archive: zipfile.ZipFile) -> None:
     """Raises ValueError if an archive is larger, unpacked, than half of the memory of this machine."""
-    size, memory = sum(member.file_size for member in archive.infolist()), _memory()
-    if memory is not None and size > memory // 2:
+    size = sum(member.file_size for member in archive.infolist())
+    if size > memory_size() / 2:
         raise ValueError(f"unpacked, it has {size / 1e9:,.1f} GB, more than half of this machine's memory")
-
-
-def _memory() -> int | None:
-    """Physical memory in bytes; None if this system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -104,7 +104,7 @@ def test_archives_larger_than_memory_are_refused_before_they_are_unpacked(tmp_pa
     }
     for name, read in readers.items():
         read(tmp_path / name)
-    monkeypatch.setattr(reading, "_memory", lambda: 1000)
+    monkeypatch.setattr(reading, "memory_size", lambda: 1000)
     for name, read in readers.items():
         with pytest.raises(ValueError, match=r"unpacked, it has 0.0 GB, more than half of this machine's"):
             read(tmp_path / name)

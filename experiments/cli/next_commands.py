@@ -61,5 +61,11 @@ def after_conversion(workdir: pathlib.Path, algorithms: Sequence[str]) -> str:
     return next_commands(("evaluate", f"--workdir={workdir}", "--sizes=16,64"), _show(workdir, algorithms))
 
 
+def after_export(workdir: object, algorithms: Sequence[str], *, needs_trust: bool = False) -> str:
+    """Commands for an exported run; the arguments are those of `after_training`."""
+    trust = ["--trust"] if needs_trust else []
+    return next_commands(("convert", f"--recompute={workdir}", *trust), (*_show(workdir, algorithms), *trust))
+
+
 def _show(workdir: object, algorithms: Sequence[str]) -> tuple[str, ...]:
     return ("show", f"--workdir={workdir}", f"--algorithm={algorithms[0]}", "--index=0")

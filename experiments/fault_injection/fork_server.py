@@ -14,6 +14,8 @@ import sys
 import traceback
 from typing import Any
 
+from nar.signals import UNLESS_IGNORED
+
 
 def main() -> None:
     """Answers requests until standard input is closed."""
@@ -50,6 +52,9 @@ def _run(request: dict[str, Any]) -> int:
         file = os.open(path, mode, 0o644)
         os.dup2(file, number)
         os.close(file)
+    for name in UNLESS_IGNORED:  # `nohup`, for one, may have started the server; scripts start as in a shell.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
     os.environ.clear()

@@ -17,12 +17,13 @@ from nar.algorithms import Algorithm, find_algorithm
 from nar.data import Transforms
 from nar.evaluation.inference import Inference
 from nar.evaluation.scaled_inputs import InputRanges, OutOfRangeWarning, scale_arguments
+from nar.machine import memory_size
 from nar.model import FromTrace, Model, Params
 from nar.plugins import did_you_mean
 from nar.problems.scaling import Change
 from nar.rich_display import arrays_table
 from nar.traces import Probes, TraceBatch, collect, record_first_step, values_by_node
-from nar.traces.memory import memory_size, traces_bytes
+from nar.traces.memory import traces_bytes
 from nar.training import Devices
 
 MAX_STEPS = 2**20

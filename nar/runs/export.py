@@ -39,6 +39,7 @@ from nar.runs.files import check_scores, read_evaluation, read_result
 from nar.runs.results import averages
 from nar.runs.run import Run, load_run
 from nar.runs.training_command import training_command
+from nar.runs.trust import check_trust
 from nar.runs.weights_file import params_by_name, round_params, write_weights
 from nar.runs.workdir import Workdir
 from nar.traces import CLRS30_SPLITS, TraceBatch
@@ -97,6 +98,7 @@ def export_run(
     cores: int | None = None,
     sizes: Sequence[int] = SIZES,
     show_progress: bool = False,
+    trust: bool = False,
 ) -> Run:
     """Exports a finished run to a new folder in `folder`, which is complete or not there at all.
 
@@ -110,13 +112,15 @@ def export_run(
       cores: CPU cores of the training, for a result that does not record its hardware.
       sizes: problem sizes to score; the size of the test split is always scored.
       show_progress: whether to show progress bars.
+      trust: whether to import code outside nar that the config names.
 
     Raises:
-      ValueError: if the run is not finished or is a language model's, the export exists, or an argument is
-        invalid.
+      ValueError: if the run is not finished or is a language model's, the export exists, an argument is
+        invalid, or the config names code outside nar and is not trusted.
     """
     workdir = Workdir(source)
     of_all = _config(workdir)
+    check_trust(of_all.to_dict(), workdir.config, trust)
     config = _config_of_seed(of_all, workdir, seed_index)
     result = _finished_result(workdir, config, cores)
     of_seed = _of_seed(result, seed_index, workdir)
@@ -137,18 +141,19 @@ def export_run(
         write_json(draft.result, {**_result(result, of_seed, config, params, scores), **facts})
         write_json(draft.evaluation, _evaluation(scores, config, of_seed["best_step"]))
         draft.path.rename(target)
-    return load_run(target)
+    return load_run(target, trust=trust)
 
 
 def recompute_scores(
-    path: pathlib.Path, show_progress: bool = False
+    path: pathlib.Path, show_progress: bool = False, *, trust: bool = False
 ) -> dict[tuple[str, int], tuple[float, float]]:
     """Scores an export again: (task, size) -> the recorded score and the one found now.
 
     Raises:
-      ValueError: if the folder is not an export, or a file in it is damaged.
+      ValueError: if the folder is not an export, a file in it is damaged, or its config names code outside
+        nar and is not trusted (`trust`).
     """
-    run = load_run(path)
+    run = load_run(path, trust=trust)
     if not run.is_exported:
         raise ValueError(f"{path} is not an exported run: it has no {run.workdir.weights.name}")
     recorded = read_evaluation(run.workdir.evaluation).get("scores")

@@ -21,7 +21,8 @@ from nar.traces.io import load_traces, save_traces
 from nar.traces.trace import TraceBatch
 
 PACKAGES = (
-    *("atomic_io", "caching", "ownership", "plugins", "kinds", "reading", "rich_display", "specs"),
+    *("atomic_io", "caching", "ownership", "plugins", "kinds", "machine", "reading"),
+    *("rich_display", "specs"),
     *("problems", "algorithms", "traces"),
 )
 """Modules and packages that determine a trace; registered algorithms may use others, so are not cached."""

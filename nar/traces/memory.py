@@ -1,9 +1,8 @@
 """The memory that traces need at least, checked before any is allocated."""
 
-import functools
 import math
-import os
 
+from nar.machine import memory_size
 from nar.specs import Spec, Stage
 
 _MIN_STEPS = 2
@@ -32,12 +31,3 @@ def check_memory(name: str, spec: Spec, size: int, count: int) -> None:
             f"{name}: {count} traces of size {size} need at least {needed / 2**30:,.0f} GiB, and this "
             f"machine has {memory_size() / 2**30:,.0f}: choose a smaller size or fewer traces at a time"
         )
-
-
-@functools.cache
-def memory_size() -> float:
-    """Memory of this machine in bytes; infinity if the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return math.inf

@@ -26,8 +26,8 @@ ROOMS = (
 BASE = {
     "atomic_io",
     "caching",
-    "cores",
     "kinds",
+    "machine",
     "metrics_file",
     "ownership",
     "plugins",

@@ -142,6 +142,21 @@ def test_wrong_scores_are_not_recomputed(exported, scores):
         recompute_scores(exported.workdir.path)
 
 
+@pytest.mark.slow
+def test_run_that_names_code_is_exported_and_recomputed_if_it_is_trusted(tmp_path):
+    config = config_of()
+    config["model"]["processor"] = "experiments.examples.pna:PNA"
+    run = nar.train(config, tmp_path / "run")
+    with pytest.raises(ValueError, match="names code outside nar.*\n.*pna:PNA"):
+        export_run(run.workdir.path, tmp_path / "exports")
+    assert not (tmp_path / "exports").exists()
+    exported = export_run(run.workdir.path, tmp_path / "exports", trust=True)
+    with pytest.raises(ValueError, match="names code outside nar"):
+        recompute_scores(exported.workdir.path)
+    pairs = recompute_scores(exported.workdir.path, trust=True)
+    assert all(recorded == found for recorded, found in pairs.values())
+
+
 def test_export_is_written_whole_or_not_at_all(finished, exported, tmp_path, monkeypatch):
     folder = tmp_path / "exports"
     with pytest.raises(ValueError, match="bfs_seed0 exists already"):

@@ -96,6 +96,18 @@ class FailOnce(Callback):
             raise RuntimeError("failure of the test")
 
 
+def assert_resumes_bit_for_bit(config, folder, metric):
+    """Compares a whole run with one that fails once; both log a metric."""
+    expected = train(config, folder / "whole")
+    FailOnce.has_failed = False
+    with pytest.raises(RuntimeError, match="failure of the test"):
+        train(config, folder / "resumed")
+    resumed = train(config, folder / "resumed")
+    jax.tree.map(np.testing.assert_array_equal, resumed.params, expected.params)
+    for name in ("whole", "resumed"):
+        assert metric in (folder / name / "metrics.jsonl").read_text()
+
+
 def half(components, evaluator, params, split):
     """Scores that take no time."""
     return {"bfs": {"64" if split == "test" else "16": {"pi": 0.5, "score": 0.5}}}
@@ -113,14 +125,7 @@ def test_a_run_with_views_resumes_bit_for_bit_on_chunks(tmp_path, monkeypatch):
         "log_every": 1,
     }
     config = {**config_with(**training), "algorithms": ("bfs",)}
-    expected = train(config, tmp_path / "whole")
-    FailOnce.has_failed = False
-    with pytest.raises(RuntimeError, match="failure of the test"):
-        train(config, tmp_path / "resumed")
-    resumed = train(config, tmp_path / "resumed")
-    jax.tree.map(np.testing.assert_array_equal, resumed.params, expected.params)
-    rows = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "resumed")]
-    assert all('"loss/bfs/consistency/hidden"' in text for text in rows)
+    assert_resumes_bit_for_bit(config, tmp_path, '"loss/bfs/consistency/hidden"')
 
 
 def relic_config(**training):
@@ -185,14 +190,7 @@ def test_hint_relic_resumes_bit_for_bit(tmp_path, monkeypatch):
     """Two tasks, two seeds, two micro-batches."""
     monkeypatch.setattr(GraphComponents, "score_split", scores_of_two_tasks)
     config = relic_config(num_seeds=2)
-    expected = train(config, tmp_path / "whole")
-    FailOnce.has_failed = False
-    with pytest.raises(RuntimeError, match="failure of the test"):
-        train(config, tmp_path / "resumed")
-    resumed = train(config, tmp_path / "resumed")
-    jax.tree.map(np.testing.assert_array_equal, resumed.params, expected.params)
-    rows = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "resumed")]
-    assert all('"loss/bfs/relic/contrast' in text for text in rows)
+    assert_resumes_bit_for_bit(config, tmp_path, '"loss/bfs/relic/contrast')
 
 
 def scores_of_two_tasks(components, evaluator, params, split):

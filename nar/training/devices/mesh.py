@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from nar.cores import count_cores
+from nar.machine import count_cores
 
 BatchT = TypeVar("BatchT")
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import jax
 
-from nar.cores import count_cores
+from nar.machine import count_cores
 from nar.training.loop.callback import Callback
 
 MAX_THREADS = 4

@@ -1,5 +1,6 @@
-"""CPU cores that this process may use: by its affinity, and by the quota of its control groups."""
+"""The machine: CPU cores that this process may use, by its affinity and its control groups, and memory."""
 
+import functools
 import math
 import os
 import pathlib
@@ -21,6 +22,15 @@ def count_cores() -> int:
     else:
         cores = os.cpu_count()
     return min([cores or 1, *(math.ceil(quota) for quota in _quotas())])
+
+
+@functools.cache
+def memory_size() -> float:
+    """Memory of this machine in bytes; infinity if the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _quotas() -> Iterator[float]:
