@@ -133,7 +133,7 @@ class DataConfig(Section):
         "own default: --config.data.problem=\"{'directed': True, 'p': None}\"",
         merged=True,
     )
-    exceptions: Mapping[str, Any] = key(
+    exceptions: Mapping[str, Mapping[str, Any] | None] = key(
         {
             "articulation_points": _FEWER_EDGES,
             "bridges": _FEWER_EDGES,
@@ -147,7 +147,7 @@ class DataConfig(Section):
         "None removes that of an algorithm, or one of its options.",
         merged=True,
     )
-    mixture: Mapping[str, Any] = key(
+    mixture: Mapping[str, Mapping[str, Any]] = key(
         {},
         "Mixture of training problems: components by name, each with a weight (1), sizes and problem options "
         "(by default those above, in which its own are merged). Each batch is of one component. On the "
@@ -303,7 +303,7 @@ class RunConfig(Section):
         "Names of nar.ALGORITHMS, or module:ATTRIBUTE for custom ones; several are trained alternately, with "
         "one shared processor.",
     )
-    tasks: Mapping[str, Any] = key(
+    tasks: Mapping[str, Mapping[str, Any]] = key(
         {},
         "Overrides per task, by name: sizes, batch_size, problem (problem options), loss_weight (factor of "
         "all of its losses), sampling_weight (relative frequency in training), validation and test (keys of "

@@ -7,21 +7,22 @@ import copy
 import dataclasses
 import difflib
 import math
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
-_TYPES: Mapping[type, tuple[str, tuple[type, ...]]] = MappingProxyType(
+_TYPES: Mapping[type, tuple[str, tuple[type, ...]]] = types.MappingProxyType(
     {
         bool: ("True or False", (bool,)),
         int: ("an integer", (int,)),
         float: ("a number", (float, int)),
         str: ("a string", (str,)),
         tuple: ("a tuple", (tuple, list, str)),
+        Mapping: ("a dictionary", (Mapping,)),
     }
 )
-"""Type of a default -> its description in messages, and the accepted types."""
+"""Type of a default or an entry -> its description in messages, and the accepted types."""
 
 
 MAX_INTEGER = 2**31 - 1
@@ -157,6 +158,8 @@ def _parse(path: str, value: Any, present: Any, field: "dataclasses.Field[Any]",
     if isinstance(present, tuple):
         value = (value,) if isinstance(value, str) else value
         _check_elements(path, value, field)
+    if isinstance(present, Mapping):
+        _check_entries(path, value, field)
     plain = _without_lists(value)
     return _merge(present, plain) if field.metadata["merged"] else plain
 
@@ -173,10 +176,28 @@ def _check_elements(path: str, values: Sequence[Any], field: "dataclasses.Field[
     kind = typing.get_args(field.type)[0]
     if kind not in _TYPES:
         return
-    names, allowed = _TYPES[kind]
     for value in values:
-        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError(f"each element of config key {path} must be {names}, got {value!r:.200}")
+        if not _has_type(value, kind):
+            raise ValueError(
+                f"each element of config key {path} must be {_TYPES[kind][0]}, got {value!r:.200}"
+            )
+
+
+def _check_entries(path: str, values: Mapping[str, Any], field: "dataclasses.Field[Any]") -> None:
+    """Checks the types of the values of a dictionary, if the field declares one: `Mapping[str, float]`."""
+    declared = typing.get_args(field.type)[1]
+    kinds = typing.get_args(declared) if isinstance(declared, types.UnionType) else (declared,)
+    kind = typing.get_origin(kinds[0]) or kinds[0]
+    if kind not in _TYPES:
+        return
+    for name, value in values.items():
+        if not _has_type(value, kind) and not (value is None and types.NoneType in kinds):
+            where = f"config key {path}.{name!s:.100}"
+            raise ValueError(f"{where} must be {_TYPES[kind][0]}, got {value!r:.200}")
+
+
+def _has_type(value: Any, kind: type) -> bool:
+    return isinstance(value, _TYPES[kind][1]) and (kind is bool or not isinstance(value, bool))
 
 
 def check_type(path: str, value: Any, default: Any) -> None:
@@ -193,8 +214,8 @@ def check_type(path: str, value: Any, default: Any) -> None:
     kind = type(default)
     if kind not in _TYPES:
         return
-    names, allowed = _TYPES[kind]
-    if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+    if not _has_type(value, kind):
+        names = _TYPES[kind][0]
         raise ValueError(f"config key {path} must be {names}, such as {default!r}; got {value!r:.200}")
 
 

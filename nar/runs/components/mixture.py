@@ -57,8 +57,6 @@ def read_components(config: RunConfig, tasks: Sequence[Task]) -> Mapping[str, Ma
         key = f"data.mixture.{name}"
         if not name or "/" in name:
             raise ValueError(f"{key}: the name of a component has at least one character and no /")
-        if not isinstance(values, Mapping):
-            raise ValueError(f"{key} must be a dictionary, got {values!r}")
         for one in values:
             if one not in COMPONENT_KEYS:
                 raise ValueError(f"{key}: {unknown_name('key', one, COMPONENT_KEYS)}")

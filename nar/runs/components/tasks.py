@@ -136,13 +136,11 @@ def make_task(
     )
 
 
-def check_tasks(tasks: Mapping[str, Any], names: Sequence[str]) -> None:
+def check_tasks(tasks: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> None:
     """Raises ValueError if `config.tasks` has an unknown task, an unknown option or an invalid value."""
     for name, overrides in tasks.items():
         if name not in names:
             raise ValueError(f"tasks.{name} is not one of the algorithms of the run: {', '.join(names)}")
-        if not isinstance(overrides, Mapping):
-            raise ValueError(f"tasks.{name} must be a dictionary, got {overrides!r}")
         for option, value in overrides.items():
             if option not in TASK_OPTIONS:
                 hint = did_you_mean(option, TASK_OPTIONS)
