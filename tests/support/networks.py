@@ -7,6 +7,7 @@ import every_kind
 import jax
 import numpy as np
 import pytest
+import tasks
 
 import nar
 from nar.data import Transforms, take
@@ -18,7 +19,8 @@ from nar.traces import sample_traces
 
 HIDDEN = 16
 BATCH = 3
-TASKS = [*nar.ALGORITHMS, every_kind.NAME]
+TASKS = [*tasks.COVERING, every_kind.NAME]
+"""Tasks of all locations and kinds. Networks of every algorithm are built by the tests of parity."""
 QUICK = ("bfs",)
 """Other tasks are marked slow."""
 POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)

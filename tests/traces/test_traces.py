@@ -7,7 +7,6 @@ import hypothesis
 import numpy as np
 import oracle
 import pytest
-import tasks
 from examples import EXAMPLES_PER_ALGORITHM
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,6 @@ from trace_checks import assert_same, plain_and_compiled, run_python
 
 import nar
 from nar.algorithms import Algorithm
-from nar.data import take
 from nar.problems import SEQUENCE
 from nar.specs import MASKED, Kind, Location, Spec, Stage, make_spec
 from nar.traces import (
@@ -31,7 +29,6 @@ from nar.traces import (
 every_algorithm = pytest.mark.parametrize("name", nar.ALGORITHMS)
 IN_DM_CLRS = [name for name in nar.ALGORITHMS if name in oracle.specs.SPECS]
 every_dm_clrs_algorithm = pytest.mark.parametrize("name", IN_DM_CLRS)
-HULLS = ("graham_scan", "jarvis_march")
 ONLY_IN_DM_CLRS = [name for name in IN_DM_CLRS if name not in oracle.specs.CLRS_30_ALGS]
 
 
@@ -45,37 +42,6 @@ MIN_SIZE_OF_DM_CLRS = {"find_maximum_subarray": 2, "quicksort": 2, "strongly_con
 
 # ---------------------------------------------------------------------------------------------------
 # Equal to dm-clrs
-
-
-def split_case(name, split):
-    """Case of a split; only validation splits of algorithms that cover all kinds are not slow."""
-    large = nar.ALGORITHMS[name].clrs30_multiplier > 1
-    quick = split == "val" and name in tasks.COVERING and not large
-    marks = [] if quick else [pytest.mark.slow, pytest.mark.jit]
-    return pytest.param(name, split, marks=marks)
-
-
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [
-        split_case(name, split)
-        for name in IN_DM_CLRS
-        if nar.ALGORITHMS[name].in_clrs30
-        for split in CLRS30_SPLITS
-    ],
-)
-def test_canonical_splits_equal_dm_clrs(name, split):
-    official = oracle.samplers.CLRS30[split]
-    multiplier = oracle.specs.CLRS_30_ALGS_SETTINGS[name]["num_samples_multiplier"] if split != "train" else 1
-    count = official["num_samples"] * multiplier
-    if name in HULLS and split != "val":  # dm-clrs takes minutes for all of them
-        count //= 4
-        found = clrs30_sample(name, official["length"], count, official["seed"])
-    else:
-        found = clrs30_split(name, split)
-    assert found.batch_size == count
-    for indices, expected in oracle.sample_in_batches(name, official["length"], count, official["seed"], 8):
-        assert_same(take(found, indices), expected, tolerance=1e-9)
 
 
 def compare_samples(name, sizes, seeds, count):
@@ -170,14 +136,6 @@ def compare_runs(name, size, change):
             data = probes[probe.stage.value][probe.location.value][probe.name]["data"]
             ours = getattr(trace, f"{probe.stage.value}s")[probe.name]
             np.testing.assert_allclose(ours, data, rtol=1e-9, atol=1e-9, err_msg=probe.name)
-
-
-def test_split_parameters_equal_dm_clrs():
-    official = {
-        name: (split["num_samples"], split["length"], split["seed"])
-        for name, split in oracle.samplers.CLRS30.items()
-    }
-    assert {name: (split.count, split.size, split.seed) for name, split in CLRS30_SPLITS.items()} == official
 
 
 @pytest.mark.parametrize("split", CLRS30_SPLITS)
