@@ -78,7 +78,7 @@ def test_sampled_texts_equal_dm_clrs(name):
 )
 def test_sampled_texts_equal_dm_clrs_at_more_sizes_and_seeds(name, size):
     size = min(size, 16) if name in HULLS else size
-    for seed, decimals in ((35, 4), (81, 1), (0, None), (6, 0), (8, 40)):
+    for seed, decimals in ((35, 4), (0, None), (8, 40)):
         compare(name, size, seed, decimals, count=2 if name in HULLS else 4)
 
 
