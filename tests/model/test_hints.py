@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+import tasks
 from networks import (
     BATCH,
     INDICES,
@@ -23,7 +24,6 @@ from networks import (
     with_garbage,
 )
 
-import nar
 from experiments.examples.straight_through_gumbel import straight_through_gumbel
 from nar.kinds import BUILT_IN_KINDS
 from nar.losses import losses_by_probe, total_loss
@@ -325,7 +325,7 @@ def test_a_custom_feedback_named_in_a_config_trains_hint_decoders():
 # Teacher forcing
 
 
-@pytest.mark.parametrize("task", mark_slow((task,) for task in nar.ALGORITHMS))
+@pytest.mark.parametrize("task", mark_slow((task,) for task in tasks.COVERING))
 def test_teacher_forcing_feeds_true_hints(task):
     """True hints of all steps but the first and the last, if there are any, affect training predictions."""
     batch = batch_of(task)
