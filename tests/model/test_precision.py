@@ -9,6 +9,7 @@ import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from processor_families import FAMILIES
 
 import nar
 from nar.data import Task, TrainingStream
@@ -46,20 +47,6 @@ class OfHaiku(hk.Module):
 
 
 ALL_PROCESSORS = {**PROCESSORS, "of_haiku": OfHaiku}
-
-FAMILIES = (
-    "edge_transformer",
-    "floydnet",
-    "g_forgetnet",
-    "gat",
-    "gatv2",
-    "memnet_full",
-    "relational_transformer",
-    "rnar",
-    "step_encoding_mpnn",
-    "triplet_gpgn_mask",
-)
-"""Processors that together have every layer and wrapper."""
 
 
 class Network:
@@ -136,8 +123,8 @@ def test_large_products_are_in_bfloat16(task, processor):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processor", PROCESSORS)
-def test_every_processor_predicts_in_bfloat16(processor):
+@pytest.mark.parametrize("processor", FAMILIES)
+def test_processors_predict_in_bfloat16(processor):
     """The carry keeps its dtypes over the steps, and predictions are float32."""
     network = Network("bfs", processor, precision="bfloat16")
     params = jax.eval_shape(network.model.init, jax.random.key(0), {"bfs": network.batch})
@@ -173,7 +160,7 @@ def test_logits_losses_and_train_state_are_float32(task, processor, termination)
 
 
 @pytest.mark.parametrize(
-    "processor", ["of_haiku", *(pytest.param(name, marks=pytest.mark.slow) for name in PROCESSORS)]
+    "processor", ["of_haiku", *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES)]
 )
 def test_names_shapes_and_dtypes_of_parameters_do_not_depend_on_the_precision(processor):
     """Initial values depend on nothing else."""

@@ -5,6 +5,7 @@ import jax
 import numpy as np
 import pytest
 from networks import batch_of, spec_of
+from processor_families import FAMILIES
 
 from nar.losses import loss_terms, total_loss
 from nar.model import Budget, Learned, NetConfig, make_model
@@ -52,7 +53,7 @@ def assert_same_dtypes(task, processor, options):
 
 @pytest.mark.parametrize(
     "processor",
-    [pytest.param(one, marks=[] if one == "triplet_gmpnn" else pytest.mark.slow) for one in PROCESSORS],
+    ["triplet_gmpnn", *(pytest.param(one, marks=pytest.mark.slow) for one in FAMILIES)],
 )
 def test_processors_compute_in_float32(processor):
     assert_same_dtypes("bfs", processor, {})

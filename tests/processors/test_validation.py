@@ -5,9 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from processor_families import FAMILIES
 
 from experiments.examples.pna import PNA
-from nar.processors import PROCESSORS, Context, ProcessorOutput, check_processor
+from nar.processors import Context, ProcessorOutput, check_processor
 from nar.processors.layers.linear import Linear
 from nar.processors.registry import check_options
 
@@ -235,7 +236,7 @@ def test_violations_are_reported_in_words(processor, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "gat" else pytest.mark.slow) for name in PROCESSORS]
+    "name", [pytest.param(name, marks=[] if name == "gat" else pytest.mark.slow) for name in FAMILIES]
 )
 def test_registered_processors_satisfy_the_contract(name):
     check_processor(name, permutation_equivariant=not name.startswith(("memnet", "rnar")))
