@@ -1,4 +1,4 @@
-"""Training of every dm-clrs processor for a few steps on small problems."""
+"""Training of processors of dm-clrs for a few steps on small problems."""
 
 import jax
 import numpy as np
@@ -9,13 +9,12 @@ import nar
 from nar.data import Task, TrainingStream
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
-from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.processors import PROCESSORS
 
 HIDDEN = 8
 NUM_STEPS = 120
-NAMES = tuple(LAYOUTS)
-"""Processors of dm-clrs; `test_recurrent_processors` has the others."""
+NAMES = ("deepsets", "gat", "gatv2", "gpgn", "memnet_masked", "mpnn", "pgn_mask", "triplet_gmpnn")
+"""Processors with every layer and wrapper of dm-clrs; `test_recurrent_processors` has the others."""
 TASKS = ("bfs", "minimum", "task_scheduling")
 
 

@@ -84,8 +84,8 @@ def wait_for_compilations():
 @pytest.mark.parametrize("name", compiled_cases(BIT_IDENTICAL))
 def test_plain_and_compiled_traces_are_bit_identical(name, monkeypatch):
     monkeypatch.setattr(record, "poll_compilation", lambda what, compile: False)
-    for size in (4, 7, 16):
-        for first in (0, 1000, 2**63 - 2, 2**64 - 5):
+    for size, starts in ((4, (0, 1000, 2**63 - 2, 2**64 - 5)), (7, (0, 2**64 - 5)), (16, (1000,))):
+        for first in starts:
             expected = bytes_of(sample_traces(name, size, 4, 5, first=first))
             assert draw_bytes(name, size, first=first) == expected
 
