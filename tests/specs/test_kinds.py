@@ -293,7 +293,7 @@ def test_a_config_replaces_kinds():
         ),
         ({"categorical": "categorical"}, "no probe of this run is a categorical; its kinds: mask, mask_one"),
         ({"mask": "experiments.examples.focal_mask:FOCAL"}, "has no kind 'FOCAL'; it has: .*FOCAL_MASK"),
-        ({"mask": 3}, "data.kinds: unknown kind 3"),
+        ({"mask": 3}, "data.kinds.mask must be a string, got 3"),
     ],
 )
 def test_wrong_kinds_of_a_config_are_refused(kinds, message):
