@@ -1,7 +1,7 @@
 """Record of a run's plug-ins, `plugins.json`: the module of each, and a digest of its source.
 
-A digest covers the module and those of the user that it has imported, without comments, docstrings and layout.
-The source is read once in a process, when the plug-in is first used, since that is the code in memory.
+A digest covers the module and those of the user that it imports, without comments, docstrings and layout. The
+source is read once per process, when the plug-in is first used, since that is the code in memory.
 """
 
 import ast
@@ -154,7 +154,7 @@ def _tree(module: types.ModuleType) -> ast.Module | None:
 
 
 def _imported_names(module: types.ModuleType, tree: ast.Module) -> Iterator[str]:
-    """Yields names that may be modules in the imports of a module: it may import nothing but constants."""
+    """Yields names that may be modules in the imports of a module: of some, only constants are imported."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
