@@ -194,6 +194,7 @@ def _write(
     """Writes the scores and the table, under another name if an evaluation has taken this one meanwhile."""
     if not _OVERWRITE.value and (files.scores.exists() or files.table.exists()):
         files = files.unused()
+    files.remove_arrays(kept=content["arrays"])
     write_json(files.scores, content)
     write_csv(files.table, measurements)
     return files

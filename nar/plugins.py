@@ -152,6 +152,12 @@ class Registry(Mapping[str, Value], Generic[Value]):
         self._entries[name] = entry
         return value
 
+    def module_of(self, name: str) -> str | None:
+        """The module outside nar that defines a registered object; None for all others and unknown names."""
+        if name in self._built_in or name not in self._entries:
+            return None
+        return next(_foreign_modules(self._entries[name]), None)
+
     def _entry(self, value: Any) -> Value:
         return self._convert(value) if self._convert else value
 
@@ -167,13 +173,22 @@ def _own_name(value: Any) -> Any:
 
 def _is_in_main(value: Any) -> bool:
     """True for functions and classes of a notebook or script, and for objects that are made of such."""
+    return "__main__" in _foreign_modules(value)
+
+
+def _foreign_modules(value: Any) -> Iterator[str]:
+    """Yields the modules outside nar of a function or class, or of those that an object is made of."""
     if isinstance(value, type | types.FunctionType):
-        return value.__module__ == "__main__"
-    if isinstance(value, Mapping):
-        return any(map(_is_in_main, value.values()))
-    if isinstance(value, functools.partial):
-        return _is_in_main(value.func)
-    return dataclasses.is_dataclass(value) and any(map(_is_in_main, vars(value).values()))
+        if value.__module__.partition(".")[0] not in ("nar", "builtins"):
+            yield value.__module__
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _foreign_modules(one)
+    elif isinstance(value, functools.partial):
+        yield from _foreign_modules(value.func)
+    elif dataclasses.is_dataclass(value):
+        for one in (type(value), *vars(value).values()):
+            yield from _foreign_modules(one)
 
 
 def have_same_definition(one: Any, other: Any, _compared: frozenset[tuple[int, int]] = frozenset()) -> bool:

@@ -89,8 +89,18 @@ def score_predictions(
         scores = score_predictions(spec, *kept, has_nan=None)
         return {name: float(value * (~has_nan).mean()) for name, value in scores.items()}
     probes: dict[str, Probe] = {probe.name: probe for probe in spec.outputs if probe.name in truth}
-    scores = {name: SCORES[probe.kind](truth[name], predicted[name]) for name, probe in probes.items()}
+    scores = {name: _score(probe, truth[name], predicted[name]) for name, probe in probes.items()}
     return {**scores, "score": float(np.mean(list(scores.values())))}
+
+
+def _score(probe: Probe, truth: np.ndarray, predicted: np.ndarray) -> float:
+    """The score of a probe; raises ValueError if that of a custom kind is not a number from 0 to 1."""
+    score = float(SCORES[probe.kind](truth, predicted))
+    if not 0 <= score <= 1:
+        raise ValueError(
+            f"{probe.name}: the score of kind {probe.kind.name} must be from 0 to 1, got {score}"
+        )
+    return score
 
 
 def score_result(result: InferenceResult) -> dict[str, float]:
@@ -99,7 +109,7 @@ def score_result(result: InferenceResult) -> dict[str, float]:
     If the algorithm has a score of its own, `score` is its mean over the instances.
 
     Raises:
-      ValueError: if the algorithm's own score is not a number from 0 to 1.
+      ValueError: if the score of the algorithm, or of a custom kind, is not a number from 0 to 1.
     """
     batch, own = result.batch, find_algorithm(result.task).score
     scores = score_predictions(result.spec, batch.outputs, result.outputs, result.has_nan)
@@ -129,7 +139,7 @@ def hint_scores(result: InferenceResult) -> dict[str, list[float]]:
         if probe.name in result.hints:
             truth, predicted = result.batch.hints[probe.name], result.hints[probe.name]
             scores[probe.name] = [
-                SCORES[probe.kind](truth[step][last >= step], predicted[step - 1][last >= step])
+                _score(probe, truth[step][last >= step], predicted[step - 1][last >= step])
                 for step in range(1, int(last.max()) + 1)
             ]
     return scores

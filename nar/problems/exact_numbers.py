@@ -40,7 +40,7 @@ def to_float_array(name: str, value: Any, expected: str = _NAME) -> np.ndarray:
         raise ValueError(f"{name} must be {expected}, got {reprlib.repr(value)}")
     if array.dtype.kind == "f" and isinstance(value, list | tuple):
         # numpy converts integers to floats if the sequence also has floats, or both int64 and uint64.
-        _check_integers(name, _large_integers(np.asarray(value, dtype=object).flat))
+        _check_integers(name, _large_integers(map(_item, np.asarray(value, dtype=object).flat)))
     if array.dtype.kind in "iu":
         large = (array > MAX_EXACT_INTEGER) | (array < -MAX_EXACT_INTEGER)
         _check_integers(name, array[large].tolist())
@@ -55,8 +55,7 @@ def to_float(value: Any) -> float | None:
     """Converts one number to a float; None if it is no real number, or an integer that would be rounded."""
     if type(value) is float:
         return value
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        value = value.item()  # a long double stays one
+    value = _item(value)
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, decimal.Decimal)):
         return None
     number = _rounded(value)
@@ -65,8 +64,7 @@ def to_float(value: Any) -> float | None:
 
 def check_told_apart(name: str, *values: Any) -> None:
     """Raises ValueError if different ones of several valid numbers or arrays would become equal as floats."""
-    items = [item for value in values for item in np.asarray(value, dtype=object).ravel().tolist()]
-    items = [item.item() if isinstance(item, np.generic | np.ndarray) else item for item in items]
+    items = [_item(item) for value in values for item in np.asarray(value, dtype=object).ravel().tolist()]
     _check_distinct(name, len(set(items)), len({_rounded(item) for item in items}))
 
 
@@ -79,8 +77,7 @@ def check_unmasked(name: str, value: Any) -> None:
 
 
 def _from_objects(name: str, value: Any, array: np.ndarray, expected: str) -> np.ndarray:
-    items = array.ravel().tolist()
-    items = [item.item() if isinstance(item, np.generic) else item for item in items]
+    items = [_item(item) for item in array.ravel().tolist()]
     for item in items:
         if not isinstance(item, numbers.Real | decimal.Decimal):
             raise ValueError(f"{name} must be {expected}, got {reprlib.repr(value)}")
@@ -88,6 +85,12 @@ def _from_objects(name: str, value: Any, array: np.ndarray, expected: str) -> np
     floats = [_rounded(item) for item in items]
     _check_distinct(name, len(set(items)), len(set(floats)))
     return np.array(floats, np.float64).reshape(array.shape)
+
+
+def _item(value: Any) -> Any:
+    """The Python object that a scalar of numpy, or an array of one number of any library, holds."""
+    is_scalar = hasattr(value, "item") and getattr(value, "ndim", None) == 0
+    return value.item() if is_scalar else value  # a long double stays one
 
 
 def _rounded(value: Any) -> float:

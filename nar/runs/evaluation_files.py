@@ -5,7 +5,7 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from nar.atomic_io import local_path, read_json
 
@@ -62,6 +62,13 @@ class EvaluationFiles:
         """The paths that exist."""
         return (path for path in (self.scores, self.table, self.arrays) if os.path.lexists(path))
 
+    def remove_arrays(self, kept: Collection[str]) -> None:
+        """Removes the arrays of this evaluation, except for some, by path in the workdir."""
+        if _is_evaluation(self.scores):
+            for name in set(read_json(self.scores).get("arrays", ())) - set(kept):
+                if (self.workdir / name).parent == self.arrays and name.endswith(".npz"):
+                    (self.workdir / name).unlink(missing_ok=True)
+
     def unused(self) -> "EvaluationFiles":
         """These files, or NAME_2, NAME_3, ... if any of them has come into existence."""
         names = itertools.chain([self.name], (f"{self.name}_{number}" for number in itertools.count(2)))
@@ -98,11 +105,11 @@ def evaluation_files(
     for path in files.existing():
         if not overwrite:
             raise ValueError(f"{path} exists: choose another --name, or pass --overwrite to replace it")
-        if path == files.scores and not _is_evaluation(path):
-            raise ValueError(f"{path} is not an evaluation, and is not overwritten; choose another --name")
         if path.is_dir() != (path == files.arrays):
             kind = "a directory" if path.is_dir() else "a file"
             raise ValueError(f"{path} is {kind}, and is not overwritten; choose another --name")
+        if path != files.arrays and not _is_evaluation(files.scores):
+            raise ValueError(f"{path} is not an evaluation, and is not overwritten; choose another --name")
     return files
 
 

@@ -1,4 +1,4 @@
-"""Names of plug-ins, `module:ATTRIBUTE`, in a config."""
+"""Names in a config: those of plug-ins, `module:ATTRIBUTE`, and all others."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -7,7 +7,12 @@ from nar.plugins import split_name
 
 
 def plugin_names(value: Any, excluded: Collection[str] = (), key: str = "") -> Iterator[tuple[str, str]]:
-    """Pairs (config key, name) of all strings of the form `module:ATTRIBUTE`, including keys of dictionaries.
+    """Pairs (config key, name) of all strings of the form `module:ATTRIBUTE`; see `strings`."""
+    return ((at, name) for at, name in strings(value, excluded, key) if split_name(name))
+
+
+def strings(value: Any, excluded: Collection[str] = (), key: str = "") -> Iterator[tuple[str, str]]:
+    """Pairs (config key, text) of all strings, including keys of dictionaries without fixed keys.
 
     Args:
       value: a config as nested dictionaries, or a value in it.
@@ -17,13 +22,12 @@ def plugin_names(value: Any, excluded: Collection[str] = (), key: str = "") -> I
     if key in excluded:
         return
     if isinstance(value, str):
-        if split_name(value):
-            yield key, value
+        yield key, value
     elif isinstance(value, Mapping):
         for name, one in value.items():
             below = f"{key}.{name}" if key else str(name)
-            yield from plugin_names(str(name), excluded, below)
-            yield from plugin_names(one, excluded, below)
+            yield from strings(str(name), excluded, below)
+            yield from strings(one, excluded, below)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from plugin_names(one, excluded, key)
+            yield from strings(one, excluded, key)

@@ -1,25 +1,27 @@
 """Record of a run's plug-ins, `plugins.json`: the module of each, and a digest of its source.
 
 A digest covers the module and those of the user that it imports, without comments, docstrings and layout. The
-source is read once in a process, when the plug-in is first used, since that is the code in memory.
+source is read once per process, when the plug-in is first used, since that is the code in memory.
 """
 
 import ast
 import hashlib
+import importlib.util
 import inspect
 import logging
 import pathlib
 import sys
 import sysconfig
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import nar
 from nar.algorithms import ALGORITHMS
 from nar.atomic_io import write_json
+from nar.plugins import REGISTRIES
 from nar.runs.files import read_plugin_record
-from nar.runs.plugin_names import plugin_names
+from nar.runs.plugin_names import plugin_names, strings
 from nar.runs.workdir import MUTABLE_KEYS, Workdir
 
 _logger = logging.getLogger(__name__)
@@ -41,10 +43,13 @@ _digests: dict[str, tuple[object, str]] = {}
 def plugin_record(config: Mapping[str, Any]) -> Record:
     """The record of all plug-ins that a config names, once they are loaded.
 
-    Those are names `module:ATTRIBUTE` under keys that may not change when a run is resumed, and algorithms
+    Those are names `module:ATTRIBUTE` under keys that may not change when a run is resumed, and plain names
     that were registered from outside nar.
     """
     modules = {name: name.partition(":")[0] for _, name in plugin_names(config, MUTABLE_KEYS)}
+    for _, name in strings(config, MUTABLE_KEYS):
+        for module in filter(None, (registry.module_of(name) for registry in REGISTRIES)):
+            modules[name] = module
     for name in config["algorithms"]:
         if name in ALGORITHMS:
             modules[name] = ALGORITHMS[name].steps.__module__
@@ -113,8 +118,10 @@ def _digest(name: str) -> str:
 
 def _collect(module: types.ModuleType, package: str, found: dict[str, str]) -> dict[str, str]:
     """Sources by name of a module and of those of the same package or of the user that it imports."""
-    found[module.__name__] = _source(module)
-    for value in list(vars(module).values()):
+    tree = _tree(module)
+    found[module.__name__] = _source(module, tree)
+    imported = [] if tree is None else [sys.modules.get(name) for name in _imported_names(module, tree)]
+    for value in [*vars(module).values(), *imported]:
         other = value if isinstance(value, types.ModuleType) else sys.modules.get(_module_of(value))
         if other is not None and other.__name__ not in found and _is_own(other, package):
             _collect(other, package, found)
@@ -138,11 +145,29 @@ def _is_own(module: types.ModuleType, package: str) -> bool:
     return not any(path.is_relative_to(folder) for folder in folders)
 
 
-def _source(module: types.ModuleType) -> str:
-    """The source without comments, docstrings and layout; that of its functions if there is no file."""
+def _tree(module: types.ModuleType) -> ast.Module | None:
+    """The syntax tree of a module; None if it has no file."""
     try:
-        tree = ast.parse(inspect.getsource(module))
+        return ast.parse(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError):
+        return None
+
+
+def _imported_names(module: types.ModuleType, tree: ast.Module) -> Iterator[str]:
+    """Yields names that may be modules in the imports of a module: of some, only constants are imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(name, module.__package__ or "") if node.level else name
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _source(module: types.ModuleType, tree: ast.Module | None) -> str:
+    """The source without comments, docstrings and layout; that of its functions if there is no file."""
+    if tree is None:
         functions = [one for one in vars(module).values() if isinstance(one, types.FunctionType)]
         return repr([(one.__qualname__, one.__code__.co_code, one.__code__.co_names) for one in functions])
     for node in ast.walk(tree):

@@ -22,7 +22,7 @@ from nar.evaluation import (
 from nar.evaluation.decoding import join_permutations
 from nar.evaluation.metrics import valid
 from nar.evaluation.scores import score_result
-from nar.specs import Kind, Location, Spec, Stage
+from nar.specs import Kind, Location, Probe, Spec, Stage
 from nar.traces import check_algorithm, sample_traces
 
 NODES, BATCH = 4, 6
@@ -218,6 +218,15 @@ def test_own_scores_are_from_0_to_1(value):
     algorithm = dataclasses.replace(nar.ALGORITHMS["bfs"], name="scored", score=lambda *instance: value)
     with pytest.raises(ValueError, match=f"scored: a score must be a number from 0 to 1, got {value}"):
         score_result(result_of(algorithm, None))
+
+
+@pytest.mark.parametrize("value", [4.4, -0.1, np.nan])
+def test_scores_of_custom_kinds_are_from_0_to_1(value):
+    kind = dataclasses.replace(Kind.SCALAR, name="squared", functions={"score": lambda *values: value})
+    spec = Spec([Probe("out", Stage.OUTPUT, Location.NODE, kind)])
+    outputs = {"out": np.zeros((1, 3))}
+    with pytest.raises(ValueError, match=f"out: the score of kind squared must be from 0 to 1, got {value}"):
+        score_predictions(spec, outputs, outputs)
 
 
 def test_an_algorithm_may_have_a_checker_of_its_own():

@@ -43,6 +43,9 @@ def test_smallest_key(keys):
         ([2**53 + 1, 2**53], "that float64 represents, got the integer 9007199254740993"),
         ([2**53 + 1, 0.5], "that float64 represents"),
         ([2**63 + 1, -1], "that float64 represents"),
+        ([np.int64(2**53 + 1), np.int64(2**53), 0.5], "that float64 represents"),
+        ([np.uint64(2**63 + 1), np.int64(1)], "that float64 represents"),
+        ((np.array(2**53 + 1), 0.5), "that float64 represents"),
         ([10**400, 1], "got the integer of more than 40 digits"),
         (np.array([2**63 + 1, 2**63], np.uint64), "that float64 represents"),
         (np.array([1_700_000_000_000_000_001, 1_700_000_000_000_000_000]), "that float64 represents"),
@@ -96,6 +99,10 @@ def test_matrices_and_rows_are_checked_alike():
     for A in ([[0, 2**53 + 1], [2**53 + 1, 0]], [[0, 0.5], [2**53 + 1, 0]]):
         with pytest.raises(ValueError, match="that float64 represents"):
             nar.run_algorithm("dijkstra", matrix=A, s=0)
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [0, 2**53 + 1], "b": [2.5, 0]}, index=["a", "b"])
+    with pytest.raises(ValueError, match="that float64 represents"):
+        nar.run_algorithm("dijkstra", matrix=frame, s="a")
     rows = [np.ma.array([0, 1], mask=[0, 1]), np.array([1, 0])]
     with pytest.raises(ValueError, match="masked entries"):
         nar.run_algorithm("dijkstra", matrix=rows, s=0)

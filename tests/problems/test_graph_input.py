@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import types
 
 import networkx
 import numpy as np
@@ -18,6 +19,9 @@ EDGES = [(0, 1, 2), (1, 2, 3.0)]
 PATH = [(3, 1), (1, 0), (0, 2)]
 PARENTS = {0: 0, 1: 0, 2: 0, 3: 1}
 LETTERS = dict(enumerate("abcd"))
+
+SCALAR = types.SimpleNamespace(ndim=0, item=lambda: 2.5)
+"""An array of one number, of a library such as jax."""
 
 
 def graph_of(A, **arguments):
@@ -191,8 +195,11 @@ def test_numbered_columns_are_those_of_an_array():
     pandas = pytest.importorskip("pandas")
     rows = [[0, 1, 0.5], [1, 2, 1.5]]
     assert nar.run_algorithm("dijkstra", edges=pandas.DataFrame(rows), s=0).inputs["A"][1, 2] == 1.5
-    with pytest.raises(ValueError, match="may be a matrix or a list of edges"):
-        parents(0, A=pandas.DataFrame([[0, 1], [1, 2]]))
+    frame = pandas.DataFrame([[0, 1], [1, 2]])
+    for edges in (frame, frame.iloc[::-1], frame.astype("Int64"), frame.astype(object)):
+        assert parents(0, edges=edges) == {0: 0, 1: 0, 2: 1}
+        with pytest.raises(ValueError, match="may be a matrix or a list of edges"):
+            parents(0, A=edges)
 
 
 def test_data_frame_as_adjacency_matrix():
@@ -262,7 +269,7 @@ def test_stored_zeros_are_edges_and_repeated_entries_are_refused():
     ],
 )
 def test_a_matrix_that_may_be_a_list_of_edges_raises(rows):
-    for A in (rows, np.array(rows)) if isinstance(rows[0], list) else (rows,):
+    for A in (rows, np.array(rows), np.array(rows, object)) if isinstance(rows[0], list) else (rows,):
         with pytest.raises(ValueError, match=r"may be a matrix or a list of edges.* matrix=.* edges="):
             nar.run_algorithm("dijkstra", A=A, s=0)
 
@@ -384,12 +391,22 @@ def test_weights_of_another_name():
         nar.run_algorithm("dijkstra", A=text, s="x")
 
 
-@pytest.mark.parametrize("value", [datetime.timedelta(hours=1), np.timedelta64(60, "s"), np.array(2.5)])
+@pytest.mark.parametrize(
+    "value", [datetime.timedelta(hours=1), np.timedelta64(60, "s"), np.array(2.5), SCALAR]
+)
 def test_durations_and_arrays_of_one_number_are_numbers(value):
     graph = networkx.Graph()
     graph.add_edge(0, 1, travel=value)
     with pytest.raises(ValueError, match="no attribute 'weight', but the numbers travel"):
         nar.run_algorithm("dijkstra", graph, s=0)
+
+
+def test_whole_floats_are_the_integers_that_they_equal():
+    assert parents(0, A=networkx.relabel_nodes(networkx_path(), float)) == PARENTS
+    graph = networkx.Graph([(20.0, 3.0), (3.0, 1.0)])
+    assert nar.run_algorithm("bfs", graph, s=1.0).nodes == (1, 3, 20)
+    graph.add_edge(0.5, 1.0)
+    assert nar.run_algorithm("bfs", graph, s=0.5).nodes == (20, 3, 1, 0.5)
 
 
 def test_nodes_that_are_truth_values_are_found():

@@ -48,11 +48,10 @@ def test_all_files_of_a_workdir_are_reserved(tmp_path):
 def test_existing_evaluation_is_replaced_only_on_request(tmp_path, existing):
     if existing == "mine":
         (tmp_path / existing).mkdir()
-    elif existing == "mine.csv":
-        (tmp_path / existing).write_text("")
     else:
-        write_json(tmp_path / existing, EVALUATION)
-    with pytest.raises(ValueError, match=f"{existing} exists: choose another --name, or pass --overwrite"):
+        write_json(tmp_path / "mine.json", EVALUATION)
+        (tmp_path / existing).touch()
+    with pytest.raises(ValueError, match=f"({existing}|mine.json) exists: choose another --name, or pass"):
         evaluation_files(tmp_path, "mine")
     assert evaluation_files(tmp_path, "mine", overwrite=True).name == "mine"
     assert evaluation_files(tmp_path, "mine2").scores == tmp_path / "mine2.json"
@@ -62,13 +61,28 @@ def test_files_of_others_are_never_replaced(tmp_path):
     write_json(tmp_path / "notes.json", {"mine": 1})
     (tmp_path / "torn.json").write_text("{")
     (tmp_path / "table.csv").mkdir()
+    (tmp_path / "measured.csv").write_text("mine")
     for name, problem in (
+        ("measured", "measured.csv is not an evaluation"),
         ("notes", "is not an evaluation"),
         ("torn", "is not an"),
         ("table", "is a directory"),
     ):
         with pytest.raises(ValueError, match=problem):
             evaluation_files(tmp_path, name, overwrite=True)
+
+
+def test_arrays_of_a_replaced_evaluation_are_removed(tmp_path):
+    names = ["mine/old.npz", "mine/new.npz", "other/a.npz", "mine/../b.npz", "mine/notes.txt"]
+    files = evaluation_files(tmp_path, "mine")
+    files.remove_arrays([])
+    write_json(files.scores, {**EVALUATION, "arrays": names})
+    for name in (*names, "mine/own.npz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files.remove_arrays(kept=["mine/new.npz"])
+    assert sorted(path.name for path in files.arrays.iterdir()) == ["new.npz", "notes.txt", "own.npz"]
+    assert (tmp_path / "other/a.npz").exists() and (tmp_path / "b.npz").exists()
 
 
 def test_files_that_appear_meanwhile_get_the_next_name(tmp_path):

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
+from nar.evaluation.metrics import METRICS
+from nar.losses.registry import OBJECTIVES
 from nar.plugins import load_attribute
+from nar.processors import PROCESSORS
 from nar.runs import plugin_record as records
 from nar.runs.config import RunConfig
 from nar.runs.plugin_record import check_plugins, plugin_record, warn_of_plugins, write_record
@@ -94,6 +97,31 @@ def test_a_difference_of_the_source_is_named(folder, changes, is_same, caplog):
         check_plugins(workdir, present)
     workdir.plugins.unlink()
     check_plugins(workdir, present)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from my_helper import VALUE\ndef mine(*arguments):\n    return VALUE\n",
+        "import my_helper\ndel my_helper\ndef mine(*arguments):\n    from my_helper import VALUE\n",
+    ],
+)
+def test_modules_that_only_give_constants_are_covered(folder, source):
+    assert record(folder, source) == record(folder, source)
+    assert record(folder, source) != record(folder, source, "VALUE = 2\n")
+
+
+def test_registered_names_are_recorded(folder, monkeypatch):
+    for registry, section, name in (
+        (OBJECTIVES, "training", "objective"),
+        (PROCESSORS, "model", "processor"),
+        (METRICS, "evaluation", "selection"),
+    ):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+        expected = record(folder)["my_plugin:mine"]
+        registry.register(sys.modules["my_plugin"].mine, "plain")
+        values = RunConfig.from_dict({section: {name: "plain"}}).to_dict()
+        assert plugin_record(values) == {"plain": expected}
 
 
 def test_code_in_memory_counts_not_the_file(folder):

@@ -15,11 +15,8 @@ def check_unambiguous(graph: Any, directed: bool) -> None:
     columns, and no edge is repeated. It is a matrix nevertheless if it has only zeros and ones, or if it has
     no self-loops and, as a list of edges, would leave out nodes.
     """
-    try:
-        array = np.asarray(graph)
-    except (ValueError, TypeError):
-        return
-    if array.shape not in ((2, 2), (3, 3)) or array.dtype.kind not in "biuf":
+    array = _numbers(graph)
+    if array is None or array.shape not in ((2, 2), (3, 3)):
         return
     ends = array[:, :2].astype(np.float64)
     if not (np.isfinite(ends) & (ends >= 0) & (ends == np.trunc(ends))).all():
@@ -39,14 +36,21 @@ def check_edges_unambiguous(edges: Any) -> None:
 
     They are if the matrix is symmetric and has no self-loops, and if its weights are not 1.
     """
-    try:
-        array = np.asarray(edges)
-    except (ValueError, TypeError):
-        return
-    if array.shape != (2, 2) or array.dtype.kind not in "biuf" or np.diagonal(array).any():
+    array = _numbers(edges)
+    if array is None or array.shape != (2, 2) or np.diagonal(array).any():
         return
     if array[0, 1] == array[1, 0] and array[0, 1] not in (0, 1):
         raise _ambiguous(array)
+
+
+def _numbers(rows: Any) -> np.ndarray | None:
+    """Rows of numbers as an array, also those in arrays of objects; None for anything else."""
+    try:
+        array = np.asarray(rows)
+        array = array.astype(np.float64) if array.dtype.kind == "O" and array.size <= 9 else array
+    except (ValueError, TypeError):
+        return None
+    return array if array.dtype.kind in "biuf" else None
 
 
 def _ambiguous(array: np.ndarray) -> ValueError:

@@ -42,7 +42,9 @@ def labeled_matrix(name: str, frame: Any) -> tuple[np.ndarray, list[Hashable]] |
         raise ValueError(f"{name} must have different labels, got {reprlib.repr(rows)}")
     place = {str(label): number for number, label in enumerate(columns)}
     order = [place[label] for label in text]
-    return frame.iloc[:, order].to_numpy(), [clean_label(name, label, label) for label in rows]
+    dtype = object if len(set(frame.dtypes)) > 1 else None  # floats may not hold integers
+    matrix = frame.iloc[:, order].to_numpy(dtype=dtype)
+    return matrix, [clean_label(name, label, label) for label in rows]
 
 
 def edges_of_frame(name: str, frame: Any) -> EdgeTable:

@@ -41,8 +41,9 @@ def _from_networkx(name: str, graph: Any) -> EdgeTable:
 
 
 def _label(node: Any) -> Hashable:
-    """A node of networkx, any hashable object, without the type of numpy."""
-    return node.item() if isinstance(node, np.generic) else node
+    """A node of networkx, any hashable object, without the type of numpy; 2.0 is 2, which it equals."""
+    node = node.item() if isinstance(node, np.generic) else node
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def _from_igraph(name: str, graph: Any) -> EdgeTable:

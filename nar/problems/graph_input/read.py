@@ -108,8 +108,12 @@ def _edge_table(request: _Request, graph: Any) -> EdgeTable | None:
     if name == "matrix":
         return None
     if is_frame(graph):
-        is_matrix = name == "A" and labeled_matrix(name, graph) is not None
-        return None if is_matrix else edges_of_frame(name, graph)
+        matrix = labeled_matrix(name, graph) if name == "A" else None
+        if matrix is None:
+            return edges_of_frame(name, graph)
+        if set(matrix[1]) == set(range(len(graph))):
+            check_unambiguous(graph, _is_directed(request))  # numbered rows and columns, in any order
+        return None
     table = edges_of_object(name, graph)
     if table is not None:
         return table
@@ -265,7 +269,7 @@ def _checked_frame(name: str, frame: Any) -> tuple[np.ndarray, Sequence[Hashable
 
 def _from_matrix(request: _Request, graph: Any, labels: Sequence[Hashable] | None) -> Graph:
     name, options = request.keyword, request.options
-    if name == "A" and (labels is None or list(labels) == list(range(len(labels)))):
+    if name == "A" and labels is None:
         check_unambiguous(graph, request.directed)
     if labels is not None and "nodes" in options:
         raise ValueError(f"nodes is only valid if {name} has no labels of its own")
