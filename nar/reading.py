@@ -4,6 +4,7 @@ A pipe or device in place of a file would block the reader, or never end. An arc
 unpack to as many gigabytes of zeros.
 """
 
+import errno
 import json
 import os
 import stat
@@ -64,7 +65,12 @@ def check_archive_size(archive: zipfile.ZipFile) -> None:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # Sockets cannot be opened.
+            check_regular(path, os.stat(path).st_mode)
+        raise
     try:
         check_regular(path, os.fstat(descriptor).st_mode)
     except BaseException:
