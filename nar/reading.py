@@ -4,6 +4,7 @@ A pipe or device in place of a file would block the reader, or never end. An arc
 unpack to as many gigabytes of zeros.
 """
 
+import collections
 import errno
 import json
 import os
@@ -105,7 +106,6 @@ def parse_json(text: str | bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in content if keys.count(key) > 1)
+        twice, _ = collections.Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"an object has the key {twice[:100]!r} twice")
     return content
