@@ -101,6 +101,19 @@ def test_damaged_partial_answers_are_generated_again(tmp_path):
         assert (tmp_path / ANSWERS).read_bytes() == expected
 
 
+@pytest.mark.parametrize("request_", ["", "{", "[]", "{}", '{"lengths": 1, "samples": 1, "seeds": [1]}'])
+def test_answers_beside_a_damaged_request_are_not_scored(tmp_path, request_):
+    """Half of them may be missing."""
+    answer(tmp_path, Model())
+    (tmp_path / "request.json").write_text(request_)
+    with pytest.raises(
+        ValueError, match=r"request.json does not say how many answers answers.jsonl must have"
+    ):
+        score_file(tmp_path / ANSWERS)
+    (tmp_path / "request.json").unlink()
+    assert score_file(tmp_path / ANSWERS).total().count == 9
+
+
 def test_damaged_answers_are_kept_under_names_of_their_own(tmp_path):
     """Answers may have been costly: those behind a damaged line are not thrown away."""
     answer(tmp_path, Model())

@@ -261,6 +261,19 @@ def test_references_are_compared_with_the_manifest(tmp_path, capsys):
         score_file(answers, references)
 
 
+def test_references_beside_a_damaged_manifest_are_refused(tmp_path, capsys):
+    request = TextRequest({"minimum": (4,)}, samples=3, seeds=(0,))
+    make_in_process(tmp_path, request, capsys)
+    references, manifest = tmp_path / "00000-minimum-4.jsonl", tmp_path / "manifest.json"
+    (tmp_path / "own.jsonl").write_text(json.dumps({"index": 0, "completion": "0"}))
+    for damaged in ("", "{", json.dumps({"format": "nar-texts"}), manifest.read_text().replace("2", "9")):
+        manifest.write_text(damaged)
+        with pytest.raises(ValueError, match=r"cannot be compared with .*manifest.json|is damaged"):
+            score_file(tmp_path / "own.jsonl", references)
+    manifest.write_text('{"name": "of another program"}')
+    assert score_file(tmp_path / "own.jsonl", references).total().count == 3
+
+
 def test_set_whose_folder_is_moved_is_not_continued_elsewhere(tmp_path):
     folder, request = tmp_path / "set", TextRequest({"minimum": (4,), "bfs": (4,)}, samples=5, seeds=(0,))
     claim_folder(folder, request)

@@ -10,6 +10,7 @@ from it, is made again.
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
@@ -216,12 +217,20 @@ def check_text_file(path: pathlib.Path) -> None:
     """Checks a file of texts against the manifest of its folder, if that has an entry of it.
 
     Raises:
-      ValueError: if it differs.
+      ValueError: if it differs, or the manifest is damaged.
     """
-    try:
-        saved = _read_manifest(path.parent / MANIFEST)["files"].get(path.name)
-    except (OSError, ValueError):
+    manifest = path.parent / MANIFEST
+    if not os.path.lexists(manifest):
         return
+    try:
+        content = parse_json(read_bytes(manifest))
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            return  # That of another program.
+        saved = _read_manifest(manifest)["files"].get(path.name)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be compared with {manifest} ({error}); copy it elsewhere to use it as it is"
+        ) from None
     if saved is None:
         return
     entry = dataclasses.asdict(entry_of(path))
