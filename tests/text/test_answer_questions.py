@@ -102,7 +102,7 @@ def test_damaged_partial_answers_are_generated_again(tmp_path):
 
 
 @pytest.mark.parametrize("request_", ["", "{", "[]", "{}", '{"lengths": 1, "samples": 1, "seeds": [1]}'])
-def test_answers_beside_a_damaged_request_are_not_scored(tmp_path, request_):
+def test_answers_with_a_damaged_request_are_not_scored(tmp_path, request_):
     """Half of them may be missing."""
     answer(tmp_path, Model())
     (tmp_path / "request.json").write_text(request_)

@@ -261,7 +261,7 @@ def test_references_are_compared_with_the_manifest(tmp_path, capsys):
         score_file(answers, references)
 
 
-def test_references_beside_a_damaged_manifest_are_refused(tmp_path, capsys):
+def test_references_with_a_damaged_manifest_are_refused(tmp_path, capsys):
     request = TextRequest({"minimum": (4,)}, samples=3, seeds=(0,))
     make_in_process(tmp_path, request, capsys)
     references, manifest = tmp_path / "00000-minimum-4.jsonl", tmp_path / "manifest.json"
