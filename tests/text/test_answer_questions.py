@@ -115,7 +115,7 @@ def test_answers_with_a_damaged_request_are_not_scored(tmp_path, request_):
 
 
 def test_damaged_answers_are_kept_under_names_of_their_own(tmp_path):
-    """Answers may have been costly: those behind a damaged line are not thrown away."""
+    """Answers may have been costly: those after a damaged line are kept."""
     answer(tmp_path, Model())
     expected = (tmp_path / ANSWERS).read_bytes()
     lines, part = expected.splitlines(keepends=True), tmp_path / f"{ANSWERS}.part"
