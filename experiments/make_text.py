@@ -6,8 +6,8 @@
 
 By default, a split is the published set: `train` has 10,000 texts for each algorithm and length, `val` 625,
 at lengths up to 64. The same command on the same folder resumes an interrupted set; files do not depend on
-the number of workers; files that differ from the manifest are made again. Only one command at a time may
-write to a folder. `nar.text.rendering.text_files` documents the format.
+the number of workers; files that differ from the manifest are made again. While a command writes to a folder,
+a second one is refused. `nar.text.rendering.text_files` documents the format.
 """
 
 import pathlib
@@ -20,10 +20,10 @@ from experiments.cli.paths import define_path
 from experiments.cli.text_set import make_set
 from nar.algorithms import find_algorithm
 from nar.machine import count_cores
-from nar.ownership import own_folder
 from nar.problems.options import OPTION_CHECKS
+from nar.runs.lock import Lock
 from nar.text import TEXT_SETS, TextSet
-from nar.text.rendering.text_files import TextRequest, claim_folder
+from nar.text.rendering.text_files import TextRequest, check_folder, claim_folder
 
 _SPLIT = flags.DEFINE_enum(
     "split", None, list(TEXT_SETS), "Published set that gives the defaults of options."
@@ -49,8 +49,10 @@ def main() -> None:
     request = read_request()
     request.check()
     folder = pathlib.Path(_OUTPUT.value)
-    claim_folder(folder, request)
-    with own_folder(folder):
+    check_folder(folder, request)  # Folders of others get no lock.
+    folder.mkdir(parents=True, exist_ok=True)
+    with Lock(folder):
+        claim_folder(folder, request)
         make_set(folder, request, _WORKERS.value or count_cores())
 
 

@@ -6,6 +6,7 @@ is an error, and a symbolic link is followed.
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -131,6 +132,21 @@ def _target(path: pathlib.Path) -> pathlib.Path:
     with contextlib.suppress(FileNotFoundError):
         check_regular(path, target.stat().st_mode)
     return target
+
+
+def set_aside(path: pathlib.Path, name: str) -> pathlib.Path:
+    """Renames a file, or whatever is there, to an unused name in its folder, which is returned as a path."""
+    check_owned(path)
+    aside = unused_path(path.with_name(name))
+    with path_in_errors(path):
+        path.rename(aside)
+    return aside
+
+
+def unused_path(path: pathlib.Path) -> pathlib.Path:
+    """The path, or the first of PATH.2, PATH.3, ... where there is nothing."""
+    others = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], others) if not os.path.lexists(one))
 
 
 def temporary_files(folder: pathlib.Path, names: re.Pattern[str]) -> list[pathlib.Path]:

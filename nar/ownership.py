@@ -13,6 +13,9 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+LOCK, HOLDER = ".lock", ".lock_holder"
+"""Files of a folder's lock (`nar.runs.lock`): the locked one, and one that names the process that has it."""
+
 _LOST = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP)
 
 

@@ -4,6 +4,8 @@ A pipe or device in place of a file would block the reader, or never end. An arc
 unpack to as many gigabytes of zeros.
 """
 
+import collections
+import errno
 import json
 import os
 import stat
@@ -64,7 +66,12 @@ def check_archive_size(archive: zipfile.ZipFile) -> None:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # Sockets cannot be opened.
+            check_regular(path, os.stat(path).st_mode)
+        raise
     try:
         check_regular(path, os.fstat(descriptor).st_mode)
     except BaseException:
@@ -99,7 +106,6 @@ def parse_json(text: str | bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in content if keys.count(key) > 1)
+        twice, _ = collections.Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"an object has the key {twice[:100]!r} twice")
     return content

@@ -16,13 +16,23 @@ _OPTIONS = ("tracker_options", "callback_options")
 """Keys of the section `training` whose values may have secrets."""
 
 _WORDS = re.compile(
-    r"(^|[^a-z])(auth|authorization|bearer|cookies?|credentials?|pass|passphrase|passwd|passwords?|pw|pwd|secrets?|"
-    r"token|webhook|(api|access|private|secret|account|auth|shared|signing)[^a-z]*keys?)($|[^a-z])"
+    r"((^|[^a-z])(auth|authori[sz]ation|bearer|cookies?|credentials?|jwt|(db|my|user)?pass|pat|pin|pw|sas|sig|"
+    r"signature|webhook|(api|access|private|secret|account|auth|shared|signing)[^a-z]*keys?)|"
+    r"passphrase|passcode|passwd|passwords?|pwd|secrets?|token|(api|access)keys?)($|[^a-z])"
 )
-_USER = re.compile(r"(?<=//)\S+(?=@)")
-_QUERY = re.compile(r"(?:(?<=[?&;\s])|^)([^=&;#?\s]+)=([^&;#\s]+)")
-_HEADER = re.compile(r"(?i)\b(bearer|basic)\s+\S+")
-_HOOK = re.compile(r"(?<=//)(hooks\.[^/\s]+|[^/\s]*discord[^/\s]*)/\S+")
+"""Words of keys under which strings and numbers are secret."""
+_WORDS_OF_TEXTS = re.compile(r"(^|[^a-z])(key|tokens)$")
+"""Last words of keys under which only strings are secret: `num_tokens` is a number."""
+
+_WORD = re.compile(r"\S+")
+_PAIR = re.compile(rf"(?<![\w.-])([\w.-]+)([\"']?\s*[=:]\s*[\"']?)(?!{HIDDEN}|//)([^&;#\s\"']+)")
+_FLAG = re.compile(rf"(?:(?<=\s)|^)(--?[\w-]+)(\s+)(?!{HIDDEN})([^\s-]\S*)")
+_HEADER = re.compile(r"(?i)\b(bearer|basic)\s+\S+|\b(authori[sz]ation[\"']?\s*[:=]\s*).+")
+_HOOK = re.compile(r"(?<=//)(hooks\.[^/\s]+|[^/\s]*(?:discord|webhook)[^/\s]*|api\.telegram\.org)/\S+")
+_FORM = re.compile(
+    r"\b(gh[opsur]_|github_pat_|glpat-|hf_|sk-|xox[a-z]-|AKIA)[\w-]{8,}|\beyJ[\w-]{1,500}\.eyJ[\w-]+\.[\w-]+"
+)
+"""Tokens of well-known services, by their form."""
 
 
 def without_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,7 +40,7 @@ def without_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
     training = config.get("training")
     if not isinstance(training, Mapping):
         return dict(config)
-    hidden = {key: _hide(training[key], False) for key in _OPTIONS if key in training}
+    hidden = {key: _hide(training[key]) for key in _OPTIONS if key in training}
     return {**config, "training": {**training, **hidden}}
 
 
@@ -41,10 +51,10 @@ def has_secrets(config: Mapping[str, Any]) -> bool:
 
 def hide_in_message(message: str, options: Any) -> str:
     """A message, such as that of an error, without the secrets in a tracker's options."""
-    pairs = set(_secrets(options, _hide(options, False)))
+    pairs = set(_secrets(options, _hide(options)))
     for secret, shown in sorted(pairs, key=lambda pair: len(pair[0]), reverse=True):
         message = message.replace(secret, shown)
-    return _hide_in_address(message)
+    return _hide_in_text(message)
 
 
 def check_no_hidden(config: Mapping[str, Any]) -> None:
@@ -58,26 +68,55 @@ def check_no_hidden(config: Mapping[str, Any]) -> None:
             )
 
 
-def _hide(value: Any, is_secret: bool) -> Any:
-    """A copy of a value without its secrets; all strings in it are secret if its key says so."""
+def _hide(value: Any, secret_types: tuple[type, ...] = ()) -> Any:
+    """A copy of a value without its secrets; all values of `secret_types` in it are secret, by their key."""
     if isinstance(value, Mapping):
-        return {key: _hide(one, is_secret or _is_secret_key(key)) for key, one in value.items()}
+        return {key: _hide(one, secret_types or _secret_types(key)) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_hide(one, is_secret) for one in value)
-    if is_secret and value is not None and value != "" and not isinstance(value, bool):
+        flags = [None, *value]  # Of arguments such as ["--token", "..."].
+        return type(value)(
+            _hide(one, secret_types or (_secret_types(before) if _is_flag(before) else ()))
+            for before, one in zip(flags, value, strict=False)
+        )
+    if isinstance(value, secret_types) and value != "" and not isinstance(value, bool):
         return HIDDEN
-    return _hide_in_address(value) if isinstance(value, str) else value
+    return _hide_in_text(value) if isinstance(value, str) else value
 
 
-def _is_secret_key(key: Any) -> bool:
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("-") and "=" not in value
+
+
+def _secret_types(key: Any) -> tuple[type, ...]:
+    """Types of the values that are secret under a key."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(key)).lower()
-    return bool(_WORDS.search(words)) or words in ("apikey", "authtoken", "accesstoken", "accesskey")
+    if _WORDS.search(words):
+        return (str, int, float)
+    return (str,) if _WORDS_OF_TEXTS.search(words) else ()
 
 
-def _hide_in_address(text: str) -> str:
-    text = _USER.sub(HIDDEN, text)
-    text = _HOOK.sub(rf"\1/{HIDDEN}", _HEADER.sub(rf"\1 {HIDDEN}", text))
-    return _QUERY.sub(lambda match: f"{match[1]}={HIDDEN if _is_secret_key(match[1]) else match[2]}", text)
+def _hide_in_text(text: str) -> str:
+    text = _FORM.sub(HIDDEN, _WORD.sub(_hide_user, text))
+    text = _HOOK.sub(rf"\1/{HIDDEN}", text)
+    text = _HEADER.sub(lambda match: f"{match[2]}{HIDDEN}" if match[2] else f"{match[1]} {HIDDEN}", text)
+    for pattern in (_PAIR, _FLAG):
+        text = pattern.sub(_hide_value, text)
+    return text
+
+
+def _hide_user(match: re.Match[str]) -> str:
+    start, end = _user_in(match[0])
+    return f"{match[0][:start]}{HIDDEN}{match[0][end:]}" if start < end else match[0]
+
+
+def _user_in(address: str) -> tuple[int, int]:
+    """Start and end of the user and password in an address; the start is not before the end without them."""
+    start = address.find("//")
+    return (start + 2, address.rfind("@")) if start >= 0 else (0, 0)
+
+
+def _hide_value(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}{HIDDEN if _secret_types(match[1]) else match[3]}"
 
 
 def _secrets(value: Any, hidden: Any) -> Iterator[tuple[str, str]]:
@@ -90,5 +129,7 @@ def _secrets(value: Any, hidden: Any) -> Iterator[tuple[str, str]]:
             yield from _secrets(one, other)
     elif value != hidden:
         yield str(value), str(hidden)
-        for user in _USER.findall(str(value)):
+        for address in _WORD.findall(str(value)):
+            start, end = _user_in(address)
+            user = address[start : max(start, end)]
             yield from ((part, HIDDEN) for part in (user, user.partition(":")[2]) if part)

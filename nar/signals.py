@@ -6,14 +6,20 @@ ALWAYS = ("SIGTERM", "SIGINT")
 UNLESS_IGNORED = ("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 """Not all systems have them, and `nohup`, for one, makes a program ignore SIGHUP."""
 
+UNLESS_HANDLED = ("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPWR")
+"""Signals of timers and power supplies, which profilers and tests, for two, handle themselves."""
+
 
 def stop_signals() -> list[signal.Signals]:
     """The signals to handle in this process.
 
     They are SIGTERM and SIGINT; and unless they are ignored, as SIGHUP is under `nohup`: SIGHUP (a closed
     terminal), SIGQUIT (from the keyboard), SIGUSR1, SIGUSR2 (from schedulers) and SIGXCPU (a limit of CPU
-    time).
+    time); and unless they are ignored or handled: SIGALRM, SIGVTALRM, SIGPROF (timers) and SIGPWR (a power
+    failure).
     """
     others = [getattr(signal, name) for name in UNLESS_IGNORED if hasattr(signal, name)]
     not_ignored = [number for number in others if signal.getsignal(number) is not signal.SIG_IGN]
-    return [*(getattr(signal, name) for name in ALWAYS), *not_ignored]
+    rare = [getattr(signal, name) for name in UNLESS_HANDLED if hasattr(signal, name)]
+    unhandled = [number for number in rare if signal.getsignal(number) is signal.SIG_DFL]
+    return [*(getattr(signal, name) for name in ALWAYS), *not_ignored, *unhandled]

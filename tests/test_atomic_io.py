@@ -12,6 +12,8 @@ from nar.atomic_io import (
     open_to_append,
     remove_abandoned_files,
     remove_temporary_files,
+    set_aside,
+    unused_path,
     write_json,
     write_text,
 )
@@ -121,12 +123,22 @@ WRITING = re.compile(
 
 WRITTEN_ELSEWHERE = {
     "nar/evaluation/suite_files.py": 1,  # savez into a file of atomic_write
-    "nar/training/checkpointing/checkpoints.py": 2,  # removes and renames checkpoints
+    "nar/training/checkpointing/checkpoints.py": 1,  # removes checkpoints
     "nar/training/devices/compilation_cache.py": 1,  # removes damaged entries of the cache
     "nar/runs/export.py": 1,  # renames the folder that it has made
     "nar/reports/plotting.py": 1,  # savefig into a buffer
     "nar/reports/run_report/drawing.py": 2,  # savefig into a buffer
 }
+
+
+def test_files_are_set_aside_under_unused_names(tmp_path):
+    (tmp_path / "aside").symlink_to("nowhere")
+    for number in (2, 3):
+        (tmp_path / "file").write_text(str(number))
+        aside = set_aside(tmp_path / "file", "aside")
+        assert aside == tmp_path / f"aside.{number}" and aside.read_text() == str(number)
+    assert sorted(os.listdir(tmp_path)) == ["aside", "aside.2", "aside.3"]
+    assert unused_path(tmp_path / "new") == tmp_path / "new"
 
 
 def test_everything_in_nar_is_written_by_atomic_io():

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -36,12 +37,13 @@ def test_only_regular_files_are_read_and_nothing_waits(special, kind, read):
         read(special[kind])
 
 
-def test_socket_and_missing_file_are_errors_of_the_system(tmp_path):
+def test_socket_and_missing_file_are_errors(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
-        for name in ("socket", "missing"):
-            with pytest.raises(OSError, match=name):
-                open_regular(tmp_path / name)
+        with pytest.raises(ValueError, match="socket is a socket, not a regular file"):
+            open_regular(tmp_path / "socket")
+    with pytest.raises(FileNotFoundError, match="missing"):
+        open_regular(tmp_path / "missing")
 
 
 def test_link_to_a_regular_file_is_read(tmp_path):
@@ -77,6 +79,14 @@ def test_a_key_that_an_object_has_twice_is_an_error():
     for text in ('{"a": 1, "b": 2, "a": 1}', '[{"b": {"a": null, "a": 2}}]'):
         with pytest.raises(ValueError, match="an object has the key 'a' twice"):
             parse_json(text)
+
+
+def test_a_key_twice_among_very_many_takes_linear_time():
+    keys = "".join(f'"k{number}": 1, ' for number in range(50_000))
+    start = time.process_time()
+    with pytest.raises(ValueError, match="an object has the key 'k49999' twice"):
+        parse_json(f'{{{keys}"k49999": 2}}')
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Secrets in options of trackers: hidden in everything that is written."""
 
 import json
+import time
 import typing
 
 import pytest
@@ -17,7 +18,18 @@ def hidden(options):
 
 SECRET_KEYS = (
     *("api_key", "apiKey", "API_KEY", "wandb_api_key", "token", "authToken", "password", "secret"),
-    *("client_secret", "AWS_SECRET_ACCESS_KEY", "Authorization", "cookie", "credentials", "webhook"),
+    *(
+        "wandb_key",
+        "encryption_key",
+        "refreshtoken",
+        "clientsecret",
+        "mypassword",
+        "dbpass",
+        "userPwd",
+        "tokens",
+    ),
+    *("passcode", "github_pat", "jwt", "sas", "authorisation", "x-api-key", "client_secret"),
+    *("AWS_SECRET_ACCESS_KEY", "Authorization", "cookie", "credentials", "webhook"),
 )
 
 
@@ -41,6 +53,15 @@ def test_values_under_secret_keys_are_hidden(key, wrap):
         "host=db password=hunter2 user=me",
         "Authorization: Bearer hunter2",
         "https://hooks.slack.com/services/T0/B0/hunter2",
+        "https://x.webhook.office.com/webhookb2/hunter2",
+        "https://api.telegram.org/bot1:hunter2/send",
+        "https://host/file?X-Amz-Signature=hunter2&sig=hunter2&key=hunter2#access_token=hunter2",
+        "Authorization: token hunter2",
+        "Authorization: Digest name=hunter2, x=hunter2",
+        "password: hunter2",
+        'options {"password": "hunter2"}',
+        "train --n=3 --api_key hunter2 --password=hunter2",
+        "host=db;password=a,hunter2;",
     ],
 )
 def test_secret_parts_of_addresses_are_hidden(address):
@@ -51,6 +72,26 @@ def test_secret_parts_of_addresses_are_hidden(address):
     assert "hunter2" not in hide_in_message(f"no access to {address!r}", {})
 
 
+@pytest.mark.parametrize(
+    "token",
+    [
+        "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "hf_abcdefghijklmnopqrstuvwxyz",
+        "sk-proj-abcdefghijklmnopqrstuv",
+        "AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefghijk",
+    ],
+)
+def test_tokens_of_services_are_hidden_under_any_key(token):
+    assert hidden({"a": {"b": token, "c": [f"use {token}!"]}}) == {
+        "a": {"b": HIDDEN, "c": [f"use {HIDDEN}!"]}
+    }
+
+
+def test_arguments_after_flags_are_hidden():
+    assert hidden({"a": ["--token", "hunter2", "-n", 3]}) == {"a": ["--token", HIDDEN, "-n", 3]}
+
+
 def test_everything_else_stays():
     options = {
         "wandb": {
@@ -59,12 +100,29 @@ def test_everything_else_stays():
             "monkey": "x",
             "author": "me",
             "num_tokens": 3,
+            "key": 4,
+            "tokens": 5,
+            "path": "a/b:c",
+            "time": "16:30:00",
+            "words": "--steps 3 --name=x; a: b",
+            "bypass": True,
         },
         "mlflow": {"tracking_uri": "sqlite:///mlflow.db", "experiment": "http://host:5000/?q=key"},
         "none": {"token": None, "password": ""},
     }
     assert hidden(options) == options and not has_secrets({"training": {"tracker_options": options}})
     assert without_secrets({"model": 1}) == {"model": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "//", "1", "eyJ-", "bearer ", "-a ", "a:", "password", "@//", "api", "\t", "hooks."]
+)
+def test_long_texts_take_linear_time(text):
+    """The config of a run from elsewhere is redacted, too, before a report shows it."""
+    start, long = time.process_time(), text * (50_000 // len(text))
+    hidden({"a": {"b": long}, long: 1})
+    hide_in_message(long, {"b": long})
+    assert time.process_time() - start < 1
 
 
 def test_hidden_values_are_no_options():

@@ -6,9 +6,15 @@ import os
 import sys
 from typing import Any
 
+_STANDARD_ERROR = 2
+"""Number of the open file."""
+
 
 class _Tolerant(io.FileIO):
-    """A file that discards what is written after its reader has exited: a closed pipe or terminal."""
+    """A file that discards what is written after its reader has exited: a closed pipe or terminal.
+
+    Standard error discards whatever cannot be written, on a full disk for one: it has no results.
+    """
 
     def __init__(self, number: int) -> None:
         """Opens a file by its number, which remains open when this object is closed."""
@@ -20,7 +26,8 @@ class _Tolerant(io.FileIO):
         try:
             return super().write(data) or 0
         except OSError as error:
-            if error.errno == errno.EPIPE or (error.errno == errno.EIO and self._is_terminal):
+            is_closed = error.errno == errno.EPIPE or (error.errno == errno.EIO and self._is_terminal)
+            if is_closed or self.fileno() == _STANDARD_ERROR:
                 return len(data)
             raise
 
@@ -29,7 +36,8 @@ def make_streams_tolerant() -> None:
     """Makes standard output and error tolerant.
 
     Characters that their encoding doesn't have are replaced by question marks; what is written to a closed
-    pipe (`2>&1 | head -1`), a closed terminal or a closed stream (`>&-`) is discarded.
+    pipe (`2>&1 | head -1`), a closed terminal or a closed stream (`>&-`) is discarded. So is what standard
+    error cannot write for any other reason.
     """
     sys.stdout, sys.stderr = _tolerant(sys.stdout), _tolerant(sys.stderr)
 

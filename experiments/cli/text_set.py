@@ -29,8 +29,8 @@ _PAUSE = 1.0
 def make_set(folder: pathlib.Path, request: TextRequest, num_workers: int) -> None:
     """Makes the missing and the damaged files of a claimed folder, and prints a summary."""
     files, (entries, damaged) = request.files(), find_intact_files(folder, request)
-    for name in damaged:
-        print(f"{folder / name} differs from the manifest: kept as {name}.damaged, and made again")
+    for name, kept in damaged.items():
+        print(f"{folder / name} differs from the manifest: kept as {kept}, and made again")
     missing = [file for file in files if file.name not in entries]
     start = written = time.perf_counter()
     total = sum(file.count for file in files)

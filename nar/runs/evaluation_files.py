@@ -105,8 +105,8 @@ def evaluation_files(
     for path in files.existing():
         if not overwrite:
             raise ValueError(f"{path} exists: choose another --name, or pass --overwrite to replace it")
-        if path.is_dir() != (path == files.arrays):
-            kind = "a directory" if path.is_dir() else "a file"
+        if not (path.is_dir() if path == files.arrays else path.is_file()):
+            kind = "a directory" if path.is_dir() else "a file" if path.is_file() else "a special file"
             raise ValueError(f"{path} is {kind}, and is not overwritten; choose another --name")
         if path != files.arrays and not _is_evaluation(files.scores):
             raise ValueError(f"{path} is not an evaluation, and is not overwritten; choose another --name")

@@ -13,7 +13,6 @@ what `nar.pretrained` finds, and the rows of the leaderboard (docs/results.md).
 
 import dataclasses
 import pathlib
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -35,7 +34,7 @@ from nar.runs.build import resolve_config
 from nar.runs.components.graph import GraphComponents, build_graph_run
 from nar.runs.components.protocol import protocol_record
 from nar.runs.config import EvaluationConfig, RunConfig
-from nar.runs.files import check_scores, read_evaluation, read_result
+from nar.runs.files import check_scores, read_evaluation, read_result, read_versions
 from nar.runs.results import averages
 from nar.runs.run import Run, load_run
 from nar.runs.training_command import training_command
@@ -135,7 +134,7 @@ def export_run(
         draft = Workdir(pathlib.Path(temporary) / target.name)
         draft.path.mkdir()
         write_json(draft.config, config.to_dict())
-        shutil.copy(workdir.versions, draft.versions)
+        write_json(draft.versions, read_versions(workdir.versions))
         write_weights(draft.weights, params, of_seed["best_step"])
         facts = {"method": method, "remark": remark, "rounded_from": of_seed["scores"]}
         write_json(draft.result, {**_result(result, of_seed, config, params, scores), **facts})

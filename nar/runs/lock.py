@@ -1,4 +1,4 @@
-"""An exclusive file lock on a workdir: only one process at a time writes to it.
+"""An exclusive file lock on a folder, such as a workdir: only one process at a time writes to it.
 
 The system releases the lock when the process ends, so that a killed process leaves no stale lock.
 """
@@ -14,13 +14,11 @@ import platform
 import filelock
 
 from nar.atomic_io import check_writable, write_text
-from nar.ownership import own_folder
+from nar.ownership import HOLDER, LOCK, own_folder
 from nar.reading import read_text
 
 _logger = logging.getLogger(__name__)
 
-LOCK, HOLDER = ".lock", ".lock_holder"
-"""The locked file, and the file that names the process that holds the lock, which others can always read."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -49,7 +47,7 @@ class Lock:
         except filelock.Timeout:
             raise ValueError(
                 f"{self._directory} is in use by {self._read_holder()}; "
-                "wait for it to end, or choose another workdir"
+                "wait for it to end, or choose another folder"
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
@@ -91,7 +89,7 @@ def is_locked(directory: pathlib.Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except OSError:  # The file system has no locks.
+    except (OSError, ValueError):  # The file system has no locks, or there is something else in its place.
         return False
 
 

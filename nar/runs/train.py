@@ -21,12 +21,11 @@ from typing import Any
 
 from nar.atomic_io import local_path, write_json
 from nar.data import prefetch_first_batch
-from nar.ownership import check_owned, own_folder
+from nar.ownership import LOCK, check_owned, own_folder
 from nar.redaction import check_no_hidden, without_secrets
 from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
 from nar.runs.components import RunComponents
 from nar.runs.files import read_result
-from nar.runs.lock import LOCK
 from nar.runs.plugin_record import Record, check_plugins, plugin_record, write_record
 from nar.runs.results import compute_result, validate
 from nar.runs.run import Run
@@ -281,6 +280,6 @@ def _draw(run: Run, draw_curves: DrawCurves) -> None:
 def _finish_trackers(trackers: Sequence[Tracker], workdir: Workdir) -> None:
     """Passes the result and the files of the run to the trackers."""
     check_owned(workdir.path)
-    files = [path for path in workdir.artifacts() if path.exists()]
+    files = [path for path in workdir.artifacts() if path.is_file()]
     for tracker in trackers:
         tracker.finish(read_result(workdir.result), files)

@@ -23,6 +23,7 @@ import dataclasses
 import importlib.metadata
 import json
 import logging
+import os
 import pathlib
 import platform
 import re
@@ -39,9 +40,10 @@ from nar.atomic_io import (
     temporary_files,
     write_json,
 )
+from nar.ownership import HOLDER, LOCK
 from nar.redaction import without_secrets
 from nar.runs.files import read_result
-from nar.runs.lock import HOLDER, LOCK, Lock
+from nar.runs.lock import Lock
 from nar.runs.optimization_config import OptimizationConfig
 from nar.training.optim import depends_on_length
 from nar.training.trackers.nested import flatten
@@ -243,15 +245,16 @@ class Workdir:
         return self.config.exists() or (self.checkpoints / self.config.name).exists()
 
     def _check_file_types(self) -> None:
-        files = (self.config, self.checkpoints / self.config.name, self.start, self.metrics, self.result)
-        for path in (*files, self.versions, self.path / LOCK, self.path / HOLDER):
+        for path in (self.checkpoints, self.tensorboard):
+            if os.path.lexists(path) and not path.is_dir():
+                raise ValueError(f"{path} is damaged: it is not a directory; {_MOVE_AWAY}")
+        files = (self.config, self.checkpoints / self.config.name, self.plugins, self.start, self.metrics)
+        results = (self.result, self.curves)
+        for path in (*files, *results, self.versions, self.path / LOCK, self.path / HOLDER):
             try:
                 check_writable(path)
             except ValueError as error:
                 raise ValueError(f"{error}; {_MOVE_AWAY}") from None
-        for path in (self.checkpoints, self.tensorboard):
-            if path.exists() and not path.is_dir():
-                raise ValueError(f"{path} is damaged: it is not a directory; {_MOVE_AWAY}")
 
     def _check_config(self, old: Config, new: Config) -> None:
         before, now = flatten(old), flatten(new)

@@ -50,7 +50,8 @@ def test_letters_that_the_encoding_lacks_are_replaced(tmp_path, encoding):
 
 
 @pytest.mark.parametrize(
-    "redirect", ["2>&1 | head -1", "| head -1", "2> >(head -1) | cat", ">&-", "2>&-", ">&- 2>&-"]
+    "redirect",
+    ["2>&1 | head -1", "| head -1", "2> >(head -1) | cat", ">&-", "2>&-", ">&- 2>&-", "2> /dev/full"],
 )
 def test_output_that_nobody_reads_does_not_end_a_script(tmp_path, redirect):
     process, done = start(tmp_path, redirect=redirect)

@@ -190,6 +190,15 @@ def test_invalid_exports_are_errors(finished, exported, tmp_path):
         recompute_scores(path)
 
 
+def test_device_in_place_of_versions_is_not_copied(finished, tmp_path):
+    workdir = Workdir(shutil.copytree(finished.workdir.path, tmp_path / "run"))
+    workdir.versions.unlink()
+    workdir.versions.symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match=r"versions.json is a device, not a regular file"):
+        export_run(workdir.path, tmp_path / "exports")
+    assert not list((tmp_path / "exports").iterdir())
+
+
 def test_unfinished_run_is_not_exported(tmp_path):
     config = nar.RunConfig.from_dict(config_of(steps=1000))
     (tmp_path / "run").mkdir()

@@ -101,6 +101,37 @@ def test_damaged_partial_answers_are_generated_again(tmp_path):
         assert (tmp_path / ANSWERS).read_bytes() == expected
 
 
+@pytest.mark.parametrize("request_", ["", "{", "[]", "{}", '{"lengths": 1, "samples": 1, "seeds": [1]}'])
+def test_answers_with_a_damaged_request_are_not_scored(tmp_path, request_):
+    """Half of them may be missing."""
+    answer(tmp_path, Model())
+    (tmp_path / "request.json").write_text(request_)
+    with pytest.raises(
+        ValueError, match=r"request.json does not say how many answers answers.jsonl must have"
+    ):
+        score_file(tmp_path / ANSWERS)
+    (tmp_path / "request.json").unlink()
+    assert score_file(tmp_path / ANSWERS).total().count == 9
+
+
+def test_damaged_answers_are_kept_under_names_of_their_own(tmp_path):
+    """Answers may have been costly: those after a damaged line are kept."""
+    answer(tmp_path, Model())
+    expected = (tmp_path / ANSWERS).read_bytes()
+    lines, part = expected.splitlines(keepends=True), tmp_path / f"{ANSWERS}.part"
+    changed = [b"".join([lines[0], b"{}\n", *lines[number:]]) for number in (2, 3)]
+    for content in changed:
+        (tmp_path / ANSWERS).rename(part)
+        part.write_bytes(content)
+        assert answer(tmp_path, Model())[0] == 1
+    kept = [tmp_path / f"{part.name}.damaged{suffix}" for suffix in ("", ".2")]
+    assert [path.read_bytes() for path in kept] == changed
+    (tmp_path / ANSWERS).rename(part)
+    part.write_bytes(b"".join(lines[:3]) + lines[3][:-5])  # Of a process that was killed.
+    assert answer(tmp_path, Model())[0] == 3
+    assert sorted(tmp_path.glob("*.damaged*")) == kept and (tmp_path / ANSWERS).read_bytes() == expected
+
+
 def test_changed_finished_answers_are_noticed(tmp_path, caplog):
     """By evaluate_text, which asks the rest again, and by score_text, which does not score a part of them."""
     answer(tmp_path, Model())
@@ -122,6 +153,9 @@ def test_changed_finished_answers_are_noticed(tmp_path, caplog):
         assert answer(tmp_path, Model())[0] == intact
         assert f"is damaged: {intact} of its 9 answers are as they were written" in caplog.text
         assert (tmp_path / ANSWERS).read_bytes() == expected
+        (kept,) = tmp_path.glob("*.damaged")
+        assert kept.name == f"{ANSWERS}.damaged" in caplog.text and kept.read_bytes() == damaged
+        kept.unlink()
     (tmp_path / ANSWERS).write_bytes(changed)
     unreadable = score_file(tmp_path / ANSWERS).as_json()["unreadable"]
     assert unreadable["count"] == 1 and "does not match its `checksum`" in unreadable["first"][0]["problem"]

@@ -13,7 +13,8 @@ from numpy.random import default_rng
 
 from experiments.cli.text_set import make_set
 from experiments.fault_injection.damages import DAMAGES
-from nar.ownership import LostFolderError, own_folder
+from nar.ownership import HOLDER, LOCK, LostFolderError, own_folder
+from nar.runs.lock import Lock
 from nar.text import sample_texts
 from nar.text.rendering import text_files
 from nar.text.rendering.text_files import TextRequest, claim_folder
@@ -33,7 +34,8 @@ def lines_of(folder):
 
 
 def content(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Bytes of the files by name, without those of the lock, which `make_text` leaves."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (LOCK, HOLDER)}
 
 
 @pytest.mark.slow
@@ -233,6 +235,10 @@ def test_changed_file_of_a_finished_set_is_made_again(tmp_path, capsys):
         assert (tmp_path / f"{name}.damaged").read_bytes() == damaged
         (tmp_path / f"{name}.damaged").unlink()
         assert content(tmp_path) == whole
+    for number, kept in enumerate((f"{name}.damaged", f"{name}.damaged.2")):
+        (tmp_path / name).write_text(str(number))
+        assert f"kept as {kept}, and made again" in make_in_process(tmp_path, request, capsys)
+    assert [(tmp_path / f"{name}.damaged{suffix}").read_text() for suffix in ("", ".2")] == ["0", "1"]
     assert "0 of them new" in make_in_process(tmp_path, request, capsys)
 
 
@@ -255,6 +261,19 @@ def test_references_are_compared_with_the_manifest(tmp_path, capsys):
         score_file(answers, references)
 
 
+def test_references_with_a_damaged_manifest_are_refused(tmp_path, capsys):
+    request = TextRequest({"minimum": (4,)}, samples=3, seeds=(0,))
+    make_in_process(tmp_path, request, capsys)
+    references, manifest = tmp_path / "00000-minimum-4.jsonl", tmp_path / "manifest.json"
+    (tmp_path / "own.jsonl").write_text(json.dumps({"index": 0, "completion": "0"}))
+    for damaged in ("", "{", json.dumps({"format": "nar-texts"}), manifest.read_text().replace("2", "9")):
+        manifest.write_text(damaged)
+        with pytest.raises(ValueError, match=r"cannot be compared with .*manifest.json|is damaged"):
+            score_file(tmp_path / "own.jsonl", references)
+    manifest.write_text('{"name": "of another program"}')
+    assert score_file(tmp_path / "own.jsonl", references).total().count == 3
+
+
 def test_set_whose_folder_is_moved_is_not_continued_elsewhere(tmp_path):
     folder, request = tmp_path / "set", TextRequest({"minimum": (4,), "bfs": (4,)}, samples=5, seeds=(0,))
     claim_folder(folder, request)
@@ -264,6 +283,34 @@ def test_set_whose_folder_is_moved_is_not_continued_elsewhere(tmp_path):
         with pytest.raises(LostFolderError):
             make_set(folder, request, num_workers=1)
     assert not list(folder.iterdir())
+
+
+# ---------------------------------------------------------------------------------------------------
+# Two processes
+
+
+def test_second_command_for_a_folder_is_refused(tmp_path):
+    folder, options = tmp_path / "set", ("--algorithms=minimum", "--lengths=4", "--samples=3", "--seeds=0")
+    folder.mkdir()
+    with Lock(folder):
+        before = content(folder)
+        message = f"{folder} is in use by process {os.getpid()} "
+        assert message in make(folder, *options, code=1)
+        answers = ("--model=experiments.fault_injection.echo_answers:answer", f"--output={tmp_path}")
+        label = "experiments.fault_injection.echo_answers.answer"
+        folder.rename(tmp_path / label)
+        code, _, errors = run("evaluate_text", *answers, *options[:3])
+        assert code == 1 and f"{tmp_path / label} is in use by process {os.getpid()} " in errors
+        assert content(tmp_path / label) == before
+    (tmp_path / label).rename(folder)
+    assert "3 texts in 1 files" in make(folder, *options)
+
+
+def test_folder_of_others_gets_no_lock(tmp_path):
+    (tmp_path / ".env").write_text("mine")
+    options = ("--algorithms=minimum", "--lengths=4", "--samples=3", "--seeds=0")
+    assert "is not empty and does not hold a set of texts" in make(tmp_path, *options, code=1)
+    assert os.listdir(tmp_path) == [".env"]
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -178,6 +178,7 @@ def test_frozen_parameters_are_excluded_from_clipping_and_decay():
         ({"options": {"beta": 0.9}}, "optimizer_options: adam has no option 'beta'; known: b1, b2, eps"),
         ({"options": {"b1": "high"}}, "optimizer adam cannot be used with options {'b1': 'high'}"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative, got -0.1"),
+        ({"weight_decay": float("inf")}, "weight_decay must be finite, got inf"),
         ({"name": "adamw", "weight_decay": 0.1}, "adamw has its own option weight_decay"),
         (
             {"learning_rate_multipliers": (("a", 0.0),)},
@@ -197,6 +198,13 @@ def test_frozen_parameters_are_excluded_from_clipping_and_decay():
 def test_invalid_optimizers_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_optimizer(1e-3, **arguments)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
+def test_learning_rate_is_positive_and_finite(rate):
+    for make in (make_optimizer, lambda rate: make_schedule("constant", rate, 10)):
+        with pytest.raises(ValueError, match=f"learning_rate must be positive and finite, got {rate}"):
+            make(rate)
 
 
 # ---------------------------------------------------------------------------------------------------

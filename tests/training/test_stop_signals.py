@@ -27,6 +27,18 @@ def test_ignored_signals_remain_ignored(monkeypatch):
         signal.signal(signal.SIGHUP, before)
 
 
+def test_timers_of_others_remain_theirs():
+    before = signal.getsignal(signal.SIGPROF)
+    try:
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        assert signal.SIGPROF in signals.stop_signals()
+        for handler in (signal.SIG_IGN, lambda number, frame: None):
+            signal.signal(signal.SIGPROF, handler)
+            assert signal.SIGPROF not in signals.stop_signals()
+    finally:
+        signal.signal(signal.SIGPROF, before)
+
+
 SCRIPT = """
 import os, signal, sys
 from experiments.cli.signals import NAMES, exit_on_signals

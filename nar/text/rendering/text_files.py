@@ -10,14 +10,15 @@ from it, is made again.
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nar.algorithms import find_algorithm
-from nar.atomic_io import atomic_write, remove_temporary_files, temporary_files, write_text
-from nar.ownership import check_owned
+from nar.atomic_io import atomic_write, remove_temporary_files, set_aside, temporary_files, write_text
+from nar.ownership import HOLDER, LOCK, check_owned
 from nar.reading import open_regular, parse_json, read_bytes
 from nar.text.rendering.compose import Text
 from nar.text.rendering.sample_texts import TraceSeries, sample_texts
@@ -156,36 +157,50 @@ def json_line(text: Text, algorithm: str, length: int, use_hints: bool) -> str:
 # The folder
 
 
+def check_folder(folder: pathlib.Path, request: TextRequest) -> None:
+    """Checks that a folder is missing, empty or of the same request; nothing is written.
+
+    Raises:
+      ValueError: if it holds anything else; the message lists the differences.
+    """
+    path = folder / MANIFEST
+    if path.exists():
+        _check_same(folder, _read_manifest(path)["request"], request)
+    elif folder.exists() and set(folder.iterdir()) - {
+        *(folder / name for name in (LOCK, HOLDER)),
+        *temporary_files(folder, _written(request)),
+    }:
+        raise ValueError(f"{folder} is not empty and does not hold a set of texts; choose another folder")
+
+
 def claim_folder(folder: pathlib.Path, request: TextRequest) -> None:
     """Creates the folder, or checks that it holds the same request; removes partially written files.
 
     Raises:
       ValueError: if it holds anything else; the message lists the differences.
     """
+    check_folder(folder, request)
     folder.mkdir(parents=True, exist_ok=True)
-    path, written = folder / MANIFEST, _written(request)
-    if path.exists():
-        _check_same(folder, _read_manifest(path)["request"], request)
-    elif set(folder.iterdir()) - set(temporary_files(folder, written)):
-        raise ValueError(f"{folder} is not empty and does not hold a set of texts; choose another folder")
-    remove_temporary_files(folder, written)
-    if not path.exists():
+    remove_temporary_files(folder, _written(request))
+    if not (folder / MANIFEST).exists():
         write_manifest(folder, request, {})
 
 
-def find_intact_files(folder: pathlib.Path, request: TextRequest) -> tuple[dict[str, FileEntry], list[str]]:
+def find_intact_files(
+    folder: pathlib.Path, request: TextRequest
+) -> tuple[dict[str, FileEntry], dict[str, str]]:
     """Compares the files of a claimed folder with its manifest.
 
     Returns:
-      The entries of intact files by name; and the names of files that differ from their entry, or have
-      another number of lines. The latter are renamed to `NAME.damaged`.
+      The entries of intact files by name; and the files that differ from their entry, or have another number
+      of lines: name -> the name under which it was set aside, such as `NAME.damaged`.
 
     Raises:
       OSError: if a file cannot be read.
     """
     check_owned(folder)
     saved = _read_manifest(folder / MANIFEST)["files"]
-    intact, damaged = dict[str, FileEntry](), list[str]()
+    intact, damaged = dict[str, FileEntry](), dict[str, str]()
     for file in request.files():
         path = folder / file.name
         if file.name not in saved or not path.exists():
@@ -194,9 +209,7 @@ def find_intact_files(folder: pathlib.Path, request: TextRequest) -> tuple[dict[
         if entry is not None and entry.lines == file.count and saved[file.name] == dataclasses.asdict(entry):
             intact[file.name] = entry
         else:
-            check_owned(path)
-            path.replace(path.with_name(f"{file.name}.damaged"))
-            damaged.append(file.name)
+            damaged[file.name] = set_aside(path, f"{file.name}.damaged").name
     return intact, damaged
 
 
@@ -204,12 +217,20 @@ def check_text_file(path: pathlib.Path) -> None:
     """Checks a file of texts against the manifest of its folder, if that has an entry of it.
 
     Raises:
-      ValueError: if it differs.
+      ValueError: if it differs, or the manifest is damaged.
     """
-    try:
-        saved = _read_manifest(path.parent / MANIFEST)["files"].get(path.name)
-    except (OSError, ValueError):
+    manifest = path.parent / MANIFEST
+    if not os.path.lexists(manifest):
         return
+    try:
+        content = parse_json(read_bytes(manifest))
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            return  # That of another program.
+        saved = _read_manifest(manifest)["files"].get(path.name)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be compared with {manifest} ({error}); copy it elsewhere to use it as it is"
+        ) from None
     if saved is None:
         return
     entry = dataclasses.asdict(entry_of(path))

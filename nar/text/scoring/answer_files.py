@@ -15,6 +15,7 @@ and a file of references that is in a set of texts must be as its manifest says.
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -152,13 +153,23 @@ def with_checksum(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _expected_answers(path: pathlib.Path) -> int | None:
-    """Number of questions of the request in the folder of a file of answers; None if there is none."""
+    """Number of questions of the request in the folder of a file of answers; None if there is none.
+
+    Raises:
+      ValueError: if the request is damaged, so that nobody knows whether answers are missing.
+    """
+    file = path.parent / REQUEST
+    if not os.path.lexists(file):
+        return None
     try:
-        request = read_json(path.parent / REQUEST)
+        request = read_json(file)
         lengths, samples, seeds = (request[key] for key in ("lengths", "samples", "seeds"))
         return samples * len(seeds) * sum(map(len, lengths.values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{file} does not say how many answers {path.name} must have ({type(error).__name__}: {error}); "
+            f"copy {path.name} elsewhere to score it as it is"
+        ) from None
 
 
 def _read_references(path: pathlib.Path) -> dict[int, tuple[str, int, str]]:

@@ -5,17 +5,27 @@ answers.jsonl.part   the same while answers are being generated; only its last l
 request.json         the questions, and the identity of the model
 
 Both files of answers are checked line by line when they are read again, and continued before the first line
-that is damaged or missing.
+that is damaged or missing. A damaged file is kept under another name, such as answers.jsonl.damaged.
 """
 
 import json
 import logging
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from nar.atomic_io import check_writable, open_to_append, path_in_errors, read_json, write_json
+from nar.atomic_io import (
+    atomic_write,
+    check_writable,
+    open_to_append,
+    path_in_errors,
+    read_json,
+    set_aside,
+    unused_path,
+    write_json,
+)
 from nar.ownership import check_owned
 from nar.reading import open_regular, parse_json
 from nar.text.rendering.text_files import TextRequest
@@ -76,11 +86,12 @@ def answer_questions(folder: pathlib.Path, request: TextRequest, model: Answerin
         if is_whole:
             yield intact
             return
-        message = "%s is damaged: %d of its %d answers are as they were written; the rest is answered again"
-        _logger.warning(message, whole, intact, len(rows))
-        check_owned(whole)
-        with path_in_errors(whole):
-            whole.replace(part)
+        _copy(whole, part)  # First, so that a killed process loses no answers.
+        _warn_of_damage(whole, intact, len(rows), set_aside(whole, f"{whole.name}.damaged"))
+    elif part.exists() and (intact := _count_before_damage(part, rows)) is not None:
+        kept = unused_path(part.with_name(f"{part.name}.damaged"))
+        _copy(part, kept)
+        _warn_of_damage(part, intact, len(rows), kept)
     with open_to_append(part, "a+b") as file:
         done = _keep_whole_lines(file, rows)
         yield done
@@ -151,6 +162,27 @@ def _count_whole_lines(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) ->
     with path_in_errors(path), open_regular(path) as file:
         end, done = _whole_lines(file, rows)
         return done, done == len(rows) and end == path.stat().st_size
+
+
+def _count_before_damage(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> int | None:
+    """Number of intact answers before the first damaged one; None if at most the last line is truncated."""
+    with path_in_errors(path), open_regular(path) as file:
+        end, done = _whole_lines(file, rows)
+        file.seek(end)
+        return done if b"\n" in file.read() else None
+
+
+def _copy(path: pathlib.Path, copy: pathlib.Path) -> None:
+    with path_in_errors(path), open_regular(path) as source, atomic_write(copy) as file:
+        shutil.copyfileobj(source, file)
+
+
+def _warn_of_damage(path: pathlib.Path, intact: int, count: int, kept: pathlib.Path) -> None:
+    message = (
+        "%s is damaged: %d of its %d answers are as they were written; the rest is answered again, and the "
+        "damaged file is kept as %s"
+    )
+    _logger.warning(message, path, intact, count, kept.name)
 
 
 def _keep_whole_lines(file: Any, rows: Sequence[Mapping[str, Any]]) -> int:

@@ -5,10 +5,8 @@ so the process may be killed, or the disk be full, at any moment.
 """
 
 import dataclasses
-import itertools
 import logging
 import math
-import os
 import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from nar.atomic_io import path_in_errors, remove_temporary_files, temporary_files
+from nar.atomic_io import path_in_errors, remove_temporary_files, set_aside, temporary_files
 from nar.ownership import check_owned
 from nar.training.checkpointing.best_checkpoints import Best, BestRecord, LostCheckpointError
 from nar.training.checkpointing.checkpoint_file import Arrays, read_checkpoint, write_checkpoint
@@ -234,13 +232,7 @@ class Checkpoints:
 
     def _set_aside(self, step: int) -> None:
         path = self._path(step)
-        check_owned(path)
-        aside = path.with_name(f"damaged_{path.name}")
-        for number in itertools.count(2):
-            if not os.path.lexists(aside):
-                break
-            aside = path.with_name(f"damaged_{path.name}.{number}")
-        path.rename(aside)
+        set_aside(path, f"damaged_{path.name}")
 
     def _path(self, step: int) -> pathlib.Path:
         return checkpoint_path(self._folder, step)

@@ -1,6 +1,7 @@
 """Optimizers: optax's by name, with clipping, weight decay, rate multipliers and frozen parameters."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -75,11 +76,13 @@ def make_optimizer(
     Raises:
       ValueError: if a name, a number, an option or a pattern is not valid.
     """
-    if not callable(learning_rate) and not learning_rate > 0:
-        raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+    if not callable(learning_rate) and not 0 < learning_rate < math.inf:
+        raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
     for key, value in (("grad_clip_norm", grad_clip_norm), ("weight_decay", weight_decay)):
         if not value >= 0:
             raise ValueError(f"{key} must not be negative, got {value}")
+    if weight_decay == math.inf:
+        raise ValueError(f"weight_decay must be finite, got {weight_decay}")
     factory = OPTIMIZERS.find(name)
     if weight_decay and "weight_decay" in inspect.signature(factory).parameters:
         raise ValueError(f"{name} has its own option weight_decay: set optimizer_options.weight_decay")

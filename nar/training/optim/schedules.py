@@ -77,8 +77,8 @@ def make_schedule(
         negative or not finite.
     """
     options = dict(options or {})
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
     entry = SCHEDULES.find(name)
     if entry.rate is not None:
         known = [key for key in inspect.signature(entry.make).parameters if key != entry.rate]
