@@ -1,0 +1,158 @@
+"""Neighbor lists: traces whose pairs of nodes are the edges of a graph, without an array of N² entries.
+
+A batch in this layout has `TraceBatch.neighbors`. Every axis of pair targets then has K slots instead of N
+nodes: slot k of node i is its k-th neighbor. Values of edges are [B, N, K], and pointers of nodes are slots
+in 0 ... K - 1. Kinds, losses and scores read slots as they read nodes.
+
+The neighbors of a node are the node itself and those with which it shares an edge, in either direction. So
+the list is symmetric: every slot has a reverse, and a value of the edges can be read from its other end by a
+gather.
+
+Shapes: B batch, N nodes, K slots, the largest number of neighbors.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
+
+if TYPE_CHECKING:
+    from nar.traces.trace import Probes, TraceBatch
+
+Array = Any
+"""A numpy array, or a jax array inside a compiled function."""
+
+
+class Neighbors(NamedTuple):
+    """Neighbor lists of a batch of graphs.
+
+    Attributes:
+      index: [B, N, K] int32, the neighbors of each node in ascending order, itself among them; slots that are
+        not used hold the node itself.
+      mask: [B, N, K] bool, the slots that are used.
+      reverse: [B, N, K] int32, the slot of i in the list of its neighbor `index[i, k]`; k where a slot is not
+        used.
+    """
+
+    index: Array
+    mask: Array
+    reverse: Array
+
+
+def make_neighbors(adjacency: np.ndarray) -> Neighbors:
+    """Neighbor lists of dense graphs.
+
+    Args:
+      adjacency: [B, N, N] bool; an edge in either direction makes neighbors.
+    """
+    num_nodes = adjacency.shape[1]
+    linked = adjacency | adjacency.swapaxes(1, 2) | np.eye(num_nodes, dtype=bool)
+    width = int(linked.sum(axis=2).max())
+    order = np.argsort(~linked, axis=2, kind="stable")[..., :width].astype(np.int32)
+    mask = np.take_along_axis(linked, order, axis=2)
+    index = np.where(mask, order, np.arange(num_nodes, dtype=np.int32)[:, None])
+    position = np.cumsum(linked, axis=2, dtype=np.int32) - 1  # of node j in the list of node i
+    own = np.arange(num_nodes)[None, :, None]
+    reverse = position[np.arange(len(index))[:, None, None], index, own]
+    return Neighbors(index, mask, np.where(mask, reverse, np.arange(width, dtype=np.int32)))
+
+
+def with_neighbors(batch: "TraceBatch", spec: Spec) -> "TraceBatch":
+    """A batch in the layout of neighbor lists, from one of dense arrays.
+
+    Args:
+      batch: whole traces, perhaps with padding nodes.
+      spec: the spec of the batch. Its edges are those that its input masks of edges mark.
+
+    Raises:
+      ValueError: if the batch cannot be represented: no input marks edges, a node points to a node that is no
+        neighbor, or a probe is a permutation or points from edges.
+    """
+    for probe in spec.values():
+        check_probe(probe)
+    masks = [p.name for p in spec.inputs if p.location is Location.EDGE and p.kind.root is Kind.MASK]
+    if not masks:
+        raise ValueError("neighbor lists need an input that marks the edges of the graph, such as adj")
+    marked = np.any([batch.inputs[name] > 0 for name in masks], axis=0)
+    neighbors = make_neighbors(marked)
+
+    def convert(values: "Probes") -> "Probes":
+        return {name: _to_slots(spec[name], np.asarray(value), neighbors) for name, value in values.items()}
+
+    return dataclasses.replace(
+        batch,
+        inputs=convert(batch.inputs),
+        hints=convert(batch.hints),
+        outputs=convert(batch.outputs),
+        neighbors=neighbors,
+    )
+
+
+def check_probe(probe: Probe) -> None:
+    """Raises ValueError if a probe has no representation by neighbor lists."""
+    is_node_pointer = probe.location is Location.NODE and probe.kind.has_targets
+    if probe.location is Location.EDGE and probe.kind.has_targets:
+        raise ValueError(f"{probe.name} points from pairs of nodes, which neighbor lists do not represent")
+    if is_node_pointer and not probe.kind.is_pointer:
+        raise ValueError(f"{probe.name} is a permutation, which neighbor lists do not represent")
+
+
+def _to_slots(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.ndarray:
+    """Converts values of any leading axes before that of the batch."""
+    if probe.location is Location.EDGE:
+        return edge_values(probe, value, neighbors)
+    if probe.location is Location.NODE and probe.kind.is_pointer:
+        return pointer_slots(probe, value, neighbors)
+    return value
+
+
+def edge_values(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.ndarray:
+    """The values [..., B, N, K, (C)] at the slots, from those of all pairs [..., B, N, N, (C)].
+
+    Slots that are not used hold 0, or `MASKED` where masks and classes are predicted.
+    """
+    rows = np.arange(neighbors.index.shape[0])[:, None, None]
+    nodes = np.arange(neighbors.index.shape[1])[None, :, None]
+    leading = value.ndim - 3 - probe.kind.has_classes
+    taken = value[(slice(None),) * leading + (rows, nodes, neighbors.index)]
+    mask = neighbors.mask[..., None] if probe.kind.has_classes else neighbors.mask
+    return np.where(mask, taken, unused_value(probe)).astype(value.dtype)
+
+
+def unused_value(probe: Probe) -> int:
+    """The value of an edge probe at slots that are not used."""
+    return MASKED if probe.stage is not Stage.INPUT and probe.kind.root is not Kind.SCALAR else 0
+
+
+def pointer_slots(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.ndarray:
+    """The slots [..., B, N] of pointers, from nodes [..., B, N].
+
+    Raises:
+      ValueError: if a node points to a node that is not its neighbor.
+    """
+    index, mask = neighbors.index, neighbors.mask
+    slots = np.empty_like(value)
+    for where in np.ndindex(value.shape[:-2]):
+        matches = (index == value[where][..., None]) & mask
+        if not matches.any(axis=-1).all():
+            row, node = np.argwhere(~matches.any(axis=-1))[0]
+            raise ValueError(
+                f"{probe.name}: node {node} of graph {row} points to node {value[where][row, node]}, which is "
+                "not its neighbor; neighbor lists represent pointers along edges only"
+            )
+        slots[where] = matches.argmax(axis=-1)
+    return slots
+
+
+def pointer_nodes(value: np.ndarray, neighbors: Neighbors) -> np.ndarray:
+    """The nodes [..., B, N] that pointers point to, from slots [..., B, N]."""
+    index = np.broadcast_to(neighbors.index, (*value.shape[:-2], *neighbors.index.shape))
+    return np.take_along_axis(index, value[..., None], axis=-1)[..., 0].astype(value.dtype)
+
+
+def map_neighbors(function: Callable[[Array], Array], neighbors: Neighbors | None) -> Neighbors | None:
+    """Applies a function to each array, unless there are no neighbor lists."""
+    return None if neighbors is None else Neighbors(*map(function, neighbors))
