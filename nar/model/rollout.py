@@ -32,11 +32,11 @@ from nar.model.hints import (
     Values,
     add_noise,
     apply_teacher_forcing,
-    densify,
     feed_back,
     find_hint_feedback,
     select_samples,
     true_hints,
+    true_inputs,
 )
 from nar.model.loss_term import LossTerm
 from nar.model.predictions import ChunkCarry, Predictions
@@ -139,16 +139,28 @@ class Step:
         self._return_hidden = return_hidden
         self._encoded_hints, self._decoded_hints = config.encoded_hints(spec), config.decoded_hints(spec)
         self._num_nodes = count_nodes(spec, batch)
+        self._num_slots = None if batch.neighbors is None else batch.neighbors.index.shape[2]
         self._mask = padding_mask(batch, self._num_nodes)
         self.step_limits = config.termination.step_limits(batch, self._num_nodes)
         self.max_steps = config.termination.max_steps(batch, self._num_nodes)
         self._make_modules()
-        inputs = {p.name: densify(p, batch.inputs[p.name], self._num_nodes) for p in spec.inputs}
-        self._inputs = self._encoders(spec.inputs, inputs, self._mask)
+        inputs = true_inputs(spec.inputs, batch, self._num_nodes)
+        self._inputs = self._encoders(spec.inputs, inputs, self._mask, batch.neighbors)
+        self._pairs = self._existing_pairs()
         self._first_carry = self._make_first_carry()
         shapes = hk.eval_shape(self._run, self._first_carry, jnp.zeros((), jnp.int32))
         zero_carry, self.zero_output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         self._zero_decoder_inputs = zero_carry.last_decoder_inputs
+
+    def _existing_pairs(self) -> Array | None:
+        """The pairs at which node pointers may point: see `DecoderInputs.pairs`."""
+        if self._batch.neighbors is not None:
+            return jnp.asarray(self._batch.neighbors.mask)
+        if self._config.pairs == "edges":
+            # Every step has the edges of the inputs, and perhaps more.
+            shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
+            return make_features((self._inputs,), shape, jnp.float32, self._mask).adjacency
+        return None if self._mask is None else self._mask[:, None]
 
     def _make_modules(self) -> None:
         config = self._config
@@ -198,8 +210,8 @@ class Step:
         context = Context(step, self._task, self._is_training, self._training_step)
         accepted = accepted_features(self._processor, features)
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
-        check_output(processed, carry.state.hidden, carry.state.memory)
-        decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed)
+        check_output(processed, carry.state.hidden, carry.state.memory, self._num_slots)
+        decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed, self._pairs)
         logits, pairs = self._decoders(self._decoded_hints, decoder_inputs)
         state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)
         active, log_survival, halt = self._update_active(carry, index, decoder_inputs)
@@ -234,17 +246,26 @@ class Step:
 
     def _encode(self, hints: Values, noisy: Values | None = None) -> Features:
         """Features of the inputs and, if hints are encoded, of dense hint values, perhaps with noise."""
-        encoded = self._encoders(self._encoded_hints, hints if noisy is None else noisy, self._mask)
+        values, neighbors = hints if noisy is None else noisy, self._batch.neighbors
+        encoded = self._encoders(self._encoded_hints, values, self._mask, neighbors)
         if noisy is not None:
-            encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints))
+            encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints, neighbors))
         shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
-        return make_features((self._inputs, encoded), shape, self._config.compute_dtype, self._mask)
+        dtype = self._config.compute_dtype
+        return make_features((self._inputs, encoded), shape, dtype, self._mask, neighbors)
 
     def _reconstruct_hints(self, features: Features) -> Values:
         """Logits of the hints that the features encode, from the features alone."""
         if self._reconstruct is None:
             return {}
-        encoded = DecoderInputs(features.nodes, (features.edges,), (features.graph,), features.mask)
+        encoded = DecoderInputs(
+            features.nodes,
+            (features.edges,),
+            (features.graph,),
+            features.mask,
+            pairs=self._pairs,
+            neighbors=features.neighbors,
+        )
         return self._reconstruct(self._encoded_hints, encoded)[0]
 
     def _feed_back(self, logits: Values, step: Array | int) -> Values:
@@ -270,7 +291,7 @@ class Step:
         assert carry.last_decoder_inputs is not None
         # Any hints will do: everything that depends on hints is in the carry.
         features = self._encode(self._true_hints(0))
-        return self._decode_outputs(with_constants(carry.last_decoder_inputs, features))
+        return self._decode_outputs(with_constants(carry.last_decoder_inputs, features, self._pairs))
 
     def _decode_outputs(self, decoder_inputs: DecoderInputs) -> Values:
         return self._decoders(self._spec.outputs, decoder_inputs)[0]

@@ -11,13 +11,14 @@ from nar.processors.base import Array, ProcessorOutput
 from nar.processors.input_checks import describe
 
 
-def check_output(output: Any, hidden: Array, memory: Any) -> None:
+def check_output(output: Any, hidden: Array, memory: Any, num_slots: int | None = None) -> None:
     """Checks the structure, shapes and dtypes of an output, of arrays or of what `jax.eval_shape` returns.
 
     Args:
       output: what a processor has returned.
       hidden: hidden states that it was given, [B, N, H].
       memory: memory that it was given.
+      num_slots: number of slots of the neighbor lists; None without them.
 
     Raises:
       ValueError: if it is not a valid output; the message has the expected and the given shapes.
@@ -30,9 +31,9 @@ def check_output(output: Any, hidden: Array, memory: Any) -> None:
     shapes = {
         "nodes": (batch_size, num_nodes, size),
         "messages": (batch_size, num_nodes, size),
-        "edges": (batch_size, num_nodes, num_nodes, size),
+        "edges": (batch_size, num_slots or num_nodes, num_nodes, size),
         "graph": (batch_size, size),
-        "pointer_mask": (batch_size, num_nodes, num_nodes),
+        "pointer_mask": (batch_size, num_nodes, num_slots or num_nodes),
     }
     for field, shape in shapes.items():
         value = getattr(output, field)

@@ -79,14 +79,18 @@ def with_neighbors(batch: "TraceBatch", spec: Spec) -> "TraceBatch":
     marked = np.any([batch.inputs[name] > 0 for name in masks], axis=0)
     neighbors = make_neighbors(marked)
 
-    def convert(values: "Probes") -> "Probes":
-        return {name: _to_slots(spec[name], np.asarray(value), neighbors) for name, value in values.items()}
+    def convert(values: "Probes", exists: np.ndarray) -> "Probes":
+        return {
+            name: _to_slots(spec[name], np.asarray(value), neighbors, exists)
+            for name, value in values.items()
+        }
 
+    rows = np.ones(batch.batch_size, bool)
     return dataclasses.replace(
         batch,
-        inputs=convert(batch.inputs),
-        hints=convert(batch.hints),
-        outputs=convert(batch.outputs),
+        inputs=convert(batch.inputs, rows),
+        hints=convert(batch.hints, np.arange(batch.num_steps)[:, None] < batch.lengths),
+        outputs=convert(batch.outputs, rows),
         neighbors=neighbors,
     )
 
@@ -94,18 +98,19 @@ def with_neighbors(batch: "TraceBatch", spec: Spec) -> "TraceBatch":
 def check_probe(probe: Probe) -> None:
     """Raises ValueError if a probe has no representation by neighbor lists."""
     is_node_pointer = probe.location is Location.NODE and probe.kind.has_targets
-    if probe.location is Location.EDGE and probe.kind.has_targets:
+    if probe.location is Location.EDGE and (probe.kind.has_targets or probe.kind.is_pointer):
         raise ValueError(f"{probe.name} points from pairs of nodes, which neighbor lists do not represent")
     if is_node_pointer and not probe.kind.is_pointer:
         raise ValueError(f"{probe.name} is a permutation, which neighbor lists do not represent")
 
 
-def _to_slots(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.ndarray:
-    """Converts values of any leading axes before that of the batch."""
+def _to_slots(probe: Probe, value: np.ndarray, neighbors: Neighbors, exists: np.ndarray) -> np.ndarray:
+    """Converts values of any leading axes, those of `exists`; the others are after the end of a trace."""
     if probe.location is Location.EDGE:
         return edge_values(probe, value, neighbors)
     if probe.location is Location.NODE and probe.kind.is_pointer:
-        return pointer_slots(probe, value, neighbors)
+        own = np.arange(value.shape[-1], dtype=value.dtype)
+        return pointer_slots(probe, np.where(exists[..., None], value, own), neighbors)
     return value
 
 
@@ -140,7 +145,7 @@ def pointer_slots(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.n
         if not matches.any(axis=-1).all():
             row, node = np.argwhere(~matches.any(axis=-1))[0]
             raise ValueError(
-                f"{probe.name}: node {node} of graph {row} points to node {value[where][row, node]}, which is "
+                f"{probe.name}: node {node} of graph {row} points to {value[where][row, node]}, which is "
                 "not its neighbor; neighbor lists represent pointers along edges only"
             )
         slots[where] = matches.argmax(axis=-1)
