@@ -12,11 +12,12 @@ Shapes: B batch, N nodes, K slots, the largest number of neighbors.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nar.problems.large_graphs import EdgeList
 from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
 
 if TYPE_CHECKING:
@@ -58,6 +59,40 @@ def make_neighbors(adjacency: np.ndarray) -> Neighbors:
     own = np.arange(num_nodes)[None, :, None]
     reverse = position[np.arange(len(index))[:, None, None], index, own]
     return Neighbors(index, mask, np.where(mask, reverse, np.arange(width, dtype=np.int32)))
+
+
+def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarray]:
+    """Neighbor lists of undirected graphs with equally many nodes, and the weights at their slots.
+
+    Returns:
+      The lists, with self-loops, and the weights [B, N, K], 0 at self-loops and where a slot is not used.
+    """
+    num_nodes = graphs[0].num_nodes
+    sorted_ends = [_directed_ends(graph) for graph in graphs]
+    counts = [np.bincount(senders, minlength=num_nodes) for senders, _, _ in sorted_ends]
+    width = max(int(count.max()) for count in counts)
+    own = np.arange(num_nodes, dtype=np.int32)[:, None]
+    shape = (len(graphs), num_nodes, width)
+    index, mask = np.empty(shape, np.int32), np.zeros(shape, bool)
+    reverse, weights = np.empty(shape, np.int32), np.zeros(shape)
+    for row, (senders, receivers, values) in enumerate(sorted_ends):
+        slots = np.arange(len(senders)) - np.repeat(np.cumsum(counts[row]) - counts[row], counts[row])
+        index[row], reverse[row] = own, np.arange(width)
+        index[row, senders, slots], mask[row, senders, slots] = receivers, True
+        weights[row, senders, slots] = values
+        # The edges by receiver and sender are the reverses of those by sender and receiver.
+        reverse[row, senders, slots] = slots[np.lexsort((senders, receivers))]
+    return Neighbors(index, mask, reverse), weights
+
+
+def _directed_ends(graph: EdgeList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Senders, receivers and weights of all edges in both directions and of self-loops, in order."""
+    own = np.arange(graph.num_nodes)
+    senders = np.concatenate([graph.pairs[:, 0], graph.pairs[:, 1], own])
+    receivers = np.concatenate([graph.pairs[:, 1], graph.pairs[:, 0], own])
+    weights = np.concatenate([graph.weights, graph.weights, np.zeros(graph.num_nodes)])
+    order = np.lexsort((receivers, senders))
+    return senders[order], receivers[order], weights[order]
 
 
 def with_neighbors(batch: "TraceBatch", spec: Spec) -> "TraceBatch":
