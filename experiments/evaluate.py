@@ -16,7 +16,9 @@ name with --name. Problem options apply to the tasks that have them, or per task
 """
 
 import contextlib
+import dataclasses
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,11 +60,12 @@ from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
+from nar.runs.config import RunConfig
 from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.optimization_config import MAX_BATCH_SIZE
 from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
 from nar.runs.results import compute_dtype
-from nar.runs.run import read_config
+from nar.runs.run import AnyConfig, read_config
 from nar.runs.trust import foreign_names
 from nar.runs.workdir import Workdir
 from nar.traces.sample import check_canonical_seed
@@ -113,6 +116,14 @@ _BATCH_SIZE = flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=MAX_BATCH_SIZE,
 )
+_EXECUTION = flags.DEFINE_enum(
+    "execution",
+    None,
+    ["dense", "sparse"],
+    "Execution: dense, or sparse on neighbor lists, for graphs of thousands of nodes; by default that of the "
+    "run. With sparse, the families erdos_renyi, watts_strogatz and delaunay are drawn as lists, by default "
+    "with the parameters of SALSA-CLRS.",
+)
 flags.adopt_module_key_flags(distributed)
 flags.adopt_module_key_flags(problem_flags)
 flags.adopt_module_key_flags(run_flags)
@@ -136,7 +147,10 @@ def evaluate(path: str, root: pathlib.Path) -> None:
     """Evaluates the run in a folder, prints its scores and writes them to `root`."""
     config = run_on_first(lambda: read_config(path, trust=TRUST.value))
     files = run_on_first(lambda: evaluation_files(root, _NAME.value, overwrite=_OVERWRITE.value))
+    if _EXECUTION.value is not None:
+        config = with_execution(config, _EXECUTION.value)
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), path))
+    on_lists = components.transforms.neighbor_lists
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
     sizes = run_on_all(lambda: sizes_by_task(components))
     problems = run_on_all(lambda: problems_by_task(components, list(sizes)))
@@ -155,7 +169,7 @@ def evaluate(path: str, root: pathlib.Path) -> None:
             dumped.append(run_on_first(lambda: dump(files.arrays, case, seed, result).name))
 
     measurements = list(
-        measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, counts)
+        measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, counts, on_lists)
     )
     precision = scoring_only(describe_precision(compute_dtype(config), Devices.all().platform))
     content = {
@@ -186,6 +200,23 @@ def evaluate(path: str, root: pathlib.Path) -> None:
             path, list(problems), root, written.name, needs_trust=bool(foreign_names(config.to_dict()))
         )
     )
+
+
+def with_execution(config: AnyConfig, execution: str) -> AnyConfig:
+    """The config of a run for another execution, with a warning if its predictions may differ.
+
+    Raises:
+      ValueError: if it is not the config of a graph network.
+    """
+    if not isinstance(config, RunConfig):
+        raise ValueError("--execution is an option of graph networks; this run is a language model")
+    if execution == "sparse" and config.model.pairs == "all":
+        warnings.warn(
+            "this network was trained with model.pairs=all: sparse execution excludes pointers to nodes that "
+            "are not neighbors, so that its predictions may differ from those of dense execution",
+            stacklevel=2,
+        )
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, execution=execution))
 
 
 def _write(
@@ -305,6 +336,7 @@ def find_cases(
             graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
             options=options,
             counts=counts,
+            on_lists=components.transforms.neighbor_lists,
         )
     except ValueError as error:
         raise ValueError(f"--sizes, --families and problem options: {error}") from None

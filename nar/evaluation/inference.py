@@ -204,7 +204,9 @@ class Inference:
     def _micro_batch_size(self, batch: TraceBatch) -> int:
         size = self._batch_size
         if self._devices.platform == "cpu":
-            size = min(size, max(1, MAX_CPU_NODE_PAIRS // batch.inputs["pos"].shape[1] ** 2))
+            num_nodes = batch.inputs["pos"].shape[1]
+            per_node = num_nodes if batch.neighbors is None else batch.neighbors.index.shape[2]
+            size = min(size, max(1, MAX_CPU_NODE_PAIRS // (num_nodes * per_node)))
         return self._devices.round_up(size)
 
     def _num_steps(self, batch: TraceBatch) -> int | None:

@@ -4,9 +4,9 @@ The families and their parameters are those of SALSA-CLRS (Minder et al. 2023, a
 graphs of `nar.problems.families` of the same names have the same distributions for given parameters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from nar.plugins import unknown_name
 
 Array = np.ndarray
 Random = np.random.RandomState
+
+PARAMETERS = ("p", "k", "rewiring")
+"""Parameters of the families."""
 
 MIN_WEIGHT = 1e-3
 """Smallest weight: weight 0 means no edge."""
@@ -38,7 +41,7 @@ def draw_edge_list(
     num_nodes: int,
     family: str,
     *,
-    p: float | None = None,
+    p: float | Sequence[float] | None = None,
     k: int | None = None,
     rewiring: float | None = None,
     weighted: bool = False,
@@ -49,7 +52,8 @@ def draw_edge_list(
       random: random stream.
       num_nodes: N.
       family: one of `LARGE_FAMILIES`.
-      p: edge probability of erdos_renyi; by default uniform in [1, 3] · ln N / N.
+      p: edge probability of erdos_renyi, or several of which one is chosen; by default uniform in
+        [1, 3] · ln N / N.
       k: neighbors in the ring of watts_strogatz, an even number; by default one of 4, 6, 8.
       rewiring: its rewiring probability; by default uniform in [0.05, 0.2].
       weighted: whether edges have weights, uniform in [0, 1) but at least `MIN_WEIGHT`, instead of 1.
@@ -57,19 +61,8 @@ def draw_edge_list(
     Raises:
       ValueError: if there is no such family, or a parameter is invalid or has no effect.
     """
-    if family not in LARGE_FAMILIES:
-        raise ValueError(unknown_name("family of large graphs", family, LARGE_FAMILIES))
-    draw, names = LARGE_FAMILIES[family]
-    given = {
-        name: value for name, value in {"p": p, "k": k, "rewiring": rewiring}.items() if value is not None
-    }
-    for name, value in given.items():
-        if name not in names:
-            raise ValueError(f"{name}={value:g} has no effect on graphs of the family {family}")
-        if name != "k" and not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a probability, got {value!r}")
-    if k is not None and (k % 2 or not 0 < k < num_nodes):
-        raise ValueError(f"k of {family} must be an even number from 2 to {num_nodes - 1}, got {k!r}")
+    given = _checked_parameters(num_nodes, family, p=p, k=k, rewiring=rewiring)
+    draw, _ = LARGE_FAMILIES[family]
     pairs = random.permutation(num_nodes)[draw(random, num_nodes, **given)]
     pairs = np.sort(pairs, axis=1)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
@@ -79,10 +72,36 @@ def draw_edge_list(
     return EdgeList(num_nodes, pairs, weights)
 
 
-def _erdos_renyi(random: Random, num_nodes: int, p: float | None = None) -> Array:
+def check_family(num_nodes: int, family: str, parameters: Mapping[str, Any]) -> None:
+    """Raises ValueError if `draw_edge_list` cannot draw a graph of this size and family."""
+    for name in parameters:
+        if name not in PARAMETERS:
+            raise ValueError(unknown_name("parameter of large graphs", name, PARAMETERS))
+    _checked_parameters(num_nodes, family, **parameters)
+
+
+def _checked_parameters(num_nodes: int, family: str, **parameters: Any) -> dict[str, Any]:
+    """The parameters that are not None."""
+    if family not in LARGE_FAMILIES:
+        raise ValueError(unknown_name("family of large graphs", family, LARGE_FAMILIES))
+    given = {name: value for name, value in parameters.items() if value is not None}
+    for name, value in given.items():
+        if name not in LARGE_FAMILIES[family][1]:
+            raise ValueError(f"{name}={value} has no effect on graphs of the family {family}")
+        if name != "k" and not all(0 <= one <= 1 for one in np.ravel(value)):
+            raise ValueError(f"{name} must be a probability, got {value!r}")
+    k = given.get("k", 2)
+    if k % 2 or not 0 < k < max(num_nodes, 3):
+        raise ValueError(f"k of {family} must be an even number from 2 to {num_nodes - 1}, got {k!r}")
+    return given
+
+
+def _erdos_renyi(random: Random, num_nodes: int, p: float | Sequence[float] | None = None) -> Array:
     """Each pair with probability p: first the number of edges, then as many different pairs."""
     if p is None:
         p = min(1.0, random.uniform(1, 3) * np.log(max(num_nodes, 1)) / num_nodes)
+    elif np.ndim(p):
+        p = np.ravel(p)[random.randint(np.size(p))]
     total = num_nodes * (num_nodes - 1) // 2
     count = random.binomial(total, p) if total else 0
     return _pairs_of_numbers(_distinct(random, total, count), num_nodes)

@@ -228,7 +228,15 @@ class Run:
             }
         components = self.graph_components
         problem_sets = {
-            task.name: make_problem_sets(task.algorithm, sizes, (seed,), families, problem_options, count)
+            task.name: make_problem_sets(
+                task.algorithm,
+                sizes,
+                (seed,),
+                families,
+                problem_options,
+                count,
+                on_lists=components.transforms.neighbor_lists,
+            )
             for task in components.tasks
         }
         check_options_used(problem_options, [one for sets in problem_sets.values() for one in sets])

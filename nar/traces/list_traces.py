@@ -6,7 +6,7 @@ Recording is that of all algorithms, `nar.traces.recorder`, with the generator o
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +14,12 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.algorithms.graphs.on_lists import STEPS_ON_LISTS
 from nar.problems.array_checks import positions
-from nar.problems.large_graphs import EdgeList, draw_edge_list
+from nar.problems.large_graphs import EdgeList, check_family, draw_edge_list
 from nar.problems.problem import Problem
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces.neighbors import Neighbors, edge_list_neighbors, pointer_slots
 from nar.traces.recorder.record import collect
-from nar.traces.sample import check_count
+from nar.traces.sample import check_count, with_first_hints
 from nar.traces.trace import Probes, TraceBatch
 
 WEIGHTED = ("bellman_ford", "dijkstra", "mst_prim")
@@ -36,6 +36,7 @@ def sample_list_traces(
     *,
     first: int = 0,
     family: str = DEFAULT_FAMILY,
+    all_hints: bool = True,
     **parameters: Any,
 ) -> TraceBatch:
     """Traces `first` ... `first + count - 1` of an infinite series, with neighbor lists.
@@ -49,27 +50,42 @@ def sample_list_traces(
       seed: an integer from 0 to 2**32 - 1.
       first: index of the first trace.
       family: one of `nar.problems.large_graphs.LARGE_FAMILIES`.
+      all_hints: whether to keep the hints of all steps, rather than the first ones only, which takes the
+        memory of one trace.
       **parameters: those of the family, see `draw_edge_list`; drawn as in SALSA-CLRS by default.
 
     Raises:
       ValueError: if the algorithm has no generator on neighbor lists, or another argument is invalid.
     """
-    algorithm = _find(name)
-    check_count("size", size, minimum=1)
+    algorithm = check_list_request(name, size, seed, family, parameters)
     check_count("count", count, minimum=1)
     check_count("first", first, minimum=0)
-    check_count("seed", seed, minimum=0)
     graphs, sources = [], []
     for index in range(first, first + count):
         random = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, size, index])))
         weighted = algorithm.name in WEIGHTED
         graphs.append(draw_edge_list(random, size, family, weighted=weighted, **parameters))
         sources.append(int(random.randint(size)))
-    return record_on_lists(algorithm, graphs, sources)
+    return record_on_lists(algorithm, graphs, sources, all_hints=all_hints)
+
+
+def check_list_request(
+    name: str | Algorithm, size: int, seed: int, family: str, parameters: Mapping[str, Any]
+) -> Algorithm:
+    """The algorithm; raises ValueError if `sample_list_traces` cannot draw such traces."""
+    algorithm = _find(name)
+    check_count("size", size, minimum=1)
+    check_count("seed", seed, minimum=0)
+    check_family(size, family, parameters)
+    return algorithm
 
 
 def record_on_lists(
-    name: str | Algorithm, graphs: Sequence[EdgeList], sources: Sequence[int] | None = None
+    name: str | Algorithm,
+    graphs: Sequence[EdgeList],
+    sources: Sequence[int] | None = None,
+    *,
+    all_hints: bool = True,
 ) -> TraceBatch:
     """Traces on given graphs of one size, with neighbor lists.
 
@@ -77,6 +93,7 @@ def record_on_lists(
       name: one of `STEPS_ON_LISTS`.
       graphs: B undirected graphs.
       sources: B source nodes, for algorithms that start at one.
+      all_hints: as for `sample_list_traces`.
 
     Raises:
       ValueError: if the algorithm has no generator on neighbor lists.
@@ -88,7 +105,8 @@ def record_on_lists(
     if has_source and sources is None:
         raise ValueError(f"{algorithm.name} needs the source of each graph")
     instances = [(*row, int(s)) for row, s in zip(rows, sources or (), strict=True)] if has_source else rows
-    batch = collect(_on_lists(algorithm), instances)
+    record = functools.partial(collect, _on_lists(algorithm))
+    batch = record(instances) if all_hints else with_first_hints(record, instances)
 
     def slots(probes: Probes, exists: np.ndarray) -> Probes:
         return {name: _to_slots(algorithm.spec[name], x, lists, exists) for name, x in probes.items()}
@@ -121,10 +139,12 @@ class _NoSource(NamedTuple):
 
 
 def _probes_with_source(neighbors: np.ndarray, A: np.ndarray, s: int) -> _Source:
+    del neighbors
     return _Source(positions(len(A)), s)
 
 
 def _probes(neighbors: np.ndarray, A: np.ndarray) -> _NoSource:
+    del neighbors
     return _NoSource(positions(len(A)))
 
 

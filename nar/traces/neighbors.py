@@ -8,7 +8,7 @@ The neighbors of a node are the node itself and those with which it shares an ed
 the list is symmetric: every slot has a reverse, and a value of the edges can be read from its other end by a
 gather.
 
-Shapes: B batch, N nodes, K slots, the largest number of neighbors.
+Shapes: B batch, N nodes, K slots: the largest number of neighbors, rounded up to a bucket.
 """
 
 import dataclasses
@@ -22,6 +22,9 @@ from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
 
 if TYPE_CHECKING:
     from nar.traces.trace import Probes, TraceBatch
+
+SLOT_BUCKET = 8
+"""Numbers of slots are multiples of this."""
 
 Array = Any
 """A numpy array, or a jax array inside a compiled function."""
@@ -51,7 +54,9 @@ def make_neighbors(adjacency: np.ndarray) -> Neighbors:
     """
     num_nodes = adjacency.shape[1]
     linked = adjacency | adjacency.swapaxes(1, 2) | np.eye(num_nodes, dtype=bool)
-    width = int(linked.sum(axis=2).max())
+    width = _bucket_width(int(linked.sum(axis=2).max()))
+    if width > num_nodes:
+        linked = np.pad(linked, [(0, 0), (0, 0), (0, width - num_nodes)])
     order = np.argsort(~linked, axis=2, kind="stable")[..., :width].astype(np.int32)
     mask = np.take_along_axis(linked, order, axis=2)
     index = np.where(mask, order, np.arange(num_nodes, dtype=np.int32)[:, None])
@@ -59,6 +64,11 @@ def make_neighbors(adjacency: np.ndarray) -> Neighbors:
     own = np.arange(num_nodes)[None, :, None]
     reverse = position[np.arange(len(index))[:, None, None], index, own]
     return Neighbors(index, mask, np.where(mask, reverse, np.arange(width, dtype=np.int32)))
+
+
+def _bucket_width(width: int) -> int:
+    """Number of slots for nodes of at most `width` neighbors, so that few shapes are compiled."""
+    return -(-width // SLOT_BUCKET) * SLOT_BUCKET
 
 
 def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarray]:
@@ -70,7 +80,7 @@ def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarr
     num_nodes = graphs[0].num_nodes
     sorted_ends = [_directed_ends(graph) for graph in graphs]
     counts = [np.bincount(senders, minlength=num_nodes) for senders, _, _ in sorted_ends]
-    width = max(int(count.max()) for count in counts)
+    width = _bucket_width(max(int(count.max()) for count in counts))
     own = np.arange(num_nodes, dtype=np.int32)[:, None]
     shape = (len(graphs), num_nodes, width)
     index, mask = np.empty(shape, np.int32), np.zeros(shape, bool)

@@ -230,10 +230,10 @@ def clrs30_sample(
     sample = algorithm.problem.sample
     instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
     record = functools.partial(collect, algorithm, wait_for_compilation=wait_for_compilation)
-    return record(instances) if all_hints else _with_first_hints(record, instances)
+    return record(instances) if all_hints else with_first_hints(record, instances)
 
 
-def _with_first_hints(
+def with_first_hints(
     record: Callable[[Sequence[Arguments]], TraceBatch], instances: Sequence[Arguments]
 ) -> TraceBatch:
     """Records traces in groups of limited memory, and keeps the first hints only."""

@@ -34,7 +34,7 @@ TASK_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType
 """Options of one task in `config.tasks` -> (description of valid values, check)."""
 
 
-def make_transforms(data: DataConfig) -> Transforms:
+def make_transforms(data: DataConfig, execution: str = "dense") -> Transforms:
     """Builds the transforms of a run.
 
     Raises:
@@ -47,6 +47,7 @@ def make_transforms(data: DataConfig) -> Transforms:
             cyclic_permutations=data.cyclic_permutations,
             reversed_pointers=data.reversed_pointers,
             kinds=tuple((find_kind(name), find_kind(other)) for name, other in data.kinds.items()),
+            neighbor_lists=execution == "sparse",
         )
     except ValueError as error:
         raise ValueError(f"data.kinds: {error}") from None
