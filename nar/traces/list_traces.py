@@ -139,12 +139,10 @@ class _NoSource(NamedTuple):
 
 
 def _probes_with_source(neighbors: np.ndarray, A: np.ndarray, s: int) -> _Source:
-    del neighbors
     return _Source(positions(len(A)), s)
 
 
 def _probes(neighbors: np.ndarray, A: np.ndarray) -> _NoSource:
-    del neighbors
     return _NoSource(positions(len(A)))
 
 
