@@ -16,9 +16,7 @@ name with --name. Problem options apply to the tasks that have them, or per task
 """
 
 import contextlib
-import dataclasses
 import pathlib
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,12 +58,11 @@ from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
-from nar.runs.config import RunConfig
 from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.optimization_config import MAX_BATCH_SIZE
 from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
 from nar.runs.results import compute_dtype
-from nar.runs.run import AnyConfig, read_config
+from nar.runs.run import read_config, with_execution
 from nar.runs.trust import foreign_names
 from nar.runs.workdir import Workdir
 from nar.traces.sample import check_canonical_seed
@@ -200,23 +197,6 @@ def evaluate(path: str, root: pathlib.Path) -> None:
             path, list(problems), root, written.name, needs_trust=bool(foreign_names(config.to_dict()))
         )
     )
-
-
-def with_execution(config: AnyConfig, execution: str) -> AnyConfig:
-    """The config of a run for another execution, with a warning if its predictions may differ.
-
-    Raises:
-      ValueError: if it is not the config of a graph network.
-    """
-    if not isinstance(config, RunConfig):
-        raise ValueError("--execution is an option of graph networks; this run is a language model")
-    if execution == "sparse" and config.model.pairs == "all":
-        warnings.warn(
-            "this network was trained with model.pairs=all: sparse execution excludes pointers to nodes that "
-            "are not neighbors, so that its predictions may differ from those of dense execution",
-            stacklevel=2,
-        )
-    return dataclasses.replace(config, model=dataclasses.replace(config.model, execution=execution))
 
 
 def _write(

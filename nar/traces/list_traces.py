@@ -17,7 +17,7 @@ from nar.problems.array_checks import positions
 from nar.problems.large_graphs import EdgeList, check_family, draw_edge_list
 from nar.problems.problem import Problem
 from nar.specs import Kind, Location, Probe, Spec
-from nar.traces.neighbors import Neighbors, edge_list_neighbors, pointer_slots
+from nar.traces.neighbors import Neighbors, edge_list_neighbors, pointer_slots, points_at_slots
 from nar.traces.recorder.record import collect
 from nar.traces.sample import check_count, with_first_hints
 from nar.traces.trace import Probes, TraceBatch
@@ -179,7 +179,7 @@ def _input(probe: Probe, batch: TraceBatch, weights: np.ndarray, lists: Neighbor
 
 
 def _to_slots(probe: Probe, value: np.ndarray, lists: Neighbors, exists: np.ndarray) -> np.ndarray:
-    if probe.location is not Location.NODE or not probe.kind.is_pointer:
+    if not points_at_slots(probe):
         return value
     own = np.arange(value.shape[-1], dtype=value.dtype)
     return pointer_slots(probe, np.where(exists[..., None], value, own), lists)

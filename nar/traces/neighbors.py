@@ -116,12 +116,8 @@ def with_neighbors(batch: "TraceBatch", spec: Spec) -> "TraceBatch":
       ValueError: if the batch cannot be represented: no input marks edges, a node points to a node that is no
         neighbor, or a probe is a permutation or points from edges.
     """
-    for probe in spec.values():
-        check_probe(probe)
-    masks = [p.name for p in spec.inputs if p.location is Location.EDGE and p.kind.root is Kind.MASK]
-    if not masks:
-        raise ValueError("neighbor lists need an input that marks the edges of the graph, such as adj")
-    marked = np.any([batch.inputs[name] > 0 for name in masks], axis=0)
+    check_neighbor_lists(spec)
+    marked = np.any([batch.inputs[name] > 0 for name in _edge_masks(spec)], axis=0)
     neighbors = make_neighbors(marked)
 
     def convert(values: "Probes", exists: np.ndarray) -> "Probes":
@@ -140,8 +136,20 @@ def with_neighbors(batch: "TraceBatch", spec: Spec) -> "TraceBatch":
     )
 
 
-def check_probe(probe: Probe) -> None:
-    """Raises ValueError if a probe has no representation by neighbor lists."""
+def check_neighbor_lists(spec: Spec) -> None:
+    """Raises ValueError if traces of a spec have no representation by neighbor lists."""
+    for probe in spec.values():
+        _check_probe(probe)
+    if not _edge_masks(spec):
+        raise ValueError("neighbor lists need an input that marks the edges of the graph, such as adj")
+
+
+def _edge_masks(spec: Spec) -> list[str]:
+    """Names of the inputs that mark edges."""
+    return [p.name for p in spec.inputs if p.location is Location.EDGE and p.kind.root is Kind.MASK]
+
+
+def _check_probe(probe: Probe) -> None:
     is_node_pointer = probe.location is Location.NODE and probe.kind.has_targets
     if probe.location is Location.EDGE and (probe.kind.has_targets or probe.kind.is_pointer):
         raise ValueError(f"{probe.name} points from pairs of nodes, which neighbor lists do not represent")
@@ -153,7 +161,7 @@ def _to_slots(probe: Probe, value: np.ndarray, neighbors: Neighbors, exists: np.
     """Converts values of any leading axes, those of `exists`; the others are after the end of a trace."""
     if probe.location is Location.EDGE:
         return edge_values(probe, value, neighbors)
-    if probe.location is Location.NODE and probe.kind.is_pointer:
+    if points_at_slots(probe):
         own = np.arange(value.shape[-1], dtype=value.dtype)
         return pointer_slots(probe, np.where(exists[..., None], value, own), neighbors)
     return value
@@ -201,6 +209,19 @@ def pointer_nodes(value: np.ndarray, neighbors: Neighbors) -> np.ndarray:
     """The nodes [..., B, N] that pointers point to, from slots [..., B, N]."""
     index = np.broadcast_to(neighbors.index, (*value.shape[:-2], *neighbors.index.shape))
     return np.take_along_axis(index, value[..., None], axis=-1)[..., 0].astype(value.dtype)
+
+
+def points_at_slots(probe: Probe) -> bool:
+    """True for probes whose values are slots in this layout: pointers of nodes."""
+    return probe.location is Location.NODE and probe.kind.is_pointer
+
+
+def with_pointer_nodes(values: "Probes", spec: Spec, neighbors: Neighbors) -> "Probes":
+    """Values [..., B, N] in which pointers are nodes instead of slots; those of edges stay at their slots."""
+    return {
+        name: pointer_nodes(value, neighbors) if points_at_slots(spec[name]) else value
+        for name, value in values.items()
+    }
 
 
 def map_neighbors(function: Callable[[Array], Array], neighbors: Neighbors | None) -> Neighbors | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from nar.model import Budget, FromTrace, Learned, NetConfig, Schedule, Termination
 from nar.plugins import did_you_mean, unknown_name
 from nar.processors import find_processor
-from nar.processors.registry import check_options
+from nar.processors.registry import accepts_neighbors, check_options
 from nar.runs.config import ModelConfig, RunConfig, TeacherForcingConfig
 
 
@@ -53,9 +53,16 @@ EXECUTIONS = ("dense", "sparse")
 
 def check_execution(config: RunConfig) -> None:
     """Raises ValueError if the execution is unknown, or cannot be combined with another option."""
-    execution = config.model.execution
+    model, execution = config.model, config.model.execution
     if execution not in EXECUTIONS:
         raise ValueError(f"model.execution: {unknown_name('execution', execution, EXECUTIONS)}")
+    if execution == "sparse" and not accepts_neighbors(
+        find_processor(model.processor), model.hidden_size, model.processor_options
+    ):
+        raise ValueError(
+            f"model.execution sparse: the processor {model.processor} computes on all pairs of nodes; "
+            "processors that run along the edges are, for instance, pgn_mask, gpgn_mask, gat, gatv2, deepsets"
+        )
     others = {
         "training.chunk_length": config.training.chunk_length,
         "data.reversed_pointers": config.data.reversed_pointers,
