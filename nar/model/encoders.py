@@ -22,8 +22,7 @@ from nar.plugins import Registry
 from nar.processors import Features
 from nar.processors.base import FactoredFeatures, Neighbors, full_adjacency
 from nar.processors.layers.neighbors import from_rows, own_slots, reverse_edges
-from nar.specs import Kind, Location, Probe, Spec, Stage
-from nar.traces import TraceBatch
+from nar.specs import Kind, Location, Probe, Stage
 
 Array = jax.Array
 
@@ -217,6 +216,25 @@ def make_features(
     return features._replace(adjacency=features.adjacency & possible)
 
 
+def existing_pairs(
+    pairs: str, inputs: Encoded, mask: Array | None, neighbors: Neighbors | None
+) -> Array | None:
+    """The pairs at which pointers of nodes may point, as in `nar.model.decoders.DecoderInputs.pairs`.
+
+    Args:
+      pairs: one of `nar.model.config.PAIRS`.
+      inputs: encoded inputs, whose edges every step has, and perhaps more.
+      mask: [B, N] bool, the real nodes, or None.
+      neighbors: neighbor lists, or None.
+    """
+    if neighbors is not None:
+        return jnp.asarray(neighbors.mask)
+    if pairs == "edges":
+        nodes = inputs.features[Location.NODE]
+        return make_features((inputs,), nodes.shape, nodes.dtype, mask).adjacency
+    return None if mask is None else mask[:, None]
+
+
 def combine(parts: Sequence[FactoredFeatures]) -> FactoredFeatures:
     """Adds features of one location, in factored form."""
     return FactoredFeatures(
@@ -230,17 +248,6 @@ def _zero_features(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures
     """Zero features, for a location without probes."""
     zeros = functools.partial(jnp.zeros, dtype=jnp.float32)
     return FactoredFeatures(zeros((*shape, 1)), zeros((1, hidden_size)), zeros((hidden_size,)))
-
-
-def count_nodes(spec: Spec, batch: TraceBatch) -> int:
-    """The number of nodes N of a batch, including padding nodes."""
-    located = next(probe for probe in spec.inputs if probe.location is not Location.GRAPH)
-    return batch.inputs[located.name].shape[1]
-
-
-def padding_mask(batch: TraceBatch, num_nodes: int) -> Array | None:
-    """Mask [B, N] of the real nodes; None if no node is padding."""
-    return None if batch.num_nodes is None else jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]
 
 
 # ---------------------------------------------------------------------------------------------------

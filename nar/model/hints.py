@@ -17,9 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from nar.kinds import KindTable
+from nar.model.batch_sizes import count_targets
 from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
 from nar.plugins import Registry, takes
-from nar.specs import Kind, Location, Probe
+from nar.specs import Kind, Probe
 from nar.traces import TraceBatch
 
 Array = jax.Array
@@ -71,13 +72,6 @@ def true_hints(probes: Sequence[Probe], batch: TraceBatch, index: Array | int, n
 def true_inputs(probes: Sequence[Probe], batch: TraceBatch, num_nodes: int) -> Values:
     """Dense inputs by name, [B, ...]."""
     return {p.name: densify(p, batch.inputs[p.name], count_targets(p, batch, num_nodes)) for p in probes}
-
-
-def count_targets(probe: Probe, batch: TraceBatch, num_nodes: int) -> int:
-    """Number of targets of a pointer: the nodes, or the slots of neighbor lists for pointers of nodes."""
-    if batch.neighbors is None or probe.location is not Location.NODE:
-        return num_nodes
-    return batch.neighbors.index.shape[2]
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -24,9 +24,10 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from nar.model.batch_sizes import count_nodes, padding_mask
 from nar.model.config import NetConfig
 from nar.model.decoders import DecoderInputs, Decoders, make_decoder_inputs, with_constants, without_constants
-from nar.model.encoders import Encoders, connected, count_nodes, make_features, padding_mask
+from nar.model.encoders import Encoders, connected, existing_pairs, make_features
 from nar.model.hints import (
     FeedbackContext,
     Values,
@@ -139,28 +140,17 @@ class Step:
         self._return_hidden = return_hidden
         self._encoded_hints, self._decoded_hints = config.encoded_hints(spec), config.decoded_hints(spec)
         self._num_nodes = count_nodes(spec, batch)
-        self._num_slots = None if batch.neighbors is None else batch.neighbors.index.shape[2]
         self._mask = padding_mask(batch, self._num_nodes)
         self.step_limits = config.termination.step_limits(batch, self._num_nodes)
         self.max_steps = config.termination.max_steps(batch, self._num_nodes)
         self._make_modules()
         inputs = true_inputs(spec.inputs, batch, self._num_nodes)
         self._inputs = self._encoders(spec.inputs, inputs, self._mask, batch.neighbors)
-        self._pairs = self._existing_pairs()
+        self._pairs = existing_pairs(config.pairs, self._inputs, self._mask, batch.neighbors)
         self._first_carry = self._make_first_carry()
         shapes = hk.eval_shape(self._run, self._first_carry, jnp.zeros((), jnp.int32))
         zero_carry, self.zero_output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         self._zero_decoder_inputs = zero_carry.last_decoder_inputs
-
-    def _existing_pairs(self) -> Array | None:
-        """The pairs at which node pointers may point: see `DecoderInputs.pairs`."""
-        if self._batch.neighbors is not None:
-            return jnp.asarray(self._batch.neighbors.mask)
-        if self._config.pairs == "edges":
-            # Every step has the edges of the inputs, and perhaps more.
-            shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
-            return make_features((self._inputs,), shape, jnp.float32, self._mask).adjacency
-        return None if self._mask is None else self._mask[:, None]
 
     def _make_modules(self) -> None:
         config = self._config
@@ -210,7 +200,7 @@ class Step:
         context = Context(step, self._task, self._is_training, self._training_step)
         accepted = accepted_features(self._processor, features)
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
-        check_output(processed, carry.state.hidden, carry.state.memory, self._num_slots)
+        check_output(processed, carry.state.hidden, carry.state.memory, self._batch.neighbors)
         decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed, self._pairs)
         logits, pairs = self._decoders(self._decoded_hints, decoder_inputs)
         state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)
@@ -250,22 +240,16 @@ class Step:
         encoded = self._encoders(self._encoded_hints, values, self._mask, neighbors)
         if noisy is not None:
             encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints, neighbors))
+        stages, dtype = (self._inputs, encoded), self._config.compute_dtype
         shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
-        dtype = self._config.compute_dtype
-        return make_features((self._inputs, encoded), shape, dtype, self._mask, neighbors)
+        return make_features(stages, shape, dtype, self._mask, neighbors)
 
     def _reconstruct_hints(self, features: Features) -> Values:
         """Logits of the hints that the features encode, from the features alone."""
         if self._reconstruct is None:
             return {}
-        encoded = DecoderInputs(
-            features.nodes,
-            (features.edges,),
-            (features.graph,),
-            features.mask,
-            pairs=self._pairs,
-            neighbors=features.neighbors,
-        )
+        inputs = features.nodes, (features.edges,), (features.graph,), features.mask, None
+        encoded = DecoderInputs(*inputs, self._pairs, features.neighbors)
         return self._reconstruct(self._encoded_hints, encoded)[0]
 
     def _feed_back(self, logits: Values, step: Array | int) -> Values:

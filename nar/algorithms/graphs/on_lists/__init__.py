@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from nar.algorithms.graphs.on_lists.depth_first import dfs
-from nar.algorithms.graphs.on_lists.with_source import bellman_ford, bfs, dijkstra, mst_prim
+from nar.algorithms.graphs.on_lists.bellman_ford import bellman_ford
+from nar.algorithms.graphs.on_lists.bfs import bfs
+from nar.algorithms.graphs.on_lists.dfs import dfs
+from nar.algorithms.graphs.on_lists.dijkstra import dijkstra
+from nar.algorithms.graphs.on_lists.mst_prim import mst_prim
 
 STEPS_ON_LISTS: Mapping[str, Callable[..., Iterator[Any]]] = MappingProxyType(
     {"bellman_ford": bellman_ford, "bfs": bfs, "dfs": dfs, "dijkstra": dijkstra, "mst_prim": mst_prim}

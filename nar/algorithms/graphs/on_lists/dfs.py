@@ -10,7 +10,7 @@ def dfs(neighbors, A, pi):
     """Records the discovery time d, the finish time f and the parent pi of each node.
 
     The steps are those of the events of `nar.algorithms.shared.depth_first_search`: the start of a search,
-    the discovery of a node, the edge to a new node, and the end of a node. The scan of a node's edges goes on
+    the discovery of a node, the edge to a new node, the end of a node. The scan of a node's edges continues
     where it stopped, since nodes that are no longer white never become white again.
     """
     n, width = A.shape
