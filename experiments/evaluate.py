@@ -62,7 +62,7 @@ from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.optimization_config import MAX_BATCH_SIZE
 from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
 from nar.runs.results import compute_dtype
-from nar.runs.run import read_config
+from nar.runs.run import read_config, with_execution
 from nar.runs.trust import foreign_names
 from nar.runs.workdir import Workdir
 from nar.traces.sample import check_canonical_seed
@@ -113,6 +113,14 @@ _BATCH_SIZE = flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=MAX_BATCH_SIZE,
 )
+_EXECUTION = flags.DEFINE_enum(
+    "execution",
+    None,
+    ["dense", "sparse"],
+    "Execution: dense, or sparse on neighbor lists, for graphs of thousands of nodes; by default that of the "
+    "run. With sparse, the families erdos_renyi, watts_strogatz and delaunay are drawn as lists, by default "
+    "with the parameters of SALSA-CLRS.",
+)
 flags.adopt_module_key_flags(distributed)
 flags.adopt_module_key_flags(problem_flags)
 flags.adopt_module_key_flags(run_flags)
@@ -136,7 +144,10 @@ def evaluate(path: str, root: pathlib.Path) -> None:
     """Evaluates the run in a folder, prints its scores and writes them to `root`."""
     config = run_on_first(lambda: read_config(path, trust=TRUST.value))
     files = run_on_first(lambda: evaluation_files(root, _NAME.value, overwrite=_OVERWRITE.value))
+    if _EXECUTION.value is not None:
+        config = with_execution(config, _EXECUTION.value)
     components = run_on_all(lambda: graph_components(build_run(config, Devices.one()), path))
+    on_lists = components.transforms.neighbor_lists
     own_lengths = not isinstance(components.model.config.termination, FromTrace)
     sizes = run_on_all(lambda: sizes_by_task(components))
     problems = run_on_all(lambda: problems_by_task(components, list(sizes)))
@@ -155,7 +166,7 @@ def evaluate(path: str, root: pathlib.Path) -> None:
             dumped.append(run_on_first(lambda: dump(files.arrays, case, seed, result).name))
 
     measurements = list(
-        measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, counts)
+        measure_cases(inferences, params, cases, seeds, metrics, dump_result, options, counts, on_lists)
     )
     precision = scoring_only(describe_precision(compute_dtype(config), Devices.all().platform))
     content = {
@@ -305,6 +316,7 @@ def find_cases(
             graph_tasks=[task for task in families.named if set(families.named[task]) != {CLRS30}],
             options=options,
             counts=counts,
+            on_lists=components.transforms.neighbor_lists,
         )
     except ValueError as error:
         raise ValueError(f"--sizes, --families and problem options: {error}") from None

@@ -50,5 +50,5 @@ __all__ = [
 jax.tree_util.register_dataclass(ViewedBatch, ["batch", "views"], [])
 jax.tree_util.register_dataclass(Trace, ["inputs", "hints", "outputs"], ["nodes"])
 jax.tree_util.register_dataclass(
-    TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes", "offsets"], []
+    TraceBatch, ["inputs", "hints", "outputs", "lengths", "num_nodes", "offsets", "neighbors"], []
 )

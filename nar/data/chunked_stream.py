@@ -135,4 +135,5 @@ def slice_chunk(batch: TraceBatch, first_step: int, chunk_length: int) -> TraceB
         lengths=batch.lengths,
         num_nodes=batch.num_nodes,
         offsets=np.full(batch.batch_size, first_step, np.int32),
+        neighbors=batch.neighbors,
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from nar.specs import Location, Probe, Spec
 from nar.traces import Probes, TraceBatch
+from nar.traces.neighbors import map_neighbors
 
 SHORTEST_BUCKET = 16
 
@@ -45,8 +46,10 @@ def pad_nodes(batch: TraceBatch, spec: Spec, num_nodes: int) -> TraceBatch:
       The padded batch; its `num_nodes` has the number of real nodes.
 
     Raises:
-      ValueError: if the traces have more nodes.
+      ValueError: if the traces have more nodes, or neighbor lists, which are made of padded traces.
     """
+    if batch.neighbors is not None:
+        raise ValueError("nodes are padded before neighbor lists are made")
     real = batch.inputs["pos"].shape[1]
     if num_nodes < real:
         raise ValueError(f"cannot pad {real} nodes to {num_nodes}")
@@ -88,6 +91,7 @@ def pad_batch(batch: TraceBatch, batch_size: int) -> TraceBatch:
         lengths=repeat(batch.lengths, 0),
         num_nodes=None if batch.num_nodes is None else repeat(batch.num_nodes, 0),
         offsets=None if batch.offsets is None else repeat(batch.offsets, 0),
+        neighbors=map_neighbors(lambda value: repeat(value, 0), batch.neighbors),
     )
 
 
@@ -102,6 +106,7 @@ def take(batch: TraceBatch, rows: slice) -> TraceBatch:
         lengths=lengths,
         num_nodes=None if batch.num_nodes is None else batch.num_nodes[rows],
         offsets=None if batch.offsets is None else batch.offsets[rows],
+        neighbors=map_neighbors(lambda value: value[rows], batch.neighbors),
     )
 
 
@@ -113,6 +118,7 @@ def reorder(batch: TraceBatch, order: np.ndarray | slice) -> TraceBatch:
         outputs={name: value[order] for name, value in batch.outputs.items()},
         lengths=batch.lengths[order],
         num_nodes=None if batch.num_nodes is None else batch.num_nodes[order],
+        neighbors=map_neighbors(lambda value: value[order], batch.neighbors),
     )
 
 

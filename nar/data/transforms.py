@@ -12,6 +12,7 @@ from nar.algorithms import Algorithm
 from nar.kinds import register_kind
 from nar.specs import Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
+from nar.traces.neighbors import with_neighbors
 
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -42,6 +43,7 @@ class Transforms:
         points at j (Hint-ReLIC, Bevilacqua et al. 2023, arXiv 2302.10258).
       kinds: pairs (kind, other kind of the same format): probes of the first become probes of the second, and
         so have its encoder, decoder, loss and score. Applied last.
+      neighbor_lists: gives every batch the layout of `nar.traces.neighbors`, on which networks run sparse.
 
     Raises:
       ValueError: if two kinds do not have the same format.
@@ -52,6 +54,7 @@ class Transforms:
     cyclic_permutations: bool = True
     reversed_pointers: bool = False
     kinds: tuple[tuple[Kind, Kind], ...] = ()
+    neighbor_lists: bool = False
 
     def __post_init__(self) -> None:
         for kind, other in self.kinds:
@@ -85,7 +88,8 @@ class Transforms:
             and test.
 
         Raises:
-          ValueError: if an input is too large for float32, in which networks run.
+          ValueError: if an input is too large for float32, in which networks run, or the traces have no
+            neighbor lists.
         """
         _check_float32(algorithm, batch)
         if self.random_positions and uniforms is not None:
@@ -94,7 +98,10 @@ class Transforms:
             batch = _fixed_hints_batch(batch, algorithm.fixed_hints)
         if self.reversed_pointers:
             batch = _reversed_batch(algorithm.spec, batch)
-        return _permutations_batch(algorithm.spec, batch, self.cyclic_permutations)
+        batch = _permutations_batch(algorithm.spec, batch, self.cyclic_permutations)
+        if self.neighbor_lists and batch.neighbors is None:
+            batch = with_neighbors(batch, self.spec(algorithm))
+        return batch
 
 
 def _check_float32(algorithm: Algorithm, batch: TraceBatch) -> None:
@@ -169,6 +176,8 @@ def _reversed_spec(spec: Spec) -> Spec:
 
 
 def _reversed_batch(spec: Spec, batch: TraceBatch) -> TraceBatch:
+    if batch.neighbors is not None:
+        raise ValueError("traces with neighbor lists have no reversed pointers")
     is_real = np.arange(batch.num_steps)[:, None] < batch.lengths
     added = {}
     for name, value in batch.hints.items():

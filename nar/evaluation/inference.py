@@ -17,6 +17,7 @@ from nar.plugins import unknown_name
 from nar.progress import ProgressBar
 from nar.specs import Spec
 from nar.traces import Trace, TraceBatch
+from nar.traces.neighbors import with_pointer_nodes
 from nar.training import Devices
 
 CAPTURES = ("outputs", "hints", "states")
@@ -177,7 +178,7 @@ class Inference:
             for start in ProgressBar(starts, f"scoring {task}", leave=False, disable=not self.show_progress)
         ]
         longest = max(len(one.states if one.states is not None else _first(one.hints)) for one in results)
-        return InferenceResult(
+        result = InferenceResult(
             task=task,
             spec=self.model.specs[task],
             batch=batch,
@@ -194,6 +195,24 @@ class Inference:
             else _pad_and_concatenate([one.states for one in results if one.states is not None], longest),
             has_nan=np.concatenate([one.has_nan for one in results if one.has_nan is not None]),
         )
+        return self._with_nodes(result)
+
+    def _with_nodes(self, result: InferenceResult) -> InferenceResult:
+        """The result with nodes as the values of pointers, rather than the slots of neighbor lists."""
+        neighbors, spec = result.batch.neighbors, result.spec
+        if neighbors is None:
+            return result
+        batch = dataclasses.replace(
+            result.batch,
+            hints=with_pointer_nodes(result.batch.hints, spec, neighbors),
+            outputs=with_pointer_nodes(result.batch.outputs, spec, neighbors),
+        )
+        return dataclasses.replace(
+            result,
+            batch=batch,
+            outputs=with_pointer_nodes(result.outputs, spec, neighbors),
+            hints=with_pointer_nodes(result.hints, spec, neighbors),
+        )
 
     def _on_devices(self, params: Params) -> Params:
         """Replicates parameters, unless they are in place: checking is faster than another `device_put`."""
@@ -204,7 +223,9 @@ class Inference:
     def _micro_batch_size(self, batch: TraceBatch) -> int:
         size = self._batch_size
         if self._devices.platform == "cpu":
-            size = min(size, max(1, MAX_CPU_NODE_PAIRS // batch.inputs["pos"].shape[1] ** 2))
+            num_nodes = batch.inputs["pos"].shape[1]
+            per_node = num_nodes if batch.neighbors is None else batch.neighbors.index.shape[2]
+            size = min(size, max(1, MAX_CPU_NODE_PAIRS // (num_nodes * per_node)))
         return self._devices.round_up(size)
 
     def _num_steps(self, batch: TraceBatch) -> int | None:

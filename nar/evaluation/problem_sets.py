@@ -6,8 +6,10 @@ from types import MappingProxyType
 from typing import Any
 
 from nar.algorithms import Algorithm
+from nar.problems.large_graphs import LARGE_FAMILIES
 from nar.problems.options import CLRS30
 from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
+from nar.traces.list_traces import check_list_request, sample_list_traces
 from nar.traces.memory import check_memory
 from nar.traces.sample import check_canonical_seed, check_count
 
@@ -29,6 +31,8 @@ class ProblemSet:
       family: graph family; `CLRS30` for the distribution of CLRS-30.
       options: options of the sampler other than `family`; the others have the values of CLRS-30.
       count: number of instances; 0 for as many as in CLRS-30.
+      on_lists: whether problems of the `LARGE_FAMILIES` are drawn and run as lists, without arrays of all
+        pairs of nodes; their parameters are then those of SALSA-CLRS by default.
     """
 
     algorithm: Algorithm
@@ -37,12 +41,16 @@ class ProblemSet:
     family: str = CLRS30
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     count: int = 0
+    on_lists: bool = False
     _kept: dict[bool, TraceBatch] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         try:
             check_canonical_seed(self.seed)
             check_count("count", self.count, minimum=0)
+            if self._is_list:
+                check_list_request(self.algorithm, self.size, self.seed, self.family, self.options)
+                return
             self.algorithm.problem.resolve_options(self.size, self._options)
             check_memory(self.algorithm.name, self.algorithm.spec, self.size, self.num_instances)
         except ValueError as error:
@@ -62,6 +70,10 @@ class ProblemSet:
     @property
     def _options(self) -> dict[str, Any]:
         return {**({} if self.family == CLRS30 else {"family": self.family}), **self.options}
+
+    @property
+    def _is_list(self) -> bool:
+        return self.on_lists and self.family in LARGE_FAMILIES
 
     def draw(self, *, all_hints: bool = True, wait_for_compilation: bool = True) -> TraceBatch:
         """Draws the traces; those of a canonical split come from the cache on disk.
@@ -84,6 +96,10 @@ class ProblemSet:
         return self._kept[all_hints]
 
     def _draw(self, all_hints: bool, wait_for_compilation: bool) -> TraceBatch:
+        if self._is_list:
+            return sample_list_traces(
+                self.algorithm, self.size, self.num_instances, self.seed, all_hints=all_hints, **self._options
+            )
         origin = {"size": self.size, "count": self.num_instances, "seed": self.seed}
         if self.algorithm.in_clrs30 and not self._options:
             for name, split in CLRS30_SPLITS.items():
@@ -113,6 +129,7 @@ def make_problem_sets(
     families: Sequence[str] = (CLRS30,),
     options: Mapping[str, Any] = MappingProxyType({}),
     count: int = 0,
+    on_lists: bool = False,
 ) -> list[ProblemSet]:
     """Makes a set for each size, family and seed.
 
@@ -125,6 +142,7 @@ def make_problem_sets(
       families: graph families.
       options: options of the sampler other than `family`.
       count: number of instances of each set; 0 for as many as in CLRS-30.
+      on_lists: see `ProblemSet`.
 
     Raises:
       ValueError: if problems of a size, with a family or an option cannot be drawn, or a list is empty or has
@@ -139,8 +157,9 @@ def make_problem_sets(
     if "family" in options:
         raise ValueError(f"{algorithm.name}: families are given by name, not as the option family")
     own = families if "family" in algorithm.problem.options else (CLRS30,)
+    problem = algorithm.problem
     return [
-        ProblemSet(algorithm, size, seed, family, algorithm.problem.options_of_family(family, options), count)
+        ProblemSet(algorithm, size, seed, family, problem.options_of_family(family, options), count, on_lists)
         for size in sizes
         for family in own
         for seed in seeds

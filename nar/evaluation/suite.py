@@ -69,6 +69,7 @@ def make_cases(
     graph_tasks: Collection[str] = (),
     options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     counts: Mapping[str, int] = MappingProxyType({}),
+    on_lists: bool = False,
 ) -> list[Case]:
     """Builds all cases, in order. Graph families are skipped for tasks without graphs.
 
@@ -80,6 +81,7 @@ def make_cases(
       graph_tasks: tasks that must be graph problems, since they were given graph families by name.
       options: task -> problem options other than the family, for the cases that have them.
       counts: task -> number of instances of each case; by default 0, as many as in CLRS-30.
+      on_lists: see `nar.evaluation.problem_sets.ProblemSet`.
 
     Raises:
       ValueError: if a size or a family cannot be drawn, or a family or an option applies to no task.
@@ -96,9 +98,8 @@ def make_cases(
             if family != CLRS30 and not has_families:
                 continue
             for size in sizes[task] if isinstance(sizes, Mapping) else sizes:
-                sets += make_problem_sets(
-                    algorithm, (size,), (0,), (family,), options.get(task, {}), counts.get(task, 0)
-                )
+                chosen, count = options.get(task, {}), counts.get(task, 0)
+                sets += make_problem_sets(algorithm, (size,), (0,), (family,), chosen, count, on_lists)
                 cases += [Case(task, size, family, length) for length in lengths]
     unused = [family for family in requested if family not in {case.family for case in cases}]
     if unused:
@@ -116,6 +117,7 @@ def measure_cases(
     on_result: Callable[[Case, int, InferenceResult], None] = lambda case, seed, result: None,
     options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     counts: Mapping[str, int] = MappingProxyType({}),
+    on_lists: bool = False,
 ) -> Iterator[Measurement]:
     """Evaluates a network on every case and seed.
 
@@ -128,6 +130,7 @@ def measure_cases(
       on_result: called with the case, the seed and the predictions of each evaluation.
       options: task -> problem options other than the family, for the cases that have them.
       counts: task -> number of instances of each case and seed; by default 0, as many as in CLRS-30.
+      on_lists: see `nar.evaluation.problem_sets.ProblemSet`.
 
     Yields:
       One measurement per case and seed.
@@ -136,7 +139,9 @@ def measure_cases(
         algorithm = find_algorithm(case.task)
         chosen, count = options.get(case.task, {}), counts.get(case.task, 0)
         for seed in seeds:
-            (problems,) = make_problem_sets(algorithm, (case.size,), (seed,), (case.family,), chosen, count)
+            (problems,) = make_problem_sets(
+                algorithm, (case.size,), (seed,), (case.family,), chosen, count, on_lists
+            )
             inference = inferences[case.lengths]
             traces = problems.draw(all_hints=inference.keeps_hints)
             result = inference.run(params, case.task, traces)

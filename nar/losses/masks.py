@@ -72,11 +72,14 @@ def hint_loss_mask(probe: Probe, batch: TraceBatch, step_mask: Array, first: int
 
 
 def _padding_mask(probe: Probe, batch: TraceBatch, mask: Array) -> Array:
-    """True at entries of real nodes; broadcasts against a loss mask [..., B, locations]."""
+    """True at entries of real nodes and slots; broadcasts against a loss mask [..., B, locations]."""
+    is_edge = probe.location is Location.EDGE and probe.kind.root is not Kind.MASK_ONE
+    if is_edge and batch.neighbors is not None:
+        used = jnp.asarray(batch.neighbors.mask)
+        return used.reshape((1,) * (mask.ndim - used.ndim) + used.shape)
     if batch.num_nodes is None or probe.location is Location.GRAPH or probe.kind.root is Kind.MASK_ONE:
         return jnp.ones((1,) * mask.ndim, bool)
-    num_nodes = mask.shape[-1]
-    real = jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]
+    real = jnp.arange(mask.shape[-1])[None] < batch.num_nodes[:, None]
     if probe.location is Location.EDGE:
         real = real[:, :, None] & real[:, None, :]
     return real.reshape((1,) * (mask.ndim - real.ndim) + real.shape)

@@ -47,6 +47,14 @@ prediction target and are never an input, not even the true initial ones; in `no
 PRECISIONS: Mapping[str, Any] = MappingProxyType({"float32": jnp.float32, "bfloat16": jnp.bfloat16})
 """Dtype of features and states by name."""
 
+PAIRS: Mapping[str, str] = MappingProxyType(
+    {
+        "all": "all pairs of nodes",
+        "edges": "the edges of the inputs, in both directions, and the node itself",
+    }
+)
+"""Pairs at which pointers of nodes may point, by name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class NetConfig:
@@ -78,6 +86,8 @@ class NetConfig:
       remat: rematerialization: the backward pass recomputes each step from its carry. Training then needs
         the memory of one step and of all carries, at the cost of a second forward pass (arXiv 1604.06174).
       pair_size: P, number of pair features of pointers (`nar.model.decoders.Decoders`); 0 for none.
+      pairs: the pairs of nodes at which pointers of nodes may point, one of `PAIRS`. Neighbor lists have no
+        others than the edges.
     """
 
     processor: ProcessorFactory
@@ -95,6 +105,7 @@ class NetConfig:
     precision: str = "float32"
     remat: bool = True
     pair_size: int = 0
+    pairs: str = "all"
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "message_passing_steps"):
@@ -106,6 +117,7 @@ class NetConfig:
         find_hint_feedback(self.hint_feedback)
         ENCODER_INITS.find(self.encoder_init)
         _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("pairs", self.pairs, PAIRS)
         if not isinstance(self.teacher_forcing, Schedule) and not 0 <= self.teacher_forcing <= 1:
             raise ValueError(f"teacher_forcing must lie between 0 and 1, got {self.teacher_forcing}")
         if not 0 <= self.dropout < 1:

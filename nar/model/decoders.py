@@ -14,9 +14,10 @@ import jax.numpy as jnp
 from nar.kinds import KindTable
 from nar.model.sinkhorn import DECODER_SINKHORN_ITERATIONS, log_sinkhorn
 from nar.processors import Features, ProcessorOutput
-from nar.processors.base import FactoredFeatures
+from nar.processors.base import FactoredFeatures, Neighbors
 from nar.processors.layers.aggregation import max_with_ties
 from nar.processors.layers.linear import Linear
+from nar.processors.layers.neighbors import at_senders, to_rows
 from nar.specs import Kind, Location, Probe, Stage
 
 Array = jax.Array
@@ -35,6 +36,9 @@ class DecoderInputs(NamedTuple):
       mask: [B, N] bool, the real nodes, or None.
       pointer_mask: [B, N, N] bool, the pairs at which pointers may point and that edge masks may mark, or
         None for all.
+      pairs: [B, N, N] or [B, 1, N] bool, the pairs (i, j) that exist: node i points at no other j; None if
+        all do. With neighbor lists [B, N, K].
+      neighbors: neighbor lists, or None. With them edges are [B, K, N, F], and logits of pairs [B, N, K].
     """
 
     nodes: Array
@@ -42,15 +46,20 @@ class DecoderInputs(NamedTuple):
     graph: tuple[Array, ...]
     mask: Array | None
     pointer_mask: Array | None = None
+    pairs: Array | None = None
+    neighbors: Neighbors | None = None
 
 
-def make_decoder_inputs(features: Features, hidden: Array, output: ProcessorOutput) -> DecoderInputs:
+def make_decoder_inputs(
+    features: Features, hidden: Array, output: ProcessorOutput, pairs: Array | None = None
+) -> DecoderInputs:
     """Decoder inputs of one step.
 
     Args:
       features: features of the step.
       hidden: hidden states before the step, [B, N, H].
       output: result of the processor.
+      pairs: the pairs that exist; see `DecoderInputs`.
     """
     return DecoderInputs(
         nodes=jnp.concatenate([features.nodes, hidden, output.nodes], axis=-1),
@@ -58,25 +67,30 @@ def make_decoder_inputs(features: Features, hidden: Array, output: ProcessorOutp
         graph=(features.graph,) if output.graph is None else (features.graph, output.graph),
         mask=features.mask,
         pointer_mask=output.pointer_mask,
+        pairs=pairs,
+        neighbors=features.neighbors,
     )
 
 
 def without_constants(decoder_inputs: DecoderInputs) -> DecoderInputs:
     """Decoder inputs as plain arrays [B, ...], for the carry of a scan.
 
-    Leaves out what is the same at every step: the mask, and the vectors of the factored edge features.
+    Leaves out what is the same at every step: masks, neighbor lists, and the vectors of the factored edge
+    features.
     """
     edges, *states = decoder_inputs.edges
     assert isinstance(edges, FactoredFeatures)
-    return decoder_inputs._replace(edges=(edges.values, *states), mask=None)
+    return decoder_inputs._replace(edges=(edges.values, *states), mask=None, pairs=None, neighbors=None)
 
 
-def with_constants(carried: DecoderInputs, features: Features) -> DecoderInputs:
-    """Inverse of `without_constants`, given the features of any step."""
+def with_constants(carried: DecoderInputs, features: Features, pairs: Array | None = None) -> DecoderInputs:
+    """Inverse of `without_constants`, given the features of any step, and the pairs that exist."""
     values, *states = carried.edges
     assert isinstance(features.edges, FactoredFeatures) and isinstance(values, Array)
     edges = dataclasses.replace(features.edges, values=values)
-    return carried._replace(edges=(edges, *states), mask=features.mask)
+    return carried._replace(
+        edges=(edges, *states), mask=features.mask, pairs=pairs, neighbors=features.neighbors
+    )
 
 
 Decoder = Callable[[DecoderInputs, int, int, bool], Array]
@@ -163,9 +177,9 @@ def _pointer_and_pairs(
     source = Linear(hidden_size, name="source")(decoder_inputs.nodes)
     target = Linear(hidden_size, name="target")(decoder_inputs.nodes)
     edge = Linear(hidden_size, name="edge")(*decoder_inputs.edges)
-    maximum = jnp.maximum(source[:, None], target[:, :, None] + edge)
+    maximum = jnp.maximum(source[:, None], at_senders(target, decoder_inputs.neighbors) + edge)
     logits = _mask_pointers(Linear(1, name="out").in_float32(maximum)[..., 0].swapaxes(1, 2), decoder_inputs)
-    logits = _mask_padding(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
+    logits = _mask_padding(logits, decoder_inputs.pairs)
     if not pair_size:
         return logits, None
     return logits, Linear(pair_size, name="pair").in_float32(maximum).swapaxes(1, 2)
@@ -194,7 +208,8 @@ def _edge_classes(
     first = Linear(num_classes, name="first").in_float32(decoder_inputs.nodes)
     second = Linear(num_classes, name="second").in_float32(decoder_inputs.nodes)
     edge = Linear(num_classes, name="edge").in_float32(*decoder_inputs.edges)
-    return first[:, :, None] + second[:, None] + edge
+    neighbors = decoder_inputs.neighbors
+    return to_rows(at_senders(first, neighbors) + second[:, None] + edge, neighbors)
 
 
 def _edge_number(
@@ -210,7 +225,7 @@ def _edge_mask(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int
 def _edge_one(decoder_inputs: DecoderInputs, hidden_size: int, num_classes: int, is_training: bool) -> Array:
     """Logits of a choice of one edge per node."""
     logits = _edge_mask(decoder_inputs, hidden_size, num_classes, is_training)
-    return _mask_padding(logits, None if decoder_inputs.mask is None else decoder_inputs.mask[:, None])
+    return _mask_padding(logits, decoder_inputs.pairs)
 
 
 def _edge_pointer(
@@ -306,7 +321,9 @@ def _mask_pointers(logits: Array, decoder_inputs: DecoderInputs) -> Array:
     if decoder_inputs.pointer_mask is None:
         return logits
     real = logits
-    if decoder_inputs.mask is not None:
+    if decoder_inputs.neighbors is not None:
+        real = jnp.where(decoder_inputs.neighbors.mask, logits, jnp.inf)
+    elif decoder_inputs.mask is not None:
         real = jnp.where(decoder_inputs.mask[:, :, None] & decoder_inputs.mask[:, None], logits, jnp.inf)
     minimum = -max_with_ties(-real.reshape(logits.shape[0], -1))
     masked = jnp.minimum(-1.0, minimum - 1.0)[:, None, None]

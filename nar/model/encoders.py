@@ -20,9 +20,9 @@ from nar.kinds import KindTable
 from nar.model.hints import Values
 from nar.plugins import Registry
 from nar.processors import Features
-from nar.processors.base import FactoredFeatures, full_adjacency
-from nar.specs import Kind, Location, Probe, Spec, Stage
-from nar.traces import TraceBatch
+from nar.processors.base import FactoredFeatures, Neighbors, full_adjacency
+from nar.processors.layers.neighbors import from_rows, own_slots, reverse_edges
+from nar.specs import Kind, Location, Probe, Stage
 
 Array = jax.Array
 
@@ -111,7 +111,8 @@ class Encoded(NamedTuple):
 
     Attributes:
       features: features by location; locations without a probe are absent.
-      adjacency: symmetric adjacency [B, N, N] bool; None if no probe connects nodes.
+      adjacency: symmetric adjacency [B, N, N] bool, with neighbor lists [B, K, N]; None if no probe connects
+        nodes.
     """
 
     features: dict[Location, FactoredFeatures]
@@ -127,23 +128,28 @@ class Encoders(hk.Module):
         self._hidden_size = hidden_size
         self._deviation = ENCODER_INITS.find(init)
 
-    def __call__(self, probes: Sequence[Probe], values: Values, mask: Array | None) -> Encoded:
+    def __call__(
+        self, probes: Sequence[Probe], values: Values, mask: Array | None, neighbors: Neighbors | None = None
+    ) -> Encoded:
         """Encodes probes.
 
         Args:
           probes: probes to encode.
           values: dense values by name, [B, ...].
           mask: [B, N] bool, the real nodes, or None.
+          neighbors: neighbor lists, if the values of pairs are those of slots.
         """
         parts: dict[Location, list[FactoredFeatures]] = {}
         for probe in probes:
             channels = ENCODER_CHANNELS[probe.location, probe.kind](values[probe.name], mask)
             for index, group in enumerate(channels.groups):
+                if channels.location is Location.EDGE:
+                    group = from_rows(group, neighbors)
                 deviation = self._deviation(probe, group.shape[-1], self._hidden_size)
                 encoder = Encoder(self._hidden_size, deviation, name=f"{probe.name}_{index}")
                 parts.setdefault(channels.location, []).append(encoder(group))
         features = {location: combine(located) for location, located in parts.items()}
-        return Encoded(features, connected(probes, values))
+        return Encoded(features, connected(probes, values, neighbors))
 
 
 class Encoder(hk.Module):
@@ -170,7 +176,11 @@ class Encoder(hk.Module):
 
 
 def make_features(
-    encoded: Sequence[Encoded], shape: tuple[int, int, int], dtype: Any, mask: Array | None
+    encoded: Sequence[Encoded],
+    shape: tuple[int, int, int],
+    dtype: Any,
+    mask: Array | None,
+    neighbors: Neighbors | None = None,
 ) -> Features:
     """Combines encoded probes of several stages to the features of one step.
 
@@ -179,25 +189,50 @@ def make_features(
       shape: (B, N, H).
       dtype: dtype of the features.
       mask: [B, N] bool, the real nodes, or None.
+      neighbors: neighbor lists, or None.
     """
     batch_size, num_nodes, hidden_size = shape
+    if neighbors is None:
+        own = jnp.broadcast_to(jnp.eye(num_nodes, dtype=bool), (batch_size, num_nodes, num_nodes))
+    else:
+        own = own_slots(neighbors).swapaxes(1, 2)
 
     def at(location: Location, *axes: int) -> FactoredFeatures:
         parts = [one.features[location] for one in encoded if location in one.features]
         return combine(parts) if parts else _zero_features((batch_size, *axes), hidden_size)
 
-    edges = at(Location.EDGE, num_nodes, num_nodes)
-    links = [jnp.broadcast_to(jnp.eye(num_nodes, dtype=bool), (batch_size, num_nodes, num_nodes))]
-    links += [one.adjacency for one in encoded if one.adjacency is not None]
+    edges = at(Location.EDGE, own.shape[1], num_nodes)
+    links = [own, *(one.adjacency for one in encoded if one.adjacency is not None)]
     features = Features(
         nodes=at(Location.NODE, num_nodes).dense().astype(dtype),
         edges=dataclasses.replace(edges, values=edges.values.astype(dtype)),
         graph=at(Location.GRAPH).dense().astype(dtype),
         adjacency=functools.reduce(jnp.logical_or, links),
         mask=mask,
+        neighbors=neighbors,
     )
-    # Predictions for padding nodes must not connect them to real nodes.
-    return features._replace(adjacency=features.adjacency & full_adjacency(features))
+    # Predictions for padding nodes must not connect them to real nodes, nor those at slots that are not used.
+    possible = full_adjacency(features) if neighbors is None else jnp.swapaxes(neighbors.mask, 1, 2)
+    return features._replace(adjacency=features.adjacency & possible)
+
+
+def existing_pairs(
+    pairs: str, inputs: Encoded, mask: Array | None, neighbors: Neighbors | None
+) -> Array | None:
+    """The pairs at which pointers of nodes may point, as in `nar.model.decoders.DecoderInputs.pairs`.
+
+    Args:
+      pairs: one of `nar.model.config.PAIRS`.
+      inputs: encoded inputs, whose edges every step has, and perhaps more.
+      mask: [B, N] bool, the real nodes, or None.
+      neighbors: neighbor lists, or None.
+    """
+    if neighbors is not None:
+        return jnp.asarray(neighbors.mask)
+    if pairs == "edges":
+        nodes = inputs.features[Location.NODE]
+        return make_features((inputs,), nodes.shape, nodes.dtype, mask).adjacency
+    return None if mask is None else mask[:, None]
 
 
 def combine(parts: Sequence[FactoredFeatures]) -> FactoredFeatures:
@@ -215,23 +250,12 @@ def _zero_features(shape: tuple[int, ...], hidden_size: int) -> FactoredFeatures
     return FactoredFeatures(zeros((*shape, 1)), zeros((1, hidden_size)), zeros((hidden_size,)))
 
 
-def count_nodes(spec: Spec, batch: TraceBatch) -> int:
-    """The number of nodes N of a batch, including padding nodes."""
-    located = next(probe for probe in spec.inputs if probe.location is not Location.GRAPH)
-    return batch.inputs[located.name].shape[1]
-
-
-def padding_mask(batch: TraceBatch, num_nodes: int) -> Array | None:
-    """Mask [B, N] of the real nodes; None if no node is padding."""
-    return None if batch.num_nodes is None else jnp.arange(num_nodes)[None] < batch.num_nodes[:, None]
-
-
 # ---------------------------------------------------------------------------------------------------
 # Adjacency
 
 
-def connected(probes: Sequence[Probe], values: Values) -> Array | None:
-    """Symmetric adjacency [B, N, N] from probes; None if no probe connects nodes.
+def connected(probes: Sequence[Probe], values: Values, neighbors: Neighbors | None = None) -> Array | None:
+    """Symmetric adjacency [B, N, N], with neighbor lists [B, K, N]; None if no probe connects nodes.
 
     Two nodes are neighbors if an edge mask marks their pair, or if one points at the other.
     """
@@ -239,7 +263,10 @@ def connected(probes: Sequence[Probe], values: Values) -> Array | None:
     linked = []
     for probe in linking:
         value, threshold = values[probe.name], _LINK_THRESHOLDS[probe.location, probe.kind]
-        linked.append(value + value.swapaxes(-1, -2) > threshold)
+        if neighbors is None:
+            linked.append(value + value.swapaxes(-1, -2) > threshold)
+        else:
+            linked.append((value + reverse_edges(value, neighbors) > threshold).swapaxes(-1, -2))
     if not linked:
         return None
     return jnp.stack(linked).any(axis=0)

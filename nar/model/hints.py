@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.kinds import KindTable
+from nar.model.batch_sizes import count_targets
 from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
 from nar.plugins import Registry, takes
 from nar.specs import Kind, Probe
@@ -60,7 +61,17 @@ def densify(probe: Probe, value: Array, num_nodes: int) -> Array:
 
 def true_hints(probes: Sequence[Probe], batch: TraceBatch, index: Array | int, num_nodes: int) -> Values:
     """Dense hints of the traces at one index, by name, [B, ...]."""
-    return {p.name: densify(p, jnp.asarray(batch.hints[p.name])[index], num_nodes) for p in probes}
+
+    def dense(probe: Probe) -> Array:
+        value = jnp.asarray(batch.hints[probe.name])[index]
+        return densify(probe, value, count_targets(probe, batch, num_nodes))
+
+    return {probe.name: dense(probe) for probe in probes}
+
+
+def true_inputs(probes: Sequence[Probe], batch: TraceBatch, num_nodes: int) -> Values:
+    """Dense inputs by name, [B, ...]."""
+    return {p.name: densify(p, batch.inputs[p.name], count_targets(p, batch, num_nodes)) for p in probes}
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -24,19 +24,20 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from nar.model.batch_sizes import count_nodes, padding_mask
 from nar.model.config import NetConfig
 from nar.model.decoders import DecoderInputs, Decoders, make_decoder_inputs, with_constants, without_constants
-from nar.model.encoders import Encoders, connected, count_nodes, make_features, padding_mask
+from nar.model.encoders import Encoders, connected, existing_pairs, make_features
 from nar.model.hints import (
     FeedbackContext,
     Values,
     add_noise,
     apply_teacher_forcing,
-    densify,
     feed_back,
     find_hint_feedback,
     select_samples,
     true_hints,
+    true_inputs,
 )
 from nar.model.loss_term import LossTerm
 from nar.model.predictions import ChunkCarry, Predictions
@@ -143,8 +144,9 @@ class Step:
         self.step_limits = config.termination.step_limits(batch, self._num_nodes)
         self.max_steps = config.termination.max_steps(batch, self._num_nodes)
         self._make_modules()
-        inputs = {p.name: densify(p, batch.inputs[p.name], self._num_nodes) for p in spec.inputs}
-        self._inputs = self._encoders(spec.inputs, inputs, self._mask)
+        inputs = true_inputs(spec.inputs, batch, self._num_nodes)
+        self._inputs = self._encoders(spec.inputs, inputs, self._mask, batch.neighbors)
+        self._pairs = existing_pairs(config.pairs, self._inputs, self._mask, batch.neighbors)
         self._first_carry = self._make_first_carry()
         shapes = hk.eval_shape(self._run, self._first_carry, jnp.zeros((), jnp.int32))
         zero_carry, self.zero_output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
@@ -198,8 +200,8 @@ class Step:
         context = Context(step, self._task, self._is_training, self._training_step)
         accepted = accepted_features(self._processor, features)
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
-        check_output(processed, carry.state.hidden, carry.state.memory)
-        decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed)
+        check_output(processed, carry.state.hidden, carry.state.memory, self._batch.neighbors)
+        decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed, self._pairs)
         logits, pairs = self._decoders(self._decoded_hints, decoder_inputs)
         state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)
         active, log_survival, halt = self._update_active(carry, index, decoder_inputs)
@@ -234,17 +236,20 @@ class Step:
 
     def _encode(self, hints: Values, noisy: Values | None = None) -> Features:
         """Features of the inputs and, if hints are encoded, of dense hint values, perhaps with noise."""
-        encoded = self._encoders(self._encoded_hints, hints if noisy is None else noisy, self._mask)
+        values, neighbors = hints if noisy is None else noisy, self._batch.neighbors
+        encoded = self._encoders(self._encoded_hints, values, self._mask, neighbors)
         if noisy is not None:
-            encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints))
+            encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints, neighbors))
+        stages, dtype = (self._inputs, encoded), self._config.compute_dtype
         shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
-        return make_features((self._inputs, encoded), shape, self._config.compute_dtype, self._mask)
+        return make_features(stages, shape, dtype, self._mask, neighbors)
 
     def _reconstruct_hints(self, features: Features) -> Values:
         """Logits of the hints that the features encode, from the features alone."""
         if self._reconstruct is None:
             return {}
-        encoded = DecoderInputs(features.nodes, (features.edges,), (features.graph,), features.mask)
+        inputs = features.nodes, (features.edges,), (features.graph,), features.mask, None
+        encoded = DecoderInputs(*inputs, self._pairs, features.neighbors)
         return self._reconstruct(self._encoded_hints, encoded)[0]
 
     def _feed_back(self, logits: Values, step: Array | int) -> Values:
@@ -270,7 +275,7 @@ class Step:
         assert carry.last_decoder_inputs is not None
         # Any hints will do: everything that depends on hints is in the carry.
         features = self._encode(self._true_hints(0))
-        return self._decode_outputs(with_constants(carry.last_decoder_inputs, features))
+        return self._decode_outputs(with_constants(carry.last_decoder_inputs, features, self._pairs))
 
     def _decode_outputs(self, decoder_inputs: DecoderInputs) -> Values:
         return self._decoders(self._spec.outputs, decoder_inputs)[0]

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from nar.traces.neighbors import Neighbors
+
 Array = jax.Array
 
 
@@ -66,6 +68,10 @@ class Features(NamedTuple):
       graph: graph features, [B, F].
       adjacency: [B, N, N] bool, with self-loops; a padding node has no other neighbor than itself.
       mask: padding mask, [B, N] bool, True at real nodes; None if no node is padding.
+      neighbors: neighbor lists; None if edges and adjacency have an entry for each pair of nodes. With
+        neighbor lists of K slots these are [B, K, N, F] and [B, K, N]: entry (k, j) belongs to the edge to
+        node j from its k-th neighbor (`nar.processors.layers.neighbors`). Only processors with
+        `accepts_neighbors` get them.
     """
 
     nodes: Array
@@ -73,6 +79,7 @@ class Features(NamedTuple):
     graph: Array
     adjacency: Array
     mask: Array | None = None
+    neighbors: Neighbors | None = None
 
 
 class Context(NamedTuple):
@@ -107,7 +114,7 @@ class ProcessorOutput(NamedTuple):
       losses: auxiliary losses by name, [B] each, over real nodes only; the mean over the steps of each
         sample's trace is added to the total loss.
       pointer_mask: [B, N, N] bool, for the decoders: the pairs (i, j) where node i may point to j and an edge
-        mask may be set; None allows all pairs.
+        mask may be set; None allows all pairs. With neighbor lists, [B, N, K].
     """
 
     nodes: Array
@@ -122,8 +129,10 @@ class ProcessorOutput(NamedTuple):
 class Processor(Protocol):
     """Protocol that all processors implement.
 
-    The attribute `accepts_factored` is optional: with True, edge features may be `FactoredFeatures`, which
-    `nar.processors.layers.linear.Linear` maps at less cost than arrays. Without it they are arrays.
+    Two attributes are optional. With `accepts_factored = True` edge features may be `FactoredFeatures`, which
+    `nar.processors.layers.linear.Linear` maps at less cost than arrays; without it they are arrays. With
+    `accepts_neighbors = True` the processor may run on neighbor lists (`Features.neighbors`); without it a
+    run with them is refused.
     """
 
     def __call__(
@@ -170,7 +179,16 @@ def accepted_features(processor: Processor, features: Features) -> Features:
     """Features in the form that a processor accepts, for the call of a wrapped processor.
 
     Edge features stay factored only if the processor has the attribute `accepts_factored = True`.
+
+    Raises:
+      ValueError: if the features have neighbor lists, and the processor needs all pairs of nodes.
     """
+    if features.neighbors is not None and not getattr(processor, "accepts_neighbors", False):
+        raise ValueError(
+            f"{type(processor).__name__} computes on all pairs of nodes and cannot run on neighbor lists; "
+            "use dense execution, or a processor that runs along the edges: pgn_mask, gpgn_mask, gat, "
+            "gatv2 or deepsets"
+        )
     if getattr(processor, "accepts_factored", False):
         return features
     return features._replace(edges=dense(features.edges))

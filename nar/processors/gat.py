@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from nar.processors.base import Array, Context, Features, ProcessorOutput
 from nar.processors.input_checks import check_inputs
-from nar.processors.layers.attention import attention_update
+from nar.processors.layers.attention import attention_update, outgoing
 from nar.processors.layers.linear import Linear
 from nar.processors.option_checks import check_flags, check_heads
 
@@ -28,6 +28,7 @@ class GAT(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(
         self, hidden_size: int, *, num_heads: int = 1, layer_norm: bool = True, name: str = "gat"
@@ -62,14 +63,14 @@ class GAT(hk.Module):
         check_inputs(features, hidden, context)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         logits = self._logits(z, features)
-        nodes, messages = attention_update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
+        nodes, messages = attention_update(z, logits, features, self._hidden_size, self._layer_norm)
         return ProcessorOutput(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent
     def _logits(self, z: Array, features: Features) -> Array:
-        """Attention logits [B, N, N, K] of receivers (axis 1) over senders (axis 2)."""
+        """Attention logits [B, N, N, heads] of receivers (axis 1) over senders (axis 2), as of `attend`."""
         receiver = Linear(self._num_heads, name="receiver")(z)
         sender = Linear(self._num_heads, name="sender")(z)
         edge = Linear(self._num_heads, name="edge")(features.edges)
         graph = Linear(self._num_heads, name="graph")(features.graph)
-        return jax.nn.leaky_relu(edge + sender[:, None] + (receiver + graph[:, None])[:, :, None])
+        return jax.nn.leaky_relu(outgoing(edge, sender, receiver + graph[:, None], features.neighbors))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from nar.processors.base import Array, Context, Features, ProcessorOutput
 from nar.processors.input_checks import check_inputs
-from nar.processors.layers.attention import attention_update
+from nar.processors.layers.attention import attention_update, outgoing
 from nar.processors.layers.linear import Linear
 from nar.processors.option_checks import check_flags, check_heads
 
@@ -27,6 +27,7 @@ class GATv2(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(
         self,
@@ -70,18 +71,18 @@ class GATv2(hk.Module):
         check_inputs(features, hidden, context)
         z = jnp.concatenate([features.nodes, hidden], axis=-1)
         logits = self._logits(z, features)
-        nodes, messages = attention_update(z, logits, features.adjacency, self._hidden_size, self._layer_norm)
+        nodes, messages = attention_update(z, logits, features, self._hidden_size, self._layer_norm)
         return ProcessorOutput(nodes=nodes, messages=messages, memory=memory)
 
     @hk.transparent
     def _logits(self, z: Array, features: Features) -> Array:
-        """Attention logits [B, N, N, K] of receivers (axis 1) over senders (axis 2)."""
+        """Attention logits [B, N, N, heads] of receivers (axis 1) over senders (axis 2), as of `attend`."""
         size = self._attention_size
         sender = Linear(size, name="sender")(z)
         receiver = Linear(size, name="receiver")(z)
         edge = Linear(size, name="edge")(features.edges)
         graph = Linear(size, name="graph")(features.graph)
-        pairs = jax.nn.leaky_relu(edge + sender[:, None] + (receiver + graph[:, None])[:, :, None])
+        pairs = jax.nn.leaky_relu(outgoing(edge, sender, receiver + graph[:, None], features.neighbors))
         chunks = jnp.split(pairs, self._num_heads, axis=-1)
         heads = [Linear(1, name=f"head_{k}")(chunk) for k, chunk in enumerate(chunks)]
         return jnp.concatenate(heads, axis=-1)

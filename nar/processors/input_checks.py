@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array, Context, FactoredFeatures, Features
+from nar.processors.base import Array, Context, FactoredFeatures, Features, Neighbors
 
 _AXES: Mapping[str, tuple[str, ...]] = {
     "nodes": ("B", "N", "F"),
@@ -21,7 +21,17 @@ _AXES: Mapping[str, tuple[str, ...]] = {
 }
 """Axes of all inputs. F, the number of features, may differ between nodes, edges and graph."""
 
-_BOOLEAN = ("adjacency", "mask")
+_AXES_WITH_NEIGHBORS: Mapping[str, tuple[str, ...]] = {
+    **_AXES,
+    "edges": ("B", "S", "N", "F"),
+    "edges.values": ("B", "S", "N", "K"),
+    "adjacency": ("B", "S", "N"),
+    **{f"neighbors.{name}": ("B", "N", "S") for name in Neighbors._fields},
+}
+"""Axes with neighbor lists of S slots."""
+
+_BOOLEAN = ("adjacency", "mask", "neighbors.mask")
+_INTEGER = ("neighbors.index", "neighbors.reverse")
 
 
 def check_inputs(features: Features, hidden: Array, context: Context = Context()) -> None:
@@ -37,8 +47,9 @@ def check_inputs(features: Features, hidden: Array, context: Context = Context()
         _check_dtype(name, value)
     sizes: dict[str, int] = {}
     for name, value in values.items():
-        _check_axes(name, value.shape, sizes)
-        sizes |= {axis: size for axis, size in zip(_AXES[name], value.shape, strict=True) if axis in "BNKE"}
+        axes = (_AXES if features.neighbors is None else _AXES_WITH_NEIGHBORS)[name]
+        _check_axes(name, axes, value.shape, sizes)
+        sizes |= {axis: size for axis, size in zip(axes, value.shape, strict=True) if axis in "BNKES"}
     _check_context(context, sizes["B"])
 
 
@@ -46,8 +57,10 @@ def _all_arrays(features: Features, hidden: Array) -> dict[str, Any]:
     edges: dict[str, Any] = {"edges": features.edges}
     if isinstance(features.edges, FactoredFeatures):
         edges = {f"edges.{name}": value for name, value in vars(features.edges).items()}
+    neighbors = {} if features.neighbors is None else features.neighbors._asdict()
     return {
         "nodes": features.nodes,
+        **{f"neighbors.{name}": value for name, value in neighbors.items()},
         **edges,
         "graph": features.graph,
         "adjacency": features.adjacency,
@@ -58,13 +71,17 @@ def _all_arrays(features: Features, hidden: Array) -> dict[str, Any]:
 
 def _check_dtype(name: str, value: Any) -> None:
     """Checks that a value is an array, bool for masks and floating-point for others."""
-    kind, word = (jnp.bool_, "bool") if name in _BOOLEAN else (jnp.floating, "floating-point")
+    kind, word = jnp.floating, "floating-point"
+    if name in _BOOLEAN:
+        kind, word = jnp.bool_, "bool"
+    elif name in _INTEGER:
+        kind, word = jnp.integer, "integer"
     if not is_array(value) or not jnp.issubdtype(value.dtype, kind):
         raise ValueError(f"{name} must be an array of dtype {word}, got {describe(value)}")
 
 
-def _check_axes(name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> None:
-    expected = [sizes.get(axis, axis) for axis in _AXES[name]]
+def _check_axes(name: str, axes: tuple[str, ...], shape: tuple[int, ...], sizes: Mapping[str, int]) -> None:
+    expected = [sizes.get(axis, axis) for axis in axes]
     matches = len(shape) == len(expected) and all(
         size == axis or (isinstance(axis, str) and size > 0)
         for size, axis in zip(shape, expected, strict=True)

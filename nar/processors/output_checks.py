@@ -7,17 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nar.processors.base import Array, ProcessorOutput
+from nar.processors.base import Array, Neighbors, ProcessorOutput
 from nar.processors.input_checks import describe
 
 
-def check_output(output: Any, hidden: Array, memory: Any) -> None:
+def check_output(output: Any, hidden: Array, memory: Any, neighbors: Neighbors | None = None) -> None:
     """Checks the structure, shapes and dtypes of an output, of arrays or of what `jax.eval_shape` returns.
 
     Args:
       output: what a processor has returned.
       hidden: hidden states that it was given, [B, N, H].
       memory: memory that it was given.
+      neighbors: the neighbor lists of the features, or None.
 
     Raises:
       ValueError: if it is not a valid output; the message has the expected and the given shapes.
@@ -27,12 +28,13 @@ def check_output(output: Any, hidden: Array, memory: Any) -> None:
             f"the processor's output must be a nar.processors.ProcessorOutput, got {describe(output)}"
         )
     batch_size, num_nodes, size = hidden.shape
+    num_targets = num_nodes if neighbors is None else neighbors.index.shape[2]
     shapes = {
         "nodes": (batch_size, num_nodes, size),
         "messages": (batch_size, num_nodes, size),
-        "edges": (batch_size, num_nodes, num_nodes, size),
+        "edges": (batch_size, num_targets, num_nodes, size),
         "graph": (batch_size, size),
-        "pointer_mask": (batch_size, num_nodes, num_nodes),
+        "pointer_mask": (batch_size, num_nodes, num_targets),
     }
     for field, shape in shapes.items():
         value = getattr(output, field)

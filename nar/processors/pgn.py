@@ -10,6 +10,7 @@ from nar.processors.base import Array, Context, Features, ProcessorOutput
 from nar.processors.input_checks import check_inputs
 from nar.processors.layers.aggregation import Aggregation, find_aggregation
 from nar.processors.layers.linear import Linear
+from nar.processors.layers.neighbors import at_senders
 from nar.processors.layers.norm import LayerNorm
 from nar.processors.option_checks import check_counts, check_flags
 
@@ -27,6 +28,7 @@ class PGN(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(
         self,
@@ -80,13 +82,13 @@ class PGN(hk.Module):
 
     @hk.transparent
     def _messages(self, z: Array, features: Features) -> Array:
-        """Message function: [B, N, N, H], from senders (axis 1) to receivers (axis 2)."""
+        """Message function: [B, N, N, H], from senders (axis 1) to receivers (axis 2); or [B, K, N, H]."""
         size = self._hidden_size
         receiver = Linear(size, name="receiver")(z)
         sender = Linear(size, name="sender")(z)
         edge = Linear(size, name="edge")(features.edges)
         graph = Linear(size, name="graph")(features.graph)
-        messages = edge + receiver[:, None] + (sender + graph[:, None])[:, :, None]
+        messages = edge + receiver[:, None] + at_senders(sender + graph[:, None], features.neighbors)
         for layer in range(self._message_layers):
             messages = Linear(size, name=f"message_{layer}")(jax.nn.relu(messages))
         return messages

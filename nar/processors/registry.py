@@ -102,10 +102,20 @@ def check_options(factory: ProcessorFactory, hidden_size: int, options: Mapping[
         add.
       ValueError: if the value of an option is invalid.
     """
+    processor = _construct(factory, hidden_size, options)
+    for method, example in _METHODS.items():
+        if not callable(getattr(processor, method, None)):
+            raise TypeError(
+                f"a processor must have the method {method}, such as {example}; got {processor!r}"
+            )
+
+
+def accepts_neighbors(factory: ProcessorFactory, hidden_size: int, options: Mapping[str, Any]) -> bool:
+    """Returns True if a processor may run on neighbor lists, as far as its outermost module says."""
+    return bool(getattr(_construct(factory, hidden_size, options), "accepts_neighbors", False))
+
+
+def _construct(factory: ProcessorFactory, hidden_size: int, options: Mapping[str, Any]) -> Any:
     processors = []
     hk.transform(lambda: processors.append(factory(hidden_size, **options))).init(None)
-    for method, example in _METHODS.items():
-        if not callable(getattr(processors[0], method, None)):
-            raise TypeError(
-                f"a processor must have the method {method}, such as {example}; got {processors[0]!r}"
-            )
+    return processors[0]

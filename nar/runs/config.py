@@ -100,6 +100,18 @@ class ModelConfig(Section):
         "Compute dtype of the processor and the decoders' linear maps: float32 or bfloat16. Parameters, "
         "logits, losses and optimizer state are always float32.",
     )
+    pairs: str = key(
+        "all",
+        "Pairs of nodes at which pointers may point: all, or edges (the edges of the graph, in both "
+        "directions, and the node itself), as always in sparse execution.",
+    )
+    execution: str = key(
+        "dense",
+        "Execution: dense (arrays of all pairs of nodes) or sparse (neighbor lists, whose time and memory "
+        "grow with the edges), for processors that run along the edges. Both have the same parameters, and "
+        "with pairs=edges the same results.",
+        mutable=True,
+    )
     remat: bool = key(
         True,
         "Rematerialization: the backward pass recomputes each step of the rollout instead of storing its "

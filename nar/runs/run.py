@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from nar.problems.options import CLRS30
 from nar.rich_display import cells_table
 from nar.runs.build import AnyConfig, build_run, graph_components, new_state, resolve_config, text_components
 from nar.runs.components import GraphComponents, RunComponents, TextComponents
+from nar.runs.config import RunConfig
 from nar.runs.files import read_result
 from nar.runs.plugin_record import plugin_record, warn_of_plugins
 from nar.runs.recorded_steps import best_step_of, last_step_of
@@ -228,11 +230,36 @@ class Run:
             }
         components = self.graph_components
         problem_sets = {
-            task.name: make_problem_sets(task.algorithm, sizes, (seed,), families, problem_options, count)
+            task.name: make_problem_sets(
+                task.algorithm,
+                sizes,
+                (seed,),
+                families,
+                problem_options,
+                count,
+                on_lists=components.transforms.neighbor_lists,
+            )
             for task in components.tasks
         }
         check_options_used(problem_options, [one for sets in problem_sets.values() for one in sets])
         return score_problem_sets(components.make_evaluator(), self.params, problem_sets, components.metrics)
+
+
+def with_execution(config: AnyConfig, execution: str) -> AnyConfig:
+    """The config of a run for another execution, with a warning if its predictions may differ.
+
+    Raises:
+      ValueError: if it is not the config of a graph network.
+    """
+    if not isinstance(config, RunConfig):
+        raise ValueError(f"execution {execution} is for graph networks; this run is of a language model")
+    if execution == "sparse" and config.model.pairs == "all":
+        warnings.warn(
+            "this network was trained with model.pairs=all: sparse execution excludes pointers to nodes that "
+            "are not neighbors, so that its predictions may differ from those of dense execution",
+            stacklevel=2,
+        )
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, execution=execution))
 
 
 def load_run(
@@ -242,6 +269,7 @@ def load_run(
     *,
     checkpoint_fallback: bool = False,
     trust: bool = False,
+    execution: str | None = None,
 ) -> Run:
     """Loads a run from its directory, on one device of this process.
 
@@ -252,6 +280,7 @@ def load_run(
       checkpoint_fallback: whether to load the best, or last, of the intact checkpoints if that one is lost,
         with a warning.
       trust: whether code outside nar that the config names may be imported and called.
+      execution: "dense" or "sparse", in place of the config's `model.execution`.
 
     Raises:
       LostCheckpointError: a ValueError: the checkpoint is damaged or missing.
@@ -261,7 +290,10 @@ def load_run(
     if checkpoint not in CHECKPOINTS:
         raise ValueError(unknown_name("checkpoint", checkpoint, CHECKPOINTS))
     workdir = Workdir(local_path(path))
-    run = Run(workdir, read_config(workdir, trust=trust), checkpoint, seed_index, checkpoint_fallback)
+    config = read_config(workdir, trust=trust)
+    if execution is not None:
+        config = with_execution(config, execution)
+    run = Run(workdir, config, checkpoint, seed_index, checkpoint_fallback)
     _ = run.params  # Errors are raised now.
     warn_of_plugins(workdir, plugin_record(run.config.to_dict()))
     return run

@@ -73,6 +73,8 @@ def save_traces(path: Path, batch: TraceBatch, *, name: str, spec: Spec | None =
     algorithm = find_algorithm(name)
     if batch.offsets is not None:
         raise ValueError("only whole traces can be saved, not time chunks")
+    if batch.neighbors is not None:
+        raise ValueError("traces with neighbor lists cannot be saved; save those of dense arrays")
     spec = algorithm.spec if spec is None else spec
     arrays = _arrays(batch)
     _check_arrays(arrays, spec)

@@ -11,6 +11,7 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.plugins import Registry
 from nar.problems.problem import Arguments, Random
+from nar.specs import Location
 from nar.traces.cache import load_or_make
 from nar.traces.memory import check_memory
 from nar.traces.recorder.array_shapes import ArraySpecs, sample_array_shapes
@@ -102,16 +103,21 @@ def sample_traces(
 
 
 def zero_traces(name: str | Algorithm, size: int, count: int, **problem_options: Any) -> TraceBatch:
-    """All-zero traces of two steps in the shapes that `sample_traces` returns; no algorithm runs.
+    """Traces of two steps in the shapes that `sample_traces` returns; no algorithm runs.
 
-    Arguments and errors are those of `sample_traces`.
+    All values are zero, but pointers of nodes, which point to the node itself. Arguments and errors are those
+    of `sample_traces`.
     """
     algorithm, options = _check_request(name, size, count, problem_options)
     shapes, spec = sample_array_shapes(algorithm, int(size), options), algorithm.spec
 
     def zeros(names: Iterable[str], specs: ArraySpecs, *leading: int) -> Probes:
-        pairs = zip(names, specs, strict=True)
-        return {name: np.zeros((*leading, *shape), dtype) for name, (shape, dtype) in pairs}
+        values = {}
+        for name, (shape, dtype) in zip(names, specs, strict=True):
+            values[name] = np.zeros((*leading, *shape), dtype)
+            if spec[name].location is Location.NODE and spec[name].kind.is_pointer:
+                values[name][:] = np.arange(*shape)
+        return values
 
     return TraceBatch(
         inputs=zeros(shapes.input_names, shapes.inputs, count),
@@ -230,10 +236,10 @@ def clrs30_sample(
     sample = algorithm.problem.sample
     instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
     record = functools.partial(collect, algorithm, wait_for_compilation=wait_for_compilation)
-    return record(instances) if all_hints else _with_first_hints(record, instances)
+    return record(instances) if all_hints else with_first_hints(record, instances)
 
 
-def _with_first_hints(
+def with_first_hints(
     record: Callable[[Sequence[Arguments]], TraceBatch], instances: Sequence[Arguments]
 ) -> TraceBatch:
     """Records traces in groups of limited memory, and keeps the first hints only."""

@@ -14,6 +14,7 @@ import numpy as np
 from nar.plugins import unknown_name
 from nar.rich_display import arrays_table
 from nar.specs import Kind
+from nar.traces.neighbors import Neighbors
 
 Array = Any
 """A numpy array; a jax array once the batch is on devices or inside a compiled function."""
@@ -68,6 +69,8 @@ class TraceBatch:
       lengths: [B] int32, the number of steps of each trace.
       num_nodes: [B] int32, the number of real nodes of each trace; None without padded nodes.
       offsets: [B] int32, for a chunk: the step of each trace at which it starts; None for whole traces.
+      neighbors: neighbor lists, if the batch has the layout of `nar.traces.neighbors`; None if its pairs are
+        all pairs of nodes.
     """
 
     inputs: Probes
@@ -76,6 +79,7 @@ class TraceBatch:
     lengths: Array
     num_nodes: Array | None = None
     offsets: Array | None = None
+    neighbors: Neighbors | None = None
 
     @property
     def batch_size(self) -> int:
@@ -91,6 +95,8 @@ class TraceBatch:
         """The arrays as dictionaries by probe name, and those of the fields that are not None."""
         probes = {"inputs": dict(self.inputs), "hints": dict(self.hints), "outputs": dict(self.outputs)}
         fields = {"lengths": self.lengths, "num_nodes": self.num_nodes, "offsets": self.offsets}
+        if self.neighbors is not None:
+            fields |= {f"neighbors.{name}": value for name, value in self.neighbors._asdict().items()}
         return {**probes, **{name: value for name, value in fields.items() if value is not None}}
 
     def _repr_html_(self) -> str:

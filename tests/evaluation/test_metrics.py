@@ -35,7 +35,7 @@ def network():
 
 def result_with(task, outputs, predicted):
     """Predictions without a network."""
-    batch = types.SimpleNamespace(inputs={}, outputs=outputs)
+    batch = types.SimpleNamespace(inputs={}, outputs=outputs, neighbors=None)
     count = len(next(iter(predicted.values())))
     spec = nar.ALGORITHMS[task].spec
     return InferenceResult(task, spec, batch, predicted, np.ones(count, int), {}, None)

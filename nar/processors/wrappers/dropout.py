@@ -18,6 +18,7 @@ class Dropout:
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(self, processor: Processor, rate: float) -> None:
         """Wraps a processor; `rate` is the probability that an entry is set to zero.

@@ -24,6 +24,7 @@ class Gated(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(
         self, processor: Processor, hidden_size: int, *, bias: float = -3.0, name: str = "gate"

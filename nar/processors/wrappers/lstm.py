@@ -33,6 +33,7 @@ class LSTM(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(self, processor: Processor, hidden_size: int, *, name: str = "lstm") -> None:
         """Wraps a processor; `hidden_size` is H."""

@@ -16,6 +16,7 @@ class Masked(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(self, processor: Processor, name: str = "masked") -> None:
         """Wraps a processor."""
@@ -32,4 +33,5 @@ class Masked(hk.Module):
         """One step; see `nar.processors.base.Processor`."""
         check_inputs(features, hidden, context)
         output = self._processor(accepted_features(self._processor, features), hidden, memory, context)
-        return output._replace(pointer_mask=features.adjacency)
+        mask = features.adjacency if features.neighbors is None else features.adjacency.swapaxes(1, 2)
+        return output._replace(pointer_mask=mask)

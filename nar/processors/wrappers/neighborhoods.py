@@ -11,6 +11,7 @@ from nar.processors.base import (
     Context,
     FactoredFeatures,
     Features,
+    Neighbors,
     Processor,
     ProcessorOutput,
     accepted_features,
@@ -18,6 +19,7 @@ from nar.processors.base import (
     full_adjacency,
 )
 from nar.processors.input_checks import check_inputs, checked_memory
+from nar.processors.layers.neighbors import own_slots
 
 
 class FullGraph(hk.Module):
@@ -51,6 +53,7 @@ class IsolatedNodes(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(self, processor: Processor, name: str = "isolated_nodes") -> None:
         """Wraps a processor."""
@@ -99,9 +102,10 @@ def _split_nodes(features: Features) -> Features:
     batch_size, num_nodes, _ = features.nodes.shape
     edges = features.edges
     if isinstance(edges, FactoredFeatures):
-        edges = FactoredFeatures(_self_loops(edges.values), edges.vectors, edges.bias)
+        values = _self_loops(edges.values, features.neighbors)
+        edges = FactoredFeatures(values, edges.vectors, edges.bias)
     else:
-        edges = _self_loops(edges)
+        edges = _self_loops(edges, features.neighbors)
     return Features(
         nodes=_single(features.nodes),
         edges=edges,
@@ -122,7 +126,10 @@ def _mean_over_nodes(loss: Array, features: Features) -> Array:
     return loss.reshape(shape).mean(axis=1, where=real)
 
 
-def _self_loops(x: Array) -> Array:
-    """Features of the edges (i, i): [B·N, 1, 1, F] from [B, N, N, F]."""
-    diagonal = jax.vmap(jnp.diagonal)(x).swapaxes(1, 2)
+def _self_loops(x: Array, neighbors: Neighbors | None) -> Array:
+    """Features of the edges (i, i): [B·N, 1, 1, F] from [B, N, N, F], or from [B, K, N, F]."""
+    if neighbors is None:
+        diagonal = jax.vmap(jnp.diagonal)(x).swapaxes(1, 2)
+    else:
+        diagonal = jnp.where(own_slots(neighbors).swapaxes(1, 2)[..., None], x, 0).sum(axis=1)
     return diagonal.reshape(-1, 1, 1, x.shape[-1])

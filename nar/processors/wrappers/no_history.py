@@ -34,6 +34,7 @@ class NoHistory(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(self, processor: Processor, name: str = "no_history") -> None:
         """Wraps a processor."""
@@ -50,7 +51,7 @@ class NoHistory(hk.Module):
     ) -> ProcessorOutput:
         """One step; see `nar.processors.base.Processor`."""
         check_inputs(features, hidden, context)
-        initial = self._processor.initial_memory(*features.adjacency.shape[:2])
+        initial = self._processor.initial_memory(*hidden.shape[:2])
         initial = cast_floating(hidden.dtype, initial)
         features = accepted_features(self._processor, features)
         output = self._processor(features, jnp.zeros_like(hidden), initial, context)
@@ -72,6 +73,7 @@ class GatedHistory(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(
         self, processor: Processor, *, bias: float = 0.0, annealing_steps: int = 0, name: str = "history"

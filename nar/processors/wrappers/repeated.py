@@ -17,6 +17,7 @@ class Repeated:
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(self, processor: Processor, times: int) -> None:
         """Wraps a processor, to be applied `times` times.

@@ -27,6 +27,7 @@ class StepEncoding(hk.Module):
     """
 
     accepts_factored = True
+    accepts_neighbors = True
 
     def __init__(
         self, processor: Processor, *, num_frequencies: int = 8, name: str = "step_encoding"

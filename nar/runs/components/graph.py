@@ -21,7 +21,7 @@ from nar.evaluation.metrics import Metrics, capture_of
 from nar.evaluation.scaled_inputs import InputRanges
 from nar.losses import Objective, views_of
 from nar.model import Model, Params, make_model
-from nar.runs.components.model import make_net_config
+from nar.runs.components.model import check_execution, make_net_config
 from nar.runs.components.objective import build_objective, check_weights
 from nar.runs.components.optimizer import build_optimizer, check_patterns
 from nar.runs.components.protocol import (
@@ -167,7 +167,8 @@ def build_graph_run(config: RunConfig | Mapping[str, Any], devices: Devices | No
             f"training.seed {training.seed} and the seeds after it, {training.num_seeds} in all, must be at "
             f"most {MAX_SEED}"
         )
-    transforms = make_transforms(data)
+    check_execution(config)
+    transforms = make_transforms(data, config.model.execution)
     tasks = make_tasks(config, transforms)
     check_kinds(transforms, tasks)
     devices = devices or Devices.all()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from nar.model import Budget, FromTrace, Learned, NetConfig, Schedule, Termination
 from nar.plugins import did_you_mean, unknown_name
 from nar.processors import find_processor
-from nar.processors.registry import check_options
-from nar.runs.config import ModelConfig, TeacherForcingConfig
+from nar.processors.registry import accepts_neighbors, check_options
+from nar.runs.config import ModelConfig, RunConfig, TeacherForcingConfig
 
 
 def make_net_config(model: ModelConfig) -> NetConfig:
@@ -44,7 +44,33 @@ def make_net_config(model: ModelConfig) -> NetConfig:
         precision=model.precision,
         remat=model.remat,
         pair_size=model.pair_size,
+        pairs=model.pairs,
     )
+
+
+EXECUTIONS = ("dense", "sparse")
+
+
+def check_execution(config: RunConfig) -> None:
+    """Raises ValueError if the execution is unknown, or cannot be combined with another option."""
+    model, execution = config.model, config.model.execution
+    if execution not in EXECUTIONS:
+        raise ValueError(f"model.execution: {unknown_name('execution', execution, EXECUTIONS)}")
+    if execution == "sparse" and not accepts_neighbors(
+        find_processor(model.processor), model.hidden_size, model.processor_options
+    ):
+        raise ValueError(
+            f"model.execution sparse: the processor {model.processor} computes on all pairs of nodes; "
+            "processors that run along the edges are, for instance, pgn_mask, gpgn_mask, gat, gatv2, deepsets"
+        )
+    others = {
+        "training.chunk_length": config.training.chunk_length,
+        "data.reversed_pointers": config.data.reversed_pointers,
+        "training.num_seeds": config.training.num_seeds - 1,
+    }
+    for key, is_used in others.items():
+        if execution == "sparse" and is_used:
+            raise ValueError(f"model.execution sparse cannot be combined with {key}")
 
 
 def _with_hint(factory: Callable[..., object], error: Exception) -> str:

@@ -110,7 +110,13 @@ def _make_sets(
         one = sections[task.name]
         try:
             sets[task.name] = make_problem_sets(
-                task.algorithm, one.sizes, one.seeds, one.families, one.problem, one.count
+                task.algorithm,
+                one.sizes,
+                one.seeds,
+                one.families,
+                one.problem,
+                one.count,
+                on_lists=task.transforms.neighbor_lists,
             )
         except ValueError as error:
             hint = f", or tasks.{task.name}.{key} for this algorithm" if key in _KEYS.values() else ""

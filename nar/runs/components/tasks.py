@@ -13,6 +13,7 @@ from nar.plugins import Registry, did_you_mean, takes, unknown_name
 from nar.runs.components.mixture import mix_tasks
 from nar.runs.components.problem_options import check_options, without_none
 from nar.runs.config import DataConfig, RunConfig
+from nar.traces.neighbors import check_neighbor_lists
 from nar.training.loop import TaskWeightFunction
 
 
@@ -34,7 +35,7 @@ TASK_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = MappingProxyType
 """Options of one task in `config.tasks` -> (description of valid values, check)."""
 
 
-def make_transforms(data: DataConfig) -> Transforms:
+def make_transforms(data: DataConfig, execution: str = "dense") -> Transforms:
     """Builds the transforms of a run.
 
     Raises:
@@ -47,6 +48,7 @@ def make_transforms(data: DataConfig) -> Transforms:
             cyclic_permutations=data.cyclic_permutations,
             reversed_pointers=data.reversed_pointers,
             kinds=tuple((find_kind(name), find_kind(other)) for name, other in data.kinds.items()),
+            neighbor_lists=execution == "sparse",
         )
     except ValueError as error:
         raise ValueError(f"data.kinds: {error}") from None
@@ -74,6 +76,12 @@ def make_tasks(config: RunConfig, transforms: Transforms) -> tuple[Task, ...]:
         raise ValueError(f"algorithms must be at least one name, without duplicates; got {names}")
     own_names = [algorithm.name for algorithm in algorithms]
     check_tasks(config.tasks, own_names)
+    if transforms.neighbor_lists:
+        for algorithm in algorithms:
+            try:
+                check_neighbor_lists(transforms.spec(algorithm))
+            except ValueError as error:
+                raise ValueError(f"model.execution sparse, {algorithm.name}: {error}") from None
     for name in data.exceptions:
         if name not in ALGORITHMS and name not in own_names:
             raise ValueError(f"data.exceptions: {unknown_name('algorithm', name, [*own_names, *ALGORITHMS])}")

@@ -1,0 +1,185 @@
+"""Traces on neighbor lists: sampled and recorded without an array of N² entries.
+
+Recording is that of all algorithms, `nar.traces.recorder`, with the generator of
+`nar.algorithms.graphs.on_lists` and without the probes of edges, which are the same at every step.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nar.algorithms import Algorithm, find_algorithm
+from nar.algorithms.graphs.on_lists import STEPS_ON_LISTS
+from nar.problems.array_checks import positions
+from nar.problems.large_graphs import EdgeList, check_family, draw_edge_list
+from nar.problems.problem import Problem
+from nar.specs import Kind, Location, Probe, Spec
+from nar.traces.neighbors import Neighbors, edge_list_neighbors, pointer_slots, points_at_slots
+from nar.traces.recorder.record import collect
+from nar.traces.sample import check_count, with_first_hints
+from nar.traces.trace import Probes, TraceBatch
+
+WEIGHTED = ("bellman_ford", "dijkstra", "mst_prim")
+"""Algorithms whose graphs have weights."""
+
+DEFAULT_FAMILY = "erdos_renyi"
+
+
+def sample_list_traces(
+    name: str | Algorithm,
+    size: int,
+    count: int,
+    seed: int,
+    *,
+    first: int = 0,
+    family: str = DEFAULT_FAMILY,
+    all_hints: bool = True,
+    **parameters: Any,
+) -> TraceBatch:
+    """Traces `first` ... `first + count - 1` of an infinite series, with neighbor lists.
+
+    Trace i depends only on (name, size, seed, i), the family and its parameters.
+
+    Args:
+      name: one of `STEPS_ON_LISTS`.
+      size: number of nodes.
+      count: number of traces.
+      seed: an integer from 0 to 2**32 - 1.
+      first: index of the first trace.
+      family: one of `nar.problems.large_graphs.LARGE_FAMILIES`.
+      all_hints: whether to keep the hints of all steps, rather than the first ones only, which takes the
+        memory of one trace.
+      **parameters: those of the family, see `draw_edge_list`; drawn as in SALSA-CLRS by default.
+
+    Raises:
+      ValueError: if the algorithm has no generator on neighbor lists, or another argument is invalid.
+    """
+    algorithm = check_list_request(name, size, seed, family, parameters)
+    check_count("count", count, minimum=1)
+    check_count("first", first, minimum=0)
+    graphs, sources = [], []
+    for index in range(first, first + count):
+        random = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, size, index])))
+        weighted = algorithm.name in WEIGHTED
+        graphs.append(draw_edge_list(random, size, family, weighted=weighted, **parameters))
+        sources.append(int(random.randint(size)))
+    return record_on_lists(algorithm, graphs, sources, all_hints=all_hints)
+
+
+def check_list_request(
+    name: str | Algorithm, size: int, seed: int, family: str, parameters: Mapping[str, Any]
+) -> Algorithm:
+    """The algorithm; raises ValueError if `sample_list_traces` cannot draw such traces."""
+    algorithm = _find(name)
+    check_count("size", size, minimum=1)
+    check_count("seed", seed, minimum=0)
+    check_family(size, family, parameters)
+    return algorithm
+
+
+def record_on_lists(
+    name: str | Algorithm,
+    graphs: Sequence[EdgeList],
+    sources: Sequence[int] | None = None,
+    *,
+    all_hints: bool = True,
+) -> TraceBatch:
+    """Traces on given graphs of one size, with neighbor lists.
+
+    Args:
+      name: one of `STEPS_ON_LISTS`.
+      graphs: B undirected graphs.
+      sources: B source nodes, for algorithms that start at one.
+      all_hints: as for `sample_list_traces`.
+
+    Raises:
+      ValueError: if the algorithm has no generator on neighbor lists.
+    """
+    algorithm = _find(name)
+    lists, weights = edge_list_neighbors(graphs)
+    rows = list(zip(lists.index.astype(np.int64), weights, strict=True))
+    has_source = "s" in algorithm.problem.arguments
+    if has_source and sources is None:
+        raise ValueError(f"{algorithm.name} needs the source of each graph")
+    instances = [(*row, int(s)) for row, s in zip(rows, sources or (), strict=True)] if has_source else rows
+    record = functools.partial(collect, _on_lists(algorithm))
+    batch = record(instances) if all_hints else with_first_hints(record, instances)
+
+    def slots(probes: Probes, exists: np.ndarray) -> Probes:
+        return {name: _to_slots(algorithm.spec[name], x, lists, exists) for name, x in probes.items()}
+
+    return dataclasses.replace(
+        batch,
+        inputs={probe.name: _input(probe, batch, weights, lists) for probe in algorithm.spec.inputs},
+        hints=slots(batch.hints, np.arange(batch.num_steps)[:, None] < batch.lengths),
+        outputs=slots(batch.outputs, np.ones(batch.batch_size, bool)),
+        neighbors=lists,
+    )
+
+
+def _find(name: str | Algorithm) -> Algorithm:
+    algorithm = find_algorithm(name)
+    if algorithm.name not in STEPS_ON_LISTS:
+        raise ValueError(
+            f"{algorithm.name} has no generator on neighbor lists; known: {', '.join(STEPS_ON_LISTS)}"
+        )
+    return algorithm
+
+
+class _Source(NamedTuple):
+    pos: np.ndarray
+    s: int
+
+
+class _NoSource(NamedTuple):
+    pos: np.ndarray
+
+
+def _probes_with_source(neighbors: np.ndarray, A: np.ndarray, s: int) -> _Source:
+    return _Source(positions(len(A)), s)
+
+
+def _probes(neighbors: np.ndarray, A: np.ndarray) -> _NoSource:
+    return _NoSource(positions(len(A)))
+
+
+def _arguments_with_source(neighbors: Any, A: Any, s: Any) -> tuple[Any, ...]:
+    return neighbors, A, s
+
+
+def _arguments(neighbors: Any, A: Any) -> tuple[Any, ...]:
+    return neighbors, A
+
+
+@functools.cache
+def _on_lists(algorithm: Algorithm) -> Algorithm:
+    """The algorithm as one on neighbor lists, without the probes of edges, for the recorder."""
+    has_source = "s" in algorithm.problem.arguments
+    check: Callable[..., Any] = _arguments_with_source if has_source else _arguments
+    probes: Callable[..., Any] = _probes_with_source if has_source else _probes
+    return dataclasses.replace(
+        algorithm,
+        name=f"{algorithm.name}_on_lists",
+        spec=Spec(probe for probe in algorithm.spec.values() if probe.location is not Location.EDGE),
+        problem=Problem(sample=lambda random, size: (), check=check, probes=probes),
+        steps=STEPS_ON_LISTS[algorithm.name],
+        scaling=None,
+        in_clrs30=False,
+    )
+
+
+def _input(probe: Probe, batch: TraceBatch, weights: np.ndarray, lists: Neighbors) -> np.ndarray:
+    """An input by name; those of edges are the weights, and the mask of edges and self-loops."""
+    if probe.location is not Location.EDGE:
+        return batch.inputs[probe.name]
+    return (weights if probe.kind is Kind.SCALAR else lists.mask).astype(probe.dtype)
+
+
+def _to_slots(probe: Probe, value: np.ndarray, lists: Neighbors, exists: np.ndarray) -> np.ndarray:
+    if not points_at_slots(probe):
+        return value
+    own = np.arange(value.shape[-1], dtype=value.dtype)
+    return pointer_slots(probe, np.where(exists[..., None], value, own), lists)

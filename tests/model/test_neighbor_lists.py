@@ -1,0 +1,153 @@
+"""Neighbor lists: the same predictions, losses and gradients as on dense arrays, with the same parameters."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nar
+from nar.data import Transforms, pad_nodes, take
+from nar.losses import losses_by_probe, total_loss
+from nar.model import NetConfig, make_model
+from nar.processors import PROCESSORS
+from nar.processors.wrappers.no_history import NoHistory
+from nar.processors.wrappers.step_encoding import StepEncoding
+from nar.specs import Kind, Location
+from nar.traces import sample_traces
+from nar.traces.neighbors import pointer_nodes, with_neighbors
+
+HIDDEN, NODES, BATCH = 8, 9, 3
+CASES = [
+    ("bfs", "pgn_mask", {}),
+    *(
+        pytest.param(task, processor, options, marks=pytest.mark.slow)
+        for task, processor, options in (
+            ("dijkstra", "gpgn_mask", {}),
+            ("bfs", "gat", {}),
+            ("bellman_ford", "gatv2", {"lstm": True}),
+            ("mst_prim", "deepsets", {}),
+            ("dfs", "pgn", {"message_passing_steps": 2}),
+            ("bfs", "edges_mean", {"hint_feedback": "hard"}),
+            ("articulation_points", "edges_recurrent", {}),
+            ("bfs", "edges_without_history", {"precision": "bfloat16"}),
+        )
+    ),
+]
+
+
+def edges_mean(hidden_size):
+    return nar.PROCESSORS["pgn"](hidden_size, aggregation="mean")
+
+
+def edges_recurrent(hidden_size):
+    return nar.PROCESSORS["pgn"](hidden_size, aggregation="recurrent")
+
+
+def edges_without_history(hidden_size):
+    return NoHistory(StepEncoding(nar.PROCESSORS["gpgn"](hidden_size)))
+
+
+def factory(name):
+    return globals().get(name) or PROCESSORS[name]
+
+
+@functools.cache
+def batches(task, padding=0):
+    """The same traces in both layouts, and their spec."""
+    algorithm = nar.ALGORITHMS[task]
+    traces = take(sample_traces(task, NODES, 8, seed=3, p=(0.2 if task == "dfs" else 0.5,)), slice(BATCH))
+    batch = Transforms().apply(algorithm, traces, np.random.default_rng(0).random(traces.inputs["pos"].shape))
+    spec = Transforms().spec(algorithm)
+    if padding:
+        batch = pad_nodes(batch, spec, NODES + padding)
+    return batch, with_neighbors(batch, spec), spec
+
+
+@functools.cache
+def results(task, processor, options, padding=0):
+    """Predictions, losses and gradients in both layouts, by the same parameters."""
+    dense, sparse, spec = batches(task, padding)
+    config = NetConfig(factory(processor), HIDDEN, pairs="edges", **dict(options))
+    model = make_model(config, {task: spec})
+    params = jax.jit(model.init)(jax.random.key(0), {task: dense})
+    random = np.random.default_rng(1)
+    params = jax.tree.map(lambda x: x + 0.2 * random.standard_normal(x.shape, np.float32), params)
+
+    def loss(params, batch):
+        predictions = model.apply(params, None, task, batch, False)
+        losses = losses_by_probe(spec, batch, predictions)
+        return total_loss(losses), (predictions, losses)
+
+    compute = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    return [compute(params, batch) for batch in (dense, sparse)]
+
+
+def at_slots(probe, value, batch):
+    """Dense logits [..., B, N, N] of a probe at the slots, [..., B, N, K]."""
+    if probe.location is Location.NODE and probe.kind is Kind.POINTER:
+        rows, nodes = np.arange(BATCH)[:, None, None], np.arange(value.shape[-1])[None, :, None]
+        return np.where(batch.neighbors.mask, value[..., rows, nodes, batch.neighbors.index], -1e9)
+    return value
+
+
+@pytest.mark.parametrize("padding", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("task", "processor", "options"), CASES)
+def test_predictions_losses_and_gradients_equal_those_of_dense_arrays(task, processor, options, padding):
+    tolerance = 2e-2 if "precision" in options else 1e-5
+    dense, sparse = results(task, processor, tuple(options.items()), padding)
+    _, batch, spec = batches(task, padding)
+    assert not batch.neighbors.mask.all()
+    ((_, (expected, losses)), slopes), ((_, (found, found_losses)), found_slopes) = dense, sparse
+    for stage in ("outputs", "hints"):
+        for name, value in getattr(expected, stage).items():
+            wanted = at_slots(spec[name], np.asarray(value), batch)
+            np.testing.assert_allclose(
+                getattr(found, stage)[name], wanted, tolerance, tolerance, err_msg=name
+            )
+    for name, value in losses.items():
+        np.testing.assert_allclose(found_losses[name], value, tolerance, tolerance, err_msg=name)
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(slopes))
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(one, other, tolerance, tolerance * largest),
+        found_slopes,
+        slopes,
+    )
+
+
+@pytest.mark.parametrize("task", ["bfs", pytest.param("dfs", marks=pytest.mark.slow)])
+def test_pointers_are_slots(task):
+    dense, sparse, spec = batches(task)
+    for probe in spec.outputs:
+        if probe.kind is Kind.POINTER:
+            nodes = pointer_nodes(sparse.outputs[probe.name], sparse.neighbors)
+            np.testing.assert_array_equal(nodes, dense.outputs[probe.name])
+
+
+def test_every_slot_has_its_reverse():
+    _, batch, _ = batches("bfs")
+    index, _, reverse = batch.neighbors
+    rows = np.arange(BATCH)[:, None, None]
+    assert (index[rows, index, reverse] == np.arange(NODES)[None, :, None]).all()
+
+
+@pytest.mark.parametrize("processor", ["mpnn", "triplet_gpgn_mask", "edge_transformer", "gat_full"])
+def test_processors_of_all_pairs_are_refused(processor):
+    _, batch, spec = batches("bfs")
+    model = make_model(NetConfig(PROCESSORS[processor], HIDDEN), {"bfs": spec})
+    with pytest.raises(ValueError, match="computes on all pairs of nodes and cannot run on neighbor lists"):
+        jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch})
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("topological_sort", "which is not its neighbor"),
+        ("insertion_sort", "neighbor lists need an input that marks the edges of the graph"),
+        ("floyd_warshall", "points from pairs of nodes"),
+    ],
+)
+def test_traces_without_neighbor_lists_are_refused(task, message):
+    with pytest.raises(ValueError, match=message):
+        with_neighbors(sample_traces(task, 8, 4, 0), nar.ALGORITHMS[task].spec)
