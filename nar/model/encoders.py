@@ -230,8 +230,8 @@ def existing_pairs(
     if neighbors is not None:
         return jnp.asarray(neighbors.mask)
     if pairs == "edges":
-        nodes = inputs.features[Location.NODE]
-        return make_features((inputs,), nodes.shape, nodes.dtype, mask).adjacency
+        batch_size, num_nodes, size = inputs.features[Location.NODE].shape
+        return make_features((inputs,), (batch_size, num_nodes, size), jnp.float32, mask).adjacency
     return None if mask is None else mask[:, None]
 
 

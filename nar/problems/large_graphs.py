@@ -99,11 +99,11 @@ def _checked_parameters(num_nodes: int, family: str, **parameters: Any) -> dict[
 def _erdos_renyi(random: Random, num_nodes: int, p: float | Sequence[float] | None = None) -> Array:
     """Each pair with probability p: first the number of edges, then as many different pairs."""
     if p is None:
-        p = min(1.0, random.uniform(1, 3) * np.log(max(num_nodes, 1)) / num_nodes)
-    elif np.ndim(p):
-        p = np.ravel(p)[random.randint(np.size(p))]
+        probability = min(1.0, random.uniform(1, 3) * np.log(max(num_nodes, 1)) / num_nodes)
+    else:
+        probability = float(np.ravel(p)[random.randint(np.size(p))])
     total = num_nodes * (num_nodes - 1) // 2
-    count = random.binomial(total, p) if total else 0
+    count = random.binomial(total, probability) if total else 0
     return _pairs_of_numbers(_distinct(random, total, count), num_nodes)
 
 

@@ -152,7 +152,8 @@ def _batch(arrays: Mapping[str, np.ndarray], spec: Spec) -> TraceBatch:
         stage: {probe.name: arrays[f"{stage}/{probe.name}"] for probe in spec.at(_STAGES[stage])}
         for stage in _STAGES
     }
-    return TraceBatch(**stages, lengths=arrays["lengths"], num_nodes=arrays.get("num_nodes"))
+    inputs, hints, outputs = (stages[stage] for stage in ("inputs", "hints", "outputs"))
+    return TraceBatch(inputs, hints, outputs, arrays["lengths"], arrays.get("num_nodes"))
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
