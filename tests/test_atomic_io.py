@@ -125,6 +125,7 @@ WRITTEN_ELSEWHERE = {
     "nar/evaluation/suite_files.py": 1,  # savez into a file of atomic_write
     "nar/training/checkpointing/checkpoints.py": 1,  # removes checkpoints
     "nar/training/devices/compilation_cache.py": 1,  # removes damaged entries of the cache
+    "nar/runs/evaluation_files.py": 1,  # removes the arrays of an evaluation that is replaced
     "nar/runs/export.py": 1,  # renames the folder that it has made
     "nar/reports/plotting.py": 1,  # savefig into a buffer
     "nar/reports/run_report/drawing.py": 2,  # savefig into a buffer

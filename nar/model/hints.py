@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from nar.kinds import KindTable
-from nar.model.batch_sizes import count_targets
+from nar.model.count_nodes import count_targets
 from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
 from nar.plugins import Registry, takes
 from nar.specs import Kind, Probe

@@ -24,8 +24,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.model.batch_sizes import count_nodes, padding_mask
 from nar.model.config import NetConfig
+from nar.model.count_nodes import count_nodes, padding_mask
 from nar.model.decoders import DecoderInputs, Decoders, make_decoder_inputs, with_constants, without_constants
 from nar.model.encoders import Encoders, connected, existing_pairs, make_features
 from nar.model.hints import (

@@ -149,10 +149,10 @@ def _watts_strogatz(
             new = i
             while new == i or new in neighbors[i]:
                 new = int(random.randint(num_nodes))
-            neighbors[i].remove(j)
-            neighbors[j].remove(i)
-            neighbors[i].add(new)
-            neighbors[new].add(i)
+            neighbors[i] -= {j}
+            neighbors[j] -= {i}
+            neighbors[i] |= {new}
+            neighbors[new] |= {i}
     pairs = [(i, j) for i, others in enumerate(neighbors) for j in others if i < j]
     return np.reshape(np.array(pairs, np.int64), (-1, 2))
 

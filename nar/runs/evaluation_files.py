@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from nar.atomic_io import local_path, read_json
+from nar.ownership import check_owned
 
 RUN_FILES = (
     "checkpoints",
@@ -65,9 +66,11 @@ class EvaluationFiles:
     def remove_arrays(self, kept: Collection[str]) -> None:
         """Removes the arrays of this evaluation, except for some, by path in the workdir."""
         if _is_evaluation(self.scores):
-            for name in set(read_json(self.scores).get("arrays", ())) - set(kept):
-                if (self.workdir / name).parent == self.arrays and name.endswith(".npz"):
-                    (self.workdir / name).unlink(missing_ok=True)
+            names = {str(name) for name in read_json(self.scores).get("arrays", ())}
+            for path in (self.workdir / name for name in names - set(kept)):
+                if path.parent == self.arrays and path.suffix == ".npz":
+                    check_owned(path)
+                    path.unlink(missing_ok=True)
 
     def unused(self) -> "EvaluationFiles":
         """These files, or NAME_2, NAME_3, ... if any of them has come into existence."""

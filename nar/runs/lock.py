@@ -89,7 +89,7 @@ def is_locked(directory: pathlib.Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except (OSError, ValueError):  # The file system has no locks, or there is something else in its place.
+    except OSError:  # The file system has no locks.
         return False
 
 

@@ -1,5 +1,7 @@
 """Runs on neighbor lists: trained and evaluated sparse as dense, and evaluated on large graphs."""
 
+import warnings
+
 import jax
 import networkx as nx
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import nar
 from nar.metrics_file import read_metrics
 from nar.runs.build import build_run
+from nar.runs.run import with_execution
 
 PROBLEMS = {"sizes": (8,), "count": 4}
 
@@ -27,6 +30,7 @@ def dense(tmp_path_factory):
     return nar.train(config_of(), tmp_path_factory.mktemp("dense") / "run")
 
 
+@pytest.mark.slow
 def test_a_run_trained_dense_is_evaluated_sparse(dense):
     sparse = nar.load_run(dense.workdir.path, execution="sparse")
     assert sparse.evaluate(sizes=(6, 9), count=5) == dense.evaluate(sizes=(6, 9), count=5)
@@ -58,6 +62,7 @@ def test_sparse_runs_resume_bit_for_bit(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, resumed.params, expected.params)
 
 
+@pytest.mark.slow
 def test_large_graphs(dense):
     """A dense array of one feature per pair would have 64 MB; the families are drawn as lists."""
     sparse = nar.load_run(dense.workdir.path, execution="sparse")
@@ -65,12 +70,15 @@ def test_large_graphs(dense):
     assert 0 <= scores["bfs"]["4000, watts_strogatz"]["pi"] <= 1
 
 
-def test_pointers_to_other_nodes_are_warned_of(tmp_path):
-    run = nar.train(config_of(pairs="all", steps=1, eval_every=1), tmp_path / "run")
-    with pytest.warns(
-        UserWarning, match=r"trained with model\.pairs=all: sparse execution excludes pointers"
-    ):
-        nar.load_run(run.workdir.path, execution="sparse")
+def test_pointers_to_other_nodes_are_warned_of():
+    for pairs, is_warned in (("all", True), ("edges", False)):
+        config = nar.RunConfig.from_dict(config_of(pairs=pairs))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert with_execution(config, "sparse").model.execution == "sparse"
+        assert [str(one.message).partition(":")[0] for one in caught] == [
+            "this network was trained with model.pairs=all"
+        ] * is_warned
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def _numbers(rows: Any) -> np.ndarray | None:
     try:
         array = np.asarray(rows)
         array = array.astype(np.float64) if array.dtype.kind == "O" and array.size <= 9 else array
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return array if array.dtype.kind in "biuf" else None
 
