@@ -105,12 +105,10 @@ def test_finished_run_is_not_trained_again(finished):
     assert (finished[0] / "result.json").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ends",
-    [
-        ((signal.SIGTERM, 15),),
-        pytest.param(((signal.SIGTERM, 15), (signal.SIGKILL, 30)), marks=pytest.mark.slow),
-    ],
+    [((signal.SIGTERM, 15),), ((signal.SIGTERM, 15), (signal.SIGKILL, 30))],
     ids=["SIGTERM", "SIGTERM, SIGKILL"],
 )
 def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_path, ends):

@@ -2,6 +2,7 @@
 
 import functools
 
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,29 +12,25 @@ import nar
 from nar.data import Transforms, pad_nodes, take
 from nar.losses import losses_by_probe, total_loss
 from nar.model import NetConfig, make_model
-from nar.processors import PROCESSORS
+from nar.processors import PROCESSORS, Features
+from nar.processors.layers.neighbors import gather_nodes, reverse_edges
 from nar.processors.wrappers.no_history import NoHistory
 from nar.processors.wrappers.step_encoding import StepEncoding
 from nar.specs import Kind, Location
 from nar.traces import sample_traces
-from nar.traces.neighbors import pointer_nodes, with_neighbors
+from nar.traces.neighbors import make_neighbors, pointer_nodes, with_neighbors
 
 HIDDEN, NODES, BATCH = 8, 9, 3
 CASES = [
     ("bfs", "pgn_mask", {}),
-    *(
-        pytest.param(task, processor, options, marks=pytest.mark.slow)
-        for task, processor, options in (
-            ("dijkstra", "gpgn_mask", {}),
-            ("bfs", "gat", {}),
-            ("bellman_ford", "gatv2", {"lstm": True}),
-            ("mst_prim", "deepsets", {}),
-            ("dfs", "pgn", {"message_passing_steps": 2}),
-            ("bfs", "edges_mean", {"hint_feedback": "hard"}),
-            ("articulation_points", "edges_recurrent", {}),
-            ("bfs", "edges_without_history", {"precision": "bfloat16"}),
-        )
-    ),
+    ("dijkstra", "gpgn_mask", {}),
+    ("bfs", "gat", {}),
+    ("bellman_ford", "gatv2", {"lstm": True}),
+    ("mst_prim", "deepsets", {}),
+    ("dfs", "pgn", {"message_passing_steps": 2}),
+    ("bfs", "edges_mean", {"hint_feedback": "hard"}),
+    ("articulation_points", "edges_recurrent", {}),
+    ("bfs", "edges_without_history", {"precision": "bfloat16"}),
 ]
 
 
@@ -92,7 +89,8 @@ def at_slots(probe, value, batch):
     return value
 
 
-@pytest.mark.parametrize("padding", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("padding", [0, 2])
 @pytest.mark.parametrize(("task", "processor", "options"), CASES)
 def test_predictions_losses_and_gradients_equal_those_of_dense_arrays(task, processor, options, padding):
     tolerance = 2e-2 if "precision" in options else 1e-5
@@ -114,6 +112,58 @@ def test_predictions_losses_and_gradients_equal_those_of_dense_arrays(task, proc
         found_slopes,
         slopes,
     )
+
+
+@pytest.mark.parametrize("processor", ["pgn", pytest.param("gat", marks=pytest.mark.slow)])
+def test_one_step_of_a_processor(processor):
+    """Node states of dense arrays, and of the same graph as neighbor lists."""
+    random = np.random.default_rng(0)
+    links = random.random((BATCH, NODES, NODES)) < 0.3
+    links |= links.swapaxes(1, 2) | np.eye(NODES, dtype=bool)
+    lists = make_neighbors(links)
+    edges, nodes, hidden = (
+        random.standard_normal((BATCH, *shape, HIDDEN), np.float32)
+        for shape in ((NODES, NODES), (NODES,), (NODES,))
+    )
+    rows, own = np.arange(BATCH)[:, None, None], np.arange(NODES)[None, :, None]
+    dense = Features(nodes, edges, nodes[:, 0], links)
+    sparse = dense._replace(
+        edges=edges[rows, lists.index, own].swapaxes(1, 2),
+        adjacency=lists.mask.swapaxes(1, 2),
+        neighbors=lists,
+    )
+    step = hk.without_apply_rng(hk.transform(lambda *inputs: PROCESSORS[processor](HIDDEN)(*inputs).nodes))
+    params, apply = jax.jit(step.init)(jax.random.key(0), dense, hidden), jax.jit(step.apply)
+    found, expected = (apply(params, features, hidden) for features in (sparse, dense))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_of_gathers_are_those_of_indexing():
+    random = np.random.default_rng(0)
+    lists = make_neighbors(random.random((2, 6, 6)) < 0.3)
+    rows = np.arange(2)[:, None, None]
+    nodes = jnp.float32(random.standard_normal((2, 6, 3)))
+    slots = jnp.float32(random.standard_normal((*lists.index.shape, 3)))
+    for gather, indexing, value in (
+        (gather_nodes, lambda x: x[rows, lists.index], nodes),
+        (reverse_edges, lambda x: x[rows, lists.index, lists.reverse], slots),
+    ):
+        found, slopes = pulled(lambda x, gather=gather: gather(x, lists))(value, slots)
+        expected, expected_slopes = pulled(indexing)(value, slots)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(slopes, expected_slopes, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(reverse_edges(reverse_edges(slots, lists), lists), slots)
+
+
+def pulled(function):
+    """The compiled function, which also returns the product of a cotangent and its Jacobian."""
+
+    @jax.jit
+    def call(value, cotangent):
+        result, pull = jax.vjp(function, value)
+        return result, pull(cotangent)[0]
+
+    return call
 
 
 @pytest.mark.parametrize("task", ["bfs", pytest.param("dfs", marks=pytest.mark.slow)])
