@@ -22,9 +22,6 @@ from nar.traces.recorder.record import collect
 from nar.traces.sample import check_count, with_first_hints
 from nar.traces.trace import Probes, TraceBatch
 
-WEIGHTED = ("bellman_ford", "dijkstra", "mst_prim")
-"""Algorithms whose graphs have weights."""
-
 DEFAULT_FAMILY = "erdos_renyi"
 
 
@@ -63,7 +60,7 @@ def sample_list_traces(
     graphs, sources = [], []
     for index in range(first, first + count):
         random = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, size, index])))
-        weighted = algorithm.name in WEIGHTED
+        weighted = algorithm.problem.uses_weights
         graphs.append(draw_edge_list(random, size, family, weighted=weighted, **parameters))
         sources.append(int(random.randint(size)))
     return record_on_lists(algorithm, graphs, sources, all_hints=all_hints)

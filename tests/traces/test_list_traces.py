@@ -8,7 +8,7 @@ from trace_checks import assert_same
 import nar
 from nar.algorithms.graphs.on_lists import STEPS_ON_LISTS
 from nar.problems.large_graphs import LARGE_FAMILIES, draw_edge_list
-from nar.traces.list_traces import WEIGHTED, record_on_lists, sample_list_traces
+from nar.traces.list_traces import record_on_lists, sample_list_traces
 from nar.traces.neighbors import pointer_nodes, with_neighbors
 from nar.traces.recorder.record import collect
 
@@ -30,7 +30,7 @@ def matrix_of(graph):
 @every_algorithm
 def test_traces_equal_those_on_matrices(name, family):
     for size in (1, 2, 3, 5, 16, 30):
-        graphs = [drawn(family, size, seed, name in WEIGHTED) for seed in range(3)]
+        graphs = [drawn(family, size, seed, nar.ALGORITHMS[name].problem.uses_weights) for seed in range(3)]
         sources = [seed % size for seed in range(3)]
         algorithm, has_source = nar.ALGORITHMS[name], "s" in nar.ALGORITHMS[name].problem.arguments
         instances = [
