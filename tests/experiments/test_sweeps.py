@@ -638,7 +638,11 @@ def test_printed_commands_run_their_trials(tmp_path):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--config.model.hidden_size=0", "error: trial processor=mpnn,seed=0: model.hidden_size"),
+        pytest.param(
+            "--config.model.hidden_size=0",
+            "error: trial processor=mpnn,seed=0: model.hidden_size",
+            marks=pytest.mark.slow,
+        ),
         ("--config.training.stepz=5", "error: --config.training.stepz: .* did you mean training.steps"),
         ("--launcher=screen", "error: .*local"),
     ],

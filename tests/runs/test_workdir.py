@@ -106,10 +106,9 @@ def test_json_checksum_detects_damage(tmp_path):
 
 
 HOLDER = """
-import sys
-from nar.runs.workdir import Workdir
-import pathlib
-with Workdir(pathlib.Path(sys.argv[1])).lock():
+import pathlib, sys
+from nar.runs.lock import Lock
+with Lock(pathlib.Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()
 """
@@ -118,6 +117,7 @@ with Workdir(pathlib.Path(sys.argv[1])).lock():
 def test_lock_excludes_other_processes_and_ends_with_its_holder(tmp_path):
     """The lock is released at once when its holder is killed."""
     workdir = Workdir(tmp_path / "run")
+    workdir.path.mkdir()
     arguments = [sys.executable, "-c", HOLDER, str(workdir.path)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:
