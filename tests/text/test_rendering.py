@@ -62,6 +62,9 @@ def test_texts_equal_dm_clrs(name):
 COVERING = ("activity_selector", "bfs", "dijkstra", "graham_scan", "kmp_matcher", "optimal_bst", "quicksort")
 """Algorithms that cover every kind of problem, with and without ties."""
 
+COMPILED = ("bfs", "graham_scan", "quicksort")
+"""Algorithms whose texts are compiled, which takes 10 to 50 seconds each."""
+
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in COVERING else pytest.mark.slow) for name in NAMES]
@@ -74,7 +77,7 @@ def test_sampled_texts_equal_dm_clrs(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 25])
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.jit if name in COVERING else ()) for name in NAMES]
+    "name", [pytest.param(name, marks=pytest.mark.jit if name in COMPILED else ()) for name in NAMES]
 )
 def test_sampled_texts_equal_dm_clrs_at_more_sizes_and_seeds(name, size):
     size = min(size, 16) if name in HULLS else size

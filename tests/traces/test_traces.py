@@ -60,8 +60,8 @@ def test_samples_equal_dm_clrs(name):
 @pytest.mark.slow
 @every_dm_clrs_algorithm
 def test_samples_equal_dm_clrs_at_many_sizes(name):
-    compare_samples(name, range(1, 17), (0, 5, 1234, 2**32 - 1), count=8)
-    compare_samples(name, (31, 64), (0, 2**32 - 1), count=2)
+    compare_samples(name, range(1, 17), (0, 2**32 - 1), count=4)
+    compare_samples(name, (31, 64), (5,), count=1)
 
 
 OPTIONS = {
