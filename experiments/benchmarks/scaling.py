@@ -3,11 +3,14 @@
     python -m experiments.benchmark scaling --picture=scaling.png
     python -m experiments.benchmark scaling --sizes=16 --batch_sizes=32 --hidden_sizes=128 \
         --num_seeds=1,5,10 --precision=bfloat16
+    python -m experiments.benchmark scaling --processors=pgn_mask --executions=dense,sparse --p=0.15 \
+        --sizes=16,64,256 --batch_sizes= --hidden_sizes= --num_seeds= --batch_size=8
 
 Measures the training step of nar as a function of the problem size, the batch size, the hidden size and the
 number of seeds trained together, one at a time, while the others are --size, --batch_size, --hidden_size and
 1. It prints the time per step, the time per trace and algorithm step, and the memory of the compiled program;
-programs that need more than --memory are compiled but not run.
+programs that need more than --memory are compiled but not run. With --executions=dense,sparse both executions
+of the same network are measured, whose pointers are along the edges.
 """
 
 import dataclasses
@@ -29,15 +32,32 @@ from experiments.benchmarks.lib.benchmark_flags import (
 from experiments.benchmarks.memory import GIB, program_bytes
 from experiments.cli.paths import define_path
 from nar.algorithms import find_algorithm
+from nar.plugins import unknown_name
 from nar.progress import ProgressBar
 from nar.reports import Table, check_plot_path, draw_scaling
 from nar.runs.build import new_state
 from nar.runs.components import build_graph_run
+from nar.runs.components.model import EXECUTIONS
 from nar.runs.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 
 FLAGS = flags.FlagValues()
 _ALGORITHM = flags.DEFINE_string("algorithm", "bfs", "Algorithm.", flag_values=FLAGS)
 _PROCESSORS = define_processors(FLAGS)
+_EXECUTIONS = flags.DEFINE_list(
+    "executions",
+    [EXECUTIONS[0]],
+    f"Executions: {', '.join(EXECUTIONS)}, or both; with sparse, pointers are along the edges in both.",
+    flag_values=FLAGS,
+)
+_P = flags.DEFINE_float(
+    "p",
+    None,
+    "Edge probability of graph problems, in place of the recipe's; an undirected edge exists with "
+    "probability p².",
+    lower_bound=0.0,
+    upper_bound=1.0,
+    flag_values=FLAGS,
+)
 _PRECISION = flags.DEFINE_enum(
     "precision", "float32", ["float32", "bfloat16"], "Precision of the network.", flag_values=FLAGS
 )
@@ -74,6 +94,14 @@ class Case:
     batch_size: int
     hidden_size: int
     num_seeds: int = 1
+    execution: str = EXECUTIONS[0]
+    pairs: str = "all"
+    p: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The processor, and an execution other than the default."""
+        return self.processor if self.execution == EXECUTIONS[0] else f"{self.processor}, {self.execution}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +128,12 @@ def main() -> None:
         "hidden_size": _HIDDEN_SIZES.value,
         "num_seeds": _NUM_SEEDS.value,
     }
+    options = {} if _P.value is None else {"p": _P.value}
     for size in values["size"]:
-        algorithm.problem.resolve_options(size, {})
+        algorithm.problem.resolve_options(size, options)
+    for execution in _EXECUTIONS.value:
+        if execution not in EXECUTIONS:
+            raise ValueError(f"--executions: {unknown_name('execution', execution, EXECUTIONS)}")
     plot_path = None if _PICTURE.value is None else pathlib.Path(_PICTURE.value)
     base = Case(
         algorithm.name,
@@ -110,14 +142,19 @@ def main() -> None:
         _SIZE.value,
         _BATCH_SIZE.value,
         _HIDDEN_SIZE.value,
+        pairs="edges" if "sparse" in _EXECUTIONS.value else "all",
+        p=_P.value,
     )
-    scaling(base, values, _PROCESSORS.value, _REPEATS.value, _MEMORY.value, plot_path)
+    networks = [
+        dataclasses.replace(base, processor=processor, execution=execution)
+        for processor, execution in itertools.product(_PROCESSORS.value, _EXECUTIONS.value)
+    ]
+    scaling(networks, values, _REPEATS.value, _MEMORY.value, plot_path)
 
 
 def scaling(
-    base_case: Case,
+    networks: Sequence[Case],
     values: Mapping[str, Sequence[int]],
-    processors: Sequence[str],
     repeats: int,
     limit: float,
     plot_path: pathlib.Path | None,
@@ -125,33 +162,33 @@ def scaling(
     """Prints a row for each case as soon as it is measured, and plots all cases.
 
     Args:
-      base_case: case of which one field is varied at a time.
+      networks: cases of each of which one field is varied at a time.
       values: values of each field in `AXES`.
-      processors: names of processors.
       repeats: number of timed steps.
       limit: memory limit in GiB; programs that need more are not run.
       plot_path: PNG or SVG file, or None for no plot.
     """
     if plot_path is not None:
         check_plot_path(plot_path)
-    print(f"{jax.devices()[0].device_kind}, {base_case.precision}; unless varied: {_base(base_case)}")
+    base = networks[0]
+    print(f"{jax.devices()[0].device_kind}, {base.precision}; unless varied: {_base(base)}")
     header = ["processor", f"{'varied':14}", "value", "steps", "ms / step", "µs / trace and step", "GiB"]
     print(Table(header, []).as_text(), flush=True)
     measured: dict[Case, Cost] = {}
     lines: dict[str, dict[str, dict[int, float]]] = {}
     combinations = [
-        (processor, axis, value)
-        for processor, axis in itertools.product(processors, AXES)
+        (network, axis, value)
+        for network, axis in itertools.product(networks, AXES)
         for value in values[axis]
     ]
-    for processor, axis, value in ProgressBar(combinations, "measuring", leave=False):
-        case = dataclasses.replace(base_case, processor=processor, **{axis: value})
+    for network, axis, value in ProgressBar(combinations, "measuring", leave=False):
+        case = dataclasses.replace(network, **{axis: value})
         if case not in measured:
             measured[case] = measure(case, repeats, limit)
         cost = measured[case]
-        ProgressBar.write(row(processor, axis, value, case, cost))
+        ProgressBar.write(row(axis, value, case, cost))
         if cost.seconds is not None:
-            lines.setdefault(AXES[axis], {}).setdefault(processor, {})[value] = 1e3 * cost.seconds
+            lines.setdefault(AXES[axis], {}).setdefault(case.label, {})[value] = 1e3 * cost.seconds
     if plot_path is not None and not draw_scaling(lines, "ms per training step", plot_path):
         print("no plot: matplotlib is not installed (extra `plots`), or failed; see the warning")
     elif plot_path is not None:
@@ -162,9 +199,9 @@ def _base(case: Case) -> str:
     return ", ".join(f"{label} {getattr(case, axis)}" for axis, label in AXES.items())
 
 
-def row(processor: str, axis: str, value: int, case: Case, cost: Cost) -> str:
+def row(axis: str, value: int, case: Case, cost: Cost) -> str:
     """Formats a row of the table."""
-    first = f"{processor:9}  {AXES[axis]:14}  {value:5}  {cost.num_steps:5}"
+    first = f"{case.label:9}  {AXES[axis]:14}  {value:5}  {cost.num_steps:5}"
     if cost.seconds is None:
         return f"{first}  exceeds the memory limit: {cost.gibibytes:.1f} GiB"
     seconds_per_trace_step = cost.seconds / (case.batch_size * case.num_seeds * cost.num_steps)
@@ -194,9 +231,19 @@ def measure(case: Case, repeats: int, limit: float) -> Cost:
 
 
 def _config(case: Case) -> RunConfig:
+    model = ModelConfig(
+        processor=case.processor,
+        hidden_size=case.hidden_size,
+        precision=case.precision,
+        execution=case.execution,
+        pairs=case.pairs,
+    )
+    data = DataConfig(sizes=(case.size,))
+    if case.p is not None:
+        data = dataclasses.replace(data, problem={**data.problem, "p": (case.p,)})
     return RunConfig(
         algorithms=(case.algorithm,),
-        data=DataConfig(sizes=(case.size,)),
-        model=ModelConfig(processor=case.processor, hidden_size=case.hidden_size, precision=case.precision),
+        data=data,
+        model=model,
         training=TrainingConfig(batch_size=case.batch_size, num_seeds=case.num_seeds),
     )
