@@ -45,7 +45,6 @@ FAST = [
 SLOW = [
     *((task, "triplet_gmpnn") for task in IN_DM_CLRS),
     *cycle_algorithms(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=0),
-    *cycle_algorithms(sorted(set(LAYOUTS) - {"triplet_gmpnn"}), tasks.COVERING, start=4),
     # Masked permutations and edge masks.
     ("insertion_sort", "triplet_gpgn_mask"),
     ("mst_kruskal", "gpgn_mask"),
