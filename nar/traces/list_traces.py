@@ -1,7 +1,7 @@
 """Traces on neighbor lists: sampled and recorded without an array of N² entries.
 
 Recording is that of all algorithms, `nar.traces.recorder`, with the generator of
-`nar.algorithms.graphs.on_lists` and without the probes of edges, which are the same at every step.
+`nar.algorithms.on_lists` and without the probes of edges, which are the same at every step.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.algorithms.graphs.on_lists import STEPS_ON_LISTS
+from nar.algorithms.on_lists.registry import STEPS_ON_LISTS
 from nar.problems.array_checks import positions
 from nar.problems.large_graphs import EdgeList, check_family, draw_edge_list
 from nar.problems.problem import Problem

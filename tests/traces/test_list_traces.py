@@ -6,7 +6,7 @@ import pytest
 from trace_checks import assert_same
 
 import nar
-from nar.algorithms.graphs.on_lists import STEPS_ON_LISTS
+from nar.algorithms.on_lists.registry import STEPS_ON_LISTS
 from nar.problems.large_graphs import LARGE_FAMILIES, draw_edge_list
 from nar.traces.list_traces import record_on_lists, sample_list_traces
 from nar.traces.neighbors import pointer_nodes, with_neighbors

@@ -1,0 +1,16 @@
+"""Registry of the generators on neighbor lists."""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from nar.algorithms.on_lists.bellman_ford import bellman_ford
+from nar.algorithms.on_lists.bfs import bfs
+from nar.algorithms.on_lists.dfs import dfs
+from nar.algorithms.on_lists.dijkstra import dijkstra
+from nar.algorithms.on_lists.mst_prim import mst_prim
+
+STEPS_ON_LISTS: Mapping[str, Callable[..., Iterator[Any]]] = MappingProxyType(
+    {"bellman_ford": bellman_ford, "bfs": bfs, "dfs": dfs, "dijkstra": dijkstra, "mst_prim": mst_prim}
+)
+"""Generators by the name of their algorithm: `(neighbors, A, *further arguments, *outputs)`."""
