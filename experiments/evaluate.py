@@ -50,6 +50,7 @@ from nar.evaluation.inference import CAPTURES
 from nar.evaluation.metrics import Metrics, capture_of
 from nar.evaluation.precision import describe_precision, scoring_only
 from nar.evaluation.problem_sets import ProblemSet
+from nar.evaluation.suite import families_on_lists
 from nar.evaluation.suite_files import as_json, dump, write_csv
 from nar.model import FromTrace, Params
 from nar.ownership import own_folder
@@ -58,6 +59,7 @@ from nar.problems.options import CLRS30
 from nar.reports import evaluation_table
 from nar.runs.build import build_run, graph_components
 from nar.runs.components import GraphComponents
+from nar.runs.components.model import EXECUTIONS
 from nar.runs.evaluation_files import EvaluationFiles, evaluation_files
 from nar.runs.optimization_config import MAX_BATCH_SIZE
 from nar.runs.protocol_keys import CLRS30_PROTOCOL, CUSTOM_PROTOCOL
@@ -116,7 +118,7 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _EXECUTION = flags.DEFINE_enum(
     "execution",
     None,
-    ["dense", "sparse"],
+    EXECUTIONS,
     "Execution: dense, or sparse on neighbor lists, for graphs of thousands of nodes; by default that of the "
     "run. With sparse, the families erdos_renyi, watts_strogatz and delaunay are drawn as lists, by default "
     "with the parameters of SALSA-CLRS.",
@@ -175,15 +177,17 @@ def evaluate(path: str, root: pathlib.Path) -> None:
         "checkpoint": CHECKPOINT.value,
         "seeds": seeds,
         "arrays": [f"{files.name}/{name}" for name in dumped],
-        "protocol": protocol_of_cases(problems),
+        "protocol": protocol_of_cases(problems, cases, on_lists),
+        "execution": "sparse" if on_lists else "dense",
         "precision": precision,
         **({"lost_checkpoints": lost} if lost else {}),
         **as_json(measurements),
     }
     written = run_on_first(lambda: _write(files, content, measurements))
     print_on_first(evaluation_table(summarize_cases(measurements)))
-    legend = explanation(seeds, metrics, [case.task for case in cases])
-    print_on_first(f"\n{legend}\n{describe_problems(problems)}")
+    measured = {name: metrics[name] for name in metrics if any(name in one.metrics for one in measurements)}
+    legend = explanation(seeds, measured, [case.task for case in cases])
+    print_on_first(f"\n{legend}\n{describe_problems(problems, families_on_lists(cases, on_lists))}")
     print_on_first(f"Matrix products in {precision['scoring']}, on {precision['platform']}.\n")
     replaced = f" (in place of a lost one: {'; '.join(lost)})" if lost else ""
     print_on_first(
@@ -205,9 +209,10 @@ def _write(
     """Writes the scores and the table, under another name if an evaluation has taken this one meanwhile."""
     if not _OVERWRITE.value and (files.scores.exists() or files.table.exists()):
         files = files.unused()
-    files.remove_arrays(kept=content["arrays"])
+    replaced = files.other_arrays(kept=content["arrays"])
     write_json(files.scores, content)
     write_csv(files.table, measurements)
+    files.remove(replaced)
     return files
 
 
@@ -262,9 +267,13 @@ def _by_task(components: GraphComponents, tasks: Sequence[str], read: Callable[[
     return ";".join(f"{task}:{','.join(dict.fromkeys(map(read, sets[task])))}" for task in tasks)
 
 
-def protocol_of_cases(problems: Mapping[str, TaskProblems]) -> dict[str, Any]:
+def protocol_of_cases(
+    problems: Mapping[str, TaskProblems], cases: Sequence[Case], on_lists: bool
+) -> dict[str, Any]:
     """The problems in `evaluation.json`: `name` is CLRS-30 if they are drawn as CLRS-30 draws them."""
-    is_custom = any(one.options or one.count for one in problems.values())
+    is_custom = any(one.options or one.count for one in problems.values()) or bool(
+        families_on_lists(cases, on_lists)
+    )
     return {
         "name": CUSTOM_PROTOCOL if is_custom else CLRS30_PROTOCOL,
         "tasks": {task: {"problem": dict(one.options), "count": one.count} for task, one in problems.items()},

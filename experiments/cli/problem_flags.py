@@ -70,15 +70,21 @@ def problems_by_task(components: GraphComponents, tasks: Sequence[str]) -> dict[
     return problems
 
 
-def describe_problems(problems: Mapping[str, TaskProblems]) -> str:
-    """A sentence on the options and the number of problems, by task if they differ."""
+def describe_problems(problems: Mapping[str, TaskProblems], on_lists: Sequence[str] = ()) -> str:
+    """A sentence on the options and the number of problems, by task if they differ.
+
+    Args:
+      problems: the problems by task.
+      on_lists: families that are drawn as lists, which a further sentence names.
+    """
     tasks_by_text: dict[str, list[str]] = {}
     for task, one in problems.items():
         tasks_by_text.setdefault(str(one), []).append(task)
+    parts = [f" of {', '.join(tasks)}: {text}" for text, tasks in tasks_by_text.items()]
     if len(tasks_by_text) == 1:
-        return f"Problems: {next(iter(tasks_by_text))}."
-    parts = [f"of {', '.join(tasks)}: {text}" for text, tasks in tasks_by_text.items()]
-    return f"Problems {'; '.join(parts)}."
+        parts = [f": {next(iter(tasks_by_text))}"]
+    lists = f" Families with the defaults of SALSA-CLRS: {', '.join(on_lists)}." if on_lists else ""
+    return f"Problems{';'.join(parts)}.{lists}"
 
 
 def _given_options(tasks: Sequence[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

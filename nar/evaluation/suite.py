@@ -11,6 +11,7 @@ from nar.evaluation.metrics import Metrics, compute_metrics
 from nar.evaluation.problem_sets import ProblemSet, check_options_used, make_problem_sets
 from nar.evaluation.scores import hint_scores, score_result
 from nar.model import Params
+from nar.problems.large_graphs import LARGE_FAMILIES
 from nar.problems.options import CLRS30
 from nar.statistics import SampleStatistics, sample_statistics
 
@@ -106,6 +107,11 @@ def make_cases(
         raise ValueError(f"family {unused[0]!r}: none of {', '.join(tasks)} is a graph problem")
     check_options_used({name: value for task in tasks for name, value in options.get(task, {}).items()}, sets)
     return cases
+
+
+def families_on_lists(cases: Sequence[Case], on_lists: bool) -> list[str]:
+    """The families of which problems are drawn as lists (`nar.evaluation.problem_sets.ProblemSet`)."""
+    return [name for name in LARGE_FAMILIES if on_lists and any(case.family == name for case in cases)]
 
 
 def measure_cases(

@@ -64,8 +64,9 @@ def dump(folder: pathlib.Path, case: Case, seed: int, result: InferenceResult) -
 
     The arrays are `input/NAME`, `true_output/NAME` and `true_hint/NAME`, `predicted_output/NAME` and
     `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were captured; their shapes are those
-    of `InferenceResult`. A predicted output has the format of the true one: a permutation is an array of
-    predecessors [B, N] in both. `predicted_hint[t]` predicts `true_hint[t + 1]`.
+    of `InferenceResult`. With sparse execution, values of edges are those of the slots of `neighbors/index`
+    and `neighbors/mask` (`nar.traces.neighbors`). A predicted output has the format of the true one: a
+    permutation is an array of predecessors [B, N] in both. `predicted_hint[t]` predicts `true_hint[t + 1]`.
     """
     batch = result.batch
     groups = {
@@ -77,6 +78,8 @@ def dump(folder: pathlib.Path, case: Case, seed: int, result: InferenceResult) -
     }
     arrays = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
     arrays |= {"lengths": batch.lengths, "steps": result.steps}
+    if batch.neighbors is not None:
+        arrays |= {"neighbors/index": batch.neighbors.index, "neighbors/mask": batch.neighbors.mask}
     if result.states is not None:
         arrays["states"] = result.states
     folder.mkdir(parents=True, exist_ok=True)

@@ -109,7 +109,8 @@ class ModelConfig(Section):
         "dense",
         "Execution: dense (arrays of all pairs of nodes) or sparse (neighbor lists, whose time and memory "
         "grow with the edges), for processors that run along the edges. Both have the same parameters, and "
-        "with pairs=edges the same results.",
+        "with pairs=edges the same results, except for predicted masks of edges: sparse execution "
+        "counts their values at the edges only.",
         mutable=True,
     )
     remat: bool = key(

@@ -5,7 +5,7 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from nar.atomic_io import local_path, read_json
 from nar.ownership import check_owned
@@ -63,14 +63,20 @@ class EvaluationFiles:
         """The paths that exist."""
         return (path for path in (self.scores, self.table, self.arrays) if os.path.lexists(path))
 
-    def remove_arrays(self, kept: Collection[str]) -> None:
-        """Removes the arrays of this evaluation, except for some, by path in the workdir."""
-        if _is_evaluation(self.scores):
-            names = {str(name) for name in read_json(self.scores).get("arrays", ())}
-            for path in (self.workdir / name for name in names - set(kept)):
-                if path.parent == self.arrays and path.suffix == ".npz":
-                    check_owned(path)
-                    path.unlink(missing_ok=True)
+    def other_arrays(self, kept: Collection[str]) -> list[pathlib.Path]:
+        """The arrays of the evaluation that is there, except for some, by path in the workdir."""
+        if not _is_evaluation(self.scores):
+            return []
+        names = {str(name) for name in read_json(self.scores).get("arrays", ())} - set(kept)
+        paths = (self.workdir / name for name in sorted(names))
+        return [path for path in paths if path.parent == self.arrays and path.suffix == ".npz"]
+
+    @staticmethod
+    def remove(arrays: Iterable[pathlib.Path]) -> None:
+        """Removes arrays of an evaluation that was replaced."""
+        for path in arrays:
+            check_owned(path)
+            path.unlink(missing_ok=True)
 
     def unused(self) -> "EvaluationFiles":
         """These files, or NAME_2, NAME_3, ... if any of them has come into existence."""

@@ -72,6 +72,8 @@ def check_list_request(
     """The algorithm; raises ValueError if `sample_list_traces` cannot draw such traces."""
     algorithm = _find(name)
     check_count("size", size, minimum=1)
+    if size > algorithm.problem.max_size:
+        raise ValueError(f"size must be at most {algorithm.problem.max_size}, got {size}")
     check_count("seed", seed, minimum=0)
     check_family(size, family, parameters)
     return algorithm

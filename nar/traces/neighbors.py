@@ -171,18 +171,24 @@ def edge_values(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.nda
     """The values [..., B, N, K, (C)] at the slots, from those of all pairs [..., B, N, N, (C)].
 
     Slots that are not used hold 0, or `MASKED` where masks and classes are predicted.
+
+    Raises:
+      ValueError: if a pair of nodes that are no neighbors has a value other than 0 and, unless the values are
+        numbers, `MASKED`.
     """
     rows = np.arange(neighbors.index.shape[0])[:, None, None]
     nodes = np.arange(neighbors.index.shape[1])[None, :, None]
     leading = value.ndim - 3 - probe.kind.has_classes
     taken = value[(slice(None),) * leading + (rows, nodes, neighbors.index)]
     mask = neighbors.mask[..., None] if probe.kind.has_classes else neighbors.mask
-    return np.where(mask, taken, unused_value(probe)).astype(value.dtype)
-
-
-def unused_value(probe: Probe) -> int:
-    """The value of an edge probe at slots that are not used."""
-    return MASKED if probe.stage is not Stage.INPUT and probe.kind.root is not Kind.SCALAR else 0
+    empty = (0,) if probe.kind.is_number else (0, MASKED)
+    if (~np.isin(value, empty)).sum() > (~np.isin(taken, empty) & mask).sum():
+        raise ValueError(
+            f"{probe.name} has values at pairs of nodes that are not neighbors; neighbor lists represent "
+            "those of edges only"
+        )
+    is_masked = probe.stage is not Stage.INPUT and not probe.kind.is_number
+    return np.where(mask, taken, MASKED if is_masked else 0).astype(value.dtype)
 
 
 def pointer_slots(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.ndarray:

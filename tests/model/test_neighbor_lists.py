@@ -27,7 +27,7 @@ CASES = [
     ("bfs", "gat", {}),
     ("bellman_ford", "gatv2", {"lstm": True}),
     ("mst_prim", "deepsets", {}),
-    ("mst_prim", "pgn", {"message_passing_steps": 2}),
+    ("dfs", "pgn", {"message_passing_steps": 2}),
     ("bfs", "edges_mean", {"hint_feedback": "hard"}),
     ("bfs", "edges_recurrent", {}),
     ("bfs", "edges_without_history", {"precision": "bfloat16"}),
@@ -52,9 +52,11 @@ def factory(name):
 
 @functools.cache
 def batches(task, padding=0):
-    """The same traces in both layouts, and their spec."""
+    """The same traces in both layouts, and their spec; of directed graphs, if the problem has them."""
     algorithm = nar.ALGORITHMS[task]
-    traces = take(sample_traces(task, NODES, 8, seed=3, p=(0.2 if task == "dfs" else 0.5,)), slice(BATCH))
+    directed = {"directed": True} if "directed" in algorithm.problem.options else {}
+    p = 0.2 if directed or task == "dfs" else 0.5
+    traces = take(sample_traces(task, NODES, 8, seed=3, p=(p,), **directed), slice(BATCH))
     batch = Transforms().apply(algorithm, traces, np.random.default_rng(0).random(traces.inputs["pos"].shape))
     spec = Transforms().spec(algorithm)
     if padding:
@@ -203,3 +205,14 @@ def test_processors_of_all_pairs_are_refused(processor):
 def test_traces_without_neighbor_lists_are_refused(task, message):
     with pytest.raises(ValueError, match=message):
         with_neighbors(sample_traces(task, 8, 4, 0), nar.ALGORITHMS[task].spec)
+
+
+def test_values_of_pairs_that_are_no_edges_are_refused():
+    """They would be lost; masked and empty entries are not values."""
+    traces, spec = sample_traces("bridges", 8, 4, 0), nar.ALGORITHMS["bridges"].spec
+    assert (traces.outputs["is_bridge"] == -1).any()
+    with_neighbors(traces, spec)
+    absent = np.argwhere(traces.inputs["adj"] == 0)[0]
+    traces.inputs["A"][tuple(absent)] = 0.5
+    with pytest.raises(ValueError, match="A has values at pairs of nodes that are not neighbors"):
+        with_neighbors(traces, spec)

@@ -75,12 +75,12 @@ def test_files_of_others_are_never_replaced(tmp_path):
 def test_arrays_of_a_replaced_evaluation_are_removed(tmp_path):
     names = ["mine/old.npz", "mine/new.npz", "other/a.npz", "mine/../b.npz", "mine/notes.txt"]
     files = evaluation_files(tmp_path, "mine")
-    files.remove_arrays([])
+    files.remove(files.other_arrays([]))
     write_json(files.scores, {**EVALUATION, "arrays": names})
     for name in (*names, "mine/own.npz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    files.remove_arrays(kept=["mine/new.npz"])
+    files.remove(files.other_arrays(kept=["mine/new.npz"]))
     assert sorted(path.name for path in files.arrays.iterdir()) == ["new.npz", "notes.txt", "own.npz"]
     assert (tmp_path / "other/a.npz").exists() and (tmp_path / "b.npz").exists()
 

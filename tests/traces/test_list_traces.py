@@ -126,6 +126,7 @@ def test_dense_erdos_renyi_graphs():
             {"family": "watts_strogatz", "k": 5},
             "k of watts_strogatz must be an even number from 2 to 8, got 5",
         ),
+        ({"size": 2**20}, "size must be at most 65536, got 1048576"),
         ({"size": 0}, "size must be an integer of at least 1, got 0"),
         ({"name": "heapsort"}, "heapsort has no generator on neighbor lists; known: bellman_ford, bfs"),
     ],
