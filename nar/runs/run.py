@@ -4,11 +4,12 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nar.atomic_io import local_path
 from nar.evaluation import Prediction, Predictor, score_problem_sets
+from nar.evaluation.predictor import Problem
 from nar.evaluation.problem_sets import check_options_used, make_problem_sets
 from nar.model import Params
 from nar.model.params_by_task import PROCESSOR
@@ -194,6 +195,22 @@ class Run:
         return self.predictor(
             name, *arguments, num_steps=num_steps, scale_inputs=scale_inputs, **named_arguments
         )
+
+    def predict_many(
+        self,
+        name: str,
+        problems: Iterable[Problem],
+        /,
+        *,
+        num_steps: int | None = None,
+        scale_inputs: bool = True,
+    ) -> list[Prediction]:
+        """Predicts many problems of one algorithm, of any sizes, in batches.
+
+        `run.predict_many("bfs", [{"edges": [(0, 1), (1, 2)], "s": 0}, {"edges": [(0, 1)], "s": 1}])`; the
+        arguments and errors are those of `nar.evaluation.Predictor.many`.
+        """
+        return self.predictor.many(name, problems, num_steps=num_steps, scale_inputs=scale_inputs)
 
     def evaluate(
         self,

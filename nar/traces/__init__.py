@@ -12,7 +12,7 @@ from nar.traces.sample import (
     sample_traces,
     zero_traces,
 )
-from nar.traces.trace import Probes, Trace, TraceBatch, values_by_node
+from nar.traces.trace import Probes, Trace, TraceBatch, concatenate, values_by_node
 from nar.traces.validate import check_algorithm
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "clrs30_sample",
     "clrs30_split",
     "collect",
+    "concatenate",
     "export_json_lines",
     "load_traces",
     "record_first_step",

@@ -16,7 +16,7 @@ from nar.traces.cache import load_or_make
 from nar.traces.memory import check_memory
 from nar.traces.recorder.array_shapes import ArraySpecs, sample_array_shapes
 from nar.traces.recorder.record import can_compile_samples, collect, collect_samples
-from nar.traces.trace import Probes, Trace, TraceBatch
+from nar.traces.trace import Probes, Trace, TraceBatch, concatenate
 
 _GROUP_BYTES = 2**26
 """Hints that are held at once while traces are recorded of which only the first hints are kept."""
@@ -251,18 +251,7 @@ def with_first_hints(
         count = max(1, int(_GROUP_BYTES // trace_bytes))
         first_hints = {name: value[:1].copy() for name, value in batch.hints.items()}
         batches.append(dataclasses.replace(batch, hints=first_hints))
-    return _concatenate(batches)
-
-
-def _concatenate(batches: Sequence[TraceBatch]) -> TraceBatch:
-    """One batch of all traces of batches with equally many steps."""
-
-    def join(field: str, axis: int) -> Probes:
-        parts = [getattr(batch, field) for batch in batches]
-        return {name: np.concatenate([part[name] for part in parts], axis=axis) for name in parts[0]}
-
-    lengths = np.concatenate([batch.lengths for batch in batches])
-    return TraceBatch(join("inputs", 0), join("hints", 1), join("outputs", 0), lengths)
+    return concatenate(batches)
 
 
 def _check_request(

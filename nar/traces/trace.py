@@ -114,6 +114,28 @@ class TraceBatch:
         )
 
 
+def concatenate(batches: Sequence[TraceBatch]) -> TraceBatch:
+    """One batch of all traces of batches of whole traces, with equally many steps, nodes and slots."""
+
+    def join(name: str, axis: int) -> Any:
+        parts = [getattr(batch, name) for batch in batches]
+        if parts[0] is None:
+            return None
+        if isinstance(parts[0], dict):
+            return {key: np.concatenate([part[key] for part in parts], axis=axis) for key in parts[0]}
+        return np.concatenate(parts, axis=axis)
+
+    neighbors = [batch.neighbors for batch in batches if batch.neighbors is not None]
+    return TraceBatch(
+        inputs=join("inputs", 0),
+        hints=join("hints", 1),
+        outputs=join("outputs", 0),
+        lengths=join("lengths", 0),
+        num_nodes=join("num_nodes", 0),
+        neighbors=Neighbors(*map(np.concatenate, zip(*neighbors, strict=True))) if neighbors else None,
+    )
+
+
 def values_by_node(outputs: Probes, name: str, nodes: Sequence[Hashable] | None) -> dict[Any, Any]:
     """The values of an output by the labels of the nodes.
 

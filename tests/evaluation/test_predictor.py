@@ -286,7 +286,59 @@ def test_number_of_programs_is_bounded(monkeypatch):
     predict = Predictor(model, params)
     for num_steps in (2, 3, 15):
         predict("bfs", A=[(0, 1)], s=0, num_steps=num_steps)
-        assert predict._inference.num_programs == 1
+        assert predict.num_programs == 1
     for size in (3, 4, 5):
         predict("bfs", A=[(0, size - 1)], s=0, num_steps=2)
-        assert predict._inference.num_programs <= 2
+        assert predict.num_programs <= 2
+
+
+@pytest.mark.parametrize(
+    ("task", "rule"),
+    [
+        ("bfs", "trace"),
+        ("bfs", "budget"),
+        *(
+            pytest.param(task, "trace", marks=pytest.mark.slow)
+            for task in ("insertion_sort", "kmp_matcher", "floyd_warshall", "segments_intersect", "dfs")
+        ),
+    ],
+)
+def test_many_predictions_equal_single_ones(task, rule):
+    """Problems of several sizes, which are padded to a bucket, and of one size, in any order."""
+    problem = ALGORITHMS[task].problem
+    sizes = [max(size, problem.min_size) for size in (7, 4, 5, 7)]
+    problems = [problem.sample(np.random.RandomState(seed), size) for seed, size in enumerate(sizes)]
+    predict = predictor(task, rule)
+    named = [dict(zip(problem.arguments, one, strict=True)) for one in problems]
+    together = predict.many(task, [problems[0], *named[1:]])
+    for arguments, prediction in zip(problems, together, strict=True):
+        alone = predict(task, *arguments)
+        assert prediction.steps == alone.steps
+        np.testing.assert_allclose(prediction.states, alone.states, rtol=1e-3, atol=1e-4)
+        for expected, values in ((alone.outputs, prediction.outputs), (alone.hints, prediction.hints)):
+            assert set(values) == set(expected)
+            for name, value in expected.items():
+                assert values[name].dtype == value.dtype
+                np.testing.assert_allclose(values[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_many_predictions_share_a_program():
+    predict = Predictor(*network("bfs"))
+    chains = [{"edges": [(i, i + 1) for i in range(size - 1)], "s": 0} for size in (3, 8, 5, 6, 2)]
+    predictions = predict.many("bfs", chains)
+    assert predict.num_programs == 1
+    assert [len(one.outputs["pi"]) for one in predictions] == [3, 8, 5, 6, 2]
+    labeled = predict.many("bfs", [{"edges": [("a", "b"), ("b", "c")], "s": "a"}], num_steps=4)
+    assert labeled[0].nodes == ("a", "b", "c")
+    assert labeled[0].steps == 4
+    assert predict.many("bfs", []) == []
+
+
+def test_errors_of_many_problems_name_the_problem():
+    predict = predictor("bfs")
+    with pytest.raises(ValueError, match=r"problem 1: bfs: .*'t'"):
+        predict.many("bfs", [{"edges": [(0, 1)], "s": 0}, {"edges": [(0, 1)], "t": 0}])
+    with pytest.raises(ValueError, match="problem 0 must be a mapping of named arguments or a sequence"):
+        predict.many("bfs", [3])
+    with pytest.raises(ValueError, match="does not support 'dfs'"):
+        predict.many("dfs", [])
