@@ -7,6 +7,7 @@ from nar.reports.evaluation_table import evaluation_table
 from nar.reports.learning_curves import draw_curves
 from nar.reports.result_table import result_summary
 from nar.reports.scaling_plot import check_plot_path, draw_scaling
+from nar.reports.static_trace import draw_scores_by_size, draw_trace
 from nar.reports.sweep_table import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
 from nar.reports.tables import Table
 from nar.reports.text_accuracy import answers_table, draw_accuracies, draw_accuracy
@@ -28,6 +29,8 @@ __all__ = [
     "draw_accuracy",
     "draw_curves",
     "draw_scaling",
+    "draw_scores_by_size",
+    "draw_trace",
     "evaluation_table",
     "result_summary",
     "show_trace",
