@@ -42,8 +42,8 @@ check: $(VENV)/installed-test ## check the style (ruff) and the types (pyright)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pyright --pythonpath $(BIN)/python
 
-docs: $(VENV)/installed-docs ## build the API reference, site/index.html
-	$(BIN)/python docs/reference.py site
+docs: $(VENV)/installed-docs ## build the site, guides and API reference: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
 	@echo "open site/index.html"
 
 package: $(VENV)/bin/python ## build wheel and source distribution, check them in a new environment
@@ -75,7 +75,7 @@ $(VENV)/installed-plots: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
-	@echo "installing nar and pdoc into $(VENV) (about 1 GB; this takes some minutes)"
+	@echo "installing nar and MkDocs into $(VENV) (about 1 GB; this takes some minutes)"
 	@$(BIN)/python -m pip install -q -e ".[plots,docs]"
 	@touch $@
 

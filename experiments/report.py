@@ -5,8 +5,8 @@
 
     python -m experiments.report --leaderboard
 
-writes the leaderboard, docs/results.md and docs/results.html, from the exported runs in nar/runs/weights and
-docs/submissions (or in the folders that are named as arguments); see docs/submit.md.
+writes the leaderboard, docs/results.md and docs/leaderboard.html, from the exported runs in nar/runs/weights
+and docs/submissions (or in the folders that are named as arguments); see docs/submit.md.
 
     python -m experiments.report --recipes runs/recipes
 

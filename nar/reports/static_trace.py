@@ -98,7 +98,7 @@ def draw_scores_by_size(
         figure = matplotlib.figure.Figure(figsize=(5, 3.4), layout="constrained")
         axes = figure.subplots()
         for number, (label, points) in enumerate(lines.items()):
-            style = {"marker": "o", "color": series(number), "label": escape_matplotlib(label)}
+            style: Any = {"marker": "o", "color": series(number), "label": escape_matplotlib(label)}
             axes.plot(list(points), [100 * value for value in points.values()], **style)
         sizes = sorted({size for points in lines.values() for size in points})
         axes.set(xscale="log", xlabel="n", ylabel=escape_matplotlib(f"{metric} (%)"), ylim=(0, 102))
@@ -205,7 +205,7 @@ def _figure(drawing: _Drawing, steps: Sequence[int], columns: int | None) -> Any
         axes.set_axis_off()
     for panel in range(panels):
         row, column = divmod(panel, columns)
-        below = grid[row * height : (row + 1) * height, column]
+        below = list(grid[row * height : (row + 1) * height, column])
         if panel < len(steps):
             step = steps[panel]
             values = {probe.name: drawing.trace.hints[probe.name][step] for probe in drawing.hints}

@@ -68,7 +68,7 @@ def _no_plots(request, monkeypatch):
 @pytest.mark.slow
 def test_page_has_plots(tmp_path):
     write_row(tmp_path, ["bfs"], 0.9)
-    text = make_leaderboard(read_rows([tmp_path]))["results.html"].decode()
+    text = make_leaderboard(read_rows([tmp_path]))["leaderboard.html"].decode()
     assert len(re.findall('<div class="bars">', text)) == 2 and '<div class="curves">' in text
     assert "<script" not in text and without_plots(text) != text and "<svg" not in without_plots(text)
 
@@ -142,7 +142,7 @@ def test_methods_and_generalists_have_their_own_columns(tmp_path):
     assert [column.label for column in columns] == ["nar", "nar, generalist", "their net | <b>"]
     files = make_leaderboard(rows)
     assert "their net \\| <b>" not in files["results.md"].decode()
-    assert b"<b>" not in files["results.html"]
+    assert b"<b>" not in files["leaderboard.html"]
     assert "nar, generalist: 30 of 30 algorithms are in" in files["results.md"].decode()
 
 
@@ -180,6 +180,6 @@ def test_pages_are_those_of_the_rows_in_the_repository():
     """After a change of rows: python -m experiments.report --leaderboard."""
     files = make_leaderboard(read_rows(FOLDERS))
     assert (ROOT / "docs" / "results.md").read_text() == files["results.md"].decode()
-    assert without_plots((ROOT / "docs" / "results.html").read_text()) == without_plots(
-        files["results.html"].decode()
+    assert without_plots((ROOT / "docs" / "leaderboard.html").read_text()) == without_plots(
+        files["leaderboard.html"].decode()
     )

@@ -1,4 +1,4 @@
-"""The pages of the leaderboard: results.md, and results.html with plots."""
+"""The pages of the leaderboard: results.md, and leaderboard.html with plots."""
 
 import html
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from nar.reports.run_report.quantities import Quantity, clrs30_tasks
 from nar.reports.tables import Table
 from nar.statistics import sample_statistics
 
-MARKDOWN, PAGE = "results.md", "results.html"
+MARKDOWN, PAGE = "results.md", "leaderboard.html"
 
 _INTRODUCTION = (
     "Test scores on CLRS-30 at n = 64: micro-F1 in percent as CLRS-30 defines it, on its canonical test "
@@ -69,9 +69,7 @@ def progress(columns: Sequence[Column]) -> list[str]:
 
 
 def _markdown(columns: Sequence[Column], rows: Sequence[Row], tables: dict[str, Table]) -> str:
-    lines = [
-        f"# Results\n\n{_INTRODUCTION}\n\n{_GENERATED} The same with plots: [results.html](results.html)."
-    ]
+    lines = [f"# Results\n\n{_INTRODUCTION}\n\n{_GENERATED} The same with plots: [{PAGE}]({PAGE})."]
     lines.append("How to add a row: [submit.md](submit.md).")
     lines.append("\n".join(f"- {line}" for line in progress(columns)))
     lines += [f"## {title}\n\n{table.as_markdown().rstrip()}" for title, table in tables.items()]
