@@ -46,3 +46,17 @@ def test_without_metrics_sizes_are_compared(score, expected):
 @pytest.mark.parametrize("scores", [{}, {"test": {}}, {"test": {"bfs": {"64": {"score": 1.0}}}}])
 def test_nothing_to_compare(scores):
     assert insight({"scores": scores}) == ""
+
+
+def test_hardest_graph_family_is_named():
+    """At the largest size, after the sentence on whole answers; a single family is not compared."""
+    sizes = {
+        "16": {"score": 0.1, "exact": 0.0},
+        "64": {"score": 0.9, "exact": 0.5},
+        "64, grid": {"score": 0.75, "exact": 0.25},
+        "64, path": {"score": 0.8, "exact": 0.25},
+    }
+    text = insight(result({"bfs": sizes}))
+    assert text.startswith("Insight: bfs at n = 64, 90.0% of the entries are correct")
+    assert text.endswith("The hardest graph family is grid: 75.0% (others: clrs30 90.0%, path 80.0%).")
+    assert "family" not in insight(result({"bfs": {"64": {"score": 0.9, "exact": 0.5}}}))
