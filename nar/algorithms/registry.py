@@ -19,6 +19,7 @@ from nar.algorithms.graphs.bridges import BRIDGES
 from nar.algorithms.graphs.dag_shortest_paths import DAG_SHORTEST_PATHS
 from nar.algorithms.graphs.dfs import DFS
 from nar.algorithms.graphs.dijkstra import DIJKSTRA
+from nar.algorithms.graphs.discrete import DISCRETE_DFS, DISCRETE_DIJKSTRA, DISCRETE_MST_PRIM
 from nar.algorithms.graphs.floyd_warshall import FLOYD_WARSHALL
 from nar.algorithms.graphs.mst_kruskal import MST_KRUSKAL
 from nar.algorithms.graphs.mst_prim import MST_PRIM
@@ -51,6 +52,9 @@ BUILT_IN = (
     DAG_SHORTEST_PATHS,
     DFS,
     DIJKSTRA,
+    DISCRETE_DFS,
+    DISCRETE_DIJKSTRA,
+    DISCRETE_MST_PRIM,
     FIND_MAXIMUM_SUBARRAY,
     FIND_MAXIMUM_SUBARRAY_KADANE,
     FLOYD_WARSHALL,

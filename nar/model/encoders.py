@@ -152,6 +152,17 @@ class Encoders(hk.Module):
         return Encoded(features, connected(probes, values, neighbors))
 
 
+def raw_scalars(probes: Sequence[Probe], values: Values, neighbors: Neighbors | None) -> dict[str, Array]:
+    """The numbers among dense values by name, in the layout of `nar.processors.Features.scalars`."""
+    return {
+        probe.name: from_rows(values[probe.name], neighbors)
+        if probe.location is Location.EDGE
+        else values[probe.name]
+        for probe in probes
+        if probe.kind.is_number
+    }
+
+
 class Encoder(hk.Module):
     """The linear layer of one group of channels."""
 
@@ -217,21 +228,25 @@ def make_features(
 
 
 def existing_pairs(
-    pairs: str, inputs: Encoded, mask: Array | None, neighbors: Neighbors | None
+    pairs: str,
+    inputs: Encoded,
+    shape: tuple[int, int, int],
+    mask: Array | None,
+    neighbors: Neighbors | None,
 ) -> Array | None:
     """The pairs at which pointers of nodes may point, as in `nar.model.decoders.DecoderInputs.pairs`.
 
     Args:
       pairs: one of `nar.model.config.PAIRS`.
       inputs: encoded inputs, whose edges every step has, and perhaps more.
+      shape: (B, N, H).
       mask: [B, N] bool, the real nodes, or None.
       neighbors: neighbor lists, or None.
     """
     if neighbors is not None:
         return jnp.asarray(neighbors.mask)
     if pairs == "edges":
-        batch_size, num_nodes, size = inputs.features[Location.NODE].shape
-        return make_features((inputs,), (batch_size, num_nodes, size), jnp.float32, mask).adjacency
+        return make_features((inputs,), shape, jnp.float32, mask).adjacency
     return None if mask is None else mask[:, None]
 
 

@@ -18,6 +18,7 @@ Shapes: B samples; S steps of the scan, T - 1 for traces with T hint steps; N no
 H hidden size. Hints and outputs are [B, ...], with the axes of their probe (`nar.model.hints`).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import haiku as hk
@@ -27,7 +28,7 @@ import jax.numpy as jnp
 from nar.model.config import NetConfig
 from nar.model.count_nodes import count_nodes, padding_mask
 from nar.model.decoders import DecoderInputs, Decoders, make_decoder_inputs, with_constants, without_constants
-from nar.model.encoders import Encoders, connected, existing_pairs, make_features
+from nar.model.encoders import Encoders, connected, existing_pairs, make_features, raw_scalars
 from nar.model.hints import (
     FeedbackContext,
     Values,
@@ -43,10 +44,11 @@ from nar.model.loss_term import LossTerm
 from nar.model.predictions import ChunkCarry, Predictions
 from nar.model.schedules import value_at
 from nar.model.termination import FromTrace, HaltingHead, Learned, summarize_halting
+from nar.model.unroll import unroll
 from nar.processors import Context, Features, Processor
 from nar.processors.base import accepted_features, cast_floating
 from nar.processors.output_checks import check_initial_memory, check_output
-from nar.specs import Spec
+from nar.specs import Probe, Spec
 from nar.traces import TraceBatch
 
 Array = jax.Array
@@ -145,8 +147,9 @@ class Step:
         self.max_steps = config.termination.max_steps(batch, self._num_nodes)
         self._make_modules()
         inputs = true_inputs(spec.inputs, batch, self._num_nodes)
-        self._inputs = self._encoders(spec.inputs, inputs, self._mask, batch.neighbors)
-        self._pairs = existing_pairs(config.pairs, self._inputs, self._mask, batch.neighbors)
+        self._inputs = self._encoders(self._features_of(spec.inputs), inputs, self._mask, batch.neighbors)
+        self._scalar_inputs = raw_scalars(spec.inputs, inputs, batch.neighbors)
+        self._pairs = existing_pairs(config.pairs, self._inputs, self._shape, self._mask, batch.neighbors)
         self._first_carry = self._make_first_carry()
         shapes = hk.eval_shape(self._run, self._first_carry, jnp.zeros((), jnp.int32))
         zero_carry, self.zero_output = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
@@ -202,8 +205,11 @@ class Step:
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
         check_output(processed, carry.state.hidden, carry.state.memory, self._batch.neighbors)
         decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed, self._pairs)
-        logits, pairs = self._decoders(self._decoded_hints, decoder_inputs)
-        state = ChunkCarry(self._feed_back(logits, step), processed.nodes, processed.memory)
+        decoded = [probe for probe in self._decoded_hints if probe.name not in processed.scalars]
+        logits, pairs = self._decoders(decoded, decoder_inputs)
+        logits |= processed.scalars
+        hidden = processed.nodes if processed.hidden is None else processed.hidden
+        state = ChunkCarry(self._feed_back(logits, step), hidden, processed.memory)
         active, log_survival, halt = self._update_active(carry, index, decoder_inputs)
         last = None if self._decodes_each_step else without_constants(decoder_inputs)
         losses = cast_floating(jnp.float32, dict(processed.losses))
@@ -237,12 +243,29 @@ class Step:
     def _encode(self, hints: Values, noisy: Values | None = None) -> Features:
         """Features of the inputs and, if hints are encoded, of dense hint values, perhaps with noise."""
         values, neighbors = hints if noisy is None else noisy, self._batch.neighbors
-        encoded = self._encoders(self._encoded_hints, values, self._mask, neighbors)
+        encoded = self._encoders(self._features_of(self._encoded_hints), values, self._mask, neighbors)
         if noisy is not None:
             encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints, neighbors))
         stages, dtype = (self._inputs, encoded), self._config.compute_dtype
-        shape = (self._batch.batch_size, self._num_nodes, self._config.hidden_size)
-        return make_features(stages, shape, dtype, self._mask, neighbors)
+        features = make_features(stages, self._shape, dtype, self._mask, neighbors)
+        if not self._separates_scalars:
+            return features
+        scalars = raw_scalars(self._encoded_hints, values, neighbors)
+        return features._replace(scalars=self._scalar_inputs | scalars)
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """(B, N, H)."""
+        return self._batch.batch_size, self._num_nodes, self._config.hidden_size
+
+    @property
+    def _separates_scalars(self) -> bool:
+        """True if the processor gets numbers as they are, rather than encoded."""
+        return bool(getattr(self._processor, "accepts_scalars", False))
+
+    def _features_of(self, probes: Sequence[Probe]) -> list[Probe]:
+        """The probes that are encoded."""
+        return [probe for probe in probes if not (self._separates_scalars and probe.kind.is_number)]
 
     def _reconstruct_hints(self, features: Features) -> Values:
         """Logits of the hints that the features encode, from the features alone."""
@@ -286,46 +309,6 @@ class Step:
     def _trace_step(self, index: Array | int) -> Array | int:
         """Index of the step in its trace: a scalar for whole traces, [B] for chunks."""
         return index if self._batch.offsets is None else self._batch.offsets + index
-
-
-def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, StepOutput]:
-    """Scans over the given step indices; outputs get a leading axis.
-
-    Steps after all samples have finished are skipped by `cond`, so padding is nearly free. Rematerialization
-    is also applied inside the condition, so that the compiler sees it together with the gradient. A single
-    step, as in windows of one, is taken without loop and condition.
-    """
-    advance = hk.remat(step.advance, prevent_cse=False) if step.remat else step.advance
-
-    def skip(carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
-        del index
-        return carry, step.zero_output
-
-    def body(carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
-        if hk.running_init():
-            return step.advance(carry, index)
-        return hk.cond(_any_active(carry.active), advance, skip, carry, index)
-
-    if len(indices) == 1:
-        carry, output = advance(carry, indices[0])
-        return carry, jax.tree.map(lambda leaf: leaf[None], output)
-    return hk.scan(hk.remat(body, prevent_cse=False) if step.remat else body, carry, indices)
-
-
-@jax.custom_batching.custom_vmap
-def _any_active(active: Array) -> Array:
-    """True if any sample takes the next step; under `vmap`, any sample of any batch.
-
-    The result is thus never batched, and `vmap` keeps a `cond` on it instead of converting it to a `select`,
-    which computes both branches.
-    """
-    return active.any()
-
-
-@_any_active.def_vmap
-def _any_active_under_vmap(axis_size: int, is_batched: list[bool], active: Array) -> tuple[Array, bool]:
-    del axis_size, is_batched
-    return _any_active(active.reshape(-1)), False
 
 
 def rollout(

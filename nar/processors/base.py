@@ -72,6 +72,8 @@ class Features(NamedTuple):
         neighbor lists of K slots these are [B, K, N, F] and [B, K, N]: entry (k, j) belongs to the edge to
         node j from its k-th neighbor (`nar.processors.layers.neighbors`). Only processors with
         `accepts_neighbors` get them.
+      scalars: for processors with `accepts_scalars`, the numbers of inputs and hints by probe name, which are
+        not encoded then: [B], [B, N] or, in the layout of edges, [B, N, N]; None for all others.
     """
 
     nodes: Array
@@ -80,6 +82,7 @@ class Features(NamedTuple):
     adjacency: Array
     mask: Array | None = None
     neighbors: Neighbors | None = None
+    scalars: Mapping[str, Array] | None = None
 
 
 class Context(NamedTuple):
@@ -115,6 +118,9 @@ class ProcessorOutput(NamedTuple):
         sample's trace is added to the total loss.
       pointer_mask: [B, N, N] bool, for the decoders: the pairs (i, j) where node i may point to j and an edge
         mask may be set; None allows all pairs. With neighbor lists, [B, N, K].
+      hidden: hidden states that the next step gets, [B, N, H]; None if they are `nodes`, which decoders read.
+      scalars: predictions of hints that are numbers by name, in the layout of `Features.scalars`, for which
+        there are no decoders then.
     """
 
     nodes: Array
@@ -124,15 +130,18 @@ class ProcessorOutput(NamedTuple):
     memory: Any = ()
     losses: Mapping[str, Array] = {}
     pointer_mask: Array | None = None
+    hidden: Array | None = None
+    scalars: Mapping[str, Array] = {}
 
 
 class Processor(Protocol):
     """Protocol that all processors implement.
 
-    Two attributes are optional. With `accepts_factored = True` edge features may be `FactoredFeatures`, which
-    `nar.processors.layers.linear.Linear` maps at less cost than arrays; without it they are arrays. With
-    `accepts_neighbors = True` the processor may run on neighbor lists (`Features.neighbors`); without it a
-    run with them is refused.
+    Three attributes are optional. With `accepts_factored = True` edge features may be `FactoredFeatures`,
+    which `nar.processors.layers.linear.Linear` maps at less cost than arrays; without it they are arrays.
+    With `accepts_neighbors = True` the processor may run on neighbor lists (`Features.neighbors`); without it
+    a run with them is refused. With `accepts_scalars = True` numbers are not encoded, but given as they are
+    (`Features.scalars`).
     """
 
     def __call__(

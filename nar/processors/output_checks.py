@@ -35,6 +35,7 @@ def check_output(output: Any, hidden: Array, memory: Any, neighbors: Neighbors |
         "edges": (batch_size, num_targets, num_nodes, size),
         "graph": (batch_size, size),
         "pointer_mask": (batch_size, num_nodes, num_targets),
+        "hidden": (batch_size, num_nodes, size),
     }
     for field, shape in shapes.items():
         value = getattr(output, field)
@@ -45,6 +46,7 @@ def check_output(output: Any, hidden: Array, memory: Any, neighbors: Neighbors |
                 f"{field} of the processor's output must be {dtype}{shape}, got {describe(value)}"
             )
     _check_losses(output.losses, batch_size)
+    _check_scalars(output.scalars, batch_size)
     if _signature(output.memory) != _signature(memory):
         raise ValueError(
             f"memory of the processor's output must be {describe(memory)}, as it was given, "
@@ -74,6 +76,17 @@ def _check_losses(losses: Any, batch_size: int) -> None:
             raise ValueError(
                 f"the loss {name!r} of the processor's output must have a name, shape ({batch_size},) and a "
                 f"floating-point dtype, got {describe(loss)}"
+            )
+
+
+def _check_scalars(scalars: Any, batch_size: int) -> None:
+    if not isinstance(scalars, Mapping):
+        raise ValueError(f"scalars of the processor's output must be a mapping, got {describe(scalars)}")
+    for name, value in scalars.items():
+        if not _is_array(value) or value.dtype != jnp.float32 or value.shape[:1] != (batch_size,):
+            raise ValueError(
+                f"the scalar {name!r} of the processor's output must be float32 of shape "
+                f"({batch_size}, ...), got {describe(value)}"
             )
 
 

@@ -8,6 +8,7 @@ import haiku as hk
 from nar.plugins import Registry
 from nar.processors.base import Processor
 from nar.processors.deep_sets import DeepSets
+from nar.processors.discrete import Discrete
 from nar.processors.edge_transformer import EdgeTransformer
 from nar.processors.floydnet import FloydNet
 from nar.processors.gat import GAT
@@ -43,6 +44,7 @@ PROCESSORS: Registry[ProcessorFactory] = Registry(
     "processor",
     {
         "deepsets": DeepSets,
+        "discrete": Discrete,
         "edge_transformer": EdgeTransformer,
         "edge_transformer_diagonal": DiagonalEdgeTransformer,
         "floydnet": FloydNet,

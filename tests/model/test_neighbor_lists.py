@@ -30,6 +30,8 @@ CASES = [
     ("dfs", "pgn", {"message_passing_steps": 2}),
     ("bfs", "edges_mean", {"hint_feedback": "hard"}),
     ("bfs", "edges_recurrent", {}),
+    ("bfs", "discrete", {"hint_feedback": "hard"}),
+    ("discrete_dijkstra", "discrete_paths", {"hint_feedback": "hard"}),
     ("bfs", "edges_without_history", {"precision": "bfloat16"}),
 ]
 
@@ -44,6 +46,10 @@ def edges_recurrent(hidden_size):
 
 def edges_without_history(hidden_size):
     return NoHistory(StepEncoding(nar.PROCESSORS["gpgn"](hidden_size)))
+
+
+def discrete_paths(hidden_size):
+    return nar.PROCESSORS["discrete"](hidden_size, attention="global", score="path")
 
 
 def factory(name):

@@ -272,6 +272,9 @@ CHECKERS: Registry[Checker] = Registry(
     {
         "bfs": _is_bfs_tree,
         "dfs": _is_dfs_forest,
+        "discrete_dfs": _is_dfs_forest,
+        "discrete_dijkstra": _are_shortest_paths,
+        "discrete_mst_prim": _is_minimum_spanning_tree,
         "topological_sort": _is_topological_order,
         "strongly_connected_components": _are_components,
         "mst_prim": _is_minimum_spanning_tree,
