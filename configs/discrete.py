@@ -2,7 +2,7 @@
 
 Command: python -m experiments.train --config=configs/discrete.py:bfs --workdir=runs/discrete_bfs
   The algorithm follows the colon: bfs, discrete_dfs, discrete_dijkstra or discrete_mst_prim.
-Cost: 1,000 updates of single steps.
+Cost: 2,000 updates of single steps.
 Expected score: not measured.
 
 Training is stepwise: each example is one step from the true hints of a random step, so that time is folded
@@ -35,14 +35,15 @@ def get_config(algorithm: str = "bfs") -> ConfigDict:
     config = salsa.get_config(algorithm)
     config.model.processor = "discrete"
     config.model.hidden_size = 64
-    config.training.steps = 1000
-    config.training.eval_every = 100
+    config.training.steps = 2000
+    config.training.eval_every = 200
     config.model.processor_options = {**CHOICES[algorithm], "annealing_steps": config.training.steps}
     config.model.hint_feedback = "hard_on_eval"
     config.model.teacher_forcing = 1.0
     config.training.window_length = 1
-    config.training.learning_rate = 1e-3
+    config.training.window_end_fraction = 0.2
+    config.training.learning_rate = 3e-3
     config.training.schedule = "cosine"
     config.training.batch_size = 32
-    config.evaluation.test.count = 20
+    config.evaluation.test.count = 10
     return config

@@ -31,7 +31,7 @@ the path to their receiver: the number at their sender plus their weight."""
 POSITION = "pos"
 
 MARGIN = 0.5
-"""Range of the numbers in the scores of training; levels that differ by less are equal."""
+"""Levels that differ by less are equal: half the range of the numbers in the scores of training."""
 
 Edges = tuple[Array | FactoredFeatures, Array | FactoredFeatures]
 """Features of the edges, and those of their reverses."""
@@ -43,23 +43,24 @@ class Discrete(hk.Module):
     For the edge from i to j, with node features z and edge features e of discrete hints and inputs only, and
     the number s_ij that `score` selects, in training scaled to [0, 1] over the edges of the graph:
 
-        level_ij = Q z_j · (K z_i + E [e_ij, e_ji]) / sqrt(H)
+        level_ij = v · relu(Q z_j + K z_i + E [e_ij, e_ji, own_ij])
         a        = 1 for the edge with the smallest s_ij among those within 1/2 of the highest level, else 0:
                    for one of the incoming edges of each j, or one edge of the graph (`attention`)
         h_j      = LayerNorm(relu(W [sum_i a_ij V z_i, z_j, a_jj, sum_i a_ij, sum_k a_jk]))
         h_ij     = LayerNorm(M relu(R [e_ij, e_ji, own_ij, z_i, z_j, a_ij, a_ji]))
 
-    where own_ij = 1 if i = j. In training a is the softmax of (level_ij - s_ij / 2) / temperature, which
+    where own_ij = 1 if i = j. In training a is the softmax of (level_ij - s_ij) / temperature, which
     falls geometrically. Hidden states are not carried from step to step: only the hints that are fed back
     are, which should be hard (`model.hint_feedback = "hard_on_eval"`).
 
     With `score = "path"`, the numbers at the nodes are those of the only hint of that kind, such as
     distances; that of the receiver of a chosen edge becomes the length of its path.
 
-    Unlike in the paper, the choice is lexicographic, by level and then by number, so that edges of equal
-    states are ranked by their numbers alone; the coefficient of the numbers is not learned, there is no
-    Gumbel noise by default, and edges see the features of their reverses. Costs (1 + 2*)·N²·H² multiply-adds
-    per step, where N² is the number of edges with neighbor lists.
+    Unlike in the paper, levels are computed by an MLP rather than a dot product; the choice is lexicographic,
+    by level and then by number, so that edges of equal states are ranked by their numbers alone; the
+    coefficient of the numbers is not learned, there is no Gumbel noise by default, and edges see the features
+    of their reverses. Costs (1 + 2*)·N²·H² multiply-adds per step, where N² is the number of edges with
+    neighbor lists.
     """
 
     accepts_factored = True
@@ -73,7 +74,7 @@ class Discrete(hk.Module):
         attention: str = "receiver",
         score: str = "sender",
         start_temperature: float = 3.0,
-        end_temperature: float = 0.1,
+        end_temperature: float = 0.01,
         annealing_steps: int = 500,
         noise: float = 0.0,
         name: str = "discrete",
@@ -122,9 +123,9 @@ class Discrete(hk.Module):
         """One step; see `nar.processors.base.Processor`."""
         check_inputs(features, hidden, context)
         z, edges = features.nodes, _both_directions(features)
-        own = _own(features, z.dtype)
+        own = jnp.broadcast_to(_own(features, z.dtype), features.adjacency.shape)
         numbers, updated = self._numbers(features)
-        attention = self._attention(z, edges, numbers, features, context).astype(z.dtype)
+        attention = self._attention(z, edges, own[..., None], numbers, features, context).astype(z.dtype)
         return ProcessorOutput(
             nodes=self._node_states(z, attention, own, features),
             edges=self._edge_states(z, edges, attention, own, features),
@@ -138,6 +139,7 @@ class Discrete(hk.Module):
         self,
         z: Array,
         edges: Edges,
+        own: Array,
         numbers: Array | None,
         features: Features,
         context: Context,
@@ -145,12 +147,12 @@ class Discrete(hk.Module):
         """Attention of the edges [B, N, N], from senders (axis 1) to receivers (axis 2); or [B, K, N]."""
         size = self._hidden_size
         key = at_senders(Linear(size, bias=None, name="key")(z), features.neighbors)
-        key = key + Linear(size, bias=None, name="edge_key")(*edges)
-        query = Linear(size, bias=None, name="query")(z)[:, None]
-        level = (query * key).astype(jnp.float32).sum(axis=-1) * size**-0.5
+        key = key + Linear(size, bias=None, name="edge_key")(*edges, own)
+        query = Linear(size, name="query")(z)[:, None]
+        level = Linear(1, bias=None, name="level").in_float32(jax.nn.relu(query + key))[..., 0]
         if not context.is_training:
             return self._pick(level, numbers, features.adjacency)
-        scores = level if numbers is None else level - MARGIN * _normalized(numbers, features.adjacency)
+        scores = level if numbers is None else level - _normalized(numbers, features.adjacency)
         if self._noise:
             scores = scores + self._noise * jax.random.gumbel(hk.next_rng_key(), scores.shape)
         scores = jnp.where(features.adjacency, scores / self._temperature(context.training_step), -1e9)
@@ -206,7 +208,6 @@ class Discrete(hk.Module):
     def _edge_states(self, z: Array, edges: Edges, attention: Array, own: Array, features: Features) -> Array:
         size = self._hidden_size
         backward = _reversed(attention, features)
-        own = jnp.broadcast_to(own, attention.shape)
         flags = jnp.stack([own, attention, backward], axis=-1)
         sender = at_senders(Linear(size, bias=None, name="edge_sender")(z), features.neighbors)
         receiver = Linear(size, bias=None, name="edge_receiver")(z)[:, None]

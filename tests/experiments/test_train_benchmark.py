@@ -163,21 +163,21 @@ def test_dm_clrs_training_reaches_a_score(tmp_path):
 
 @pytest.mark.slow
 def test_time_to_score_runs_the_training_command(monkeypatch, capsys):
-    monkeypatch.setattr(time_to_score_benchmark, "GOALS", {"minimum": 0.0})
+    monkeypatch.setattr(time_to_score_benchmark, "GOALS", {"bfs": 0.0})
     monkeypatch.setattr(time_to_score_benchmark, "measure_start_up", lambda name: None)
     monkeypatch.setattr(
         time_to_score_benchmark, "environment_without_caches", lambda folder: dict(os.environ)
     )
     dm_clrs = time_to_score_benchmark.RunOutcome(1000.0, 1, 0.5, done=True)
     monkeypatch.setattr(time_to_score_benchmark, "run_dm_clrs", lambda *arguments: dm_clrs)
-    time_to_score_benchmark.time_to_score(["minimum"], 50, [7], 4)
+    time_to_score_benchmark.time_to_score(["bfs"], 50, [7], 4)
     text = capsys.readouterr().out
     assert re.search(
-        r"minimum to 0% of validation, seed 7: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 ", text
+        r"bfs to 0% of validation, seed 7: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 ", text
     )
     assert text.splitlines()[-1].startswith("geometric mean: ")
-    with pytest.raises(ValueError, match="no goal is set for 'bfs'; known: minimum"):
-        time_to_score_benchmark.time_to_score(["bfs"], 50, [0], 4)
+    with pytest.raises(ValueError, match="no goal is set for 'minimum'; known: bfs"):
+        time_to_score_benchmark.time_to_score(["minimum"], 50, [0], 4)
 
 
 def test_time_to_score_reports_the_median_over_seeds(monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Searches by single edges, as discrete reasoners execute them, on neighbor lists and on matrices.
 
 Each step reaches one node at most, by an edge that the discrete states of its ends and one number determine.
+The last step finds none and changes nothing.
 The generators on matrices are those on lists that hold all nodes.
 """
 
@@ -38,11 +39,12 @@ def discrete_mst_prim(neighbors, A, s, pi):
     yield Hints(reach, pi)
     while True:
         u, v, _ = shortest_path_edge(neighbors, A, reach, zero)
+        if v >= 0:
+            pi[v] = u
+            reach[v] = 1
+        yield Hints(reach, pi)
         if v < 0:
             break
-        pi[v] = u
-        reach[v] = 1
-        yield Hints(reach, pi)
 
 
 @register_jitable
@@ -56,12 +58,13 @@ def discrete_dijkstra(neighbors, A, s, pi):
     yield HintsWithDistance(reach, pi, d)
     while True:
         u, v, length = shortest_path_edge(neighbors, A, reach, d)
+        if v >= 0:
+            pi[v] = u
+            d[v] = length
+            reach[v] = 1
+        yield HintsWithDistance(reach, pi, d)
         if v < 0:
             break
-        pi[v] = u
-        d[v] = length
-        reach[v] = 1
-        yield HintsWithDistance(reach, pi, d)
 
 
 @register_jitable
@@ -98,6 +101,7 @@ def discrete_dfs(neighbors, A, pi):
         reach[v] = 1
         u = v
         yield HintsWithNode(reach, pi, at)
+    yield HintsWithNode(reach, pi, at)
 
 
 @register_jitable
