@@ -5,8 +5,8 @@ Command: python -m experiments.train --config=configs/discrete.py:bfs --workdir=
 Cost: 2,000 updates of single steps.
 Expected score: not measured.
 
-Training is stepwise: each example is one step from the true hints of a random step, so that time is folded
-into the batch. Graphs are those of SALSA-CLRS (configs/salsa.py): trained on at most sixteen nodes, tested on
+Each training example is one step from the true hints of a random step, so that time is folded into the
+batch. Graphs are those of SALSA-CLRS (configs/salsa.py): trained on at most sixteen nodes, tested on
 up to 1,600. The hints of the three further algorithms are those that a discrete reasoner needs
 (nar/algorithms/graphs/discrete.py); their outputs are those of dfs, dijkstra and mst_prim.
 """

@@ -49,9 +49,10 @@ class Discrete(hk.Module):
         h_j      = LayerNorm(relu(W [sum_i a_ij V z_i, z_j, a_jj, sum_i a_ij, sum_k a_jk]))
         h_ij     = LayerNorm(M relu(R [e_ij, e_ji, own_ij, z_i, z_j, a_ij, a_ji]))
 
-    where own_ij = 1 if i = j. In training a is the softmax of (level_ij - s_ij) / temperature, which
-    falls geometrically. Hidden states are not carried from step to step: only the hints that are fed back
-    are, which should be hard (`model.hint_feedback = "hard_on_eval"`).
+    where own_ij = 1 if i = j; features of the graph are not read, and ties are broken by the order of the
+    nodes. In training a is the softmax of (level_ij - s_ij) / temperature, which falls geometrically. Hidden
+    states are not carried from step to step: only the hints that are fed back are, which should be hard
+    (`model.hint_feedback = "hard_on_eval"`).
 
     With `score = "path"`, the numbers at the nodes are those of the only hint of that kind, such as
     distances; that of the receiver of a chosen edge becomes the length of its path.
@@ -150,19 +151,22 @@ class Discrete(hk.Module):
         key = key + Linear(size, bias=None, name="edge_key")(*edges, own)
         query = Linear(size, name="query")(z)[:, None]
         level = Linear(1, bias=None, name="level").in_float32(jax.nn.relu(query + key))[..., 0]
+        candidates = features.adjacency
+        if self._is_global and features.mask is not None:
+            candidates &= features.mask[:, None]  # Padding nodes have an edge to themselves.
         if not context.is_training:
-            return self._pick(level, numbers, features.adjacency)
-        scores = level if numbers is None else level - _normalized(numbers, features.adjacency)
+            return self._pick(level, numbers, candidates)
+        scores = level if numbers is None else level - _normalized(numbers, candidates)
         if self._noise:
             scores = scores + self._noise * jax.random.gumbel(hk.next_rng_key(), scores.shape)
-        scores = jnp.where(features.adjacency, scores / self._temperature(context.training_step), -1e9)
+        scores = jnp.where(candidates, scores / self._temperature(context.training_step), -1e9)
         axes = (1, 2) if self._is_global else 1
         return jax.nn.softmax(scores, axis=axes)
 
-    def _pick(self, levels: Array, numbers: Array | None, adjacency: Array) -> Array:
+    def _pick(self, levels: Array, numbers: Array | None, candidates: Array) -> Array:
         """1 at the edges that are chosen: those of the smallest numbers at the highest level."""
         axes = (1, 2) if self._is_global else (1,)
-        levels = jnp.where(adjacency, levels, -jnp.inf)
+        levels = jnp.where(candidates, levels, -jnp.inf)
         is_highest = levels >= levels.max(axis=axes, keepdims=True) - MARGIN
         ranked = jnp.where(is_highest, jnp.zeros_like(levels) if numbers is None else numbers, jnp.inf)
         by_receiver = ranked.swapaxes(1, 2)

@@ -54,7 +54,7 @@ def draw_trace(
       spec: the spec of the trace, if it is not the algorithm's.
 
     Returns:
-      A `matplotlib.figure.Figure`; notebooks show it, and `figure.savefig("trace.pdf")` writes it.
+      A `matplotlib.figure.Figure`; notebooks show it, and its method `savefig` writes it, as PDF or SVG, too.
 
     Raises:
       ValueError: if the trace has more than `MAX_NODES` nodes, or a step or the number of columns is invalid.

@@ -172,9 +172,7 @@ def test_time_to_score_runs_the_training_command(monkeypatch, capsys):
     monkeypatch.setattr(time_to_score_benchmark, "run_dm_clrs", lambda *arguments: dm_clrs)
     time_to_score_benchmark.time_to_score(["bfs"], 50, [7], 4)
     text = capsys.readouterr().out
-    assert re.search(
-        r"bfs to 0% of validation, seed 7: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 ", text
-    )
+    assert re.search(r"bfs to 0% of validation, seed 7: nar \d+ s, 50 steps, .*; dm-clrs 1000 s, 1 ", text)
     assert text.splitlines()[-1].startswith("geometric mean: ")
     with pytest.raises(ValueError, match="no goal is set for 'minimum'; known: bfs"):
         time_to_score_benchmark.time_to_score(["minimum"], 50, [0], 4)

@@ -75,6 +75,28 @@ def test_choices_do_not_depend_on_the_scale_of_numbers():
         np.testing.assert_array_equal(other.hints[name], value)
 
 
+def test_every_parameter_gets_a_gradient_in_training():
+    model, params = network("discrete_dijkstra")
+    batch = batch_of("discrete_dijkstra")
+
+    def loss(params):
+        predictions = model.apply(params, jax.random.key(1), "discrete_dijkstra", batch, True)
+        return sum((value**2).mean() for value in jax.tree.leaves((predictions.hints, predictions.outputs)))
+
+    for path, gradient in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(params)):
+        assert np.abs(gradient).max() > 0, jax.tree_util.keystr(path)
+
+
+@pytest.mark.parametrize("task", ["discrete_dfs", "discrete_dijkstra"])
+def test_padding_nodes_are_never_chosen(task):
+    predict = Predictor(*network(task))
+    edges = [(0, 1, 0.5), (1, 2, 0.25), (2, 3, 0.125)]
+    problem = {"edges": edges} if task == "discrete_dfs" else {"edges": edges, "s": 0}
+    alone, padded = predict(task, num_steps=9, **problem), predict.many(task, [problem], num_steps=9)[0]
+    for name, value in alone.hints.items():
+        np.testing.assert_array_equal(padded.hints[name], value)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

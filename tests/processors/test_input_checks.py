@@ -147,6 +147,10 @@ def test_wrong_options(name):
             assert is_valid(option, value, parameter and parameter.annotation), message
             continue
         if not re.search(f"^TypeError: .* unexpected keyword argument '{option}'", message):
-            assert re.search("^ValueError: .*( must |unknown aggregation)", message), (option, value, message)
+            assert re.search("^ValueError: .*( must |unknown (aggregation|attention|score) )", message), (
+                option,
+                value,
+                message,
+            )
             checked.add(option)
     assert checked >= {"hidden_size", *inspect.signature(make).parameters} - {"name", "options"}

@@ -90,9 +90,13 @@ MEMORY_NETWORKS = ("memnet_full", "memnet_masked")
 """Processors that are not permutation-equivariant, embed features as words, and ignore hidden states."""
 
 
+DISCRETE = ("discrete",)
+"""Processors whose choices have no gradient outside of training; see `test_discrete`."""
+
+
 def reads_history(name):
     """Returns True if the processor reads the hidden states of the previous step."""
-    return name not in (*MEMORY_NETWORKS, "forgetnet")
+    return name not in (*MEMORY_NETWORKS, *DISCRETE, "forgetnet")
 
 
 @functools.cache
@@ -116,7 +120,7 @@ def test_output_shapes(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(output))
 
 
-@pytest.mark.parametrize("name", sorted(set(PROCESSORS) - {*MEMORY_NETWORKS, "rnar"}))
+@pytest.mark.parametrize("name", sorted(set(PROCESSORS) - {*MEMORY_NETWORKS, *DISCRETE, "rnar"}))
 def test_permutation_equivariance(name):
     assert_permutation_equivariant(network(name))
 
@@ -148,7 +152,13 @@ def test_padding_nodes_get_no_gradient(name):
         assert gradient[:, :NODES].any() == expected
 
 
-@every_processor
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in sorted(set(PROCESSORS) - {*DISCRETE})
+    ],
+)
 def test_every_parameter_gets_a_gradient(name):
     assert_every_parameter_has_gradient(network(name))
 
@@ -157,7 +167,7 @@ def test_every_parameter_gets_a_gradient(name):
 def test_outputs_depend_on_every_feature(name):
     features, hidden = dense_features()
     before = network(name)(features, hidden)
-    for field in ("nodes", "edges", "graph"):
+    for field in ("nodes", *(() if name in DISCRETE else ("edges", "graph"))):
         changed = features._replace(**{field: getattr(features, field) + 1})
         assert np.abs(network(name)(changed, hidden).nodes - before.nodes).max() > 1e-3, field
     change = np.abs(network(name)(features, hidden + 1).nodes - before.nodes).max()
