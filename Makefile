@@ -17,8 +17,8 @@ help: ## list the targets
 demo: $(VENV)/installed-plots ## show an algorithm, and a network if the package has one; no training
 	$(BIN)/nar demo
 
-train: $(VENV)/installed-plots ## train the default config (bfs, 2 minutes on two cores), print its scores
-	$(BIN)/nar train --config=configs/bfs.py --workdir=runs/bfs
+train: $(VENV)/installed-plots ## train a first network (dijkstra, 2 minutes on two cores), print its scores
+	$(BIN)/nar train --config=configs/first.py --workdir=runs/first
 
 test: check-room $(VENV)/installed-test ## check style and types, run the tests; ROOM=processors: only those in tests/processors
 	$(if $(ROOM),,@$(MAKE) --no-print-directory -j 2 check test-fast)
