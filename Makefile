@@ -56,7 +56,9 @@ package: $(VENV)/bin/python ## build wheel and source distribution, check them i
 	$(VENV).package/bin/python -m pip check
 	folder=$$(mktemp -d) && nar=$$PWD/$(VENV).package/bin/nar && cd $$folder && $$nar --help && $$nar demo && \
 	  $$nar train --config=tiny --config.training.steps=20 --workdir=run && \
-	  $$nar evaluate --workdir=run --sizes=4 && $$nar report run && rm -rf $$folder
+	  $$nar evaluate --workdir=run --sizes=4 && \
+	  $$nar predict --pretrained=bfs --input='{"edges": [[0, 1], [1, 2]], "s": 0}' && \
+	  $(CURDIR)/$(VENV).package/bin/python -m pip install -q matplotlib && $$nar report run && rm -rf $$folder
 
 clean: ## remove the environment and caches, but not the runs
 	rm -rf $(VENV) $(VENV).package dist build site .cache .pytest_cache .ruff_cache .hypothesis *.egg-info
