@@ -34,7 +34,7 @@ def get_config(algorithm: str = "bfs") -> ConfigDict:
         raise ValueError(f"no discrete reasoner for {algorithm!r}; known: {', '.join(CHOICES)}")
     config = salsa.get_config(algorithm)
     config.model.processor = "discrete"
-    config.model.hidden_size = 64
+    config.model.hidden_size = 32
     config.training.steps = 2000
     config.training.eval_every = 200
     config.model.processor_options = {**CHOICES[algorithm], "annealing_steps": config.training.steps}

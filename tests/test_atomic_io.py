@@ -127,7 +127,7 @@ WRITTEN_ELSEWHERE = {
     "nar/training/devices/compilation_cache.py": 1,  # removes damaged entries of the cache
     "nar/runs/evaluation_files.py": 1,  # removes the arrays of an evaluation that is replaced
     "nar/runs/export.py": 1,  # renames the folder that it has made
-    "nar/reports/plotting.py": 1,  # savefig into a buffer
+    "nar/reports/plotting.py": 2,  # savefig into a buffer
     "nar/reports/run_report/drawing.py": 2,  # savefig into a buffer
 }
 

@@ -62,6 +62,24 @@ def is_matplotlib_installed() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
+def notebook_figure(size: tuple[float, float]) -> Any:
+    """A new `matplotlib.figure.Figure` that notebooks show as a picture, also without pyplot.
+
+    Args:
+      size: width and height in inches.
+    """
+    import matplotlib.figure
+
+    class NotebookFigure(matplotlib.figure.Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            with plot_context():
+                self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return NotebookFigure(figsize=size, layout="constrained")
+
+
 def save_plot(make_figure: Callable[[], Any], path: pathlib.Path, *, dpi: int = 120) -> bool:
     """Draws a figure and writes it, as PNG or SVG by the suffix of the path, atomically.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
 from nar.reports.escape import escape_matplotlib
-from nar.reports.plotting import legend_columns, plot_context
+from nar.reports.plotting import legend_columns, notebook_figure, plot_context
 from nar.reports.run_report.palette import color, series
 from nar.reports.trace_viewer.drawing_plan import GLYPHS, colors, draw_plan
 from nar.reports.trace_viewer.readable_values import format_number, rank, read
@@ -87,7 +87,6 @@ def draw_scores_by_size(
     Raises:
       ValueError: if no algorithm has this metric.
     """
-    import matplotlib.figure
     import matplotlib.ticker
 
     lines = _lines_by_size(scores, metric)
@@ -95,7 +94,7 @@ def draw_scores_by_size(
         known = sorted({name for sizes in scores.values() for one in sizes.values() for name in one})
         raise ValueError(f"there are no scores {metric!r}; known: {', '.join(known) or 'none'}")
     with plot_context():
-        figure = matplotlib.figure.Figure(figsize=(5, 3.4), layout="constrained")
+        figure = notebook_figure((5, 3.4))
         axes = figure.subplots()
         for number, (label, points) in enumerate(lines.items()):
             style: Any = {"marker": "o", "color": series(number), "label": escape_matplotlib(label)}
@@ -190,8 +189,6 @@ def _places(plan: Mapping[str, Any], num_nodes: int) -> np.ndarray:
 
 
 def _figure(drawing: _Drawing, steps: Sequence[int], columns: int | None) -> Any:
-    import matplotlib.figure
-
     panels = len(steps) + bool(drawing.outputs)
     is_row = drawing.plan["shape"] in ("row", "rows")
     columns = min(columns or (2 if is_row else 4), panels)
@@ -199,7 +196,7 @@ def _figure(drawing: _Drawing, steps: Sequence[int], columns: int | None) -> Any
     height = 1 + max(len(_matrices(drawing.hints)), len(_matrices(drawing.outputs)))
     heights = [0.6 if is_row else 1.0] + [0.8] * (height - 1)
     size = (_PANEL * (2 if is_row else 1) * columns, _PANEL * sum(heights) * rows + 0.5)
-    figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
+    figure = notebook_figure(size)
     grid = figure.subplots(rows * height, columns, squeeze=False, height_ratios=heights * rows)
     for axes in grid.ravel():
         axes.set_axis_off()

@@ -35,6 +35,11 @@ def test_traces_are_drawn(task):
     figure.savefig(io.BytesIO(), format="pdf")
 
 
+def test_notebooks_show_figures():
+    trace = nar.run_algorithm("bfs", edges=[(0, 1)], s=0)
+    assert draw_trace("bfs", trace)._repr_png_().startswith(b"\x89PNG")
+
+
 def test_chosen_steps_and_node_labels():
     trace = nar.run_algorithm("bfs", edges=[("start", "b"), ("b", "c")], s="start")
     figure = draw_trace("bfs", trace, steps=[2, 0], columns=1)
