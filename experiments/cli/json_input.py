@@ -1,6 +1,7 @@
 """Parses a user's problem, given on the command line as JSON."""
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,10 +15,25 @@ def parse_input(text: str) -> dict[str, Any]:
     Raises:
       ValueError: if `text` is not a JSON object, has a key twice, or `edges` is not a list of lists.
     """
+    return _check_arguments(_parse(text), text)
+
+
+def parse_problems(text: str) -> dict[str, Any] | list[dict[str, Any]]:
+    """Parses the arguments of a problem, or of several in a list; the errors are those of `parse_input`."""
+    value = _parse(text)
+    if isinstance(value, list):
+        return [_check_arguments(one, json.dumps(one)) for one in value]
+    return _check_arguments(value, text)
+
+
+def _parse(text: str) -> Any:
     try:
-        arguments = parse_json(text)
+        return parse_json(text)
     except ValueError as error:
         raise ValueError(f"--input is not valid JSON: {error}") from None
+
+
+def _check_arguments(arguments: Any, text: str) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         raise ValueError(f"--input must be a JSON object of arguments by name, got {text:.200}")
     edges = arguments.get("edges", [])

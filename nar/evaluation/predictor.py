@@ -217,7 +217,7 @@ class Predictor:
         predictions: dict[int, Prediction] = {}
         for indices, batch in self._padded_batches(algorithm, questions, num_steps):
             asked = [questions[index] for index in indices]
-            answers = self._predict(algorithm, asked, batch, num_steps, BATCH_SIZE)
+            answers = self._predict(algorithm, asked, batch, num_steps, BATCH_SIZE, indices)
             predictions.update(zip(indices, answers, strict=True))
         return [predictions[index] for index in range(len(questions))]
 
@@ -306,6 +306,7 @@ class Predictor:
         batch: TraceBatch,
         num_steps: int | None,
         batch_size: int,
+        indices: Sequence[int] = (),
     ) -> list[Prediction]:
         is_fixed = num_steps is not None and not isinstance(self._model.config.termination, FromTrace)
         if num_steps is not None or isinstance(self._model.config.termination, FromTrace):
@@ -313,9 +314,10 @@ class Predictor:
         inference = self._inference(batch_size, is_fixed)
         result = inference.run_transformed(self._params, algorithm.name, batch)
         if result.has_nan is not None and result.has_nan.any():
+            place = f"problem {indices[int(result.has_nan.argmax())]}: " if indices else ""
             raise ValueError(
-                f"{algorithm.name}: the network's predictions are not numbers (NaN), as after an overflow: "
-                "use inputs of the magnitude of those in training"
+                f"{place}{algorithm.name}: the network's predictions are not numbers (NaN), as after an "
+                "overflow: use inputs of the magnitude of those in training"
             )
         return [_prediction(algorithm.spec, result, row, question) for row, question in enumerate(questions)]
 

@@ -311,11 +311,21 @@ def test_predict_a_custom_problem(finished):
     assert all(node in range(4) for node in prediction["outputs"]["pi"])
 
 
+def test_predict_a_list_of_problems(finished):
+    problems = [{"edges": [[0, 1], [1, 2]], "s": 0}, {"edges": [["a", "b"]], "s": "b"}]
+    code, output, errors = run("predict", f"--workdir={finished[0]}", f"--input={json.dumps(problems)}")
+    assert code == 0, errors
+    predictions = json.loads(output)["predictions"]
+    assert [len(one["outputs"]["pi"]) for one in predictions] == [3, 2]
+    assert [one["nodes"] for one in predictions] == [None, ["a", "b"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--input={"], "--input is not valid JSON"),
         (["--input=[1]"], "--input must be a JSON object"),
+        (['--input=[{"edges": [[0, 1]], "s": 5}]'], "error: problem 0: bfs: s must"),
         (['--input={"edges": 5, "s": 0}'], "edges must be a list of lists of nodes, got 5"),
         (['--input={"A": [[0, 1], [1, 0]], "s": 5}'], "error: bfs: s must"),
         (['--input={"edges": [[0, 1]], "s": 0}', "--algorithm=dfs"], "does not support 'dfs'; known: bfs"),

@@ -342,3 +342,10 @@ def test_errors_of_many_problems_name_the_problem():
         predict.many("bfs", [3])
     with pytest.raises(ValueError, match="does not support 'dfs'"):
         predict.many("dfs", [])
+
+
+def test_many_problems_that_overflow_are_named():
+    edges = [(0, 1, 1.0), (1, 2, 2.0), (2, 3, 1.0), (3, 4, 1.0)]
+    problems = [{"edges": one, "s": 0} for one in (edges, [*edges, (0, 4, 1e38), (0, 3, 3e38)])]
+    with pytest.raises(ValueError, match="problem 1: dijkstra: the network's predictions are not numbers"):
+        predictor("dijkstra").many("dijkstra", problems)
