@@ -22,7 +22,7 @@ _LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 _FENCE = re.compile(r"^( {4}|```)")
 
 
-def rooms() -> list[str]:
+def packages() -> list[str]:
     """Names of nar's packages and top-level modules, whose exports are the public API."""
     modules = pkgutil.walk_packages(nar.__path__, "nar.")
     return ["nar", *(module.name for module in modules if module.ispkg or module.name.count(".") == 1)]
@@ -30,31 +30,31 @@ def rooms() -> list[str]:
 
 def on_config(config: Any) -> Any:
     """Adds the pages of the reference to the navigation."""
-    pages = [{room: f"{REFERENCE}{room}.md"} for room in documented_rooms()]
+    pages = [{package: f"{REFERENCE}{package}.md"} for package in documented_packages()]
     config.nav.append({"Reference": [f"{REFERENCE}index.md", *pages]})
     return config
 
 
-def documented_rooms() -> list[str]:
-    """The rooms that export names."""
-    return [room for room in rooms() if exports(room)]
+def documented_packages() -> list[str]:
+    """The packages and modules that export names."""
+    return [package for package in packages() if exports(package)]
 
 
-def exports(room: str) -> list[str]:
-    """Public names of a room."""
-    module = importlib.import_module(room)
+def exports(package: str) -> list[str]:
+    """Public names of a package or module."""
+    module = importlib.import_module(package)
     listed = getattr(module, "__all__", None)
     if listed is not None:
         return list(listed)
     is_package = hasattr(module, "__path__")
-    own = (name for name, value in vars(module).items() if getattr(value, "__module__", None) == room)
+    own = (name for name, value in vars(module).items() if getattr(value, "__module__", None) == package)
     return [] if is_package else [name for name in own if not name.startswith("_")]
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Adds the front page, the reference, and what pages link to outside of docs/."""
-    for room in documented_rooms():
-        files.append(File.generated(config, f"{REFERENCE}{room}.md", content=_reference_page(room)))
+    for package in documented_packages():
+        files.append(File.generated(config, f"{REFERENCE}{package}.md", content=_reference_page(package)))
     files.append(File.generated(config, f"{REFERENCE}index.md", content=_reference_index()))
     pending = [FRONT, "CONTRIBUTING.md", "CHANGELOG.md"]
     pending += [
@@ -124,16 +124,16 @@ def _resolve(path: str, target: str) -> str | None:
     return file if (ROOT / file).is_file() else None
 
 
-def _reference_page(room: str) -> str:
-    members = "".join(f"        - {name}\n" for name in exports(room))
-    return f"# {room}\n\n::: {room}\n    options:\n      members:\n{members}"
+def _reference_page(package: str) -> str:
+    members = "".join(f"        - {name}\n" for name in exports(package))
+    return f"# {package}\n\n::: {package}\n    options:\n      members:\n{members}"
 
 
 def _reference_index() -> str:
-    """A list of the rooms, each with its summary."""
-    lines = [f"- [{room}]({room}.md): {_summary(room)}" for room in documented_rooms()]
+    """A list of the packages and modules, each with its summary."""
+    lines = [f"- [{package}]({package}.md): {_summary(package)}" for package in documented_packages()]
     return "# Reference\n\n" + "\n".join(lines) + "\n"
 
 
-def _summary(room: str) -> str:
-    return (importlib.import_module(room).__doc__ or "").strip().partition("\n")[0]
+def _summary(package: str) -> str:
+    return (importlib.import_module(package).__doc__ or "").strip().partition("\n")[0]

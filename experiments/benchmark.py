@@ -5,8 +5,8 @@
     python -m experiments.benchmark train --help
 
 Each module of `experiments/benchmarks` is a benchmark: its docstring explains what it measures, `FLAGS` are
-its flags, and `main` runs it. Measurements of nar and dm-clrs 2.0.3 are interleaved in one process, and their
-ratio is reported. Benchmarks run on the devices that jax finds.
+its flags, and `main` runs it. Comparisons with dm-clrs 2.0.3 report ratios; those of single calls are
+interleaved in one process. Benchmarks run on the devices that jax finds.
 """
 
 import functools

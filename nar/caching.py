@@ -154,7 +154,7 @@ def _compile(function: Callable[..., Any]) -> Any:
 
 
 def _compile_in(folder: pathlib.Path, compile: Callable[..., Any], function: Callable[..., Any]) -> Any:
-    """numba chooses the folder when it wraps a function, not when it compiles it."""
+    """Wraps a function with numba's cache in a folder, which numba chooses then, not when it compiles."""
     before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     try:

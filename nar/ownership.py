@@ -1,4 +1,4 @@
-"""Ownership of folders: a process stops writing to its folder once that was moved, removed or replaced.
+"""Ownership of folders: a process stops writing after its folder is moved, removed or replaced.
 
 Files are written by path. If a run's folder is moved while it trains, and another run is started at its old
 path, both would write to the new one. So the process that trains a run keeps its folder and lock file open,
@@ -59,7 +59,7 @@ class _OwnedFolder:
 
 
 def _describe_place(opened: dict[pathlib.Path, int], folder: pathlib.Path) -> str:
-    """A sentence on the present place of the folder, as far as the system tells."""
+    """A sentence on the present place of the folder, if the system reports it."""
     place = ""
     if folder in opened:
         with contextlib.suppress(OSError):
@@ -77,7 +77,7 @@ _OWNED: contextvars.ContextVar[Mapping[pathlib.Path, _OwnedFolder]] = contextvar
 
 @contextlib.contextmanager
 def own_folder(folder: pathlib.Path, *inside: pathlib.Path) -> Iterator[None]:
-    """Context in which `check_owned` fails for paths in a folder once that is another one.
+    """Context in which `check_owned` fails for paths in a folder that has been replaced.
 
     Args:
       folder: an existing folder.

@@ -215,7 +215,7 @@ def have_same_definition(one: Any, other: Any, _compared: frozenset[tuple[int, i
 
 
 def _parts(value: Any) -> list[Any] | None:
-    """The parts in which objects of the same definition agree; None if such objects are equal."""
+    """Components to compare when testing for the same definition; None to compare the objects themselves."""
     if isinstance(value, types.FunctionType):
         return [getattr(value, name) for name in _FUNCTION_PARTS]
     if isinstance(value, types.CellType):

@@ -15,7 +15,7 @@ _MIN_SECONDS = 1.0
 
 
 def is_terminal(file: Any) -> bool:
-    """True if a stream is shown to somebody, so that a bar can be drawn over itself."""
+    """True if a stream is a terminal, in which a bar can be drawn over itself."""
     return bool(getattr(file, "isatty", lambda: False)())
 
 
@@ -77,7 +77,7 @@ class ProgressBar(tqdm):
             super().moveto(n)
 
     def close(self) -> None:
-        """Closes the bar; the last line is written if it shall be left."""
+        """Closes the bar; the last line is written if `leave` is set."""
         if not self.is_bar and not self.disable:
             if self.leave:
                 self.refresh()

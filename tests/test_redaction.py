@@ -131,7 +131,7 @@ def test_hidden_values_are_no_options():
 
 
 class Spy:
-    """A tracker that remembers what it gets."""
+    """A tracker that records what it gets."""
 
     sessions: typing.ClassVar = []
 

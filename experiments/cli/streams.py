@@ -1,4 +1,4 @@
-"""Standard output and error that never end a program: with any encoding, and after their reader exits."""
+"""Standard output and error that never raise: with any encoding, and after their reader exits."""
 
 import errno
 import io

@@ -9,12 +9,12 @@ import numpy as np
 
 
 def truncated(path: pathlib.Path, random: np.random.Generator) -> None:
-    """Cuts its end off."""
+    """Truncates the file."""
     path.write_bytes(path.read_bytes()[: random.integers(max(1, path.stat().st_size))])
 
 
 def flipped(path: pathlib.Path, random: np.random.Generator) -> None:
-    """Flips one to three bits."""
+    """Flips one to three bits of the file."""
     content = bytearray(path.read_bytes())
     for index in random.integers(max(1, len(content)), size=random.integers(1, 4)):
         if content:
@@ -23,7 +23,7 @@ def flipped(path: pathlib.Path, random: np.random.Generator) -> None:
 
 
 def overwritten(path: pathlib.Path, random: np.random.Generator) -> None:
-    """Overwrites up to 200 bytes by noise."""
+    """Overwrites up to 200 bytes of the file by noise."""
     content = bytearray(path.read_bytes())
     start = int(random.integers(max(1, len(content))))
     noise = random.bytes(int(random.integers(1, 200)))
@@ -32,12 +32,12 @@ def overwritten(path: pathlib.Path, random: np.random.Generator) -> None:
 
 
 def emptied(path: pathlib.Path, random: np.random.Generator) -> None:
-    """Removes its content."""
+    """Empties the file."""
     path.write_bytes(b"")
 
 
 def replaced_by_a_folder(path: pathlib.Path, random: np.random.Generator) -> None:
-    """Replaces it by a folder."""
+    """Replaces the file by a folder."""
     path.unlink()
     (path / "inside").mkdir(parents=True)
 

@@ -2,7 +2,7 @@
 
 `script_process.ForkServer` starts it. It reads a JSON request per line: `script`, `arguments`, `output` and
 `errors` (files that are appended to), `folder` (the working directory) and `environment`. It answers with the
-number of the process, and once that has ended with its exit code, -N if signal N ended it. Nothing in this
+number of the process and, when that ends, with its exit code, -N if signal N ended it. Nothing in this
 file may start a thread or initialize a jax backend before the fork.
 """
 

@@ -54,7 +54,7 @@ class Mixture:
     """Components, to which the steps of a task are assigned in proportion to their weights.
 
     The assignment is a function of the step alone, the same for all seeds, so that there is no state to save.
-    In each stage it is that of a `TaskSchedule`.
+    Each stage uses a `TaskSchedule`.
 
     Attributes:
       components: the components.

@@ -23,7 +23,7 @@ from nar.data.views import (
     ViewedBatch,
     batch_with_views,
     check_chunkable,
-    check_views_of_parts,
+    check_chunkable_views,
     make_view,
 )
 from nar.data.windows import Windows
@@ -81,7 +81,7 @@ class TrainingStream:
           windows: if given, batches are windows of traces.
           views: views that each batch has, by name.
           num_traces: if not 0, the number of different traces of each task and size, which are repeated in
-            the same batches; random positions differ from time to time.
+            the same batches; random positions differ in each repetition.
 
         Raises:
           ValueError: if there is no task, or a number is invalid.
@@ -99,7 +99,7 @@ class TrainingStream:
                 f"chunk_length {chunk_length} and window_length {windows.length} cannot be combined"
             )
         if chunk_length or windows:
-            check_views_of_parts(views)
+            check_chunkable_views(views)
         if num_traces and chunk_length:
             raise ValueError("a limited number of traces cannot be trained in time chunks")
         self.tasks = tuple(tasks)

@@ -76,7 +76,7 @@ def make_view(
     return result
 
 
-def check_views_of_parts(views: Mapping[str, View]) -> None:
+def check_chunkable_views(views: Mapping[str, View]) -> None:
     """Raises ValueError if a view cannot be trained on time chunks or windows."""
     for name, view in views.items():
         if getattr(view, "needs_whole_traces", False):

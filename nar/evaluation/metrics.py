@@ -65,7 +65,7 @@ def valid(result: InferenceResult) -> np.ndarray | None:
 
 
 def _without_nan(result: InferenceResult, correct: np.ndarray) -> np.ndarray:
-    """Marks no sample whose predictions are not numbers: what they decode to is accidental."""
+    """Counts samples with NaN predictions as incorrect: what they decode to is accidental."""
     return correct if result.has_nan is None else correct & ~result.has_nan
 
 

@@ -1,4 +1,4 @@
-"""Contrastive learning without hints: equal states for problems on which an algorithm does the same.
+"""Contrastive learning without hints: equal states for problems with identical executions.
 
 Rodionov and Prokhorenkova 2023 (arXiv 2306.13411) train without hints, on the outputs and on a contrastive
 loss between the states of a problem x and of another one x' with the same execution: after each step, the
@@ -76,7 +76,7 @@ def _compared_inputs(task: Task) -> list[str]:
 
 
 def _range(task: Task, size: int) -> tuple[float, float]:
-    """The range from which training draws all of the numbers."""
+    """Intersection of the training ranges of all scaled inputs."""
     assert task.algorithm.scaling is not None
     ranges = task.input_ranges(size)
     names = task.algorithm.scaling.arguments

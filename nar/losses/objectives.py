@@ -21,7 +21,7 @@ from nar.traces import TraceBatch
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveContext:
-    """Everything but parameters, random key and batch that an objective may depend on.
+    """Everything that an objective may use besides the parameters and the random key.
 
     Attributes:
       task: name of the algorithm.

@@ -204,7 +204,7 @@ directed graph of that family, and eps is ignored.
 def _weight_ranges(
     size: int, *, low: float, high: float, weighted: bool = True, directed: bool = False, **options: Any
 ) -> Ranges:
-    """Weights are uniform in [low, high), or all 1; those of undirected graphs get a little more."""
+    """Ranges of the sampled weights, slightly wider for undirected graphs; [1, 1] without weights."""
     del size, options
     return {"A": (low, high if directed else math.sqrt(high**2 + 1e-3)) if weighted else (1.0, 1.0)}
 

@@ -141,7 +141,7 @@ def _is_step(value: Any) -> bool:
 
 
 def _check_outcome(outcome: Mapping[str, Any], like: Mapping[str, Any] | None = None) -> None:
-    """Checks scores by split, task and size, perhaps of the same ones as those of `like`, and averages."""
+    """Checks scores and averages; with `like`, also that both cover the same splits, tasks and sizes."""
     scores = _mapping(outcome.get("scores"), "scores")
     _require(set(_SPLITS) <= set(scores), "scores has not both splits, validation and test")
     for split, by_task in scores.items():

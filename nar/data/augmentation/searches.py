@@ -33,7 +33,7 @@ mst_prim = dijkstra
 def _without_left(
     trace: Trace, step: int, new_nodes: int, random: np.random.Generator, left: np.ndarray
 ) -> AugmentedProblem:
-    """Other edges out of all nodes but those that are marked in `left` [N]."""
+    """A problem with other edges out of the nodes that are not marked in `left` [N]."""
     graph = trace.inputs["A"]
     nodes = nodes_among(len(graph), new_nodes, random)
     num_nodes = len(graph) + new_nodes

@@ -64,7 +64,7 @@ def convert_parameters(
         raise ValueError(f"dm-clrs has no processor {processor!r}; known: {', '.join(LAYOUTS)}")
     required, optional = _processor_names(processor, params)
     for index, (task, spec) in enumerate(specs.items()):
-        task_required, task_optional = _codec_names(index, task, spec)
+        task_required, task_optional = _encoder_decoder_names(index, task, spec)
         required |= task_required
         optional += task_optional
     for group in optional:
@@ -96,7 +96,7 @@ def _processor_names(processor: str, params: Iterable[str]) -> tuple[Names, list
     return names, [direct, norm, lstm]
 
 
-def _codec_names(index: int, task: str, spec: Spec) -> tuple[Names, list[Names]]:
+def _encoder_decoder_names(index: int, task: str, spec: Spec) -> tuple[Names, list[Names]]:
     """Required and optional modules of a task; encoders and decoders of hints are optional."""
     groups: dict[tuple[str, bool], Names] = {}
     for probe in spec.values():

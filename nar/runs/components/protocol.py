@@ -71,7 +71,7 @@ def make_protocol(config: RunConfig, tasks: Sequence[Task], model: Model) -> Pro
 
 
 def protocol_record(config: RunConfig) -> dict[str, Any]:
-    """The protocol of a config for its result: `name` is CLRS-30 if all of it is that of CLRS-30."""
+    """The protocol of a config for its result: `name` is CLRS-30 if every setting matches it."""
     exceptions = {
         name: {key: overrides[key] for key in PROTOCOL_KEYS if key in overrides}
         for name, overrides in config.tasks.items()

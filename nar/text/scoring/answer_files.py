@@ -156,7 +156,7 @@ def _expected_answers(path: pathlib.Path) -> int | None:
     """Number of questions of the request in the folder of a file of answers; None if there is none.
 
     Raises:
-      ValueError: if the request is damaged, so that nobody knows whether answers are missing.
+      ValueError: if the request is damaged, so that missing answers cannot be detected.
     """
     file = path.parent / REQUEST
     if not os.path.lexists(file):

@@ -27,8 +27,8 @@ TaskWeightFunction = Callable[[Mapping[str, float], int], Mapping[str, float]]
 class Validate(Callback):
     """Adds an evaluation to the report every `every` steps and after the last one.
 
-    It is that of the moving average of the parameters, if there is one; scores of the parameters themselves
-    are added as `raw/NAME`, and select nothing.
+    The moving average of the parameters is evaluated, if there is one; scores of the parameters themselves
+    are then added as `raw/NAME`, and never select a checkpoint.
     """
 
     def __init__(self, score: ScoreFunction, every: int, num_steps: int, clock: Clock) -> None:

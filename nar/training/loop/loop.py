@@ -1,11 +1,11 @@
 """The training loop. It takes steps; everything else is a callback.
 
 for each step:
-stop if a callback's `should_stop()` returns True
-wait for the prefetched batch, and for what the callbacks' `on_batch` started
-dispatch the training step
-pass the report of the step through the callbacks' `on_step`, in their order
-continue from the state of the report
+    stop if a callback's `should_stop()` returns True
+    wait for the prefetched batch, and for what the callbacks' `on_batch` started
+    dispatch the training step
+    pass the report of the step through the callbacks' `on_step`, in their order
+    continue from the state of the report
 call each callback's `on_end`
 """
 

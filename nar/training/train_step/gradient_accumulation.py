@@ -1,9 +1,8 @@
 """Gradient accumulation: the gradient of a batch, one micro-batch at a time.
 
-A loss of a batch is a mean over entries, of which micro-batches have different numbers. Their total numbers
-are needed before the first gradient, and depend on the batch only: the same objective is evaluated for its
-counts alone, and the compiler drops everything else. The gradient is thus that of the whole batch, up to
-rounding.
+A loss of a batch is a mean over entries, whose number varies between micro-batches. Their total numbers are
+needed before the first gradient, and depend on the batch only: the same objective is evaluated for its counts
+alone, and the compiler drops everything else. The gradient is thus that of the whole batch, up to rounding.
 Random draws (Gumbel noise, dropout, teacher forcing) use one key per micro-batch.
 """
 

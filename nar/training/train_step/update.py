@@ -19,7 +19,7 @@ from nar.training.train_step.finite_updates import (
 from nar.training.train_step.multi_seed import SEED_AXES, MapOverSeeds, vmap_seeds
 
 Metrics = dict[str, Any]
-"""JAX or NumPy scalars by name; and `FINITE`, which `NonFinitePolicy.check` removes."""
+"""JAX or NumPy scalars by name; and `FINITE`, which `fit` moves to `StepReport.finite`."""
 
 
 class TrainStep(Protocol):
