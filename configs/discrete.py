@@ -2,8 +2,9 @@
 
 Command: python -m experiments.train --config=configs/discrete.py:bfs --workdir=runs/discrete_bfs
   The algorithm follows the colon: bfs, discrete_dfs, discrete_dijkstra or discrete_mst_prim.
-Cost: 2,000 updates of single steps.
-Expected score: not measured.
+Cost: 2,000 updates of single steps, one to two minutes on two CPU cores; then the tests, whose largest graphs
+  take 10 to 60 seconds each, except for bfs. --config.evaluation.test.sizes="(16,80)" is quick.
+Expected score: every graph exactly right, at all sizes (seed 0).
 
 Each training example is one step from the true hints of a random step, so that time is folded into the
 batch. Graphs are those of SALSA-CLRS (configs/salsa.py): trained on at most sixteen nodes, tested on
