@@ -25,6 +25,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from nar.model.any_active import any_active
 from nar.model.config import NetConfig
 from nar.model.count_nodes import count_nodes, padding_mask
 from nar.model.decoders import DecoderInputs, Decoders, make_decoder_inputs, with_constants, without_constants
@@ -44,7 +45,6 @@ from nar.model.loss_term import LossTerm
 from nar.model.predictions import ChunkCarry, Predictions
 from nar.model.schedules import value_at
 from nar.model.termination import FromTrace, HaltingHead, Learned, summarize_halting
-from nar.model.unroll import unroll
 from nar.processors import Context, Features, Processor
 from nar.processors.base import accepted_features, cast_floating
 from nar.processors.output_checks import check_initial_memory, check_output
@@ -143,6 +143,7 @@ class Step:
         self._encoded_hints, self._decoded_hints = config.encoded_hints(spec), config.decoded_hints(spec)
         self._num_nodes = count_nodes(spec, batch)
         self._mask = padding_mask(batch, self._num_nodes)
+        self._shape = (batch.batch_size, self._num_nodes, config.hidden_size)
         self.step_limits = config.termination.step_limits(batch, self._num_nodes)
         self.max_steps = config.termination.max_steps(batch, self._num_nodes)
         self._make_modules()
@@ -168,6 +169,8 @@ class Step:
                 self._halt = HaltingHead(config.hidden_size, config.termination.prior)
         with hk.name_scope("processor"):
             self._processor = config.make_processor()
+        # Whether the processor gets numbers as they are, rather than encoded.
+        self._separates_scalars = bool(getattr(self._processor, "accepts_scalars", False))
         self._feedback = find_hint_feedback(config.hint_feedback)
         self._decodes_each_step = self._halt is not None and self._is_training
 
@@ -253,16 +256,6 @@ class Step:
         scalars = raw_scalars(self._encoded_hints, values, neighbors)
         return features._replace(scalars=self._scalar_inputs | scalars)
 
-    @property
-    def _shape(self) -> tuple[int, int, int]:
-        """(B, N, H)."""
-        return self._batch.batch_size, self._num_nodes, self._config.hidden_size
-
-    @property
-    def _separates_scalars(self) -> bool:
-        """True if the processor gets numbers as they are, rather than encoded."""
-        return bool(getattr(self._processor, "accepts_scalars", False))
-
     def _features_of(self, probes: Sequence[Probe]) -> list[Probe]:
         """The probes that are encoded."""
         return [probe for probe in probes if not (self._separates_scalars and probe.kind.is_number)]
@@ -309,6 +302,30 @@ class Step:
     def _trace_step(self, index: Array | int) -> Array | int:
         """Index of the step in its trace: a scalar for whole traces, [B] for chunks."""
         return index if self._batch.offsets is None else self._batch.offsets + index
+
+
+def unroll(step: Step, carry: Carry, indices: Array) -> tuple[Carry, StepOutput]:
+    """Scans over the given step indices; outputs get a leading axis.
+
+    Steps after all samples have finished are skipped by `cond`, so padding is nearly free. Rematerialization
+    is also applied inside the condition, so that the compiler sees it together with the gradient. A single
+    step, as in windows of one, is taken without loop and condition.
+    """
+    advance = hk.remat(step.advance, prevent_cse=False) if step.remat else step.advance
+
+    def skip(carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
+        del index
+        return carry, step.zero_output
+
+    def body(carry: Carry, index: Array) -> tuple[Carry, StepOutput]:
+        if hk.running_init():
+            return step.advance(carry, index)
+        return hk.cond(any_active(carry.active), advance, skip, carry, index)
+
+    if len(indices) == 1:
+        carry, output = advance(carry, indices[0])
+        return carry, jax.tree.map(lambda leaf: leaf[None], output)
+    return hk.scan(hk.remat(body, prevent_cse=False) if step.remat else body, carry, indices)
 
 
 def rollout(
