@@ -212,7 +212,7 @@ def test_samples_are_independent(name):
     ("name", "edges"),
     [
         pytest.param(name, edges, marks=[] if (name, edges) in FAST_BFLOAT16_CASES else [pytest.mark.slow])
-        for name in PROCESSORS
+        for name in sorted(set(PROCESSORS) - {*DISCRETE})  # whose hard choices may differ after rounding
         for edges in ("factored", "dense")
     ],
 )
