@@ -239,7 +239,12 @@ def test_violations_are_reported_in_words(processor, message):
     "name", [pytest.param(name, marks=[] if name == "gat" else pytest.mark.slow) for name in FAMILIES]
 )
 def test_registered_processors_satisfy_the_contract(name):
-    check_processor(name, permutation_equivariant=not name.startswith(("memnet", "rnar")))
+    has_ties = name == "discrete"  # whose choices depend on the order of nodes and on rounding
+    check_processor(
+        name,
+        permutation_equivariant=not has_ties and not name.startswith(("memnet", "rnar")),
+        bfloat16=not has_ties,
+    )
 
 
 @pytest.mark.slow
