@@ -190,8 +190,14 @@ def accepted_features(processor: Processor, features: Features) -> Features:
     Edge features stay factored only if the processor has the attribute `accepts_factored = True`.
 
     Raises:
-      ValueError: if the features have neighbor lists, and the processor needs all pairs of nodes.
+      ValueError: if the features have neighbor lists, and the processor needs all pairs of nodes; or if it
+        needs scalars, and they have none.
     """
+    if features.scalars is None and getattr(processor, "accepts_scalars", False):
+        raise ValueError(
+            f"{type(processor).__name__} needs numbers as they are (Features.scalars), and wrappers encode "
+            "them: it cannot be combined with dropout, lstm, message_passing_steps or other wrappers"
+        )
     if features.neighbors is not None and not getattr(processor, "accepts_neighbors", False):
         raise ValueError(
             f"{type(processor).__name__} computes on all pairs of nodes and cannot run on neighbor lists; "

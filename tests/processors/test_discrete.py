@@ -116,6 +116,15 @@ def test_a_score_without_its_number_is_an_error():
         network("discrete_mst_prim", score="path")
 
 
+@pytest.mark.parametrize("wrapper", [{"lstm": True}, {"dropout": 0.5}, {"message_passing_steps": 2}])
+def test_wrappers_that_would_encode_numbers_are_errors(wrapper):
+    """Numbers would reach the network as features, and the choice would ignore them."""
+    config = NetConfig(lambda size: Discrete(size), HIDDEN, **wrapper)
+    model = make_model(config, {"bfs": Transforms().spec(nar.ALGORITHMS["bfs"])})
+    with pytest.raises(ValueError, match="Discrete needs numbers as they are .* lstm"):
+        jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch_of("bfs")})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["bfs", "discrete_dijkstra"])
 def test_recipe_learns_every_transition(task, tmp_path):
