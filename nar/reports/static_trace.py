@@ -48,7 +48,7 @@ def draw_trace(
 
     Args:
       algorithm: the algorithm, or its name.
-      trace: its trace, or a prediction's in the same format.
+      trace: its trace, or a predicted one (`InferenceResult.trace`).
       steps: indices of the steps; by default at most `MAX_PANELS`, the first and the last among them.
       columns: number of panels in a row; by default four, or two where nodes stand in a row.
       spec: the spec of the trace, if it is not the algorithm's.
