@@ -217,7 +217,11 @@ REPRESENTATIVE = ("g_forgetnet", "pgn_mask")
 
 @pytest.mark.parametrize(
     "processor",
-    [pytest.param(name, marks=[] if name in REPRESENTATIVE else [pytest.mark.slow]) for name in PROCESSORS],
+    [
+        pytest.param(name, marks=[] if name in REPRESENTATIVE else [pytest.mark.slow])
+        for name in PROCESSORS
+        if name != "discrete"
+    ],
 )
 def test_every_processor_supports_all_options(processor):
     """Checks shapes only."""
@@ -235,3 +239,10 @@ def test_every_processor_supports_all_options(processor):
     assert predictions.outputs["pi"].shape == (BATCH, SIZE, SIZE)
     assert predictions.hints["reach_h"].shape == (3, BATCH, SIZE)
     assert "halting" in predictions.losses
+
+
+def test_discrete_processors_refuse_wrappers():
+    """Wrappers encode the numbers that a discrete processor needs as they are."""
+    model = model_of("bfs", PROCESSORS["discrete"], **ALL_OPTIONS)
+    with pytest.raises(ValueError, match="needs numbers as they are .* cannot be combined with dropout, lstm"):
+        jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch_of()})
