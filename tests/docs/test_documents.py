@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import pytest
+from commands import run
 
 from experiments.cli.command_list import commands as commands_of_nar
 from nar import problems
@@ -61,7 +62,7 @@ def split_command(line):
     return words[0], words[1:]
 
 
-def commands():
+def documented_commands():
     """Script -> arguments of its commands in all documents and scripts -> the first file that has them."""
     by_script = collections.defaultdict(dict)
     for page in [*PAGES, *sorted((ROOT / "experiments").rglob("*.py")), ROOT / "nar/processors/README.md"]:
@@ -102,7 +103,7 @@ def test_moving_picture_is_that_of_its_command():
 
 
 def test_documents_contain_commands():
-    by_script = commands()
+    by_script = documented_commands()
     assert {"experiments.train", "experiments.evaluate", "experiments.sweep", "experiments.convert"} <= set(
         by_script
     )
@@ -121,12 +122,12 @@ def test_table_of_problems_names_their_arguments_and_input_probes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", sorted(commands()))
+@pytest.mark.parametrize("script", sorted(documented_commands()))
 def test_scripts_accept_documented_commands(script):
     """Flags exist, configs resolve, networks and sweeps can be built."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "support" / "document_commands.py"), script],
-        input=json.dumps([list(words) for words in commands()[script]]),
+        input=json.dumps([list(words) for words in documented_commands()[script]]),
         cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -151,12 +152,8 @@ def guide_directory(tmp_path_factory):
 
 def execute(path, script, words):
     words = [word.replace("configs/", f"{ROOT}/configs/") for word in words]
-    done = subprocess.run(
-        [sys.executable, "-m", script, *words],
-        cwd=path, env=ENVIRONMENT, capture_output=True, text=True, timeout=500, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    code, output, errors = run(script.removeprefix("experiments."), *words, cwd=path, timeout=500)
+    assert code == 0, output + errors
 
 
 QUICK_FLAGS = {
@@ -189,7 +186,7 @@ def with_new_flags(lines):
 def test_short_commands_run(guide_directory, script):
     """Every flag of the documented commands is used in one that runs."""
     ran = 0
-    for words in with_new_flags(filter(names_known_networks, commands()[script])):
+    for words in with_new_flags(filter(names_known_networks, documented_commands()[script])):
         workdir = next((word for word in words if word.startswith("--workdir=")), "--workdir=runs/bfs")
         if script == "experiments.sweep" and "--sweep_index" not in " ".join(words):
             execute(ROOT, script, [*words, *QUICK_FLAGS[script], f"--workdir={guide_directory}/sweep{ran}"])
