@@ -62,8 +62,10 @@ def main() -> None:
 
 
 def _as_json(prediction: Prediction) -> dict[str, Any]:
+    answers = {name: value.tolist() for name, value in prediction.answers.items()}
     return {
         "outputs": {name: value.tolist() for name, value in prediction.outputs.items()},
+        **({"answers": answers} if answers else {}),
         "hints": {name: value.tolist() for name, value in prediction.hints.items()},
         "steps": prediction.steps,
         "nodes": prediction.nodes,

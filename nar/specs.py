@@ -1,11 +1,12 @@
 """Probes and specs: the typed interface of an algorithm's inputs, hints and outputs.
 
-A *probe* is one named quantity of a run. It has a stage (input, hint or output), a location (one value
+A *probe* is one named quantity of a run. It has a stage (input, hint, output, ...), a location (one value
 per node, per ordered pair of nodes, or for the whole graph) and a kind (scalar, categorical, mask,
 pointer, ...). A *spec* is the ordered set of probes of one algorithm. Both are frozen and hashable, so
 that they can be static arguments of compiled functions.
 
-The vocabulary is that of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659, section 2.1).
+The vocabulary is that of CLRS-30 (Veličković et al. 2022, arXiv 2205.15659, section 2.1), and has two more
+stages for algorithms on a data structure: streams, the operations that arrive one per step, and answers.
 """
 
 import dataclasses
@@ -19,11 +20,28 @@ from nar.rich_display import cells_table
 
 
 class Stage(enum.Enum):
-    """Stage at which a probe is known: before, during or after the run."""
+    """Stage at which a probe is known.
+
+    Inputs are known before the run, and outputs after it. The others have a value at every step: streams are
+    given, one value per step, as the operations on a data structure are; hints and answers are predicted.
+    Answers are outputs of single steps: they are scored, and never fed back.
+    """
 
     INPUT = "input"
+    STREAM = "stream"
     HINT = "hint"
+    ANSWER = "answer"
     OUTPUT = "output"
+
+    @property
+    def is_per_step(self) -> bool:
+        """Whether probes of this stage have a value at every step."""
+        return self in (Stage.STREAM, Stage.HINT, Stage.ANSWER)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether networks get the true values, rather than predict them."""
+        return self in (Stage.INPUT, Stage.STREAM)
 
 
 MASKED = -1
@@ -45,7 +63,7 @@ class Probe:
 
     Attributes:
       name: unique within its spec.
-      stage: input, hint or output.
+      stage: input, stream, hint, answer or output.
       location: node, edge or graph.
       kind: data type of its values.
       num_classes: C for categoricals and other kinds with classes, 0 for every other kind.
@@ -150,13 +168,42 @@ class Spec(Mapping[str, Probe]):
         """Output probes, in order."""
         return self.at(Stage.OUTPUT)
 
+    @property
+    def streams(self) -> tuple[Probe, ...]:
+        """Stream probes, in order."""
+        return self.at(Stage.STREAM)
+
+    @property
+    def answers(self) -> tuple[Probe, ...]:
+        """Answer probes, in order."""
+        return self.at(Stage.ANSWER)
+
+    @property
+    def needs_all_steps(self) -> bool:
+        """Whether evaluation reads values of all steps: those of streams or answers."""
+        return bool(self.streams or self.answers)
+
+    @property
+    def per_step(self) -> tuple[Probe, ...]:
+        """Probes with a value at every step, in order: those that a generator yields."""
+        return tuple(probe for probe in self._probes if probe.stage.is_per_step)
+
 
 _Row = tuple[Location, Kind] | tuple[Location, Kind, int]
 
+_NO_ROWS: Mapping[str, _Row] = {}
 
-def make_spec(*, inputs: Mapping[str, _Row], hints: Mapping[str, _Row], outputs: Mapping[str, _Row]) -> Spec:
+
+def make_spec(
+    *,
+    inputs: Mapping[str, _Row],
+    streams: Mapping[str, _Row] = _NO_ROWS,
+    hints: Mapping[str, _Row],
+    answers: Mapping[str, _Row] = _NO_ROWS,
+    outputs: Mapping[str, _Row],
+) -> Spec:
     """Builds a spec from one mapping `name -> (location, kind[, num_classes])` per stage."""
-    stages = ((Stage.INPUT, inputs), (Stage.HINT, hints), (Stage.OUTPUT, outputs))
+    stages = zip(Stage, (inputs, streams, hints, answers, outputs), strict=True)
     return Spec(
         Probe(name, stage, row[0], row[1], row[2] if len(row) == 3 else 0)
         for stage, rows in stages

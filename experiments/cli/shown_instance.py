@@ -133,7 +133,7 @@ class Network:
                 outputs=scaled.unscale(predicted.outputs),
             )
         return Comparison(
-            spec=Spec([*spec.inputs, *spec.hints, *algorithm.spec.outputs]),
+            spec=Spec([*spec.inputs, *spec.per_step, *algorithm.spec.outputs]),
             truth=dataclasses.replace(truth, outputs=traces.trace(0).outputs),
             predicted=predicted,
             steps=int(result.steps[0]) + 1,

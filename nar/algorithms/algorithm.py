@@ -20,8 +20,9 @@ FAMILIES = (
     "graphs",
     "strings",
     "geometry",
+    "data_structures",
 )
-"""The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2)."""
+"""The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2), and operations on data structures."""
 
 
 Values = Mapping[str, np.ndarray]
@@ -107,17 +108,18 @@ class Algorithm:
             raise ValueError(
                 f"{self.name}: scaling: {unknown_name('argument', min(unknown), self.problem.arguments)}"
             )
-        scalars = {
-            probe.name for probe in (*self.spec.hints, *self.spec.outputs) if probe.kind is Kind.SCALAR
-        }
+        predicted = (probe for probe in self.spec.values() if not probe.stage.is_given)
+        scalars = {probe.name for probe in predicted if probe.kind is Kind.SCALAR}
         if scalars != set(self.scaling.degrees):
             raise ValueError(
-                f"{self.name}: scaling.degrees must name the scalar hints and outputs, "
+                f"{self.name}: scaling.degrees must name the scalar hints, answers and outputs, "
                 f"{sorted(scalars)}, got {sorted(self.scaling.degrees)}"
             )
-        for probe in self.spec.outputs:
+        for probe in (*self.spec.answers, *self.spec.outputs):
             if self.scaling.degrees.get(probe.name, 0) is None:
-                raise ValueError(f"{self.name}: scaling: the output {probe.name!r} needs a degree")
+                raise ValueError(
+                    f"{self.name}: scaling: the {probe.stage.value} {probe.name!r} needs a degree"
+                )
 
     def __repr__(self) -> str:
         return f"Algorithm({self.name!r})"

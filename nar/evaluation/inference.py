@@ -1,7 +1,7 @@
 """Inference on traces of any size: decoded outputs, and optionally hints and hidden states of each step."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,13 +10,14 @@ import numpy as np
 from nar.algorithms import find_algorithm
 from nar.data import Transforms, bucket_length, pad_batch, take
 from nar.evaluation.compiler_options import options_for
+from nar.evaluation.correctness.checkers import Instance, instances_of
 from nar.evaluation.decoding import decode_hint, decode_outputs, join_permutations
 from nar.evaluation.precision import scoring_precision
 from nar.model import FromTrace, Model, Params, Predictions, make_model
 from nar.plugins import unknown_name
 from nar.progress import ProgressBar
 from nar.specs import Spec
-from nar.traces import Trace, TraceBatch
+from nar.traces import Trace, TraceBatch, first_hints
 from nar.traces.neighbors import with_pointer_nodes
 from nar.training import Devices
 
@@ -46,6 +47,7 @@ class InferenceResult:
       hints: hard-decoded hints by name, [S, B, ...]: entry t predicts the hints of step t + 1. S is the
         largest number of steps; entries after a sample's last step are meaningless. Empty if hints were not
         captured or the network does not decode them.
+      answers: hard-decoded answers by name, [S, B, ...]: entry t predicts the answers of step t + 1.
       states: hidden states of the nodes, [S, B, N, H], after the processor at each step; None if they were
         not captured.
       has_nan: [B], whether any output of a sample was NaN before it was decoded; None if that is unknown.
@@ -59,6 +61,28 @@ class InferenceResult:
     hints: dict[str, np.ndarray]
     states: np.ndarray | None
     has_nan: np.ndarray | None = None
+    answers: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def answer_entries(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The answers of one name at all steps that both trace and rollout have, of all samples.
+
+        Returns:
+          True values [M, ...], predicted values [M, ...], and the sample of each, [M].
+        """
+        predicted, truth = self.answers[name], self.batch.hints[name][1:]
+        last = np.minimum(self.batch.lengths - 1, self.steps)
+        samples, steps = np.nonzero(np.arange(min(len(predicted), len(truth))) < last[:, None])
+        return truth[steps, samples], predicted[steps, samples], samples
+
+    def instances(self) -> Iterator[Instance]:
+        """Inputs, true and predicted outputs of each sample; answers [steps, ...] are among the outputs."""
+        rows = instances_of(self.spec, self.batch.inputs, self.batch.outputs, self.outputs)
+        last = np.minimum(self.batch.lengths - 1, self.steps)
+        for index, (inputs, truth, predicted) in enumerate(rows):
+            steps = slice(0, int(last[index]))
+            true_answers = {name: self.batch.hints[name][1:][steps, index] for name in self.answers}
+            answers = {name: value[steps, index] for name, value in self.answers.items()}
+            yield inputs, {**truth, **true_answers}, {**predicted, **answers}
 
     @property
     def true_outputs(self) -> dict[str, np.ndarray]:
@@ -68,15 +92,17 @@ class InferenceResult:
     def trace(self, index: int) -> Trace:
         """The predictions for one sample as a trace: the first hints are given, the others predicted.
 
-        Hints that the network does not decode are left out.
+        Hints that the network does not decode are left out; streams are those of the batch.
         """
-        steps = self.steps[index]
+        steps, given = self.steps[index], self.batch.hints
+        predicted = {
+            name: np.concatenate([given[name][:1, index], value[:steps, index]])
+            for name, value in (*self.hints.items(), *self.answers.items())
+        }
+        streams = {probe.name: given[probe.name][: steps + 1, index] for probe in self.spec.streams}
         return Trace(
             inputs={name: value[index] for name, value in self.batch.inputs.items()},
-            hints={
-                name: np.concatenate([self.batch.hints[name][:1, index], value[:steps, index]])
-                for name, value in self.hints.items()
-            },
+            hints=streams | predicted,
             outputs={name: value[index] for name, value in self.outputs.items()},
         )
 
@@ -139,7 +165,9 @@ class Inference:
                 predictions = model.apply(
                     params, None, task, batch, False, num_steps, return_hidden=capture == "states"
                 )
-            hints = {} if capture == "outputs" else predictions.hints
+            hints = predictions.hints
+            if capture == "outputs":
+                hints = {probe.name: hints[probe.name] for probe in model.specs[task].answers}
             return Predictions(predictions.outputs, hints, {}, predictions.steps), predictions.hidden
 
         self._predict = jax.jit(
@@ -163,9 +191,7 @@ class Inference:
           traces: raw traces, as `nar.traces` produces them.
         """
         if not self.keeps_hints:  # The network reads the first hints only, and nobody the others.
-            traces = dataclasses.replace(
-                traces, hints={name: value[:1] for name, value in traces.hints.items()}
-            )
+            traces = dataclasses.replace(traces, hints=first_hints(find_algorithm(task).spec, traces))
         return self.run_transformed(params, task, self._transforms.apply(find_algorithm(task), traces))
 
     def run_transformed(self, params: Params, task: str, batch: TraceBatch) -> InferenceResult:
@@ -177,7 +203,13 @@ class Inference:
             self._run(params, task, take(batch, slice(start, start + size)), size, num_steps)
             for start in ProgressBar(starts, f"scoring {task}", leave=False, disable=not self.show_progress)
         ]
-        longest = max(len(one.states if one.states is not None else _first(one.hints)) for one in results)
+        longest = max(int(one.steps.max()) for one in results)
+
+        def joined(of_each: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+            return {
+                name: _pad_and_concatenate([one[name] for one in of_each], longest) for name in of_each[0]
+            }
+
         result = InferenceResult(
             task=task,
             spec=self.model.specs[task],
@@ -186,10 +218,8 @@ class Inference:
                 name: np.concatenate([one.outputs[name] for one in results]) for name in results[0].outputs
             },
             steps=np.concatenate([one.steps for one in results]),
-            hints={
-                name: _pad_and_concatenate([one.hints[name] for one in results], longest)
-                for name in results[0].hints
-            },
+            hints=joined([one.hints for one in results]),
+            answers=joined([one.answers for one in results]),
             states=None
             if results[0].states is None
             else _pad_and_concatenate([one.states for one in results if one.states is not None], longest),
@@ -240,11 +270,14 @@ class Inference:
         spec, count = self.model.specs[task], micro_batch.batch_size
         predictions, states = self._predictions(params, task, pad_batch(micro_batch, padded_size), num_steps)
         steps = np.asarray(predictions.steps)[:count]
-        hints = {
-            probe.name: decode_hint(probe, predictions.hints[probe.name])[: steps.max(), :count]
-            for probe in spec.hints
-            if probe.name in predictions.hints
-        }
+        hints, answers = (
+            {
+                probe.name: decode_hint(probe, predictions.hints[probe.name])[: steps.max(), :count]
+                for probe in probes
+                if probe.name in predictions.hints
+            }
+            for probes in (spec.hints, spec.answers)
+        )
         return InferenceResult(
             task=task,
             spec=spec,
@@ -253,17 +286,24 @@ class Inference:
                 name: value[:count] for name, value in decode_outputs(spec, predictions.outputs).items()
             },
             steps=steps,
-            has_nan=_has_nan(predictions.outputs)[:count],
+            has_nan=_has_nan(
+                predictions.outputs,
+                {name: predictions.hints[name] for name in answers},
+                np.asarray(predictions.steps),
+            )[:count],
             hints=hints,
+            answers=answers,
             states=None if states is None else np.asarray(states, np.float32)[: steps.max(), :count],
         )
 
     def _predictions(
         self, params: Params, task: str, batch: TraceBatch, num_steps: int | None
     ) -> tuple[Predictions, Any]:
-        # The network sees the initial hints only.
-        initial_hints = {name: value[:1] for name, value in batch.hints.items()}
-        batch = dataclasses.replace(batch, hints=initial_hints, outputs={})
+        # The network sees the initial hints and streams only.
+        spec = self.model.specs[task]
+        given = {probe.name: batch.hints[probe.name][:1] for probe in spec.hints}
+        given |= {probe.name: _pad_steps(batch.hints[probe.name], num_steps) for probe in spec.streams}
+        batch = dataclasses.replace(batch, hints=given, outputs={})
         if self._devices.mesh.size > 1:
             batch = self._devices.put_batch(take(batch, self._devices.process_slice(batch.batch_size)))
         if self._max_programs is not None and self.num_programs >= self._max_programs:
@@ -272,14 +312,20 @@ class Inference:
         return jax.tree.map(lambda value: value.addressable_data(0), predicted)
 
 
-def _has_nan(outputs: Mapping[str, Any]) -> np.ndarray:
-    """Samples [B] for which any output is NaN."""
+def _has_nan(outputs: Mapping[str, Any], answers: Mapping[str, Any], steps: np.ndarray) -> np.ndarray:
+    """Samples [B] for which any output, or any answer before the end, is NaN."""
     masks = [np.isnan(value).reshape(len(value), -1).any(axis=1) for value in outputs.values()]
+    for value in answers.values():
+        by_step = np.isnan(value).reshape(*value.shape[:2], -1).any(axis=2)
+        masks.append((by_step & (np.arange(len(value))[:, None] < steps)).any(axis=0))
     return np.any(masks, axis=0)
 
 
-def _first(values: dict[str, np.ndarray]) -> np.ndarray:
-    return next(iter(values.values()), np.zeros(0))
+def _pad_steps(value: np.ndarray, num_steps: int | None) -> np.ndarray:
+    """A stream [T, B, ...] with a value, perhaps 0, for each of `num_steps` steps of the network."""
+    assert num_steps is not None  # Streams determine the number of steps.
+    missing = num_steps + 1 - len(value)
+    return np.pad(value[: num_steps + 1], [(0, max(0, missing))] + [(0, 0)] * (value.ndim - 1))
 
 
 def _pad_and_concatenate(arrays: list[np.ndarray], num_steps: int) -> np.ndarray:

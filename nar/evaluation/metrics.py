@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from nar.evaluation.correctness.checkers import valid_answers
-from nar.evaluation.correctness.exact_match import exact_matches
+from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS, exact_matches
 from nar.evaluation.decoding import join_permutations
 from nar.evaluation.inference import CAPTURES, InferenceResult
 from nar.evaluation.scores import hint_scores
@@ -52,15 +52,21 @@ class Metric:
 
 def exact(result: InferenceResult) -> np.ndarray:
     """Marks the samples without a wrong entry."""
-    return _without_nan(result, exact_matches(result.spec, result.batch.outputs, result.outputs))
+    correct = np.ones(len(result.steps), bool)
+    if result.outputs:
+        correct &= exact_matches(result.spec, result.batch.outputs, result.outputs)
+    for probe in result.spec.answers:
+        truth, predicted, samples = result.answer_entries(probe.name)
+        matches = ENTRY_MATCHERS[probe.kind](truth, predicted).reshape(len(samples), -1).all(axis=1)
+        correct[samples[~matches]] = False
+    return _without_nan(result, correct)
 
 
 def valid(result: InferenceResult) -> np.ndarray | None:
     """Marks the samples with a correct answer, whether or not it is CLRS-30's."""
-    batch = result.batch
-    if batch.neighbors is not None:
+    if result.batch.neighbors is not None:
         return None  # Checkers read matrices.
-    correct = valid_answers(result.task, result.spec, batch.inputs, batch.outputs, result.outputs)
+    correct = valid_answers(result.task, result.instances())
     return None if correct is None else _without_nan(result, correct)
 
 
@@ -105,7 +111,11 @@ def find_metrics(names: Iterable[str], specs: Mapping[str, Spec]) -> dict[str, M
     Raises:
       ValueError: if a metric is unknown, or two numbers would be reported under one name.
     """
-    taken = {"score", "steps", *(probe.name for spec in specs.values() for probe in spec.outputs)}
+    taken = {
+        "score",
+        "steps",
+        *(probe.name for spec in specs.values() for probe in (*spec.answers, *spec.outputs)),
+    }
     found: dict[str, Metric] = {}
     for name in names:
         label = name.rpartition(":")[2]
@@ -160,8 +170,11 @@ def check_metrics(metrics: Metrics, task: str, spec: Spec, traces: TraceBatch) -
     steps = np.maximum(traces.lengths - 1, 1)
     states = np.zeros((int(steps.max()), *traces.inputs["pos"].shape, 1), np.float32)
     outputs = join_permutations(spec, traces.outputs)
-    hints = {name: value[1:] for name, value in traces.hints.items()}
-    result = InferenceResult(task, spec, traces, outputs, steps, hints, states)
+    hints, answers = (
+        {probe.name: traces.hints[probe.name][1:] for probe in probes}
+        for probes in (spec.hints, spec.answers)
+    )
+    result = InferenceResult(task, spec, traces, outputs, steps, hints, states, answers=answers)
     values = {}
     for name, metric in metrics.items():
         try:

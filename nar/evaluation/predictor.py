@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.data import Transforms, pad_nodes
+from nar.data import Transforms, pad_nodes, pad_steps
 from nar.data.padding import count_node_axes
 from nar.evaluation.inference import Inference, InferenceResult
 from nar.evaluation.scaled_inputs import InputRanges, OutOfRangeWarning, ScaledInputs, scale_arguments
@@ -44,6 +44,7 @@ class Prediction:
         decode hints.
       steps: the number of processor steps.
       states: hidden states of the nodes after the processor at each step, [steps, N, H].
+      answers: hard-decoded answers by name, [steps, ...], of algorithms that have any.
       nodes: label of each node, as in `nar.traces.Trace`.
       change: how the numbers of the problem were changed for the network, which does not change the answer;
         None if they were not. Scalar outputs and hints are in the units of the problem.
@@ -53,6 +54,7 @@ class Prediction:
     hints: Probes
     steps: int
     states: np.ndarray
+    answers: Probes = dataclasses.field(default_factory=dict)
     nodes: tuple[Hashable, ...] | None = None
     change: Change | None = None
 
@@ -61,8 +63,9 @@ class Prediction:
         return values_by_node(self.outputs, name, self.nodes)
 
     def _repr_html_(self) -> str:
+        answers = {"answers": self.answers} if self.answers else {}
         return arrays_table(
-            f"Prediction in {self.steps} steps", {"outputs": self.outputs, "hints": self.hints}
+            f"Prediction in {self.steps} steps", {"outputs": self.outputs, **answers, "hints": self.hints}
         )
 
 
@@ -162,7 +165,8 @@ class Predictor:
 
         The network gets the inputs and the initial hints, which are a function of the inputs. The number of
         steps is `num_steps` or else follows from `model.config.termination`. Only termination by the trace
-        (`FromTrace`) runs the algorithm itself, and uses only the length of its trace.
+        (`FromTrace`) runs the algorithm itself, and uses only the length of its trace and its streams, if
+        there are any; `num_steps` must not exceed their length.
 
         Args:
           name: an algorithm that the network supports, or its name.
@@ -264,8 +268,20 @@ class Predictor:
     def _first_steps(
         self, algorithm: Algorithm, questions: Sequence[_Question], num_steps: int | None
     ) -> TraceBatch:
-        """Inputs and initial hints of problems of one shape; lengths are those of the rollout, if given."""
+        """Inputs, streams and initial hints of problems of one shape; lengths are those of the rollout."""
         instances = [question.inputs.arguments for question in questions]
+        if algorithm.spec.streams:
+            traces = collect(algorithm, instances)
+            shortest = int(traces.lengths.min()) - 1
+            if num_steps is not None and num_steps > shortest:
+                raise ValueError(
+                    f"{algorithm.name}: num_steps must be at most {shortest}, the length of its stream "
+                    f"{algorithm.spec.streams[0].name!r}, got {num_steps}"
+                )
+            lengths = (
+                traces.lengths if num_steps is None else np.full(len(instances), num_steps + 1, np.int32)
+            )
+            return self._transforms.apply(algorithm, dataclasses.replace(traces, lengths=lengths, outputs={}))
         batch = self._transforms.apply(algorithm, record_first_step(algorithm, instances))
         if num_steps is not None:
             lengths = np.full(len(instances), num_steps + 1, np.int32)
@@ -294,7 +310,7 @@ class Predictor:
         return [
             (
                 [index for indices, _ in bucket for index in indices],
-                concatenate([batch for _, batch in bucket]),
+                concatenate(_equally_long([batch for _, batch in bucket])),
             )
             for bucket in by_bucket.values()
         ]
@@ -332,10 +348,16 @@ class Predictor:
             )
 
 
+def _equally_long(batches: Sequence[TraceBatch]) -> list[TraceBatch]:
+    """Batches padded to the same number of steps."""
+    num_steps = max(batch.num_steps for batch in batches)
+    return [pad_steps(batch, num_steps) for batch in batches]
+
+
 def _prediction(spec: Spec, result: InferenceResult, row: int, question: _Question) -> Prediction:
     """The prediction for one problem of a batch, without padding nodes."""
     assert result.states is not None
-    trace, padded = result.trace(row), result.batch.num_nodes
+    trace, padded, steps = result.trace(row), result.batch.num_nodes, int(result.steps[row])
     num_nodes = None if padded is None else int(padded[row])
 
     def cut(values: Probes, of: Spec, leading: int) -> Probes:
@@ -346,7 +368,8 @@ def _prediction(spec: Spec, result: InferenceResult, row: int, question: _Questi
 
     outputs = {name: trace.outputs[name].astype(spec[name].dtype) for name in (p.name for p in spec.outputs)}
     outputs = question.inputs.unscale(cut(outputs, spec, 0))
-    hints = question.inputs.unscale(cut(trace.hints, result.spec, 1))
-    steps = int(result.steps[row])
+    hints = {name: trace.hints[name] for name in result.hints}
+    answers = {name: value[:steps, row] for name, value in result.answers.items()}
+    hints, answers = (question.inputs.unscale(cut(values, result.spec, 1)) for values in (hints, answers))
     states = result.states[:steps, row, :num_nodes]
-    return Prediction(outputs, hints, steps, states, question.nodes, question.inputs.change)
+    return Prediction(outputs, hints, steps, states, answers, question.nodes, question.inputs.change)

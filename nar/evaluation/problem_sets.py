@@ -8,7 +8,8 @@ from typing import Any
 from nar.algorithms import Algorithm
 from nar.problems.large_graphs import LARGE_FAMILIES
 from nar.problems.options import CLRS30
-from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split
+from nar.specs import Spec
+from nar.traces import CLRS30_SPLITS, TraceBatch, clrs30_sample, clrs30_split, first_hints
 from nar.traces.list_traces import check_list_request, sample_list_traces
 from nar.traces.memory import check_memory
 from nar.traces.sample import check_canonical_seed, check_count
@@ -83,7 +84,7 @@ class ProblemSet:
           wait_for_compilation: as in `nar.sample_traces`.
         """
         traces = self._draw(all_hints, wait_for_compilation)
-        return traces if all_hints else with_first_hints(traces)
+        return traces if all_hints else with_first_hints(self.algorithm.spec, traces)
 
     def draw_once(self, *, all_hints: bool = True, wait_for_compilation: bool = True) -> TraceBatch:
         """Draws like `draw`, and keeps the traces for the next call unless they are large."""
@@ -116,10 +117,9 @@ class ProblemSet:
         )
 
 
-def with_first_hints(traces: TraceBatch) -> TraceBatch:
-    """Traces with copies of the hints of the first step only."""
-    first_hints = {name: value[:1].copy() for name, value in traces.hints.items()}
-    return dataclasses.replace(traces, hints=first_hints)
+def with_first_hints(spec: Spec, traces: TraceBatch) -> TraceBatch:
+    """Traces with copies of the hints of the first step only, and all values of streams and answers."""
+    return dataclasses.replace(traces, hints=first_hints(spec, traces))
 
 
 def make_problem_sets(

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from nar.algorithms import find_algorithm
-from nar.evaluation.correctness.checkers import instances_of
 from nar.evaluation.decoding import decode_outputs, join_permutations
 from nar.evaluation.inference import InferenceResult
 from nar.kinds import KindTable
@@ -72,6 +71,8 @@ def score_predictions(
 ) -> dict[str, float]:
     """Computes the score of each output, and `score`, their mean. Each is from 0 to 1.
 
+    Answers, which have a value at every step, are scored by `score_result`.
+
     Args:
       spec: the spec after transforms.
       truth: outputs of a batch, after transforms.
@@ -80,17 +81,38 @@ def score_predictions(
         their share of the score is 0.
     """
     truth = join_permutations(spec, truth)
-    if has_nan is not None and has_nan.any():
-        if has_nan.all():
-            return dict.fromkeys(
-                [*(probe.name for probe in spec.outputs if probe.name in truth), "score"], 0.0
-            )
-        kept = ({name: value[~has_nan] for name, value in values.items()} for values in (truth, predicted))
-        scores = score_predictions(spec, *kept, has_nan=None)
-        return {name: float(value * (~has_nan).mean()) for name, value in scores.items()}
-    probes: dict[str, Probe] = {probe.name: probe for probe in spec.outputs if probe.name in truth}
-    scores = {name: _score(probe, truth[name], predicted[name]) for name, probe in probes.items()}
+    samples = np.arange(len(next(iter(predicted.values()))))
+    return _with_mean(
+        {
+            probe.name: _score_numbers(probe, truth[probe.name], predicted[probe.name], samples, has_nan)
+            for probe in spec.outputs
+            if probe.name in truth
+        }
+    )
+
+
+def _with_mean(scores: dict[str, float]) -> dict[str, float]:
     return {**scores, "score": float(np.mean(list(scores.values())))}
+
+
+def _score_numbers(
+    probe: Probe, truth: np.ndarray, predicted: np.ndarray, samples: np.ndarray, has_nan: np.ndarray | None
+) -> float:
+    """The score of a probe times the share of samples without NaN.
+
+    Args:
+      probe: the probe.
+      truth: [M, ...], true values.
+      predicted: [M, ...], predicted values.
+      samples: [M], the sample of each value.
+      has_nan: [B], or None.
+    """
+    if has_nan is None or not has_nan.any():
+        return _score(probe, truth, predicted)
+    if has_nan.all():
+        return 0.0
+    kept = ~has_nan[samples]
+    return float(_score(probe, truth[kept], predicted[kept]) * (~has_nan).mean())
 
 
 def _score(probe: Probe, truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -104,20 +126,27 @@ def _score(probe: Probe, truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def score_result(result: InferenceResult) -> dict[str, float]:
-    """Computes the scores of the predictions for an algorithm; see `score_predictions`.
+    """Computes the scores of the outputs and answers of an algorithm, and `score`; see `score_predictions`.
 
-    If the algorithm has a score of its own, `score` is its mean over the instances.
+    The score of an answer is pooled over all steps of all samples. If the algorithm has a score of its own,
+    `score` is its mean over the instances.
 
     Raises:
       ValueError: if the score of the algorithm, or of a custom kind, is not a number from 0 to 1.
     """
     batch, own = result.batch, find_algorithm(result.task).score
-    scores = score_predictions(result.spec, batch.outputs, result.outputs, result.has_nan)
+    scores = (
+        score_predictions(result.spec, batch.outputs, result.outputs, result.has_nan)
+        if result.outputs
+        else {}
+    )
+    scores.pop("score", None)
+    for probe in result.spec.answers:
+        scores[probe.name] = _score_numbers(probe, *result.answer_entries(probe.name), result.has_nan)
+    scores = _with_mean(scores)
     if own is None:
         return scores
-    truth = join_permutations(result.spec, batch.outputs)
-    instances = instances_of(len(result.steps), batch.inputs, truth, result.outputs)
-    by_instance = np.array([float(own(*instance)) for instance in instances])
+    by_instance = np.array([float(own(*instance)) for instance in result.instances()])
     if result.has_nan is not None:
         by_instance = np.where(result.has_nan, 0.0, by_instance)
     invalid = by_instance[~((by_instance >= 0) & (by_instance <= 1))]

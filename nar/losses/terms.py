@@ -68,7 +68,7 @@ LOSSES = KindTable[Loss](
 
 
 def loss_terms(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[str, LossTerm]:
-    """Losses of all hints and outputs by name, and those of the network itself.
+    """Losses of all hints, answers and outputs by name, and those of the network itself.
 
     These are its auxiliary losses, `auxiliary/name`, and, if it decodes hints from their own encoding, the
     losses of those, `reconstruction/name`.
@@ -87,7 +87,7 @@ def loss_terms(spec: Spec, batch: TraceBatch, predictions: Predictions) -> dict[
         losses = _output_losses(probe, batch.outputs[probe.name], predictions)
         result[probe.name] = masked_term(losses, output_loss_mask(probe, batch))
     step_limits = None if predictions.halting else predictions.steps
-    for probe in spec.hints:
+    for probe in (*spec.hints, *spec.answers):
         if probe.name not in predictions.hints:
             continue
         if batch.num_steps == 1:

@@ -17,8 +17,9 @@ def resolve_loss_weights(
       spec: spec of the task, after transforms.
       task: name of the algorithm.
       names: names of losses, as in `loss_terms`, or of a custom objective.
-      weights: weights by stage ("hint", "output", "auxiliary" or "reconstruction"), by task ("bfs"), by
-        probe ("bfs/pi_h") or by another loss ("auxiliary/gate", "bfs/auxiliary/gate", "consistency").
+      weights: weights by stage ("hint", "answer", "output", "auxiliary" or "reconstruction"), by task
+        ("bfs"), by probe ("bfs/pi_h") or by another loss ("auxiliary/gate", "bfs/auxiliary/gate",
+        "consistency").
     """
 
     def weight_of(name: str) -> float:
@@ -54,7 +55,7 @@ def known_loss_weights(specs: Mapping[str, Spec], names: Mapping[str, Iterable[s
     """Keys that loss weights may have: stages, tasks, losses of a task, and losses that are not of probes."""
     stages = (Stage.HINT.value, Stage.OUTPUT.value, AUXILIARY)
     used = {_stage(specs[task], name) for task, losses in names.items() for name in losses}
-    stages = (*stages, *({RECONSTRUCTION} & used))
+    stages = (*stages, *(stage for stage in (Stage.ANSWER.value, RECONSTRUCTION) if stage in used))
     by_task = [f"{task}/{name}" for task, losses in names.items() for name in losses]
     own = [name for task, losses in names.items() for name in losses if name not in specs[task]]
     return list(dict.fromkeys((*stages, *names, *by_task, *own)))

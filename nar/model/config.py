@@ -164,9 +164,9 @@ class NetConfig:
         """The hints of a task that are fed back."""
         return spec.hints if self.hints.encoded else ()
 
-    def decoded_hints(self, spec: Spec) -> tuple[Probe, ...]:
-        """The hints of a task that are predicted."""
-        return spec.hints if self.hints.decoded else ()
+    def decoded_probes(self, spec: Spec) -> tuple[Probe, ...]:
+        """The probes that are predicted at every step: answers and, depending on `hint_mode`, hints."""
+        return (*spec.hints, *spec.answers) if self.hints.decoded else spec.answers
 
     @property
     def compute_dtype(self) -> Any:

@@ -20,7 +20,7 @@ from nar.kinds import KindTable
 from nar.model.count_nodes import count_targets
 from nar.model.sinkhorn import FEEDBACK_SINKHORN_ITERATIONS, log_sinkhorn
 from nar.plugins import Registry, takes
-from nar.specs import Kind, Probe
+from nar.specs import MASKED, Kind, Probe
 from nar.traces import TraceBatch
 
 Array = jax.Array
@@ -67,6 +67,13 @@ def true_hints(probes: Sequence[Probe], batch: TraceBatch, index: Array | int, n
         return densify(probe, value, count_targets(probe, batch, num_nodes))
 
     return {probe.name: dense(probe) for probe in probes}
+
+
+def true_streams(probes: Sequence[Probe], batch: TraceBatch, index: Array | int, num_nodes: int) -> Values:
+    """Dense streams at one index, by name, [B, ...]; masked values, such as no node, are zero."""
+    values = true_hints(probes, batch, index, num_nodes)
+    masked = (probe.name for probe in probes if not probe.kind.is_number)
+    return values | {name: jnp.where(values[name] == MASKED, 0.0, values[name]) for name in masked}
 
 
 def true_inputs(probes: Sequence[Probe], batch: TraceBatch, num_nodes: int) -> Values:

@@ -13,6 +13,7 @@ from nar.model.init import ParameterSpec, Params, draw_params, find_parameter_sp
 from nar.model.params_by_task import PROCESSOR, flatten_tasks, nest_by_task
 from nar.model.predictions import ChunkCarry, Predictions
 from nar.model.rollout import initial_chunk_carry, rollout
+from nar.model.termination import FromTrace
 from nar.processors.layers.float32_parameters import float32_parameters
 from nar.specs import Spec
 from nar.traces import TraceBatch
@@ -48,10 +49,18 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
       specs: specs by task, after transforms.
 
     Raises:
-      ValueError: if a task has the name of the shared parameters.
+      ValueError: if a task has the name of the shared parameters, or has streams, whose length is the number
+        of steps, and the number of steps is not that of the trace.
     """
     if PROCESSOR in specs:
         raise ValueError(f"no task can have the name {PROCESSOR!r}, that of the shared parameters")
+    for task, spec in specs.items():
+        if spec.streams and not isinstance(config.termination, FromTrace):
+            raise ValueError(
+                f"{task} has a stream, {spec.streams[0].name!r}, with a value for each step of the trace: it "
+                "needs the termination FromTrace ('trace' in configs), got "
+                f"{type(config.termination).__name__}"
+            )
 
     def forward(
         task: str,

@@ -34,8 +34,8 @@ class Predictions:
     Attributes:
       outputs: logits by name, [B, ...], at each sample's last step; for a chunk, valid only where the trace
         ends in it.
-      hints: logits by name, [S, B, ...]: entry t predicts the hints of step t + 1. Entries after a sample's
-        last step are undefined. Empty if hints are not decoded.
+      hints: logits of hints and answers by name, [S, B, ...]: entry t predicts those of step t + 1. Entries
+        after a sample's last step are undefined. Hints that are not decoded are left out.
       losses: auxiliary losses by name: those of the processor, over samples and their steps; and `halting`,
         over samples, in training with learned halting.
       steps: [B] int32, number of steps that each sample took, within the chunk if there are chunks.

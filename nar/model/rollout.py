@@ -40,6 +40,7 @@ from nar.model.hints import (
     select_samples,
     true_hints,
     true_inputs,
+    true_streams,
 )
 from nar.model.loss_term import LossTerm
 from nar.model.predictions import ChunkCarry, Predictions
@@ -77,7 +78,7 @@ class StepOutput(NamedTuple):
     """Per-step results, which the scan stacks.
 
     Attributes:
-      hints: logits by name, [B, ...].
+      hints: logits of hints and answers by name, [B, ...].
       losses: auxiliary losses by name, [B], 0 for samples that have stopped.
       outputs: logits by name, [B, ...]; empty unless outputs are decoded at every step.
       halt: [B], logit of the probability of stopping at this step; None without learned halting.
@@ -140,7 +141,7 @@ class Step:
         self._config, self._task, self._spec, self._batch = config, task, spec, batch
         self._is_training, self._training_step = is_training, training_step
         self._return_hidden = return_hidden
-        self._encoded_hints, self._decoded_hints = config.encoded_hints(spec), config.decoded_hints(spec)
+        self._encoded_hints, self._decoded = config.encoded_hints(spec), config.decoded_probes(spec)
         self._num_nodes = count_nodes(spec, batch)
         self._mask = padding_mask(batch, self._num_nodes)
         self._shape = (batch.batch_size, self._num_nodes, config.hidden_size)
@@ -202,13 +203,13 @@ class Step:
         """The recurrence. The new carry has the decoder inputs of this step, also of samples that ended."""
         step = self._trace_step(index)
         hints = self._with_teacher_forcing(carry.state.hints, index)
-        features = self._encode(hints, self._with_noise(hints))
+        features = self._encode(hints, index, self._with_noise(hints))
         context = Context(step, self._task, self._is_training, self._training_step)
         accepted = accepted_features(self._processor, features)
         processed = self._processor(accepted, carry.state.hidden, carry.state.memory, context)
         check_output(processed, carry.state.hidden, carry.state.memory, self._batch.neighbors)
         decoder_inputs = make_decoder_inputs(features, carry.state.hidden, processed, self._pairs)
-        decoded = [probe for probe in self._decoded_hints if probe.name not in processed.scalars]
+        decoded = [probe for probe in self._decoded if probe.name not in processed.scalars]
         logits, pairs = self._decoders(decoded, decoder_inputs)
         logits |= processed.scalars
         hidden = processed.nodes if processed.hidden is None else processed.hidden
@@ -243,18 +244,19 @@ class Step:
         deviation = self._config.hint_noise
         return add_noise(hints, deviation, hk.next_rng_key()) if self._is_training and deviation else None
 
-    def _encode(self, hints: Values, noisy: Values | None = None) -> Features:
-        """Features of the inputs and, if hints are encoded, of dense hint values, perhaps with noise."""
-        values, neighbors = hints if noisy is None else noisy, self._batch.neighbors
-        encoded = self._encoders(self._features_of(self._encoded_hints), values, self._mask, neighbors)
+    def _encode(self, hints: Values, index: Array | int, noisy: Values | None = None) -> Features:
+        """Features of inputs, of the streams at an index, and of dense hint values, perhaps with noise."""
+        probes, neighbors = (*self._encoded_hints, *self._spec.streams), self._batch.neighbors
+        streams = true_streams(self._spec.streams, self._batch, index, self._num_nodes)
+        values = {**(hints if noisy is None else noisy), **streams}
+        encoded = self._encoders(self._features_of(probes), values, self._mask, neighbors)
         if noisy is not None:
-            encoded = encoded._replace(adjacency=connected(self._encoded_hints, hints, neighbors))
+            encoded = encoded._replace(adjacency=connected(probes, {**hints, **streams}, neighbors))
         stages, dtype = (self._inputs, encoded), self._config.compute_dtype
         features = make_features(stages, self._shape, dtype, self._mask, neighbors)
         if not self._separates_scalars:
             return features
-        scalars = raw_scalars(self._encoded_hints, values, neighbors)
-        return features._replace(scalars=self._scalar_inputs | scalars)
+        return features._replace(scalars=self._scalar_inputs | raw_scalars(probes, values, neighbors))
 
     def _features_of(self, probes: Sequence[Probe]) -> list[Probe]:
         """The probes that are encoded."""
@@ -290,7 +292,7 @@ class Step:
         """Logits of the outputs at each sample's latest step, by name, [B, ...]."""
         assert carry.last_decoder_inputs is not None
         # Any hints will do: everything that depends on hints is in the carry.
-        features = self._encode(self._true_hints(0))
+        features = self._encode(self._true_hints(0), 0)
         return self._decode_outputs(with_constants(carry.last_decoder_inputs, features, self._pairs))
 
     def _decode_outputs(self, decoder_inputs: DecoderInputs) -> Values:

@@ -166,7 +166,7 @@ class _Drawing:
             plan,
             _places(plan, num_nodes),
             labels,
-            [probe for probe in spec.hints if probe.name in trace.hints],
+            [probe for probe in spec.per_step if probe.name in trace.hints],
             [probe for probe in spec.outputs if probe.name in trace.outputs],
             {name: series(number) for name, number in colors(spec).items()},
         )

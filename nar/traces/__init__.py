@@ -12,7 +12,15 @@ from nar.traces.sample import (
     sample_traces,
     zero_traces,
 )
-from nar.traces.trace import Probes, Trace, TraceBatch, concatenate, values_by_node
+from nar.traces.trace import (
+    Probes,
+    Trace,
+    TraceBatch,
+    concatenate,
+    first_hints,
+    values_by_node,
+    values_of,
+)
 from nar.traces.validate import check_algorithm
 
 __all__ = [
@@ -27,11 +35,13 @@ __all__ = [
     "collect",
     "concatenate",
     "export_json_lines",
+    "first_hints",
     "load_traces",
     "record_first_step",
     "run_algorithm",
     "sample_traces",
     "save_traces",
     "values_by_node",
+    "values_of",
     "zero_traces",
 ]

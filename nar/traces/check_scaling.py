@@ -88,7 +88,8 @@ def _compare(what: str, algorithm: Algorithm, traces: Sequence[Trace], factor: f
             f"{what}: {before.length} steps become {after.length}, so it is not invariant to this change"
         )
     change = Change(factor, {}, {})
-    for stage, probes in (("outputs", algorithm.spec.outputs), ("hints", algorithm.spec.hints)):
+    spec = algorithm.spec
+    for stage, probes in (("outputs", spec.outputs), ("hints", (*spec.hints, *spec.answers))):
         expected, found = getattr(before, stage), unscale(scaling, change, getattr(after, stage))
         for probe in probes:
             if probe.name in found and not _is_same(probe, expected[probe.name], found[probe.name]):

@@ -32,7 +32,8 @@ FORMAT_VERSION = 1
 _COMPRESSION_LEVEL = 1
 """Fastest zlib level: one-hot vectors and masks compress well at every level."""
 
-_STAGES = {"inputs": Stage.INPUT, "hints": Stage.HINT, "outputs": Stage.OUTPUT}
+_GROUPS = ("inputs", "hints", "outputs")
+"""Groups of arrays, the fields of `TraceBatch`: streams and answers are stored with hints."""
 
 Path = str | os.PathLike[str]
 
@@ -138,7 +139,7 @@ def load_traces(path: Path) -> StoredTraces:
 def _arrays(batch: TraceBatch) -> dict[str, np.ndarray]:
     arrays = {
         f"{stage}/{name}": np.asarray(value)
-        for stage in _STAGES
+        for stage in _GROUPS
         for name, value in getattr(batch, stage).items()
     }
     arrays["lengths"] = np.asarray(batch.lengths)
@@ -148,28 +149,26 @@ def _arrays(batch: TraceBatch) -> dict[str, np.ndarray]:
 
 
 def _batch(arrays: Mapping[str, np.ndarray], spec: Spec) -> TraceBatch:
-    stages = {
-        stage: {probe.name: arrays[f"{stage}/{probe.name}"] for probe in spec.at(_STAGES[stage])}
-        for stage in _STAGES
-    }
-    inputs, hints, outputs = (stages[stage] for stage in ("inputs", "hints", "outputs"))
+    inputs, hints, outputs = (
+        {probe.name: arrays[f"{group}/{probe.name}"] for probe in _probes(spec, group)} for group in _GROUPS
+    )
     return TraceBatch(inputs, hints, outputs, arrays["lengths"], arrays.get("num_nodes"))
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
     """Raises ValueError unless names, shapes and dtypes of the arrays match the spec."""
-    names = {f"{stage}/{probe.name}" for stage in _STAGES for probe in spec.at(_STAGES[stage])}
+    names = {f"{group}/{probe.name}" for group in _GROUPS for probe in _probes(spec, group)}
     if set(arrays) - {"num_nodes"} != names | {"lengths"}:
         raise ValueError(f"the spec has {sorted(names)}, but the traces have {sorted(arrays)}")
     num_nodes = _count_nodes(arrays, spec)
     any_number = (np.iinfo(np.int32).max,)  # of steps, if there are no hints
-    num_steps = min((arrays[f"hints/{probe.name}"].shape[:1] for probe in spec.hints), default=any_number)
+    num_steps = min((arrays[f"hints/{probe.name}"].shape[:1] for probe in spec.per_step), default=any_number)
     batch_size = len(_checked_counts("lengths", arrays["lengths"], *(num_steps or [0])))
-    for stage, at in _STAGES.items():
-        for probe in spec.at(at):
-            name = f"{stage}/{probe.name}"
+    for group in _GROUPS:
+        for probe in _probes(spec, group):
+            name = f"{group}/{probe.name}"
             value = arrays[name]
-            leading = (*num_steps, batch_size) if at is Stage.HINT else (batch_size,)
+            leading = (*num_steps, batch_size) if probe.stage.is_per_step else (batch_size,)
             expected = leading + probe.shape(num_nodes)
             if value.shape != expected:
                 raise ValueError(f"{name} must have the shape {expected}, got {value.shape}")
@@ -179,6 +178,10 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], spec: Spec) -> None:
         counts = _checked_counts("num_nodes", arrays["num_nodes"], num_nodes)
         if len(counts) != batch_size:
             raise ValueError(f"num_nodes must have the shape {(batch_size,)}, got {counts.shape}")
+
+
+def _probes(spec: Spec, group: str) -> tuple[Probe, ...]:
+    return {"inputs": spec.inputs, "hints": spec.per_step, "outputs": spec.outputs}[group]
 
 
 def _count_nodes(arrays: Mapping[str, np.ndarray], spec: Spec) -> int:

@@ -3,7 +3,7 @@
 import math
 
 from nar.machine import memory_size
-from nar.specs import Spec, Stage
+from nar.specs import Spec
 
 _MIN_STEPS = 2
 
@@ -11,7 +11,7 @@ _MIN_STEPS = 2
 def traces_bytes(spec: Spec, size: int, count: int, num_steps: int) -> int:
     """Bytes of the arrays of `count` traces of `num_steps` steps and `size` nodes."""
     return count * sum(
-        (num_steps if probe.stage is Stage.HINT else 1) * math.prod(probe.shape(size)) * probe.dtype.itemsize
+        (num_steps if probe.stage.is_per_step else 1) * math.prod(probe.shape(size)) * probe.dtype.itemsize
         for probe in spec.values()
     )
 

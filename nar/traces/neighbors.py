@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nar.problems.large_graphs import EdgeList
-from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
+from nar.specs import MASKED, Kind, Location, Probe, Spec
 
 if TYPE_CHECKING:
     from nar.traces.trace import Probes, TraceBatch
@@ -187,7 +187,7 @@ def edge_values(probe: Probe, value: np.ndarray, neighbors: Neighbors) -> np.nda
             f"{probe.name} has values at pairs of nodes that are not neighbors; neighbor lists represent "
             "those of edges only"
         )
-    is_masked = probe.stage is not Stage.INPUT and not probe.kind.is_number
+    is_masked = not probe.stage.is_given and not probe.kind.is_number
     return np.where(mask, taken, MASKED if is_masked else 0).astype(value.dtype)
 
 

@@ -121,7 +121,7 @@ def zero_traces(name: str | Algorithm, size: int, count: int, **problem_options:
 
     return TraceBatch(
         inputs=zeros(shapes.input_names, shapes.inputs, count),
-        hints=zeros((probe.name for probe in spec.hints), shapes.hints, 2, count),
+        hints=zeros((probe.name for probe in spec.per_step), shapes.hints, 2, count),
         outputs=zeros((probe.name for probe in spec.outputs), shapes.outputs, count),
         lengths=np.full(count, 2, np.int32),
     )
@@ -228,7 +228,8 @@ def clrs30_sample(
 
     Equal to `clrs.build_sampler(name, count, length=size, seed=seed, **problem_options)` of dm-clrs 2.0.3.
     Arguments and errors are those of `sample_traces`; the seed must be valid for `numpy.random.RandomState`.
-    With `all_hints=False` only the first hints are kept, [1, B, ...], and memory is that of a few traces.
+    With `all_hints=False` only the first hints are kept, [1, B, ...], and memory is that of a few traces, but
+    not for algorithms with streams or answers, whose values are needed at every step.
     """
     algorithm, options = _check_request(name, size, count, problem_options)
     check_canonical_seed(seed)
@@ -236,7 +237,9 @@ def clrs30_sample(
     sample = algorithm.problem.sample
     instances: list[Arguments] = [sample(random, int(size), **options) for _ in range(count)]
     record = functools.partial(collect, algorithm, wait_for_compilation=wait_for_compilation)
-    return record(instances) if all_hints else with_first_hints(record, instances)
+    if all_hints or algorithm.spec.needs_all_steps:
+        return record(instances)
+    return with_first_hints(record, instances)
 
 
 def with_first_hints(

@@ -13,7 +13,7 @@ import numpy as np
 
 from nar.plugins import unknown_name
 from nar.rich_display import arrays_table
-from nar.specs import Kind
+from nar.specs import Kind, Probe, Spec, Stage
 from nar.traces.neighbors import Neighbors
 
 Array = Any
@@ -28,7 +28,7 @@ class Trace:
 
     Attributes:
       inputs: by probe name, in the shape of the probe: [N], [N, N] or [], followed by [C] for categoricals.
-      hints: by probe name, [T, ...].
+      hints: by probe name, [T, ...]; streams and answers, which have a value at every step, too.
       outputs: by probe name, [...].
       nodes: label of each node of a graph; None if the labels are 0 ... N - 1.
     """
@@ -64,7 +64,8 @@ class TraceBatch:
 
     Attributes:
       inputs: by probe name, [B, ...].
-      hints: by probe name, time-major: [T, B, ...], zero after the end of each trace.
+      hints: by probe name, time-major: [T, B, ...], zero after the end of each trace. Streams and answers,
+        which have a value at every step, are among them.
       outputs: by probe name, [B, ...].
       lengths: [B] int32, the number of steps of each trace.
       num_nodes: [B] int32, the number of real nodes of each trace; None without padded nodes.
@@ -89,7 +90,7 @@ class TraceBatch:
     @property
     def num_steps(self) -> int:
         """T: at least the longest length; for a chunk, one more than the number of network steps."""
-        return next(iter(self.hints.values())).shape[0]
+        return max(value.shape[0] for value in self.hints.values())
 
     def to_dict(self) -> dict[str, Any]:
         """The arrays as dictionaries by probe name, and those of the fields that are not None."""
@@ -112,6 +113,25 @@ class TraceBatch:
             hints={name: value[:length, index] for name, value in self.hints.items()},
             outputs={name: value[index] for name, value in self.outputs.items()},
         )
+
+
+def values_of(traces: Trace | TraceBatch, probe: Probe) -> Array:
+    """The values of a probe in traces, as they are stored."""
+    groups = {Stage.INPUT: traces.inputs, Stage.OUTPUT: traces.outputs}
+    return groups.get(probe.stage, traces.hints)[probe.name]
+
+
+def first_hints(spec: Spec, batch: TraceBatch) -> Probes:
+    """The hints of the first step of each trace, and all values of streams and answers, by name.
+
+    Args:
+      spec: spec of the batch.
+      batch: whole traces.
+    """
+    return {
+        name: value[:1].copy() if spec[name].stage is Stage.HINT else value
+        for name, value in batch.hints.items()
+    }
 
 
 def concatenate(batches: Sequence[TraceBatch]) -> TraceBatch:

@@ -8,11 +8,11 @@ import numpy as np
 from nar.algorithms import Algorithm
 from nar.kinds import KindTable
 from nar.problems.problem import Arguments
-from nar.specs import MASKED, Kind, Probe, Stage
+from nar.specs import MASKED, Kind, Probe
 from nar.traces.check_scaling import check_scaling
 from nar.traces.recorder.record import collect
 from nar.traces.sample import run_algorithm, sample_traces
-from nar.traces.trace import Trace, TraceBatch
+from nar.traces.trace import Trace, TraceBatch, values_of
 
 _TOLERANCE = 1e-9
 _COUNT = 8
@@ -63,8 +63,9 @@ def _require(condition: Any, message: str) -> None:
 def _check_requests(algorithm: Algorithm, seed: int) -> None:
     name, problem = algorithm.name, algorithm.problem
     _require("pos" in algorithm.spec, f"{name}: the spec needs the input 'pos'")
-    _require(algorithm.spec.hints, f"{name}: the spec needs a hint")
-    _require(algorithm.spec.outputs, f"{name}: the spec needs an output")
+    spec = algorithm.spec
+    _require(spec.per_step, f"{name}: the spec needs a hint, or another probe with a value at every step")
+    _require(spec.outputs or spec.answers, f"{name}: the spec needs an output or an answer")
     size = max(problem.min_size, 4)
     plain = sample_traces(algorithm, size, 2, seed)
     _check_reproduced(
@@ -80,8 +81,8 @@ def _values(algorithm: Algorithm, batch: TraceBatch) -> Iterator[tuple[Probe, np
     """Each probe with its values without padding steps, [M, ...]."""
     not_padding = np.arange(batch.num_steps)[:, None] < batch.lengths
     for probe in algorithm.spec.values():
-        value = getattr(batch, f"{probe.stage.value}s")[probe.name]
-        yield probe, value[not_padding] if probe.stage is Stage.HINT else value
+        value = values_of(batch, probe)
+        yield probe, value[not_padding] if probe.stage.is_per_step else value
 
 
 def _check_shapes(where: str, algorithm: Algorithm, batch: TraceBatch) -> None:

@@ -15,7 +15,12 @@ from nar.evaluation import (
     exact_matches,
     valid_answers,
 )
-from nar.evaluation.correctness.checkers import forest_weight, is_depth_first_forest, is_shortest_path_tree
+from nar.evaluation.correctness.checkers import (
+    forest_weight,
+    instances_of,
+    is_depth_first_forest,
+    is_shortest_path_tree,
+)
 from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS
 from nar.evaluation.decoding import join_permutations
 from nar.kinds import BUILT_IN_KINDS
@@ -79,14 +84,14 @@ def test_exact_match_rejects_a_single_wrong_entry(task):
 def test_checkers_accept_the_algorithms_answers(task):
     for size, seed in ((4, 0), (5, 1), (9, 2), (16, 3)):
         spec, inputs, outputs, predicted = truth_of(task, size, 8, seed)
-        assert valid_answers(task, spec, inputs, outputs, predicted).all()
+        assert valid_answers(task, instances_of(spec, inputs, outputs, predicted)).all()
     if "family" in ALGORITHMS[task].problem.options:
         spec, inputs, outputs, predicted = truth_of(task, 9, 8, family="grid")
-        assert valid_answers(task, spec, inputs, outputs, predicted).all()
+        assert valid_answers(task, instances_of(spec, inputs, outputs, predicted)).all()
 
 
 def test_valid_answers_is_none_without_a_checker():
-    assert valid_answers("bridges", *truth_of("bridges", 6, 2)) is None
+    assert valid_answers("bridges", instances_of(*truth_of("bridges", 6, 2))) is None
 
 
 def random_weights(random, size, directed=True):

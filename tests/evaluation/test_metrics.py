@@ -35,8 +35,9 @@ def network():
 
 def result_with(task, outputs, predicted):
     """Predictions without a network."""
-    batch = types.SimpleNamespace(inputs={}, outputs=outputs, neighbors=None)
     count = len(next(iter(predicted.values())))
+    lengths = np.full(count, 2)
+    batch = types.SimpleNamespace(inputs={}, outputs=outputs, lengths=lengths, neighbors=None)
     spec = nar.ALGORITHMS[task].spec
     return InferenceResult(task, spec, batch, predicted, np.ones(count, int), {}, None)
 

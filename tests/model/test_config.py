@@ -244,5 +244,7 @@ def test_every_processor_supports_all_options(processor):
 def test_discrete_processors_refuse_wrappers():
     """Wrappers encode the numbers that a discrete processor needs as they are."""
     model = model_of("bfs", PROCESSORS["discrete"], **ALL_OPTIONS)
-    with pytest.raises(ValueError, match="needs numbers as they are .* cannot be combined with dropout, lstm"):
+    with pytest.raises(
+        ValueError, match="needs numbers as they are .* cannot be combined with dropout, lstm"
+    ):
         jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch_of()})

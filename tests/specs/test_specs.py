@@ -76,12 +76,13 @@ def test_mask_one_cannot_be_at_graph():
 
 def test_spec_is_an_ordered_mapping():
     probes = [
-        probe_of(Location.NODE, Kind.SCALAR, name, stage) for name, stage in zip("cab", Stage, strict=True)
+        probe_of(Location.NODE, Kind.SCALAR, name, stage) for name, stage in zip("caebf", Stage, strict=True)
     ]
     spec = Spec(probes)
-    assert list(spec) == ["c", "a", "b"]
+    assert list(spec) == ["c", "a", "e", "b", "f"]
     assert list(spec.values()) == probes
-    assert spec.inputs + spec.hints + spec.outputs == tuple(probes)
+    assert spec.inputs + spec.streams + spec.hints + spec.answers + spec.outputs == tuple(probes)
+    assert spec.per_step == tuple(probes[1:4])
     assert spec["a"] is probes[1]
     assert spec.get("d") is None
 

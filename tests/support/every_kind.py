@@ -38,13 +38,21 @@ PROBE_TYPES = [
 """All valid pairs (location, kind) of probes."""
 
 NAME = "every_kind"
-SPEC = Spec(
-    make_probe(stage, location, kind)
-    for stage in Stage
-    for location, kind in PROBE_TYPES
-    # Only outputs become permutation matrices, and many Sinkhorn iterations take long to compile.
-    if stage is Stage.OUTPUT or kind is not Kind.PERMUTATION_POINTER
-)
+
+
+def spec_of(*stages):
+    """A spec with a probe of every kind at every location and at each of the stages."""
+    return Spec(
+        make_probe(stage, location, kind)
+        for stage in stages
+        for location, kind in PROBE_TYPES
+        # Only outputs become permutation matrices, and many Sinkhorn iterations take long to compile.
+        if stage is Stage.OUTPUT or kind is not Kind.PERMUTATION_POINTER
+    )
+
+
+SPEC = spec_of(Stage.INPUT, Stage.HINT, Stage.OUTPUT)
+"""The stages of CLRS-30."""
 
 
 def small_spec(location, kind):
@@ -86,7 +94,7 @@ def random_batch(seed, spec=SPEC, batch_size=3, num_nodes=4, num_steps=4, masked
         return {probe.name: random_truth(random, probe, leading, num_nodes, masked) for probe in probes}
 
     lengths = np.maximum(num_steps - np.arange(batch_size), 1).astype(np.int32)
-    hints = values(spec.hints, num_steps, batch_size)
+    hints = values(spec.per_step, num_steps, batch_size)
     for index, length in enumerate(lengths):
         for value in hints.values():
             value[length:, index] = 0

@@ -5,7 +5,7 @@ accepts only one of them. The checkers cover the algorithms whose problem has a 
 answers are those of one instance, in the format of a trace, without a batch axis.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from nar.specs import Spec
 
 Array = np.ndarray
 Values = Mapping[str, Array]
+Instance = tuple[Values, Values, Values]
+"""Inputs, true outputs and predicted outputs of one instance."""
+
 Checker = Callable[[Values, Values, Values], bool]
 """(inputs, true outputs, predicted outputs) -> True if the predicted outputs are a correct answer."""
 
@@ -303,28 +306,30 @@ CHECKERS: Registry[Checker] = Registry(
 """Checkers by algorithm, for those that have no `Algorithm.valid`. All others have one correct answer."""
 
 
-def valid_answers(task: str, spec: Spec, inputs: Values, truth: Values, predicted: Values) -> Array | None:
+def valid_answers(task: str, instances: Iterable[Instance]) -> Array | None:
     """Checks the predicted answer of each instance.
 
     Args:
       task: name of the algorithm.
-      spec: the spec after transforms.
-      inputs: inputs of a batch.
-      truth: its outputs, after transforms.
-      predicted: predicted outputs, as `nar.evaluation.decode_outputs` returns them.
+      instances: instances, as `instances_of` or `InferenceResult.instances` yield them.
 
     Returns:
       [B] bool, True where the answer is correct; None if the algorithm has no checker.
     """
     checker = find_algorithm(task).valid or CHECKERS.get(task)
-    if checker is None:
-        return None
-    truth = join_permutations(spec, truth)
-    count = len(next(iter(predicted.values())))
-    return np.array([checker(*instance) for instance in instances_of(count, inputs, truth, predicted)])
+    return None if checker is None else np.array([checker(*instance) for instance in instances])
 
 
-def instances_of(count: int, *batches: Values) -> Iterator[tuple[Values, ...]]:
-    """The values of each of the instances of a batch, without a batch axis."""
-    for row in range(count):
-        yield tuple({name: value[row] for name, value in values.items()} for values in batches)
+def instances_of(spec: Spec, inputs: Values, truth: Values, predicted: Values) -> Iterator[Instance]:
+    """The instances of a batch, without a batch axis.
+
+    Args:
+      spec: the spec after transforms.
+      inputs: inputs of a batch.
+      truth: its outputs, after transforms.
+      predicted: predicted outputs, as `nar.evaluation.decode_outputs` returns them.
+    """
+    batches = inputs, join_permutations(spec, truth), predicted
+    for row in range(len(next(iter({**inputs, **predicted}.values())))):
+        one, true, answer = ({name: value[row] for name, value in values.items()} for values in batches)
+        yield one, true, answer

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nar.reports.trace_viewer.readable_values import differs, read
-from nar.specs import MASKED, Probe, Spec, Stage
+from nar.specs import MASKED, Probe, Spec
 from nar.traces import Trace
 
 TOLERANCE = 0.1
@@ -18,9 +18,9 @@ class ProbeComparison:
     """Correct and wrong entries of one probe.
 
     Attributes:
-      wrong: True where an entry is wrong; for a hint at each step, [T, ...], where T is the length of the
-        longer run. The shorter run is extended by repeating its last step.
-      right: number of correct entries; for a hint at each step, [T].
+      wrong: True where an entry is wrong; for a hint or an answer at each step, [T, ...], where T is the
+        length of the longer run. The shorter run is extended by repeating its last step.
+      right: number of correct entries; for a hint or an answer at each step, [T].
       total: number of entries to predict, of the same shape.
     """
 
@@ -30,7 +30,7 @@ class ProbeComparison:
 
 
 def compare_traces(spec: Spec, truth: Trace, other: Trace) -> dict[str, ProbeComparison]:
-    """Compares all hints and outputs that both runs have, by name.
+    """Compares all hints, answers and outputs that both runs have, by name.
 
     Args:
       spec: spec of both runs.
@@ -38,7 +38,7 @@ def compare_traces(spec: Spec, truth: Trace, other: Trace) -> dict[str, ProbeCom
       other: the network's run.
     """
     comparisons = {}
-    for probe in (*spec.hints, *spec.outputs):
+    for probe in (*spec.hints, *spec.answers, *spec.outputs):
         true, predicted = ({**run.hints, **run.outputs}.get(probe.name) for run in (truth, other))
         if true is not None and predicted is not None:
             comparisons[probe.name] = _compare_probe(probe, read(probe, true), read(probe, predicted))
@@ -46,7 +46,7 @@ def compare_traces(spec: Spec, truth: Trace, other: Trace) -> dict[str, ProbeCom
 
 
 def _compare_probe(probe: Probe, truth: np.ndarray, other: np.ndarray) -> ProbeComparison:
-    is_hint = probe.stage is Stage.HINT
+    is_hint = probe.stage.is_per_step
     if is_hint:
         steps = np.arange(max(len(truth), len(other)))
         truth, other = (values[np.minimum(steps, len(values) - 1)] for values in (truth, other))

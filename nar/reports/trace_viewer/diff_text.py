@@ -67,7 +67,7 @@ def _title(
         return title + layout.faint(" · the algorithm has ended, the network continues")
     if step >= steps:
         return title + layout.faint(" · the network has ended, the algorithm continues")
-    right, total = totals(comparisons, spec.hints, step)
+    right, total = totals(comparisons, spec.per_step, step)
     return title + layout.faint(
         f" · {right} of {total} entries right" if total else " · no hint is predicted"
     )
@@ -78,17 +78,17 @@ def _step(
 ) -> list[str]:
     """Formats the hints of both runs at a step, or of the only run that has it."""
     true, predicted = (_hints(spec, run, step) for run in (truth, other))
-    both = [probe for probe in spec.hints if probe.name in true and probe.name in predicted and step > 0]
+    both = [probe for probe in spec.per_step if probe.name in true and probe.name in predicted and step > 0]
     names = {probe.name for probe in both}
     wrong = {name: comparisons[name].wrong[step] for name in names}
-    rest = [probe for probe in spec.hints if probe.name not in names and probe.name in (true or predicted)]
+    rest = [probe for probe in spec.per_step if probe.name not in names and probe.name in (true or predicted)]
     return [*_pair(both, _Step(true, predicted, wrong), layout), *block(rest, true or predicted, {}, layout)]
 
 
 def _hints(spec: Spec, run: Trace, step: int) -> Readings:
     return {
         probe.name: read(probe, run.hints[probe.name][step])
-        for probe in spec.hints
+        for probe in spec.per_step
         if probe.name in run.hints and step < len(run.hints[probe.name])
     }
 
@@ -165,7 +165,7 @@ def _wrong_entries(probe: Probe, step: _Step, layout: Layout) -> list[str]:
 
 def _summary(spec: Spec, steps: int, comparisons: dict[str, ProbeComparison], layout: Layout) -> list[str]:
     """Counts the correct hint entries of each step that both runs have."""
-    counts = [(step, *totals(comparisons, spec.hints, step)) for step in range(1, steps)]
+    counts = [(step, *totals(comparisons, spec.per_step, step)) for step in range(1, steps)]
     texts = [f"{step}: {right}/{total}" for step, right, total in counts if total]
     if not texts:
         return []

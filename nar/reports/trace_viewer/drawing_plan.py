@@ -108,7 +108,7 @@ def _cells(spec: Spec, trace: Trace) -> dict[str, Any]:
 
 def colors(spec: Spec) -> dict[str, int]:
     """Color index of each probe; a hint `x_h` shares the color of the output `x` that it leads to."""
-    names = [probe.name for probe in (*spec.hints, *spec.outputs, *spec.inputs)]
+    names = [probe.name for probe in (*spec.per_step, *spec.outputs, *spec.inputs)]
     numbers: dict[str, int] = {}
     for name in names:
         numbers[name] = numbers.get(f"{name}_h", len(set(numbers.values())))

@@ -21,7 +21,7 @@ from nar.reports.escape import escape_html
 from nar.reports.trace_viewer.compare import compare_traces
 from nar.reports.trace_viewer.drawing_plan import GLYPHS, PAGES, POSITION, colors, draw_plan
 from nar.reports.trace_viewer.readable_values import rank, read
-from nar.specs import Probe, Spec, Stage
+from nar.specs import Probe, Spec
 from nar.traces import Trace
 
 _SCRIPTS = ("values.js", "places.js", "nodes.js", "matrices.js", "panels.js", "steps.js")
@@ -91,7 +91,7 @@ def _probes(spec: Spec, hidden: Collection[str]) -> list[dict[str, Any]]:
     return [
         {
             "name": probe.name,
-            "stage": probe.stage.value,
+            "stage": "hint" if probe.stage.is_per_step else probe.stage.value,
             "location": probe.location.value,
             "kind": probe.kind.name,
             "look": PAGES[probe.kind],
@@ -121,8 +121,8 @@ def _run(spec: Spec, run: Run, truth: Run | None) -> dict[str, Any]:
 
 
 def _wrong_indices(probe: Probe, wrong: np.ndarray) -> list[Any]:
-    """Indices of the wrong entries, as "i,j"; for a hint, a list per step."""
-    if probe.stage is Stage.HINT:
+    """Indices of the wrong entries, as "i,j"; for a hint or an answer, a list per step."""
+    if probe.stage.is_per_step:
         return [[",".join(map(str, index)) for index in np.argwhere(step).tolist()] for step in wrong]
     return [",".join(map(str, index)) for index in np.argwhere(wrong).tolist()]
 

@@ -81,7 +81,7 @@ def trace_text(spec: Spec, trace: Trace, layout: Layout | None = None) -> str:
       Lines, without a trailing newline.
     """
     layout = layout or Layout()
-    hints = {probe.name: read(probe, trace.hints[probe.name]) for probe in spec.hints}
+    hints = {probe.name: read(probe, trace.hints[probe.name]) for probe in spec.per_step}
     lines = [layout.faint(cut(LEGEND, layout.width)), "", layout.title("inputs")]
     lines += block(spec.inputs, readings(spec.inputs, trace.inputs), {}, layout)
     before: Readings = {}
@@ -90,7 +90,7 @@ def trace_text(spec: Spec, trace: Trace, layout: Layout | None = None) -> str:
         count = sum(int(differs(before[name], now[name]).sum()) for name in before)
         note = f" · {count} changed" if before else ""
         lines += ["", layout.title(f"step {step} of 0…{trace.length - 1}") + layout.faint(note)]
-        lines += block(spec.hints, now, before, layout)
+        lines += block(spec.per_step, now, before, layout)
         before = now
     lines += ["", layout.title("outputs")]
     lines += block(spec.outputs, readings(spec.outputs, trace.outputs), {}, layout)

@@ -36,7 +36,7 @@ def check_weights(
         return
     has_hints = model.config.hints.supervised
     probes = {
-        task: [probe.name for probe in (*(spec.hints if has_hints else ()), *spec.outputs)]
+        task: [probe.name for probe in (*(spec.hints if has_hints else ()), *spec.answers, *spec.outputs)]
         for task, spec in model.specs.items()
     }
     names = probes

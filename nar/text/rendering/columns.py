@@ -99,7 +99,7 @@ def text_values(algorithm: Algorithm, batch: TraceBatch, name: str, output: str 
       int64 or float64, [B, ...] or, for a hint, [T, B, ...].
     """
     probe = algorithm.spec[name]
-    values = np.asarray(getattr(batch, f"{probe.stage.value}s")[name])
+    values = np.asarray({**batch.inputs, **batch.hints, **batch.outputs}[name])
     kind = _kind(probe, algorithm.spec[output] if output else probe)
     result = CONVERTERS[kind](values)
     if kind is Kind.SHOULD_BE_PERMUTATION and _has_keys(algorithm):

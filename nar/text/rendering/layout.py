@@ -10,6 +10,9 @@ and ends with a line feed; its answer is `VALUES, VALUES, ... | VALUES` and ends
 `initial_trace` and `trace |` are left out, and the answer is the VALUES of the outputs. With hints, the trace
 consists of the hints that are intermediate values of an output, from the second step to the second to last
 (the first is part of the question, and the last equals the output).
+
+Streams are among the inputs, as lists of their values at the steps 0 to T - 2, which a network gets; answers
+are among the outputs, as lists of their values at the steps 1 to T - 1.
 """
 
 import dataclasses
@@ -74,8 +77,9 @@ class Layout:
 def layout_of(algorithm: Algorithm, use_hints: bool) -> Layout:
     """Layout of the texts of an algorithm, with or without hints (if it has hints of its outputs)."""
     spec = algorithm.spec
-    inputs = tuple(probe.name for probe in spec.inputs if not _is_omitted(probe.name, spec))
-    outputs = tuple(probe.name for probe in spec.outputs)
+    given = (*spec.inputs, *spec.streams)
+    inputs = tuple(probe.name for probe in given if not _is_omitted(probe.name, spec))
+    outputs = tuple(probe.name for probe in (*spec.answers, *spec.outputs))
     override = TRACE_OVERRIDES.get(algorithm.name) if use_hints else None
     if override is not None:
         hints = tuple((name, None) for name in override.hints)

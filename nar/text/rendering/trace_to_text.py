@@ -1,9 +1,11 @@
 """Conversion of traces to text."""
 
+import dataclasses
+
 import numpy as np
 
 from nar.algorithms import Algorithm, find_algorithm
-from nar.specs import Stage
+from nar.specs import Spec, Stage
 from nar.text.rendering.compose import Text, compose
 from nar.text.rendering.layout import layout_of
 from nar.traces.trace import Trace, TraceBatch
@@ -41,8 +43,40 @@ def to_texts(name: str | Algorithm, batch: TraceBatch, *, use_hints: bool = Fals
     algorithm = find_algorithm(name)
     if batch.num_nodes is not None:
         raise ValueError("traces with padding nodes cannot be converted to text")
-    for stage in Stage:
-        expected, probes = [p.name for p in algorithm.spec.at(stage)], getattr(batch, f"{stage.value}s")
-        if set(expected) != set(probes):
-            raise ValueError(f"{algorithm.name} has the {stage.value}s {expected}, the traces {list(probes)}")
-    return compose(algorithm, layout_of(algorithm, bool(use_hints)), batch)
+    spec = algorithm.spec
+    groups = {"inputs": spec.inputs, "hints": spec.per_step, "outputs": spec.outputs}
+    for group, probes in groups.items():
+        expected, found = [probe.name for probe in probes], getattr(batch, group)
+        if set(expected) != set(found):
+            raise ValueError(f"{algorithm.name} has the {group} {expected}, the traces {list(found)}")
+    layout = layout_of(algorithm, bool(use_hints))
+    if not spec.needs_all_steps:
+        return compose(algorithm, layout, batch)
+    texts: dict[int, Text] = {}
+    for length in np.unique(batch.lengths):
+        rows = np.flatnonzero(batch.lengths == length)
+        equally_long = TraceBatch(
+            inputs={name: value[rows] for name, value in batch.inputs.items()},
+            hints={name: value[:length, rows] for name, value in batch.hints.items()},
+            outputs={name: value[rows] for name, value in batch.outputs.items()},
+            lengths=batch.lengths[rows],
+        )
+        texts.update(zip(rows, compose(algorithm, layout, _with_lists(spec, equally_long)), strict=True))
+    return [texts[row] for row in range(batch.batch_size)]
+
+
+def _with_lists(spec: Spec, batch: TraceBatch) -> TraceBatch:
+    """A batch of equally long traces whose streams are inputs and whose answers are outputs, [B, T - 1, ...].
+
+    Raises:
+      ValueError: if a stream or an answer has a matrix at each step.
+    """
+    hints, moved = dict(batch.hints), {}
+    for probe in (*spec.streams, *spec.answers):
+        value = hints.pop(probe.name)
+        if value.ndim - probe.kind.is_one_hot - 2 > 1:
+            raise ValueError(f"{probe.name} has a matrix at each step, for which there is no text form")
+        moved[probe.name] = np.moveaxis(value[:-1] if probe.stage is Stage.STREAM else value[1:], 0, 1)
+    inputs = {**batch.inputs, **{probe.name: moved[probe.name] for probe in spec.streams}}
+    outputs = {**batch.outputs, **{probe.name: moved[probe.name] for probe in spec.answers}}
+    return dataclasses.replace(batch, inputs=inputs, hints=hints, outputs=outputs)

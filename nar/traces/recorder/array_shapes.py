@@ -83,7 +83,7 @@ def infer_array_shapes(algorithm: Algorithm, arguments: Arguments) -> ArrayShape
     step = next(generator, None)
     if step is None:
         raise ValueError(f"{name}: steps must yield hints at least once, and ended without a yield")
-    expected = {probe.name: probe.compact_shape(num_nodes) for probe in spec.hints}
+    expected = {probe.name: probe.compact_shape(num_nodes) for probe in spec.per_step}
     yielded = {field: np.shape(getattr(step, field)) for field in getattr(step, "_fields", ())}
     if list(yielded.items()) != list(expected.items()):
         raise ValueError(f"{name}: steps must yield NamedTuples of the shapes {expected}, got {yielded}")
@@ -92,7 +92,7 @@ def infer_array_shapes(algorithm: Algorithm, arguments: Arguments) -> ArrayShape
         return tuple((probe.shape(num_nodes), probe.dtype) for probe in probes)
 
     inputs = stored(spec[field] for field in actual)
-    return ArrayShapes(tuple(actual), inputs, stored(spec.hints), stored(spec.outputs), output_buffers)
+    return ArrayShapes(tuple(actual), inputs, stored(spec.per_step), stored(spec.outputs), output_buffers)
 
 
 def _check_parameters(algorithm: Algorithm) -> None:

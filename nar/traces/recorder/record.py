@@ -229,7 +229,7 @@ class _BatchBuffers:
         inputs = dict(zip(self._shapes.input_names, self._inputs, strict=True))
         return TraceBatch(
             inputs={probe.name: inputs[probe.name] for probe in spec.inputs},
-            hints={p.name: array[:num_steps] for p, array in zip(spec.hints, self._hints, strict=True)},
+            hints={p.name: array[:num_steps] for p, array in zip(spec.per_step, self._hints, strict=True)},
             outputs={p.name: array for p, array in zip(spec.outputs, self._outputs, strict=True)},
             lengths=self._lengths,
         )
@@ -237,7 +237,7 @@ class _BatchBuffers:
     def _name(self, number: int) -> str:
         """Name of the probe with this number, for error messages."""
         spec = self._algorithm.spec
-        names = [*self._shapes.input_names, *(probe.name for probe in (*spec.hints, *spec.outputs))]
+        names = [*self._shapes.input_names, *(probe.name for probe in (*spec.per_step, *spec.outputs))]
         return f"{self._algorithm.name}: {names[number]}"
 
     def _grow(self) -> None:
