@@ -35,12 +35,12 @@ class Stage(enum.Enum):
 
     @property
     def is_per_step(self) -> bool:
-        """Whether probes of this stage have a value at every step."""
+        """True if probes of this stage have a value at every step."""
         return self in (Stage.STREAM, Stage.HINT, Stage.ANSWER)
 
     @property
     def is_given(self) -> bool:
-        """Whether networks get the true values, rather than predict them."""
+        """True if networks get the true values, rather than predict them."""
         return self in (Stage.INPUT, Stage.STREAM)
 
 
@@ -180,7 +180,7 @@ class Spec(Mapping[str, Probe]):
 
     @property
     def needs_all_steps(self) -> bool:
-        """Whether evaluation reads values of all steps: those of streams or answers."""
+        """True if evaluation reads values of all steps: those of streams or answers."""
         return bool(self.streams or self.answers)
 
     @property

@@ -52,8 +52,8 @@ def check_operations(num_items: Any, operations: Any) -> tuple[int, np.ndarray]:
     """Validates operations.
 
     Raises:
-      ValueError: if one is neither POP nor an item, pushes an item that is on the stack, or pops from an empty
-        stack.
+      ValueError: if one is neither POP nor an item, pushes an item that is on the stack, or pops from an
+        empty stack.
     """
     operations = np.asarray(operations)
     if not isinstance(num_items, int | np.integer) or num_items < 1:
@@ -64,8 +64,8 @@ def check_operations(num_items: Any, operations: Any) -> tuple[int, np.ndarray]:
     for step, operation in enumerate(operations.tolist()):
         if not POP <= operation < num_items or operation in stack or (operation == POP and not stack):
             raise ValueError(
-                f"operation {step} must be {POP}, to pop from a stack that is not empty, or an item from 0 to "
-                f"{num_items - 1} that is not on it, got {operation}; the stack is {stack}"
+                f"operation {step} must be {POP}, to pop from a stack that is not empty, or an item from 0 "
+                f"to {num_items - 1} that is not on it, got {operation}; the stack is {stack}"
             )
         stack = stack[:-1] if operation == POP else [*stack, operation]
     return int(num_items), operations.astype(np.int64)

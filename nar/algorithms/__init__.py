@@ -4,7 +4,7 @@ Each algorithm is one file: spec, problem, generator and source. To add one, wri
 `BUILT_IN` of `registry.py`. This subpackage imports numpy and numba, never jax.
 """
 
-from nar.algorithms.algorithm import FAMILIES, Algorithm
+from nar.algorithms.algorithm import CLRS30_FAMILIES, FAMILIES, Algorithm
 from nar.algorithms.registry import ALGORITHMS, BUILT_IN, find_algorithm, register
 
-__all__ = ["ALGORITHMS", "BUILT_IN", "FAMILIES", "Algorithm", "find_algorithm", "register"]
+__all__ = ["ALGORITHMS", "BUILT_IN", "CLRS30_FAMILIES", "FAMILIES", "Algorithm", "find_algorithm", "register"]

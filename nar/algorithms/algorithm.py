@@ -11,7 +11,7 @@ from nar.problems import Problem
 from nar.problems.scaling import Scaling
 from nar.specs import Kind, Spec, Stage
 
-FAMILIES = (
+CLRS30_FAMILIES = (
     "sorting",
     "searching",
     "divide_and_conquer",
@@ -20,9 +20,11 @@ FAMILIES = (
     "graphs",
     "strings",
     "geometry",
-    "data_structures",
 )
-"""The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2), and operations on data structures."""
+"""The eight classes of algorithms in CLRS-30 (arXiv 2205.15659, section 2)."""
+
+FAMILIES = (*CLRS30_FAMILIES, "data_structures")
+"""The families of algorithms; `data_structures` are streams of operations with answers."""
 
 
 Values = Mapping[str, np.ndarray]

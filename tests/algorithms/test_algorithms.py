@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csgraph
 
 import nar
-from nar.algorithms import FAMILIES, find_algorithm
+from nar.algorithms import CLRS30_FAMILIES, find_algorithm
 from nar.algorithms.dynamic_programming.lcs_length import LEFT, UP, UP_LEFT
 from nar.specs import Kind, Location, Probe, Spec, Stage
 
@@ -96,7 +96,8 @@ def test_invalid_names_raise(name):
 
 
 def test_unknown_families_raise():
-    assert len(FAMILIES) == len(set(FAMILIES)) == 8
+    assert len(CLRS30_FAMILIES) == len(set(CLRS30_FAMILIES)) == 8
+    assert {a.family for a in nar.ALGORITHMS.values() if a.in_clrs30} == set(CLRS30_FAMILIES)
     with pytest.raises(ValueError, match=r"unknown family 'graph'; known: sorting, .*, graphs"):
         dataclasses.replace(nar.ALGORITHMS["bfs"], family="graph")
 

@@ -10,7 +10,7 @@ function findFilled() {
   for (const run of payload.runs) {
     for (const probe of probes.filter((each) => has(run, each))) {
       const values = run.values[probe.name];
-      for (const matrix of probe.stage === "hint" ? values : [values]) addFilled(matrix, used);
+      for (const matrix of probe.perStep ? values : [values]) addFilled(matrix, used);
     }
   }
   const all = Array.from({ length: numNodes() }, (_, node) => node);

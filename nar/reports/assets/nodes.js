@@ -47,7 +47,7 @@ function outline(node, cells, grow, attributes) {
 
 // A glow around each node with a visible change.
 function drawHalo(run, step, node, i, cells) {
-  const own = visibleAt(run, step).filter((probe) => probe.location === "node" && probe.stage === "hint");
+  const own = visibleAt(run, step).filter((probe) => probe.location === "node" && probe.perStep);
   const changed = own.some((probe) =>
     probe.glyph === "ring"
       ? reading(run, probe, step) === i && isChanged(run, probe, step, [])

@@ -100,7 +100,9 @@ function drawTable(run, step) {
 const CHIPS = { number: "1.5", fill: "", ring: "", arrow: "→", matrix: "▦", value: "=" };
 
 function drawLegend(step) {
-  const groups = [["hint", "Hints"], ["output", "Outputs"], ["input", "Inputs"]];
+  const groups = [
+    ["stream", "Streams"], ["hint", "Hints"], ["answer", "Answers"], ["output", "Outputs"], ["input", "Inputs"],
+  ];
   return groups.map(([stage, title]) => {
     const drawn = (probe) => probe.stage === stage && (stage !== "input" || probe.rank < 2);
     const entries = probesAt(step).filter(drawn).map((probe) => legendEntry(probe, step));

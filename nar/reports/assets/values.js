@@ -51,13 +51,13 @@ function entryText(probe, value, node = null) {
   return points ? (value === node ? "↺" : `→${text}`) : text;
 }
 
-// Step numSteps is the result, which shows outputs instead of hints.
+// Step numSteps is the result, which shows outputs instead of the values of a step.
 const isResult = (step) => step >= numSteps;
 
 function probesAt(step, glyph) {
-  const stage = isResult(step) ? "output" : "hint";
+  const isShown = (probe) => (isResult(step) ? probe.stage === "output" : probe.perStep);
   return payload.probes.filter(
-    (probe) => (probe.stage === "input" || probe.stage === stage) && (!glyph || probe.glyph === glyph),
+    (probe) => (probe.stage === "input" || isShown(probe)) && (!glyph || probe.glyph === glyph),
   );
 }
 
@@ -68,7 +68,7 @@ const ownProbes = (probes) => probes.filter((probe) => probe.stage !== "input");
 
 function reading(run, probe, step) {
   const value = run.values[probe.name];
-  return probe.stage === "hint" ? value[Math.min(step, run.steps - 1)] : value;
+  return probe.perStep ? value[Math.min(step, run.steps - 1)] : value;
 }
 
 const entry = (value, place) => place.reduce((child, axis) => child[axis], value);
@@ -80,7 +80,7 @@ function placesOf(value) {
 }
 
 function isChanged(run, probe, step, place) {
-  if (probe.stage !== "hint" || !has(run, probe) || step === 0 || step >= run.steps) return false;
+  if (!probe.perStep || !has(run, probe) || step === 0 || step >= run.steps) return false;
   const values = run.values[probe.name];
   return entry(values[step], place) !== entry(values[step - 1], place);
 }
@@ -88,7 +88,7 @@ function isChanged(run, probe, step, place) {
 // The entry of a table by probe (wrong, right or total) at a step; undefined if there is none.
 function lookUp(table, probe, step) {
   const found = table[probe.name];
-  return probe.stage === "hint" && found !== undefined ? found[step] : found;
+  return probe.perStep && found !== undefined ? found[step] : found;
 }
 
 function isWrong(run, probe, step, place) {

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 
-from nar.algorithms import FAMILIES
+from nar.algorithms import CLRS30_FAMILIES
 from nar.reports.leaderboard.columns import Column, make_columns
 from nar.reports.leaderboard.rows import Row
 from nar.reports.leaderboard.tables import (
@@ -108,7 +108,7 @@ def _bars(columns: Sequence[Column]) -> list[Bars]:
     ours = {column.label: column.quantities() for column in columns}
     return [
         bars_panel(family.replace("_", " "), [Quantity("algorithm", task) for task in sorted(tasks)], ours)
-        for family in FAMILIES
+        for family in CLRS30_FAMILIES
         if (tasks := clrs30_tasks(family))
     ]
 
@@ -122,7 +122,7 @@ def _size_curves(columns: Sequence[Column]) -> list[Curves]:
     """A panel per class and column: score against size, a line per algorithm."""
     panels = []
     for column in columns:
-        for family in FAMILIES:
+        for family in CLRS30_FAMILIES:
             lines = [
                 Line(task, style, points)
                 for style, task in enumerate(sorted(clrs30_tasks(family) & set(column.scores)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.algorithms import ALGORITHMS, FAMILIES
+from nar.algorithms import ALGORITHMS, CLRS30_FAMILIES
 from nar.reports.result_table import scores_by_task
 from nar.reports.run_report.published import Published, find_published
 from nar.reports.run_report.settings import Setting
@@ -100,7 +100,7 @@ def _averages(scores: Mapping[str, float]) -> dict[Quantity, float]:
     classes: dict[str, dict[str, float]] = {}
     for task, value in scores.items():
         classes.setdefault(family_of(task), {})[task] = value
-    complete = [name for name in FAMILIES if set(classes.get(name, ())) == clrs30_tasks(name)]
+    complete = [name for name in CLRS30_FAMILIES if set(classes.get(name, ())) == clrs30_tasks(name)]
     means = {Quantity("class", name): _mean(classes[name]) for name in complete if len(classes[name]) > 1}
     if set(scores) == clrs30_tasks():
         means = {Quantity("class", name): _mean(classes[name]) for name in complete}

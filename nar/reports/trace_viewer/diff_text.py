@@ -78,7 +78,8 @@ def _step(
 ) -> list[str]:
     """Formats the hints of both runs at a step, or of the only run that has it."""
     true, predicted = (_hints(spec, run, step) for run in (truth, other))
-    both = [probe for probe in spec.per_step if probe.name in true and probe.name in predicted and step > 0]
+    compared = [probe for probe in spec.per_step if probe.name in comparisons and step > 0]
+    both = [probe for probe in compared if probe.name in true and probe.name in predicted]
     names = {probe.name for probe in both}
     wrong = {name: comparisons[name].wrong[step] for name in names}
     rest = [probe for probe in spec.per_step if probe.name not in names and probe.name in (true or predicted)]

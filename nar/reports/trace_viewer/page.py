@@ -91,7 +91,8 @@ def _probes(spec: Spec, hidden: Collection[str]) -> list[dict[str, Any]]:
     return [
         {
             "name": probe.name,
-            "stage": "hint" if probe.stage.is_per_step else probe.stage.value,
+            "stage": probe.stage.value,
+            "perStep": probe.stage.is_per_step,
             "location": probe.location.value,
             "kind": probe.kind.name,
             "look": PAGES[probe.kind],

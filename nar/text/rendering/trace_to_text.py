@@ -61,7 +61,9 @@ def to_texts(name: str | Algorithm, batch: TraceBatch, *, use_hints: bool = Fals
             outputs={name: value[rows] for name, value in batch.outputs.items()},
             lengths=batch.lengths[rows],
         )
-        texts.update(zip(rows, compose(algorithm, layout, _with_lists(spec, equally_long)), strict=True))
+        texts |= dict(
+            zip(rows.tolist(), compose(algorithm, layout, _with_lists(spec, equally_long)), strict=True)
+        )
     return [texts[row] for row in range(batch.batch_size)]
 
 
