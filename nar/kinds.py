@@ -32,13 +32,14 @@ class Kind:
 
     `SHOULD_BE_PERMUTATION` is the output of sorting algorithms: predecessor pointers that form one chain.
     Before training it is converted to a `PERMUTATION_POINTER` (a cyclic permutation, as a one-hot matrix)
-    and a `MASK_ONE` that marks the first node; see `nar.data.transforms`.
+    and a `MASK_ONE` that marks the first node; see `nar.data.transforms`. `VECTOR` is a `SCALAR` with several
+    numbers, and may be written as one with a width: `(Location.NODE, Kind.SCALAR, 3)`.
 
     Attributes:
       name: its name in files, on pages and in messages.
       dtype: dtype in which a trace stores its values.
       locations: where probes of this kind can be.
-      has_classes: whether values have a last axis of `num_classes` entries.
+      has_classes: whether values have a last axis of `num_classes` entries, the classes or numbers.
       has_targets: whether values have a last axis of N entries, one per node.
       is_one_hot: whether the last axis of values is one-hot; generators yield its index.
       is_pointer: whether values are indices of nodes.
@@ -61,6 +62,7 @@ class Kind:
     functions: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     SCALAR: ClassVar["Kind"]
+    VECTOR: ClassVar["Kind"]
     CATEGORICAL: ClassVar["Kind"]
     MASK: ClassVar["Kind"]
     MASK_ONE: ClassVar["Kind"]
@@ -89,6 +91,7 @@ class Kind:
 _NODE_ONLY = (Location.NODE,)
 
 Kind.SCALAR = Kind("scalar", np.float64, is_number=True)
+Kind.VECTOR = Kind("vector", np.float64, has_classes=True, is_number=True)
 Kind.CATEGORICAL = Kind("categorical", np.int8, has_classes=True, is_one_hot=True)
 Kind.MASK = Kind("mask", np.int8)
 Kind.MASK_ONE = Kind("mask_one", np.int8, (Location.NODE, Location.EDGE), is_one_hot=True)
@@ -96,7 +99,7 @@ Kind.POINTER = Kind("pointer", np.int32, is_pointer=True)
 Kind.SHOULD_BE_PERMUTATION = Kind("should_be_permutation", np.int32, _NODE_ONLY, is_pointer=True)
 Kind.PERMUTATION_POINTER = Kind("permutation_pointer", np.int8, _NODE_ONLY, has_targets=True, is_one_hot=True)
 
-BUILT_IN_KINDS = (
+CLRS30_KINDS = (
     Kind.SCALAR,
     Kind.CATEGORICAL,
     Kind.MASK,
@@ -106,6 +109,9 @@ BUILT_IN_KINDS = (
     Kind.PERMUTATION_POINTER,
 )
 """The kinds of CLRS-30."""
+
+BUILT_IN_KINDS = (*CLRS30_KINDS, Kind.VECTOR)
+"""The kinds of CLRS-30, and vectors: several numbers per location."""
 
 
 # ---------------------------------------------------------------------------------------------------

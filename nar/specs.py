@@ -66,7 +66,8 @@ class Probe:
       stage: input, stream, hint, answer or output.
       location: node, edge or graph.
       kind: data type of its values.
-      num_classes: C for categoricals and other kinds with classes, 0 for every other kind.
+      num_classes: C for categoricals and other kinds with classes, the width of vectors, 0 for every other
+        kind. A scalar with a width is a vector.
 
     Raises:
       ValueError: if kind, location and num_classes do not fit together.
@@ -81,6 +82,8 @@ class Probe:
     def __post_init__(self) -> None:
         if not isinstance(self.kind, Kind):
             raise ValueError(f"probe {self.name!r}: kind must be a Kind, got {self.kind!r}")
+        if self.kind is Kind.SCALAR and self.num_classes > 0:
+            object.__setattr__(self, "kind", Kind.VECTOR)
         if self.kind.has_classes != (self.num_classes > 0):
             needing = ", ".join(kind.name for kind in KINDS.values() if kind.has_classes)
             raise ValueError(
@@ -202,7 +205,7 @@ def make_spec(
     answers: Mapping[str, _Row] = _NO_ROWS,
     outputs: Mapping[str, _Row],
 ) -> Spec:
-    """Builds a spec from one mapping `name -> (location, kind[, num_classes])` per stage."""
+    """Builds a spec from one mapping `name -> (location, kind[, number of classes or width])` per stage."""
     stages = zip(Stage, (inputs, streams, hints, answers, outputs), strict=True)
     return Spec(
         Probe(name, stage, row[0], row[1], row[2] if len(row) == 3 else 0)

@@ -19,7 +19,7 @@ TEMPERATURE = 1.0
 
 def straight_through_gumbel(probe: Probe, logits: jax.Array, context: FeedbackContext) -> jax.Array:
     """Hard values, sampled in training, with the gradient of soft ones; see `nar.model.HintFeedback`."""
-    if probe.kind is Kind.SCALAR:
+    if probe.kind.is_number:
         return decode_soft(probe, logits)
     if not context.is_training:
         return decode_hard(probe, logits)

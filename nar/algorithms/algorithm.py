@@ -111,7 +111,7 @@ class Algorithm:
                 f"{self.name}: scaling: {unknown_name('argument', min(unknown), self.problem.arguments)}"
             )
         predicted = (probe for probe in self.spec.values() if not probe.stage.is_given)
-        scalars = {probe.name for probe in predicted if probe.kind is Kind.SCALAR}
+        scalars = {probe.name for probe in predicted if probe.kind in (Kind.SCALAR, Kind.VECTOR)}
         if scalars != set(self.scaling.degrees):
             raise ValueError(
                 f"{self.name}: scaling.degrees must name the scalar hints, answers and outputs, "

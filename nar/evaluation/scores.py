@@ -48,6 +48,7 @@ SCORES = KindTable[Score](
     "score",
     {
         Kind.SCALAR: fraction_within_tolerance,
+        Kind.VECTOR: fraction_within_tolerance,
         Kind.CATEGORICAL: class_accuracy,
         Kind.MASK: micro_f1,
         Kind.MASK_ONE: class_accuracy,

@@ -20,6 +20,7 @@ LOSS_MASKS = KindTable[Callable[[Array], Array]](
     "loss_mask",
     {
         Kind.SCALAR: _all,
+        Kind.VECTOR: lambda truth: jnp.ones(truth.shape[:-1], bool),
         Kind.CATEGORICAL: lambda truth: (truth == 1).any(axis=-1),
         Kind.MASK: lambda truth: truth != MASKED,
         Kind.MASK_ONE: lambda truth: (truth == 1).any(axis=-1),

@@ -34,6 +34,10 @@ def _squared(truth: Array, predicted: Array) -> Array:
     return optax.squared_error(predicted, truth.astype(predicted.dtype))
 
 
+def _mean_squared(truth: Array, predicted: Array) -> Array:
+    return _squared(truth, predicted).mean(axis=-1)
+
+
 def _binary(truth: Array, logits: Array) -> Array:
     return optax.sigmoid_binary_cross_entropy(logits, truth.astype(logits.dtype))
 
@@ -56,6 +60,7 @@ LOSSES = KindTable[Loss](
     "loss",
     {
         Kind.SCALAR: _squared,
+        Kind.VECTOR: _mean_squared,
         Kind.CATEGORICAL: _one_of,
         Kind.MASK: _binary,
         Kind.MASK_ONE: _one_of,

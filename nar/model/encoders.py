@@ -79,6 +79,7 @@ ENCODER_CHANNELS = KindTable[ChannelFn](
     {
         **{(location, kind): _numbers(location) for location in Location for kind in _LOCATED},
         **{(location, Kind.CATEGORICAL): _classes(location) for location in Location},
+        **{(location, Kind.VECTOR): _classes(location) for location in Location},
         **{(Location.NODE, kind): _numbers(Location.EDGE) for kind in _POINTERS},
         (Location.EDGE, Kind.POINTER): _edge_pointer,
         (Location.GRAPH, Kind.POINTER): _numbers(Location.NODE),

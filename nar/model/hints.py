@@ -44,6 +44,7 @@ _DENSE = KindTable[Callable[[Array, int], Array]](
     "dense",
     {
         Kind.SCALAR: _as_float,
+        Kind.VECTOR: _as_float,
         Kind.CATEGORICAL: _as_float,
         Kind.MASK: _as_float,
         Kind.MASK_ONE: _as_float,
@@ -107,6 +108,7 @@ _SOFT = KindTable[Callable[[Array, int], Array]](
     "soft",
     {
         Kind.SCALAR: lambda logits, iterations: logits,
+        Kind.VECTOR: lambda logits, iterations: logits,
         Kind.CATEGORICAL: _softmax,
         Kind.MASK: lambda logits, iterations: jax.nn.sigmoid(logits),
         Kind.MASK_ONE: _softmax,
@@ -120,6 +122,7 @@ _HARD = KindTable[Callable[[Array, int], Array]](
     "hard",
     {
         Kind.SCALAR: lambda logits, iterations: jax.lax.stop_gradient(logits),
+        Kind.VECTOR: lambda logits, iterations: jax.lax.stop_gradient(logits),
         Kind.CATEGORICAL: _argmax,
         Kind.MASK: lambda logits, iterations: (logits > 0).astype(logits.dtype),
         Kind.MASK_ONE: _argmax,

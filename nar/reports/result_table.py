@@ -59,7 +59,7 @@ def scalar_note(tasks: Iterable[str]) -> str:
         f"{task}/{probe.name}"
         for task, spec in specs.items()
         for probe in spec.outputs
-        if probe.kind is Kind.SCALAR
+        if probe.kind in (Kind.SCALAR, Kind.VECTOR)
     ]
     if not scalars:
         return ""

@@ -97,14 +97,14 @@ def _compare(what: str, algorithm: Algorithm, traces: Sequence[Trace], factor: f
 
 
 def _is_same(probe: Probe, one: np.ndarray, other: np.ndarray) -> bool:
-    tolerance = _TOLERANCE if probe.kind.root is Kind.SCALAR else 0
+    tolerance = _TOLERANCE if probe.kind.is_number else 0
     return bool(np.allclose(one, other, rtol=tolerance, atol=0, equal_nan=True))
 
 
 def _reason(algorithm: Algorithm, probe: Probe) -> str:
     assert algorithm.scaling is not None
     invariance, noun = algorithm.scaling.invariance, f"{probe.stage.value} {probe.name!r}"
-    if probe.kind is not Kind.SCALAR:
+    if probe.kind not in (Kind.SCALAR, Kind.VECTOR):
         return f"the {noun} differs, so the algorithm does not have the declared invariance {invariance!r}"
     degree = algorithm.scaling.degrees[probe.name]
     return f"the {noun} does not grow by the factor to the power of {degree}, its degree in scaling.degrees"

@@ -139,6 +139,7 @@ RULES = KindTable[_Rule](
     "rule",
     {
         Kind.SCALAR: ("numbers must be finite", _is_finite),
+        Kind.VECTOR: ("numbers must be finite", _is_finite),
         Kind.CATEGORICAL: ("one class each, or -1 for none", _is_one_hot),
         Kind.MASK: ("each entry must be 0, 1 or -1", _is_mask),
         Kind.MASK_ONE: ("one node must be marked", _is_one_hot),

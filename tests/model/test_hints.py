@@ -251,7 +251,7 @@ def test_only_soft_hints_propagate_gradients(feedback):
     [
         pytest.param(kind, marks=[slow] if kind is Kind.PERMUTATION_POINTER else [])
         for kind in BUILT_IN_KINDS
-        if kind is not Kind.SCALAR
+        if not kind.is_number
     ],
 )
 def test_straight_through_values_are_hard_and_gradients_soft(kind):

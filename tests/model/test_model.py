@@ -53,7 +53,7 @@ def test_every_registry_covers_every_kind(table, kind):
 
 @pytest.mark.parametrize("table", [ENCODER_CHANNELS, DECODERS], ids=["ENCODER_CHANNELS", "DECODERS"])
 def test_registries_cover_every_location_and_kind(table):
-    assert set(every_kind.PROBE_TYPES) <= set(table)
+    assert set(every_kind.ALL_PROBE_TYPES) <= set(table)
 
 
 @every_algorithm

@@ -1,6 +1,7 @@
 """Streams and answers: given and read at every step, from sampling to predictions for users' problems."""
 
 import dataclasses
+from typing import NamedTuple
 
 import every_kind
 import jax
@@ -10,18 +11,21 @@ import pytest
 
 import nar
 from experiments.examples.stack import POP, STACK
+from nar.algorithms import Algorithm
 from nar.data import Transforms, pad_batch, pad_nodes, pad_steps, slice_chunk
 from nar.evaluation import METRICS, Inference, Predictor
 from nar.evaluation.metrics import check_metrics, find_metrics
 from nar.evaluation.problem_sets import make_problem_sets
-from nar.evaluation.scores import score_result
-from nar.losses import loss_terms
+from nar.evaluation.scores import SCORES, score_result
+from nar.losses import LOSSES, loss_terms
 from nar.losses.weights import check_loss_weights, resolve_loss_weights
 from nar.model import Budget, NetConfig, make_model
 from nar.model.hints import true_streams
+from nar.problems import Problem
 from nar.reports import draw_trace
 from nar.reports.trace_viewer.diff_text import diff_text
 from nar.reports.trace_viewer.page import Run, page_content
+from nar.reports.trace_viewer.readable_values import read
 from nar.specs import MASKED, Kind, Location, Stage, make_spec
 from nar.text.rendering.trace_to_text import to_text, to_texts
 from nar.traces import check_algorithm, collect, load_traces, run_algorithm, sample_traces, save_traces
@@ -329,3 +333,70 @@ def test_pages_and_drawings_show_streams_and_answers():
     assert "popped = 0, predicted 1!" in text
     assert "item = 2" in text
     assert draw_trace(STACK, truth).axes
+
+
+# ---------------------------------------------------------------------------------------------------
+# Vectors
+
+
+def test_vectors_are_scored_and_shown_by_their_numbers():
+    probe = every_kind.make_probe(Stage.OUTPUT, Location.NODE, Kind.VECTOR)
+    truth = np.array([[[3.0, 4.0, 0.0], [1.0, 0.0, 0.0]]])
+    wrong = truth + np.array([0.0, 1.0, 0.0])
+    assert SCORES[Kind.VECTOR](truth, truth) == 1
+    assert SCORES[Kind.VECTOR](truth, wrong) == pytest.approx(2 / 3)
+    assert read(probe, truth).tolist() == [[5.0, 1.0]]
+    assert float(LOSSES[Kind.VECTOR](truth, wrong).mean()) == pytest.approx(1 / 3)
+
+
+def test_vector_algorithm_passes_the_contract():
+    """A running sum of vectors: stream, hint, answer and output are vectors, at nodes and the graph."""
+
+    class Step(NamedTuple):
+        move: np.ndarray
+        position: np.ndarray
+        total: np.ndarray
+
+    class Inputs(NamedTuple):
+        pos: np.ndarray
+        start: np.ndarray
+
+    def sample(random, size):
+        return random.uniform(-1.0, 1.0, (size, 2)), random.uniform(-1.0, 1.0, (3, 2))
+
+    def check(start, moves):
+        return np.asarray(start, float), np.asarray(moves, float)
+
+    def walk(start, moves, end):
+        position = start.copy()
+        for move in moves:
+            yield Step(move, position, position.sum(0))
+            position += move
+        end[:] = position
+        yield Step(np.zeros(2), position, position.sum(0))
+
+    pair = (Location.NODE, Kind.SCALAR, 2)
+    algorithm = Algorithm(
+        name="walk",
+        family="geometry",
+        spec=make_spec(
+            inputs={"pos": (Location.NODE, Kind.SCALAR), "start": pair},
+            streams={"move": (Location.GRAPH, Kind.SCALAR, 2)},
+            hints={"position": pair},
+            answers={"total": (Location.GRAPH, Kind.SCALAR, 2)},
+            outputs={"end": pair},
+        ),
+        problem=Problem(
+            sample=sample,
+            check=check,
+            probes=lambda start, moves: Inputs(np.arange(len(start)) / len(start), start),
+        ),
+        steps=walk,
+        source="-",
+    )
+    check_algorithm(algorithm)
+    trace = run_algorithm(algorithm, [[0, 0], [1, 0.5]], [[1, 0], [0, 2]])
+    assert trace.outputs["end"].tolist() == [[1, 2], [2, 2.5]]
+    assert to_text(algorithm, trace).question == (
+        "walk:\nstart: [[0.0 0.0], [1.0 0.5]], move: [[1.0 0.0], [0.0 2.0]]\ntotal, end:\n"
+    )

@@ -231,8 +231,8 @@ def test_noisy_paths_is_bellman_ford_on_hidden_weights():
         assert np.array_equal({**noisy.hints, **noisy.outputs}[name], value)
     assert "A" not in noisy.inputs
     assert np.array_equal(noisy.inputs["adj"], plain.inputs["adj"])
-    for k in range(NUM_FEATURES):
-        observed = noisy.inputs[f"x_{k}"]
+    assert noisy.inputs["features"].shape == (*A.shape, NUM_FEATURES)
+    for observed in np.moveaxis(noisy.inputs["features"], -1, 0):
         assert np.allclose(observed, observed.T) and not observed[A == 0].any() and observed[A != 0].all()
 
 
@@ -241,7 +241,7 @@ def test_noisy_paths_weights_are_a_linear_function_of_the_observations():
     random = np.random.RandomState(0)
     A, _, features = NOISY_PATHS.problem.sample(random, 40, p=0.9)
     edges = np.triu(A) != 0
-    x = np.column_stack([features[:, edges].T, np.ones(edges.sum())])
+    x = np.column_stack([features[edges], np.ones(edges.sum())])
     weights, half = A[edges], len(x) // 2
     solution = np.linalg.lstsq(x[:half], weights[:half])[0]
     error = x[half:] @ solution - weights[half:]

@@ -7,14 +7,14 @@ import pytest
 
 import nar
 from nar import specs
-from nar.kinds import BUILT_IN_KINDS
+from nar.kinds import BUILT_IN_KINDS, CLRS30_KINDS
 from nar.specs import Kind, Location, Probe, Spec, Stage, make_spec
 
 LOCATION_SHAPES = {Location.NODE: (5,), Location.EDGE: (5, 5), Location.GRAPH: ()}
 
 
 def probe_of(location, kind, name="x", stage=Stage.HINT):
-    return Probe(name, stage, location, kind, num_classes=3 if kind is Kind.CATEGORICAL else 0)
+    return Probe(name, stage, location, kind, num_classes=3 if kind.has_classes else 0)
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_shape_of_permutation():
 
 
 @pytest.mark.parametrize("kind", BUILT_IN_KINDS)
-def test_only_scalars_are_stored_as_floats(kind):
+def test_only_numbers_are_stored_as_floats(kind):
     dtype = probe_of(Location.NODE, kind).dtype
     represents_fractions = np.array(0.1).astype(dtype) == 0.1
-    assert represents_fractions == (kind is Kind.SCALAR)
+    assert represents_fractions == (kind in (Kind.SCALAR, Kind.VECTOR))
     assert np.array(-1).astype(dtype) == specs.MASKED
 
 
@@ -56,8 +56,19 @@ def test_categorical_needs_classes():
         Probe("x", Stage.HINT, Location.NODE, Kind.CATEGORICAL, num_classes=-1)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in BUILT_IN_KINDS if kind is not Kind.CATEGORICAL])
-def test_num_classes_is_only_for_categoricals(kind):
+def test_scalars_with_a_width_are_vectors():
+    spec = specs.make_spec(inputs={"x": (Location.NODE, Kind.SCALAR, 3)}, hints={}, outputs={})
+    assert spec["x"] == Probe("x", Stage.INPUT, Location.NODE, Kind.VECTOR, 3)
+    assert spec["x"].shape(5) == spec["x"].compact_shape(5) == (5, 3)
+    with pytest.raises(ValueError, match="vector with num_classes=0"):
+        Probe("x", Stage.INPUT, Location.NODE, Kind.VECTOR)
+
+
+NOT_WIDE = [kind for kind in BUILT_IN_KINDS if kind not in (Kind.CATEGORICAL, Kind.SCALAR, Kind.VECTOR)]
+
+
+@pytest.mark.parametrize("kind", NOT_WIDE)
+def test_num_classes_is_only_for_categoricals_and_vectors(kind):
     with pytest.raises(ValueError, match=f"{kind.name} with num_classes=3"):
         Probe("x", Stage.HINT, Location.NODE, kind, num_classes=3)
 
@@ -126,4 +137,4 @@ def test_algorithms_use_every_location_and_kind_of_clrs30():
         itertools.chain.from_iterable(algorithm.spec.values() for algorithm in nar.ALGORITHMS.values())
     )
     assert {probe.location for probe in probes} == set(Location)
-    assert {probe.kind for probe in probes} == set(BUILT_IN_KINDS) - {Kind.PERMUTATION_POINTER}
+    assert {probe.kind for probe in probes} == set(CLRS30_KINDS) - {Kind.PERMUTATION_POINTER}

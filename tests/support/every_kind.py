@@ -6,7 +6,7 @@ No algorithm of the library uses some of these combinations, which would otherwi
 import numpy as np
 
 from nar.data import FIRST_SUFFIX
-from nar.kinds import BUILT_IN_KINDS
+from nar.kinds import BUILT_IN_KINDS, CLRS30_KINDS
 from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
 
@@ -21,7 +21,7 @@ def make_probe(stage, location, kind):
     elif (stage, location, kind) == (Stage.OUTPUT, Location.NODE, Kind.MASK_ONE):
         # The mask of the first node that accompanies a permutation.
         name = f"{stage.value}_{location.value}_{Kind.PERMUTATION_POINTER.name}{FIRST_SUFFIX}"
-    return Probe(name, stage, location, kind, NUM_CLASSES if kind is Kind.CATEGORICAL else 0)
+    return Probe(name, stage, location, kind, NUM_CLASSES if kind.has_classes else 0)
 
 
 def _is_valid(location, kind):
@@ -32,27 +32,30 @@ def _is_valid(location, kind):
     return True
 
 
-PROBE_TYPES = [
+ALL_PROBE_TYPES = [
     (location, kind) for location in Location for kind in BUILT_IN_KINDS if _is_valid(location, kind)
 ]
 """All valid pairs (location, kind) of probes."""
 
+PROBE_TYPES = [(location, kind) for location, kind in ALL_PROBE_TYPES if kind in CLRS30_KINDS]
+"""Pairs that dm-clrs has."""
+
 NAME = "every_kind"
 
 
-def spec_of(*stages):
+def spec_of(*stages, probe_types=ALL_PROBE_TYPES):
     """A spec with a probe of every kind at every location and at each of the stages."""
     return Spec(
         make_probe(stage, location, kind)
         for stage in stages
-        for location, kind in PROBE_TYPES
+        for location, kind in probe_types
         # Only outputs become permutation matrices, and many Sinkhorn iterations take long to compile.
         if stage is Stage.OUTPUT or kind is not Kind.PERMUTATION_POINTER
     )
 
 
-SPEC = spec_of(Stage.INPUT, Stage.HINT, Stage.OUTPUT)
-"""The stages of CLRS-30."""
+SPEC = spec_of(Stage.INPUT, Stage.HINT, Stage.OUTPUT, probe_types=PROBE_TYPES)
+"""The stages and kinds of CLRS-30."""
 
 
 def small_spec(location, kind):
@@ -65,7 +68,7 @@ def small_spec(location, kind):
 def random_truth(random, probe, leading, num_nodes, masked=0.0):
     """Random ground truth [*leading, ...]; a share `masked` of the maskable entries is masked."""
     shape = (*leading, *probe.shape(num_nodes))
-    if probe.kind is Kind.SCALAR:
+    if probe.kind.is_number:
         return random.standard_normal(shape)
     if probe.kind is Kind.MASK:
         value = random.integers(0, 2, shape)

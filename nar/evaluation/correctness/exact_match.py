@@ -27,6 +27,7 @@ ENTRY_MATCHERS = KindTable[Callable[[Array, Array], Array]](
     "match",
     {
         Kind.SCALAR: _close,
+        Kind.VECTOR: _close,
         Kind.CATEGORICAL: _same_class,
         Kind.MASK: _same_mask,
         Kind.MASK_ONE: _same_class,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.kinds import BUILT_IN_KINDS
+from nar.kinds import CLRS30_KINDS
 from nar.model.dm_clrs.layouts import LAYOUTS
 from nar.model.init import Params
 from nar.model.params_by_task import nest_by_task
@@ -19,13 +19,13 @@ _POINTS = ("source", "target", "edge", "out")
 _MARKS = ("first", "second", "edge")
 _DECODERS: Mapping[tuple[Location, Kind], tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys([(Location.NODE, kind) for kind in BUILT_IN_KINDS], ("node",)),
+        **dict.fromkeys([(Location.NODE, kind) for kind in CLRS30_KINDS], ("node",)),
         (Location.NODE, Kind.POINTER): _POINTS,
         (Location.NODE, Kind.SHOULD_BE_PERMUTATION): _POINTS,
         (Location.NODE, Kind.PERMUTATION_POINTER): _POINTS,
-        **dict.fromkeys([(Location.EDGE, kind) for kind in BUILT_IN_KINDS], _MARKS),
+        **dict.fromkeys([(Location.EDGE, kind) for kind in CLRS30_KINDS], _MARKS),
         (Location.EDGE, Kind.POINTER): (*_MARKS, "target", "out"),
-        **dict.fromkeys([(Location.GRAPH, kind) for kind in BUILT_IN_KINDS], ("nodes", "graph")),
+        **dict.fromkeys([(Location.GRAPH, kind) for kind in CLRS30_KINDS], ("nodes", "graph")),
         (Location.GRAPH, Kind.POINTER): ("nodes", "graph", "target"),
     }
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.kinds import BUILT_IN_KINDS, KindTable
+from nar.kinds import CLRS30_KINDS, KindTable
 from nar.reports.trace_viewer.readable_values import read
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces import Trace
@@ -18,6 +18,9 @@ GLYPHS = KindTable[str](
     "glyph",
     {
         (Location.NODE, Kind.SCALAR): "number",
+        (Location.NODE, Kind.VECTOR): "number",
+        (Location.EDGE, Kind.VECTOR): "matrix",
+        (Location.GRAPH, Kind.VECTOR): "value",
         (Location.NODE, Kind.CATEGORICAL): "fill",
         (Location.NODE, Kind.MASK): "fill",
         (Location.NODE, Kind.MASK_ONE): "ring",
@@ -35,7 +38,7 @@ GLYPHS = KindTable[str](
 """Visual element of each probe: a number next to its node, the node's fill, a labeled ring, an arrow, a
 separate matrix, or a value of the whole run."""
 
-PAGES = KindTable[str]("page", {kind: kind.name for kind in BUILT_IN_KINDS})
+PAGES = KindTable[str]("page", {**{kind: kind.name for kind in CLRS30_KINDS}, Kind.VECTOR: Kind.SCALAR.name})
 """Name under which the scripts of a page know a kind: that of the built-in kind whose numbers look alike."""
 
 _LINES: Mapping[str, tuple[tuple[int, int], ...]] = {"segments_intersect": ((0, 1), (2, 3))}

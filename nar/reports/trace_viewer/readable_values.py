@@ -2,7 +2,7 @@
 
 A readable value has the axes of the probe's location: [N] for nodes, [N, N] for edges, [] for the graph. A
 `MASK_ONE`, which selects one node, has one axis fewer: [] for nodes, and [N] (one per row) for edges.
-`MASKED` means none.
+`MASKED` means none. A vector is read as its length.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,10 +24,16 @@ def _index(value: Array) -> Array:
     return np.where(value.max(axis=-1) > 0, value.argmax(axis=-1), MASKED)
 
 
+def _norm(value: Array) -> Array:
+    """Euclidean norm of vectors."""
+    return np.sqrt((np.asarray(value, np.float64) ** 2).sum(axis=-1))
+
+
 READERS = KindTable[Callable[[Array], Array]](
     "read",
     {
         Kind.SCALAR: _identity,
+        Kind.VECTOR: _norm,
         Kind.CATEGORICAL: _index,
         Kind.MASK: _identity,
         Kind.MASK_ONE: _index,

@@ -52,7 +52,7 @@ _POINTERS = (Kind.POINTER, Kind.SHOULD_BE_PERMUTATION, Kind.PERMUTATION_POINTER)
 FORMS = KindTable[Callable[[float, int], str]](
     "print",
     {
-        **{(location, Kind.SCALAR): _scalar for location in Location},
+        **{(location, kind): _scalar for location in Location for kind in (Kind.SCALAR, Kind.VECTOR)},
         **{(location, Kind.CATEGORICAL): _categorical for location in Location},
         (Location.NODE, Kind.MASK): _mask,
         (Location.EDGE, Kind.MASK): _mask,

@@ -38,6 +38,7 @@ CONVERTERS = KindTable[Callable[[np.ndarray], np.ndarray]](
     "text",
     {
         Kind.SCALAR: _floats,
+        Kind.VECTOR: _floats,
         Kind.CATEGORICAL: _classes,
         Kind.MASK: _integers,
         Kind.MASK_ONE: _classes,

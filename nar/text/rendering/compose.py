@@ -90,6 +90,8 @@ class _Composer:
         columns = self._columns[source + OF_STEP if num_leading == 2 else source]
         start = sum(column.shape[-1] for column in columns)
         shape = values.shape[num_leading:]
+        if len(shape) > 2:
+            raise ValueError(f"{name} has a vector for each pair of nodes, for which there is no text form")
         columns.append(values.reshape(*values.shape[:num_leading], -1))
         rows, row = (1, 1, *shape)[-2:]
         return (source + OF_STEP * (num_leading == 2), start, len(shape), rows, row)
