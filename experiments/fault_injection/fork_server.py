@@ -1,6 +1,6 @@
 """Server that runs scripts in forks of a process that has imported the libraries, which saves their start-up.
 
-`script_process.ForkServer` starts it. It reads a JSON request per line: `script`, `arguments`, `output` and
+`script_process.ForkServer` starts it. It reads a JSON request per line: `module`, `arguments`, `output` and
 `errors` (files that are appended to), `folder` (the working directory) and `environment`. It answers with the
 number of the process and, when that ends, with its exit code, -N if signal N ended it. Nothing in this
 file may start a thread or initialize a jax backend before the fork.
@@ -60,7 +60,7 @@ def _run(request: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.path[:1] = [request["folder"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    module = f"experiments.{request['script']}"
+    module = request["module"]
     sys.argv = [module, *request["arguments"]]
     code = 0
     try:

@@ -52,7 +52,7 @@ class Job:
 
     def start(self, server: ForkServer, folder: pathlib.Path) -> ScriptProcess:
         """Starts a process of the job in a folder, or resumes it there."""
-        return server.start(self.script, self.arguments(folder), folder.with_suffix(".log"))
+        return server.start(f"experiments.{self.script}", self.arguments(folder), folder.with_suffix(".log"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,7 @@ class ForkServer:
 
     def start(
         self,
-        script: str,
+        module: str,
         arguments: Sequence[object],
         output: pathlib.Path,
         *,
@@ -43,7 +43,7 @@ class ForkServer:
         """Starts a script; one that still runs is killed.
 
         Args:
-          script: name of its module in `experiments`.
+          module: its module, such as `experiments.train`.
           arguments: its flags.
           output: file to which its standard output is appended.
           errors: file to which its standard error is appended; by default `output`.
@@ -65,7 +65,7 @@ class ForkServer:
             self._end_script()
         assert self._server.stdin is not None and self._server.stdout is not None
         request = {
-            "script": script,
+            "module": module,
             "arguments": [*map(str, arguments)],
             "output": str(output),
             "errors": str(errors or output),

@@ -123,14 +123,12 @@ def test_table_of_problems_names_their_arguments_and_input_probes():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", sorted(documented_commands()))
-def test_scripts_accept_documented_commands(script):
+def test_scripts_accept_documented_commands(tmp_path, script):
     """Flags exist, configs resolve, networks and sweeps can be built."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "support" / "document_commands.py"), script],
-        input=json.dumps([list(words) for words in documented_commands()[script]]),
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=500, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    path = tmp_path / "commands.json"
+    path.write_text(json.dumps([list(words) for words in documented_commands()[script]]))
+    code, output, errors = run("support.document_commands", script, path, timeout=500)
+    assert code == 0, output + errors
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -207,17 +205,15 @@ def test_short_commands_run(guide_directory, script):
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=relative_name
 )
-def test_python_blocks_run_in_order(guide_directory, page):
+def test_python_blocks_run_in_order(guide_directory, tmp_path, page):
     code = "\n".join(BLOCK.findall(page.read_text()))
     for package, statement in NEEDS.items():
         if importlib.util.find_spec(package) is None:
             code = re.sub(rf"^{re.escape(statement)}\n.*?^\).*?$", "", code, flags=re.DOTALL | re.MULTILINE)
-    preamble = PREAMBLES.get(relative_name(page), "")
-    done = subprocess.run(
-        [sys.executable, "-c", preamble + code],
-        cwd=guide_directory, env=ENVIRONMENT, capture_output=True, text=True, timeout=500, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    path = tmp_path / "blocks.py"
+    path.write_text(PREAMBLES.get(relative_name(page), "") + code)
+    code, output, errors = run("support.run_code", path, cwd=guide_directory, timeout=500)
+    assert code == 0, output + errors
 
 
 PREAMBLES = {

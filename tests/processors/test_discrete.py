@@ -134,9 +134,9 @@ def test_recipe_learns_every_transition(task, tmp_path):
     order of three weights, which covers each pair of states that a step can compare.
     """
     config = recipe.get_config(task).to_dict()
-    config["training"] |= {"steps": 600, "eval_every": 100}
+    config["training"] |= {"steps": 300, "eval_every": 100}
     config["model"]["hidden_size"] = 32
-    config["model"]["processor_options"]["annealing_steps"] = 600
+    config["model"]["processor_options"]["annealing_steps"] = 300
     config["evaluation"]["test"] |= {"sizes": (40,), "count": 5}
     run = nar.train(nar.RunConfig().merged(config), tmp_path)
     for name, scores in run.result["scores"]["test"][task].items():

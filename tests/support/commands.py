@@ -13,6 +13,7 @@ import tempfile
 from experiments.fault_injection.script_process import ForkServer, ScriptProcess
 
 ROOT = pathlib.Path(__file__).parents[2]
+SUPPORT = pathlib.Path(__file__).parent
 
 TINY = (
     "--config.model.hidden_size=8",
@@ -55,12 +56,17 @@ def start(
     cwd: pathlib.Path = ROOT,
     environment: dict[str, str] | None = None,
 ) -> ScriptProcess:
-    """Starts a script, whose stdout and stderr are written to a folder; see `run`."""
+    """Starts a script, whose stdout and stderr are written to a folder; see `run`.
+
+    A module of `tests/support` that takes the part of a script is named `support.NAME`.
+    """
+    is_support = script.startswith("support.")
+    module = script.removeprefix("support.") if is_support else f"experiments.{script}"
     # experiments is found in any working directory.
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    found_in = [str(ROOT), *([str(SUPPORT)] if is_support else []), os.environ.get("PYTHONPATH")]
     output, errors = (pathlib.Path(folder, name) for name in ("output", "errors"))
-    variables = {"PYTHONPATH": path, **(environment or {})}
-    return _SERVER.start(script, arguments, output, errors=errors, folder=cwd, variables=variables)
+    variables = {"PYTHONPATH": os.pathsep.join(filter(None, found_in)), **(environment or {})}
+    return _SERVER.start(module, arguments, output, errors=errors, folder=cwd, variables=variables)
 
 
 def finish(process: ScriptProcess, folder: str, timeout: float = 300) -> tuple[int, str, str]:

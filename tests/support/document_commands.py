@@ -1,6 +1,6 @@
 """Checks the command lines of one script that occur in documents.
 
-    python tests/support/document_commands.py experiments.train < commands.json
+    python tests/support/document_commands.py experiments.train commands.json
 
 Each command is a list of words. Its flags are parsed, and what `--config` and `--sweep` resolve to is built.
 Nothing is run; invalid commands are printed with their errors.
@@ -49,9 +49,9 @@ def check(words):
         build_run(config.to_dict(), Devices.one())
 
 
-def main(script):
+def main(script, path):
     """Checks each command in a fork, since absl parses flags only once per process."""
-    commands = json.load(sys.stdin)
+    commands = json.loads(pathlib.Path(path).read_text())
     # Defines the flags of the script.
     module = importlib.import_module(script)
     assert module
@@ -74,4 +74,4 @@ def main(script):
 if __name__ == "__main__":
     sys.path.insert(0, os.getcwd())
     logging.set_verbosity(logging.ERROR)
-    main(sys.argv[1])
+    main(*sys.argv[1:])
