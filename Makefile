@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests run in two processes; those of one file share a process. ROOM=processors runs the tests in tests/processors.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(ROOM),tests/$(ROOM))
+# Tests run in several processes; those of one file share a process. ROOM=processors runs the tests in tests/processors.
+WORKERS := 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(if $(ROOM),tests/$(ROOM))
 # Keep variables of another Python environment out of .venv.
 unexport PYTHONHOME PYTHONPATH
 
@@ -27,6 +28,8 @@ test: check-room $(VENV)/installed-test ## check style and types, run the tests;
 test-fast: $(VENV)/installed-test
 	$(PYTEST) -m "not slow"
 
+# Many of these tests wait for other processes: three workers fill two cores.
+test-rest: WORKERS := 3
 test-rest: check-room $(VENV)/installed-test ## run the tests that `make test` leaves out
 	NAR_TEST_EXAMPLES=200 $(PYTEST) -m "slow or examples" $(if $(ROOM),|| test $$? = 5) # 5: no test is selected
 

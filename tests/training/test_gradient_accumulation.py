@@ -105,8 +105,7 @@ def test_accumulated_gradient_equals_that_of_the_whole_batch(processor, options)
     ("task", "options"),
     [
         ("bridges", {"processor": "g_forgetnet", "termination": Learned()}),
-        ("dfs", {"termination": Budget(steps=4)}),
-        ("quickselect", {"hint_mode": "none"}),
+        ("quickselect", {"hint_mode": "none", "termination": Budget(steps=4)}),
         ("dfs", {"reconstruction_weight": 0.1}),
     ],
 )

@@ -69,7 +69,6 @@ class Network:
     ("chunk_length", "options", "map_over_seeds", "tasks"),
     [
         (0, {"hint_mode": "none"}, loop_seeds, TASKS[1:]),
-        pytest.param(0, {}, loop_seeds, TASKS, marks=pytest.mark.slow),
         pytest.param(0, {}, vmap_seeds, TASKS, marks=pytest.mark.slow),
         pytest.param(3, {"num_microbatches": 2}, vmap_seeds, TASKS, marks=pytest.mark.slow),
     ],
