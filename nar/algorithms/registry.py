@@ -3,6 +3,7 @@
 from typing import Any
 
 from nar.algorithms.algorithm import Algorithm
+from nar.algorithms.data_structures.disjoint_set_union import DISJOINT_SET_UNION
 from nar.algorithms.divide_and_conquer.find_maximum_subarray import FIND_MAXIMUM_SUBARRAY
 from nar.algorithms.divide_and_conquer.find_maximum_subarray_kadane import FIND_MAXIMUM_SUBARRAY_KADANE
 from nar.algorithms.dynamic_programming.lcs_length import LCS_LENGTH
@@ -55,6 +56,7 @@ BUILT_IN = (
     DISCRETE_DFS,
     DISCRETE_DIJKSTRA,
     DISCRETE_MST_PRIM,
+    DISJOINT_SET_UNION,
     FIND_MAXIMUM_SUBARRAY,
     FIND_MAXIMUM_SUBARRAY_KADANE,
     FLOYD_WARSHALL,

@@ -66,7 +66,8 @@ class NetConfig:
       hint_mode: use of hints, one of `HINT_MODES` (dm-clrs: `encode_hints`, `decode_hints`).
       hint_feedback: function that converts predicted hints to the inputs of the next step: "soft"
         (probabilities, differentiable), "hard" (argmax, without gradients), "hard_on_eval" (dm-clrs:
-        `hint_repred_mode`), or `module:FUNCTION`, a `nar.model.HintFeedback`.
+        `hint_repred_mode`), "changes" (hard, only where a mask hint marks a change), or `module:FUNCTION`, a
+        `nar.model.HintFeedback`.
       hint_noise: standard deviation of Gaussian noise that is added, in training, to the dense values of
         hints before they are encoded, whether they are true or predicted (as to the inputs of a learned
         simulator, Sanchez-Gonzalez et al. 2020, arXiv 2002.09405). Which nodes are neighbors depends on the
@@ -144,10 +145,10 @@ class NetConfig:
         mode = self.hints
         if mode.supervised or not mode.decoded:
             return
-        if self.hint_feedback == "hard":
+        if self.hint_feedback in ("hard", "changes"):
             raise ValueError(
-                f"hint_mode {self.hint_mode} requires hint_feedback soft or hard_on_eval, got hard: "
-                "hard hints have no gradient"
+                f"hint_mode {self.hint_mode} requires hint_feedback soft or hard_on_eval, got "
+                f"{self.hint_feedback}: hard hints have no gradient"
             )
         if self.teacher_forcing == 1:
             raise ValueError(

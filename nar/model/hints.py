@@ -10,7 +10,8 @@ forcing replaces these values by true ones for a random subset of the samples, a
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -156,6 +157,8 @@ class FeedbackContext(NamedTuple):
       step: index of the step in its trace, a traced integer; [B] in chunked rollouts.
       training_step: number of completed optimizer steps, for schedules.
       mask: [B, N] bool, the real nodes, or None if no node is padding.
+      hints: dense values by name that this step has encoded, of all hints.
+      logits: logits by name that this step has predicted, of all hints.
     """
 
     is_training: bool
@@ -163,6 +166,8 @@ class FeedbackContext(NamedTuple):
     step: Array | int = 0
     training_step: Array | int = 0
     mask: Array | None = None
+    hints: Mapping[str, Array] = MappingProxyType({})
+    logits: Mapping[str, Array] = MappingProxyType({})
 
 
 class HintFeedback(Protocol):
@@ -201,13 +206,30 @@ def feed_hard_on_eval(probe: Probe, logits: Array, context: FeedbackContext) -> 
     return (feed_soft if context.is_training else feed_hard)(probe, logits, context)
 
 
+CHANGES_SUFFIX = "_changes"
+"""Suffix of the mask hint that marks the nodes at which a hint changes."""
+
+
+def feed_changes(probe: Probe, logits: Array, context: FeedbackContext) -> Array:
+    """Discrete values, which change only at the nodes that the mask hint `NAME_changes` marks, if there is one.
+
+    Pointer Graph Networks infer their pointers so (Veličković et al. 2020, arXiv 2006.06380, section 3).
+    """
+    value = feed_hard(probe, logits, context)
+    changes = context.logits.get(probe.name + CHANGES_SUFFIX)
+    if changes is None:
+        return value
+    is_changed = changes.reshape(changes.shape + (1,) * (value.ndim - changes.ndim)) > 0
+    return jnp.where(is_changed, value, context.hints[probe.name])
+
+
 HINT_FEEDBACKS: Registry[HintFeedback] = Registry(
     "hint_feedback",
-    {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval},
+    {"soft": feed_soft, "hard": feed_hard, "hard_on_eval": feed_hard_on_eval, "changes": feed_changes},
     is_valid=takes(3),
     path="module:FUNCTION",
 )
-"""Feedback functions by name; the names are those of dm-clrs's `hint_repred_mode`."""
+"""Feedback functions by name; the first three names are those of dm-clrs's `hint_repred_mode`."""
 
 
 def find_hint_feedback(name: str) -> HintFeedback:

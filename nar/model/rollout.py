@@ -170,7 +170,6 @@ class Step:
                 self._halt = HaltingHead(config.hidden_size, config.termination.prior)
         with hk.name_scope("processor"):
             self._processor = config.make_processor()
-        # Whether the processor gets numbers as they are, rather than encoded.
         self._separates_scalars = bool(getattr(self._processor, "accepts_scalars", False))
         self._feedback = find_hint_feedback(config.hint_feedback)
         self._decodes_each_step = self._halt is not None and self._is_training
@@ -213,7 +212,7 @@ class Step:
         logits, pairs = self._decoders(decoded, decoder_inputs)
         logits |= processed.scalars
         hidden = processed.nodes if processed.hidden is None else processed.hidden
-        state = ChunkCarry(self._feed_back(logits, step), hidden, processed.memory)
+        state = ChunkCarry(self._feed_back(logits, hints, step), hidden, processed.memory)
         active, log_survival, halt = self._update_active(carry, index, decoder_inputs)
         last = None if self._decodes_each_step else without_constants(decoder_inputs)
         losses = cast_floating(jnp.float32, dict(processed.losses))
@@ -270,8 +269,9 @@ class Step:
         encoded = DecoderInputs(*inputs, self._pairs, features.neighbors)
         return self._reconstruct(self._encoded_hints, encoded)[0]
 
-    def _feed_back(self, logits: Values, step: Array | int) -> Values:
-        context = FeedbackContext(self._is_training, hk.next_rng_key, step, self._training_step, self._mask)
+    def _feed_back(self, logits: Values, hints: Values, step: Array | int) -> Values:
+        training = self._is_training, hk.next_rng_key, step, self._training_step
+        context = FeedbackContext(*training, self._mask, hints, logits)
         return feed_back(self._feedback, self._encoded_hints, logits, context)
 
     def _update_active(

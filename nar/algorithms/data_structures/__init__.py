@@ -1,0 +1,1 @@
+"""Operations on data structures, which arrive one per step, and their answers."""
