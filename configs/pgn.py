@@ -1,4 +1,4 @@
-"""Pointer graph networks on disjoint-set union (Veličković et al. 2020, arXiv 2006.06380), and what they beat.
+"""Pointer graph networks on disjoint-set union (Veličković et al. 2020, arXiv 2006.06380), and baselines.
 
 Command: python -m experiments.train --config=configs/pgn.py:pgn --workdir=runs/pgn
   The network follows the colon:
@@ -9,8 +9,8 @@ Command: python -m experiments.train --config=configs/pgn.py:pgn --workdir=runs/
 Cost: minutes on two CPU cores, see docs/lineage.md.
 Expected score: F1 of the answers, see docs/lineage.md.
 
-Each step is an operation: two elements whose sets are united, after the network has answered whether they were
-in one set. Trained on 20 elements and 30 operations; tested on 20, 50 and 100 with 30, 75 and 150.
+Each step is an operation: two elements whose sets are united, after the network has answered whether they
+were in one set. Trained on 20 elements and 30 operations; tested on 20, 50 and 100 with 30, 75 and 150.
 """
 
 from ml_collections import ConfigDict

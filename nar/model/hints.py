@@ -211,7 +211,7 @@ CHANGES_SUFFIX = "_changes"
 
 
 def feed_changes(probe: Probe, logits: Array, context: FeedbackContext) -> Array:
-    """Discrete values, which change only at the nodes that the mask hint `NAME_changes` marks, if there is one.
+    """Discrete values, which change only at nodes that the mask hint `NAME_changes` marks, if there is one.
 
     Pointer Graph Networks infer their pointers so (Veličković et al. 2020, arXiv 2006.06380, section 3).
     """

@@ -52,9 +52,10 @@ UNIONS = Problem(
     check=_check_unions,
     probes=_element_probes,
     min_size=2,
+    canonical=True,
     ranges=lambda size, **options: {"priority": (0.0, 1.0)},
 )
 """Elements with priorities uniform in [0, 1), and pairs of elements whose sets are united, one after another.
 
-The protocol of Veličković et al. 2020 (arXiv 2006.06380): 30, 75 and 150 operations on 20, 50 and 100 elements.
+Veličković et al. 2020 (arXiv 2006.06380) have 30, 75 and 150 operations on 20, 50 and 100 elements.
 """

@@ -69,7 +69,9 @@ class ModelConfig(Section):
         "Use of hints: encoded_decoded (predicted and fed back), decoded_only (predicted, not fed back), "
         "none, or encoded_without_loss (predicted and fed back without supervision).",
     )
-    hint_feedback: str = key("soft", "Feedback of hints: soft, hard, hard_on_eval, changes or module:FUNCTION.")
+    hint_feedback: str = key(
+        "soft", "Feedback of hints: soft, hard, hard_on_eval, changes or module:FUNCTION."
+    )
     hint_noise: float = key(
         0.0,
         "Standard deviation of Gaussian noise that is added, in training, to the hints that are fed to each "

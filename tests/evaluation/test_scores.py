@@ -137,8 +137,12 @@ def test_truth_has_a_perfect_score(name):
     assert set(predicted) == set(traces.outputs)
     for output, value in traces.outputs.items():
         np.testing.assert_array_equal(predicted[output], value)
-    scores = score_predictions(spec, batch.outputs, predicted)
-    assert scores == dict.fromkeys([*traces.outputs, "score"], 1.0)
+    answers = {probe.name: batch.hints[probe.name][1:] for probe in spec.answers}
+    steps = batch.lengths - 1
+    result = InferenceResult(name, spec, batch, predicted, steps, {}, None, answers=answers)
+    assert score_result(result) == dict.fromkeys([*traces.outputs, *answers, "score"], 1.0)
+    if not answers:
+        assert score_predictions(spec, batch.outputs, predicted) == score_result(result)
 
 
 def test_join_permutations_inverts_cyclic_predecessors():

@@ -61,7 +61,7 @@ def test_settings_of_transfer_train_what_they_say(setting):
     frozen = frozen_names(params, config.training.frozen_params)
     trained = {name for name in parameter_names(params) if name not in frozen}
     if setting == "executor":
-        assert trained and all("/encode/x_" in name for name in trained)
+        assert trained and all("/encode/features_" in name for name in trained)
     else:
         assert any(name.startswith("processor/") for name in trained) == (setting == "scratch")
         assert any("/decode/" in name for name in trained)

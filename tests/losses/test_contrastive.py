@@ -11,7 +11,12 @@ from nar.losses import views_of
 from nar.losses.contrastive import contrast, contrastive, same_order
 from nar.traces import sample_traces
 
-BY_ORDER = [name for name, one in nar.ALGORITHMS.items() if one.scaling and one.scaling.invariance == "order"]
+BY_ORDER = [
+    name
+    for name, one in nar.ALGORITHMS.items()
+    if one.scaling and one.scaling.invariance == "order" and not one.spec.streams
+]
+"""Algorithms of which only the order of numbers matters, and whose arguments are their inputs."""
 
 
 def view_of(name, size, count, seed=0):

@@ -40,7 +40,7 @@ from nar.model.hints import densify
 from nar.processors import PGN
 from nar.runs.components.model import make_net_config
 from nar.runs.config import ModelConfig
-from nar.specs import Kind, Location, Stage
+from nar.specs import Kind, Location, Probe, Stage
 
 slow = pytest.mark.slow
 
@@ -167,7 +167,10 @@ def test_find_hint_feedback():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("loud", "unknown hint_feedback 'loud'; known: soft, hard, hard_on_eval, or module:FUNCTION"),
+        (
+            "loud",
+            "unknown hint_feedback 'loud'; known: soft, hard, hard_on_eval, changes, or module:FUNCTION",
+        ),
         ("no_such_module:f", "hint_feedback 'no_such_module:f' cannot be imported"),
         (f"{EXAMPLE}s", "has no hint_feedback 'straight_through_gumbels'; it has: straight_through_gumbel"),
     ],
@@ -369,3 +372,27 @@ def test_teacher_forcing_is_drawn_per_sample():
         np.testing.assert_array_equal(forced ^ free, has_second)
         num_forced += forced[has_second].sum()
     assert 4 < num_forced < 10 * has_second.sum() - 4
+
+
+# ---------------------------------------------------------------------------------------------------
+# Pointers that change only where a mask says so
+
+
+def test_pointers_change_only_where_their_mask_is_positive():
+    pointer = Probe("parent", Stage.HINT, Location.NODE, Kind.POINTER)
+    mask = Probe("parent_changes", Stage.HINT, Location.NODE, Kind.MASK)
+    random = np.random.default_rng(0)
+    logits = {
+        "parent": jnp.asarray(random.standard_normal((2, 4, 4)), jnp.float32),
+        "parent_changes": jnp.asarray(random.standard_normal((2, 4)), jnp.float32),
+    }
+    before = {"parent": jnp.broadcast_to(jnp.eye(4), (2, 4, 4)), "parent_changes": jnp.zeros((2, 4))}
+    context = EVALUATION._replace(hints=before, logits=logits)
+    feedback = find_hint_feedback("changes")
+    values = {probe.name: feedback(probe, logits[probe.name], context) for probe in (pointer, mask)}
+    changed = np.asarray(logits["parent_changes"]) > 0
+    expected = np.where(changed, np.asarray(logits["parent"]).argmax(-1), np.arange(4))
+    np.testing.assert_array_equal(values["parent"].argmax(-1), expected)
+    np.testing.assert_array_equal(values["parent_changes"], changed)
+    alone = feedback(pointer, logits["parent"], EVALUATION._replace(logits={"parent": logits["parent"]}))
+    np.testing.assert_array_equal(alone.argmax(-1), logits["parent"].argmax(-1))

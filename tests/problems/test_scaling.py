@@ -123,7 +123,9 @@ def test_ranges_are_those_of_the_options():
 def test_declarations_are_checked():
     with pytest.raises(ValueError, match="invariance must be one of order, factor, motion, got 'units'"):
         Scaling(("A",), "units")
-    with pytest.raises(ValueError, match="degrees must name the scalar hints and outputs, .'d'., got ..$"):
+    with pytest.raises(
+        ValueError, match="degrees must name the scalar hints, answers and outputs, .'d'., got ..$"
+    ):
         dataclasses.replace(ALGORITHMS["dijkstra"], scaling=Scaling(("A",)))
     with pytest.raises(ValueError, match="scaling: unknown argument 'B'"):
         dataclasses.replace(ALGORITHMS["minimum"], scaling=Scaling(("B",), "order"))

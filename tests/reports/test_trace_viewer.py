@@ -76,7 +76,7 @@ def test_readable_values_lose_no_information(name):
     for probe in spec.values():
         value = {**trace.inputs, **trace.hints, **trace.outputs}[probe.name]
         reading = read(probe, value)
-        assert reading.ndim == rank(probe) + (probe.stage is Stage.HINT)
+        assert reading.ndim == rank(probe) + probe.stage.is_per_step
         np.testing.assert_array_equal(expand(probe, reading, np.shape(value)), value)
 
 

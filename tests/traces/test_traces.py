@@ -15,7 +15,7 @@ from trace_checks import assert_same, plain_and_compiled, run_python
 import nar
 from nar.algorithms import Algorithm
 from nar.problems import SEQUENCE
-from nar.specs import MASKED, Kind, Location, Spec, Stage, make_spec
+from nar.specs import MASKED, Kind, Location, Spec, make_spec
 from nar.traces import (
     CLRS30_SPLITS,
     clrs30_sample,
@@ -165,12 +165,11 @@ def test_dtypes_and_shapes_match_the_spec(name):
     spec = nar.ALGORITHMS[name].spec
     batch = sample_traces(name, 6, 5, 0)
     num_nodes = batch.inputs["pos"].shape[1]
-    leading = {Stage.INPUT: (5,), Stage.HINT: (batch.num_steps, 5), Stage.OUTPUT: (5,)}
-    assert not spec.needs_all_steps
-    for stage, probes in zip(leading, (batch.inputs, batch.hints, batch.outputs), strict=True):
-        assert list(probes) == [probe.name for probe in spec.at(stage)]
+    groups = [(spec.inputs, batch.inputs), (spec.per_step, batch.hints), (spec.outputs, batch.outputs)]
+    for leading, (expected, probes) in zip([(5,), (batch.num_steps, 5), (5,)], groups, strict=True):
+        assert list(probes) == [probe.name for probe in expected]
         for key, value in probes.items():
-            assert value.shape == leading[stage] + spec[key].shape(num_nodes)
+            assert value.shape == leading + spec[key].shape(num_nodes)
             assert value.dtype == spec[key].dtype
     assert batch.batch_size == 5
     assert batch.lengths.shape == (5,)
@@ -182,8 +181,8 @@ def values_of(name, batch):
     """(probe, its values without padding steps, [M, ...]) for every probe of a batch."""
     not_padding = np.arange(batch.num_steps)[:, None] < batch.lengths
     for probe in nar.ALGORITHMS[name].spec.values():
-        value = getattr(batch, f"{probe.stage.value}s")[probe.name]
-        yield probe, value[not_padding] if probe.stage is Stage.HINT else value
+        value = {**batch.inputs, **batch.hints, **batch.outputs}[probe.name]
+        yield probe, value[not_padding] if probe.stage.is_per_step else value
 
 
 @every_algorithm

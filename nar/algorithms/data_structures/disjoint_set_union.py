@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
-from nar.problems.set_operations import UNIONS
 from nar.problems.scaling import Scaling
+from nar.problems.set_operations import UNIONS
 from nar.specs import MASKED, Kind, Location, make_spec
 
 SPEC = make_spec(
