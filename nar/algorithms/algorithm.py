@@ -66,8 +66,8 @@ class Algorithm:
         the scores of the outputs.
 
     Raises:
-      ValueError: if the name is not well-formed, the family is unknown, an output is already a permutation
-        pointer, or a fixed hint is not a pointer hint of the spec.
+      ValueError: if the name is not well-formed, the family is unknown, an attribute has another type, an
+        output is already a permutation pointer, or a fixed hint is not a pointer hint of the spec.
     """
 
     name: str
@@ -87,9 +87,7 @@ class Algorithm:
         check_name(self.name)
         if self.family not in FAMILIES:
             raise ValueError(unknown_name("family", self.family, FAMILIES))
-        for name in ("valid", "score"):
-            if getattr(self, name) is not None and not callable(getattr(self, name)):
-                raise ValueError(f"{self.name}: {name} must be a function, got {getattr(self, name)!r}")
+        self._check_types()
         for probe in self.spec.values():
             if probe.kind.root is Kind.PERMUTATION_POINTER:
                 raise ValueError(
@@ -101,6 +99,17 @@ class Algorithm:
             probe = self.spec.get(name)
             if probe is None or probe.stage is not Stage.HINT or probe.kind.root is not Kind.POINTER:
                 raise ValueError(f"{self.name}: fixed hint {name!r} must be a pointer hint of the spec")
+
+    def _check_types(self) -> None:
+        for name, expected in (("spec", Spec), ("problem", Problem)):
+            if not isinstance(getattr(self, name), expected):
+                raise ValueError(
+                    f"{self.name}: {name} must be a {expected.__name__}, got {getattr(self, name)!r:.100}"
+                )
+        for name in ("steps", "valid", "score"):
+            value = getattr(self, name)
+            if not callable(value) and (value is not None or name == "steps"):
+                raise ValueError(f"{self.name}: {name} must be a function, got {value!r}")
 
     def _check_scaling(self) -> None:
         if self.scaling is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nar.algorithms import Algorithm
+from nar.algorithms import Algorithm, find_algorithm
 from nar.kinds import KindTable
 from nar.problems.problem import Arguments
 from nar.specs import MASKED, Kind, Probe
@@ -19,7 +19,7 @@ _COUNT = 8
 """Traces sampled per size."""
 
 
-def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), seed: int = 0) -> None:
+def check_algorithm(algorithm: str | Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), seed: int = 0) -> None:
     """Checks everything that nar requires of an algorithm, except that its results are correct.
 
     Traces must match the spec in names, dtypes, shapes and values of each kind. They must depend only on
@@ -28,7 +28,7 @@ def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), 
     that `algorithm.scaling` declares must leave outputs and hints as they are.
 
     Args:
-      algorithm: the algorithm to check; it does not have to be registered.
+      algorithm: the algorithm to check, which does not have to be registered, or its name.
       sizes: problem sizes; those below the problem's `min_size` are raised to it.
       seed: seed of the problems.
 
@@ -36,6 +36,7 @@ def check_algorithm(algorithm: Algorithm, sizes: Sequence[int] = (2, 5, 9, 16), 
       ValueError: if the algorithm cannot run, since spec, problem and steps do not match.
       AssertionError: if a check fails; the message names it.
     """
+    algorithm = find_algorithm(algorithm)
     _check_requests(algorithm, seed)
     for size in sorted({max(size, algorithm.problem.min_size) for size in (*sizes, 0)}):
         where = f"{algorithm.name}, size {size}"

@@ -102,6 +102,19 @@ def test_unknown_families_raise():
         dataclasses.replace(nar.ALGORITHMS["bfs"], family="graph")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spec": {}}, "bfs: spec must be a Spec, got {}"),
+        ({"problem": "GRAPH_AND_SOURCE"}, "bfs: problem must be a Problem, got 'GRAPH_AND_SOURCE'"),
+        ({"steps": None}, "bfs: steps must be a function, got None"),
+    ],
+)
+def test_attributes_of_other_types_raise(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(nar.ALGORITHMS["bfs"], **changes)
+
+
 @pytest.mark.parametrize("name", ["pi", "reach_h", "nothing"])
 def test_fixed_hints_must_be_pointer_hints(name):
     with pytest.raises(ValueError, match=f"bfs: fixed hint '{name}' must be a pointer hint"):

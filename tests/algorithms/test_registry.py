@@ -312,6 +312,12 @@ def test_contract_violations_are_reported(invalid, message):
         check_algorithm(invalid, sizes=(3,))
 
 
+def test_the_algorithm_to_check_may_be_named():
+    check_algorithm("experiments.examples.tarjan:TARJAN_SCC", sizes=(2,))
+    with pytest.raises(ValueError, match="unknown algorithm 'bsf'; .* did you mean bfs"):
+        check_algorithm("bsf")
+
+
 @pytest.mark.parametrize("one", [-2, 9])
 def test_mask_one_outside_of_the_nodes_raises(one):
     with pytest.raises(ValueError, match=rf"one must be from -1 to 3, got {one}$"):
