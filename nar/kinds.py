@@ -193,13 +193,13 @@ def find_kind(name: "str | Kind") -> Kind:
     return KINDS.find(name)
 
 
-def register_kind(name: str, *, like: Kind | None = None, **attributes: Any) -> Kind:
+def register_kind(name: str, *, like: Kind | str | None = None, **attributes: Any) -> Kind:
     """Makes and registers a custom kind.
 
     Args:
       name: its name.
-      like: another kind from which all parts are taken that are not given, and the format of the values.
-        Without it, or with another format, every part must be given, since none fits.
+      like: another kind, or its name, from which all parts are taken that are not given, and the format of
+        the values. Without it, or with another format, every part must be given, since none fits.
       **attributes: attributes of `Kind` (dtype, locations, ...), and parts of `KIND_PARTS`.
 
     Returns:
@@ -213,6 +213,7 @@ def register_kind(name: str, *, like: Kind | None = None, **attributes: Any) -> 
     for key in attributes:
         if key not in own and key not in KIND_PARTS:
             raise ValueError(f"kind {name!r}: {unknown_name('attribute', key, [*own, *KIND_PARTS])}")
+    like = None if like is None else find_kind(like)
     inherited = {} if like is None else {field: getattr(like, field) for field in own}
     format_and_places = {**inherited, **{key: attributes[key] for key in own if key in attributes}}
     if "dtype" not in format_and_places:
@@ -228,7 +229,8 @@ def register_kind(name: str, *, like: Kind | None = None, **attributes: Any) -> 
 def _check_kind(kind: Kind) -> None:
     if kind.has_classes and kind.has_targets:
         raise ValueError(f"kind {kind.name!r}: only one of has_classes and has_targets is possible")
-    if not kind.locations or any(not isinstance(location, Location) for location in kind.locations):
+    places = kind.locations if isinstance(kind.locations, tuple | list) else ()
+    if not places or any(not isinstance(location, Location) for location in places):
         raise ValueError(f"kind {kind.name!r}: locations must be some of Location, got {kind.locations!r}")
     if kind.is_pointer != (np.dtype(kind.dtype) == np.int32):
         raise ValueError(f"kind {kind.name!r}: indices of nodes, and only they, have the dtype int32")
@@ -248,6 +250,18 @@ def _check_kind(kind: Kind) -> None:
         if missing and not part.is_optional and (part.by_location or kind.like is None):
             where = f" at {', '.join(missing)}" if part.by_location else ""
             raise ValueError(f"kind {kind.name!r} needs {key}{where}: {part.content}")
+
+
+def check_by_location(kind: Kind, part: str, result: Any, values: Any) -> None:
+    """Raises ValueError if a part of a kind has not made an array of one entry per location of the values."""
+    has_targets = kind.has_classes or kind.has_targets or kind.is_one_hot
+    expected = tuple(values.shape[:-1] if has_targets else values.shape)
+    given = getattr(result, "shape", None)
+    if given != expected:
+        got = f"{result!r:.100}" if given is None else f"one of the shape {list(given)}"
+        raise ValueError(
+            f"kind {kind.name!r}: {part} must return an array of the shape {list(expected)}, got {got}"
+        )
 
 
 # ---------------------------------------------------------------------------------------------------

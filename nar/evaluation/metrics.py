@@ -7,8 +7,9 @@ sample, of which the mean is reported:
         return (result.outputs["pi"] != result.true_outputs["pi"]).mean(axis=1)
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from nar.evaluation.correctness.checkers import valid_answers
 from nar.evaluation.correctness.exact_match import ENTRY_MATCHERS, exact_matches
 from nar.evaluation.decoding import join_permutations
 from nar.evaluation.inference import CAPTURES, InferenceResult
-from nar.evaluation.scores import hint_scores
+from nar.evaluation.scores import hint_scores, score_result
 from nar.plugins import Registry, takes, unknown_name
 from nar.specs import Spec
 from nar.traces import TraceBatch
@@ -153,7 +154,7 @@ def compute_metrics(metrics: Metrics, result: InferenceResult) -> dict[str, floa
 
 
 def check_metrics(metrics: Metrics, task: str, spec: Spec, traces: TraceBatch) -> dict[str, float]:
-    """Computes metrics of perfect predictions, to find errors before a network is trained.
+    """Computes scores and metrics of perfect predictions, to find errors before a network is trained.
 
     Args:
       metrics: metrics by name.
@@ -165,7 +166,7 @@ def check_metrics(metrics: Metrics, task: str, spec: Spec, traces: TraceBatch) -
       The value of each metric that is defined for the algorithm.
 
     Raises:
-      ValueError: if a metric fails or returns something other than numbers.
+      ValueError: if the score or a metric fails or returns something other than numbers.
     """
     steps = np.maximum(traces.lengths - 1, 1)
     states = np.zeros((int(steps.max()), *traces.inputs["pos"].shape, 1), np.float32)
@@ -175,10 +176,19 @@ def check_metrics(metrics: Metrics, task: str, spec: Spec, traces: TraceBatch) -
         for probes in (spec.hints, spec.answers)
     )
     result = InferenceResult(task, spec, traces, outputs, steps, hints, states, answers=answers)
+    with _named_in_errors("the score", task):
+        score_result(result)
     values = {}
     for name, metric in metrics.items():
-        try:
+        with _named_in_errors(f"metric {name!r}", task):
             values |= compute_metrics({name: metric}, result)
-        except Exception as error:  # Any error of the user's code is reported with the name of the metric.
-            raise ValueError(f"metric {name!r} fails for {task}: {type(error).__name__}: {error}") from error
     return values
+
+
+@contextlib.contextmanager
+def _named_in_errors(what: str, task: str) -> Iterator[None]:
+    """Context in which any error of the user's code becomes a ValueError that says what fails."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what} fails for {task}: {type(error).__name__}: {error}") from error

@@ -1,6 +1,7 @@
 """Scores of predictions, one formula per kind, pooled over all samples (arXiv 2205.15659, section 3)."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -118,12 +119,20 @@ def _score_numbers(
 
 def _score(probe: Probe, truth: np.ndarray, predicted: np.ndarray) -> float:
     """The score of a probe; raises ValueError if that of a custom kind is not a number from 0 to 1."""
-    score = float(SCORES[probe.kind](truth, predicted))
-    if not 0 <= score <= 1:
+    if truth.shape != predicted.shape:
         raise ValueError(
-            f"{probe.name}: the score of kind {probe.kind.name} must be from 0 to 1, got {score}"
+            f"{probe.name}: kind {probe.kind.name} decodes values of the shape {list(predicted.shape)}, "
+            f"the true ones have {list(truth.shape)}"
         )
-    return score
+    return _share(SCORES[probe.kind](truth, predicted), f"{probe.name}: the score of kind {probe.kind.name}")
+
+
+def _share(score: Any, what: str) -> float:
+    """A score as a float; raises ValueError if it is not a number from 0 to 1."""
+    number = np.asarray(score)
+    if number.shape != () or number.dtype.kind not in "biuf" or not 0 <= number <= 1:
+        raise ValueError(f"{what} must be a number from 0 to 1, got {score!r:.100}")
+    return float(number)
 
 
 def score_result(result: InferenceResult) -> dict[str, float]:
@@ -136,10 +145,9 @@ def score_result(result: InferenceResult) -> dict[str, float]:
       ValueError: if the score of the algorithm, or of a custom kind, is not a number from 0 to 1.
     """
     batch, own = result.batch, find_algorithm(result.task).score
+    has_outputs = bool(result.outputs)
     scores = (
-        score_predictions(result.spec, batch.outputs, result.outputs, result.has_nan)
-        if result.outputs
-        else {}
+        score_predictions(result.spec, batch.outputs, result.outputs, result.has_nan) if has_outputs else {}
     )
     scores.pop("score", None)
     for probe in result.spec.answers:
@@ -147,13 +155,12 @@ def score_result(result: InferenceResult) -> dict[str, float]:
     scores = _with_mean(scores)
     if own is None:
         return scores
-    by_instance = np.array([float(own(*instance)) for instance in result.instances()])
-    if result.has_nan is not None:
-        by_instance = np.where(result.has_nan, 0.0, by_instance)
-    invalid = by_instance[~((by_instance >= 0) & (by_instance <= 1))]
-    if len(invalid):
-        raise ValueError(f"{result.task}: a score must be a number from 0 to 1, got {invalid[0]}")
-    return {**scores, "score": float(by_instance.mean())}
+    counted = np.ones(len(result.steps), bool) if result.has_nan is None else ~result.has_nan
+    by_instance = [
+        _share(own(*instance), f"{result.task}: a score") if is_counted else 0.0
+        for instance, is_counted in zip(result.instances(), counted, strict=True)
+    ]
+    return {**scores, "score": float(np.mean(by_instance))}
 
 
 def score_outputs(spec: Spec, batch: TraceBatch, logits: Values) -> dict[str, float]:

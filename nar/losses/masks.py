@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from nar.kinds import KindTable
+from nar.kinds import KindTable, check_by_location
 from nar.specs import MASKED, Kind, Location, Probe
 from nar.traces import TraceBatch
 
@@ -47,7 +47,7 @@ def hint_step_mask(step_limits: Array | None, batch_size: int, num_steps: int) -
 
 def output_loss_mask(probe: Probe, batch: TraceBatch) -> Array:
     """Loss mask [B, ...] of an output over locations; for a chunk, only of traces that end in it."""
-    mask = LOSS_MASKS[probe.kind](batch.outputs[probe.name])
+    mask = _loss_mask(probe, batch.outputs[probe.name])
     if batch.offsets is not None:
         last = jnp.maximum(batch.lengths - 1, 1) - batch.offsets
         ends_here = (last > 0) & (last < batch.num_steps)
@@ -64,12 +64,18 @@ def hint_loss_mask(probe: Probe, batch: TraceBatch, step_mask: Array, first: int
       step_mask: [S, B] bool, the steps at which hints contribute to the loss; S is at most T - `first`.
       first: hint step of the first entry: 1 for predictions of the next step, 0 for the hints of each step.
     """
-    mask = LOSS_MASKS[probe.kind](batch.hints[probe.name][first : len(step_mask) + first])
+    mask = _loss_mask(probe, batch.hints[probe.name][first : len(step_mask) + first])
     steps = jnp.arange(first, len(mask) + first)[:, None]
     lengths = batch.lengths if batch.offsets is None else batch.lengths - batch.offsets
     active = (steps < lengths[None]) & step_mask[: len(mask)]
     active = active.reshape(active.shape + (1,) * (mask.ndim - active.ndim))
     return mask & active & _padding_mask(probe, batch, mask)
+
+
+def _loss_mask(probe: Probe, truth: Array) -> Array:
+    mask = LOSS_MASKS[probe.kind](truth)
+    check_by_location(probe.kind, "loss_mask", mask, truth)
+    return mask.astype(bool)
 
 
 def _padding_mask(probe: Probe, batch: TraceBatch, mask: Array) -> Array:

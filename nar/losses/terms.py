@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nar.kinds import KindTable
+from nar.kinds import KindTable, check_by_location
 from nar.losses.masks import hint_loss_mask, hint_step_mask, output_loss_mask
 from nar.model import Predictions
 from nar.model.loss_term import LossTerm
@@ -115,13 +115,26 @@ def masked_term(losses: Array, mask: Array) -> LossTerm:
     return LossTerm(jnp.where(mask, losses, 0.0).sum(), mask.sum(dtype=jnp.int32))
 
 
+def _losses(probe: Probe, truth: Array, logits: Array) -> Array:
+    """Losses over locations; raises ValueError if those of a custom kind, or its logits, do not fit."""
+    try:
+        losses = LOSSES[probe.kind](truth, logits)
+    except (TypeError, ValueError) as error:
+        shapes = f"values {list(truth.shape)} and logits {list(logits.shape)}"
+        raise ValueError(
+            f"{probe.name}: the loss of kind {probe.kind.name} fails for {shapes}: {error}"
+        ) from error
+    check_by_location(probe.kind, "loss", losses, truth)
+    return losses
+
+
 def _hint_term(
     probe: Probe, batch: TraceBatch, logits: Array, step_limits: Array | None, first: int = 1
 ) -> LossTerm:
     """Loss of a hint, where entry t of the logits belongs to hint step t + `first`."""
     truth = batch.hints[probe.name][first:]
     num_steps = min(len(truth), len(logits))
-    losses = LOSSES[probe.kind](truth[:num_steps], logits[:num_steps])
+    losses = _losses(probe, truth[:num_steps], logits[:num_steps])
     step_mask = hint_step_mask(step_limits, batch.batch_size, num_steps)
     return masked_term(losses, hint_loss_mask(probe, batch, step_mask, first))
 
@@ -134,10 +147,10 @@ def _output_losses(probe: Probe, truth: Array, predictions: Predictions) -> Arra
     """
     halting = predictions.halting
     if halting is None:
-        return LOSSES[probe.kind](truth, predictions.outputs[probe.name])
+        return _losses(probe, truth, predictions.outputs[probe.name])
     logits = halting.outputs[probe.name]
     at_each_step = jnp.broadcast_to(truth[None], (len(logits), *truth.shape))
-    losses = LOSSES[probe.kind](at_each_step, logits)
+    losses = _losses(probe, at_each_step, logits)
     probabilities = jnp.exp(halting.log_probabilities)
     return (probabilities.reshape(probabilities.shape + (1,) * (losses.ndim - 2)) * losses).sum(axis=0)
 

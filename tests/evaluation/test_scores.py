@@ -1,6 +1,7 @@
 """Scores: one formula per kind, that of dm-clrs except for scalars, pooled over all samples."""
 
 import dataclasses
+import re
 
 import every_kind
 import numpy as np
@@ -217,20 +218,27 @@ def test_an_algorithm_may_have_a_score_of_its_own():
     assert score_result(with_nan)["score"] == pytest.approx(0.8 / 3)
 
 
-@pytest.mark.parametrize("value", [1.5, -0.1, np.nan, np.inf])
+@pytest.mark.parametrize("value", [1.5, -0.1, np.nan, np.inf, None, "high"])
 def test_own_scores_are_from_0_to_1(value):
     algorithm = dataclasses.replace(nar.ALGORITHMS["bfs"], name="scored", score=lambda *instance: value)
-    with pytest.raises(ValueError, match=f"scored: a score must be a number from 0 to 1, got {value}"):
+    with pytest.raises(ValueError, match=f"scored: a score must be a number from 0 to 1, got {value!r}"):
         score_result(result_of(algorithm, None))
 
 
-@pytest.mark.parametrize("value", [4.4, -0.1, np.nan])
+@pytest.mark.parametrize("value", [4.4, -0.1, np.nan, "high", [True]])
 def test_scores_of_custom_kinds_are_from_0_to_1(value):
     kind = dataclasses.replace(Kind.SCALAR, name="squared", functions={"score": lambda *values: value})
     spec = Spec([Probe("out", Stage.OUTPUT, Location.NODE, kind)])
     outputs = {"out": np.zeros((1, 3))}
-    with pytest.raises(ValueError, match=f"out: the score of kind squared must be from 0 to 1, got {value}"):
+    message = f"out: the score of kind squared must be a number from 0 to 1, got {value!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
         score_predictions(spec, outputs, outputs)
+
+
+def test_values_of_another_shape_have_no_score():
+    spec = Spec([Probe("out", Stage.OUTPUT, Location.NODE, Kind.MASK)])
+    with pytest.raises(ValueError, match=r"out: kind mask decodes values of the shape \[2, 4, 1\], the true"):
+        score_predictions(spec, {"out": np.zeros((2, 4))}, {"out": np.zeros((2, 4, 1))})
 
 
 def test_an_algorithm_may_have_a_checker_of_its_own():

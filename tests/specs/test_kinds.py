@@ -83,6 +83,7 @@ def test_a_kind_brings_its_own_entries_and_takes_the_others():
     assert DECODERS[Location.NODE, DOT_POINTER] is DOT_POINTER.functions["decode"][Location.NODE]
     of_focal = register_kind("of_focal", like=FOCAL_MASK, score=lambda truth, predicted: 0.5)
     assert LOSSES[of_focal] is focal_loss and of_focal.root is Kind.MASK
+    assert register_kind("of_name", like="focal_mask").like is FOCAL_MASK
     assert SCORES[of_focal](None, None) == 0.5
 
 
@@ -101,6 +102,9 @@ def test_kinds_are_found_copied_and_pickled():
         ({"like": Kind.MASK, "page": "angle"}, "page must be name of the built-in kind"),
         ({"like": Kind.MASK, "decode": {"node": len}}, "decode must be"),
         ({"like": Kind.MASK, "locations": ()}, "locations must be some of Location"),
+        ({"like": Kind.MASK, "locations": Location.NODE}, "locations must be some of Location"),
+        ({"like": "msk"}, "unknown kind 'msk'; known: scalar, .*; did you mean mask"),
+        ({"like": focal_loss}, "unknown kind <function focal_loss"),
         ({"like": Kind.MASK_ONE, "locations": tuple(Location)}, "needs encode at graph"),
         ({"like": Kind.SCALAR, "dtype": np.float32}, "needs rule"),
         ({"like": Kind.MASK, "dtype": np.int32}, "indices of nodes, and only they, have the dtype int32"),
@@ -299,6 +303,41 @@ def test_a_config_replaces_kinds():
 def test_wrong_kinds_of_a_config_are_refused(kinds, message):
     with pytest.raises(ValueError, match=message):
         with_kinds(**kinds)
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "message"),
+    [
+        (
+            "loss",
+            lambda truth, logits: logits.mean(),
+            r"kind 'misfit': loss must return .* \[3, 4\], got .* \[\]",
+        ),
+        ("loss_mask", lambda truth: True, "kind 'misfit': loss_mask must return an array .*, got True"),
+        (
+            "decode",
+            lambda decoder_inputs, *sizes: decoder_inputs.nodes[..., :3],
+            r"the loss of kind misfit fails for values \[3, 4\] and logits \[3, 4, 3\]",
+        ),
+    ],
+)
+def test_entries_of_another_shape_are_named(part, entry, message):
+    misfit = dataclasses.replace(Kind.MASK, name="misfit", like=Kind.MASK, functions={part: entry})
+    found = {"found": (Location.NODE, misfit)}
+    inputs, hints = ({name: (Location.NODE, Kind.SCALAR)} for name in ("pos", "distance"))
+    spec = make_spec(inputs=inputs, hints=hints, outputs=found)
+    batch = random_batch(spec)
+    with pytest.raises(ValueError, match=message):
+        losses_by_probe(spec, batch, predict(spec, batch))
+
+
+def test_custom_scores_are_tried_before_training():
+    broken = register_kind("broken", like=Kind.POINTER, score=lambda truth, predicted: truth == predicted)
+    components = with_kinds(pointer=broken.name)
+    with pytest.raises(
+        ValueError, match="the score fails for bfs: .* the score of kind broken must be a number"
+    ):
+        components.check_metrics()
 
 
 def test_focal_loss_counts_easy_entries_less():

@@ -7,6 +7,7 @@ from typing import Any
 from nar.data import Task
 from nar.evaluation.metrics import Metrics, check_metrics, find_metrics
 from nar.evaluation.problem_sets import ProblemSet, check_options_used, make_problem_sets
+from nar.kinds import BUILT_IN_KINDS
 from nar.model import Model
 from nar.problems.options import CLRS30
 from nar.runs.components.problem_options import check_options
@@ -150,15 +151,21 @@ def make_metrics(evaluation: EvaluationConfig, model: Model) -> tuple[str, Metri
     return label, metrics
 
 
+def _has_own_score(task: Task) -> bool:
+    """True if the score of an algorithm, or of a kind of its outputs, is custom."""
+    kinds = {probe.kind for probe in task.spec.outputs}
+    return task.algorithm.score is not None or not kinds <= {*BUILT_IN_KINDS}
+
+
 def check_protocol_metrics(protocol: Protocol, tasks: Sequence[Task]) -> None:
-    """Computes all metrics of a few perfect predictions for each task, so that none fails after training.
+    """Computes the user's scores and metrics of a few perfect predictions, so that none fails after training.
 
     Raises:
-      ValueError: if a metric fails, or the selecting one is not defined for a task.
+      ValueError: if a score or metric fails, or the selecting one is not defined for a task.
     """
-    if not protocol.metrics:
-        return
     for task in tasks:
+        if not protocol.metrics and not _has_own_score(task):
+            continue
         few = dataclasses.replace(protocol.problem_sets["val"][task.name][0], count=2)
         traces = task.transforms.apply(task.algorithm, few.draw(wait_for_compilation=False))
         values = check_metrics(protocol.metrics, task.name, task.spec, traces)
