@@ -163,6 +163,32 @@ def test_callbacks_of_the_same_name_are_an_error():
         collect_states([Counter(), Counter()])
 
 
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (None, "callback 'Counter': state_dict must return a dictionary, got None"),
+        ({"count": np.float32(1)}, "callback 'Counter': the result of state_dict must be JSON-serializable"),
+    ],
+)
+def test_states_that_cannot_be_saved_are_errors_before_training(tmp_path, monkeypatch, state, message):
+    monkeypatch.setattr(Counter, "state_dict", lambda self: state)
+    with pytest.raises(ValueError, match=message):
+        SaveCheckpoints(Checkpoints(tmp_path), [Counter()], Clock())
+
+
+@pytest.mark.parametrize(
+    ("on_step", "message"),
+    [
+        (lambda self, report: {"norm": 1.0}, "callback 'Record': on_step must return None or a StepReport"),
+        (lambda self, report: report.add_metrics({"name": "a"}), "metric 'name' must be a number, got 'a'"),
+    ],
+)
+def test_results_of_on_step_are_reports_of_numbers(monkeypatch, on_step, message):
+    monkeypatch.setattr(Record, "on_step", on_step)
+    with pytest.raises(ValueError, match=message):
+        train_with(Record())
+
+
 def test_last_step_is_saved_with_the_states_of_callbacks(tmp_path):
     """Also if it was not scored, because a callback stopped training; but a step is not saved twice."""
     counter, checkpoints = Counter(stop=3), Checkpoints(tmp_path)

@@ -1,6 +1,7 @@
 """The callback interface of the training loop, and the report of a step that callbacks receive."""
 
 import dataclasses
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -77,7 +78,14 @@ class StepReport:
     evaluation: Evaluation | None = None
 
     def add_metrics(self, metrics: Mapping[str, Any]) -> "StepReport":
-        """The report with more metrics, which are written to `metrics.jsonl` and to trackers."""
+        """The report with more metrics, which are written to `metrics.jsonl` and to trackers.
+
+        Raises:
+          ValueError: if one is not a number, or an array of one number per seed.
+        """
+        for name, value in metrics.items():
+            if not isinstance(value, float | int) and not hasattr(value, "dtype"):
+                raise ValueError(f"metric {name!r} must be a number, got {value!r:.100}")
         return dataclasses.replace(self, metrics={**self.metrics, **metrics})
 
 
@@ -139,13 +147,28 @@ def collect_states(callbacks: Iterable[Callback]) -> dict[str, Any]:
     """The states of callbacks by name, for the metadata of a checkpoint; empty ones are left out.
 
     Raises:
-      ValueError: if two callbacks have the same name.
+      ValueError: if two callbacks have the same name, or a state cannot be stored.
     """
-    states = [(callback.name, dict(callback.state_dict())) for callback in callbacks]
+    states = [(callback.name, _state(callback)) for callback in callbacks]
     repeated = [name for name, count in Counter(name for name, _ in states).items() if count > 1]
     if repeated:
         raise ValueError(f"two callbacks are named {repeated[0]!r}; override the property `name` of one")
     return {name: state for name, state in states if state}
+
+
+def _state(callback: Callback) -> dict[str, Any]:
+    state = callback.state_dict()
+    try:
+        json.dumps(state)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"callback {callback.name!r}: the result of state_dict must be JSON-serializable: {error}"
+        ) from error
+    if not isinstance(state, Mapping):
+        raise ValueError(
+            f"callback {callback.name!r}: state_dict must return a dictionary, got {state!r:.100}"
+        )
+    return dict(state)
 
 
 def restore_states(callbacks: Iterable[Callback], metadata: Mapping[str, Any]) -> None:

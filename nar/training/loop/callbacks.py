@@ -132,7 +132,11 @@ class SaveCheckpoints(Callback):
           checkpoints: the checkpoints of the run.
           callbacks: callbacks whose state is saved, by name, in the metadata.
           clock: measures the time of saving.
+
+        Raises:
+          ValueError: if two callbacks have the same name, or a state cannot be saved.
         """
+        collect_states(callbacks)
         self._checkpoints = checkpoints
         self._callbacks = tuple(callbacks)
         self._clock = clock

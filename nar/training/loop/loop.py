@@ -58,6 +58,7 @@ def fit(
 
     Raises:
       FloatingPointError: if something is not finite and the policy is to stop.
+      ValueError: if a callback returns no report.
     """
     if not any(isinstance(callback, NonFinitePolicy) for callback in callbacks):
         callbacks = (NonFinitePolicy(), *callbacks)
@@ -73,7 +74,7 @@ def fit(
             if devices.must_block:
                 report.metrics["loss"].block_until_ready()
             for callback in callbacks:
-                report = callback.on_step(report) or report
+                report = _pass_through(callback, report)
             state = report.state
             interrupted = agree(signals.received)
             if interrupted:
@@ -82,6 +83,16 @@ def fit(
         for callback in callbacks:
             callback.on_end(state, interrupted)
     return state, interrupted
+
+
+def _pass_through(callback: Callback, report: StepReport) -> StepReport:
+    changed = callback.on_step(report)
+    if changed is not None and not isinstance(changed, StepReport):
+        raise ValueError(
+            f"callback {callback.name!r}: on_step must return None or a StepReport, such as "
+            f"report.add_metrics(...), got {changed!r:.100}"
+        )
+    return report if changed is None else changed
 
 
 def _take_step(
