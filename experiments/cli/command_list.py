@@ -37,5 +37,5 @@ def command_list() -> str:
 
 
 def _summary(file: pathlib.Path) -> str:
-    docstring = ast.get_docstring(ast.parse(file.read_text())) or ""
+    docstring = ast.get_docstring(ast.parse(file.read_bytes())) or ""
     return docstring.partition("\n")[0]

@@ -76,7 +76,7 @@ def flag_names(script: str) -> list[str]:
 
 
 def _flags(file: pathlib.Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_bytes())):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         function, first = ast.unparse(node.func), node.args[0]

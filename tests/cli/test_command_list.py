@@ -1,5 +1,6 @@
 """The command `nar`: list of commands, short names of configs, completion, descriptions of runs."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -23,6 +24,13 @@ def test_list_has_every_script_with_its_summary(capsys):
         assert (ROOT / "experiments" / f"{name}.py").is_file()
         assert summary.endswith("."), name
         assert f"  {name} " in printed
+
+
+def test_list_is_the_same_where_the_encoding_of_files_is_ascii():
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, "-m", "experiments", "--help"]
+    listed = subprocess.run(words, cwd=ROOT, env=ascii_only, capture_output=True, timeout=120, check=True)
+    assert listed.stdout.decode().strip() == command_list()
 
 
 @pytest.mark.parametrize(
