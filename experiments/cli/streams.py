@@ -33,7 +33,7 @@ class _Tolerant(io.FileIO):
 
 
 def make_streams_tolerant() -> None:
-    """Makes standard output and error tolerant.
+    """Makes standard output and error tolerant; may be called again.
 
     Characters that their encoding doesn't have are replaced by question marks; what is written to a closed
     pipe (`2>&1 | head -1`), a closed terminal or a closed stream (`>&-`) is discarded. So is what standard
@@ -44,15 +44,14 @@ def make_streams_tolerant() -> None:
 
 def _tolerant(stream: Any) -> Any:
     if stream is None:
-        return open(os.devnull, "w", encoding="utf-8", errors="replace")
+        return _text(os.open(os.devnull, os.O_WRONLY), "utf-8", line_buffering=False)
     try:
         stream.flush()
-        raw = _Tolerant(stream.fileno())
+        return _text(stream.fileno(), stream.encoding, stream.line_buffering)
     except (AttributeError, OSError, ValueError):
         return stream  # not a file, as in notebooks
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding=stream.encoding,
-        errors="replace",
-        line_buffering=stream.line_buffering,
-    )
+
+
+def _text(number: int, encoding: str, line_buffering: bool) -> io.TextIOWrapper:
+    buffer = io.BufferedWriter(_Tolerant(number))
+    return io.TextIOWrapper(buffer, encoding=encoding, errors="replace", line_buffering=line_buffering)

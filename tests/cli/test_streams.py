@@ -14,6 +14,7 @@ import sys
 from experiments.cli.streams import make_streams_tolerant
 
 make_streams_tolerant()
+make_streams_tolerant()  # as a command of `nar` does
 print("\\u2500 1 \\xb1 2 \\udcff \\u4e2d", flush=True)
 print("error \\u2013", file=sys.stderr)
 for _ in range(20_000):
