@@ -231,6 +231,7 @@ def test_igraph():
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.coo_array, sparse.dok_array])
 def test_sparse_matrix(make):
     np.testing.assert_array_equal(graph_of(make(MATRIX)), MATRIX)
+    assert parents(0, matrix=make(MATRIX)) == parents(0, A=make(MATRIX))
     assert parents(0, A=make(networkx.to_numpy_array(networkx_path(), range(4), dtype=bool))) == PARENTS
 
 

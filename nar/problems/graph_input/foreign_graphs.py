@@ -29,6 +29,10 @@ def _has(*attributes: str) -> Callable[[Any], bool]:
     return lambda graph: all(hasattr(graph, attribute) for attribute in attributes)
 
 
+is_sparse = _has("tocoo", "toarray", "shape")
+"""Predicate of sparse matrices of scipy."""
+
+
 def _from_networkx(name: str, graph: Any) -> EdgeTable:
     rows = list(graph.edges(data=True))
     return EdgeTable(
@@ -110,7 +114,7 @@ def _parallel_edges(neighbors: Iterable[Any], neighbor: Any) -> Iterator[Mapping
 _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[str, Any], EdgeTable]], ...] = (
     (_has("nodes", "edges", "is_directed"), _from_networkx),
     (_has("vs", "es", "is_directed", "get_edgelist"), _from_igraph),
-    (_has("tocoo", "toarray", "shape"), _from_sparse),
+    (is_sparse, _from_sparse),
     (lambda graph: isinstance(graph, Mapping) and not isinstance(graph, Set), _from_mapping),
 )
 """Pairs (test, reader) for each kind of object; a view of edges of networkx is a mapping, but also a set."""

@@ -16,7 +16,7 @@ from nar.problems.exact_numbers import check_unmasked
 from nar.problems.graph_input.ambiguity import check_edges_unambiguous, check_unambiguous
 from nar.problems.graph_input.data_frames import edges_of_frame, is_frame, labeled_matrix
 from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable, edge_weights, edges_from_rows, table_matrix
-from nar.problems.graph_input.foreign_graphs import edges_of_object
+from nar.problems.graph_input.foreign_graphs import edges_of_object, is_sparse
 from nar.problems.graph_input.node_labels import (
     Nodes,
     integer_labels,
@@ -105,7 +105,7 @@ def read_graph(
 def _edge_table(request: _Request, graph: Any) -> EdgeTable | None:
     """The edges of the graph; None if it is a matrix."""
     name = request.keyword
-    if name == "matrix":
+    if name == "matrix" and not is_sparse(graph):
         return None
     if is_frame(graph):
         matrix = labeled_matrix(name, graph) if name == "A" else None
