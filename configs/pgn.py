@@ -18,12 +18,12 @@ from ml_collections import ConfigDict
 from configs import base
 
 NETWORKS = {
-    "pgn": {"model.processor": "pgn_mask", "model.hint_feedback": "changes", "model.teacher_forcing": 1.0},
+    "pgn": {"model.processor": "pgn", "model.hint_feedback": "changes", "model.teacher_forcing": 1.0},
     "oracle": {
         "algorithms": ("nar.algorithms.data_structures.disjoint_set_union:WITH_TRUE_PARENTS",),
-        "model.processor": "pgn_mask",
+        "model.processor": "pgn",
     },
-    "gnn": {"model.processor": "pgn", "model.hint_mode": "none"},
+    "gnn": {"model.processor": "mpnn", "model.hint_mode": "none"},
     "deep_sets": {"model.processor": "deepsets", "model.hint_mode": "none"},
 }
 """Network -> config key -> value."""
@@ -43,7 +43,7 @@ def get_config(network: str = "pgn") -> ConfigDict:
     config.data.sizes = (20,)
     config.training.steps = 5_000
     config.training.eval_every = 250
-    config.training.learning_rate = 5e-3
+    config.training.learning_rate = 1e-3
     config.evaluation.validation.update(sizes=(20,), count=64)
     config.evaluation.test.update(sizes=(20, 50, 100), count=64)
     config.update_from_flattened_dict(NETWORKS[network])

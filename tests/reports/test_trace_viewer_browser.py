@@ -97,7 +97,7 @@ def test_step_lists_its_changes(name, tmp_path):
     assert f"step {step} of 0…{step}" in document
     counts = {
         probe.name: int(changes(read(probe, trace.hints[probe.name]))[step].sum())
-        for probe in nar.ALGORITHMS[name].spec.hints
+        for probe in nar.ALGORITHMS[name].spec.per_step
     }
     assert shown_changes(document) == {key: count for key, count in counts.items() if count}
 

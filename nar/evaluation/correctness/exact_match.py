@@ -49,7 +49,12 @@ def exact_matches(spec: Spec, truth: Mapping[str, Array], predicted: Mapping[str
 
     Returns:
       [B] bool.
+
+    Raises:
+      ValueError: if there are no outputs.
     """
+    if not spec.outputs:
+        raise ValueError("there are no outputs to compare; the metric `exact` compares answers, too")
     truth = join_permutations(spec, truth)
     matches = [
         ENTRY_MATCHERS[probe.kind](truth[probe.name], predicted[probe.name])
