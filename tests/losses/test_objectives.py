@@ -14,9 +14,10 @@ from nar.losses import (
     views_of,
     with_views,
 )
-from nar.model import NetConfig, make_model
+from nar.model import Budget, FromTrace, Learned, NetConfig, make_model
 from nar.processors import MPNN
 from nar.training import make_train_step
+from nar.training.train_step.objective_gradients import MicroBatch, evaluate_objective
 
 NOT_CALLABLE = "text"
 
@@ -93,3 +94,20 @@ def test_results_must_be_loss_terms(result):
 def test_mean_of_no_entries_is_zero():
     assert LossTerm(jax.numpy.zeros(()), 0).mean == 0
     assert LossTerm(jax.numpy.float32(6), 4).mean == 1.5
+
+
+@pytest.mark.parametrize(
+    ("termination", "metrics"),
+    [(FromTrace(), set()), (Learned(Budget(steps=2, steps_per_node=0)), {"steps"})],
+)
+def test_number_of_steps_is_a_metric_of_learned_halting_only(termination, metrics):
+    task = Task(nar.ALGORITHMS["bfs"], (4,))
+    batch = TrainingStream([task], batch_size=2, seed=0).batch(0)
+    model = make_model(NetConfig(MPNN, 4, termination=termination), {"bfs": task.spec})
+    params = jax.eval_shape(model.init, jax.random.key(0), {"bfs": batch})
+
+    def evaluate(params):
+        microbatch = MicroBatch(batch, jax.random.key(0), carry={})
+        return evaluate_objective(supervised, model, "bfs", params, microbatch)
+
+    assert set(jax.eval_shape(evaluate, params).metrics) == metrics

@@ -118,6 +118,8 @@ def test_ranges_are_those_of_the_options():
     assert ranges("jarvis_march", radius=3.0, origin_x=1.0) == {"xs": (-2.0, 4.0), "ys": (-3.0, 3.0)}
     assert ranges("lcs_length", chars=2) == {"x": (0, 1), "y": (0, 1)}
     assert ranges("bfs") == {}
+    assert ranges("optimal_bst") == {"p": (0.0, 1.0), "q": (0.0, 1.0)}
+    assert ranges("disjoint_set_union") == {"priority": (0.0, 1.0)}
 
 
 def test_declarations_are_checked():

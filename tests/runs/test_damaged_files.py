@@ -46,7 +46,9 @@ def unfinished(quick, tmp_path_factory):
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.ShowProgress, "on_step", lambda self, report: killed() if report.step == 10 else None)
+        patch.setattr(
+            train.ShowProgress, "on_step", lambda self, report: killed() if report.step == 10 else None
+        )
         with pytest.raises(KeyboardInterrupt):
             nar.train(CONFIG, workdir)
     assert [line["step"] for line in metrics_of(workdir)] == [2, 4, 6, 8, 10]

@@ -289,6 +289,7 @@ def test_invalid_questions_are_rejected(model, params):
         generator(params, ["é"])
     with pytest.raises(ValueError, match="max_length must be an integer of at least 1, got 0"):
         AnswerGenerator(model, RANDOM, max_length=0)
+    assert AnswerGenerator(model, RANDOM, batch_size=1, max_length=1).max_length == 1
 
 
 # ---------------------------------------------------------------------------------------------------
