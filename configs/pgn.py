@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from configs import base
 
 NETWORKS = {
-    "pgn": {"model.processor": "pgn", "model.hint_feedback": "changes", "model.teacher_forcing": 1.0},
+    "pgn": {"model.processor": "pgn", "model.hint_feedback": "changes", "model.teacher_forcing": 0.5},
     "oracle": {
         "algorithms": ("nar.algorithms.data_structures.disjoint_set_union:WITH_TRUE_PARENTS",),
         "model.processor": "pgn",
@@ -41,7 +41,7 @@ def get_config(network: str = "pgn") -> ConfigDict:
     config.algorithms = ("disjoint_set_union",)
     config.model.hidden_size = 32
     config.data.sizes = (20,)
-    config.training.steps = 5_000
+    config.training.steps = 1_500
     config.training.eval_every = 250
     config.training.learning_rate = 1e-3
     config.evaluation.validation.update(sizes=(20,), count=64)
