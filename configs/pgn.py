@@ -7,8 +7,8 @@ Command: python -m experiments.train --config=configs/pgn.py:pgn --workdir=runs/
     gnn        messages between all pairs of nodes, no pointers
     deep_sets  no messages, no pointers
 Cost: 1,500 steps, 2 to 8 minutes on two CPU cores under other load.
-Expected score: F1 of the answers at n = 20, 50 and 100, in percent: pgn 94.3, 92.2, 91.5; oracle 99.7, 99.1, 99.0;
-  gnn 91.6, 87.3, 85.6; deep_sets 89.5, 84.8, 83.1 (seed 0).
+Expected score: F1 of the answers at n = 20, 50 and 100, in percent: pgn 94.3, 92.2, 91.5; oracle 99.7, 99.1,
+  99.0; gnn 91.6, 87.3, 85.6; deep_sets 89.5, 84.8, 83.1 (seed 0).
 
 Each step is an operation: two elements whose sets are united, after the network has answered whether they
 were in one set. Trained on 20 elements and 30 operations; tested on 20, 50 and 100 with 30, 75 and 150.
