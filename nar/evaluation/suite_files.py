@@ -66,8 +66,8 @@ def dump(folder: pathlib.Path, case: Case, seed: int, result: InferenceResult) -
     `predicted_hint/NAME`, `lengths` and `steps`, and `states` if they were captured; their shapes are those
     of `InferenceResult`. With sparse execution, values of edges are those of the slots of `neighbors/index`
     and `neighbors/mask` (`nar.traces.neighbors`). A predicted output has the format of the true one: a
-    permutation is an array of predecessors [B, N] in both. `predicted_hint[t]` predicts `true_hint[t + 1]`, and
-    so does `predicted_answer[t]`, of algorithms with answers.
+    permutation is an array of predecessors [B, N] in both. `predicted_hint[t]` predicts `true_hint[t + 1]`,
+    and so does `predicted_answer[t]`, of algorithms with answers.
     """
     batch = result.batch
     groups = {
