@@ -49,16 +49,17 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
       specs: specs by task, after transforms.
 
     Raises:
-      ValueError: if a task has the name of the shared parameters, or has streams, whose length is the number
-        of steps, and the number of steps is not that of the trace.
+      ValueError: if a task has the name of the shared parameters, or has streams or answers, which
+        have a value at each step of the trace, and another number of steps than the trace.
     """
     if PROCESSOR in specs:
         raise ValueError(f"no task can have the name {PROCESSOR!r}, that of the shared parameters")
     for task, spec in specs.items():
-        if spec.streams and not isinstance(config.termination, FromTrace):
+        if spec.needs_all_steps and not isinstance(config.termination, FromTrace):
+            probe = (*spec.streams, *spec.answers)[0]
             raise ValueError(
-                f"{task} has a stream, {spec.streams[0].name!r}, with a value for each step of the trace: it "
-                "needs the termination FromTrace ('trace' in configs), got "
+                f"{task} has the {probe.stage.value} {probe.name!r}, with a value for each step of the trace: "
+                "it needs the termination FromTrace ('trace' in configs), got "
                 f"{type(config.termination).__name__}"
             )
 

@@ -211,7 +211,7 @@ def test_padding_changes_no_answer():
 
 
 def test_streams_need_the_steps_of_the_trace():
-    with pytest.raises(ValueError, match="stack has a stream, 'is_push', .* got Budget"):
+    with pytest.raises(ValueError, match="stack has the stream 'is_push', .* got Budget"):
         network(termination=Budget(steps=3, steps_per_node=0))
 
 
