@@ -58,7 +58,7 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
         if spec.needs_all_steps and not isinstance(config.termination, FromTrace):
             probe = (*spec.streams, *spec.answers)[0]
             raise ValueError(
-                f"{task} has the {probe.stage.value} {probe.name!r}, with a value for each step of the trace: "
+                f"{task} has the {probe.stage.value} {probe.name!r}, with a value for each step of a trace: "
                 "it needs the termination FromTrace ('trace' in configs), got "
                 f"{type(config.termination).__name__}"
             )
