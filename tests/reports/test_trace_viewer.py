@@ -108,7 +108,7 @@ def step_blocks(text):
 
 def marked(lines, spec):
     """{probe name: indices marked as changed} in the lines of a step, and the names that are marked."""
-    indices = {probe.name: set() for probe in spec.hints}
+    indices = {probe.name: set() for probe in spec.per_step}
     names, current = set(), None
     for line in lines:
         for name in re.findall(r"(\w+) = \S+\*", line):
@@ -137,7 +137,7 @@ def check_marks(spec, trace):
     blocks = step_blocks(trace_text(spec, trace, WIDE))
     assert len(blocks) == trace.length
     for step, lines in enumerate(blocks):
-        expected = {p.name: changed_places(p, trace.hints, step) if step else set() for p in spec.hints}
+        expected = {p.name: changed_places(p, trace.hints, step) if step else set() for p in spec.per_step}
         indices, names = marked(lines, spec)
         assert indices == expected
         assert names == {name for name, changed in expected.items() if changed and rank(spec[name])}

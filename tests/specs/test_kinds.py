@@ -134,7 +134,7 @@ def _numbers(location):
 def register_vector():
     """Three numbers at each location, such as a position in space."""
     return register_kind(
-        "vector",
+        "place",
         dtype=np.float64,
         has_classes=True,
         is_number=True,
