@@ -2,8 +2,8 @@
 
 Command: python -m experiments.train --config=configs/ensemble.py --workdir=runs/ensemble
   Then: python -m experiments.benchmark ensemble --workdir=runs/ensemble --sizes=16,32,64
-Cost: 500 steps of five seeds at a time, see docs/lineage.md.
-Expected score: see docs/lineage.md.
+Cost: 500 steps of five seeds at once, 2 minutes on two CPU cores.
+Expected score: at n = 64, 53 % for the mean member, 60 % with averaged outputs, 67 % with averaged hints.
 """
 
 from ml_collections import ConfigDict

@@ -10,6 +10,7 @@ the mean over members, and both ensembles.
 
 from collections.abc import Iterator, Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
@@ -27,6 +28,9 @@ from nar.traces import TraceBatch
 FLAGS = flags.FlagValues()
 _WORKDIR = define_path("workdir", None, "Run directory, with the members.", flag_values=FLAGS)
 _SIZES = flags.DEFINE_list("sizes", ["16", "32", "64"], "Numbers of nodes.", flag_values=FLAGS)
+_TRUST = flags.DEFINE_bool(
+    "trust", False, "Import the code outside nar that the run's config names.", flag_values=FLAGS
+)
 _COUNT = flags.DEFINE_integer("count", 32, "Number of test problems of each size.", 1, flag_values=FLAGS)
 
 _BATCH_SIZE = 4
@@ -37,14 +41,17 @@ def main() -> None:
     """Loads the members, and prints a table."""
     if _WORKDIR.value is None:
         raise ValueError(f"--workdir is missing: {FLAGS['workdir'].help}")
-    run = nar.load_run(_WORKDIR.value)
-    num_seeds = run.config.training.num_seeds
+    run = nar.load_run(_WORKDIR.value, trust=_TRUST.value)
+    components = run.graph_components
+    num_seeds = components.num_seeds
     if num_seeds < 2:
         raise ValueError(f"an ensemble needs a run with several seeds, training.num_seeds is {num_seeds}")
-    members = [nar.load_run(_WORKDIR.value, seed_index=index).params for index in range(num_seeds)]
-    components = run.graph_components
+    members = [
+        nar.load_run(_WORKDIR.value, seed_index=index, trust=_TRUST.value).params
+        for index in range(num_seeds)
+    ]
     rows = []
-    for task in run.config.algorithms:
+    for task in components.model.specs:
         for size in map(int, _SIZES.value):
             batch = _test_problems(task, size, components.transforms)
             for name, score, one in measure(components.model, members, task, batch):
@@ -80,5 +87,5 @@ def _measure_one(ensemble: Ensemble, task: str, batch: TraceBatch) -> tuple[floa
         for start in range(0, batch.batch_size, _BATCH_SIZE)
     ]
     probabilities = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    logits = {probe.name: logits_of(probe, probabilities[probe.name]) for probe in spec.outputs}
+    logits = {probe.name: logits_of(probe, jnp.asarray(probabilities[probe.name])) for probe in spec.outputs}
     return score_outputs(spec, batch, logits)["score"], measure_uncertainty(spec, batch, probabilities)

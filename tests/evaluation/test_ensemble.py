@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nar
+from experiments.benchmarks.ensemble import measure
 from nar.data import Transforms
 from nar.evaluation import score_outputs
 from nar.evaluation.ensemble import AVERAGES, Ensemble, logits_of
@@ -121,3 +122,17 @@ def test_feedback_of_members_needs_an_ensemble(members):
     alone = make_model(config, SPECS)
     with pytest.raises(NameError, match="members"):
         alone.apply(members[0], None, "bfs", batch_of("bfs"), False)
+
+
+def test_benchmark_has_the_mean_member_and_both_ensembles(members):
+    batch = batch_of("bfs", count=5)
+    rows = list(measure(MODEL, members, "bfs", batch))
+    assert [name for name, *_ in rows] == [
+        "mean member", "ensemble, averaged outputs", "ensemble, averaged hints"
+    ]  # fmt: skip
+    alone = [
+        score_outputs(SPECS["bfs"], batch, MODEL.apply(one, None, "bfs", batch, False).outputs)["score"]
+        for one in members
+    ]
+    assert rows[0][1] == pytest.approx(np.mean(alone))
+    assert all(0 <= score <= 1 and one.nll > 0 and 0 <= one.calibration_error <= 1 for _, score, one in rows)

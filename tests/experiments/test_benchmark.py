@@ -63,7 +63,7 @@ def test_flags_of_other_benchmarks_are_unknown(script_flags):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ((), "name one benchmark first: evaluate, evaluation_sets, memory, padding"),
+        ((), "name one benchmark first: ensemble, evaluate, evaluation_sets, memory, padding"),
         (("trace",), "unknown benchmark 'trace'; known: .*; did you mean traces?"),
         (("traces", "text"), "name one benchmark first"),
     ],
