@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from trace_checks import plain_and_compiled
 
 import nar
 from experiments.examples.stack import POP, STACK
@@ -349,54 +350,68 @@ def test_vectors_are_scored_and_shown_by_their_numbers():
     assert float(LOSSES[Kind.VECTOR](truth, wrong).mean()) == pytest.approx(1 / 3)
 
 
-def test_vector_algorithm_passes_the_contract():
-    """A running sum of vectors: stream, hint, answer and output are vectors, at nodes and the graph."""
+class WalkStep(NamedTuple):
+    move: np.ndarray
+    position: np.ndarray
+    offsets: np.ndarray
+    total: np.ndarray
 
-    class Step(NamedTuple):
-        move: np.ndarray
-        position: np.ndarray
-        total: np.ndarray
 
-    class Inputs(NamedTuple):
-        pos: np.ndarray
-        start: np.ndarray
+class WalkInputs(NamedTuple):
+    pos: np.ndarray
+    start: np.ndarray
 
-    def sample(random, size):
-        return random.uniform(-1.0, 1.0, (size, 2)), random.uniform(-1.0, 1.0, (3, 2))
 
-    def check(start, moves):
-        return np.asarray(start, float), np.asarray(moves, float)
+def sample_walk(random, size):
+    return random.uniform(-1.0, 1.0, (size, 2)), random.uniform(-1.0, 1.0, (3, 2))
 
-    def walk(start, moves, end):
-        position = start.copy()
-        for move in moves:
-            yield Step(move, position, position.sum(0))
-            position += move
-        end[:] = position
-        yield Step(np.zeros(2), position, position.sum(0))
 
-    pair = (Location.NODE, Kind.SCALAR, 2)
-    algorithm = Algorithm(
-        name="walk",
-        family="geometry",
-        spec=make_spec(
-            inputs={"pos": (Location.NODE, Kind.SCALAR), "start": pair},
-            streams={"move": (Location.GRAPH, Kind.SCALAR, 2)},
-            hints={"position": pair},
-            answers={"total": (Location.GRAPH, Kind.SCALAR, 2)},
-            outputs={"end": pair},
-        ),
-        problem=Problem(
-            sample=sample,
-            check=check,
-            probes=lambda start, moves: Inputs(np.arange(len(start)) / len(start), start),
-        ),
-        steps=walk,
-        source="-",
-    )
-    check_algorithm(algorithm)
-    trace = run_algorithm(algorithm, [[0, 0], [1, 0.5]], [[1, 0], [0, 2]])
+def check_walk(start, moves):
+    return np.asarray(start, float), np.asarray(moves, float)
+
+
+def walk_inputs(start, moves):
+    return WalkInputs(np.arange(len(start)) / len(start), start)
+
+
+def walk(start, moves, end):
+    """Moves all nodes: vectors are a stream, hints at nodes and edges, an answer and an output."""
+    position = start.copy()
+    offsets = np.zeros((len(start), len(start), 2))
+    for move in moves:
+        for i in range(len(start)):
+            for j in range(len(start)):
+                offsets[i, j] = position[i] - position[j]
+        yield WalkStep(move, position, offsets, position.sum(0))
+        position += move
+    end[:] = position
+    yield WalkStep(np.zeros(2), position, offsets, position.sum(0))
+
+
+PAIR = (Location.NODE, Kind.SCALAR, 2)
+WALK = Algorithm(
+    name="walk",
+    family="geometry",
+    spec=make_spec(
+        inputs={"pos": (Location.NODE, Kind.SCALAR), "start": PAIR},
+        streams={"move": (Location.GRAPH, Kind.SCALAR, 2)},
+        hints={"position": PAIR, "offsets": (Location.EDGE, Kind.SCALAR, 2)},
+        answers={"total": (Location.GRAPH, Kind.SCALAR, 2)},
+        outputs={"end": PAIR},
+    ),
+    problem=Problem(sample=sample_walk, check=check_walk, probes=walk_inputs),
+    steps=walk,
+    source="-",
+)
+
+
+@plain_and_compiled
+def test_vectors_are_recorded(mode):
+    check_algorithm(WALK)
+    trace = run_algorithm(WALK, [[0, 0], [1, 0.5]], [[1, 0], [0, 2]])
     assert trace.outputs["end"].tolist() == [[1, 2], [2, 2.5]]
-    assert to_text(algorithm, trace).question == (
+    assert trace.hints["offsets"].shape == (3, 2, 2, 2)
+    assert trace.hints["offsets"][0, 1, 0].tolist() == [1, 0.5]
+    assert to_text(WALK, trace).question == (
         "walk:\nstart: [[0.0 0.0], [1.0 0.5]], move: [[1.0 0.0], [0.0 2.0]]\ntotal, end:\n"
     )

@@ -129,6 +129,16 @@ def _write_matrix(array, leading, value, number):
             row[i, j] = value[i, j]
 
 
+def _write_vectors_of_pairs(array, leading, value, number):
+    row = array[leading]
+    if row.shape != value.shape:
+        raise ShapeMismatchError(number)
+    for i in range(row.shape[0]):
+        for j in range(row.shape[1]):
+            for k in range(row.shape[2]):
+                row[i, j, k] = value[i, j, k]
+
+
 def _write_contiguous_matrix(array, leading, value, number):
     row = array[leading]
     if row.shape != value.shape:
@@ -167,6 +177,7 @@ _WRITERS = {
     (0, 0): _write_number,
     (1, 0): _write_vector,
     (2, 0): _write_matrix,
+    (3, 0): _write_vectors_of_pairs,
     (0, 1): _write_class,
     (1, 1): _write_classes,
     (2, 1): _write_classes_of_pairs,
