@@ -55,7 +55,8 @@ def network(**options):
 # Traces
 
 
-def test_contract_of_the_example():
+@plain_and_compiled
+def test_contract_of_the_example(mode):
     check_algorithm(STACK)
 
 
