@@ -64,6 +64,7 @@ def test_weight_changes_keep_the_counts_and_are_saved_in_the_state_dict(changes,
         assert step == 0 or task_schedule(step - 1) == last
     resumed = TaskSchedule([1, 1, 1])
     resumed.load_state_dict(json.loads(json.dumps(task_schedule.state_dict())))
+    assert resumed.state_dict() == task_schedule.state_dict()  # a run may be resumed twice
     later = range(step, step + 40)
     assert [resumed(step) for step in later] == [task_schedule(step) for step in later]
     check_counts(resumed, later)
