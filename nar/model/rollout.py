@@ -3,7 +3,7 @@
     inputs = encode(batch.inputs)                                                   # once
     hints, hidden, memory = initial hints (a function of the inputs), zeros, initial memory
     for t in range(S):
-        features = inputs + encode(hints, or true hints by teacher forcing)
+        features = inputs + encode(streams[t] and hints, or true hints by teacher forcing)
         hidden, memory = processor(features, hidden, memory)
         logits[t] = decode_hints(features, hidden)                 # predicts the hints of step t + 1
         hints = feedback(logits[t])
