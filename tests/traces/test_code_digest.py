@@ -8,6 +8,7 @@ import numba
 import pytest
 from trace_checks import run_python
 
+import nar
 from nar.traces.recorder import code_digest as module
 from nar.traces.recorder.code_digest import code_digest
 from nar.traces.recorder.inlining import inline_yields
@@ -117,6 +118,13 @@ def test_options_of_compiled_helpers_are_part_of_the_digest(modules):
         modules.write(modules.helper, compiled.format(options))
         digests.add(code_digest(modules.fresh()))
     assert len(digests) == 2 and "" not in digests
+
+
+@pytest.mark.parametrize("name", nar.ALGORITHMS)
+def test_code_of_every_algorithm_has_a_digest(name):
+    """Its machine code is therefore cached between processes."""
+    algorithm = nar.ALGORITHMS[name]
+    assert code_digest(algorithm.steps, algorithm.problem.probes)
 
 
 def test_unknown_contents_have_no_digest():
