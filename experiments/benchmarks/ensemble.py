@@ -8,13 +8,14 @@ outputs, or those of the hints that are fed back as well (`nar.evaluation.ensemb
 the mean over members, and both ensembles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
 import nar
+from experiments.benchmarks.lib.benchmark_flags import define_count, define_numbers
 from experiments.cli.paths import define_path
 from nar.data import Transforms, take
 from nar.evaluation import score_outputs
@@ -27,11 +28,11 @@ from nar.traces import TraceBatch
 
 FLAGS = flags.FlagValues()
 _WORKDIR = define_path("workdir", None, "Run directory, with the members.", flag_values=FLAGS)
-_SIZES = flags.DEFINE_list("sizes", ["16", "32", "64"], "Numbers of nodes.", flag_values=FLAGS)
+_SIZES = define_numbers(FLAGS, "sizes", (16, 32, 64), "Numbers of nodes.")
 _TRUST = flags.DEFINE_bool(
     "trust", False, "Import the code outside nar that the run's config names.", flag_values=FLAGS
 )
-_COUNT = flags.DEFINE_integer("count", 32, "Number of test problems of each size.", 1, flag_values=FLAGS)
+_COUNT = define_count(FLAGS, "count", 32, "Number of test problems of each size.")
 
 _BATCH_SIZE = 4
 """Problems that all members predict at once."""
@@ -52,7 +53,7 @@ def main() -> None:
     ]
     rows = []
     for task in components.model.specs:
-        for size in map(int, _SIZES.value):
+        for size in _SIZES.value:
             batch = _test_problems(task, size, components.transforms)
             for name, score, one in measure(components.model, members, task, batch):
                 rows.append([task, str(size), name, f"{100 * score:.2f}", *(f"{value:.3f}" for value in one)])
@@ -71,21 +72,32 @@ def measure(
     model: Model, members: Sequence[Params], task: str, batch: TraceBatch
 ) -> Iterator[tuple[str, float, Uncertainty]]:
     """Name, score and uncertainty of the mean member, and of the ensemble by each average."""
-    alone = [_measure_one(Ensemble(model, [member]), task, batch) for member in members]
-    scores, uncertainties = zip(*alone, strict=True)
-    yield "mean member", float(np.mean(scores)), Uncertainty(*np.mean(uncertainties, axis=0).tolist())
     for average in AVERAGES:
-        score, uncertainty = _measure_one(Ensemble(model, members, average), task, batch)
-        yield f"ensemble, averaged {average}", score, uncertainty
+        by_member = _predict(Ensemble(model, members, average), task, batch)
+        if average == "outputs":
+            alone = [
+                _measure_one(model, task, batch, {name: value[index] for name, value in by_member.items()})
+                for index in range(len(members))
+            ]
+            scores, uncertainties = zip(*alone, strict=True)
+            yield "mean member", float(np.mean(scores)), Uncertainty(*np.mean(uncertainties, axis=0).tolist())
+        mean = {name: value.mean(axis=0) for name, value in by_member.items()}
+        yield f"ensemble, averaged {average}", *_measure_one(model, task, batch, mean)
 
 
-def _measure_one(ensemble: Ensemble, task: str, batch: TraceBatch) -> tuple[float, Uncertainty]:
-    """Score and uncertainty of an ensemble."""
-    spec = ensemble.model.specs[task]
+def _predict(ensemble: Ensemble, task: str, batch: TraceBatch) -> dict[str, np.ndarray]:
+    """Probabilities of all problems by member, [members, B, ...]."""
     parts = [
-        ensemble(task, take(batch, slice(start, start + _BATCH_SIZE)))
+        ensemble.by_member(task, take(batch, slice(start, start + _BATCH_SIZE)))
         for start in range(0, batch.batch_size, _BATCH_SIZE)
     ]
-    probabilities = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+
+
+def _measure_one(
+    model: Model, task: str, batch: TraceBatch, probabilities: Mapping[str, np.ndarray]
+) -> tuple[float, Uncertainty]:
+    """Score and uncertainty of probabilities [B, ...]."""
+    spec = model.specs[task]
     logits = {probe.name: logits_of(probe, jnp.asarray(probabilities[probe.name])) for probe in spec.outputs}
     return score_outputs(spec, batch, logits)["score"], measure_uncertainty(spec, batch, probabilities)

@@ -38,8 +38,9 @@ class Algorithm:
     `steps(*arguments, *outputs)` is a generator in the subset of Python that numba compiles. It takes the
     arguments of the problem, followed by one array for each output of the spec, which it fills before it
     ends (Python keywords get a trailing underscore: the output `return` is the parameter `return_`). For each
-    step of the trace it yields a NamedTuple with one field for each hint of the spec, in the spec's order.
-    It may yield arrays that it changes later: the recorder copies them immediately.
+    step of the trace it yields a NamedTuple with one field for each stream, hint and answer of the spec, in
+    the spec's order: the stream that comes next, and the hints and answers after the one before. It may yield
+    arrays that it changes later: the recorder copies them immediately.
 
     Hints and outputs are in compact form. Where a trace holds one-hot vectors (kinds `MASK_ONE` and
     `CATEGORICAL`), the generator uses indices: one node for a `MASK_ONE`, and at each location a class (or -1

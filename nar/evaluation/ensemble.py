@@ -66,20 +66,28 @@ class Ensemble:
                 }
 
             with scoring_precision():
-                by_member = jax.vmap(of_member, axis_name=_MEMBERS)(stacked)
-            return {name: value.mean(axis=0) for name, value in by_member.items()}
+                return jax.vmap(of_member, axis_name=_MEMBERS)(stacked)
 
         self._probabilities = jax.jit(probabilities, static_argnums=1)
 
-    def __call__(self, task: str, batch: TraceBatch) -> dict[str, np.ndarray]:
-        """Mean probabilities of the outputs, by name: dense values [B, ...] as of `nar.model.decode_soft`.
+    def by_member(self, task: str, batch: TraceBatch) -> dict[str, np.ndarray]:
+        """Probabilities of the outputs by name, [members, B, ...]: dense values as of `decode_soft`.
 
         Args:
           task: name of the algorithm.
           batch: traces after transforms; only inputs, streams, initial hints and lengths are read.
+
+        Raises:
+          ValueError: if the algorithm has no outputs.
         """
+        if not self.model.specs[task].outputs:
+            raise ValueError(f"{task} has no outputs, and ensembles average those only, not answers")
         padded = pad_steps(dataclasses.replace(batch, outputs={}), bucket_length(batch.num_steps))
         return jax.tree.map(np.asarray, self._probabilities(self._members, task, padded))
+
+    def __call__(self, task: str, batch: TraceBatch) -> dict[str, np.ndarray]:
+        """Mean probabilities [B, ...] over the members; see `by_member`."""
+        return {name: value.mean(axis=0) for name, value in self.by_member(task, batch).items()}
 
 
 def logits_of(probe: Probe, probabilities: jax.Array) -> jax.Array:

@@ -81,7 +81,12 @@ def score_predictions(
       predicted: predictions, as `decode_outputs` returns them.
       has_nan: [B], samples whose predictions are not numbers, so that what they decode to is accidental:
         their share of the score is 0.
+
+    Raises:
+      ValueError: if there are no outputs, or the score of a custom kind is not a number from 0 to 1.
     """
+    if not spec.outputs:
+        raise ValueError("there are no outputs to score; score_result scores answers, too")
     truth = join_permutations(spec, truth)
     samples = np.arange(len(next(iter(predicted.values()))))
     return _with_mean(

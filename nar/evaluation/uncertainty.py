@@ -99,11 +99,11 @@ def auroc(score: Array, is_positive: Array) -> float:
     Returns:
       The area under the ROC curve; NaN if no entry, or every one, is positive.
     """
-    num_positive = int(is_positive.sum())
-    num_negative = len(score) - num_positive
-    if not num_positive or not num_negative:
+    if is_positive.all() or not is_positive.any():
         return float("nan")
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # mean rank of equal scores, from 1
-    total = ranks[place.ravel()][is_positive].sum() - num_positive * (num_positive + 1) / 2
-    return float(total / (num_positive * num_negative))
+    from scipy.stats import mannwhitneyu  # slow to import, so imported only where it is needed
+
+    positive, negative = score[is_positive], score[~is_positive]
+    return float(
+        mannwhitneyu(positive, negative, method="asymptotic").statistic / (len(positive) * len(negative))
+    )

@@ -8,6 +8,9 @@ from nar.problems.array_checks import positions, real_array
 from nar.problems.exact_numbers import check_told_apart
 from nar.problems.problem import Arguments, Array, Problem, Random
 
+MAX_PER_ELEMENT = 1_000
+"""Largest number of pairs per element of a sampled problem."""
+
 
 class ElementsInput(NamedTuple):
     """Input probes of elements with priorities."""
@@ -28,6 +31,16 @@ def _sample_unions(random: Random, size: int, per_element: float = 1.5) -> Argum
         u, v = random.randint(size), random.randint(size - 1)
         pairs[step, 0], pairs[step, 1] = u, v + (v >= u)
     return priority, pairs
+
+
+def _check_per_element(size: int, *, per_element: float) -> None:
+    """Raises ValueError unless the number of pairs per element is positive, and at most `MAX_PER_ELEMENT`."""
+    del size
+    valid = isinstance(per_element, int | float) and not isinstance(per_element, bool)
+    if not valid or not 0 < per_element <= MAX_PER_ELEMENT:
+        raise ValueError(
+            f"per_element must be a number greater than 0 and at most {MAX_PER_ELEMENT}, got {per_element!r}"
+        )
 
 
 def _check_unions(priority: Any, pairs: Any) -> Arguments:
@@ -53,6 +66,7 @@ UNIONS = Problem(
     probes=_element_probes,
     min_size=2,
     canonical=True,
+    check_options=_check_per_element,
     ranges=lambda size, **options: {"priority": (0.0, 1.0)},
 )
 """Elements with priorities uniform in [0, 1), and pairs of elements whose sets are united, one after another.

@@ -58,7 +58,7 @@ def scalar_note(tasks: Iterable[str]) -> str:
     scalars = [
         f"{task}/{probe.name}"
         for task, spec in specs.items()
-        for probe in spec.outputs
+        for probe in (*spec.answers, *spec.outputs)
         if probe.kind in (Kind.SCALAR, Kind.VECTOR)
     ]
     if not scalars:

@@ -19,7 +19,6 @@ from nar.traces.trace import (
     concatenate,
     first_hints,
     values_by_node,
-    values_of,
 )
 from nar.traces.validate import check_algorithm
 
@@ -42,6 +41,5 @@ __all__ = [
     "sample_traces",
     "save_traces",
     "values_by_node",
-    "values_of",
     "zero_traces",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from nar.plugins import unknown_name
 from nar.rich_display import arrays_table
-from nar.specs import Kind, Probe, Spec, Stage
+from nar.specs import Kind, Spec, Stage
 from nar.traces.neighbors import Neighbors
 
 Array = Any
@@ -113,12 +113,6 @@ class TraceBatch:
             hints={name: value[:length, index] for name, value in self.hints.items()},
             outputs={name: value[index] for name, value in self.outputs.items()},
         )
-
-
-def values_of(traces: Trace | TraceBatch, probe: Probe) -> Array:
-    """The values of a probe in traces, as they are stored."""
-    groups = {Stage.INPUT: traces.inputs, Stage.OUTPUT: traces.outputs}
-    return groups.get(probe.stage, traces.hints)[probe.name]
 
 
 def first_hints(spec: Spec, batch: TraceBatch) -> Probes:

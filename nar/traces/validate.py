@@ -12,7 +12,7 @@ from nar.specs import MASKED, Kind, Probe
 from nar.traces.check_scaling import check_scaling
 from nar.traces.recorder.record import collect
 from nar.traces.sample import run_algorithm, sample_traces
-from nar.traces.trace import Trace, TraceBatch, values_of
+from nar.traces.trace import Trace, TraceBatch
 
 _TOLERANCE = 1e-9
 _COUNT = 8
@@ -82,7 +82,7 @@ def _values(algorithm: Algorithm, batch: TraceBatch) -> Iterator[tuple[Probe, np
     """Each probe with its values without padding steps, [M, ...]."""
     not_padding = np.arange(batch.num_steps)[:, None] < batch.lengths
     for probe in algorithm.spec.values():
-        value = values_of(batch, probe)
+        value = {**batch.inputs, **batch.hints, **batch.outputs}[probe.name]
         yield probe, value[not_padding] if probe.stage.is_per_step else value
 
 

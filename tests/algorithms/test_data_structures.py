@@ -66,3 +66,10 @@ def test_true_parents_are_a_stream():
 def test_invalid_unions_are_refused(priority, pairs, message):
     with pytest.raises(ValueError, match=message):
         nar.run_algorithm("disjoint_set_union", priority=priority, pairs=pairs)
+
+
+@pytest.mark.parametrize("value", [0, -1.5, float("nan"), float("inf"), 1001, True, "2", (1.0, 2.0)])
+def test_invalid_numbers_of_pairs_are_refused(value):
+    with pytest.raises(ValueError, match="per_element must be a number greater than 0 and at most 1000"):
+        nar.sample_traces("disjoint_set_union", 4, 1, 0, per_element=value)
+    assert nar.sample_traces("disjoint_set_union", 4, 1, 0, per_element=2).lengths == [9]

@@ -61,6 +61,12 @@ def test_invalid_ensembles_are_refused(members):
         Ensemble(MODEL, members, "votes")
     with pytest.raises(ValueError, match="at least one member"):
         Ensemble(MODEL, [])
+    spec = nar.ALGORITHMS["disjoint_set_union"].spec
+    without_outputs = make_model(MODEL.config, {"disjoint_set_union": spec})
+    with pytest.raises(ValueError, match="disjoint_set_union has no outputs"):
+        Ensemble(without_outputs, members)("disjoint_set_union", batch_of("disjoint_set_union"))
+    with pytest.raises(ValueError, match="there are no outputs to score"):
+        score_outputs(spec, batch_of("disjoint_set_union"), {})
 
 
 def test_logits_have_the_scores_of_their_probabilities():

@@ -152,8 +152,8 @@ def make_metrics(evaluation: EvaluationConfig, model: Model) -> tuple[str, Metri
 
 
 def _has_own_score(task: Task) -> bool:
-    """True if the score of an algorithm, or of a kind of its outputs, is custom."""
-    kinds = {probe.kind for probe in task.spec.outputs}
+    """True if the score of an algorithm, or of a kind of its outputs or answers, is custom."""
+    kinds = {probe.kind for probe in (*task.spec.answers, *task.spec.outputs)}
     return task.algorithm.score is not None or not kinds <= {*BUILT_IN_KINDS}
 
 
