@@ -70,7 +70,7 @@ def _describe() -> None:
     from experiments.cli.dry_run import config_lines, describe_run
 
     config = resolve_config(_CONFIG.value.to_dict())
-    text = config_lines(config) if _PRINT_CONFIG.value else describe_run(config)
+    text = config_lines(config) if _PRINT_CONFIG.value else describe_run(config, TRUST.value)
     if is_first_process():
         print(text)
 

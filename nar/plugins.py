@@ -23,17 +23,22 @@ class UnknownNameError(ValueError, KeyError):
         return str(self.args[0])
 
 
-def takes(count: int) -> Callable[[Any], bool]:
-    """Predicate of functions and classes that can be called with `count` positional arguments, and options.
+def takes(count: int, *, options: bool = True) -> Callable[[Any], bool]:
+    """Predicate of functions and classes that can be called with `count` positional arguments.
 
     What is built into Python is none of them, such as `os:system`.
+
+    Args:
+      count: number of positional arguments.
+      options: whether there may be further arguments without a default.
     """
 
     def is_valid(value: Any) -> bool:
         if not callable(value) or inspect.isbuiltin(value) or getattr(value, "__module__", "") == "builtins":
             return False
         try:
-            inspect.signature(value).bind_partial(*range(count))
+            signature = inspect.signature(value)
+            (signature.bind_partial if options else signature.bind)(*range(count))
         except (TypeError, ValueError):
             return False
         return True

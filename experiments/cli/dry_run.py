@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from nar.runs.build import AnyConfig, build_run, new_state
+from nar.runs.build import AnyConfig, build_run, check_startup, new_state
 from nar.runs.components import RunComponents
+from nar.runs.warm_start import load_init_run
 from nar.training import Callback, StepReport, count_parameters, fit
 from nar.training.loop import Compilations
 
@@ -26,13 +27,16 @@ def config_lines(config: AnyConfig) -> str:
     return "\n".join(lines)
 
 
-def describe_run(config: AnyConfig) -> str:
+def describe_run(config: AnyConfig, trust: bool = False) -> str:
     """Describes what a run would train, and estimates its time from a few steps; nothing is written.
 
     Raises:
-      ValueError: if the config is invalid.
+      ValueError: if the config is invalid, or has plugins or a run to start from with which training would
+        not start; `trust` is as for `nar.train`.
     """
     components = build_run(config)
+    check_startup(config, components)
+    load_init_run(config, components, trust)
     state = new_state(components, config.training.seed)
     parameters = count_parameters(components.unstack_seeds(state.params)[0])
     num_steps = min(TIMED_STEPS, config.training.steps)

@@ -23,7 +23,7 @@ from experiments.cli.config_files import find_file
 from experiments.sweeps import hyper, trial_config
 from nar.atomic_io import write_json, write_text
 from nar.ownership import check_owned
-from nar.runs.build import build_run, resolve_config
+from nar.runs.build import build_run, check_startup, resolve_config
 from nar.runs.plugin_record import check_plugins, plugin_record
 from nar.runs.run import Run
 from nar.runs.warm_start import open_init_run
@@ -152,6 +152,7 @@ def check_trials(trials: Sequence[Trial], devices: Devices, *, check_sources: bo
             if seedless not in assembled:
                 components = build_run(trial.config, devices)
                 run = Run(trial.workdir, resolve_config(trial.config))
+                check_startup(run.config, components)
                 if check_sources:
                     open_init_run(run, components)
                 assembled.add(seedless)

@@ -83,7 +83,7 @@ def hint_score(result: InferenceResult) -> float | None:
 
 
 def _is_metric(value: object) -> bool:
-    return isinstance(value, Metric) or (not isinstance(value, type) and takes(1)(value))
+    return isinstance(value, Metric) or (not isinstance(value, type) and takes(1, options=False)(value))
 
 
 def _as_metric(value: Metric | MetricFunction) -> Metric:

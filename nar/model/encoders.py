@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import haiku as hk
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from nar.kinds import KindTable
 from nar.model.hints import Values
@@ -142,7 +143,7 @@ class Encoders(hk.Module):
         """
         parts: dict[Location, list[FactoredFeatures]] = {}
         for probe in probes:
-            channels = ENCODER_CHANNELS[probe.location, probe.kind](values[probe.name], mask)
+            channels = _channels(probe, values[probe.name], mask)
             for index, group in enumerate(channels.groups):
                 if channels.location is Location.EDGE:
                     group = from_rows(group, neighbors)
@@ -151,6 +152,26 @@ class Encoders(hk.Module):
                 parts.setdefault(channels.location, []).append(encoder(group))
         features = {location: combine(located) for location, located in parts.items()}
         return Encoded(features, connected(probes, values, neighbors))
+
+
+def _channels(probe: Probe, value: Array, mask: Array | None) -> Channels:
+    """The channels of a probe.
+
+    Raises:
+      ValueError: if the `encode` of a custom kind does not return channels.
+    """
+    channels = ENCODER_CHANNELS[probe.location, probe.kind](value, mask)
+    num_axes = {Location.GRAPH: 2, Location.NODE: 3, Location.EDGE: 4}
+    got = type(channels).__name__
+    if isinstance(channels, Channels):
+        shapes = [np.shape(group) for group in channels.groups]
+        if all(len(shape) == num_axes[channels.location] for shape in shapes):
+            return channels
+        got = f"groups of the {channels.location.value} of the shapes {shapes}"
+    raise ValueError(
+        f"kind {probe.kind.name!r}: encode must return nar.model.encoders.Channels with groups [B, C] of the "
+        f"graph, [B, N, C] of nodes or [B, N, N, C] of edges, got {got} for {probe.name!r}"
+    )
 
 
 def raw_scalars(probes: Sequence[Probe], values: Values, neighbors: Neighbors | None) -> dict[str, Array]:

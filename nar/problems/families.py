@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nar.plugins import Registry
+from nar.plugins import Registry, takes
 from nar.problems.deterministic_graphs import caveman, complete, cycle, grid, ladder, matrix_from_edges, path
 
 Array = np.ndarray
@@ -186,6 +186,7 @@ GRAPH_FAMILIES: Registry[Family] = Registry(
         "caveman": lambda random, num_nodes, p: caveman(num_nodes),
         "delaunay": _delaunay,
     },
+    is_valid=takes(3, options=False),
     path="module:FUNCTION",
 )
 """Registry of families: name -> `(random, num_nodes, p) -> [N, N] bool`, symmetric, with an empty diagonal.

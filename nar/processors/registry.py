@@ -76,12 +76,12 @@ PROCESSORS: Registry[ProcessorFactory] = Registry(
 """Processor factories by name: `(hidden_size, **options) -> Processor`, called inside a Haiku transform."""
 
 
-def find_processor(name: str) -> ProcessorFactory:
+def find_processor(name: ProcessorFactory | str) -> ProcessorFactory:
     """Looks up the factory of a processor.
 
     Args:
       name: a key of `PROCESSORS`; or `module:ATTRIBUTE`, a class or function in an importable module, called
-        as `(hidden_size, **options)`.
+        as `(hidden_size, **options)`; or such a class or function.
 
     Raises:
       ValueError: if there is no such processor; the message lists the known ones.

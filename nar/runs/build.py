@@ -15,6 +15,9 @@ from nar.runs.components import (
 from nar.runs.config import RunConfig
 from nar.runs.text_config import TextRunConfig
 from nar.training import Devices, TrainState, init_state
+from nar.training.devices import is_first_process
+from nar.training.loop import check_callbacks
+from nar.training.trackers import check_trackers
 
 AnyConfig = RunConfig | TextRunConfig
 """The config of a run: of a graph network or of a language model."""
@@ -59,6 +62,19 @@ def build_run(config: AnyConfig | Mapping[str, Any], devices: Devices | None = N
     if isinstance(config, TextRunConfig):
         return build_text_run(config, devices)
     return build_graph_run(config, devices)
+
+
+def check_startup(config: AnyConfig, components: RunComponents) -> None:
+    """Checks what training needs from its start or at its end, but components are built without.
+
+    Raises:
+      ValueError: if a callback, tracker or metric does not exist, cannot be made, or has unknown options.
+    """
+    training = config.training
+    check_callbacks(training.callbacks, training.callback_options)
+    if is_first_process():
+        check_trackers(training.trackers, training.tracker_options)
+    components.check_metrics()
 
 
 def new_state(components: RunComponents, seed: int) -> TrainState:

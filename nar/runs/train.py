@@ -23,7 +23,7 @@ from nar.atomic_io import local_path, write_json
 from nar.data import prefetch_first_batch
 from nar.ownership import LOCK, check_owned, own_folder
 from nar.redaction import check_no_hidden, without_secrets
-from nar.runs.build import AnyConfig, build_run, resolve_config, state_shapes
+from nar.runs.build import AnyConfig, build_run, check_startup, resolve_config, state_shapes
 from nar.runs.components import RunComponents
 from nar.runs.files import read_result
 from nar.runs.plugin_record import Record, check_plugins, plugin_record, write_record
@@ -59,13 +59,12 @@ from nar.training.loop import (
     BackgroundCompilation,
     Clock,
     Compilations,
-    check_callbacks,
     make_callbacks,
     prepare_batch,
     restore_states,
 )
 from nar.training.loop.callbacks import CheckFolder
-from nar.training.trackers import check_trackers, open_trackers
+from nar.training.trackers import open_trackers
 
 DrawCurves = Callable[[pathlib.Path, pathlib.Path], Any]
 """(metrics.jsonl, PNG file to write) -> anything; such as `nar.reports.draw_curves`."""
@@ -113,9 +112,7 @@ def train(
     check_platform()
     run = Run(Workdir(local_path(workdir)), resolve_config(config))
     check_same_on_all("the config", run.config.to_dict())
-    training = run.config.training
     components = run_on_all(lambda: build_run(run.config))
-    run_on_all(lambda: check_callbacks(training.callbacks, training.callback_options))
     source = run_on_all(lambda: open_init_run(run, components, trust) if is_first_process() else None)
     run_on_first(lambda: run.workdir.check(run.config.to_dict()))
     plugins = run_on_first(lambda: plugin_record(run.config.to_dict()))
@@ -126,8 +123,7 @@ def train(
             run_on_first(lambda: run.workdir.curves.exists() or _draw(run, draw_curves))
         return run
     check_no_hidden(run.config.to_dict())
-    run_on_first(lambda: check_trackers(training.trackers, training.tracker_options))
-    run_on_all(components.check_metrics)
+    run_on_all(lambda: check_startup(run.config, components))
     with contextlib.ExitStack() as stack:
         run_on_first(lambda: _lock_and_claim(run, plugins, stack))
         _train_to_end(run, components, source, draw_curves, stack)

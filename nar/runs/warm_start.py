@@ -9,7 +9,7 @@ import numpy as np
 
 from nar.atomic_io import local_path, write_json
 from nar.model import Params
-from nar.runs.build import new_state
+from nar.runs.build import AnyConfig, new_state
 from nar.runs.components import RunComponents
 from nar.runs.components.optimizer import parameter_shapes
 from nar.runs.files import read_start
@@ -29,22 +29,34 @@ _logger = logging.getLogger(__name__)
 
 
 def open_init_run(run: Run, components: RunComponents, trust: bool = False) -> Run | None:
-    """Loads `training.init_from`; None if it is not set or `run` has already started.
-
-    Code outside nar that its config names is imported only if `trust` is set or `run` names it, too.
+    """Loads `training.init_from`; None if it is not set or the run has already started.
 
     Raises:
-      ValueError: if it is not a run, is this run itself, has parameters that do not fit, or is not trusted.
+      ValueError: as `load_init_run`, or if it is this run itself.
     """
-    training = run.config.training
-    if not training.init_from or _has_started(run):
+    init_from = run.config.training.init_from
+    if init_from and Checkpoints(run.workdir.checkpoints, read_only=True).all_steps():
+        return None
+    if init_from and local_path(init_from).resolve() == run.workdir.path.resolve():
+        raise ValueError(f"training.init_from: {run.workdir} is the workdir of this run")
+    return load_init_run(run.config, components, trust)
+
+
+def load_init_run(config: AnyConfig, components: RunComponents, trust: bool = False) -> Run | None:
+    """Loads `training.init_from` of a config; None if it is not set.
+
+    Code outside nar that its config names is imported only if `trust` is set or `config` names it, too.
+
+    Raises:
+      ValueError: if it is not a run, has parameters that do not fit, or is not trusted.
+    """
+    training = config.training
+    if not training.init_from:
         return None
     if not training.init_params:
         raise ValueError("training.init_params must have a pattern if training.init_from is set")
-    if local_path(training.init_from).resolve() == run.workdir.path.resolve():
-        raise ValueError(f"training.init_from: {run.workdir} is the workdir of this run")
     try:
-        trust = trust or _names_no_other_code(run, training.init_from)
+        trust = trust or _names_no_other_code(config, training.init_from)
         source = open_run(training.init_from, checkpoint_fallback=training.checkpoint_fallback, trust=trust)
         _load(parameter_shapes(components.model, components.stream), source, training)
     except ValueError as error:
@@ -73,12 +85,12 @@ def init_or_restore(
     return state, {}
 
 
-def _names_no_other_code(run: Run, init_from: str) -> bool:
-    """True if all code outside nar that another run's config names is named by that of `run`, too."""
+def _names_no_other_code(config: AnyConfig, init_from: str) -> bool:
+    """True if all code outside nar that another run's config names is named by `config`, too."""
     if init_from.startswith(PREFIX):
         return True
     other = Workdir(local_path(init_from)).read_config()
-    return foreign_names(other).keys() <= foreign_names(run.config.to_dict()).keys()
+    return foreign_names(other).keys() <= foreign_names(config.to_dict()).keys()
 
 
 def _source_params(run: Run, components: RunComponents, params: Params, source: Run | None) -> Params | None:
@@ -98,10 +110,6 @@ def _source_params(run: Run, components: RunComponents, params: Params, source: 
 
 def _load(params: Params, source: Run, training: OptimizationConfig) -> LoadedParams:
     return load_matching_params(params, source.params, training.init_params, training.init_renames)
-
-
-def _has_started(run: Run) -> bool:
-    return bool(Checkpoints(run.workdir.checkpoints, read_only=True).all_steps())
 
 
 def _record(init_from: str, source: Run, transfer: LoadedParams) -> dict[str, Any]:

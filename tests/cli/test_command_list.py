@@ -127,6 +127,20 @@ def test_dry_run_describes_the_run_and_writes_nothing(tmp_path):
     assert not pathlib.Path(tmp_path, "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("callbacks", "('os:none',)", "os has no callback 'none'"),
+        ("trackers", "('wandbb',)", "'wandbb'"),
+        ("init_from", "nowhere", "training.init_from: "),
+    ],
+)
+def test_dry_run_refuses_what_training_refuses(key, value, message):
+    for mode in (("--dry_run",), ("--workdir=unused",)):
+        code, _, errors = run("train", "--config=tiny", *TINY, f"--config.training.{key}={value}", *mode)
+        assert code == 1 and message in errors and "Traceback" not in errors
+
+
 def test_workdir_is_required_for_training():
     code, _, errors = run("train", "--config=tiny")
     assert (code, "--workdir is missing: Run directory." in errors) == (1, True)

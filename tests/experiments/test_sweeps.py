@@ -118,6 +118,9 @@ def test_duplicate_trial_is_rejected():
         ({"model.processor": "mpn"}, "trial processor=mpn: .*mpnn"),
         ({"training.steps": 0}, r"trial steps=0: training\.steps must be"),
         ({"data.problem": {"width": 2}}, "trial problem=.*none of bfs has this option"),
+        ({"training.callbacks": ("os:none",)}, "trial callbacks=.*os has no callback 'none'"),
+        ({"training.trackers": ("wandbb",)}, "trial trackers=.*wandbb"),
+        ({"training.init_from": "nowhere"}, "trial init_from=.*nowhere"),
     ],
 )
 def test_configs_are_checked_before_any_trial_starts(tmp_path, overrides, message):

@@ -252,6 +252,15 @@ def test_invalid_options_raise(options, message):
         WEIGHTED_GRAPH_AND_SOURCE.resolve_options(8, options)
 
 
+@pytest.mark.parametrize("arguments", ["random, num_nodes", "random, num_nodes, p, degree"])
+def test_custom_families_take_three_arguments(arguments, tmp_path, monkeypatch):
+    name = f"families_{arguments.count(',')}"
+    (tmp_path / f"{name}.py").write_text(f"def star({arguments}):\n    return None\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ValueError, match=f"{name} has no graph family 'star'; it has: none"):
+        nar.sample_traces("bfs", 8, 1, 0, family=f"{name}:star")
+
+
 def test_weighted_is_not_an_option_of_unweighted_problems():
     with pytest.raises(ValueError, match="unknown problem option 'weighted'; known: p, family, directed"):
         GRAPH_AND_SOURCE.resolve_options(8, {"weighted": True})

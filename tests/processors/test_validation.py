@@ -256,6 +256,8 @@ def test_the_example_satisfies_the_contract():
 def test_unknown_processors_and_options():
     with pytest.raises(ValueError, match="unknown processor 'gta'; known: deepsets, "):
         check_processor("gta")
+    with pytest.raises(ValueError, match="unknown processor 3; known: deepsets, "):
+        check_processor(3)
     with pytest.raises(ValueError, match="num_heads must divide hidden_size = 8, got 3"):
         check_processor("gat", {"num_heads": 3})
     with pytest.raises(TypeError, match="slope"):

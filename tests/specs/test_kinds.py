@@ -319,12 +319,19 @@ def test_wrong_kinds_of_a_config_are_refused(kinds, message):
             lambda decoder_inputs, *sizes: decoder_inputs.nodes[..., :3],
             r"the loss of kind misfit fails for values \[3, 4\] and logits \[3, 4, 3\]",
         ),
+        ("encode", lambda value, mask: value, "kind 'misfit': encode must return .* got .* for 'level'"),
+        (
+            "encode",
+            lambda value, mask: Channels(Location.NODE, (value,)),
+            r"kind 'misfit': encode must return .* got groups .* \[\(3, 4\)\] for 'level'",
+        ),
     ],
 )
 def test_entries_of_another_shape_are_named(part, entry, message):
     misfit = dataclasses.replace(Kind.MASK, name="misfit", like=Kind.MASK, functions={part: entry})
     found = {"found": (Location.NODE, misfit)}
     inputs, hints = ({name: (Location.NODE, Kind.SCALAR)} for name in ("pos", "distance"))
+    inputs["level"] = found["found"]
     spec = make_spec(inputs=inputs, hints=hints, outputs=found)
     batch = random_batch(spec)
     with pytest.raises(ValueError, match=message):

@@ -450,6 +450,14 @@ def test_raw_parameters_are_scored_too(has_average):
     assert report.evaluation.scores == {"validation/score": report.evaluation.score} | raw
 
 
+def test_a_selecting_score_that_is_nan_is_reported(caplog):
+    for value, count in ((0.5, 0), (float("nan"), 1)):
+        validate = Validate(lambda params, value=value: {"validation/score": value}, 1, 1, Clock())
+        validate.on_step(StepReport(1, "bfs", SMALL, {}))
+        assert len(caplog.messages) == count
+    assert "step 1: validation/score, which selects the best checkpoint, is NaN" in caplog.text
+
+
 def test_early_stopping_is_disabled_without_patience():
     early_stopping = EarlyStopping(0)
     for _ in range(5):

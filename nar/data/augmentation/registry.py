@@ -26,7 +26,7 @@ AUGMENTATIONS: Registry[Augmentation] = Registry(
         "articulation_points": depth_first.articulation_points,
         "bridges": depth_first.bridges,
     },
-    is_valid=takes(4),
+    is_valid=takes(4, options=False),
 )
 """Augmentations by the name of their algorithm."""
 

@@ -42,11 +42,11 @@ def check_processor(
       bfloat16: whether to check bfloat16; not needed for a processor that is only trained in float32.
 
     Raises:
-      ValueError: if there is no such processor, or an option is invalid.
+      ValueError: if there is no such processor, it cannot be called, or an option is invalid.
       TypeError: if an option is unknown, or the result has not the methods of a processor.
       AssertionError: if a check fails; the message has the given shapes, the expected and the actual result.
     """
-    factory = find_processor(processor) if isinstance(processor, str) else processor
+    factory = find_processor(processor)
     check_options(factory, hidden_size, options)
     name = processor if isinstance(processor, str) else getattr(processor, "__name__", repr(processor))
     subject = Subject(name, lambda: factory(hidden_size, **options), hidden_size)

@@ -192,7 +192,7 @@ def make_task_schedule(config: RunConfig, tasks: Sequence[Task]) -> TaskSchedule
 TASK_SAMPLINGS: Registry[TaskWeightFunction | None] = Registry(
     "training.task_sampling",
     {"round_robin": None, "weighted": None},
-    is_valid=takes(2),
+    is_valid=takes(2, options=False),
     path="module:FUNCTION",
 )
 """Functions from scores to sampling weights, by name; None if the weights are constant."""

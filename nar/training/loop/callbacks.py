@@ -1,6 +1,8 @@
 """Callbacks of the training loop: validation, task weights, checkpoints."""
 
 import dataclasses
+import logging
+import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +14,11 @@ from nar.data import TaskSchedule
 from nar.model import Params
 from nar.ownership import check_owned
 from nar.training.checkpointing.store import CheckpointStore
-from nar.training.loop.callback import Callback, Evaluation, StepReport, collect_states
+from nar.training.loop.callback import Callback, Evaluation, StepReport, collect_states, selecting
 from nar.training.loop.timing import SAVING, VALIDATING, Clock
 from nar.training.state import TrainState
+
+_logger = logging.getLogger(__name__)
 
 ScoreFunction = Callable[[Params], Mapping[str, float]]
 """params -> scores by metric name; see `selecting`."""
@@ -56,7 +60,14 @@ class Validate(Callback):
             if report.state.ema_params is not None:
                 raw = self._score(report.state.params)
                 scores |= {f"raw/{name}": value for name, value in raw.items()}
-        return dataclasses.replace(report, evaluation=Evaluation(scores, time.perf_counter() - start))
+        evaluation = Evaluation(scores, time.perf_counter() - start)
+        if math.isnan(evaluation.score):
+            _logger.warning(
+                "step %d: %s, which selects the best checkpoint, is NaN",
+                report.step,
+                selecting(scores),
+            )
+        return dataclasses.replace(report, evaluation=evaluation)
 
 
 class UpdateTaskWeights(Callback):
