@@ -149,6 +149,14 @@ def test_user_errors_are_raised(failing, tmp_path, error):
         open_trackers((failing, "tensorboard"), options, tmp_path, 0, CONFIG, VERSIONS)
 
 
+def test_methods_of_custom_trackers_are_checked(failing, tmp_path, monkeypatch):
+    monkeypatch.delattr(Failing, "finish")
+    with pytest.raises(
+        ValueError, match="Failing' cannot be opened: a tracker must have .* no method finish"
+    ):
+        open_trackers((failing,), {}, tmp_path, 0, CONFIG, VERSIONS)
+
+
 def test_tensorboard_raises_write_errors(tmp_path):
     (tmp_path / "tensorboard").write_text("no folder")
     with pytest.raises(OSError, match="tensorboard"):

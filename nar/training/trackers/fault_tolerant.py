@@ -12,6 +12,16 @@ from nar.training.trackers.base import OpenTracker, Session, Tracker
 
 _logger = logging.getLogger(__name__)
 
+_METHODS = ("add", "finish", "close")
+
+
+def _checked(tracker: Any) -> Tracker:
+    """Returns a tracker; raises TypeError if it lacks one of the methods."""
+    missing = [name for name in _METHODS if not callable(getattr(tracker, name, None))]
+    if missing:
+        raise TypeError(f"a tracker must have {', '.join(_METHODS)}; {tracker!r} has no method {missing[0]}")
+    return tracker
+
 
 class FaultTolerantTracker:
     """A tracker that is disabled for the rest of the session, with a warning, when it fails.
@@ -34,7 +44,7 @@ class FaultTolerantTracker:
         self._name, self._folder, self._options = name, session.workdir, session.options
         self._tracker: Tracker | None = None
         try:
-            self._tracker = open_tracker(session)
+            self._tracker = _checked(open_tracker(session))
         except (TypeError, ValueError) as error:
             message = hide_in_message(str(error), self._options)
             raise ValueError(f"tracker {name!r} cannot be opened: {message}") from error
