@@ -63,13 +63,14 @@ class InferenceResult:
     has_nan: np.ndarray | None = None
     answers: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
-    def answer_entries(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The answers of one name at all steps that both trace and rollout have, of all samples.
+    def step_entries(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The values of a hint or answer at all steps that both trace and rollout have, of all samples.
 
         Returns:
-          True values [M, ...], predicted values [M, ...], and the sample of each, [M].
+          True and predicted values, each [M, ...], and the sample of each, [M]; ordered by sample, then
+          by step.
         """
-        predicted, truth = self.answers[name], self.batch.hints[name][1:]
+        predicted, truth = {**self.hints, **self.answers}[name], self.batch.hints[name][1:]
         last = np.minimum(self.batch.lengths - 1, self.steps)
         samples, steps = np.nonzero(np.arange(min(len(predicted), len(truth))) < last[:, None])
         return truth[steps, samples], predicted[steps, samples], samples

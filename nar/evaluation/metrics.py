@@ -57,7 +57,7 @@ def exact(result: InferenceResult) -> np.ndarray:
     if result.outputs:
         correct &= exact_matches(result.spec, result.batch.outputs, result.outputs)
     for probe in result.spec.answers:
-        truth, predicted, samples = result.answer_entries(probe.name)
+        truth, predicted, samples = result.step_entries(probe.name)
         matches = ENTRY_MATCHERS[probe.kind](truth, predicted).reshape(len(samples), -1).all(axis=1)
         correct[samples[~matches]] = False
     return _without_nan(result, correct)

@@ -156,7 +156,7 @@ def score_result(result: InferenceResult) -> dict[str, float]:
     )
     scores.pop("score", None)
     for probe in result.spec.answers:
-        scores[probe.name] = _score_numbers(probe, *result.answer_entries(probe.name), result.has_nan)
+        scores[probe.name] = _score_numbers(probe, *result.step_entries(probe.name), result.has_nan)
     scores = _with_mean(scores)
     if own is None:
         return scores

@@ -103,6 +103,23 @@ def _communities(random: Random, num_nodes: int, p: float, k: int = 4) -> Array:
 _P_BETWEEN_COMMUNITIES = 0.01
 
 
+def _relaxed_caveman(random: Random, num_nodes: int, p: float, k: int = 4) -> Array:
+    cave = np.arange(num_nodes) * min(k, num_nodes) // num_nodes
+    edges = _draw_edges(random, num_nodes, np.where(cave[:, None] == cave, 1 - p, 0.0))
+    first, second = np.nonzero(np.triu(cave[:, None] != cave))
+    count = max(1, int(np.ceil(_SHORTCUTS_PER_NODE * num_nodes)))
+    shortcuts = random.permutation(len(first))[:count]
+    return edges | matrix_from_edges(num_nodes, np.stack([first[shortcuts], second[shortcuts]], 1))
+
+
+_SHORTCUTS_PER_NODE = 0.025
+
+
+def _sparse_erdos_renyi(random: Random, num_nodes: int, p: float) -> Array:
+    del p
+    return _draw_edges(random, num_nodes, min(np.log2(num_nodes) / num_nodes, 0.5))
+
+
 def _bipartite(random: Random, num_nodes: int, p: float) -> Array:
     left = np.arange(num_nodes) < (num_nodes + 1) // 2
     return _draw_edges(random, num_nodes, np.where(left[:, None] != left, p, 0.0))
@@ -184,6 +201,8 @@ GRAPH_FAMILIES: Registry[Family] = Registry(
         "complete": lambda random, num_nodes, p: complete(num_nodes),
         "ladder": lambda random, num_nodes, p: ladder(num_nodes),
         "caveman": lambda random, num_nodes, p: caveman(num_nodes),
+        "relaxed_caveman": _relaxed_caveman,
+        "sparse_erdos_renyi": _sparse_erdos_renyi,
         "delaunay": _delaunay,
     },
     is_valid=takes(3, options=False),
@@ -192,6 +211,9 @@ GRAPH_FAMILIES: Registry[Family] = Registry(
 """Registry of families: name -> `(random, num_nodes, p) -> [N, N] bool`, symmetric, with an empty diagonal.
 
 communities: k = 4 groups (N if N < k) of equal size up to one; edge probability p within, 0.01 between.
+relaxed_caveman: k = 4 cliques of equal size up to one, of which each edge is removed with probability p, and
+  ⌈0.025 N⌉ random edges between cliques.
+sparse_erdos_renyi: each edge has the probability min(log2(N) / N, 0.5), whatever p is.
 bipartite: two halves, the left one larger if N is odd; edge probability p between them.
 watts_strogatz: a ring in which each node is joined to its k = 4 nearest ones, an even number; each edge is
   rewired with probability `rewiring`, by default p (Watts and Strogatz 1998).
@@ -199,6 +221,9 @@ barabasi_albert: each node is joined to k = 2 earlier ones by preferential attac
 tree: uniform over labeled trees.
 delaunay: Delaunay triangulation of uniform points in the unit square.
 The others, which ignore p, are deterministic; see `nar.problems.deterministic_graphs`.
+
+Seven of them are those of Veličković et al. 2019 (arXiv 1910.10593): ladder, grid, tree, sparse_erdos_renyi,
+barabasi_albert with k of 4 or 5, communities with p = 0.7, and relaxed_caveman with p = 0.7.
 """
 
 

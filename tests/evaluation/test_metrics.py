@@ -105,6 +105,26 @@ def test_numbers_per_sample_are_averaged_and_none_is_left_out():
     assert compute_metrics(metrics, result) == {"some": 0.75, "one": 3.0}
 
 
+def test_step_accuracies_by_hand():
+    true = {"msk": np.zeros((4, 2, 3), int), "pi_h": np.zeros((4, 2, 3), int)}
+    predicted = {name: np.zeros((3, 2, 3), int) for name in true}
+    predicted["msk"][0, 0] = (1, 0, 0)
+    predicted["msk"][2, 1] = (1, 1, 1)  # after the end of that trace
+    predicted["pi_h"][1, 1] = (0, 2, 1)
+    predicted["pi_h"][2, 0] = (1, 2, 0)
+    lengths, steps = np.array([4, 3]), np.array([3, 3])
+    batch = types.SimpleNamespace(hints=true, lengths=lengths)
+    spec = nar.ALGORITHMS["bellman_ford"].spec
+    result = InferenceResult("bellman_ford", spec, batch, {}, steps, predicted, None)
+    names = [f"{what}_{steps}_step" for what in ("reachability", "predecessor") for steps in ("mean", "last")]
+    metrics = find_metrics([f"nar.evaluation.step_accuracy:{name}" for name in names], SPECS)
+    expected = dict(zip(names, (14 / 15, 1.0, 11 / 15, 2 / 6), strict=True))
+    assert compute_metrics(metrics, result) == pytest.approx(expected)
+    stopped_early = dataclasses.replace(result, steps=np.array([2, 1]))
+    assert compute_metrics(metrics, stopped_early)["predecessor_last_step"] == 1.0
+    assert compute_metrics(metrics, dataclasses.replace(result, hints={})) == {}
+
+
 def test_reports_list_the_built_in_metrics():
     """They are shown in percent; reports do not import the registry, and with it jax."""
     assert set(BUILT_IN_METRICS) == set(METRICS)

@@ -237,7 +237,7 @@ def test_inference_returns_answers(capture):
     logits = model.apply(params, None, "stack", batch_of(), False).hints["popped"]
     np.testing.assert_array_equal(result.answers["popped"].argmax(-1), logits.argmax(-1))
     assert bool(result.hints) == (capture != "outputs")
-    truth, predicted, samples = result.answer_entries("popped")
+    truth, predicted, samples = result.step_entries("popped")
     asked = (truth != MASKED).all(axis=-1)
     expected = (truth.argmax(-1) == predicted.argmax(-1))[asked].mean()
     assert score_result(result) == {"popped": pytest.approx(expected), "score": pytest.approx(expected)}

@@ -79,6 +79,8 @@ PROPERTIES = {
         <= len(clique_sizes(n))
     ),
     "delaunay": is_delaunay_like,
+    "relaxed_caveman": lambda graph, n: graph.number_of_edges() <= 4 * n * n // 16 + 1 + n // 40,
+    "sparse_erdos_renyi": lambda graph, n: True,
 }
 
 
@@ -99,6 +101,28 @@ def test_communities_are_dense_inside_and_sparse_between():
         networkx.number_connected_components(networkx.from_numpy_array(sample_graph("communities", 4, p=1)))
         >= 3
     )
+
+
+def test_relaxed_cavemen_lose_edges_and_gain_shortcuts():
+    cave = np.arange(80) // 20
+    same = cave[:, None] == cave
+    inside, between = [], []
+    for seed in range(20):
+        edges = GRAPH_FAMILIES["relaxed_caveman"](np.random.RandomState(seed), 80, 0.7)
+        inside.append(edges[same].sum() / (same.sum() - 80))
+        between.append(edges[~same].sum() // 2)
+    assert between == [2] * 20
+    np.testing.assert_allclose(np.mean(inside), 0.3, atol=0.02)
+    full = GRAPH_FAMILIES["relaxed_caveman"](np.random.RandomState(0), 80, 0.0)
+    np.testing.assert_array_equal(full[same], ~np.eye(80, dtype=bool)[same])
+
+
+@pytest.mark.parametrize("num_nodes", [2, 4, 20, 100])
+def test_probability_of_sparse_erdos_renyi(num_nodes):
+    draw = GRAPH_FAMILIES["sparse_erdos_renyi"]
+    counts = [draw(np.random.RandomState(seed), num_nodes, 0.9).sum() for seed in range(300)]
+    expected = min(np.log2(num_nodes) / num_nodes, 0.5)
+    np.testing.assert_allclose(np.mean(counts) / (num_nodes * (num_nodes - 1)), expected, rtol=0.15)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])
