@@ -27,6 +27,7 @@ from nar.processors.wrappers.gated import Gated
 from nar.processors.wrappers.masked import Masked
 from nar.processors.wrappers.neighborhoods import FullGraph
 from nar.processors.wrappers.no_history import GatedHistory, NoHistory
+from nar.processors.wrappers.schemata import Schemata
 from nar.processors.wrappers.step_encoding import StepEncoding
 from nar.processors.wrappers.triplets import Triplets
 
@@ -126,6 +127,15 @@ def GForgetNet(
 def StepEncodingMPNN(hidden_size: int, *, num_frequencies: int = 8, **options: Any) -> Processor:
     """An `MPNN` with an encoding of the step index in its graph features (arXiv 1807.03819)."""
     return StepEncoding(MPNN(hidden_size, **options), num_frequencies=num_frequencies)
+
+
+# With several update networks.
+
+
+def SCOFF(hidden_size: int, *, num_schemata: int = 4, temperature: float = 1.0, **options: Any) -> Processor:
+    """An `MPNN` whose nodes each choose an update network at every step (arXiv 2006.16225)."""
+    mpnn = MPNN(hidden_size, **options)
+    return Schemata(mpnn, hidden_size, num_schemata=num_schemata, temperature=temperature)
 
 
 # As published, where the defaults of nar differ.

@@ -20,6 +20,7 @@ from nar.processors.presets import (
     GMPNN,
     GPGN,
     RNAR,
+    SCOFF,
     DiagonalEdgeTransformer,
     ForgetNet,
     GATFull,
@@ -37,6 +38,7 @@ from nar.processors.presets import (
     TripletPGNMask,
 )
 from nar.processors.relational_transformer import RelationalTransformer
+from nar.processors.shared_workspace import SharedWorkspace
 
 ProcessorFactory = Callable[..., Processor]
 
@@ -64,6 +66,8 @@ PROCESSORS: Registry[ProcessorFactory] = Registry(
         "pgn_mask": PGNMask,
         "relational_transformer": RelationalTransformer,
         "rnar": RNAR,
+        "scoff": SCOFF,
+        "shared_workspace": SharedWorkspace,
         "step_encoding_mpnn": StepEncodingMPNN,
         "triplet_gmpnn": TripletGMPNN,
         "triplet_gpgn": TripletGPGN,

@@ -15,6 +15,7 @@ from nar.model import NetConfig, make_model
 from nar.processors import PROCESSORS, Features
 from nar.processors.layers.neighbors import gather_nodes, reverse_edges
 from nar.processors.wrappers.no_history import NoHistory
+from nar.processors.wrappers.schemata import Schemata
 from nar.processors.wrappers.step_encoding import StepEncoding
 from nar.specs import Kind, Location
 from nar.traces import sample_traces
@@ -33,6 +34,8 @@ CASES = [
     ("bfs", "discrete", {"hint_feedback": "hard"}),
     ("discrete_dijkstra", "discrete_paths", {"hint_feedback": "hard"}),
     ("bfs", "edges_without_history", {"precision": "bfloat16"}),
+    ("dijkstra", "shared_workspace", {}),
+    ("bfs", "edges_schemata", {}),
 ]
 
 
@@ -42,6 +45,10 @@ def edges_mean(hidden_size):
 
 def edges_recurrent(hidden_size):
     return nar.PROCESSORS["pgn"](hidden_size, aggregation="recurrent")
+
+
+def edges_schemata(hidden_size):
+    return Schemata(nar.PROCESSORS["pgn"](hidden_size), hidden_size)
 
 
 def edges_without_history(hidden_size):
@@ -124,7 +131,9 @@ def test_predictions_losses_and_gradients_equal_those_of_dense_arrays(task, proc
     )
 
 
-@pytest.mark.parametrize("processor", ["pgn", pytest.param("gat", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "processor", ["pgn", "shared_workspace", pytest.param("gat", marks=pytest.mark.slow)]
+)
 def test_one_step_of_a_processor(processor):
     """Node states of dense arrays, and of the same graph as neighbor lists."""
     random = np.random.default_rng(0)
