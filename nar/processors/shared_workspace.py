@@ -116,7 +116,7 @@ class SharedWorkspace(hk.Module):
 
     @hk.transparent
     def _read(self, slots: Array, states: Array) -> Array:
-        """What each node reads from the slots, [B, N, H]."""
+        """Values that the nodes read from the slots, [B, N, H]."""
         size = self._hidden_size
         queries, keys = Linear(size, name="node_query")(states), Linear(size, name="slot_key")(slots)
         weights = jax.nn.softmax(_logits(queries, keys), axis=-1)

@@ -8,7 +8,7 @@ import pytest
 from processor_contract import random_features, transformed, with_dense_edges
 
 from nar.processors import Context, ProcessorOutput
-from nar.processors.layers.hard_choice import choose
+from nar.processors.layers.choice import choose
 from nar.processors.presets import SCOFF
 from nar.processors.shared_workspace import SharedWorkspace
 from nar.processors.wrappers.schemata import Schemata

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
 from nar.processors.input_checks import check_inputs
-from nar.processors.layers.hard_choice import choose
+from nar.processors.layers.choice import choose
 from nar.processors.layers.linear import Linear
 from nar.processors.option_checks import check_counts, check_numbers
 
