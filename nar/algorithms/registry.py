@@ -4,6 +4,7 @@ from typing import Any
 
 from nar.algorithms.algorithm import Algorithm
 from nar.algorithms.data_structures.disjoint_set_union import DISJOINT_SET_UNION
+from nar.algorithms.data_structures.link_cut_trees import LINK_CUT_TREES
 from nar.algorithms.divide_and_conquer.find_maximum_subarray import FIND_MAXIMUM_SUBARRAY
 from nar.algorithms.divide_and_conquer.find_maximum_subarray_kadane import FIND_MAXIMUM_SUBARRAY_KADANE
 from nar.algorithms.dynamic_programming.lcs_length import LCS_LENGTH
@@ -66,6 +67,7 @@ BUILT_IN = (
     JARVIS_MARCH,
     KMP_MATCHER,
     LCS_LENGTH,
+    LINK_CUT_TREES,
     MATRIX_CHAIN_ORDER,
     MINIMUM,
     MST_KRUSKAL,

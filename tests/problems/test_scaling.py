@@ -14,7 +14,8 @@ from nar.traces.recorder.record import collect
 SCALED = [name for name, one in ALGORITHMS.items() if one.scaling is not None]
 UNSCALED = {
     "articulation_points", "bfs", "bipartite_matching", "bridges", "dfs", "discrete_dfs", "kmp_matcher",
-    "lcs_length", "naive_string_matcher", "strongly_connected_components", "topological_sort",
+    "lcs_length", "link_cut_trees", "naive_string_matcher", "strongly_connected_components",
+    "topological_sort",
 }  # fmt: skip
 UNITS = [(1000.0, 0.0), (3e-7, 0.0), (1e9, 0.0), (7.3, 1e3), (1 / 3, -5e6)]
 """(factor, shift) from the numbers of training to those of a user."""

@@ -285,8 +285,12 @@ def test_seeds_and_indices_give_different_problems(name):
         sample_traces(name, 12, 4, seed, first=first)
         for seed, first in ((0, 0), (1, 0), (-1, 0), (2**70, 0), (0, 4), (0, 2**32), (0, 2**63))
     ]
+    streams = [probe.name for probe in nar.ALGORITHMS[name].spec.streams]
     texts = {
-        tuple(value[index].tobytes() for value in batch.inputs.values())
+        (
+            *(value[index].tobytes() for value in batch.inputs.values()),
+            *(batch.hints[stream][:, index].tobytes() for stream in streams),
+        )
         for batch in batches
         for index in range(4)
     }
