@@ -70,6 +70,7 @@ def _show_algorithm(algorithm: Algorithm, batch: TraceBatch) -> tuple[str, str]:
 def _ask(directory: str, algorithm: Algorithm, batch: TraceBatch) -> tuple[str, str]:
     """Text and page of a network's predictions next to the algorithm."""
     from experiments.cli.shown_instance import Network, ShownInstance
+    from nar.runs.pretrained import run_name
     from nar.training.devices import use_compilation_cache
 
     use_compilation_cache()
@@ -79,7 +80,7 @@ def _ask(directory: str, algorithm: Algorithm, batch: TraceBatch) -> tuple[str, 
     text = diff_text(comparison.spec, comparison.truth, comparison.predicted, comparison.steps, layout)
     runs = [
         Run(algorithm.name, comparison.truth),
-        Run(f"network of {directory}", comparison.predicted, comparison.steps),
+        Run(f"network: {run_name(directory)}", comparison.predicted, comparison.steps),
     ]
     return text, trace_page(algorithm, runs, _origin(), spec=comparison.spec)
 

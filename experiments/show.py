@@ -118,6 +118,7 @@ def show_network(workdir: str) -> None:
     """Compares the predictions of a run's network with the algorithm."""
     # Imported here, so that showing a trace does not import jax.
     from experiments.cli.shown_instance import Network
+    from nar.runs.pretrained import run_name
     from nar.training.devices import use_compilation_cache
 
     use_compilation_cache()
@@ -132,7 +133,8 @@ def show_network(workdir: str) -> None:
     comparison = network.run(algorithm, instance)
     if instance.scaled is not None:
         print_warnings(instance.scaled.warnings)
-    origin = f"{instance.origin} · {workdir}, step {network.step}"
+    name = run_name(workdir)
+    origin = f"{instance.origin} · {name}, step {network.step}"
     if _OUTPUT.value is None:
         print_text(
             algorithm,
@@ -144,7 +146,7 @@ def show_network(workdir: str) -> None:
     else:
         runs = [
             Run(algorithm.name, comparison.truth),
-            Run(f"network of {workdir}", comparison.predicted, comparison.steps),
+            Run(f"network: {name}", comparison.predicted, comparison.steps),
         ]
         write(_OUTPUT.value, trace_page(algorithm, runs, origin, spec=comparison.spec))
 

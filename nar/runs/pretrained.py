@@ -68,6 +68,15 @@ def parse_reference(reference: str) -> tuple[str, int]:
     return name, int(seed or 0)
 
 
+def run_name(path: str | pathlib.Path) -> str:
+    """Name of a run on a page: its workdir, or `pretrained NAME` or `pretrained NAME:SEED`."""
+    folder = pathlib.Path(path)
+    match = _FOLDER.fullmatch(folder.name)
+    if folder.parent != PRETRAINED or match is None:
+        return str(path)
+    return f"pretrained {match[1]}" + (f":{match[2]}" if int(match[2]) else "")
+
+
 def open_run(reference: str, *, checkpoint_fallback: bool = False, trust: bool = False) -> Run:
     """Loads a run from its workdir, or a pretrained network from `pretrained:NAME` or `pretrained:NAME:SEED`.
 

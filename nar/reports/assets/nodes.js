@@ -25,6 +25,7 @@ function drawNodes(run, step, width) {
 function drawLines(run, step, placed) {
   const masks = ownProbes(visibleAt(run, step, "matrix")).filter((probe) => probe.look === "mask");
   const few = payload.plan.lines.length <= 40;
+  const taken = placed.nodes.map((node) => ({ x: node.x, y: node.y, wide: 2 * RADIUS, high: 2 * RADIUS }));
   return payload.plan.lines.map(([i, j, weight]) => {
     const [a, b] = [placed.nodes[i], placed.nodes[j]];
     const ends = { x1: a.x, y1: a.y, x2: b.x, y2: b.y };
@@ -32,10 +33,23 @@ function drawLines(run, step, placed) {
       [[i, j], [j, i]].some((place) => entry(reading(run, probe, step), place) === 1));
     const thick = set.map((probe) => tag("line", { ...ends, class: `band ${color(probe)}` }));
     const head = payload.plan.directed ? arrowHead(a, b, RADIUS + 2, 7, "line-head") : "";
-    const at = { x: a.x + 0.3 * (b.x - a.x), y: a.y + 0.3 * (b.y - a.y) + 4 };
-    const text = few && weight !== "" ? tag("text", { ...at, class: "weight" }, number(rounded(weight))) : "";
+    const text = few && weight !== "" ? weightText(a, b, number(rounded(weight)), taken) : "";
     return thick.join("") + tag("line", { ...ends, class: "graph-line" }) + head + text;
   });
+}
+
+// The weight of an edge, where it covers no node and no other weight, if there is such a place.
+function weightText(a, b, words, taken) {
+  const [wide, high] = [7 * words.length, 13];
+  const places = [0.3, 0.5, 0.4, 0.6, 0.7].map((part) => {
+    const [x, y] = [a.x + part * (b.x - a.x), a.y + part * (b.y - a.y)];
+    const covered = taken.filter((other) =>
+      2 * Math.abs(other.x - x) < other.wide + wide && 2 * Math.abs(other.y - y) < other.high + high);
+    return { x, y, wide, high, covered: covered.length };
+  });
+  const best = places.reduce((first, other) => (other.covered < first.covered ? other : first));
+  taken.push(best);
+  return tag("text", { x: best.x, y: best.y + 4, class: "weight" }, words);
 }
 
 function outline(node, cells, grow, attributes) {

@@ -14,9 +14,10 @@ function drawRun(run, step, width) {
   const over = !isResult(step) && step >= run.steps;
   const ended = over ? tag("p", { class: "note" }, `ended at step ${run.steps - 1}`) : "";
   const matrices = ownProbes(visibleAt(run, step, "matrix")).map((probe) => drawMatrix(run, step, probe, filled));
-  return tag("section", { class: "run" }, several, ended, drawTally(run, step),
-    drawNodes(run, step, width), drawSingles(run, step),
-    matrices.length ? tag("div", { class: "matrices" }, matrices.join("")) : "",
+  return tag("section", { class: "run" },
+    tag("div", { class: "heading" }, several, ended, drawTally(run, step)),
+    tag("div", { class: "graph" }, drawNodes(run, step, width), drawSingles(run, step)),
+    tag("div", { class: "matrices" }, matrices.join("")),
     tag("div", { class: "words" }, drawChanges(run, step), drawTable(run, step)));
 }
 
