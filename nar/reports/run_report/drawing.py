@@ -142,7 +142,9 @@ def _draw_curves(axes: Any, panel: Curves) -> None:
         _draw_line(axes, line, panel.is_percent)
     axes.set_xlabel(escape_matplotlib(panel.x_label))
     sizes = sorted({point[0] for line in panel.lines for point in line.points})
-    if panel.x_label != "step" and len(sizes) <= _MAX_TICKS:
+    if panel.x_label == "step":
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    elif len(sizes) <= _MAX_TICKS:
         axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
     if panel.is_percent:
         axes.set(ylabel="%", ylim=(-3, 103))
