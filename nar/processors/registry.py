@@ -37,6 +37,7 @@ from nar.processors.presets import (
     TripletPGN,
     TripletPGNMask,
 )
+from nar.processors.production_system import ProductionSystem
 from nar.processors.relational_transformer import RelationalTransformer
 from nar.processors.shared_workspace import SharedWorkspace
 
@@ -64,6 +65,7 @@ PROCESSORS: Registry[ProcessorFactory] = Registry(
         "mpnn": MPNN,
         "pgn": PGN,
         "pgn_mask": PGNMask,
+        "production_system": ProductionSystem,
         "relational_transformer": RelationalTransformer,
         "rnar": RNAR,
         "scoff": SCOFF,

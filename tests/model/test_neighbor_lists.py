@@ -35,6 +35,7 @@ CASES = [
     ("discrete_dijkstra", "discrete_paths", {"hint_feedback": "hard"}),
     ("bfs", "edges_without_history", {"precision": "bfloat16"}),
     ("dijkstra", "shared_workspace", {}),
+    ("bfs", "production_system", {}),
     ("bfs", "edges_schemata", {}),
 ]
 

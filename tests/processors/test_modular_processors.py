@@ -1,4 +1,4 @@
-"""The shared workspace and schemata against their formulas, and the hard choice."""
+"""The shared workspace, production system and schemata against their formulas, and the hard choice."""
 
 import haiku as hk
 import jax
@@ -10,6 +10,7 @@ from processor_contract import random_features, transformed, with_dense_edges
 from nar.processors import Context, ProcessorOutput
 from nar.processors.layers.choice import choose
 from nar.processors.presets import SCOFF
+from nar.processors.production_system import ProductionSystem
 from nar.processors.shared_workspace import SharedWorkspace
 from nar.processors.wrappers.schemata import Schemata
 
@@ -19,6 +20,11 @@ HIDDEN, SLOTS, WRITERS = 8, 3, 2
 def inputs():
     features, hidden = random_features()
     return with_dense_edges(features), hidden
+
+
+def without_prefix(params, module):
+    """Parameters by the names of layers; "~" has those of the module itself."""
+    return {name.removeprefix(module).lstrip("/") or "~": leaves for name, leaves in params.items()}
 
 
 def linear(params, name, *values):
@@ -68,9 +74,7 @@ def test_shared_workspace_matches_its_formula():
         return processor(features, hidden, slots)
 
     params, output = transformed(step, features, hidden, slots)
-    params = {
-        name.removeprefix("shared_workspace").lstrip("/") or "~": value for name, value in params.items()
-    }
+    params = without_prefix(params, "shared_workspace")
     for index in range(len(hidden)):
         sample = [np.asarray(part[index]) for part in features[:4]]
         states, read, new = workspace_step(params, sample, hidden[index], slots[index])
@@ -90,6 +94,60 @@ def test_fewer_nodes_than_writers_all_write():
 
     np.testing.assert_array_equal(outputs(100), outputs(hidden.shape[1]))
     assert not np.allclose(outputs(100), outputs(1))
+
+
+def production_step(params, features, hidden):
+    """One sample of the production system, node by node."""
+    nodes, edges, graph, adjacency = features
+    x = np.maximum(linear(params, "own", nodes, hidden) + linear(params, "graph", graph), 0)
+    queries = linear(params, "rule_query", x) + linear(params, "rule_query_graph", graph)
+    node_queries, keys = linear(params, "node_query", x), linear(params, "node_key", x)
+    new, chosen = np.zeros_like(x), []
+    for i in range(len(x)):
+        rule = int(np.argmax(params["~"]["rules"] @ queries[i]))
+        logits = keys @ node_queries[i] / HIDDEN**0.5 + linear(params, "edge_logit", edges[:, i])[:, 0]
+        other = int(np.argmax(np.where(adjacency[:, i], logits, -np.inf)))
+        inner = linear(params, f"condition_{rule}", x[i], x[other])
+        inner = inner + linear(params, "edge", edges[other, i]) + linear(params, "rule_graph", graph)
+        new[i] = x[i] + linear(params, f"action_{rule}", np.maximum(inner, 0))
+        chosen.append((rule, other))
+    return new, chosen
+
+
+def test_production_system_matches_its_formula():
+    processor = hk.without_apply_rng(
+        hk.transform(lambda *step: ProductionSystem(HIDDEN, num_rules=3, layer_norm=False)(*step))
+    )
+    params = jax.tree.map(np.asarray, processor.init(jax.random.key(0), *inputs()))
+    apply, choices = jax.jit(processor.apply), set()
+    by_name = without_prefix(params, "production_system")
+    for seed in range(5):
+        features, hidden = random_features(seed)
+        features = with_dense_edges(features)
+        output = apply(params, features, hidden)
+        for index in range(len(hidden)):
+            sample = [np.asarray(part[index]) for part in features[:4]]
+            nodes, chosen = production_step(by_name, sample, hidden[index])
+            assert_close(output.nodes[index], nodes)
+            choices |= {rule for rule, _ in chosen}
+    assert choices == {0, 1, 2}
+
+
+def test_all_rules_learn_in_training():
+    features, hidden = inputs()
+    processor = hk.transform(
+        lambda *step: ProductionSystem(HIDDEN, num_rules=3)(*step, (), Context(is_training=True)).nodes
+    )
+    params = processor.init(jax.random.key(0), features, hidden)
+
+    @jax.jit
+    def loss(params):
+        keys = jax.random.split(jax.random.key(0), 50)
+        nodes = jax.vmap(lambda key: processor.apply(params, key, features, hidden))(keys)
+        return (nodes @ jnp.arange(float(HIDDEN))).mean()
+
+    slopes = jax.grad(loss)(params)
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(slopes))
 
 
 class Constant:
@@ -174,6 +232,7 @@ def test_choices_in_training_have_the_probabilities_of_the_softmax():
     [
         (lambda: SharedWorkspace(8, num_slots=0), "num_slots must be an integer of at least 1, got 0"),
         (lambda: SCOFF(8, num_schemata=1.5), "num_schemata must be an integer of at least 1, got 1.5"),
+        (lambda: ProductionSystem(8, temperature=-1.0), "temperature must be positive, got -1.0"),
         (lambda: SCOFF(8, temperature=0.0), "temperature must be positive, got 0.0"),
     ],
 )

@@ -94,6 +94,10 @@ DISCRETE = ("discrete",)
 """Processors whose choices have no gradient outside of training; see `test_discrete`."""
 
 
+RULES = ("production_system",)
+"""Processors with rules that get no gradient where no node chooses them; see `test_modular_processors`."""
+
+
 def reads_history(name):
     """Returns True if the processor reads the hidden states of the previous step."""
     return name not in (*MEMORY_NETWORKS, *DISCRETE, "forgetnet")
@@ -156,7 +160,7 @@ def test_padding_nodes_get_no_gradient(name):
     "name",
     [
         pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
-        for name in sorted(set(PROCESSORS) - {*DISCRETE})
+        for name in sorted(set(PROCESSORS) - {*DISCRETE, *RULES})
     ],
 )
 def test_every_parameter_gets_a_gradient(name):

@@ -1,0 +1,44 @@
+"""A neural production system on the arithmetic task (Goyal et al. 2021, arXiv 2103.01937).
+
+Command: python -m experiments.train --config=configs/nps.py --workdir=runs/nps
+  With --config=configs/nps.py:gnn messages between the nodes, without rules.
+Cost: 2,000 steps, minutes on two CPU cores.
+Expected score: see docs/lineage.md.
+
+Trained and tested on 20 operations; other numbers:
+  python -m experiments.evaluate --workdir=runs/nps --trust --sizes=2 --name=length_50 \
+      --problem="{'num_operations': 50}"
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+NETWORKS = {
+    "rules": {"processor": "production_system", "processor_options": {"num_rules": 3}},
+    "gnn": {"processor": "mpnn"},
+}
+"""Network -> model keys."""
+
+
+def get_config(network: str = "rules") -> ConfigDict:
+    """The config of one network.
+
+    Raises:
+      ValueError: if the network is unknown.
+    """
+    if network not in NETWORKS:
+        raise ValueError(f"unknown network {network!r}; known: {', '.join(NETWORKS)}")
+    config = base.get_config()
+    config.algorithms = ("experiments.examples.arithmetic:ARITHMETIC",)
+    config.model.update(hidden_size=64, **NETWORKS[network])
+    config.data.sizes = (2,)
+    config.data.random_positions = False
+    config.training.steps = 2_000
+    config.training.eval_every = 250
+    config.training.batch_size = 50
+    config.evaluation.metrics = ("experiments.examples.arithmetic:squared_error",)
+    config.evaluation.selection = "squared_error"
+    config.evaluation.validation.update(sizes=(2,), count=200)
+    config.evaluation.test.update(sizes=(2,), count=200)
+    return config
