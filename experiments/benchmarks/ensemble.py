@@ -3,13 +3,15 @@
     python -m experiments.train --config=configs/ensemble.py --workdir=runs/ensemble
     python -m experiments.benchmark ensemble --workdir=runs/ensemble --sizes=16,32,64
 
-The run trains several seeds (`training.num_seeds`), the members. They average the probabilities of their
+The run trains several seeds (`training.num_seeds`), the members; or one, with weight uncertainty
+(`configs/bayes.py`), from whose distribution members are drawn. They average the probabilities of their
 outputs, or those of the hints that are fed back as well (`nar.evaluation.ensemble`). The rows of a size have
 the mean over members, and both ensembles.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
@@ -23,6 +25,7 @@ from nar.evaluation.ensemble import AVERAGES, Ensemble, logits_of
 from nar.evaluation.problem_sets import make_problem_sets
 from nar.evaluation.uncertainty import Uncertainty, measure_uncertainty
 from nar.model import Model, Params
+from nar.model.weight_uncertainty import has_uncertainty, sample_weights
 from nar.reports import Table
 from nar.traces import TraceBatch
 
@@ -33,6 +36,9 @@ _TRUST = flags.DEFINE_bool(
     "trust", False, "Import the code outside nar that the run's config names.", flag_values=FLAGS
 )
 _COUNT = define_count(FLAGS, "count", 32, "Number of test problems of each size.")
+_SAMPLES = define_count(
+    FLAGS, "samples", 5, "Members drawn from the distribution over weights of a run with weight uncertainty."
+)
 
 _BATCH_SIZE = 4
 """Problems that all members predict at once."""
@@ -43,14 +49,7 @@ def main() -> None:
     if _WORKDIR.value is None:
         raise ValueError(f"--workdir is missing: {FLAGS['workdir'].help}")
     run = nar.load_run(_WORKDIR.value, trust=_TRUST.value)
-    components = run.graph_components
-    num_seeds = components.num_seeds
-    if num_seeds < 2:
-        raise ValueError(f"an ensemble needs a run with several seeds, training.num_seeds is {num_seeds}")
-    members = [
-        nar.load_run(_WORKDIR.value, seed_index=index, trust=_TRUST.value).params
-        for index in range(num_seeds)
-    ]
+    components, members = run.graph_components, find_members(run)
     rows = []
     for task in components.model.specs:
         for size in _SIZES.value:
@@ -59,6 +58,24 @@ def main() -> None:
                 rows.append([task, str(size), name, f"{100 * score:.2f}", *(f"{value:.3f}" for value in one)])
     header = ["algorithm", "n", "prediction", "score", "NLL", "calibration error", "AUROC"]
     print(Table(header, rows, notes=["score in percent, NLL in nats"]).as_text())
+
+
+def find_members(run: nar.Run) -> list[Params]:
+    """Parameters of the members: those of all seeds, or samples of a distribution over weights.
+
+    Raises:
+      ValueError: if the run has one seed, and no weight uncertainty.
+    """
+    num_seeds = run.graph_components.num_seeds
+    if num_seeds > 1:
+        indices = range(num_seeds)
+        return [nar.load_run(run.workdir, seed_index=one, trust=_TRUST.value).params for one in indices]
+    if not has_uncertainty(run.params):
+        raise ValueError(
+            "an ensemble needs a run with several seeds or weight uncertainty: training.num_seeds is 1, and "
+            "model.weight_uncertainty.deviation 0"
+        )
+    return [sample_weights(run.params, jax.random.key(number)) for number in range(_SAMPLES.value)]
 
 
 def _test_problems(task: str, size: int, transforms: Transforms) -> TraceBatch:

@@ -12,6 +12,7 @@ from nar.model.encoders import ENCODER_INITS
 from nar.model.hints import find_hint_feedback
 from nar.model.schedules import Schedule
 from nar.model.termination import FromTrace, Termination
+from nar.model.weight_uncertainty import WeightUncertainty
 from nar.plugins import unknown_name
 from nar.processors import LSTM, Dropout, Processor, Repeated
 from nar.processors.registry import ProcessorFactory
@@ -89,6 +90,7 @@ class NetConfig:
       pair_size: P, number of pair features of pointers (`nar.model.decoders.Decoders`); 0 for none.
       pairs: the pairs of nodes at which pointers of nodes may point, one of `PAIRS`. Neighbor lists have no
         others than the edges.
+      weight_uncertainty: distribution over the parameters; None for none.
     """
 
     processor: ProcessorFactory
@@ -107,6 +109,7 @@ class NetConfig:
     remat: bool = True
     pair_size: int = 0
     pairs: str = "all"
+    weight_uncertainty: WeightUncertainty | None = None
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "message_passing_steps"):

@@ -14,6 +14,7 @@ from nar.model.params_by_task import PROCESSOR, flatten_tasks, nest_by_task
 from nar.model.predictions import ChunkCarry, Predictions
 from nar.model.rollout import initial_chunk_carry, rollout
 from nar.model.termination import FromTrace
+from nar.model.weight_uncertainty import with_weight_uncertainty
 from nar.processors.layers.float32_parameters import float32_parameters
 from nar.specs import Spec
 from nar.traces import TraceBatch
@@ -104,4 +105,7 @@ def make_model(config: NetConfig, specs: Mapping[str, Spec]) -> Model:
     def chunk_carry_for(task: str, batch: TraceBatch) -> ChunkCarry:
         return hk.transform(lambda: initial_chunk_carry(config, specs[task], batch)).apply({}, None)
 
-    return Model(init, apply, chunk_carry_for, dict(specs), config)
+    functions: tuple[Any, Any] = (init, apply)
+    if config.weight_uncertainty is not None:
+        functions = with_weight_uncertainty(init, apply, config.weight_uncertainty)
+    return Model(*functions, chunk_carry_for, dict(specs), config)

@@ -42,6 +42,15 @@ class HaltingConfig(Section):
 
 
 @dataclasses.dataclass(frozen=True)
+class WeightUncertaintyConfig(Section):
+    """Weight uncertainty (Bayes by backprop)."""
+
+    deviation: float = key(0.0, "Initial standard deviation of all parameters; 0 disables it.")
+    prior: float = key(0.1, "Standard deviation of the prior.")
+    weight: float = key(1e-5, "Weight of the KL divergence from the prior.")
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig(Section):
     """The network."""
 
@@ -97,6 +106,9 @@ class ModelConfig(Section):
     )
     budget: BudgetConfig = section(BudgetConfig, "The budget of processor steps.")
     halting: HaltingConfig = section(HaltingConfig, "Learned halting.")
+    weight_uncertainty: WeightUncertaintyConfig = section(
+        WeightUncertaintyConfig, "A normal distribution over each parameter, drawn once per training step."
+    )
     precision: str = key(
         "float32",
         "Compute dtype of the processor and the decoders' linear maps: float32 or bfloat16. Parameters, "

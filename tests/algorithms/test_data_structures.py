@@ -26,7 +26,7 @@ def roots_of(parent):
 
 
 def same(labels):
-    """Which pairs of elements have the same label."""
+    """True for the pairs of elements that have the same label, [N, N]."""
     return labels[:, None] == labels
 
 

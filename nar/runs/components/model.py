@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from nar.model import Budget, FromTrace, Learned, NetConfig, Schedule, Termination
+from nar.model.weight_uncertainty import WeightUncertainty
 from nar.plugins import did_you_mean, unknown_name
 from nar.processors import find_processor
 from nar.processors.registry import accepts_neighbors, check_options
@@ -45,6 +46,7 @@ def make_net_config(model: ModelConfig) -> NetConfig:
         remat=model.remat,
         pair_size=model.pair_size,
         pairs=model.pairs,
+        weight_uncertainty=make_weight_uncertainty(model),
     )
 
 
@@ -78,6 +80,16 @@ def _with_hint(factory: Callable[..., object], error: Exception) -> str:
     unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     known = [*inspect.signature(factory).parameters, "aggregation", "message_layers", "layer_norm"]
     return f"{error}{did_you_mean(unknown[1], known)}" if unknown else str(error)
+
+
+def make_weight_uncertainty(model: ModelConfig) -> WeightUncertainty | None:
+    """Builds the distribution over the parameters; None if it is disabled.
+
+    Raises:
+      ValueError: if a number is invalid.
+    """
+    options = model.weight_uncertainty
+    return WeightUncertainty(**options.to_dict()) if options.deviation else None
 
 
 def make_termination(model: ModelConfig) -> Termination:
