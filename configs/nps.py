@@ -3,7 +3,7 @@
 Command: python -m experiments.train --config=configs/nps.py --workdir=runs/nps
   With --config=configs/nps.py:gnn messages between the nodes, without rules.
 Cost: 6,000 steps, about 10 minutes on two CPU cores under other load.
-Expected score: see docs/lineage.md.
+Expected score: mean squared error 0.0004 at 20 operations, 0.0005 at 50; gnn 0.00013 and 0.00016 (seed 0).
 
 Trained and tested on 20 operations; other numbers:
   python -m experiments.evaluate --workdir=runs/nps --trust --sizes=2 --name=length_50 \
