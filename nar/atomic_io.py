@@ -80,6 +80,7 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
             temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
+            check_owned(path)  # A lost folder is what the error is about.
             raise
 
 
@@ -117,6 +118,7 @@ def open_to_append(path: pathlib.Path, mode: str = "ab") -> Iterator[IO[bytes]]:
     with path_in_errors(path):
         _target(path)
         with path.open(mode) as file:
+            check_owned(path)  # Otherwise it may be another run's that was moved there since.
             yield file
 
 

@@ -1,6 +1,7 @@
 """Trials of a sweep: made from a base config and overrides, and checked before any of them starts.
 
 ROOT/sweep.json          names and overrides of the trials
+ROOT/table.*             scores
 ROOT/configs/NAME.json   config of a trial
 ROOT/trials/NAME/        its workdir, like that of any run
 ROOT/logs/NAME.log       output of its processes
@@ -22,8 +23,9 @@ from ml_collections import ConfigDict
 from experiments.cli.config_files import find_file
 from experiments.sweeps import hyper, trial_config
 from nar.atomic_io import write_json, write_text
-from nar.ownership import check_owned
+from nar.ownership import HOLDER, LOCK, check_owned
 from nar.runs.build import build_run, resolve_config
+from nar.runs.files import read_sweep as read_sweep_record
 from nar.runs.plugin_record import check_plugins, plugin_record
 from nar.runs.run import Run
 from nar.runs.warm_start import open_init_run
@@ -32,6 +34,11 @@ from nar.training import Devices
 
 SEED = "training.seed"
 """Trials that differ only in this key are repetitions of one setting."""
+
+RECORD = "sweep.json"
+TABLES = ("table.txt", "table.md", "table.json")
+_WRITTEN = {RECORD, *TABLES, "configs", "trials", "logs"}
+"""Names in the directory of a sweep."""
 
 _MAX_NAME_LENGTH = 100
 _INVALID = re.compile(r"[^\w.,=+-]+", re.ASCII)
@@ -134,6 +141,25 @@ def make_trials(config: ConfigDict, sweep: Sequence[hyper.Overrides], root: path
     return list(trials.values())
 
 
+def check_root(root: pathlib.Path) -> None:
+    """Raises ValueError unless the directory of a sweep is missing, empty or that of a sweep.
+
+    Trials that were started by `--sweep_index` have no `sweep.json`.
+    """
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a directory; choose another workdir")
+    try:
+        read_sweep_record(root / RECORD)
+    except (OSError, ValueError):
+        others = {path.name for path in root.iterdir()} - {LOCK, HOLDER}
+        if others and not (others <= _WRITTEN and (root / "trials").is_dir()):
+            raise ValueError(
+                f"{root} is not empty and is not the directory of a sweep; choose another workdir"
+            ) from None
+
+
 def check_trials(trials: Sequence[Trial], devices: Devices, *, check_sources: bool = True) -> None:
     """Checks configs and directories of all trials, without writing anything.
 
@@ -165,7 +191,7 @@ def record_trials(trials: Sequence[Trial], config: Mapping[str, Any], root: path
     """Writes `sweep.json`."""
     listed = [{"name": trial.name, "overrides": trial.overrides} for trial in trials]
     root.mkdir(parents=True, exist_ok=True)
-    write_json(root / "sweep.json", {"config": config, "trials": listed})
+    write_json(root / RECORD, {"config": config, "trials": listed})
 
 
 def override(config: ConfigDict, overrides: Mapping[str, Any]) -> dict[str, Any]:
