@@ -14,6 +14,7 @@ from nar.atomic_io import (
     remove_abandoned_files,
     remove_temporary_files,
     set_aside,
+    temporary_files,
     unused_path,
     write_json,
     write_text,
@@ -152,6 +153,15 @@ def test_folder_that_is_replaced_while_a_file_is_opened_or_renamed(tmp_path, mon
     with own_folder(folder), pytest.raises(LostFolderError):
         write(folder / "file")
     assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("file", "another run's")]
+
+
+def test_part_of_a_lock_is_an_own_file(tmp_path):
+    """A process may be killed while it writes who holds the lock."""
+    part = tmp_path / "..lock_holder.0123456789abcdef.part"
+    part.touch()
+    assert temporary_files(tmp_path, re.compile("a")) == [part]
+    remove_temporary_files(tmp_path, re.compile("a"))
+    assert not part.exists()
 
 
 def test_files_are_set_aside_under_unused_names(tmp_path):

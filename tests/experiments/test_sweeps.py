@@ -99,12 +99,18 @@ def test_overrides_change_the_config_and_nothing_else():
     assert changed == before
 
 
+NESTED = [4]
+NESTED.append(NESTED)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ({"training.learning_rat": 1.0}, r"trial 0: config key training\.learning_rat: .*learning_rate"),
         ({"trainin.seed": 1}, r"training"),
         ({"training": 1}, r"config key training"),
+        ({"training": {}}, r"trial 0: config key training is a section: .* such as training\.steps"),
+        ({"data.sizes": NESTED}, r"trial 0: config key data\.sizes has more than 100 levels"),
         ({"training.steps": "many"}, r"config key training\.steps: .*int"),
         ({"training.steps.more": 1}, r"config key training\.steps\.more"),
     ],
@@ -151,6 +157,11 @@ def test_folders_of_sweeps_are_accepted(tmp_path):
     for root in (recorded, started, tmp_path / "missing"):
         check_root(root)
     (recorded / "notes.txt").write_text("mine")
+    killed = tmp_path / "killed"  # while it wrote its first files
+    killed.mkdir()
+    for name in ("sweep.json", ".lock_holder"):
+        (killed / f".{name}.0123456789abcdef.part").touch()
+    check_root(killed)
     check_root(recorded)
 
 

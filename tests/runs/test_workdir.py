@@ -24,6 +24,13 @@ def claim(workdir, config=CONFIG):
         workdir.claim(config)
 
 
+def test_run_that_was_killed_while_it_was_locked_starts_again(tmp_path):
+    part = tmp_path / "..lock_holder.0123456789abcdef.part"
+    part.touch()
+    claim(Workdir(tmp_path))
+    assert not part.exists()
+
+
 def test_workdir_rejects_another_config(tmp_path):
     workdir = Workdir(tmp_path / "runs" / "a")
     claim(workdir)
