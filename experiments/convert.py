@@ -102,7 +102,7 @@ def convert_checkpoint(checkpoint: str, workdir: Workdir) -> None:
     workdir.check(config.to_dict())
     with workdir.lock():
         workdir.claim(config.to_dict())
-        Checkpoints(workdir.checkpoints).save(state.with_params(params), None, {})
+        workdir.open_checkpoints().save(state.with_params(params), None, {})
         write_json(workdir.start, {"run": checkpoint, "step": 0, "loaded": parameter_names(params)})
     print(
         f"{count_parameters(params)} parameters of {', '.join(components.model.specs)}. Run: {workdir.path}\n"

@@ -30,11 +30,21 @@ from experiments.sweeps.launchers.local import LocalLauncher, cores_of_machine, 
 from experiments.sweeps.live_status import Status, describe
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
 from experiments.sweeps.supervisor import Entry, Launcher, State, Supervisor
-from experiments.sweeps.trial import SEED, Trial, check_trials, make_trials, read_sweep, record_trials
+from experiments.sweeps.trial import (
+    SEED,
+    TABLES,
+    Trial,
+    check_root,
+    check_trials,
+    make_trials,
+    read_sweep,
+    record_trials,
+)
 from nar.atomic_io import write_json, write_text
-from nar.ownership import check_owned, own_folder
+from nar.ownership import check_owned
 from nar.redaction import has_secrets
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
+from nar.runs.lock import Lock
 from nar.signals import stop_signals
 from nar.training import Devices
 from nar.training.loop import check_callbacks
@@ -93,8 +103,7 @@ def main() -> None:
     # Checks run on the CPU, since GPUs and TPUs belong to the trials, whose environment is unchanged.
     jax.config.update("jax_platforms", "cpu")
     root = pathlib.Path(_WORKDIR.value)
-    if root.exists() and not root.is_dir():
-        raise ValueError(f"{root} is not a directory; choose another workdir")
+    check_root(root)
     config = _CONFIG.value
     trials = make_trials(config, sweep := read_sweep(_SWEEP.value), root)
     if _SHARE.value:
@@ -121,11 +130,12 @@ def main() -> None:
 
 
 def report_status(trials: Sequence[Trial], root: pathlib.Path) -> None:
-    """Prints the progress of all trials, and writes the table."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Prints the progress of all trials, and writes the table once one of them has started."""
     supervisor = Supervisor(trials, LocalLauncher([]), 0, print)
-    print(describe(supervisor.entries), end="\n\n")
-    write_table(supervisor.entries, root)
+    print(describe(supervisor.entries))
+    if (root / "trials").is_dir():
+        print()
+        write_table(supervisor.entries, root)
 
 
 def check_plugins_of(trials: Sequence[Trial]) -> None:
@@ -178,14 +188,15 @@ def run_all(trials: Sequence[Trial], root: pathlib.Path) -> None:
     """Runs unfinished trials with live status, and writes the table.
 
     Raises:
+      ValueError: if another process runs the sweep.
       SystemExit: if interrupted, or if trials failed.
     """
-    with own_folder(root):
+    with Lock(root):
         supervise(trials, root)
 
 
 def supervise(trials: Sequence[Trial], root: pathlib.Path) -> None:
-    """Runs trials in an owned folder; see `run_all`."""
+    """Runs trials in a locked folder; see `run_all`."""
     status = Status(sum(trial.steps for trial in trials))
     supervisor = Supervisor(trials, make_launcher(root), _RETRIES.value, status.log)
     signals = SignalCounter()
@@ -275,13 +286,14 @@ def outcomes_of(entry: Entry) -> list[Outcome]:
 
 
 def write_table(entries: Sequence[Entry], root: pathlib.Path) -> None:
-    """Writes `table.txt`, `table.md` and `table.json`, and prints the table."""
+    """Writes the files of `TABLES`, and prints the table."""
     outcomes = [outcome for entry in entries for outcome in outcomes_of(entry)]
     settings = summarize(outcomes)
     text = sweep_table(settings).as_text()
-    write_text(root / "table.txt", f"{text}\n")
-    write_text(root / "table.md", sweep_markdown(settings))
-    write_json(root / "table.json", sweep_json(settings))
+    plain, markdown, numbers = (root / name for name in TABLES)
+    write_text(plain, f"{text}\n")
+    write_text(markdown, sweep_markdown(settings))
+    write_json(numbers, sweep_json(settings))
     print(f"{text}\n\nWritten: {root / 'table'}.txt, .md and .json")
 
 

@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, BinaryIO
 
-from nar.ownership import check_owned
+from nar.ownership import HOLDER, check_owned
 from nar.reading import check_regular, parse_json, read_bytes
 
 _CHECKSUM = "sha256"
@@ -80,6 +80,7 @@ def atomic_write(path: pathlib.Path) -> Iterator[BinaryIO]:
             temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
+            check_owned(path)  # A lost folder is what the error is about.
             raise
 
 
@@ -117,6 +118,7 @@ def open_to_append(path: pathlib.Path, mode: str = "ab") -> Iterator[IO[bytes]]:
     with path_in_errors(path):
         _target(path)
         with path.open(mode) as file:
+            check_owned(path)  # Otherwise it may be another run's that was moved there since.
             yield file
 
 
@@ -154,12 +156,14 @@ def temporary_files(folder: pathlib.Path, names: re.Pattern[str]) -> list[pathli
 
     Args:
       folder: where to look.
-      names: matches the whole names of the files that the caller writes there; others are not its own.
+      names: matches the whole names of the files that the caller writes there, in addition to that of the
+        holder of its lock; others are not its own.
     """
     found = []
     for path in folder.iterdir():
         match = _TEMPORARY.fullmatch(path.name)
-        if match and names.fullmatch(match["name"]) and path.is_file() and not path.is_symlink():
+        is_own = match and (match["name"] == HOLDER or names.fullmatch(match["name"]))
+        if is_own and path.is_file() and not path.is_symlink():
             found.append(path)
     return found
 

@@ -16,15 +16,22 @@ _OPTIONS = ("tracker_options", "callback_options")
 """Keys of the section `training` whose values may have secrets."""
 
 _WORDS = re.compile(
-    r"((^|[^a-z])(auth|authori[sz]ation|bearer|cookies?|credentials?|jwt|(db|my|user)?pass|pat|pin|pw|sas|sig|"
-    r"signature|webhook|(api|access|private|secret|account|auth|shared|signing)[^a-z]*keys?)|"
-    r"passphrase|passcode|passwd|passwords?|pwd|secrets?|token|(api|access)keys?)($|[^a-z])"
+    r"((^|[^a-z])(auth|authori[sz]ation|bearer|cookies?|credentials?|hmac|jwt|otp|(db|my|user)?pass|pat|pin|"
+    r"psk|pw|sas|session([^a-z]*id)?|sig|signature|webhook|(api|access|private|secret|account|auth|shared|signing)[^a-z]*keys?)|"
+    r"passphrase|passcode|passwd|passwor[dt]s?|pwd|secrets?|token|(api|access)keys?)($|[^a-z])"
 )
 """Words of keys under which strings and numbers are secret."""
+_SECRET_TYPES = (str, int, float)
 _WORDS_OF_TEXTS = re.compile(r"(^|[^a-z])(key|tokens)$")
 """Last words of keys under which only strings are secret: `num_tokens` is a number."""
 
+_NAMES, _VALUE = ("name", "key", "header"), "value"
+"""Keys of an object that has a name and a value, such as a header."""
+
 _WORD = re.compile(r"\S+")
+_LOGIN = re.compile(r"(?<![^\s\"'(\[{,;=])([^\s:@/\"']{1,100}(?:@[\w.-]{1,100})?):[^\s:@/]{1,200}@(?=[\w\[])")
+"""user:password@host, without what makes an address of it."""
+
 _PAIR = re.compile(rf"(?<![\w.-])([\w.-]+)([\"']?\s*[=:]\s*[\"']?)(?!{HIDDEN}|//)([^&;#\s\"']+)")
 _FLAG = re.compile(rf"(?:(?<=\s)|^)(--?[\w-]+)(\s+)(?!{HIDDEN})([^\s-]\S*)")
 _HEADER = re.compile(r"(?i)\b(bearer|basic)\s+\S+|\b(authori[sz]ation[\"']?\s*[:=]\s*).+")
@@ -33,6 +40,7 @@ _FORM = re.compile(
     r"\b(gh[opsur]_|github_pat_|glpat-|hf_|sk-|xox[a-z]-|AKIA)[\w-]{8,}|\beyJ[\w-]{1,500}\.eyJ[\w-]+\.[\w-]+"
 )
 """Tokens of well-known services, by their form."""
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*", re.DOTALL)
 
 
 def without_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,32 +79,42 @@ def check_no_hidden(config: Mapping[str, Any]) -> None:
 def _hide(value: Any, secret_types: tuple[type, ...] = ()) -> Any:
     """A copy of a value without its secrets; all values of `secret_types` in it are secret, by their key."""
     if isinstance(value, Mapping):
-        return {key: _hide(one, secret_types or _secret_types(key)) for key, one in value.items()}
+        names = {_VALUE: next((value[name] for name in _NAMES if name in value), "")}
+        return {
+            key: _hide(one, secret_types or _secret_types(key) or _types_after(names.get(key), is_flag=False))
+            for key, one in value.items()
+        }
     if isinstance(value, list | tuple):
-        flags = [None, *value]  # Of arguments such as ["--token", "..."].
+        before = [None, *value]  # Of arguments such as ["--token", "..."] and pairs such as ["token", "..."].
         return type(value)(
-            _hide(one, secret_types or (_secret_types(before) if _is_flag(before) else ()))
-            for before, one in zip(flags, value, strict=False)
+            _hide(one, secret_types or _types_after(name, is_flag=len(value) != 2))
+            for name, one in zip(before, value, strict=False)
         )
     if isinstance(value, secret_types) and value != "" and not isinstance(value, bool):
         return HIDDEN
     return _hide_in_text(value) if isinstance(value, str) else value
 
 
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("-") and "=" not in value
+def _types_after(name: Any, *, is_flag: bool) -> tuple[type, ...]:
+    """Types of the values that are secret after a name: that of a flag, or any other."""
+    if not isinstance(name, str):
+        return ()
+    if name.startswith("-"):
+        return _secret_types(name) if "=" not in name else ()
+    return _SECRET_TYPES if not is_flag and _secret_types(name) == _SECRET_TYPES else ()
 
 
 def _secret_types(key: Any) -> tuple[type, ...]:
     """Types of the values that are secret under a key."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(key)).lower()
     if _WORDS.search(words):
-        return (str, int, float)
+        return _SECRET_TYPES
     return (str,) if _WORDS_OF_TEXTS.search(words) else ()
 
 
 def _hide_in_text(text: str) -> str:
-    text = _FORM.sub(HIDDEN, _WORD.sub(_hide_user, text))
+    text = _PRIVATE_KEY.sub(HIDDEN, _FORM.sub(HIDDEN, _WORD.sub(_hide_user, text)))
+    text = _LOGIN.sub(rf"\1:{HIDDEN}@", text)
     text = _HOOK.sub(rf"\1/{HIDDEN}", text)
     text = _HEADER.sub(lambda match: f"{match[2]}{HIDDEN}" if match[2] else f"{match[1]} {HIDDEN}", text)
     for pattern in (_PAIR, _FLAG):

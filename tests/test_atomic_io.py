@@ -1,5 +1,6 @@
 """Writing: only regular files are replaced or extended, and only own temporary files are removed."""
 
+import functools
 import os
 import pathlib
 import re
@@ -13,10 +14,12 @@ from nar.atomic_io import (
     remove_abandoned_files,
     remove_temporary_files,
     set_aside,
+    temporary_files,
     unused_path,
     write_json,
     write_text,
 )
+from nar.ownership import LostFolderError, own_folder
 from nar.traces import export_json_lines, sample_traces, save_traces
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -130,6 +133,35 @@ WRITTEN_ELSEWHERE = {
     "nar/reports/plotting.py": 2,  # savefig into a buffer
     "nar/reports/run_report/drawing.py": 2,  # savefig into a buffer
 }
+
+
+@pytest.mark.parametrize("moment", ["open", "rename"])
+def test_folder_that_is_replaced_while_a_file_is_opened_or_renamed(tmp_path, monkeypatch, moment):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    act = getattr(pathlib.Path, "open" if moment == "open" else "replace")
+
+    def replaced_before(self, *arguments):
+        monkeypatch.undo()
+        folder.rename(tmp_path / "moved")
+        folder.mkdir()
+        (folder / "file").write_text("another run's")
+        return act(self, *arguments)
+
+    write = append if moment == "open" else functools.partial(write_text, text="mine")
+    monkeypatch.setattr(pathlib.Path, act.__name__, replaced_before)
+    with own_folder(folder), pytest.raises(LostFolderError):
+        write(folder / "file")
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("file", "another run's")]
+
+
+def test_part_of_a_lock_is_an_own_file(tmp_path):
+    """A process may be killed while it writes who holds the lock."""
+    part = tmp_path / "..lock_holder.0123456789abcdef.part"
+    part.touch()
+    assert temporary_files(tmp_path, re.compile("a")) == [part]
+    remove_temporary_files(tmp_path, re.compile("a"))
+    assert not part.exists()
 
 
 def test_files_are_set_aside_under_unused_names(tmp_path):

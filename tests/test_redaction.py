@@ -28,7 +28,19 @@ SECRET_KEYS = (
         "userPwd",
         "tokens",
     ),
-    *("passcode", "github_pat", "jwt", "sas", "authorisation", "x-api-key", "client_secret"),
+    *(
+        "passcode",
+        "github_pat",
+        "jwt",
+        "otp",
+        "psk",
+        "session_id",
+        "passwort",
+        "sas",
+        "authorisation",
+        "x-api-key",
+        "client_secret",
+    ),
     *("AWS_SECRET_ACCESS_KEY", "Authorization", "cookie", "credentials", "webhook"),
 )
 
@@ -62,6 +74,9 @@ def test_values_under_secret_keys_are_hidden(key, wrap):
         'options {"password": "hunter2"}',
         "train --n=3 --api_key hunter2 --password=hunter2",
         "host=db;password=a,hunter2;",
+        "someone:hunter2@host:5000",
+        "someone@mail.org:hunter2@smtp.mail.org:25",
+        "key file: -----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
     ],
 )
 def test_secret_parts_of_addresses_are_hidden(address):
@@ -92,6 +107,20 @@ def test_arguments_after_flags_are_hidden():
     assert hidden({"a": ["--token", "hunter2", "-n", 3]}) == {"a": ["--token", HIDDEN, "-n", 3]}
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"headers": [["X-API-Key", "hunter2"], ["Accept", "json"]]},
+        {"params": [{"name": "token", "value": "hunter2"}, {"name": "steps", "value": "3"}]},
+        {"headers": [{"key": "Authorization", "value": "hunter2"}]},
+    ],
+)
+def test_values_after_secret_names_are_hidden(options):
+    shown = json.dumps(hidden({"a": options}))
+    assert "hunter2" not in shown and HIDDEN in shown
+    assert "hunter2" not in hide_in_message("refused: hunter2", options)
+
+
 def test_everything_else_stays():
     options = {
         "wandb": {
@@ -106,6 +135,9 @@ def test_everything_else_stays():
             "time": "16:30:00",
             "words": "--steps 3 --name=x; a: b",
             "bypass": True,
+            "remote": "git@github.com:a/b.git",
+            "times": ["16:30", "a:b@"],
+            "pairs": [["name", "x"], ["token", "bfs", "dfs"], {"name": "steps", "value": "x"}],
         },
         "mlflow": {"tracking_uri": "sqlite:///mlflow.db", "experiment": "http://host:5000/?q=key"},
         "none": {"token": None, "password": ""},

@@ -37,21 +37,22 @@ def launch(main: Callable[..., None], *, compiles: bool = True, positional_args:
 
 
 def _run(main: Callable[[], None], compiles: bool) -> None:
-    if compiles:
-        from nar.training.devices import use_compilation_cache
-
-        use_compilation_cache()
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
-    message = _error_message(main)
+    message = _error_message(main, compiles)
     if message is not None:
         sys.exit(f"error: {message}")
 
 
-def _error_message(main: Callable[[], None]) -> str | None:
+def _error_message(main: Callable[[], None], compiles: bool) -> str | None:
     """Calls `main` and returns its error, if any; by then, its context managers and bars are closed."""
     try:
+        if compiles:
+            from nar.training.devices import use_compilation_cache
+
+            use_compilation_cache()
         main()
+        sys.stdout.flush()
     except EXPECTED as error:
         return explain(error)
     except MemoryError as error:

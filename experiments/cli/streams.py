@@ -13,13 +13,15 @@ _STANDARD_ERROR = 2
 class _Tolerant(io.FileIO):
     """A file that discards what is written after its reader has exited: a closed pipe or terminal.
 
-    Standard error discards whatever cannot be written, on a full disk for one: it has no results.
+    Standard error discards whatever cannot be written, on a full disk for one: it has no results. Standard
+    output raises one error, which names it, and discards the rest.
     """
 
     def __init__(self, number: int) -> None:
         """Opens a file by its number, which remains open when this object is closed."""
         super().__init__(number, "wb", closefd=False)
         self._is_terminal = self.isatty()  # A closed one no longer says so.
+        self._has_failed = False
 
     def write(self, data: Any) -> int:
         """Writes, or pretends to."""
@@ -27,9 +29,10 @@ class _Tolerant(io.FileIO):
             return super().write(data) or 0
         except OSError as error:
             is_closed = error.errno == errno.EPIPE or (error.errno == errno.EIO and self._is_terminal)
-            if is_closed or self.fileno() == _STANDARD_ERROR:
+            if is_closed or self._has_failed or self.fileno() == _STANDARD_ERROR:
                 return len(data)
-            raise
+            self._has_failed = True
+            raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def make_streams_tolerant() -> None:

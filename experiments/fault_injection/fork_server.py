@@ -14,6 +14,7 @@ import sys
 import traceback
 from typing import Any
 
+from experiments.cli.signals import exit_on_signals
 from nar.signals import UNLESS_IGNORED
 
 
@@ -55,7 +56,7 @@ def _run(request: dict[str, Any]) -> int:
     for name in UNLESS_IGNORED:  # `nohup`, for one, may have started the server; scripts start as in a shell.
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    exit_on_signals()  # Otherwise the import of `experiments` does it.
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])

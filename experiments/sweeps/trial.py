@@ -1,6 +1,7 @@
 """Trials of a sweep: made from a base config and overrides, and checked before any of them starts.
 
 ROOT/sweep.json          names and overrides of the trials
+ROOT/table.*             scores
 ROOT/configs/NAME.json   config of a trial
 ROOT/trials/NAME/        its workdir, like that of any run
 ROOT/logs/NAME.log       output of its processes
@@ -21,9 +22,11 @@ from ml_collections import ConfigDict
 
 from experiments.cli.config_files import find_file
 from experiments.sweeps import hyper, trial_config
-from nar.atomic_io import write_json, write_text
-from nar.ownership import check_owned
+from nar.atomic_io import temporary_files, write_json, write_text
+from nar.ownership import HOLDER, LOCK, check_owned
 from nar.runs.build import build_run, check_startup, resolve_config
+from nar.runs.config import RunConfig
+from nar.runs.files import read_sweep as read_sweep_record
 from nar.runs.plugin_record import check_plugins, plugin_record
 from nar.runs.run import Run
 from nar.runs.warm_start import open_init_run
@@ -32,6 +35,20 @@ from nar.training import Devices
 
 SEED = "training.seed"
 """Trials that differ only in this key are repetitions of one setting."""
+
+RECORD = "sweep.json"
+TABLES = ("table.txt", "table.md", "table.json")
+_FOLDERS = ("configs", "trials", "logs")
+"""Names in the directory of a sweep."""
+
+_FILES = re.compile("|".join(map(re.escape, (RECORD, *TABLES))))
+
+_SECTIONS = {
+    name: dataclasses.fields(section)[0].name
+    for name, section in vars(RunConfig()).items()
+    if dataclasses.is_dataclass(section)
+}
+"""Sections of a config, and the first key of each."""
 
 _MAX_NAME_LENGTH = 100
 _INVALID = re.compile(r"[^\w.,=+-]+", re.ASCII)
@@ -83,7 +100,7 @@ class Trial:
     def prepare(self) -> None:
         """Writes its config, and creates directories, unless the directory of the sweep is lost."""
         check_owned(self.root)
-        for folder in ("configs", "trials", "logs"):
+        for folder in _FOLDERS:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         write_text(self.root / "configs" / f"{self.name}.json", trial_config.as_text(self.config))
 
@@ -104,7 +121,7 @@ def read_sweep(path: str) -> list[hyper.Overrides]:
     try:
         spec.loader.exec_module(module)
         trials = list(module.get_sweep(hyper))
-    except Exception as error:  # Any error of the user's code is reported in one line.
+    except (Exception, SystemExit) as error:  # Any error of the user's code is reported in one line.
         raise ValueError(f"--sweep: {path}: {type(error).__name__}: {error}") from error
     if not trials:
         raise ValueError(f"--sweep: {path} has no trials")
@@ -123,6 +140,7 @@ def make_trials(config: ConfigDict, sweep: Sequence[hyper.Overrides], root: path
     trials: dict[str, Trial] = {}
     for index, overrides in enumerate(sweep):
         try:
+            _check_keys(overrides)
             overrides = trial_config.plain(overrides)
             resolved = trial_config.parse(trial_config.as_text(override(config, overrides)))
         except ValueError as error:
@@ -132,6 +150,25 @@ def make_trials(config: ConfigDict, sweep: Sequence[hyper.Overrides], root: path
             raise ValueError(f"trial {index} is a duplicate: {overrides}")
         trials[name] = Trial(name, dict(overrides), resolved, root)
     return list(trials.values())
+
+
+def check_root(root: pathlib.Path) -> None:
+    """Raises ValueError unless the directory of a sweep is missing, empty or that of a sweep.
+
+    Trials that were started by `--sweep_index` have no `sweep.json`.
+    """
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a directory; choose another workdir")
+    try:
+        read_sweep_record(root / RECORD)
+    except (OSError, ValueError):
+        names = {path.name for path in {*root.iterdir()} - {*temporary_files(root, _FILES)}} - {LOCK, HOLDER}
+        if names and not (names <= {RECORD, *TABLES, *_FOLDERS} and (root / "trials").is_dir()):
+            raise ValueError(
+                f"{root} is not empty and is not the directory of a sweep; choose another workdir"
+            ) from None
 
 
 def check_trials(trials: Sequence[Trial], devices: Devices, *, check_sources: bool = True) -> None:
@@ -166,7 +203,15 @@ def record_trials(trials: Sequence[Trial], config: Mapping[str, Any], root: path
     """Writes `sweep.json`."""
     listed = [{"name": trial.name, "overrides": trial.overrides} for trial in trials]
     root.mkdir(parents=True, exist_ok=True)
-    write_json(root / "sweep.json", {"config": config, "trials": listed})
+    write_json(root / RECORD, {"config": config, "trials": listed})
+
+
+def _check_keys(overrides: hyper.Overrides) -> None:
+    for key in overrides:
+        if key in _SECTIONS:
+            raise ValueError(
+                f"config key {key} is a section: override its keys, such as {key}.{_SECTIONS[key]}"
+            )
 
 
 def override(config: ConfigDict, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from nar.reading import parse_json, read_text
+from nar.reading import MAX_DEPTH, parse_json, read_text
 
 
 def get_config(path: str) -> ConfigDict:
@@ -43,12 +43,15 @@ def parse(text: str) -> dict[str, Any]:
     return values
 
 
-def plain(value: Any, key: str = "") -> Any:
+def plain(value: Any, key: str = "", depth: int = 0) -> Any:
     """A copy in which numbers and arrays of numpy are Python's, so that they can be written.
 
     Raises:
-      ValueError: if something else is in it, or NaN, which does not equal itself when it is read again.
+      ValueError: if something else is in it, or NaN, which does not equal itself when it is read again; or if
+        it is nested too deeply to be read.
     """
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"config key {key[:100]} has more than {MAX_DEPTH} levels")
     if isinstance(value, ConfigDict):
         value = value.to_dict()
     if isinstance(value, np.ndarray):
@@ -59,9 +62,9 @@ def plain(value: Any, key: str = "") -> Any:
         for name in value:
             if not isinstance(name, str):
                 raise ValueError(f"config key {key} has the key {name!r}, which is not a string")
-        return {name: plain(one, f"{key}.{name}".strip(".")) for name, one in value.items()}
+        return {name: plain(one, f"{key}.{name}".strip("."), depth + 1) for name, one in value.items()}
     if isinstance(value, list | tuple | range):
-        return tuple(plain(one, key) for one in value)
+        return tuple(plain(one, key, depth + 1) for one in value)
     if isinstance(value, float) and value != value:
         raise ValueError(f"config key {key} must not be NaN")
     if value is not None and not isinstance(value, bool | int | float | str):

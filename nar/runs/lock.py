@@ -10,16 +10,19 @@ import logging
 import os
 import pathlib
 import platform
+import re
 
 import filelock
 
 from nar.atomic_io import check_writable, write_text
 from nar.ownership import HOLDER, LOCK, own_folder
-from nar.reading import read_text
+from nar.reading import read_bytes, read_text
 
 _logger = logging.getLogger(__name__)
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+
+_HOLDER_TEXT = re.compile(rb"process \d+ on .*\n")
 
 
 class Lock:
@@ -76,8 +79,12 @@ class Lock:
         return "another process"
 
     def _write_holder(self) -> None:
+        """Writes the name of this process, unless a file of this name has other content."""
+        path = self._directory / HOLDER
+        if os.path.lexists(path) and not _HOLDER_TEXT.fullmatch(read_bytes(path)):
+            return
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        write_text(self._directory / HOLDER, f"process {os.getpid()} on {platform.node()} (since {now})\n")
+        write_text(path, f"process {os.getpid()} on {platform.node()} (since {now})\n")
 
 
 def is_locked(directory: pathlib.Path) -> bool:

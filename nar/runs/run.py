@@ -27,7 +27,7 @@ from nar.runs.results import SPLITS
 from nar.runs.trust import check_trust
 from nar.runs.weights_file import read_weights
 from nar.runs.workdir import Workdir
-from nar.training import Checkpoints, Devices, TrainState
+from nar.training import Devices, TrainState
 from nar.training.checkpointing import LostCheckpointError, RestoredCheckpoint
 from nar.training.checkpointing.checkpoints import FALLBACK_HINT
 
@@ -94,7 +94,7 @@ class Run:
                 f"got {self.seed_index}"
             )
         state = new_state(components, self.config.training.seed)
-        checkpoints = Checkpoints(self.workdir.checkpoints, read_only=True)
+        checkpoints = self.workdir.open_checkpoints(read_only=True)
         if self.checkpoint == "best":
             step = best_step_of(self.workdir, checkpoints.all_steps(), self.seed_index)
             return checkpoints.best(state, self.seed_index, step=step, fallback=fallback)

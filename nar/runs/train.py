@@ -33,7 +33,6 @@ from nar.runs.warm_start import init_or_restore, open_init_run, print_parameter_
 from nar.runs.workdir import Workdir, versions
 from nar.training import (
     Callback,
-    Checkpoints,
     CheckpointStore,
     EarlyStopping,
     NonFinitePolicy,
@@ -152,7 +151,7 @@ def _train_to_end(
     New parameters are partly loaded from the run `source`, if it is given. Resources are closed by `stack`.
     """
     compilations = stack.enter_context(contextlib.closing(Compilations()))
-    checkpoints = SharedCheckpoints(lambda: Checkpoints(run.workdir.checkpoints))
+    checkpoints = SharedCheckpoints(run.workdir.open_checkpoints)
     evaluator, train_step = components.make_evaluator(), components.make_train_step()
     background = list[Callback]()
     if components.devices.num_processes == 1:  # Several must compile the same programs in the same order.

@@ -45,6 +45,7 @@ from nar.redaction import without_secrets
 from nar.runs.files import read_result
 from nar.runs.lock import Lock
 from nar.runs.optimization_config import OptimizationConfig
+from nar.training import Checkpoints
 from nar.training.optim import depends_on_length
 from nar.training.trackers.nested import flatten
 
@@ -170,15 +171,22 @@ class Workdir:
             other = read_json(copy)
         except (OSError, ValueError):
             return
-        before, now = flatten(other), flatten(config)
-        keys = sorted(key for key in {*before, *now} if not _is_mutable(key) and key != "training.steps")
+        before, now = _fixed_values(other), _fixed_values(config)
         lines = [
             f"  {key}: {_shown(now, key)} in {self.config}, {_shown(before, key)} in {copy}"
-            for key in keys
+            for key in sorted({*before, *now})
             if before.get(key) != now.get(key)
         ]
         if lines:
             raise ValueError("\n".join([f"{self.checkpoints} has the checkpoints of another run:", *lines]))
+
+    def open_checkpoints(self, *, read_only: bool = False) -> Checkpoints:
+        """Opens the checkpoints of the run, among which those of a run with another config are damaged ones.
+
+        Raises:
+          ValueError: if the directory is not a workdir, or its config is damaged.
+        """
+        return Checkpoints(self.checkpoints, _fixed_values(self.read_config()), read_only=read_only)
 
     def check(self, config: Config) -> None:
         """Checks that a run with this config may use the directory; nothing is written.
@@ -275,6 +283,15 @@ class Workdir:
                 "\n".join([f"{self.path} belongs to a run with another config:", *lines])
                 + "\nChoose another workdir, or use that config."
             )
+
+
+def _fixed_values(config: Config) -> dict[str, Any]:
+    """Values that are the same in all sessions of a run, by key."""
+    return {
+        key: value
+        for key, value in flatten(config).items()
+        if key != "training.steps" and not _is_mutable(key)
+    }
 
 
 def _shown(values: Config, key: str) -> str:

@@ -49,7 +49,7 @@ def load_or_make(algorithm: Algorithm, key: str, make: Callable[[], TraceBatch],
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned_files(path.parent)
         save_traces(path, batch, name=algorithm.name, **origin)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: there is something other than a file.
         warnings.warn(f"cannot cache traces: {error}", stacklevel=3)
     return batch
 

@@ -7,7 +7,7 @@ import pytest
 from commands import ROOT, run
 
 import nar
-from experiments.cli.launch import _CONFIG_IN_HOME
+from experiments.cli.launch import _CONFIG_IN_HOME, _error_message
 from experiments.cli.paths import PathParser
 from nar.atomic_io import local_path
 
@@ -24,6 +24,14 @@ def test_home_directories_are_expanded(monkeypatch, tmp_path):
         nar.load_run("~/runs")
     assert _CONFIG_IN_HOME.sub("<>", "--config=~/c.py") == "<>/c.py"
     assert _CONFIG_IN_HOME.sub("<>", "--config.x=~/c.py") == "--config.x=~/c.py"
+
+
+def test_invalid_folder_of_the_cache_ends_a_command_with_one_line(monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setenv("NAR_CACHE", "gs://bucket")
+    message = _error_message(lambda: None, compiles=True)
+    assert message is not None and message.startswith("NAR_CACHE=gs://bucket: gs://bucket is an address")
+    assert _error_message(lambda: None, compiles=False) is None
 
 
 @pytest.mark.parametrize("text", ["a:b/run", "runs/x:y", "16:30:00"])

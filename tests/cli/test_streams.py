@@ -66,6 +66,13 @@ def test_a_full_disk_is_an_error(tmp_path):
     assert not done and process.returncode != 0
 
 
+def test_a_full_disk_ends_a_command_with_one_line():
+    line = shlex.join(command("show", "--algorithm=bfs", "--size=4")) + " > /dev/full"
+    process = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 1 and process.stderr.count("\n") == 1
+    assert process.stderr.startswith("error: standard output: No space left on device; what was saved")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("redirect", ["", "2>&1 | head -1"])
 def test_commands_with_ascii_output_and_closed_pipes(tmp_path, redirect):

@@ -27,7 +27,14 @@ from experiments.sweeps.launchers.local import Accelerators, divide, find_accele
 from experiments.sweeps.live_status import describe
 from experiments.sweeps.seed_sharing import results_of_seeds, share_seeds, without_seed
 from experiments.sweeps.supervisor import State, Supervisor
-from experiments.sweeps.trial import check_trials, make_trials, override, read_sweep, record_trials
+from experiments.sweeps.trial import (
+    check_root,
+    check_trials,
+    make_trials,
+    override,
+    read_sweep,
+    record_trials,
+)
 from nar.atomic_io import read_json, write_json
 from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_table
 from nar.runs.config import RunConfig
@@ -92,12 +99,18 @@ def test_overrides_change_the_config_and_nothing_else():
     assert changed == before
 
 
+NESTED = [4]
+NESTED.append(NESTED)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ({"training.learning_rat": 1.0}, r"trial 0: config key training\.learning_rat: .*learning_rate"),
         ({"trainin.seed": 1}, r"training"),
         ({"training": 1}, r"config key training"),
+        ({"training": {}}, r"trial 0: config key training is a section: .* such as training\.steps"),
+        ({"data.sizes": NESTED}, r"trial 0: config key data\.sizes has more than 100 levels"),
         ({"training.steps": "many"}, r"config key training\.steps: .*int"),
         ({"training.steps.more": 1}, r"config key training\.steps\.more"),
     ],
@@ -128,6 +141,31 @@ def test_configs_are_checked_before_any_trial_starts(tmp_path, overrides, messag
     with pytest.raises(ValueError, match=message):
         check_trials(trials, Devices.one())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["table.txt", "sweep.json", "logs/mine", ".env", "notes.txt"])
+def test_folder_of_others_is_rejected_and_nothing_in_it_is_overwritten(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="is not empty and is not the directory of a sweep; choose another"):
+        check_root(tmp_path)
+
+
+def test_folders_of_sweeps_are_accepted(tmp_path):
+    recorded, started = tmp_path / "recorded", tmp_path / "started"  # the second one by --sweep_index
+    record_trials(trials_of([{}], recorded), {}, recorded)
+    (started / "trials").mkdir(parents=True)
+    (started / "table.txt").write_text("of --launcher=status")
+    for root in (recorded, started, tmp_path / "missing"):
+        check_root(root)
+    (recorded / "notes.txt").write_text("mine")
+    killed = tmp_path / "killed"  # while it wrote its first files
+    killed.mkdir()
+    for name in ("sweep.json", ".lock_holder"):
+        (killed / f".{name}.0123456789abcdef.part").touch()
+    check_root(killed)
+    check_root(recorded)
 
 
 def test_workdir_of_another_config_is_rejected(tmp_path):

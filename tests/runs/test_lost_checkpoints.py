@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from quick_runs import config_of, outcome, quick_runs
-from saved_checkpoints import saved_file, saved_steps
+from saved_checkpoints import saved_file, saved_files, saved_steps
 
 import nar
 from nar.atomic_io import read_json, write_json
@@ -70,6 +70,38 @@ def test_load_run_refuses_another_checkpoint(copy, best, damage, caplog):
     assert run.step != best and run.lost_checkpoints[0].startswith(f"step {best} ")
     assert "of which the best takes its place" in caplog.text
     assert nar.load_run(copy, "last").step == 12 and nar.load_run(copy, "last").lost_checkpoints == []
+
+
+def test_checkpoint_of_another_run_does_not_take_the_place_of_one(copy, best, tmp_path):
+    """One file of a run of the same network with other data."""
+    other = Workdir(shutil.copytree(copy.path, tmp_path / "other"))
+    for path in (other.config, other.checkpoints / "config.json"):
+        config = read_json(path)
+        config["training"]["seed"] = 5
+        write_json(path, config)
+    for file in saved_files(other.path):
+        file.unlink()
+    other.result.unlink()
+    nar.train(config_of(seed=5), other)
+    shutil.copy(saved_file(other.path, best), saved_file(copy.path, best))
+    message = rf"step {best} .*it is the checkpoint of a run with another training.seed: 5\)"
+    with pytest.raises(LostCheckpointError, match=message):
+        nar.load_run(copy)
+    copy.result.unlink()
+    with pytest.raises(LostCheckpointError, match=message):
+        nar.train(config_of(), copy)
+
+
+def test_damaged_checkpoint_after_the_intact_ones_may_be_the_best(copy, best):
+    """Neither a result nor a later checkpoint of an unfinished run says which one was."""
+    copy.result.unlink()
+    truncated(saved_file(copy.path, 12))
+    with pytest.raises(LostCheckpointError, match="best checkpoint may be lost: step 12: .* is damaged"):
+        nar.load_run(copy)
+    run = nar.load_run(copy, checkpoint_fallback=True)
+    assert (run.step, run.lost_checkpoints) == (best, ["step 12"])
+    nar.train(config_of(), copy)  # It is computed again.
+    assert nar.load_run(copy).step == best
 
 
 def test_result_knows_the_best_one_if_later_checkpoints_are_gone(copy, best):

@@ -14,6 +14,7 @@ from nar.runs.run import read_config
 from nar.runs.trust import foreign_names
 from nar.runs.warm_start import open_init_run
 from nar.runs.workdir import Workdir
+from nar.training import Checkpoints
 
 EVIL = """
 import pathlib
@@ -39,7 +40,11 @@ PLACES = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    with quick_runs():
+    """A run whose checkpoints say nothing of its config, so that it can be forged."""
+    with quick_runs(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Workdir, "open_checkpoints", lambda self, **options: Checkpoints(self.checkpoints, **options)
+        )
         yield nar.train(config_of(), tmp_path_factory.mktemp("runs") / "finished").workdir
 
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from nar.atomic_io import atomic_write, read_json, write_json
+from nar.runs.lock import Lock
 from nar.runs.workdir import Workdir
 from nar.training import Checkpoints
 
@@ -21,6 +22,13 @@ def claim(workdir, config=CONFIG):
     workdir.check(config)
     with workdir.lock():
         workdir.claim(config)
+
+
+def test_run_that_was_killed_while_it_was_locked_starts_again(tmp_path):
+    part = tmp_path / "..lock_holder.0123456789abcdef.part"
+    part.touch()
+    claim(Workdir(tmp_path))
+    assert not part.exists()
 
 
 def test_workdir_rejects_another_config(tmp_path):
@@ -112,6 +120,19 @@ with Lock(pathlib.Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.mark.parametrize("content", [b"mine", b"", b"\xff"])
+def test_file_of_others_in_place_of_the_name_of_the_holder_is_kept(tmp_path, content):
+    path, target = tmp_path / ".lock_holder", tmp_path / "target"
+    with Lock(tmp_path):
+        assert path.read_text().startswith(f"process {os.getpid()} on ")
+    for is_link in (False, True):
+        path.unlink()
+        target.write_bytes(content)
+        path.symlink_to(target) if is_link else path.write_bytes(content)
+        with Lock(tmp_path):
+            assert path.read_bytes() == target.read_bytes() == content
 
 
 def test_lock_excludes_other_processes_and_ends_with_its_holder(tmp_path):

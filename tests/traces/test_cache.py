@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 import fcntl
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -149,6 +150,16 @@ def test_unwritable_folder_only_warns(monkeypatch, tmp_path):
     monkeypatch.setenv("NAR_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="cannot cache traces|regenerating cached traces"):
         assert clrs30_split("bfs", "val").batch_size == 32
+
+
+def test_pipe_in_place_of_a_file_only_warns(cache_dir):
+    batch = clrs30_split("bfs", "val")
+    (path,) = cache_dir.rglob("*.npz")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.warns(UserWarning, match="named pipe"):
+        assert_identical(clrs30_split("bfs", "val"), batch)
+    assert path.is_fifo()
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The compilation cache on disk: a damaged entry is removed, said once, and written again."""
 
 import logging
+import os
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +57,15 @@ def test_damaged_entry_is_removed_and_written_again(cache, caplog):
             said = len(caplog.records)
             assert compute() == expected and len(caplog.records) == said  # the new entry is intact
     assert "was damaged" in caplog.text and "removed, and compiled again" in caplog.text
+
+
+def test_pipe_in_place_of_an_entry_does_not_hang(cache, caplog):
+    expected = compute()
+    for entry in entries(cache):
+        entry.unlink()
+        os.mkfifo(entry)
+    assert compute() == expected and "removed, and compiled again" in caplog.text
+    assert all(entry.is_file() for entry in entries(cache))
 
 
 def test_reader_is_installed_once(cache):

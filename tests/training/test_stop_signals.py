@@ -1,5 +1,6 @@
 """Signals that let training save: those that would end the process, unless they are ignored."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from commands import ROOT
 
 from experiments.cli import signals as script_signals
 from nar import signals
+from nar.training.loop.loop import _SignalHandler
 
 
 def test_scripts_and_training_handle_the_same_signals():
@@ -37,6 +39,26 @@ def test_timers_of_others_remain_theirs():
             assert signal.SIGPROF not in signals.stop_signals()
     finally:
         signal.signal(signal.SIGPROF, before)
+
+
+@pytest.mark.parametrize(
+    "name", ["SIGALRM", "SIGVTALRM", "SIGPWR", "SIGIO", "SIGSTKFLT", "SIGRTMIN", "SIGRTMAX"]
+)
+def test_every_signal_that_is_no_error_lets_training_save(name):
+    number = getattr(signal, name, None)
+    if number is None or signal.getsignal(number) is not signal.SIG_DFL:
+        pytest.skip("this system does not have it, or it is in use")
+    received = []
+    with _SignalHandler() as handler:
+        os.kill(os.getpid(), number)
+        received.append(handler.received)
+        assert signal.getsignal(number) is signal.SIG_DFL  # A second one ends the process.
+    assert received == [True] and signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_signals_of_errors_are_left_alone():
+    errors = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGCHLD}
+    assert not errors & set(signals.stop_signals())
 
 
 SCRIPT = """

@@ -56,11 +56,15 @@ def partial_files(folder: pathlib.Path) -> set[str]:
 class Checkpoints:
     """A `CheckpointStore` of one `.npz` file a checkpoint, for one process."""
 
-    def __init__(self, folder: pathlib.Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, folder: pathlib.Path, config: Mapping[str, Any] | None = None, *, read_only: bool = False
+    ) -> None:
         """Opens the checkpoint folder of a run.
 
         Args:
           folder: created if missing, unless `read_only`.
+          config: JSON values of the run's config by key, kept in each checkpoint: one that has another value
+            is that of another run, and counts as damaged.
           read_only: for reading while another process may be training the run.
 
         Raises:
@@ -73,6 +77,7 @@ class Checkpoints:
                 folder.mkdir(parents=True, exist_ok=True)
                 remove_temporary_files(folder, _WRITTEN)
         self._folder = folder
+        self._config = dict(config or {})
         self._read_only = read_only
         self._saved: set[int] = set()
         self._damaged: dict[int, str] = {}
@@ -96,7 +101,12 @@ class Checkpoints:
             return
         scores = _as_tuple(score)
         best = self._best_record().with_scores(step, scores)
-        record = {"metadata": dict(metadata), "score": list(scores), "best": best.as_json()}
+        record = {
+            "metadata": dict(metadata),
+            "score": list(scores),
+            "best": best.as_json(),
+            "config": self._config,
+        }
         write_checkpoint(self._path(step), _to_arrays(state), record)
         self._saved.add(step)
         self._damaged.pop(step, None)
@@ -126,7 +136,12 @@ class Checkpoints:
         self, template: TrainState, seed_index: int = 0, *, step: int | None = None, fallback: bool = False
     ) -> RestoredCheckpoint:
         """Restores the checkpoint with the highest score, the latest in case of ties."""
+        is_known = self._record is not None or step is not None
         record = self._best_record()
+        if not is_known and self._damaged:  # These are later than what it is the record of.
+            newer = [Best(one, math.nan) for one in sorted(self._damaged)]
+            self._report_lost(newer, fallback, "the best checkpoint may be lost")
+            record = dataclasses.replace(record, lost=(*record.lost, *newer))
         expected = Best(step, math.nan) if step is not None else None
         if len(record.best) > seed_index and step in (None, record.best[seed_index].step):
             expected = record.best[seed_index]
@@ -152,14 +167,16 @@ class Checkpoints:
         for step in self._intact():
             self._record = self._record.with_scores(step, self._scores[step])
 
-    def _report_lost(self, lost: Sequence[Best], fallback: bool) -> None:
-        """Says which best checkpoints are lost: a warning with `fallback`, otherwise an error."""
-        problems = [
+    def _report_lost(
+        self, lost: Sequence[Best], fallback: bool, problem: str = "the best checkpoint is lost"
+    ) -> None:
+        """Says which checkpoints are lost: a warning with `fallback`, otherwise an error."""
+        files = [
             f"{one}: {self._path(one.step)} "
             + (f"is damaged ({self._damaged[one.step]})" if self._path(one.step).exists() else "is missing")
             for one in lost
         ]
-        message = f"the best checkpoint is lost: {'; '.join(problems)}. Intact: {self._intact() or 'none'}"
+        message = f"{problem}: {'; '.join(files)}. Intact: {self._intact() or 'none'}"
         if not fallback:
             raise LostCheckpointError(f"{message}. {FALLBACK_HINT}")
         _logger.warning("%s, of which the best takes its place", message)
@@ -202,6 +219,7 @@ class Checkpoints:
                 raise ValueError(f"it is the checkpoint of step {arrays['step']}")
             if not isinstance(record["metadata"], dict):
                 raise ValueError("it has no metadata")
+            self._check_config(record.get("config", {}))
             BestRecord.from_json(record["best"])
             self._scores[step] = _as_tuple(record["score"])
             return arrays, record
@@ -213,6 +231,11 @@ class Checkpoints:
                 _logger.warning("checkpoint %s is damaged and skipped: %s", self._path(step), reason)
             self._damaged[step] = reason
             return None
+
+    def _check_config(self, config: Mapping[str, Any]) -> None:
+        for key in sorted({*self._config} & {*config}):
+            if config[key] != self._config[key]:
+                raise ValueError(f"it is the checkpoint of a run with another {key}: {config[key]!r}")
 
     def _kept(self) -> set[int]:
         steps = self.all_steps()

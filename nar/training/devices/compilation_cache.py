@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from nar.atomic_io import check_writable
 from nar.caching import user_cache_folder
 
 _logger = logging.getLogger(__name__)
@@ -50,11 +51,12 @@ class _Reader:
         self._read = read
 
     def __call__(self, cache_key: str, *arguments: Any) -> tuple[Any, int | None]:
+        folder = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+        path = pathlib.Path(folder or ".", f"{cache_key}-cache")
         try:
+            check_writable(path)  # JAX would wait for the writer of a pipe.
             return self._read(cache_key, *arguments)
         except Exception as error:
-            folder = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-            path = pathlib.Path(folder, f"{cache_key}-cache")
             try:
                 path.unlink()
             except OSError:

@@ -193,4 +193,4 @@ class _SignalHandler:
     def _handle(self, number: int, frame: types.FrameType | None) -> None:
         del frame
         self.received = True
-        signal.signal(number, self._original[signal.Signals(number)])
+        signal.signal(number, self._original[number])
