@@ -207,8 +207,8 @@ def test_checkpoint_with_any_record_and_a_right_checksum_is_used_or_skipped(copy
         assert isinstance(restored.metadata, dict)
         try:
             best = checkpoints.best(template)
-        except LostCheckpointError as error:  # what the record names need not exist
-            assert "is missing" in str(error), record  # noqa: PT017
+        except LostCheckpointError as error:  # it names another checkpoint, or is damaged and may be the best
+            assert "is missing" in str(error) or "is damaged" in str(error), record  # noqa: PT017
             num_lost += 1
         else:
             assert digest(best.state) == digest(small_state(int(best.state.step)))
