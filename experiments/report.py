@@ -14,13 +14,14 @@ adds the finished trials of the study of recipes to docs/recipes.json, and write
 
 Otherwise, arguments are directories of runs and of sweeps; all trials of a sweep are included. Only their
 files are read: config, versions, metrics, result and evaluation. Unfinished runs are reported as such.
---output is a directory, or the path of the page if it ends in .html. Existing files are replaced once the
-whole report has been made. Plots need matplotlib (extra `plots`).
+--output is a directory, or the path of the page if it ends in .html. The files of an earlier report there are
+replaced once the whole report has been made; those of others are not. Plots need matplotlib (extra `plots`).
 """
 
 import json
+import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from absl import flags
 
@@ -55,6 +56,7 @@ def main(*directories: str) -> None:
     directory, page = (output.parent, output.name) if output.suffix == ".html" else (output, "report.html")
     records = read_records([local_path(path) for path in directories], _EVALUATION.value)
     files = make_report(records, page)
+    check_replaceable(directory, files, page)
     write_files(directory, files)
     settings = make_settings(records.runs)
     table = score_table(settings)
@@ -95,6 +97,27 @@ def write_recipes(folders: list[pathlib.Path]) -> None:
     page = recipes.make_recipes(rows)
     write_files(directory, {recipes.DATA: text.encode(), recipes.MARKDOWN: page.encode()})
     print(f"{len(new)} trials added, {len(rows)} in all. Written: {directory / recipes.MARKDOWN}")
+
+
+def check_replaceable(directory: pathlib.Path, names: Iterable[str], page: str) -> None:
+    """Raises ValueError if files would be replaced in a directory without an earlier report of this name."""
+    existing = [name for name in names if os.path.lexists(directory / name)]
+    if existing and not _is_report(directory / page):
+        raise ValueError(
+            f"{directory / existing[0]} exists, and {directory / page} is not an earlier report: "
+            "choose another --output"
+        )
+
+
+def _is_report(page: pathlib.Path) -> bool:
+    """True if a file is a page that this command has written."""
+    if not page.is_file():
+        return False
+    with page.open("rb") as file:
+        return _GENERATOR in file.read(1000)
+
+
+_GENERATOR = b'<meta name="generator" content="nar">'
 
 
 def write_files(directory: pathlib.Path, files: Mapping[str, bytes]) -> None:

@@ -582,6 +582,21 @@ def test_report_command_writes_all_files_and_prints_the_table(tmp_path):
     names = {path.name for path in (tmp_path / "deep").iterdir()}
     assert {"mine.html", "table.md", "table.tex", "learning_curves.png"} < names
     assert not [name for name in names if name.startswith(".")]
+    code, _, errors = run("report", *runs, f"--output={tmp_path / 'deep' / 'mine.html'}")
+    assert code == 0, errors  # its own files are replaced
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["table.md", "report.html", "learning_curves.png"])
+def test_files_of_others_are_kept(tmp_path, name):
+    good = make_run(tmp_path / "good", {"bfs": 0.5})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("mine")
+    code, _, errors = run("report", good, f"--output={tmp_path / 'mine'}")
+    assert code == 1 and "Traceback" not in errors
+    assert f"{name} exists, and " in errors and "is not an earlier report: choose another --output" in errors
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [name]
+    assert (tmp_path / "mine" / name).read_text() == "mine"
 
 
 @pytest.mark.slow
