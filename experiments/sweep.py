@@ -47,8 +47,6 @@ from nar.reports import Outcome, summarize, sweep_json, sweep_markdown, sweep_ta
 from nar.runs.lock import Lock
 from nar.signals import stop_signals
 from nar.training import Devices
-from nar.training.loop import check_callbacks
-from nar.training.trackers import check_trackers
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Base config of the trials.")
 _SWEEP = define_path("sweep", None, "Python file that defines get_sweep(hyper).", required=True)
@@ -119,9 +117,7 @@ def main() -> None:
     if _LAUNCHER.value == "status":  # Nothing is imported that a config names.
         report_status(trials, root)
         return
-    check_trials(trials, Devices.one())
-    if _LAUNCHER.value != "print":
-        check_plugins_of(trials)
+    check_trials(trials, Devices.one(), trained_here=_LAUNCHER.value != "print")
     record_trials(trials, config.to_dict(), root)
     if _LAUNCHER.value == "print":
         print_commands(trials)
@@ -136,17 +132,6 @@ def report_status(trials: Sequence[Trial], root: pathlib.Path) -> None:
     if (root / "trials").is_dir():
         print()
         write_table(supervisor.entries, root)
-
-
-def check_plugins_of(trials: Sequence[Trial]) -> None:
-    """Raises ValueError if a trial names a tracker or callback that is unknown or not installed."""
-    for trial in trials:
-        training = trial.config["training"]
-        try:
-            check_trackers(training["trackers"], training["tracker_options"])
-            check_callbacks(training["callbacks"], training["callback_options"])
-        except ValueError as error:
-            raise ValueError(f"trial {trial.name}: {error}") from None
 
 
 def run_one(trials: Sequence[Trial], index: int) -> None:

@@ -171,13 +171,16 @@ def check_root(root: pathlib.Path) -> None:
             ) from None
 
 
-def check_trials(trials: Sequence[Trial], devices: Devices, *, check_sources: bool = True) -> None:
+def check_trials(
+    trials: Sequence[Trial], devices: Devices, *, check_sources: bool = True, trained_here: bool = True
+) -> None:
     """Checks configs and directories of all trials, without writing anything.
 
     Args:
       trials: trials of a sweep.
       devices: devices for which runs are built.
       check_sources: whether the runs of `training.init_from` are loaded, for trials that have not started.
+      trained_here: whether callbacks, trackers and metrics must be there, as on the machine that trains.
 
     Raises:
       ValueError: if a trial cannot run; the message names the first such trial.
@@ -189,7 +192,8 @@ def check_trials(trials: Sequence[Trial], devices: Devices, *, check_sources: bo
             if seedless not in assembled:
                 components = build_run(trial.config, devices)
                 run = Run(trial.workdir, resolve_config(trial.config))
-                check_startup(run.config, components)
+                if trained_here:
+                    check_startup(run.config, components)
                 if check_sources:
                     open_init_run(run, components)
                 assembled.add(seedless)

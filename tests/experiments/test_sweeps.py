@@ -143,6 +143,11 @@ def test_configs_are_checked_before_any_trial_starts(tmp_path, overrides, messag
     assert not list(tmp_path.iterdir())
 
 
+def test_plugins_of_trials_that_are_trained_elsewhere_need_not_be_here(tmp_path):
+    trials = trials_of([{"training.trackers": ("wandbb",)}], tmp_path)
+    check_trials(trials, Devices.one(), trained_here=False)
+
+
 @pytest.mark.parametrize("name", ["table.txt", "sweep.json", "logs/mine", ".env", "notes.txt"])
 def test_folder_of_others_is_rejected_and_nothing_in_it_is_overwritten(tmp_path, name):
     path = tmp_path / name
