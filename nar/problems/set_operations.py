@@ -93,7 +93,7 @@ def _node_probes(num_nodes: int, pairs: Array) -> PositionsInput:
 
 
 def _sample_toggles(random: Random, size: int, per_element: float = 1.5) -> Arguments:
-    """round(`per_element` · N) pairs: an edge of the forest with probability 1/2, or else any two nodes."""
+    """round(`per_element` · N) pairs u < v: an edge with probability 1/2, or else any two nodes."""
     pairs = np.zeros((max(1, int(per_element * size + 0.5)), 2), np.int64)
     edges = np.zeros((size, 2), np.int64)
     num_edges = 0
@@ -104,11 +104,12 @@ def _sample_toggles(random: Random, size: int, per_element: float = 1.5) -> Argu
             index = random.randint(num_edges)
             u, v = edges[index, 0], edges[index, 1]
         else:
-            u, v = random.randint(size), random.randint(size - 1)
-            v += v >= u
-            for one in range(num_edges):
-                if (edges[one, 0], edges[one, 1]) == (u, v) or (edges[one, 0], edges[one, 1]) == (v, u):
-                    index = one
+            one, other = random.randint(size), random.randint(size - 1)
+            other += other >= one
+            u, v = min(one, other), max(one, other)
+            for place in range(num_edges):
+                if edges[place, 0] == u and edges[place, 1] == v:
+                    index = place
         pairs[step, 0], pairs[step, 1] = u, v
         if index >= 0:
             num_edges -= 1

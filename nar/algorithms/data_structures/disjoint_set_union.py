@@ -1,38 +1,12 @@
 """Disjoint-set union with path compression: dynamic connectivity under unions."""
 
-import dataclasses
-from typing import NamedTuple
-
 import numpy as np
 
 from nar.algorithms.algorithm import Algorithm
+from nar.algorithms.data_structures.connectivity import Step, connectivity_spec, with_true_parents
 from nar.problems.scaling import Scaling
 from nar.problems.set_operations import UNIONS
-from nar.specs import MASKED, Kind, Location, make_spec
-
-SPEC = make_spec(
-    inputs={"pos": (Location.NODE, Kind.SCALAR), "priority": (Location.NODE, Kind.SCALAR)},
-    streams={"pair": (Location.NODE, Kind.MASK)},
-    hints={"parent": (Location.NODE, Kind.POINTER), "parent_changes": (Location.NODE, Kind.MASK)},
-    answers={"connected": (Location.GRAPH, Kind.MASK)},
-    outputs={},
-)
-
-
-class Step(NamedTuple):
-    """Values of one step: the operation that comes next, and the state after the one before.
-
-    Attributes:
-      pair: marks the two elements whose sets are united next; none at the last step.
-      parent: parent of each element in the forest of sets; roots point to themselves.
-      parent_changes: marks elements whose parent the operation before has changed.
-      connected: 1 if the pair of the operation before was in one set already, 0 if not; MASKED at step 0.
-    """
-
-    pair: np.ndarray
-    parent: np.ndarray
-    parent_changes: np.ndarray
-    connected: int
+from nar.specs import MASKED
 
 
 def disjoint_set_union(priority, pairs):
@@ -71,7 +45,7 @@ def disjoint_set_union(priority, pairs):
 DISJOINT_SET_UNION = Algorithm(
     name="disjoint_set_union",
     family="data_structures",
-    spec=SPEC,
+    spec=connectivity_spec("priority"),
     problem=UNIONS,
     scaling=Scaling(("priority",), "order"),
     steps=disjoint_set_union,
@@ -79,15 +53,4 @@ DISJOINT_SET_UNION = Algorithm(
     "stream of Veličković et al. 2020, arXiv 2006.06380",
 )
 
-WITH_TRUE_PARENTS = dataclasses.replace(
-    DISJOINT_SET_UNION,
-    name="disjoint_set_union_with_true_parents",
-    spec=make_spec(
-        inputs={"pos": (Location.NODE, Kind.SCALAR), "priority": (Location.NODE, Kind.SCALAR)},
-        streams={"pair": (Location.NODE, Kind.MASK), "parent": (Location.NODE, Kind.POINTER)},
-        hints={"parent_changes": (Location.NODE, Kind.MASK)},
-        answers={"connected": (Location.GRAPH, Kind.MASK)},
-        outputs={},
-    ),
-)
-"""The same stream with the parents of each step given: an upper bound for networks that infer them."""
+WITH_TRUE_PARENTS = with_true_parents(DISJOINT_SET_UNION)

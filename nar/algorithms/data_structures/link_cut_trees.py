@@ -4,39 +4,13 @@ Each tree of the forest is split into paths, and the nodes of a path are those o
 the path. The parent of the root of a splay tree is the node from which its path branches off.
 """
 
-import dataclasses
-from typing import NamedTuple
-
 import numpy as np
 from numba.extending import register_jitable
 
 from nar.algorithms.algorithm import Algorithm
+from nar.algorithms.data_structures.connectivity import Step, connectivity_spec, with_true_parents
 from nar.problems.set_operations import TOGGLES
-from nar.specs import MASKED, Kind, Location, make_spec
-
-SPEC = make_spec(
-    inputs={"pos": (Location.NODE, Kind.SCALAR)},
-    streams={"pair": (Location.NODE, Kind.MASK)},
-    hints={"parent": (Location.NODE, Kind.POINTER), "parent_changes": (Location.NODE, Kind.MASK)},
-    answers={"connected": (Location.GRAPH, Kind.MASK)},
-    outputs={},
-)
-
-
-class Step(NamedTuple):
-    """Values of one step: the operation that comes next, and the state after the one before.
-
-    Attributes:
-      pair: marks the two nodes whose edge is toggled next; none at the last step.
-      parent: parent of each node in the splay trees, or of their roots; roots of trees point to themselves.
-      parent_changes: marks nodes whose parent the operation before has changed.
-      connected: 1 if the pair of the operation before was in one tree already, 0 if not; MASKED at step 0.
-    """
-
-    pair: np.ndarray
-    parent: np.ndarray
-    parent_changes: np.ndarray
-    connected: int
+from nar.specs import MASKED
 
 
 @register_jitable
@@ -148,22 +122,11 @@ def link_cut_trees(num_nodes, pairs):
 LINK_CUT_TREES = Algorithm(
     name="link_cut_trees",
     family="data_structures",
-    spec=SPEC,
+    spec=connectivity_spec(),
     problem=TOGGLES,
     steps=link_cut_trees,
     source="Sleator and Tarjan 1985, Self-adjusting binary search trees, section 6; "
     "stream as in Veličković et al. 2020, arXiv 2006.06380",
 )
 
-WITH_TRUE_PARENTS = dataclasses.replace(
-    LINK_CUT_TREES,
-    name="link_cut_trees_with_true_parents",
-    spec=make_spec(
-        inputs={"pos": (Location.NODE, Kind.SCALAR)},
-        streams={"pair": (Location.NODE, Kind.MASK), "parent": (Location.NODE, Kind.POINTER)},
-        hints={"parent_changes": (Location.NODE, Kind.MASK)},
-        answers={"connected": (Location.GRAPH, Kind.MASK)},
-        outputs={},
-    ),
-)
-"""The same stream with the parents of each step given: an upper bound for networks that infer them."""
+WITH_TRUE_PARENTS = with_true_parents(LINK_CUT_TREES)
