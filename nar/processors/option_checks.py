@@ -38,6 +38,18 @@ def check_numbers(**values: Any) -> None:
             raise ValueError(f"{name} must be a finite number, got {value!r}")
 
 
+def check_positive(**values: Any) -> None:
+    """Checks that all keyword arguments are finite positive numbers.
+
+    Raises:
+      ValueError: if one isn't; the message has its name and value.
+    """
+    check_numbers(**values)
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"{name} must be positive, got {value!r}")
+
+
 def check_heads(num_heads: Any, **sizes: Any) -> None:
     """Checks that the number of attention heads divides all sizes, which must be positive integers.
 

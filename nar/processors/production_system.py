@@ -8,14 +8,12 @@ import jax.numpy as jnp
 
 from nar.processors.base import Array, Context, Features, ProcessorOutput
 from nar.processors.input_checks import check_inputs
-from nar.processors.layers.choice import choose
+from nar.processors.layers.attention import MASKED_LOGIT
+from nar.processors.layers.choice import choice_key, choose
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.neighbors import at_senders
 from nar.processors.layers.norm import LayerNorm
-from nar.processors.option_checks import check_counts, check_flags, check_numbers
-
-_EXCLUDED = -1e9
-"""Logit of nodes that are not neighbors."""
+from nar.processors.option_checks import check_counts, check_flags, check_positive
 
 
 class ProductionSystem(hk.Module):
@@ -59,9 +57,7 @@ class ProductionSystem(hk.Module):
         """
         check_counts(hidden_size=hidden_size, num_rules=num_rules)
         check_flags(layer_norm=layer_norm)
-        check_numbers(temperature=temperature)
-        if temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
+        check_positive(temperature=temperature)
         super().__init__(name=name)
         self._hidden_size = hidden_size
         self._num_rules = num_rules
@@ -103,7 +99,7 @@ class ProductionSystem(hk.Module):
         query = Linear(size, name="rule_query")(x)
         query = query + Linear(size, bias=None, name="rule_query_graph")(features.graph)[:, None]
         logits = jnp.einsum("bnh,kh->bnk", query, vectors.astype(x.dtype), preferred_element_type=jnp.float32)
-        return choose(logits / size**0.5, self._temperature, _key(context))
+        return choose(logits / size**0.5, self._temperature, choice_key(context))
 
     @hk.transparent
     def _choose_node(self, x: Array, features: Features, context: Context) -> Array:
@@ -113,8 +109,8 @@ class ProductionSystem(hk.Module):
         keys = at_senders(Linear(size, bias=None, name="node_key")(x), features.neighbors)
         products = (query[:, None] * keys).sum(axis=-1, dtype=jnp.float32) / size**0.5
         logits = products + Linear(1, bias=None, name="edge_logit").in_float32(features.edges)[..., 0]
-        logits = jnp.where(features.adjacency, logits, _EXCLUDED).swapaxes(1, 2)
-        return choose(logits, self._temperature, _key(context)).swapaxes(1, 2)
+        logits = jnp.where(features.adjacency, logits, MASKED_LOGIT).swapaxes(1, 2)
+        return choose(logits, self._temperature, choice_key(context)).swapaxes(1, 2)
 
     @hk.transparent
     def _apply_rule(self, number: int, x: Array, received: Array, shared: Array) -> Array:
@@ -122,7 +118,3 @@ class ProductionSystem(hk.Module):
         size = self._hidden_size
         inner = Linear(size, name=f"condition_{number}")(x, received) + shared
         return Linear(size, name=f"action_{number}")(jax.nn.relu(inner))
-
-
-def _key(context: Context) -> Array | None:
-    return hk.next_rng_key() if context.is_training else None

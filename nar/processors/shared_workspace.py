@@ -9,12 +9,10 @@ import jax.numpy as jnp
 from nar.processors.base import Array, Context, Features, ProcessorOutput
 from nar.processors.input_checks import check_inputs, checked_memory
 from nar.processors.layers.aggregation import Aggregation, find_aggregation
+from nar.processors.layers.attention import MASKED_LOGIT
 from nar.processors.layers.linear import Linear
 from nar.processors.layers.norm import LayerNorm
 from nar.processors.option_checks import check_counts, check_flags
-
-_EXCLUDED = -1e9
-"""Attention logit of nodes that do not write."""
 
 
 class SharedWorkspace(hk.Module):
@@ -105,10 +103,10 @@ class SharedWorkspace(hk.Module):
         queries = Linear(size, name="slot_query")(slots + vectors.astype(slots.dtype)[None])
         logits = _logits(queries, Linear(size, name="node_key")(states))
         if mask is not None:
-            logits = jnp.where(mask[:, None], logits, _EXCLUDED)
+            logits = jnp.where(mask[:, None], logits, MASKED_LOGIT)
         count = min(self._num_writers, logits.shape[-1])
         smallest = jax.lax.top_k(logits, count)[0][..., -1:]
-        weights = jax.nn.softmax(jnp.where(logits >= smallest, logits, _EXCLUDED), axis=-1)
+        weights = jax.nn.softmax(jnp.where(logits >= smallest, logits, MASKED_LOGIT), axis=-1)
         written = weights.astype(states.dtype) @ Linear(size, name="node_value")(states)
         gates = Linear(2 * size, name="slot_gates")(slots, written)
         kept, added = jnp.split(jax.nn.sigmoid(gates), 2, axis=-1)

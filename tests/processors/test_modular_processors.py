@@ -5,7 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from processor_contract import random_features, transformed, with_dense_edges
+from processor_contract import (
+    Compiled,
+    assert_bfloat16_close_to_float32,
+    random_features,
+    transformed,
+    with_dense_edges,
+)
 
 from nar.processors import Context, ProcessorOutput
 from nar.processors.layers.choice import choose
@@ -133,11 +139,10 @@ def test_production_system_matches_its_formula():
     assert choices == {0, 1, 2}
 
 
-def test_all_rules_learn_in_training():
+@pytest.mark.parametrize("make", [ProductionSystem, SCOFF])
+def test_all_units_learn_in_training(make):
     features, hidden = inputs()
-    processor = hk.transform(
-        lambda *step: ProductionSystem(HIDDEN, num_rules=3)(*step, (), Context(is_training=True)).nodes
-    )
+    processor = hk.transform(lambda *step: make(HIDDEN)(*step, (), Context(is_training=True)).nodes)
     params = processor.init(jax.random.key(0), features, hidden)
 
     @jax.jit
@@ -148,6 +153,17 @@ def test_all_rules_learn_in_training():
 
     slopes = jax.grad(loss)(params)
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(slopes))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make", [lambda: ProductionSystem(HIDDEN, num_rules=1), lambda: SCOFF(HIDDEN, num_schemata=1)]
+)
+def test_bfloat16_accuracy_without_a_choice(make):
+    """With one unit, and one neighbor of each node, nothing is chosen that rounding could change."""
+    features, hidden = inputs()
+    alone = np.broadcast_to(np.eye(hidden.shape[1], dtype=bool), features.adjacency.shape)
+    assert_bfloat16_close_to_float32(Compiled(make), features._replace(adjacency=alone), hidden)
 
 
 class Constant:

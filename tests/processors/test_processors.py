@@ -94,8 +94,8 @@ DISCRETE = ("discrete",)
 """Processors whose choices have no gradient outside of training; see `test_discrete`."""
 
 
-RULES = ("production_system",)
-"""Processors with rules that get no gradient where no node chooses them; see `test_modular_processors`."""
+CHOOSING = ("production_system", "scoff")
+"""Processors with units of which each node chooses one; their own tests are in `test_modular_processors`."""
 
 
 def reads_history(name):
@@ -160,7 +160,7 @@ def test_padding_nodes_get_no_gradient(name):
     "name",
     [
         pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
-        for name in sorted(set(PROCESSORS) - {*DISCRETE, *RULES})
+        for name in sorted(set(PROCESSORS) - {*DISCRETE, *CHOOSING})
     ],
 )
 def test_every_parameter_gets_a_gradient(name):
@@ -216,7 +216,8 @@ def test_samples_are_independent(name):
     ("name", "edges"),
     [
         pytest.param(name, edges, marks=[] if (name, edges) in FAST_BFLOAT16_CASES else [pytest.mark.slow])
-        for name in sorted(set(PROCESSORS) - {*DISCRETE})  # whose hard choices may differ after rounding
+        # Hard choices may differ after rounding.
+        for name in sorted(set(PROCESSORS) - {*DISCRETE, *CHOOSING})
         for edges in ("factored", "dense")
     ],
 )

@@ -1,9 +1,10 @@
 """Choice of one of several options that has a gradient: the straight-through Gumbel softmax."""
 
+import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from nar.processors.base import Array
+from nar.processors.base import Array, Context
 
 
 def choose(logits: Array, temperature: float, key: Array | None) -> Array:
@@ -27,3 +28,8 @@ def choose(logits: Array, temperature: float, key: Array | None) -> Array:
     soft = jax.nn.softmax(logits / temperature, axis=-1)
     hard = jax.nn.one_hot(logits.argmax(axis=-1), logits.shape[-1])
     return soft + jax.lax.stop_gradient(hard - soft)
+
+
+def choice_key(context: Context) -> Array | None:
+    """The key of `choose` in a processor: a new random one in training, None outside of it."""
+    return hk.next_rng_key() if context.is_training else None

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from nar.processors.base import Array, Context, Features, Processor, ProcessorOutput, accepted_features
 from nar.processors.input_checks import check_inputs
-from nar.processors.layers.choice import choose
+from nar.processors.layers.choice import choice_key, choose
 from nar.processors.layers.linear import Linear
-from nar.processors.option_checks import check_counts, check_numbers
+from nar.processors.option_checks import check_counts, check_positive
 
 
 class Schemata(hk.Module):
@@ -52,9 +52,7 @@ class Schemata(hk.Module):
           ValueError: if an option is invalid.
         """
         check_counts(hidden_size=hidden_size, num_schemata=num_schemata)
-        check_numbers(temperature=temperature)
-        if temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
+        check_positive(temperature=temperature)
         super().__init__(name=name)
         self._processor = processor
         self._hidden_size = hidden_size
@@ -76,8 +74,7 @@ class Schemata(hk.Module):
         query = Linear(self._hidden_size, name="query")(hidden, output.nodes)
         keys = Linear(self._hidden_size, bias=None, name="key")(candidates)
         products = jnp.einsum("bnh,bnkh->bnk", query, keys, preferred_element_type=jnp.float32)
-        key = hk.next_rng_key() if context.is_training else None
-        chosen = choose(products / self._hidden_size**0.5, self._temperature, key)
+        chosen = choose(products / self._hidden_size**0.5, self._temperature, choice_key(context))
         nodes = jnp.einsum("bnk,bnkh->bnh", chosen.astype(candidates.dtype), candidates)
         return output._replace(nodes=nodes)
 
