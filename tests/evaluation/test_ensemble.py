@@ -1,18 +1,21 @@
 """Ensembles and uncertainty: formulas by hand, and members that agree."""
 
 import dataclasses
+import itertools
+import types
 
 import jax
 import numpy as np
 import pytest
 
 import nar
-from experiments.benchmarks.ensemble import measure
+from experiments.benchmarks.ensemble import FLAGS, find_members, measure
 from nar.data import Transforms
 from nar.evaluation import score_outputs
 from nar.evaluation.ensemble import AVERAGES, Ensemble, logits_of
 from nar.evaluation.uncertainty import auroc, calibration_error, measure_uncertainty
 from nar.model import NetConfig, decode_soft, make_model
+from nar.model.weight_uncertainty import WeightUncertainty
 from nar.processors import MPNN
 from nar.specs import MASKED, Kind, Location, Probe, Spec, Stage
 from nar.traces import TraceBatch
@@ -54,6 +57,20 @@ def test_averaged_hints_reach_every_member(members):
     batch = batch_of("dfs")
     outputs, hints = (Ensemble(MODEL, members, average)("dfs", batch)["pi"] for average in AVERAGES)
     assert np.abs(outputs - hints).max() > 1e-6
+
+
+def test_members_of_one_seed_are_samples_of_its_weights(members):
+    uncertain = dataclasses.replace(MODEL.config, weight_uncertainty=WeightUncertainty(0.1))
+    params = make_model(uncertain, SPECS).init(jax.random.key(0), {task: batch_of(task) for task in TASKS})
+    FLAGS.mark_as_parsed()
+    components = types.SimpleNamespace(num_seeds=1)
+    found = find_members(types.SimpleNamespace(graph_components=components, params=params))
+    module = next(iter(params["processor"]))
+    weights = [one["processor"][module]["w"] for one in [params, *found]]
+    assert len(weights) == 6
+    assert all(np.abs(a - b).max() > 0.01 for a, b in itertools.combinations(weights, 2))
+    with pytest.raises(ValueError, match="needs a run with several seeds or weight uncertainty"):
+        find_members(types.SimpleNamespace(graph_components=components, params=members[0]))
 
 
 def test_invalid_ensembles_are_refused(members):
