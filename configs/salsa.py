@@ -1,7 +1,7 @@
 """SALSA-CLRS (Minder et al. 2023, arXiv 2309.12253): trained on sixteen nodes, tested on up to 1,600.
 
 Command: python -m experiments.train --config=configs/salsa.py:bfs --workdir=runs/salsa_bfs
-  The algorithm follows the colon: bellman_ford, bfs, dfs, dijkstra or mst_prim.
+  The algorithm follows the colon: bellman_ford, bfs, dfs, dijkstra, eccentricity, fast_mis or mst_prim.
 Cost: 2,000 steps at up to 16 nodes, and the tests at their end; not measured.
 Expected score: not measured.
 

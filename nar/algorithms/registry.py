@@ -22,6 +22,8 @@ from nar.algorithms.graphs.dag_shortest_paths import DAG_SHORTEST_PATHS
 from nar.algorithms.graphs.dfs import DFS
 from nar.algorithms.graphs.dijkstra import DIJKSTRA
 from nar.algorithms.graphs.discrete import DISCRETE_DFS, DISCRETE_DIJKSTRA, DISCRETE_MST_PRIM
+from nar.algorithms.graphs.eccentricity import ECCENTRICITY
+from nar.algorithms.graphs.fast_mis import FAST_MIS
 from nar.algorithms.graphs.floyd_warshall import FLOYD_WARSHALL
 from nar.algorithms.graphs.mst_kruskal import MST_KRUSKAL
 from nar.algorithms.graphs.mst_prim import MST_PRIM
@@ -58,6 +60,8 @@ BUILT_IN = (
     DISCRETE_DIJKSTRA,
     DISCRETE_MST_PRIM,
     DISJOINT_SET_UNION,
+    ECCENTRICITY,
+    FAST_MIS,
     FIND_MAXIMUM_SUBARRAY,
     FIND_MAXIMUM_SUBARRAY_KADANE,
     FLOYD_WARSHALL,

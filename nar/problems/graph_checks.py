@@ -95,6 +95,12 @@ def check_undirected_graph(A: Any) -> Arguments:
     return (_undirected(_nonnegative(A)),)
 
 
+def check_undirected_graph_and_source(A: Any, s: Any) -> Arguments:
+    """Checks an undirected graph without negative entries, and a source node."""
+    A = _undirected(_nonnegative(A))
+    return A, node_index("s", s, len(A))
+
+
 def check_acyclic_graph(A: Any) -> Arguments:
     """Checks a directed acyclic graph without negative entries."""
     return (_acyclic(_nonnegative(A)),)

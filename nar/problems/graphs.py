@@ -14,6 +14,7 @@ from nar.problems.graph_checks import (
     check_graph,
     check_graph_and_source,
     check_undirected_graph,
+    check_undirected_graph_and_source,
     check_undirected_weights,
     check_undirected_weights_and_source,
     check_weighted_graph_and_source,
@@ -161,6 +162,23 @@ GRAPH_AND_SOURCE = Problem(
     integer_inputs=("A",),
 )
 """An undirected unweighted graph (see `erdos_renyi`; edge probability drawn from `p`) and a source node."""
+
+
+def _sample_undirected_graph_and_source(
+    random: Random,
+    size: int,
+    p: Probabilities = 0.5,
+    family: str | None = None,
+    k: int | None = None,
+    rewiring: float | None = None,
+) -> Arguments:
+    return random_graph(random, size, p, family, k=k, rewiring=rewiring), random.choice(size)
+
+
+UNDIRECTED_GRAPH_AND_SOURCE = dataclasses.replace(
+    GRAPH_AND_SOURCE, sample=_sample_undirected_graph_and_source, check=check_undirected_graph_and_source
+)
+"""The same draws; user-provided graphs must be undirected, too."""
 
 
 def _sample_communities(

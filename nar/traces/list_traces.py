@@ -16,6 +16,7 @@ from nar.algorithms.on_lists.registry import STEPS_ON_LISTS
 from nar.problems.array_checks import positions
 from nar.problems.large_graphs import EdgeList, check_family, draw_edge_list
 from nar.problems.problem import Problem
+from nar.problems.random_numbers import draw_rounds
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces.neighbors import Neighbors, edge_list_neighbors, pointer_slots, points_at_slots
 from nar.traces.recorder.record import collect
@@ -57,13 +58,14 @@ def sample_list_traces(
     algorithm = check_list_request(name, size, seed, family, parameters)
     check_count("count", count, minimum=1)
     check_count("first", first, minimum=0)
-    graphs, sources = [], []
+    graphs, further = [], []
     for index in range(first, first + count):
         random = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, size, index])))
         weighted = algorithm.problem.uses_weights
         graphs.append(draw_edge_list(random, size, family, weighted=weighted, **parameters))
-        sources.append(int(random.randint(size)))
-    return record_on_lists(algorithm, graphs, sources, all_hints=all_hints)
+        further.append([_DRAWS[name](random, size) for name in _further(algorithm)])
+    arguments = dict(zip(_further(algorithm), zip(*further, strict=True), strict=False))
+    return record_on_lists(algorithm, graphs, all_hints=all_hints, **arguments)
 
 
 def check_list_request(
@@ -80,30 +82,26 @@ def check_list_request(
 
 
 def record_on_lists(
-    name: str | Algorithm,
-    graphs: Sequence[EdgeList],
-    sources: Sequence[int] | None = None,
-    *,
-    all_hints: bool = True,
+    name: str | Algorithm, graphs: Sequence[EdgeList], *, all_hints: bool = True, **arguments: Sequence[Any]
 ) -> TraceBatch:
     """Traces on given graphs of one size, with neighbor lists.
 
     Args:
       name: one of `STEPS_ON_LISTS`.
       graphs: B undirected graphs.
-      sources: B source nodes, for algorithms that start at one.
       all_hints: as for `sample_list_traces`.
+      **arguments: B values of each further argument of the algorithm, such as the source nodes `s`.
 
     Raises:
-      ValueError: if the algorithm has no generator on neighbor lists.
+      ValueError: if the algorithm has no generator on neighbor lists, or other arguments.
     """
     algorithm = _find(name)
+    if set(arguments) != set(_further(algorithm)):
+        expected = ", ".join(("graphs", *_further(algorithm)))
+        raise ValueError(f"expected the arguments {expected}, got {', '.join(('graphs', *arguments))}")
     lists, weights = edge_list_neighbors(graphs)
-    rows = list(zip(lists.index.astype(np.int64), weights, strict=True))
-    has_source = "s" in algorithm.problem.arguments
-    if has_source and sources is None:
-        raise ValueError(f"{algorithm.name} needs the source of each graph")
-    instances = [(*row, int(s)) for row, s in zip(rows, sources or (), strict=True)] if has_source else rows
+    columns = [arguments[name] for name in _further(algorithm)]
+    instances = list(zip(lists.index.astype(np.int64), weights, *columns, strict=True))
     record = functools.partial(collect, _on_lists(algorithm))
     batch = record(instances) if all_hints else with_first_hints(record, instances)
 
@@ -128,12 +126,24 @@ def _find(name: str | Algorithm) -> Algorithm:
     return algorithm
 
 
+def _further(algorithm: Algorithm) -> tuple[str, ...]:
+    """Arguments beyond the graph."""
+    return algorithm.problem.arguments[1:]
+
+
+_DRAWS: Mapping[str, Callable[[np.random.RandomState, int], Any]] = {
+    "s": lambda random, size: int(random.randint(size)),
+    "numbers": draw_rounds,
+}
+"""Draws of further arguments by name: `(random, number of nodes) -> value`."""
+
+
 class _Source(NamedTuple):
     pos: np.ndarray
     s: int
 
 
-class _NoSource(NamedTuple):
+class _Graph(NamedTuple):
     pos: np.ndarray
 
 
@@ -141,29 +151,32 @@ def _probes_with_source(neighbors: np.ndarray, A: np.ndarray, s: int) -> _Source
     return _Source(positions(len(A)), s)
 
 
-def _probes(neighbors: np.ndarray, A: np.ndarray) -> _NoSource:
-    return _NoSource(positions(len(A)))
+def _probes_with_numbers(neighbors: np.ndarray, A: np.ndarray, numbers: np.ndarray) -> _Graph:
+    return _Graph(positions(len(A)))
 
 
-def _arguments_with_source(neighbors: Any, A: Any, s: Any) -> tuple[Any, ...]:
-    return neighbors, A, s
+def _probes(neighbors: np.ndarray, A: np.ndarray) -> _Graph:
+    return _Graph(positions(len(A)))
 
 
-def _arguments(neighbors: Any, A: Any) -> tuple[Any, ...]:
-    return neighbors, A
+_PROBES: Mapping[tuple[str, ...], Callable[..., Any]] = {
+    (): _probes,
+    ("s",): _probes_with_source,
+    ("numbers",): _probes_with_numbers,
+}
+"""Input probes that are not at edges, by the names of the further arguments."""
 
 
 @functools.cache
 def _on_lists(algorithm: Algorithm) -> Algorithm:
     """The algorithm as one on neighbor lists, without the probes of edges, for the recorder."""
-    has_source = "s" in algorithm.problem.arguments
-    check: Callable[..., Any] = _arguments_with_source if has_source else _arguments
-    probes: Callable[..., Any] = _probes_with_source if has_source else _probes
+    probes = _PROBES[_further(algorithm)]
     return dataclasses.replace(
         algorithm,
         name=f"{algorithm.name}_on_lists",
         spec=Spec(probe for probe in algorithm.spec.values() if probe.location is not Location.EDGE),
-        problem=Problem(sample=lambda random, size: (), check=check, probes=probes),
+        # The recorder reads the names of the arguments, and checks none.
+        problem=Problem(sample=lambda random, size: (), check=probes, probes=probes),
         steps=STEPS_ON_LISTS[algorithm.name],
         scaling=None,
         in_clrs30=False,

@@ -30,15 +30,16 @@ def matrix_of(graph):
 @every_algorithm
 def test_traces_equal_those_on_matrices(name, family):
     for size in (1, 2, 3, 5, 16, 30):
-        graphs = [drawn(family, size, seed, nar.ALGORITHMS[name].problem.uses_weights) for seed in range(3)]
-        sources = [seed % size for seed in range(3)]
-        algorithm, has_source = nar.ALGORITHMS[name], "s" in nar.ALGORITHMS[name].problem.arguments
-        instances = [
-            (matrix_of(graph), source)[: 1 + has_source]
-            for graph, source in zip(graphs, sources, strict=True)
-        ]
+        algorithm = nar.ALGORITHMS[name]
+        graphs = [drawn(family, size, seed, algorithm.problem.uses_weights) for seed in range(3)]
+        values = {
+            "s": [seed % size for seed in range(3)],
+            "numbers": list(np.random.RandomState(size).uniform(size=(3, 2, size))),
+        }
+        further = {argument: values[argument] for argument in algorithm.problem.arguments[1:]}
+        instances = list(zip(map(matrix_of, graphs), *further.values(), strict=True))
         expected = with_neighbors(collect(algorithm, instances), algorithm.spec)
-        found = record_on_lists(name, graphs, sources if has_source else None)
+        found = record_on_lists(name, graphs, **further)
         assert_same(found, expected)
         for one, other in zip(found.neighbors, expected.neighbors, strict=True):
             np.testing.assert_array_equal(one, other)

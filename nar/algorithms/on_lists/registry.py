@@ -9,6 +9,8 @@ from nar.algorithms.on_lists.bfs import bfs
 from nar.algorithms.on_lists.dfs import dfs
 from nar.algorithms.on_lists.dijkstra import dijkstra
 from nar.algorithms.on_lists.discrete import discrete_dfs, discrete_dijkstra, discrete_mst_prim
+from nar.algorithms.on_lists.eccentricity import eccentricity
+from nar.algorithms.on_lists.fast_mis import fast_mis
 from nar.algorithms.on_lists.mst_prim import mst_prim
 
 STEPS_ON_LISTS: Mapping[str, Callable[..., Iterator[Any]]] = MappingProxyType(
@@ -20,6 +22,8 @@ STEPS_ON_LISTS: Mapping[str, Callable[..., Iterator[Any]]] = MappingProxyType(
         "discrete_dfs": discrete_dfs,
         "discrete_dijkstra": discrete_dijkstra,
         "discrete_mst_prim": discrete_mst_prim,
+        "eccentricity": eccentricity,
+        "fast_mis": fast_mis,
         "mst_prim": mst_prim,
     }
 )
