@@ -7,6 +7,7 @@ predictions = predict.many("bfs", [{"A": [(0, 1), (1, 2)], "s": 0}, {"A": [(0, 1
 """
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -22,10 +23,12 @@ from nar.evaluation.scaled_inputs import InputRanges, OutOfRangeWarning, ScaledI
 from nar.machine import memory_size
 from nar.model import FromTrace, Model, Params
 from nar.plugins import did_you_mean
+from nar.problems.large_graphs import EdgeList
 from nar.problems.scaling import Change
 from nar.rich_display import arrays_table
 from nar.specs import Spec
 from nar.traces import Probes, TraceBatch, collect, concatenate, record_first_step, values_by_node
+from nar.traces.list_traces import record_on_lists, runs_on_lists
 from nar.traces.memory import traces_bytes
 from nar.training import Devices
 
@@ -92,8 +95,11 @@ class _Question:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of the arguments."""
-        return tuple(np.shape(argument) for argument in self.inputs.arguments)
+        """Shapes of the arguments; that of an `EdgeList` is its number of nodes."""
+        return tuple(
+            (argument.num_nodes,) if isinstance(argument, EdgeList) else np.shape(argument)
+            for argument in self.inputs.arguments
+        )
 
 
 class Predictor:
@@ -244,12 +250,17 @@ class Predictor:
         named_arguments: Mapping[str, Any],
         scale_inputs: bool,
     ) -> _Question:
+        read = algorithm.problem.read_edges if self._reads_edges(algorithm) else algorithm.problem.read
         try:
-            instance = algorithm.problem.read(*arguments, **named_arguments)
+            instance = read(*arguments, **named_arguments)
         except ValueError as error:
             raise ValueError(f"{algorithm.name}: {error}") from None
         inputs = scale_arguments(algorithm, instance.arguments, self._ranges, may_change=scale_inputs)
         return _Question(inputs, instance.nodes)
+
+    def _reads_edges(self, algorithm: Algorithm) -> bool:
+        """True if graphs are read, and the algorithm runs, without an array of N² entries."""
+        return self._transforms.neighbor_lists and runs_on_lists(algorithm)
 
     def _read_at(self, index: int, algorithm: Algorithm, problem: Problem, scale_inputs: bool) -> _Question:
         is_named = isinstance(problem, Mapping)
@@ -270,8 +281,9 @@ class Predictor:
     ) -> TraceBatch:
         """Inputs, streams and initial hints of problems of one shape; lengths are those of the rollout."""
         instances = [question.inputs.arguments for question in questions]
+        run = functools.partial(record_on_lists, algorithm) if self._reads_edges(algorithm) else None
         if algorithm.spec.streams:
-            traces = collect(algorithm, instances)
+            traces = run(instances) if run else collect(algorithm, instances)
             shortest = int(traces.lengths.min()) - 1
             if num_steps is not None and num_steps > shortest:
                 raise ValueError(
@@ -282,11 +294,13 @@ class Predictor:
                 traces.lengths if num_steps is None else np.full(len(instances), num_steps + 1, np.int32)
             )
             return self._transforms.apply(algorithm, dataclasses.replace(traces, lengths=lengths, outputs={}))
-        batch = self._transforms.apply(algorithm, record_first_step(algorithm, instances))
+        first = run(instances, record_first_step) if run else record_first_step(algorithm, instances)
+        batch = self._transforms.apply(algorithm, first)
         if num_steps is not None:
             lengths = np.full(len(instances), num_steps + 1, np.int32)
         elif isinstance(self._model.config.termination, FromTrace):
-            lengths = np.maximum(collect(algorithm, instances).lengths, 2)
+            traces = run(instances) if run else collect(algorithm, instances)
+            lengths = np.maximum(traces.lengths, 2)
         else:
             return batch
         return dataclasses.replace(batch, lengths=lengths)
@@ -340,7 +354,10 @@ class Predictor:
     def _check_memory(self, name: str, batch: TraceBatch, num_steps: int) -> None:
         """Raises ValueError if this machine has too little memory for predictions of that many steps."""
         size = max(value.shape[1] for value in batch.inputs.values() if value.ndim > 1)
-        needed = traces_bytes(self._model.specs[name], size, batch.batch_size, num_steps)
+        if batch.neighbors is None:
+            needed = traces_bytes(self._model.specs[name], size, batch.batch_size, num_steps)
+        else:
+            needed = num_steps * sum(value[0].nbytes for value in batch.hints.values())
         if needed > memory_size():
             raise ValueError(
                 f"{name}: num_steps {num_steps} needs at least {needed / 2**30:,.0f} GiB for {size} nodes, "

@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from nar.algorithms import Algorithm
+from nar.problems.large_graphs import EdgeList
 from nar.problems.problem import Arguments
 from nar.problems.scaling import Change, Ranges, find_change, out_of_range, unscale
 from nar.traces import Probes
@@ -55,7 +57,7 @@ def scale_arguments(
     if algorithm.name not in ranges:
         return ScaledInputs(algorithm, arguments, None, [])
     named = dict(zip(algorithm.problem.arguments, arguments, strict=True))
-    size = max((len(value) for value in arguments if np.ndim(value)), default=1)
+    size = max(map(_size, arguments), default=1)
     of_size = ranges[algorithm.name](size)
     change = None
     if may_change and algorithm.scaling is not None:
@@ -64,3 +66,10 @@ def scale_arguments(
         named |= {name: change.apply(name, named[name]) for name in change.shifts}
     warnings = [f"{algorithm.name}: {message}" for message in out_of_range(named, of_size)]
     return ScaledInputs(algorithm, tuple(named.values()), change, warnings)
+
+
+def _size(argument: Any) -> int:
+    """Number of nodes of an argument; 1 for a number."""
+    if isinstance(argument, EdgeList):
+        return argument.num_nodes
+    return len(argument) if np.ndim(argument) else 1

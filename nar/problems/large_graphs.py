@@ -23,17 +23,28 @@ MIN_WEIGHT = 1e-3
 
 
 class EdgeList(NamedTuple):
-    """An undirected graph.
+    """A graph.
 
     Attributes:
       num_nodes: N.
-      pairs: [M, 2] int64, each edge once, with the lower node first, in lexicographic order.
-      weights: [M].
+      pairs: [M, 2] int64, each edge once, in lexicographic order; those of undirected graphs with the lower
+        node first.
+      weights: [M], not 0.
+      directed: whether an edge leads only from its first node to its second.
     """
 
     num_nodes: int
     pairs: Array
     weights: Array
+    directed: bool = False
+
+    def matrix(self) -> Array:
+        """Adjacency matrix [N, N] float64, 0 where there is no edge."""
+        matrix = np.zeros((self.num_nodes, self.num_nodes))
+        matrix[tuple(self.pairs.T)] = self.weights
+        if not self.directed:
+            matrix[tuple(self.pairs.T[::-1])] = self.weights
+        return matrix
 
 
 def draw_edge_list(

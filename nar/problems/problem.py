@@ -144,6 +144,13 @@ class Problem:
         """Validates user-provided arguments and converts them to canonical types; see `read`."""
         return self.read(*values, **named).arguments
 
+    def read_edges(self, /, *values: Any, **named: Any) -> Instance:
+        """Validates user-provided arguments like `read`; a graph is an `EdgeList` in place of a matrix.
+
+        Time and memory grow with the edges.
+        """
+        return self._read(values, named, as_edges=True)
+
     def read(self, /, *values: Any, **named: Any) -> Instance:
         """Validates user-provided arguments and converts them to canonical types.
 
@@ -154,6 +161,9 @@ class Problem:
         Raises:
           ValueError: if an argument is missing, unknown, given twice or invalid.
         """
+        return self._read(values, named, as_edges=False)
+
+    def _read(self, values: Arguments, named: Mapping[str, Any], as_edges: bool) -> Instance:
         if len(values) > len(self.arguments):
             raise ValueError(f"expected the arguments {', '.join(self.arguments)}, got {len(values)} values")
         given = dict(zip(self.arguments, values, strict=False))
@@ -166,12 +176,12 @@ class Problem:
                 raise ValueError(f"argument {canonical!r} is given twice")
             else:
                 given[canonical] = value
-        graph, nodes = self._read_graph(given, named, options), None
+        graph, nodes = self._read_graph(given, named, options, as_edges), None
         missing = [name for name in self.arguments if name not in given]
         if missing:
             raise ValueError(f"missing argument {missing[0]!r}; expected {', '.join(self.arguments)}")
         if graph is not None:
-            given["A"], nodes = graph.matrix, graph.labels
+            given["A"], nodes = graph.A, graph.labels
             for name in self.node_arguments:
                 if name in given:
                     given[name] = find_node(graph, name, given[name])
@@ -197,11 +207,16 @@ class Problem:
         raise ValueError(f"unknown argument {name!r}; expected {', '.join(self.arguments)}{hint}")
 
     def _read_graph(
-        self, given: Mapping[str, Any], named: Mapping[str, Any], options: Mapping[str, Any]
+        self, given: Mapping[str, Any], named: Mapping[str, Any], options: Mapping[str, Any], as_edges: bool
     ) -> Graph | None:
         if self.directed is None or "A" not in given:
             return None
         keyword = next((form for form in FORMS if form in named), "A")
         return read_graph(
-            keyword, given["A"], options, directed=self.directed, uses_weights=self.uses_weights
+            keyword,
+            given["A"],
+            options,
+            directed=self.directed,
+            uses_weights=self.uses_weights,
+            as_edges=as_edges,
         )

@@ -5,7 +5,7 @@ from typing import Any
 from numba.extending import register_jitable
 
 from nar.problems.array_checks import positions, real_array
-from nar.problems.graph_checks import check_undirected_graph
+from nar.problems.graph_checks import check_undirected_graph, count_graph_nodes
 from nar.problems.graphs import GraphInput, adjacency_mask
 from nar.problems.options import Probabilities
 from nar.problems.problem import Arguments, Array, Problem, Random
@@ -40,8 +40,11 @@ def _sample(
 def _check(A: Any, numbers: Any) -> Arguments:
     (A,) = check_undirected_graph(A)
     numbers = real_array("numbers", numbers, rank=2)
-    if numbers.shape[1] != len(A):
-        raise ValueError(f"numbers must have {len(A)} columns, one for each node, got shape {numbers.shape}")
+    num_nodes = count_graph_nodes(A)
+    if numbers.shape[1] != num_nodes:
+        raise ValueError(
+            f"numbers must have {num_nodes} columns, one for each node, got shape {numbers.shape}"
+        )
     return A, numbers
 
 

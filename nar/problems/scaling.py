@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from nar.problems.large_graphs import EdgeList
+
 Array = np.ndarray
 Ranges = Mapping[str, tuple[float, float]]
 """Argument -> smallest and largest number that a sampler can draw."""
@@ -72,6 +74,8 @@ class Change:
 
     def apply(self, name: str, value: Any) -> Any:
         """The changed argument; of the same type."""
+        if isinstance(value, EdgeList):
+            return value._replace(weights=self.apply(name, value.weights))
         changed = (value - self.shifts[name]) * self.factor + self.offsets[name]
         return float(changed) if np.ndim(changed) == 0 else changed
 
@@ -93,7 +97,7 @@ def find_change(scaling: Scaling, arguments: Mapping[str, Any], ranges: Ranges) 
       arguments: the arguments of a problem, in canonical types.
       ranges: ranges of training.
     """
-    known = {name: np.atleast_1d(arguments[name]) for name in scaling.arguments if name in ranges}
+    known = {name: _numbers(arguments[name]) for name in scaling.arguments if name in ranges}
     if len(known) < len(scaling.arguments):
         return None
     low = max(ranges[name][0] for name in known)
@@ -101,6 +105,10 @@ def find_change(scaling: Scaling, arguments: Mapping[str, Any], ranges: Ranges) 
     if not low < high:
         return None
     return _FINDERS[scaling.invariance](scaling, known, low, high)
+
+
+def _numbers(argument: Any) -> Array:
+    return argument.weights if isinstance(argument, EdgeList) else np.atleast_1d(argument)
 
 
 def _find_by_order(scaling: Scaling, known: Mapping[str, Array], low: float, high: float) -> Change | None:
@@ -206,7 +214,7 @@ def out_of_range(arguments: Mapping[str, Any], ranges: Ranges) -> list[str]:
     """A message for each argument with numbers outside of its range; zeros of a graph are not numbers."""
     messages = []
     for name, (low, high) in ranges.items():
-        numbers = np.atleast_1d(arguments[name])
+        numbers = _numbers(arguments[name])
         numbers = numbers[numbers != 0] if numbers.ndim == 2 else numbers
         if numbers.size and not (low <= numbers.min() and numbers.max() <= high):
             found = f"{numbers.min():g} to {numbers.max():g}"

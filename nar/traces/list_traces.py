@@ -14,8 +14,8 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.algorithms.on_lists.registry import STEPS_ON_LISTS
 from nar.problems.array_checks import positions
-from nar.problems.large_graphs import EdgeList, check_family, draw_edge_list
-from nar.problems.problem import Problem
+from nar.problems.large_graphs import check_family, draw_edge_list
+from nar.problems.problem import Arguments, Problem
 from nar.problems.random_numbers import draw_rounds
 from nar.specs import Kind, Location, Probe, Spec
 from nar.traces.neighbors import Neighbors, edge_list_neighbors, pointer_slots, points_at_slots
@@ -58,14 +58,18 @@ def sample_list_traces(
     algorithm = check_list_request(name, size, seed, family, parameters)
     check_count("count", count, minimum=1)
     check_count("first", first, minimum=0)
-    graphs, further = [], []
+    instances = []
     for index in range(first, first + count):
         random = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, size, index])))
         weighted = algorithm.problem.uses_weights
-        graphs.append(draw_edge_list(random, size, family, weighted=weighted, **parameters))
-        further.append([_DRAWS[name](random, size) for name in _further(algorithm)])
-    arguments = dict(zip(_further(algorithm), zip(*further, strict=True), strict=False))
-    return record_on_lists(algorithm, graphs, all_hints=all_hints, **arguments)
+        graph = draw_edge_list(random, size, family, weighted=weighted, **parameters)
+        instances.append((graph, *(_DRAWS[name](random, size) for name in _further(algorithm))))
+    keeps_all = all_hints or algorithm.spec.needs_all_steps
+    return record_on_lists(algorithm, instances, collect if keeps_all else _collect_first_hints)
+
+
+def _collect_first_hints(algorithm: Algorithm, instances: Sequence[Arguments]) -> TraceBatch:
+    return with_first_hints(functools.partial(collect, algorithm), instances)
 
 
 def check_list_request(
@@ -82,28 +86,28 @@ def check_list_request(
 
 
 def record_on_lists(
-    name: str | Algorithm, graphs: Sequence[EdgeList], *, all_hints: bool = True, **arguments: Sequence[Any]
+    name: str | Algorithm,
+    instances: Sequence[Arguments],
+    record: Callable[[Algorithm, Sequence[Arguments]], TraceBatch] = collect,
 ) -> TraceBatch:
     """Traces on given graphs of one size, with neighbor lists.
 
     Args:
       name: one of `STEPS_ON_LISTS`.
-      graphs: B undirected graphs.
-      all_hints: as for `sample_list_traces`.
-      **arguments: B values of each further argument of the algorithm, such as the source nodes `s`.
+      instances: B tuples of arguments, as returned by `Problem.read_edges`: an `EdgeList`, and the further
+        arguments of the algorithm, such as a source.
+      record: `collect`, or another way of recording, such as `record_first_step`.
 
     Raises:
-      ValueError: if the algorithm has no generator on neighbor lists, or other arguments.
+      ValueError: if the algorithm has no generator on neighbor lists.
     """
     algorithm = _find(name)
-    if set(arguments) != set(_further(algorithm)):
-        expected = ", ".join(("graphs", *_further(algorithm)))
-        raise ValueError(f"expected the arguments {expected}, got {', '.join(('graphs', *arguments))}")
-    lists, weights = edge_list_neighbors(graphs)
-    columns = [arguments[name] for name in _further(algorithm)]
-    instances = list(zip(lists.index.astype(np.int64), weights, *columns, strict=True))
-    record = functools.partial(collect, _on_lists(algorithm))
-    batch = record(instances) if all_hints else with_first_hints(record, instances)
+    lists, weights = edge_list_neighbors([graph for graph, *_ in instances])
+    rows = [
+        (index, weight, *further)
+        for index, weight, (_, *further) in zip(lists.index.astype(np.int64), weights, instances, strict=True)
+    ]
+    batch = record(_on_lists(algorithm), rows)
 
     def slots(probes: Probes, exists: np.ndarray) -> Probes:
         return {name: _to_slots(algorithm.spec[name], x, lists, exists) for name, x in probes.items()}
@@ -117,9 +121,14 @@ def record_on_lists(
     )
 
 
+def runs_on_lists(algorithm: Algorithm) -> bool:
+    """True if the algorithm has a generator on neighbor lists."""
+    return algorithm.name in STEPS_ON_LISTS
+
+
 def _find(name: str | Algorithm) -> Algorithm:
     algorithm = find_algorithm(name)
-    if algorithm.name not in STEPS_ON_LISTS:
+    if not runs_on_lists(algorithm):
         raise ValueError(
             f"{algorithm.name} has no generator on neighbor lists; known: {', '.join(STEPS_ON_LISTS)}"
         )
@@ -184,10 +193,13 @@ def _on_lists(algorithm: Algorithm) -> Algorithm:
 
 
 def _input(probe: Probe, batch: TraceBatch, weights: np.ndarray, lists: Neighbors) -> np.ndarray:
-    """An input by name; those of edges are the weights, and the mask of edges and self-loops."""
+    """An input by name; those of edges are the weights, and the mask of directed edges and self-loops."""
     if probe.location is not Location.EDGE:
         return batch.inputs[probe.name]
-    return (weights if probe.kind is Kind.SCALAR else lists.mask).astype(probe.dtype)
+    if probe.kind is Kind.SCALAR:
+        return weights.astype(probe.dtype)
+    is_own = lists.index == np.arange(lists.index.shape[1])[:, None]
+    return (((weights != 0) | is_own) & lists.mask).astype(probe.dtype)
 
 
 def _to_slots(probe: Probe, value: np.ndarray, lists: Neighbors, exists: np.ndarray) -> np.ndarray:

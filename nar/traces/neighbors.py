@@ -72,10 +72,11 @@ def _bucket_width(width: int) -> int:
 
 
 def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarray]:
-    """Neighbor lists of undirected graphs with equally many nodes, and the weights at their slots.
+    """Neighbor lists of graphs with equally many nodes, and the weights at their slots.
 
     Returns:
-      The lists, with self-loops, and the weights [B, N, K], 0 at self-loops and where a slot is not used.
+      The lists, with self-loops, and the weights [B, N, K], 0 where no edge leads from the node to that of
+      the slot.
     """
     num_nodes = graphs[0].num_nodes
     sorted_ends = [_directed_ends(graph) for graph in graphs]
@@ -96,13 +97,17 @@ def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarr
 
 
 def _directed_ends(graph: EdgeList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Senders, receivers and weights of all edges in both directions and of self-loops, in order."""
+    """Senders, receivers and weights of all edges in both directions and of self-loops, in order.
+
+    The reverse of a directed edge has weight 0, unless it is an edge, too.
+    """
     own = np.arange(graph.num_nodes)
-    senders = np.concatenate([graph.pairs[:, 0], graph.pairs[:, 1], own])
-    receivers = np.concatenate([graph.pairs[:, 1], graph.pairs[:, 0], own])
-    weights = np.concatenate([graph.weights, graph.weights, np.zeros(graph.num_nodes)])
-    order = np.lexsort((receivers, senders))
-    return senders[order], receivers[order], weights[order]
+    first, second = graph.pairs.T
+    senders, receivers = np.concatenate([first, second, own]), np.concatenate([second, first, own])
+    is_edge = (first != second) & (not graph.directed)
+    weights = np.concatenate([graph.weights, graph.weights * is_edge, np.zeros(graph.num_nodes)])
+    pairs, place = np.unique(senders * graph.num_nodes + receivers, return_inverse=True)
+    return *np.divmod(pairs, graph.num_nodes), np.bincount(place, weights)
 
 
 def with_neighbors(batch: "TraceBatch", spec: Spec) -> "TraceBatch":

@@ -76,6 +76,8 @@ def test_exact_match_rejects_a_single_wrong_entry(task):
         wrong[name][1] = (wrong[name][1] + 1) % size
     elif spec[name].kind is Kind.MASK:
         wrong[name][1] = 1 - wrong[name][1]
+    elif spec[name].kind is Kind.SCALAR:
+        wrong[name][1] = wrong[name][1] + 1
     else:
         wrong[name][1] = np.roll(wrong[name][1], 1, axis=-1)
     assert exact_matches(spec, outputs, wrong).tolist() == [True, False, True]

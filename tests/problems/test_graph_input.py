@@ -3,6 +3,7 @@
 import datetime
 import json
 import types
+from collections.abc import Iterator
 
 import networkx
 import numpy as np
@@ -11,6 +12,8 @@ from scipy import sparse
 
 import nar
 from experiments.examples.tarjan import TARJAN_SCC
+from nar.algorithms.on_lists.registry import STEPS_ON_LISTS
+from nar.problems import Problem
 
 MATRIX = np.array([[0, 2, 0, 0], [2, 0, 3, 0], [0, 3, 0, 0], [0, 0, 0, 0]], float)
 EDGES = [(0, 1, 2), (1, 2, 3.0)]
@@ -22,6 +25,39 @@ LETTERS = dict(enumerate("abcd"))
 
 SCALAR = types.SimpleNamespace(ndim=0, item=lambda: 2.5)
 """An array of one number, of a library such as jax."""
+
+
+PROBLEMS_ON_LISTS = {nar.ALGORITHMS[name].problem for name in STEPS_ON_LISTS}
+
+
+@pytest.fixture(autouse=True)
+def _read_edges_too(monkeypatch):
+    """Reads each graph of this file as edges, too: they are those of the matrix, and errors are the same."""
+    read = Problem.read
+
+    def read_both(problem, /, *values, **named):
+        given = [*values, *named.values()]
+        if problem not in PROBLEMS_ON_LISTS or any(isinstance(value, Iterator) for value in given):
+            return read(problem, *values, **named)
+        try:
+            found, error = problem.read_edges(*values, **named), None
+        except ValueError as raised:
+            found, error = None, str(raised)
+        try:
+            expected = read(problem, *values, **named)
+        except ValueError as raised:
+            too_large = "1 to 4096 nodes" in str(raised)
+            if not (too_large or error == str(raised)):
+                raise AssertionError(f"as edges: {error or found!r}") from raised
+            raise
+        assert error is None and found.nodes == expected.nodes
+        edges, *further = found.arguments
+        np.testing.assert_array_equal(edges.matrix(), expected.arguments[0])
+        assert edges.pairs.tolist() == sorted(map(list, set(map(tuple, edges.pairs.tolist()))))
+        assert further == list(expected.arguments[1:])
+        return expected
+
+    monkeypatch.setattr(Problem, "read", read_both)
 
 
 def graph_of(A, **arguments):

@@ -1,5 +1,6 @@
 """Runs on neighbor lists: trained and evaluated sparse as dense, and evaluated on large graphs."""
 
+import tracemalloc
 import warnings
 
 import jax
@@ -105,3 +106,16 @@ def test_algorithms_without_neighbor_lists_are_errors(algorithm):
     config = {**config_of("sparse"), "algorithms": (algorithm,)}
     with pytest.raises(ValueError, match=f"{algorithm}: .*neighbor lists"):
         build_run(config)
+
+
+@pytest.mark.slow
+def test_own_graphs_of_many_nodes_are_read_without_a_matrix(dense):
+    """A grid of 20,000 nodes, whose matrix would have 3.2 GB."""
+    grid = nx.grid_2d_graph(100, 200)
+    run = nar.load_run(dense.workdir.path, execution="sparse")
+    tracemalloc.start()
+    prediction = run.predict("bfs", A=grid, s=(3, 7), num_steps=2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert prediction.outputs["pi"].shape == (20_000,) and peak < 5e8
+    assert prediction.by_node("pi")[3, 7] in [(3, 7), *grid[3, 7]]

@@ -20,12 +20,6 @@ def drawn(family, size, seed=0, weighted=False, **parameters):
     return draw_edge_list(np.random.RandomState(seed), size, family, weighted=weighted, **parameters)
 
 
-def matrix_of(graph):
-    matrix = np.zeros((graph.num_nodes, graph.num_nodes))
-    matrix[tuple(graph.pairs.T)] = graph.weights
-    return matrix + matrix.T
-
-
 @every_family
 @every_algorithm
 def test_traces_equal_those_on_matrices(name, family):
@@ -37,12 +31,28 @@ def test_traces_equal_those_on_matrices(name, family):
             "numbers": list(np.random.RandomState(size).uniform(size=(3, 2, size))),
         }
         further = {argument: values[argument] for argument in algorithm.problem.arguments[1:]}
-        instances = list(zip(map(matrix_of, graphs), *further.values(), strict=True))
-        expected = with_neighbors(collect(algorithm, instances), algorithm.spec)
-        found = record_on_lists(name, graphs, **further)
+        instances = list(zip(graphs, *further.values(), strict=True))
+        on_matrices = [(graph.matrix(), *rest) for graph, *rest in instances]
+        expected = with_neighbors(collect(algorithm, on_matrices), algorithm.spec)
+        found = record_on_lists(name, instances)
         assert_same(found, expected)
         for one, other in zip(found.neighbors, expected.neighbors, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "name", ["bellman_ford", "bfs", "dfs", "dijkstra", "discrete_dfs", "discrete_dijkstra"]
+)
+def test_traces_of_directed_graphs_equal_those_on_matrices(name):
+    """With self-loops, one-way edges, and edges of other weights in the other direction."""
+    random, algorithm = np.random.default_rng(0), nar.ALGORITHMS[name]
+    for size in (1, 2, 5, 12):
+        matrices = random.integers(0, 2, (3, size, size)) * random.uniform(0.1, 1, (3, size, size))
+        source = {"s": 0} if "s" in algorithm.problem.arguments else {}
+        on_matrices = [algorithm.problem.read(matrix=A, **source).arguments for A in matrices]
+        on_edges = [algorithm.problem.read_edges(matrix=A, **source).arguments for A in matrices]
+        expected = with_neighbors(collect(algorithm, on_matrices), algorithm.spec)
+        assert_same(record_on_lists(name, on_edges), expected)
 
 
 @pytest.mark.slow
@@ -136,3 +146,12 @@ def test_invalid_arguments_are_errors(arguments, message):
     given = {"name": "bfs", "size": 9, "count": 1, "seed": 0, **arguments}
     with pytest.raises(ValueError, match=message):
         sample_list_traces(**given)
+
+
+def test_streams_have_all_steps_without_the_other_hints():
+    """Networks get the random numbers of every step, also where hints are not kept."""
+    whole, first = (
+        sample_list_traces("fast_mis", 9, 3, 1, all_hints=all_hints) for all_hints in (True, False)
+    )
+    assert (whole.lengths > 2).all()
+    np.testing.assert_array_equal(first.hints["randomness"], whole.hints["randomness"])

@@ -12,7 +12,7 @@ class Hints(NamedTuple):
     floodstate_h: np.ndarray
     msgphase_h: np.ndarray
     echostate_h: np.ndarray
-    eccentricity_h: float
+    eccentricity_h: float | np.ndarray
 
 
 @register_jitable

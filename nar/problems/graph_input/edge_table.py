@@ -11,6 +11,7 @@ import numpy as np
 
 from nar.problems.exact_numbers import check_told_apart, to_float
 from nar.problems.graph_input.node_labels import Nodes, clean_label
+from nar.problems.large_graphs import EdgeList
 from nar.problems.options import MAX_MAGNITUDE
 
 WEIGHT = "weight"
@@ -162,23 +163,34 @@ def _number(name: str, u: Any, v: Any, value: Any) -> float:
 
 
 # ---------------------------------------------------------------------------------------------------
-# The matrix
+# Edges by the positions of their nodes
 
 
-def table_matrix(table: EdgeTable, nodes: Nodes, weights: Sequence[float], directed: bool) -> np.ndarray:
-    """Adjacency matrix [N, N] of a table, 0 where there is no edge.
+def edge_list(table: EdgeTable, nodes: Nodes, weights: Sequence[float], directed: bool) -> EdgeList:
+    """Edges of a table, each once.
 
     Raises:
       ValueError: if an edge is given twice with different weights.
     """
-    matrix = np.zeros((len(nodes), len(nodes)))
+    found: dict[tuple[int, int], float] = {}
     for (i, j), weight in zip(table.ends, weights, strict=True):
         u, v = nodes.index(i), nodes.index(j)
-        for a, b in ((u, v),) if directed else ((u, v), (v, u)):
-            if matrix[a, b] not in (0, weight):
-                raise ValueError(
-                    f"{table.name} must have one weight per edge, got {matrix[a, b]:g} and {weight:g} "
-                    f"for ({i!r}, {j!r})"
-                )
-            matrix[a, b] = weight
-    return matrix
+        pair = (u, v) if directed or u < v else (v, u)
+        if found.setdefault(pair, weight) != weight:
+            raise ValueError(
+                f"{table.name} must have one weight per edge, got {found[pair]:g} and {weight:g} "
+                f"for ({i!r}, {j!r})"
+            )
+    pairs = sorted(found)
+    return EdgeList(
+        num_nodes=len(nodes),
+        pairs=np.reshape(np.array(pairs, np.int64), (-1, 2)),
+        weights=np.array([found[pair] for pair in pairs], np.float64),
+        directed=directed,
+    )
+
+
+def matrix_edges(matrix: np.ndarray) -> EdgeList:
+    """Edges of an adjacency matrix [N, N], directed ones."""
+    pairs = np.argwhere(matrix != 0)
+    return EdgeList(len(matrix), pairs, matrix[tuple(pairs.T)], directed=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable
-from nar.problems.graph_input.node_labels import MAX_NODES, clean_label
+from nar.problems.graph_input.node_labels import clean_label
 
 
 def edges_of_object(name: str, graph: Any) -> EdgeTable | None:
@@ -68,8 +68,6 @@ def _from_sparse(name: str, graph: Any) -> EdgeTable:
     """Edges of a sparse matrix of scipy: stored zeros are edges, too."""
     if len(graph.shape) != 2 or graph.shape[0] != graph.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {graph.shape}")
-    if not 1 <= graph.shape[0] <= MAX_NODES:
-        raise ValueError(f"{name} must have 1 to {MAX_NODES} nodes, got {graph.shape[0]}")
     entries = graph.tocoo()
     ends: list[tuple[int, int]] = list(zip(entries.row.tolist(), entries.col.tolist(), strict=True))
     weights = (entries.data + 0 if entries.data.dtype.kind == "b" else entries.data).tolist()

@@ -11,7 +11,10 @@ from nar.plugins import did_you_mean
 from nar.problems.options import is_integer
 
 MAX_NODES = 4096
-"""Maximum number of nodes of a graph that is converted, since its matrix and traces are dense."""
+"""Maximum number of nodes of a graph that is converted to a matrix."""
+
+MAX_NODES_OF_EDGES = 2**16
+"""Maximum number of nodes of a graph whose edges are listed."""
 
 _INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 
@@ -28,7 +31,13 @@ class Nodes:
     """
 
     def __init__(
-        self, name: str, labels: Iterable[Hashable], *, keep_order: bool = False, merge_text: bool = False
+        self,
+        name: str,
+        labels: Iterable[Hashable],
+        *,
+        keep_order: bool = False,
+        merge_text: bool = False,
+        max_nodes: int = MAX_NODES,
     ) -> None:
         """Orders the nodes of a graph.
 
@@ -37,6 +46,7 @@ class Nodes:
           labels: labels in order of appearance; repeated ones count once.
           keep_order: whether integers other than 0 ... N - 1 stay in this order.
           merge_text: whether an integer and its text are the same node, as where the keys of JSON are nodes.
+          max_nodes: maximum number of nodes.
 
         Raises:
           ValueError: if there are no or too many nodes, or if different labels look the same.
@@ -49,8 +59,8 @@ class Nodes:
             label_of = {label: label for label in unique}
         elif set(label_of) == set(range(len(label_of))) or not keep_order:
             label_of = {key: label_of[key] for key in sorted(label_of, key=int)}
-        if not 1 <= len(label_of) <= MAX_NODES:
-            raise ValueError(f"{name} must have 1 to {MAX_NODES} nodes, got {len(label_of)}")
+        if not 1 <= len(label_of) <= max_nodes:
+            raise ValueError(f"{name} must have 1 to {max_nodes} nodes, got {len(label_of)}")
         _check_different(name, label_of.values())
         positional = list(label_of) == list(range(len(label_of)))
         self.labels: tuple[Hashable, ...] | None = None if positional else tuple(label_of.values())
@@ -88,11 +98,11 @@ class Nodes:
         )
 
 
-def positional_nodes(name: str, num_nodes: Any) -> Nodes:
+def positional_nodes(name: str, num_nodes: Any, max_nodes: int = MAX_NODES) -> Nodes:
     """The nodes 0 ... num_nodes - 1."""
-    if not is_integer(num_nodes) or not 1 <= num_nodes <= MAX_NODES:
-        raise ValueError(f"{name} must have 1 to {MAX_NODES} nodes, got {reprlib.repr(num_nodes)}")
-    return Nodes(name, range(int(num_nodes)))
+    if not is_integer(num_nodes) or not 1 <= num_nodes <= max_nodes:
+        raise ValueError(f"{name} must have 1 to {max_nodes} nodes, got {reprlib.repr(num_nodes)}")
+    return Nodes(name, range(int(num_nodes)), max_nodes=max_nodes)
 
 
 def listed_labels(name: str, nodes: Any) -> list[Hashable]:

@@ -1,4 +1,4 @@
-"""Conversion of a user's graph, in any form, to an adjacency matrix and the labels of its nodes.
+"""Conversion of a user's graph, in any form, to an adjacency matrix or edges, and the labels of its nodes.
 
 The keyword resolves ambiguity: `matrix` is an adjacency matrix, `edges` a list of edges, and `A`
 anything whose form is clear.
@@ -15,9 +15,18 @@ from nar.problems.array_checks import square_matrix
 from nar.problems.exact_numbers import check_unmasked
 from nar.problems.graph_input.ambiguity import check_edges_unambiguous, check_unambiguous
 from nar.problems.graph_input.data_frames import edges_of_frame, is_frame, labeled_matrix
-from nar.problems.graph_input.edge_table import WEIGHT, EdgeTable, edge_weights, edges_from_rows, table_matrix
+from nar.problems.graph_input.edge_table import (
+    WEIGHT,
+    EdgeTable,
+    edge_list,
+    edge_weights,
+    edges_from_rows,
+    matrix_edges,
+)
 from nar.problems.graph_input.foreign_graphs import edges_of_object, is_sparse
 from nar.problems.graph_input.node_labels import (
+    MAX_NODES,
+    MAX_NODES_OF_EDGES,
     Nodes,
     integer_labels,
     listed_labels,
@@ -36,11 +45,11 @@ class Graph:
     """A user's graph in canonical form.
 
     Attributes:
-      matrix: [N, N] float, 0 where there is no edge; or the user's `A` unchanged, if it is an array.
-      nodes: the nodes by label; None if `matrix` is an array whose rows have no labels.
+      A: [N, N] float, 0 where there is no edge; or the user's `A` unchanged, if it is an array; or its edges.
+      nodes: the nodes by label; None if the graph was an array whose rows have no labels.
     """
 
-    matrix: Any
+    A: Any
     nodes: Nodes | None
 
     @property
@@ -58,16 +67,29 @@ class _Request:
       directed: whether listed edges are directed, unless the user or the form specifies it.
       uses_weights: whether the result of the algorithm depends on the weights.
       options: those of `GRAPH_OPTIONS` that the user gave.
+      as_edges: whether the result has edges in place of a matrix.
     """
 
     keyword: str
     directed: bool
     uses_weights: bool
     options: Mapping[str, Any]
+    as_edges: bool
+
+    @property
+    def max_nodes(self) -> int:
+        """Maximum number of nodes."""
+        return MAX_NODES_OF_EDGES if self.as_edges else MAX_NODES
 
 
 def read_graph(
-    keyword: str, graph: Any, options: Mapping[str, Any], *, directed: bool, uses_weights: bool
+    keyword: str,
+    graph: Any,
+    options: Mapping[str, Any],
+    *,
+    directed: bool,
+    uses_weights: bool,
+    as_edges: bool = False,
 ) -> Graph:
     """Reads a graph.
 
@@ -81,11 +103,12 @@ def read_graph(
         listed edges are directed.
       directed: the default of that option.
       uses_weights: whether the result of the algorithm depends on the weights; if not, all are 1.
+      as_edges: whether the result is an `EdgeList` in place of a matrix.
 
     Raises:
       ValueError: if the form of the graph is unclear, or nodes or weights are invalid.
     """
-    request = _Request(keyword, directed, uses_weights, options)
+    request = _Request(keyword, directed, uses_weights, options, as_edges)
     if not isinstance(options.get("directed", True), bool | np.bool_):
         raise ValueError(f"directed must be True or False, got {options['directed']!r}")
     table = _edge_table(request, graph)
@@ -176,6 +199,8 @@ def _is_directed(request: _Request) -> bool:
 
 
 def _from_table(request: _Request, table: EdgeTable) -> Graph:
+    if isinstance(table.nodes, range) and not 1 <= len(table.nodes) <= request.max_nodes:
+        raise ValueError(f"{table.name} must have 1 to {request.max_nodes} nodes, got {len(table.nodes)}")
     if isinstance(table.nodes, range) and "nodes" in request.options:
         table = _with_labels(table, listed_labels(table.name, request.options["nodes"]))
     nodes = _table_nodes(request, table)
@@ -187,8 +212,8 @@ def _from_table(request: _Request, table: EdgeTable) -> Graph:
         raise ValueError(f"directed={not directed} contradicts the graph {table.name}")
     if table.adjacency and not directed and "directed" not in request.options:
         _check_adjacency(table, nodes)
-    matrix = table_matrix(table, nodes, weights, directed)
-    return Graph(matrix, nodes)
+    edges = edge_list(table, nodes, weights, directed)
+    return Graph(edges if request.as_edges else edges.matrix(), nodes)
 
 
 def _with_labels(table: EdgeTable, labels: Sequence[Hashable]) -> EdgeTable:
@@ -220,16 +245,17 @@ def _table_nodes(request: _Request, table: EdgeTable) -> Nodes:
             raise ValueError(
                 f"{option} is only valid if {name} is a list of edges or a matrix, got a graph that has nodes"
             )
-        return Nodes(name, table.nodes)
+        return Nodes(name, table.nodes, max_nodes=request.max_nodes)
     if "nodes" in options:
-        nodes = Nodes(name, listed_labels(name, options["nodes"]), keep_order=True)
+        labels = listed_labels(name, options["nodes"])
+        nodes = Nodes(name, labels, keep_order=True, max_nodes=request.max_nodes)
         known = "the listed nodes"
     elif "num_nodes" in options:
-        nodes = positional_nodes(name, options["num_nodes"])
+        nodes = positional_nodes(name, options["num_nodes"], request.max_nodes)
         known = f"{len(nodes)} nodes (0 to {len(nodes) - 1})"
     else:
         labels = mentioned if table.nodes is None else table.nodes
-        return Nodes(name, labels, merge_text=table.adjacency)
+        return Nodes(name, labels, merge_text=table.adjacency, max_nodes=request.max_nodes)
     for label in mentioned:
         if not _contains(nodes, label):
             raise ValueError(f"{name} has {known}, got an edge of node {label!r}")
@@ -284,11 +310,11 @@ def _from_matrix(request: _Request, graph: Any, labels: Sequence[Hashable] | Non
         places = [nodes.index(label) for label in labels]
         graph = np.empty_like(matrix)
         graph[np.ix_(places, places)] = matrix
-    elif name == "matrix" or not request.uses_weights:
+    elif name == "matrix" or not request.uses_weights or request.as_edges:
         graph = square_matrix(name, graph)
     if not request.uses_weights:
         graph = (graph != 0).astype(np.float64)
-    return Graph(graph, nodes)
+    return Graph(matrix_edges(graph) if request.as_edges else graph, nodes)
 
 
 def find_node(graph: Graph, argument: str, value: Any) -> Any:
