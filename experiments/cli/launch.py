@@ -18,6 +18,10 @@ EXPECTED = (ValueError, FloatingPointError, OSError)
 """Errors of users or their machines, which end a script with one line instead of a traceback."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of errors of full disks."""
+
+
 def launch(main: Callable[..., None], *, compiles: bool = True, positional_args: bool = False) -> None:
     """Parses the flags and calls `main`.
 
@@ -65,7 +69,7 @@ def explain(error: BaseException) -> str:
     if not isinstance(error, OSError) or error.filename is None:
         return str(error)
     text = f"{error.filename}: {error.strerror}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         text += "; what was saved before is intact. Free some space, then run the same command to resume"
     return text
 
@@ -88,7 +92,8 @@ def _parse(words: Sequence[str], positional_args: bool) -> list[str]:
     except (RecursionError, MemoryError):
         sys.exit("error: --config: a value is nested too deeply")
     except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
-        sys.exit(f"error: --config: {_message(error)}")
+        is_output = isinstance(error, OSError) and error.errno in _FULL  # of --help
+        sys.exit(f"error: {'' if is_output else '--config: '}{_message(error)}")
     if len(rest) > 1 and not positional_args:
         sys.exit(f"error: unexpected arguments: {' '.join(rest[1:])}\nSee --help.")
     return rest
@@ -117,5 +122,7 @@ _NOT_NUMBERS = {
 
 def _message(error: BaseException) -> str:
     """The message of the innermost error of a chain of wrapped errors."""
+    if isinstance(error, OSError):
+        return explain(error)
     inner = error.args[0] if error.args else ""
     return _message(inner) if isinstance(inner, BaseException) else str(inner)

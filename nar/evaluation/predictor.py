@@ -30,6 +30,7 @@ from nar.specs import Spec
 from nar.traces import Probes, TraceBatch, collect, concatenate, record_first_step, values_by_node
 from nar.traces.list_traces import record_on_lists, runs_on_lists
 from nar.traces.memory import traces_bytes
+from nar.traces.neighbors import check_slots_memory
 from nar.training import Devices
 
 MAX_STEPS = 2**20
@@ -81,6 +82,8 @@ NODE_BUCKET = 8
 
 BATCH_SIZE = 32
 """Problems that `Predictor.many` predicts at once, at most."""
+
+_FLOAT_BYTES = 4
 
 Problem = Mapping[str, Any] | Sequence[Any]
 """The arguments of a problem: named ones as a mapping, or positional ones as a sequence."""
@@ -341,6 +344,10 @@ class Predictor:
         is_fixed = num_steps is not None and not isinstance(self._model.config.termination, FromTrace)
         if num_steps is not None or isinstance(self._model.config.termination, FromTrace):
             self._check_memory(algorithm.name, batch, int(batch.lengths.max()) - 1)
+        if batch.neighbors is not None:
+            _, num_nodes, width = batch.neighbors.index.shape
+            messages = batch.neighbors.index.size * self._model.config.hidden_size * _FLOAT_BYTES
+            check_slots_memory(messages, num_nodes, width)
         inference = self._inference(batch_size, is_fixed)
         result = inference.run_transformed(self._params, algorithm.name, batch)
         if result.has_nan is not None and result.has_nan.any():

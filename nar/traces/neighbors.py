@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nar.machine import memory_size
 from nar.problems.large_graphs import EdgeList
 from nar.specs import MASKED, Kind, Location, Probe, Spec
 
@@ -77,11 +78,15 @@ def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarr
     Returns:
       The lists, with self-loops, and the weights [B, N, K], 0 where no edge leads from the node to that of
       the slot.
+
+    Raises:
+      ValueError: if this machine has less memory than the lists need, as if one node has very many neighbors.
     """
     num_nodes = graphs[0].num_nodes
     sorted_ends = [_directed_ends(graph) for graph in graphs]
     counts = [np.bincount(senders, minlength=num_nodes) for senders, _, _ in sorted_ends]
     width = _bucket_width(max(int(count.max()) for count in counts))
+    check_slots_memory(len(graphs) * num_nodes * width * _SLOT_BYTES, num_nodes, width)
     own = np.arange(num_nodes, dtype=np.int32)[:, None]
     shape = (len(graphs), num_nodes, width)
     index, mask = np.empty(shape, np.int32), np.zeros(shape, bool)
@@ -94,6 +99,19 @@ def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarr
         # The edges by receiver and sender are the reverses of those by sender and receiver.
         reverse[row, senders, slots] = slots[np.lexsort((senders, receivers))]
     return Neighbors(index, mask, reverse), weights
+
+
+_SLOT_BYTES = 4 + 1 + 4 + 8
+"""Bytes of index, mask, reverse and weight of a slot."""
+
+
+def check_slots_memory(num_bytes: float, num_nodes: int, width: int) -> None:
+    """Raises ValueError if this machine has less memory than neighbor lists of N nodes and K slots need."""
+    if num_bytes > memory_size():
+        raise ValueError(
+            f"neighbor lists of {num_nodes} nodes with up to {width} neighbors each need at least "
+            f"{num_bytes / 2**30:,.0f} GiB, and this machine has {memory_size() / 2**30:,.0f}"
+        )
 
 
 def _directed_ends(graph: EdgeList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

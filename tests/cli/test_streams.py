@@ -66,8 +66,9 @@ def test_a_full_disk_is_an_error(tmp_path):
     assert not done and process.returncode != 0
 
 
-def test_a_full_disk_ends_a_command_with_one_line():
-    line = shlex.join(command("show", "--algorithm=bfs", "--size=4")) + " > /dev/full"
+@pytest.mark.parametrize("words", [("show", "--algorithm=bfs", "--size=4"), ("train", "--help")])
+def test_a_full_disk_ends_a_command_with_one_line(words):
+    line = shlex.join(command(*words)) + " > /dev/full"
     process = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == 1 and process.stderr.count("\n") == 1
     assert process.stderr.startswith("error: standard output: No space left on device; what was saved")

@@ -155,3 +155,11 @@ def test_streams_have_all_steps_without_the_other_hints():
     )
     assert (whole.lengths > 2).all()
     np.testing.assert_array_equal(first.hints["randomness"], whole.hints["randomness"])
+
+
+def test_a_hub_that_needs_too_much_memory_is_refused():
+    """A star of 65,536 nodes has as many slots at each node."""
+    edges = [(0, leaf) for leaf in range(1, 2**16)]
+    star = nar.ALGORITHMS["bfs"].problem.read_edges(edges=edges, s=0).arguments
+    with pytest.raises(ValueError, match="65536 nodes with up to 65536 neighbors each need at least 68 GiB"):
+        record_on_lists("bfs", [star])
