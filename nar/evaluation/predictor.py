@@ -7,7 +7,6 @@ predictions = predict.many("bfs", [{"A": [(0, 1), (1, 2)], "s": 0}, {"A": [(0, 1
 """
 
 import dataclasses
-import functools
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -27,8 +26,8 @@ from nar.problems.large_graphs import EdgeList
 from nar.problems.scaling import Change
 from nar.rich_display import arrays_table
 from nar.specs import Spec
-from nar.traces import Probes, TraceBatch, collect, concatenate, record_first_step, values_by_node
-from nar.traces.list_traces import record_on_lists, runs_on_lists
+from nar.traces import Probes, TraceBatch, concatenate, record_first_step, values_by_node
+from nar.traces.list_traces import record_in_layout, runs_on_lists
 from nar.traces.memory import traces_bytes
 from nar.traces.neighbors import check_slots_memory
 from nar.training import Devices
@@ -82,8 +81,6 @@ NODE_BUCKET = 8
 
 BATCH_SIZE = 32
 """Problems that `Predictor.many` predicts at once, at most."""
-
-_FLOAT_BYTES = 4
 
 Problem = Mapping[str, Any] | Sequence[Any]
 """The arguments of a problem: named ones as a mapping, or positional ones as a sequence."""
@@ -284,9 +281,8 @@ class Predictor:
     ) -> TraceBatch:
         """Inputs, streams and initial hints of problems of one shape; lengths are those of the rollout."""
         instances = [question.inputs.arguments for question in questions]
-        run = functools.partial(record_on_lists, algorithm) if self._reads_edges(algorithm) else None
         if algorithm.spec.streams:
-            traces = run(instances) if run else collect(algorithm, instances)
+            traces = record_in_layout(algorithm, instances)
             shortest = int(traces.lengths.min()) - 1
             if num_steps is not None and num_steps > shortest:
                 raise ValueError(
@@ -297,13 +293,12 @@ class Predictor:
                 traces.lengths if num_steps is None else np.full(len(instances), num_steps + 1, np.int32)
             )
             return self._transforms.apply(algorithm, dataclasses.replace(traces, lengths=lengths, outputs={}))
-        first = run(instances, record_first_step) if run else record_first_step(algorithm, instances)
-        batch = self._transforms.apply(algorithm, first)
+        first_step = record_in_layout(algorithm, instances, record_first_step)
+        batch = self._transforms.apply(algorithm, first_step)
         if num_steps is not None:
             lengths = np.full(len(instances), num_steps + 1, np.int32)
         elif isinstance(self._model.config.termination, FromTrace):
-            traces = run(instances) if run else collect(algorithm, instances)
-            lengths = np.maximum(traces.lengths, 2)
+            lengths = np.maximum(record_in_layout(algorithm, instances).lengths, 2)
         else:
             return batch
         return dataclasses.replace(batch, lengths=lengths)
@@ -345,9 +340,9 @@ class Predictor:
         if num_steps is not None or isinstance(self._model.config.termination, FromTrace):
             self._check_memory(algorithm.name, batch, int(batch.lengths.max()) - 1)
         if batch.neighbors is not None:
-            _, num_nodes, width = batch.neighbors.index.shape
-            messages = batch.neighbors.index.size * self._model.config.hidden_size * _FLOAT_BYTES
-            check_slots_memory(messages, num_nodes, width)
+            config = self._model.config
+            slot_bytes = config.hidden_size * np.dtype(config.compute_dtype).itemsize
+            check_slots_memory(batch.neighbors.index.shape, slot_bytes)
         inference = self._inference(batch_size, is_fixed)
         result = inference.run_transformed(self._params, algorithm.name, batch)
         if result.has_nan is not None and result.has_nan.any():

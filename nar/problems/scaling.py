@@ -98,7 +98,7 @@ def find_change(scaling: Scaling, arguments: Mapping[str, Any], ranges: Ranges) 
       ranges: ranges of training.
     """
     known = {name: _numbers(arguments[name]) for name in scaling.arguments if name in ranges}
-    if len(known) < len(scaling.arguments):
+    if len(known) < len(scaling.arguments) or not all(value.size for value in known.values()):
         return None
     low = max(ranges[name][0] for name in known)
     high = min(ranges[name][1] for name in known)

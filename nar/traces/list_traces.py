@@ -14,7 +14,7 @@ import numpy as np
 from nar.algorithms import Algorithm, find_algorithm
 from nar.algorithms.on_lists.registry import STEPS_ON_LISTS
 from nar.problems.array_checks import positions
-from nar.problems.large_graphs import check_family, draw_edge_list
+from nar.problems.large_graphs import EdgeList, check_family, draw_edge_list
 from nar.problems.problem import Arguments, Problem
 from nar.problems.random_numbers import draw_rounds
 from nar.specs import Kind, Location, Probe, Spec
@@ -24,6 +24,9 @@ from nar.traces.sample import check_count, with_first_hints
 from nar.traces.trace import Probes, TraceBatch
 
 DEFAULT_FAMILY = "erdos_renyi"
+
+Record = Callable[[Algorithm, Sequence[Arguments]], TraceBatch]
+"""Recording of the instances of an algorithm: `collect`, or `record_first_step`."""
 
 
 def sample_list_traces(
@@ -88,7 +91,7 @@ def check_list_request(
 def record_on_lists(
     name: str | Algorithm,
     instances: Sequence[Arguments],
-    record: Callable[[Algorithm, Sequence[Arguments]], TraceBatch] = collect,
+    record: Record = collect,
 ) -> TraceBatch:
     """Traces on given graphs of one size, with neighbor lists.
 
@@ -96,7 +99,7 @@ def record_on_lists(
       name: one of `STEPS_ON_LISTS`.
       instances: B tuples of arguments, as returned by `Problem.read_edges`: an `EdgeList`, and the further
         arguments of the algorithm, such as a source.
-      record: `collect`, or another way of recording, such as `record_first_step`.
+      record: how the algorithm is recorded.
 
     Raises:
       ValueError: if the algorithm has no generator on neighbor lists.
@@ -119,6 +122,15 @@ def record_on_lists(
         outputs=slots(batch.outputs, np.ones(batch.batch_size, bool)),
         neighbors=lists,
     )
+
+
+def record_in_layout(
+    algorithm: Algorithm, instances: Sequence[Arguments], record: Record = collect
+) -> TraceBatch:
+    """Traces of instances of one size: with neighbor lists if their graphs are an `EdgeList` each."""
+    if isinstance(instances[0][0], EdgeList):
+        return record_on_lists(algorithm, instances, record)
+    return record(algorithm, instances)
 
 
 def runs_on_lists(algorithm: Algorithm) -> bool:

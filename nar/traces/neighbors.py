@@ -12,6 +12,7 @@ Shapes: B batch, N nodes, K slots: the largest number of neighbors, rounded up t
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,9 +87,9 @@ def edge_list_neighbors(graphs: Sequence[EdgeList]) -> tuple[Neighbors, np.ndarr
     sorted_ends = [_directed_ends(graph) for graph in graphs]
     counts = [np.bincount(senders, minlength=num_nodes) for senders, _, _ in sorted_ends]
     width = _bucket_width(max(int(count.max()) for count in counts))
-    check_slots_memory(len(graphs) * num_nodes * width * _SLOT_BYTES, num_nodes, width)
     own = np.arange(num_nodes, dtype=np.int32)[:, None]
     shape = (len(graphs), num_nodes, width)
+    check_slots_memory(shape, _SLOT_BYTES)
     index, mask = np.empty(shape, np.int32), np.zeros(shape, bool)
     reverse, weights = np.empty(shape, np.int32), np.zeros(shape)
     for row, (senders, receivers, values) in enumerate(sorted_ends):
@@ -105,12 +106,13 @@ _SLOT_BYTES = 4 + 1 + 4 + 8
 """Bytes of index, mask, reverse and weight of a slot."""
 
 
-def check_slots_memory(num_bytes: float, num_nodes: int, width: int) -> None:
-    """Raises ValueError if this machine has less memory than neighbor lists of N nodes and K slots need."""
-    if num_bytes > memory_size():
+def check_slots_memory(shape: tuple[int, ...], slot_bytes: int) -> None:
+    """Raises ValueError if this machine has less memory than slots [B, N, K] of that many bytes need."""
+    needed = math.prod(shape) * slot_bytes
+    if needed > memory_size():
         raise ValueError(
-            f"neighbor lists of {num_nodes} nodes with up to {width} neighbors each need at least "
-            f"{num_bytes / 2**30:,.0f} GiB, and this machine has {memory_size() / 2**30:,.0f}"
+            f"neighbor lists of {shape[1]} nodes with up to {shape[2]} neighbors each need at least "
+            f"{needed / 2**30:,.0f} GiB, and this machine has {memory_size() / 2**30:,.0f}"
         )
 
 

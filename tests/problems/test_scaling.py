@@ -152,3 +152,22 @@ def test_weights_that_do_not_matter_reach_no_network(name):
             for one, other in zip(algorithm.problem.bind(**given, **rest), expected, strict=True):
                 np.testing.assert_array_equal(one, other)
         assert nar.run_algorithm(name, matrix=matrix * weights, **rest).inputs["A"].max() <= 1
+
+
+def test_graphs_without_edges_are_left_alone_in_both_forms():
+    problem, scaling = ALGORITHMS["dijkstra"].problem, ALGORITHMS["dijkstra"].scaling
+    for read in (problem.read, problem.read_edges):
+        arguments = dict(zip(problem.arguments, read(edges=[], num_nodes=3, s=0).arguments, strict=True))
+        assert find_change(scaling, arguments, {"A": (0.0, 1.0)}) is None
+        assert not out_of_range(arguments, {"A": (0.0, 1.0)})
+
+
+def test_weights_of_edges_are_scaled_as_those_of_a_matrix():
+    problem, scaling = ALGORITHMS["dijkstra"].problem, ALGORITHMS["dijkstra"].scaling
+    changed = []
+    for read in (problem.read, problem.read_edges):
+        A, _ = read(edges=[(0, 1, 700.0), (1, 2, 40.0)], s=0).arguments
+        change = find_change(scaling, {"A": A, "s": 0}, {"A": (0.0, 1.0)})
+        changed.append(change.apply("A", A))
+        assert out_of_range({"A": A}, {"A": (0.0, 1.0)})
+    np.testing.assert_array_equal(changed[1].matrix(), changed[0])

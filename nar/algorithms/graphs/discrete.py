@@ -6,7 +6,7 @@ goes back to a parent. The generators are those of `nar.algorithms.on_lists.disc
 """
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.on_lists.discrete import all_nodes
+from nar.algorithms.on_lists.all_nodes import all_nodes
 from nar.algorithms.on_lists.discrete import discrete_dfs as dfs_on_lists
 from nar.algorithms.on_lists.discrete import discrete_dijkstra as dijkstra_on_lists
 from nar.algorithms.on_lists.discrete import discrete_mst_prim as mst_prim_on_lists

@@ -1,7 +1,7 @@
 """Eccentricity of a node: the largest of the distances to all nodes that it reaches."""
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.on_lists.discrete import all_nodes
+from nar.algorithms.on_lists.all_nodes import all_nodes
 from nar.algorithms.on_lists.eccentricity import eccentricity as eccentricity_on_lists
 from nar.problems.graphs import UNDIRECTED_GRAPH_AND_SOURCE
 from nar.specs import Kind, Location, make_spec

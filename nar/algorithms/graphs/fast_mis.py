@@ -1,7 +1,7 @@
 """Maximal independent sets, found by all nodes at once with random numbers."""
 
 from nar.algorithms.algorithm import Algorithm
-from nar.algorithms.on_lists.discrete import all_nodes
+from nar.algorithms.on_lists.all_nodes import all_nodes
 from nar.algorithms.on_lists.fast_mis import fast_mis as fast_mis_on_lists
 from nar.problems.random_numbers import GRAPH_AND_RANDOM_NUMBERS
 from nar.problems.scaling import Scaling

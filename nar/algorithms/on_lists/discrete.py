@@ -121,13 +121,3 @@ def shortest_path_edge(neighbors, A, reach, d):
                 if A[u, k] != 0 and not reach[v] and (length < best or is_first):
                     best_u, best_v, best = u, v, length
     return best_u, best_v, best
-
-
-@register_jitable
-def all_nodes(n):
-    """Lists [n, n] that hold all nodes."""
-    neighbors = np.empty((n, n), np.int64)
-    for u in range(n):
-        for v in range(n):
-            neighbors[u, v] = v
-    return neighbors
